@@ -1,0 +1,107 @@
+/* Implements the futex mutex and gate of lock.h. */
+#include "base/lock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The mutex is the classic three-state futex lock (U. Drepper, "Futexes Are Tricky", mutex 2): CONTENDED is
+ * written by whoever sleeps or has slept, so an unlocker that finds HELD knows that nobody waits. */
+enum { UNLOCKED = 0, HELD = 1, CONTENDED = 2 };
+
+/* A holder inside the guard's short critical sections is gone within some hundred cycles. */
+enum { SPINS_BEFORE_SLEEP = 100 };
+
+_Static_assert(sizeof(_Atomic uint32_t) == 4, "a futex word is 32 bits");
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t seen) {
+  int saved = errno;
+  /* EINTR, EAGAIN and a wake-up all mean the same to the callers: look again. */
+  syscall(SYS_futex, (void *)word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+  errno = saved;
+}
+
+static void futex_wake(_Atomic uint32_t *word, int waiters) {
+  int saved = errno;
+  syscall(SYS_futex, (void *)word, FUTEX_WAKE_PRIVATE, waiters, NULL, NULL, 0);
+  errno = saved;
+}
+
+static void cpu_relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+#ifdef TG_LOCK_CHECKS
+static _Thread_local uint32_t ranks_held;
+
+static void check_taking(enum tg_lock_rank rank) {
+  if (ranks_held >> rank) abort(); /* a lock of this or a higher rank is held already */
+  ranks_held |= 1U << rank;
+}
+
+static void check_leaving(enum tg_lock_rank rank) {
+  if (!(ranks_held & (1U << rank))) abort();
+  ranks_held &= ~(1U << rank);
+}
+#else
+static void check_taking(enum tg_lock_rank rank) {
+  (void)rank;
+}
+
+static void check_leaving(enum tg_lock_rank rank) {
+  (void)rank;
+}
+#endif
+
+static void acquire_slowly(struct tg_lock *lock) {
+  for (int spin = 0; spin < SPINS_BEFORE_SLEEP; spin++) {
+    cpu_relax();
+    uint32_t expected = UNLOCKED;
+    if (atomic_load_explicit(&lock->word, memory_order_relaxed) == UNLOCKED &&
+        atomic_compare_exchange_strong_explicit(&lock->word, &expected, HELD, memory_order_acquire,
+                                                memory_order_relaxed))
+      return;
+  }
+  while (atomic_exchange_explicit(&lock->word, CONTENDED, memory_order_acquire) != UNLOCKED)
+    futex_wait(&lock->word, CONTENDED);
+}
+
+void tg_lock_acquire(struct tg_lock *lock, enum tg_lock_rank rank) {
+  check_taking(rank);
+  uint32_t expected = UNLOCKED;
+  if (!atomic_compare_exchange_strong_explicit(&lock->word, &expected, HELD, memory_order_acquire,
+                                               memory_order_relaxed))
+    acquire_slowly(lock);
+}
+
+void tg_lock_release(struct tg_lock *lock, enum tg_lock_rank rank) {
+  check_leaving(rank);
+  if (atomic_exchange_explicit(&lock->word, UNLOCKED, memory_order_release) == CONTENDED)
+    futex_wake(&lock->word, 1);
+}
+
+void tg_gate_wait(struct tg_gate *gate, struct tg_lock *lock, enum tg_lock_rank rank) {
+  /* Relaxed is enough: the sequence only changes under the lock, which we hold here, and the kernel compares
+   * again before it lets us sleep. */
+  uint32_t seen = atomic_load_explicit(&gate->sequence, memory_order_relaxed);
+  tg_lock_release(lock, rank);
+  futex_wait(&gate->sequence, seen);
+  tg_lock_acquire(lock, rank);
+}
+
+void tg_gate_wake_one(struct tg_gate *gate) {
+  atomic_fetch_add_explicit(&gate->sequence, 1, memory_order_relaxed);
+  futex_wake(&gate->sequence, 1);
+}
+
+void tg_gate_wake_all(struct tg_gate *gate) {
+  atomic_fetch_add_explicit(&gate->sequence, 1, memory_order_relaxed);
+  futex_wake(&gate->sequence, INT_MAX);
+}

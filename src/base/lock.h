@@ -1,0 +1,46 @@
+/* A mutex and a wait gate, each one 32-bit futex word.
+ *
+ * Why not pthread's: a guarded function has its lock inside a table slot that comes zeroed from the kernel, is
+ * never destroyed and must stay lockable for any late caller, during exit too; 4 bytes instead of 88 a handle;
+ * and pthread_cond_wait is a cancellation point, which would leave a cancelled producer's bookkeeping half done.
+ *
+ * Thread safety: every function may be called by any thread. None allocates, none calls stdio, all leave errno
+ * as it was. The mutex is not recursive and must not be used in a signal handler.
+ *
+ * Ranks: a thread may take a lock only while it holds locks of lower rank; builds with TG_LOCK_CHECKS abort
+ * where that is broken. */
+#ifndef TG_BASE_LOCK_H
+#define TG_BASE_LOCK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum tg_lock_rank {
+  TG_RANK_ENVIRONMENTS = 1, /* the guard's list of environments */
+  TG_RANK_FUNCTION,         /* one guarded function */
+  TG_RANK_FREE_SLOTS,       /* the handle table's free list */
+  TG_RANK_ADDONS,           /* the list of known addon objects */
+};
+
+/* Zero is unlocked. */
+struct tg_lock {
+  _Atomic uint32_t word;
+};
+
+/* A place to sleep, always used together with one tg_lock that guards the condition waited for. Zero is ready. */
+struct tg_gate {
+  _Atomic uint32_t sequence;
+};
+
+void tg_lock_acquire(struct tg_lock *lock, enum tg_lock_rank rank);
+void tg_lock_release(struct tg_lock *lock, enum tg_lock_rank rank);
+
+/* Called with `lock` held; gives it up while asleep and holds it again on return. May return early for no
+ * reason: the caller checks its condition in a loop. */
+void tg_gate_wait(struct tg_gate *gate, struct tg_lock *lock, enum tg_lock_rank rank);
+
+/* Both are called with the gate's lock held, after the condition was changed. */
+void tg_gate_wake_one(struct tg_gate *gate);
+void tg_gate_wake_all(struct tg_gate *gate);
+
+#endif

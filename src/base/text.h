@@ -1,0 +1,28 @@
+/* A line of text built in a fixed buffer and written with one write(2).
+ *
+ * For messages only: no allocation, no stdio, no locale, errno left as it was; safe at exit and in a signal
+ * handler. What does not fit is cut off, the line end never. Not shared between threads. */
+#ifndef TG_BASE_TEXT_H
+#define TG_BASE_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct tg_text {
+  size_t length;
+  char bytes[1024];
+};
+
+/* Empties the text and starts it with "tsfn-guard[pid]: ". */
+void tg_text_start(struct tg_text *text);
+
+/* `string` may be NULL (nothing is added). Control characters become '?', so that a name chosen by an addon
+ * cannot forge lines. */
+void tg_text_add(struct tg_text *text, const char *string);
+void tg_text_add_bytes(struct tg_text *text, const char *bytes, size_t length);
+void tg_text_add_number(struct tg_text *text, uint64_t number);
+
+/* Ends the line and writes it to stderr. */
+void tg_text_write(struct tg_text *text);
+
+#endif

@@ -1,0 +1,154 @@
+/* Implements the ELF reader of image.h. */
+#include "elf/image.h"
+
+#include <elf.h>
+#include <string.h>
+
+bool tg_image_contains(const struct tg_image *image, uintptr_t address, size_t size, uint32_t *flags) {
+  for (size_t i = 0; i < image->header_count; i++) {
+    const ElfW(Phdr) *header = &image->headers[i];
+    if (header->p_type != PT_LOAD) continue;
+    uintptr_t offset = address - (image->base + header->p_vaddr); /* huge when below the segment */
+    if (offset >= header->p_memsz || size > header->p_memsz - offset) continue;
+    if (flags != NULL) *flags = header->p_flags;
+    return true;
+  }
+  return false;
+}
+
+static bool readable(const struct tg_image *image, uintptr_t address, size_t size) {
+  uint32_t flags;
+  return tg_image_contains(image, address, size, &flags) && (flags & PF_R) != 0;
+}
+
+/* Reads a 32-bit word of a hash table. Both kinds of table are made of such words. */
+static bool read_word(const struct tg_image *image, uintptr_t table, uint64_t index, uint32_t *word) {
+  uintptr_t address = table + index * sizeof *word;
+  if (index > UINT32_MAX || address % sizeof *word != 0 || !readable(image, address, sizeof *word)) return false;
+  *word = *(const uint32_t *)address;
+  return true;
+}
+
+/* glibc has replaced the file's addresses in a dynamic section by real ones, except where the section is
+ * read-only (the vDSO). */
+static uintptr_t real_address(const struct tg_image *image, uintptr_t pointer) {
+  return pointer < image->base ? image->base + pointer : pointer;
+}
+
+static void read_entry(struct tg_image *image, const ElfW(Dyn) * entry) {
+  uintptr_t address = real_address(image, entry->d_un.d_ptr);
+  switch (entry->d_tag) {
+    case DT_SYMTAB:
+      image->symbols = (const ElfW(Sym) *)address;
+      break;
+    case DT_STRTAB:
+      image->strings = address;
+      break;
+    case DT_STRSZ:
+      image->strings_size = entry->d_un.d_val;
+      break;
+    case DT_GNU_HASH:
+      image->gnu_hash = address;
+      break;
+    case DT_HASH:
+      image->sysv_hash = address;
+      break;
+    default:
+      break;
+  }
+}
+
+static void read_dynamic(struct tg_image *image, const ElfW(Phdr) * header) {
+  uintptr_t address = image->base + header->p_vaddr;
+  if (address % _Alignof(ElfW(Dyn)) != 0) return;
+  for (; readable(image, address, sizeof(ElfW(Dyn))); address += sizeof(ElfW(Dyn))) {
+    const ElfW(Dyn) *entry = (const ElfW(Dyn) *)address;
+    if (entry->d_tag == DT_NULL) return;
+    read_entry(image, entry);
+  }
+}
+
+bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * headers, size_t header_count) {
+  *image = (struct tg_image){.base = base, .headers = headers, .header_count = header_count};
+  for (size_t i = 0; i < header_count; i++)
+    if (headers[i].p_type == PT_DYNAMIC) read_dynamic(image, &headers[i]);
+  if (image->symbols == NULL || (uintptr_t)image->symbols % _Alignof(ElfW(Sym)) != 0) return false;
+  if (image->gnu_hash == 0 && image->sysv_hash == 0) return false;
+  return image->strings_size != 0 && readable(image, image->strings, image->strings_size);
+}
+
+/* What is looked for. */
+struct wanted {
+  const char *name;
+  unsigned type;
+};
+
+/* The symbol of an index if it is this object's definition of what is wanted. */
+static const ElfW(Sym) * match(const struct tg_image *image, uint32_t index, const struct wanted *wanted) {
+  uintptr_t address = (uintptr_t)image->symbols + (uint64_t)index * sizeof(ElfW(Sym));
+  if (!readable(image, address, sizeof(ElfW(Sym)))) return NULL;
+  const ElfW(Sym) *symbol = (const ElfW(Sym) *)address;
+  unsigned binding = ELF64_ST_BIND(symbol->st_info);
+  if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol->st_info) != wanted->type) return NULL;
+  if (binding != STB_GLOBAL && binding != STB_WEAK) return NULL;
+  size_t size = strlen(wanted->name) + 1;
+  if (symbol->st_name >= image->strings_size || size > image->strings_size - symbol->st_name) return NULL;
+  return memcmp((const char *)image->strings + symbol->st_name, wanted->name, size) == 0 ? symbol : NULL;
+}
+
+static uint32_t gnu_hash(const char *name) {
+  uint32_t hash = 5381;
+  for (; *name != '\0'; name++) hash = hash * 33 + (unsigned char)*name;
+  return hash;
+}
+
+static uint32_t sysv_hash(const char *name) {
+  uint32_t hash = 0;
+  for (; *name != '\0'; name++) {
+    hash = (hash << 4) + (unsigned char)*name;
+    hash ^= (hash >> 24) & 0xf0;
+  }
+  return hash & 0x0fffffff;
+}
+
+/* Table: bucket count, first hashed symbol, Bloom filter words (64-bit), shift; filter; buckets; chains. */
+static const ElfW(Sym) * find_by_gnu_hash(const struct tg_image *image, const struct wanted *wanted) {
+  uint32_t buckets, first_symbol, filter_words, index;
+  if (!read_word(image, image->gnu_hash, 0, &buckets) || !read_word(image, image->gnu_hash, 1, &first_symbol) ||
+      !read_word(image, image->gnu_hash, 2, &filter_words) || buckets == 0)
+    return NULL;
+  uint64_t first_bucket = 4 + (uint64_t)filter_words * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+  uint32_t hash = gnu_hash(wanted->name);
+  if (!read_word(image, image->gnu_hash, first_bucket + hash % buckets, &index) || index < first_symbol)
+    return NULL;
+  uint64_t first_chain = first_bucket + buckets;
+  for (uint32_t chained; read_word(image, image->gnu_hash, first_chain + (index - first_symbol), &chained); index++) {
+    const ElfW(Sym) *symbol = (chained | 1) == (hash | 1) ? match(image, index, wanted) : NULL;
+    if (symbol != NULL) return symbol;
+    if ((chained & 1) != 0 || index == UINT32_MAX) return NULL;
+  }
+  return NULL;
+}
+
+/* Table: bucket count, symbol count; buckets; chains. */
+static const ElfW(Sym) * find_by_sysv_hash(const struct tg_image *image, const struct wanted *wanted) {
+  uint32_t buckets, symbols, index;
+  if (!read_word(image, image->sysv_hash, 0, &buckets) || !read_word(image, image->sysv_hash, 1, &symbols) ||
+      buckets == 0 || !read_word(image, image->sysv_hash, 2 + sysv_hash(wanted->name) % buckets, &index))
+    return NULL;
+  for (uint32_t steps = 0; index != STN_UNDEF && steps < symbols; steps++) { /* a corrupt chain may be a circle */
+    const ElfW(Sym) *symbol = match(image, index, wanted);
+    if (symbol != NULL) return symbol;
+    if (!read_word(image, image->sysv_hash, 2 + (uint64_t)buckets + index, &index)) return NULL;
+  }
+  return NULL;
+}
+
+const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, unsigned type) {
+  const struct wanted wanted = {name, type};
+  return image->gnu_hash != 0 ? find_by_gnu_hash(image, &wanted) : find_by_sysv_hash(image, &wanted);
+}
+
+void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol) {
+  return (void *)(image->base + symbol->st_value);
+}

@@ -1,0 +1,37 @@
+/* A loaded ELF object: finds its dynamic symbols by name, trusting nothing that it reads.
+ *
+ * Every table is checked to lie inside the object's readable segments before it is read, so a corrupt object
+ * gives "not found", never a fault. Read-only and without state: any thread, no allocation. */
+#ifndef TG_ELF_IMAGE_H
+#define TG_ELF_IMAGE_H
+
+#include <link.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tg_image {
+  uintptr_t base; /* what is added to an address in the file */
+  const ElfW(Phdr) * headers;
+  size_t header_count;
+  const ElfW(Sym) * symbols;
+  uintptr_t strings;
+  size_t strings_size;
+  uintptr_t gnu_hash;  /* 0: none */
+  uintptr_t sysv_hash; /* 0: none */
+};
+
+/* Reads the dynamic section. `headers` must be readable, and so must all that the PT_LOAD headers describe.
+ * False: the object has no usable dynamic symbol table. */
+bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * headers, size_t header_count);
+
+/* The object's own global definition of that name and type (STT_FUNC, STT_OBJECT), or NULL. */
+const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, unsigned type);
+
+/* Where the definition is in memory. */
+void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol);
+
+/* Whether [address, address + size) lies in one loaded segment; its PF_* flags go to *flags unless NULL. */
+bool tg_image_contains(const struct tg_image *image, uintptr_t address, size_t size, uint32_t *flags);
+
+#endif

@@ -1,0 +1,57 @@
+/* Implements the redirection of exported functions. */
+#include "elf/redirect.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* What the loader left a page with: its segment's protection, less writing once RELRO is applied. */
+static int protection_at(const struct tg_image *image, uintptr_t address) {
+  uint32_t flags = 0;
+  tg_image_contains(image, address, 1, &flags);
+  int protection = ((flags & PF_R) ? PROT_READ : 0) | ((flags & PF_W) ? PROT_WRITE : 0) | ((flags & PF_X) ? PROT_EXEC : 0);
+  for (size_t i = 0; i < image->header_count; i++) {
+    const ElfW(Phdr) *header = &image->headers[i];
+    if (header->p_type == PT_GNU_RELRO && address - (image->base + header->p_vaddr) < header->p_memsz)
+      protection &= ~PROT_WRITE;
+  }
+  return protection;
+}
+
+static bool point_to(const struct tg_image *image, ElfW(Sym) * symbol, const void *function) {
+  uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t address = (uintptr_t)&symbol->st_value; /* 8-byte aligned, so on one page */
+  void *page = (void *)(address & ~(page_size - 1));
+  int protection = protection_at(image, address);
+  /* Executing stays allowed meanwhile: the page may hold code too (Node <= 18 has one read-execute segment). */
+  if (!(protection & PROT_WRITE) && mprotect(page, page_size, protection | PROT_WRITE) != 0) return false;
+  symbol->st_value = (uintptr_t)function - image->base; /* modulo 2^64, as the loader adds the base again */
+  /* Were this to fail the page would stay writable: harmless, and nothing to stop the program for. */
+  if (!(protection & PROT_WRITE)) mprotect(page, page_size, protection);
+  return true;
+}
+
+const char *tg_redirect_find(const struct tg_image *image, struct tg_redirection *redirections, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    redirections[i].symbol = (ElfW(Sym) *)tg_image_find(image, redirections[i].name, STT_FUNC);
+    if (redirections[i].symbol == NULL) return redirections[i].name;
+    redirections[i].original = tg_image_address(image, redirections[i].symbol);
+  }
+  return NULL;
+}
+
+void tg_redirect_undo(const struct tg_image *image, const struct tg_redirection *redirections, size_t count) {
+  for (size_t i = 0; i < count; i++) point_to(image, redirections[i].symbol, redirections[i].original);
+}
+
+bool tg_redirect_apply(const struct tg_image *image, const struct tg_redirection *redirections, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (point_to(image, redirections[i].symbol, redirections[i].replacement)) continue;
+    int reason = errno;
+    tg_redirect_undo(image, redirections, i);
+    errno = reason;
+    return false;
+  }
+  return true;
+}

@@ -1,0 +1,91 @@
+/* Implements the env records of environment.h. */
+#include "guard/environment.h"
+
+#include <string.h>
+
+#include "guard/guard.h"
+
+/* Reads only what the caller holds a reference for. */
+void tg_environment_leave(struct tg_environment *environment) {
+  /* Release so that all uses come before the free; acquire so that the free comes after them. */
+  if (atomic_fetch_sub_explicit(&environment->references, 1, memory_order_acq_rel) == 1)
+    environment->guard->host->release(environment);
+}
+
+static void unlist(struct tg_environment *environment) {
+  struct tg_guard *guard = environment->guard;
+  tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
+  struct tg_environment **link = &guard->environments[tg_environment_bucket(environment->env)];
+  while (*link != environment) link = &(*link)->next;
+  *link = environment->next;
+  tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
+}
+
+static void keep_mapped(const struct tg_environment *environment) {
+  for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++)
+    environment->guard->host->keep_mapped(environment->addons[i]);
+}
+
+/* The env cleanup hook. Every function's own hook has run by now, and every doorbell is closing. */
+static void on_env_cleanup(void *argument) {
+  struct tg_environment *environment = argument;
+  if (atomic_load(&environment->outstanding) || atomic_load(&environment->holders) != 0)
+    keep_mapped(environment);
+  unlist(environment);
+  tg_environment_leave(environment);
+}
+
+static struct tg_environment *find(struct tg_guard *guard, napi_env env) {
+  tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
+  struct tg_environment *found = guard->environments[tg_environment_bucket(env)];
+  while (found != NULL && found->env != env) found = found->next;
+  if (found != NULL) atomic_fetch_add_explicit(&found->references, 1, memory_order_relaxed);
+  tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
+  return found;
+}
+
+struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env) {
+  struct tg_environment *environment = find(guard, env);
+  if (environment != NULL) return environment;
+
+  environment = guard->host->allocate(sizeof *environment);
+  if (environment == NULL) return NULL;
+  memset(environment, 0, sizeof *environment);
+  environment->guard = guard;
+  environment->env = env;
+  environment->loop_thread = pthread_self();
+  atomic_init(&environment->references, 2);
+  if (guard->runtime->add_env_cleanup_hook(env, on_env_cleanup, environment) != napi_ok) {
+    guard->host->release(environment);
+    return NULL;
+  }
+  /* Only the env's own thread makes its record, so nobody can have made another meanwhile. */
+  tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
+  struct tg_environment **bucket = &guard->environments[tg_environment_bucket(env)];
+  environment->next = *bucket;
+  *bucket = environment;
+  tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
+  return environment;
+}
+
+static void remember(struct tg_environment *environment, const struct tg_addon *addon) {
+  for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS; i++) {
+    if (environment->addons[i] == addon) return;
+    if (environment->addons[i] != NULL) continue;
+    environment->addons[i] = addon;
+    return;
+  }
+  environment->guard->host->keep_mapped(addon); /* no place to remember it: stay on the safe side */
+}
+
+const struct tg_addon *tg_environment_adopt(struct tg_environment *environment,
+                                            const void *const places[TG_CODE_PLACES]) {
+  for (unsigned i = 0; i < TG_CODE_PLACES; i++) {
+    if (places[i] == NULL || places[i] == environment->code[i]) continue;
+    const struct tg_addon *addon = environment->guard->host->adopt_addon(places[i]);
+    environment->code[i] = places[i];
+    environment->code_addon[i] = addon;
+    if (addon != NULL) remember(environment, addon);
+  }
+  return places[0] == NULL ? NULL : environment->code_addon[0];
+}

@@ -1,0 +1,45 @@
+/* Env lifetime: what the guard remembers of a napi_env that creates thread-safe functions, so that addon code
+ * stays mapped as long as threads may run in it.
+ *
+ * A record is made at an env's first create and registers one cleanup hook before the first doorbell exists; so
+ * it runs after the runtime's hooks for all doorbells and before the runtime unloads the addon. */
+#ifndef TG_GUARD_ENVIRONMENT_H
+#define TG_GUARD_ENVIRONMENT_H
+
+#include <node_api.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct tg_guard;
+struct tg_addon;
+
+enum { TG_ENVIRONMENT_ADDONS = 8, TG_CODE_PLACES = 3 };
+
+struct tg_environment {
+  struct tg_guard *guard;    /* constant */
+  napi_env env;              /* constant */
+  pthread_t loop_thread;     /* constant */
+  atomic_uint references;    /* one for the list, one for every function that is not free */
+  atomic_uint holders;       /* functions whose thread_count is not 0 */
+  atomic_bool outstanding;   /* a function had counts when the teardown reached it */
+  struct tg_environment *next; /* guarded by the guard's environments_lock */
+
+  /* Loop thread only: the objects whose code was seen, and a cache of where the last create came from. */
+  const struct tg_addon *addons[TG_ENVIRONMENT_ADDONS];
+  const void *code[TG_CODE_PLACES];
+  const struct tg_addon *code_addon[TG_CODE_PLACES];
+};
+
+/* The env's record, referenced for the caller; made when there is none. Loop thread. NULL: no memory, or the
+ * runtime refuses the hook (a NULL env, say). */
+struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env);
+
+void tg_environment_leave(struct tg_environment *environment);
+
+/* Adopts the objects that hold the given code; returns the first place's. NULL places are passed over. Loop
+ * thread, no lock held. */
+const struct tg_addon *tg_environment_adopt(struct tg_environment *environment,
+                                            const void *const places[TG_CODE_PLACES]);
+
+#endif

@@ -1,0 +1,285 @@
+/* Implements the seven functions: finds the guarded function behind a handle, answers as the contract's table
+ * says, and tells the host of every misuse that it absorbs. */
+#include "guard/guard.h"
+
+#include <string.h>
+
+#include "guard/told.h"
+
+bool tg_guard_open(struct tg_guard *guard, const struct tg_runtime *runtime, const struct tg_host *host,
+                   enum tg_deadlock deadlock) {
+  guard->runtime = runtime;
+  guard->host = host;
+  guard->deadlock = deadlock;
+  return tg_table_open(&guard->table, host, TG_TABLE_BITS_MAX);
+}
+
+/* One use of a handle, from finding it to letting it go. */
+struct use {
+  struct tg_guard *guard;
+  napi_threadsafe_function handle;
+  struct tg_function *function; /* its lock is held; NULL: never a handle */
+  enum tg_verdict verdict;
+  bool faulty;
+  struct tg_fault fault;
+};
+
+static void note_fault(struct use *use, enum tg_fault_kind kind) {
+  use->faulty = true;
+  use->fault.kind = kind;
+  use->fault.addon = NULL;
+  use->fault.name[0] = '\0';
+  if (use->function == NULL || use->verdict == TG_HANDLE_STALE_REUSED) return;
+  use->fault.addon = use->function->addon;
+  memcpy(use->fault.name, use->function->name, sizeof use->fault.name);
+}
+
+/* Whether the runtime would have freed the function by now. */
+static bool is_freed_natively(const struct use *use) {
+  const struct tg_function *function = use->function;
+  if (use->verdict != TG_HANDLE_VALID) return true;
+  if (!function->finalized) return false;
+  return function->thread_count == 0 || !use->guard->runtime->keeps_closed_functions();
+}
+
+static void begin(struct use *use, struct tg_guard *guard, napi_threadsafe_function handle, const char *function,
+                  const void *caller) {
+  use->guard = guard;
+  use->handle = handle;
+  use->faulty = false;
+  use->fault.function = function;
+  use->fault.caller = caller;
+  use->verdict = tg_table_find(&guard->table, handle, &use->function);
+  if (use->verdict == TG_NEVER_A_HANDLE)
+    note_fault(use, handle == NULL ? TG_FAULT_NULL_HANDLE : TG_FAULT_NEVER_A_HANDLE);
+  else if (is_freed_natively(use))
+    note_fault(use, TG_FAULT_USE_AFTER_FINALIZE);
+}
+
+/* Lets go of the function and gives `answer` back. */
+static napi_status end(struct use *use, napi_status answer) {
+  if (use->function != NULL) {
+    if (use->verdict == TG_HANDLE_VALID) tg_function_leave(use->function);
+    tg_lock_release(&use->function->lock, TG_RANK_FUNCTION);
+  }
+  if (use->faulty) {
+    use->fault.answer = answer;
+    use->guard->host->on_fault(&use->fault);
+  }
+  return answer;
+}
+
+static bool is_open(const struct use *use) {
+  return use->verdict == TG_HANDLE_VALID && use->function->state == TG_OPEN;
+}
+
+/* Makes the doorbell. Whatever the runtime would refuse in the addon's arguments is handed on as it is, so that
+ * the runtime refuses it with its own status and last error info. */
+static napi_status make_doorbell(struct tg_guard *guard, const struct tg_create_arguments *arguments,
+                                 struct tg_function *function, bool has_place) {
+  bool nothing_to_call = arguments->func == NULL && arguments->call_js_cb == NULL;
+  napi_threadsafe_function doorbell = NULL;
+  napi_status status = guard->runtime->create(
+      arguments->env, arguments->func, arguments->async_resource, arguments->async_resource_name, 0,
+      arguments->initial_thread_count == 0 ? 0 : 1, function, tg_function_finalize, function,
+      nothing_to_call ? NULL : tg_function_dispatch, has_place ? &doorbell : NULL);
+  if (status == napi_ok && doorbell == NULL) return napi_invalid_arg;
+  if (status != napi_ok) return status;
+  function->doorbell = doorbell;
+  return napi_ok;
+}
+
+static void open_function(struct tg_function *function, size_t thread_count) {
+  tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
+  if (thread_count != 0) {
+    tg_function_add_count(function);
+    function->thread_count = thread_count;
+    function->doorbell_held = true;
+  }
+  function->state = TG_OPEN;
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+}
+
+/* The function cannot be guarded after all: lets the runtime close its doorbell, without the addon's callbacks,
+ * which were never promised anything. */
+static void abandon(struct tg_function *function) {
+  tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
+  function->finalize_cb = NULL;
+  function->thread_count = 1;
+  tg_function_drop_count(function);
+  tg_function_close(function);
+  tg_function_release_doorbell(function, napi_tsfn_abort);
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+}
+
+napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *arguments, const void *caller,
+                      napi_threadsafe_function *result) {
+  if (arguments->env == NULL) return napi_invalid_arg;
+  struct tg_environment *environment = tg_environment_enter(guard, arguments->env);
+  if (environment == NULL) return napi_generic_failure;
+  const void *const places[TG_CODE_PLACES] = {caller, (const void *)arguments->call_js_cb,
+                                              (const void *)arguments->thread_finalize_cb};
+  const struct tg_addon *addon = tg_environment_adopt(environment, places);
+  napi_threadsafe_function handle;
+  struct tg_function *function = tg_table_take(&guard->table, &handle);
+  if (function == NULL) {
+    tg_environment_leave(environment);
+    return napi_generic_failure;
+  }
+  tg_function_prepare(function, arguments, environment, addon);
+  /* Before the doorbell is made, so that the runtime's last error info is that of its create. */
+  if (arguments->async_resource_name != NULL)
+    guard->runtime->copy_string(arguments->env, arguments->async_resource_name, function->name,
+                                sizeof function->name);
+  napi_status status = make_doorbell(guard, arguments, function, result != NULL);
+  if (status != napi_ok) {
+    tg_table_put_back(&guard->table, function);
+    tg_environment_leave(environment);
+    return status;
+  }
+  open_function(function, arguments->initial_thread_count);
+  if (guard->runtime->add_env_cleanup_hook(arguments->env, tg_function_on_env_cleanup, function) != napi_ok) {
+    abandon(function);
+    return napi_generic_failure;
+  }
+  *result = handle;
+  return napi_ok;
+}
+
+napi_status tg_get_context(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
+                           void **result) {
+  struct use use;
+  begin(&use, guard, func, "napi_get_threadsafe_function_context", caller);
+  if (result == NULL) {
+    if (!use.faulty) note_fault(&use, TG_FAULT_NULL_RESULT);
+    return end(&use, napi_invalid_arg);
+  }
+  *result = NULL;
+  if (use.verdict != TG_HANDLE_VALID && use.verdict != TG_HANDLE_STALE) return end(&use, napi_invalid_arg);
+  *result = use.function->context;
+  return end(&use, napi_ok);
+}
+
+/* Answers a call that came too late: with napi_closing while there is a count to consume, and once a thread
+ * where there is none. */
+static napi_status turn_away(struct use *use) {
+  bool told = tg_told_closing(use->handle);
+  struct tg_function *function = use->function;
+  if (use->verdict == TG_HANDLE_VALID && function->thread_count != 0) {
+    tg_function_drop_count(function);
+    function->release_credit++;
+    return end(use, napi_closing);
+  }
+  return end(use, told ? napi_invalid_arg : napi_closing);
+}
+
+/* Waits for room. Answers napi_ok to go on: there is room, or the queue may be overfilled, or it is closing. */
+static napi_status wait_for_room(struct use *use, napi_threadsafe_function_call_mode mode) {
+  struct tg_function *function = use->function;
+  while (function->state == TG_OPEN && tg_function_is_full(function)) {
+    if (mode == napi_tsfn_nonblocking) return napi_queue_full;
+    if (use->guard->deadlock != TG_DEADLOCK_HANG && tg_function_is_loop_thread(function)) {
+      note_fault(use, TG_FAULT_OWN_LOOP_BLOCKING);
+      return use->guard->deadlock == TG_DEADLOCK_STATUS ? napi_would_deadlock : napi_ok;
+    }
+    tg_function_sleep(function);
+  }
+  return napi_ok;
+}
+
+napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const void *caller, void *data,
+                    napi_threadsafe_function_call_mode mode) {
+  struct use use;
+  begin(&use, guard, func, "napi_call_threadsafe_function", caller);
+  if (use.function == NULL) return end(&use, napi_invalid_arg);
+  if (!is_open(&use)) return turn_away(&use);
+  struct tg_function *function = use.function;
+  napi_status status = wait_for_room(&use, mode);
+  if (status != napi_ok) return end(&use, status);
+  if (function->state != TG_OPEN) return turn_away(&use);
+  if (!tg_queue_reserve(&function->queue, guard->host)) return end(&use, napi_generic_failure);
+  /* The bell before the item: where the runtime refuses, nothing has been accepted. The loop thread cannot look
+   * into the queue before the lock is released. */
+  status = tg_function_hold_doorbell(function);
+  if (status == napi_ok) status = tg_function_ring(function);
+  if (function->state != TG_OPEN) return turn_away(&use);
+  if (status == napi_ok) tg_queue_push(&function->queue, data);
+  return end(&use, status);
+}
+
+napi_status tg_acquire(struct tg_guard *guard, napi_threadsafe_function func, const void *caller) {
+  struct use use;
+  begin(&use, guard, func, "napi_acquire_threadsafe_function", caller);
+  if (use.function == NULL) return end(&use, napi_invalid_arg);
+  if (!is_open(&use)) return end(&use, napi_closing);
+  napi_status status = tg_function_hold_doorbell(use.function);
+  if (status == napi_ok) tg_function_add_count(use.function);
+  return end(&use, use.function->state == TG_OPEN ? status : napi_closing);
+}
+
+static napi_status release_open(struct use *use, napi_threadsafe_function_release_mode mode) {
+  struct tg_function *function = use->function;
+  if (function->thread_count == 0) return end(use, napi_invalid_arg);
+  tg_function_drop_count(function);
+  if (mode == napi_tsfn_abort) {
+    tg_function_close(function);
+    tg_function_release_doorbell(function, napi_tsfn_abort);
+    if (function->crowded) note_fault(use, TG_FAULT_BLOCKED_AT_CLOSE);
+  } else if (function->thread_count == 0 && function->queue.length == 0) {
+    tg_function_release_doorbell(function, napi_tsfn_release);
+  }
+  return end(use, napi_ok);
+}
+
+napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
+                       napi_threadsafe_function_release_mode mode) {
+  struct use use;
+  begin(&use, guard, func, "napi_release_threadsafe_function", caller);
+  if (use.function == NULL) return end(&use, napi_invalid_arg);
+  if (is_open(&use)) return release_open(&use, mode);
+  struct tg_function *function = use.function;
+  if (use.verdict == TG_HANDLE_VALID && function->thread_count != 0) {
+    tg_function_drop_count(function);
+    return end(&use, napi_ok);
+  }
+  if (use.verdict == TG_HANDLE_STALE_REUSED || function->release_credit == 0) return end(&use, napi_invalid_arg);
+  function->release_credit--;
+  return end(&use, napi_ok);
+}
+
+static napi_status ref_or_unref(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
+                                enum tg_wish wish) {
+  struct use use;
+  begin(&use, guard, func,
+        wish == TG_WISH_REF ? "napi_ref_threadsafe_function" : "napi_unref_threadsafe_function", caller);
+  if (use.function == NULL) return end(&use, napi_invalid_arg);
+  if (!is_open(&use)) return end(&use, napi_ok);
+  struct tg_function *function = use.function;
+  if (tg_function_is_loop_thread(function)) {
+    function->wish = TG_WISH_NOTHING; /* the later word counts */
+    napi_status (*now)(napi_env, napi_threadsafe_function) =
+        wish == TG_WISH_REF ? guard->runtime->ref : guard->runtime->unref;
+    return end(&use, now(function->env, function->doorbell));
+  }
+  note_fault(&use, TG_FAULT_FOREIGN_REF);
+  function->wish = (uint8_t)wish;
+  if (function->doorbell_held) tg_function_ring(function); /* else it closes in this very turn of the loop */
+  return end(&use, napi_ok);
+}
+
+napi_status tg_ref(struct tg_guard *guard, napi_threadsafe_function func, const void *caller) {
+  return ref_or_unref(guard, func, caller, TG_WISH_REF);
+}
+
+napi_status tg_unref(struct tg_guard *guard, napi_threadsafe_function func, const void *caller) {
+  return ref_or_unref(guard, func, caller, TG_WISH_UNREF);
+}
+
+void tg_turn_all_away(struct tg_guard *guard) {
+  for (uint32_t index = 0, used = tg_table_used(&guard->table); index < used; index++) {
+    struct tg_function *function = tg_table_slot(&guard->table, index);
+    tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
+    if (function->state == TG_OPEN) tg_function_close(function);
+    tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  }
+}

@@ -1,0 +1,210 @@
+/* Implements the guarded function: its counts, its doorbell, its closing, dispatch and finalization. */
+#include "guard/guarded_function.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "guard/guard.h"
+
+static const struct tg_guard *guard_of(const struct tg_function *function) {
+  return function->environment->guard;
+}
+
+static void lock(struct tg_function *function) {
+  tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
+}
+
+static void unlock(struct tg_function *function) {
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+}
+
+void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
+                         struct tg_environment *environment, const struct tg_addon *addon) {
+  lock(function); /* a late caller of the slot's last generation may be reading */
+  function->wish = TG_WISH_NOTHING;
+  function->rung = false;
+  function->doorbell_held = false;
+  function->finalized = false;
+  function->crowded = false;
+  function->thread_count = 0;
+  function->release_credit = 0;
+  function->max_queue_size = arguments->max_queue_size;
+  function->doorbell = NULL;
+  function->env = arguments->env;
+  function->context = arguments->context;
+  function->finalize_data = arguments->thread_finalize_data;
+  function->finalize_cb = arguments->thread_finalize_cb;
+  function->call_js_cb = arguments->call_js_cb;
+  function->environment = environment;
+  function->addon = addon;
+  function->name[0] = '\0';
+  unlock(function);
+}
+
+bool tg_function_is_loop_thread(const struct tg_function *function) {
+  return pthread_equal(function->environment->loop_thread, pthread_self()) != 0;
+}
+
+bool tg_function_is_full(const struct tg_function *function) {
+  return function->max_queue_size != 0 && function->queue.length >= function->max_queue_size;
+}
+
+void tg_function_add_count(struct tg_function *function) {
+  if (function->thread_count++ == 0) atomic_fetch_add(&function->environment->holders, 1);
+}
+
+void tg_function_drop_count(struct tg_function *function) {
+  if (--function->thread_count == 0) atomic_fetch_sub(&function->environment->holders, 1);
+}
+
+void tg_function_close(struct tg_function *function) {
+  function->state = TG_CLOSING;
+  if (function->sleepers == 0) return;
+  function->crowded = function->sleepers > 1;
+  tg_gate_wake_all(&function->room);
+}
+
+napi_status tg_function_hold_doorbell(struct tg_function *function) {
+  if (function->doorbell_held) return napi_ok;
+  napi_status status = guard_of(function)->runtime->acquire(function->doorbell);
+  if (status == napi_ok)
+    function->doorbell_held = true;
+  else
+    tg_function_close(function); /* the runtime says closing, so do we */
+  return status;
+}
+
+napi_status tg_function_ring(struct tg_function *function) {
+  if (function->rung) return napi_ok;
+  napi_status status = guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
+  if (status == napi_ok) {
+    function->rung = true;
+  } else if (status == napi_closing) {
+    function->doorbell_held = false; /* that answer took the doorbell's count */
+    tg_function_close(function);
+  }
+  return status;
+}
+
+void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_function_release_mode mode) {
+  if (!function->doorbell_held) return;
+  function->doorbell_held = false;
+  guard_of(function)->runtime->release(function->doorbell, mode);
+}
+
+void tg_function_sleep(struct tg_function *function) {
+  function->sleepers++;
+  tg_gate_wait(&function->room, &function->lock, TG_RANK_FUNCTION);
+  function->sleepers--;
+}
+
+void tg_function_leave(struct tg_function *function) {
+  if (function->state != TG_CLOSED || !function->finalized) return;
+  if (function->thread_count != 0 || function->sleepers != 0) return;
+  struct tg_environment *environment = function->environment;
+  tg_table_expire(&environment->guard->table, function);
+  tg_environment_leave(environment);
+}
+
+static void call_js(const struct tg_function *function, napi_threadsafe_function_call_js call_js_cb, napi_env env,
+                    napi_value js_callback, void *context, void *item) {
+  if (call_js_cb == NULL) call_js_cb = guard_of(function)->runtime->call_js_default;
+  call_js_cb(env, js_callback, context, item);
+}
+
+static void fulfil_wish(struct tg_function *function) {
+  uint8_t wish = function->wish;
+  function->wish = TG_WISH_NOTHING;
+  if (wish == TG_WISH_REF) guard_of(function)->runtime->ref(function->env, function->doorbell);
+  if (wish == TG_WISH_UNREF) guard_of(function)->runtime->unref(function->env, function->doorbell);
+}
+
+/* After an item was taken: keeps the bell ringing while more wait. When that was the last one and nobody holds a
+ * count, this is the moment at which the runtime decides to close, before the last callback runs; so do we. */
+static void after_pop(struct tg_function *function) {
+  if (function->queue.length != 0) {
+    if (function->doorbell_held) tg_function_ring(function);
+  } else if (function->thread_count == 0 && function->state == TG_OPEN) {
+    tg_function_close(function);
+    tg_function_release_doorbell(function, napi_tsfn_release);
+  }
+}
+
+static void tell_if_crowded(const struct tg_function *function, bool crowded) {
+  if (!crowded) return;
+  struct tg_fault fault = {.kind = TG_FAULT_BLOCKED_AT_CLOSE,
+                           .function = "napi_call_threadsafe_function",
+                           .addon = function->addon,
+                           .answer = napi_closing};
+  memcpy(fault.name, function->name, sizeof fault.name);
+  guard_of(function)->host->on_fault(&fault);
+}
+
+/* The doorbell rang: delivers one item, in the callback scope that the runtime has opened for it. The doorbell's
+ * finalizer has not run, so the function is in its generation and stays in it until the addon's callback is
+ * entered; the callback may run the loop, and so may end it: nothing of the function is touched afterwards. */
+void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, void *data) {
+  (void)data;
+  if (env == NULL) return; /* a left-over ring that the runtime discards, maybe after our finalizer */
+  struct tg_function *function = context;
+  lock(function);
+  function->rung = false;
+  fulfil_wish(function);
+  if (function->queue.length == 0) {
+    unlock(function);
+    return;
+  }
+  bool was_open = function->state == TG_OPEN;
+  void *item = tg_queue_pop(&function->queue, guard_of(function)->host);
+  after_pop(function);
+  if (function->sleepers != 0) tg_gate_wake_one(&function->room);
+  bool crowded = was_open && function->state != TG_OPEN && function->crowded;
+  void *function_context = function->context;
+  napi_threadsafe_function_call_js call_js_cb = function->call_js_cb;
+  unlock(function);
+
+  tell_if_crowded(function, crowded);
+  call_js(function, call_js_cb, env, js_callback, function_context, item);
+}
+
+/* Registered after the doorbell was made, so it runs just before the runtime's own hook for the doorbell. */
+void tg_function_on_env_cleanup(void *argument) {
+  struct tg_function *function = argument;
+  lock(function);
+  bool was_open = function->state == TG_OPEN;
+  if (was_open) tg_function_close(function);
+  if (function->thread_count != 0) atomic_store(&function->environment->outstanding, true);
+  /* A runtime that keeps closed functions would keep the doorbell for ever if its count stayed. */
+  tg_function_release_doorbell(function, napi_tsfn_abort);
+  bool crowded = was_open && function->crowded;
+  unlock(function);
+  tell_if_crowded(function, crowded);
+}
+
+/* The doorbell's finalizer: runs exactly once, and nothing touches the doorbell after it has begun. Until
+ * `finalized` is set the function keeps its generation, so it may be read without the lock where it is
+ * constant. */
+void tg_function_finalize(napi_env env, void *data, void *hint) {
+  (void)hint;
+  struct tg_function *function = data;
+  const struct tg_guard *guard = guard_of(function);
+  lock(function);
+  if (function->state == TG_OPEN) tg_function_close(function);
+  function->state = TG_CLOSED;
+  function->doorbell = NULL;
+  function->doorbell_held = false;
+  struct tg_queue rest = function->queue;
+  function->queue = (struct tg_queue){0};
+  unlock(function);
+
+  while (rest.length != 0)
+    call_js(function, function->call_js_cb, NULL, NULL, function->context, tg_queue_pop(&rest, guard->host));
+  tg_queue_free(&rest, guard->host);
+  guard->runtime->remove_env_cleanup_hook(function->env, tg_function_on_env_cleanup, function);
+  if (function->finalize_cb != NULL) function->finalize_cb(env, function->finalize_data, function->context);
+
+  lock(function);
+  function->finalized = true;
+  tg_function_leave(function);
+  unlock(function);
+}

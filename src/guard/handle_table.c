@@ -1,0 +1,130 @@
+/* Implements the handle table. */
+#include "guard/handle_table.h"
+
+_Static_assert(sizeof(uintptr_t) == 8, "handles need a 64-bit address space");
+_Static_assert(TG_TABLE_BITS_MAX < 47, "handles stay canonical user addresses");
+_Static_assert((1 << (TG_TABLE_BITS_MIN / 2)) >= 2 * TG_FREE_SLOTS_MIN, "the smallest table can rest its slots");
+_Static_assert(TG_TABLE_BITS_MAX / 2 < 32, "a slot's index is a uint32_t");
+
+static uint32_t slot_count(const struct tg_table *table) {
+  return 1U << table->index_bits;
+}
+
+bool tg_table_open(struct tg_table *table, const struct tg_host *host, unsigned bits) {
+  void *base = NULL;
+  for (; bits >= TG_TABLE_BITS_MIN && (base = host->reserve((size_t)1 << bits)) == NULL; bits--) {
+  }
+  if (base == NULL) return false;
+  table->host = host;
+  table->base = (uintptr_t)base;
+  table->handles = (uint64_t)1 << (bits - TG_HANDLE_SHIFT);
+  table->index_bits = bits / 2;
+  table->generation_bits = bits - TG_HANDLE_SHIFT - table->index_bits;
+  table->free_slots_min = TG_FREE_SLOTS_MIN;
+  return true;
+}
+
+struct tg_function *tg_table_slot(struct tg_table *table, uint32_t index) {
+  if (index >= slot_count(table)) return NULL;
+  /* Acquire pairs with the release in use_fresh: who sees the chunk sees it as the kernel gave it, zeroed. */
+  struct tg_function *chunk = atomic_load_explicit(&table->chunks[index / TG_CHUNK_SLOTS], memory_order_acquire);
+  return chunk == NULL ? NULL : &chunk[index % TG_CHUNK_SLOTS];
+}
+
+uint32_t tg_table_used(struct tg_table *table) {
+  tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
+  uint32_t used = table->fresh;
+  tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
+  return used;
+}
+
+/* Both with free_lock held. */
+static struct tg_function *use_oldest_free(struct tg_table *table) {
+  struct tg_function *slot = table->oldest_free;
+  if (slot == NULL) return NULL;
+  table->oldest_free = slot->next_free;
+  if (table->oldest_free == NULL) table->newest_free = NULL;
+  table->free_count--;
+  return slot;
+}
+
+static struct tg_function *use_fresh(struct tg_table *table) {
+  if (table->fresh == slot_count(table)) return NULL;
+  uint32_t number = table->fresh / TG_CHUNK_SLOTS;
+  struct tg_function *chunk = atomic_load_explicit(&table->chunks[number], memory_order_relaxed);
+  if (chunk == NULL) {
+    chunk = table->host->map(sizeof *chunk * TG_CHUNK_SLOTS);
+    if (chunk == NULL) return NULL;
+    atomic_store_explicit(&table->chunks[number], chunk, memory_order_release);
+  }
+  struct tg_function *slot = &chunk[table->fresh % TG_CHUNK_SLOTS];
+  slot->index = table->fresh++;
+  return slot;
+}
+
+static void append_free(struct tg_table *table, struct tg_function *slot) {
+  tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
+  slot->next_free = NULL;
+  if (table->newest_free == NULL)
+    table->oldest_free = slot;
+  else
+    table->newest_free->next_free = slot;
+  table->newest_free = slot;
+  table->free_count++;
+  tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
+}
+
+struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_function *handle) {
+  tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
+  struct tg_function *slot = NULL;
+  if (table->free_count < table->free_slots_min) slot = use_fresh(table);
+  if (slot == NULL) slot = use_oldest_free(table);
+  tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
+  if (slot == NULL) return NULL;
+  /* A late caller of an older generation may hold the lock, but never writes a free slot's generation. */
+  uint64_t number = (uint64_t)slot->generation << table->index_bits | slot->index;
+  *handle = (napi_threadsafe_function)(table->base + (number << TG_HANDLE_SHIFT));
+  return slot;
+}
+
+void tg_table_put_back(struct tg_table *table, struct tg_function *slot) {
+  append_free(table, slot);
+}
+
+void tg_table_expire(struct tg_table *table, struct tg_function *slot) {
+  slot->state = TG_FREE;
+  slot->generation++;
+  if (slot->generation < 1U << table->generation_bits) {
+    append_free(table, slot);
+    return;
+  }
+  tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
+  table->retired++;
+  tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
+}
+
+enum tg_verdict tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
+                              struct tg_function **found) {
+  *found = NULL;
+  uint64_t offset = (uintptr_t)handle - table->base;
+  if ((offset & ((1U << TG_HANDLE_SHIFT) - 1)) != 0) return TG_NEVER_A_HANDLE;
+  uint64_t number = offset >> TG_HANDLE_SHIFT; /* huge for an address below the reservation */
+  if (number >= table->handles) return TG_NEVER_A_HANDLE;
+  struct tg_function *slot = tg_table_slot(table, (uint32_t)(number & (slot_count(table) - 1)));
+  if (slot == NULL) return TG_NEVER_A_HANDLE;
+  uint32_t generation = (uint32_t)(number >> table->index_bits);
+
+  tg_lock_acquire(&slot->lock, TG_RANK_FUNCTION);
+  enum tg_verdict verdict = TG_HANDLE_STALE_REUSED;
+  if (generation == slot->generation && slot->state != TG_FREE)
+    verdict = TG_HANDLE_VALID;
+  else if (generation >= slot->generation)
+    verdict = TG_NEVER_A_HANDLE;
+  else if (generation + 1 == slot->generation && slot->state == TG_FREE)
+    verdict = TG_HANDLE_STALE;
+  if (verdict == TG_NEVER_A_HANDLE)
+    tg_lock_release(&slot->lock, TG_RANK_FUNCTION);
+  else
+    *found = slot;
+  return verdict;
+}

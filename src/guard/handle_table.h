@@ -1,0 +1,76 @@
+/* The handle table: gives out handles that are unforgeable and never reused, and finds the slot of any bit
+ * pattern that an addon may hand in.
+ *
+ * A handle is an address in a PROT_NONE reservation: base + 16 * (generation << index_bits | index). Slots live
+ * in chunks that are neither freed nor moved, so finding one is safe for ever.
+ *
+ * Thread safety: tg_table_open is called once, before all else; every other function may be called by any
+ * thread at any time. */
+#ifndef TG_GUARD_HANDLE_TABLE_H
+#define TG_GUARD_HANDLE_TABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+#include "guard/guarded_function.h"
+#include "guard/runtime.h"
+
+enum {
+  TG_TABLE_BITS_MAX = 44, /* 16 TiB: 4 million slots of 262,144 generations */
+  TG_TABLE_BITS_MIN = 32, /* 4 GiB: 65,536 slots of 4,096 generations */
+  TG_HANDLE_SHIFT = 4,    /* handles are 16-byte aligned */
+  TG_CHUNK_SLOTS = 1024,
+  TG_CHUNKS_MAX = (1 << (TG_TABLE_BITS_MAX / 2)) / TG_CHUNK_SLOTS,
+
+  /* So many slots lie free before the oldest of them is used again: a late caller finds the truth for longer. */
+  TG_FREE_SLOTS_MIN = 4096,
+};
+
+struct tg_table {
+  const struct tg_host *host;
+  uintptr_t base;
+  uint64_t handles; /* how many there are in all */
+  unsigned index_bits;
+  unsigned generation_bits;
+  uint32_t free_slots_min;
+  _Atomic(struct tg_function *) chunks[TG_CHUNKS_MAX];
+
+  struct tg_lock free_lock; /* guards what follows; rank TG_RANK_FREE_SLOTS */
+  uint32_t fresh;           /* the first slot that was never used */
+  uint32_t free_count;
+  uint32_t retired;
+  struct tg_function *oldest_free;
+  struct tg_function *newest_free;
+};
+
+enum tg_verdict {
+  TG_NEVER_A_HANDLE,
+  TG_HANDLE_VALID,        /* the slot is in this handle's generation */
+  TG_HANDLE_STALE,        /* was a handle; the slot still remembers it */
+  TG_HANDLE_STALE_REUSED, /* was a handle; the slot serves another by now */
+};
+
+/* Reserves 2^bits bytes of address space, or less down to 4 GiB where that is refused. False: not even that. */
+bool tg_table_open(struct tg_table *table, const struct tg_host *host, unsigned bits);
+
+/* A slot in state TG_FREE and, in *handle, the handle that it has from now on. NULL: no memory, or every handle
+ * is used up. */
+struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_function *handle);
+
+/* Gives a slot back whose handle was never shown to anybody. Its lock is not held. */
+void tg_table_put_back(struct tg_table *table, struct tg_function *slot);
+
+/* Ends the slot's handle: from now on it is stale. Called with the slot's lock held, once nobody is inside. */
+void tg_table_expire(struct tg_table *table, struct tg_function *slot);
+
+/* The slot of a handle, its lock held by the caller now; *slot is NULL for TG_NEVER_A_HANDLE. */
+enum tg_verdict tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
+                              struct tg_function **slot);
+
+/* For walks: how many slots were ever used, and the slot of an index below that. */
+uint32_t tg_table_used(struct tg_table *table);
+struct tg_function *tg_table_slot(struct tg_table *table, uint32_t index);
+
+#endif

@@ -1,0 +1,157 @@
+/* Implements addon_code.h with glibc's dl APIs. */
+#include "preload/addon_code.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/lock.h"
+#include "elf/image.h"
+#include "preload/glibc_floor.h"
+
+/* A process loads a handful of addons. Where there are more, the rest is treated as unknown code: guarded, but
+ * not pinned. */
+enum { ADDONS_MAX = 1024, EXIT_HANDLERS_MAX = 4096 };
+
+struct tg_addon {
+  uintptr_t start;    /* its first segment's first address; written under `lock` until `pinned` is set */
+  uintptr_t end;      /* behind its last segment; likewise */
+  atomic_bool pinned; /* set under `lock`, never unset */
+  char *path;         /* constant */
+};
+
+static struct tg_lock lock;
+static struct tg_addon addons[ADDONS_MAX];
+static atomic_uint addon_count; /* released after the new record was written */
+static unsigned exit_handlers;  /* guarded by `lock` */
+static bool may_pin;
+static void (*exit_handler)(void);
+
+void tg_addon_code_open(bool pin, void (*on_exit)(void)) {
+  may_pin = pin;
+  exit_handler = on_exit;
+}
+
+/* One loaded object, as dl_iterate_phdr showed it. */
+struct object {
+  uintptr_t code;
+  uintptr_t start;
+  uintptr_t end;
+  const char *path; /* the loader's own; empty for the main program */
+  bool registered_by_symbol;
+};
+
+static int find_object(struct dl_phdr_info *info, size_t size, void *argument) {
+  (void)size;
+  struct object *object = argument;
+  bool holds_code = false;
+  uintptr_t start = UINTPTR_MAX, end = 0;
+  for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+    if (header->p_type != PT_LOAD) continue;
+    uintptr_t first = info->dlpi_addr + header->p_vaddr, behind = first + header->p_memsz;
+    if (object->code >= first && object->code < behind) holds_code = true;
+    if (first < start) start = first;
+    if (behind > end) end = behind;
+  }
+  if (!holds_code) return 0;
+  object->start = start;
+  object->end = end;
+  object->path = info->dlpi_name;
+  struct tg_image image;
+  object->registered_by_symbol = tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum) &&
+                                 tg_image_find(&image, "napi_register_module_v1", STT_FUNC) != NULL;
+  return 1;
+}
+
+/* Marks the object as never to be unmapped. It is found by the very name that the loader has for it, so no file
+ * is opened. */
+static bool pin(const char *path) {
+  if (!may_pin || dlopen == NULL || dlclose == NULL) return false;
+  void *handle = dlopen(path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+  if (handle == NULL) return false;
+  dlclose(handle);
+  return true;
+}
+
+static struct tg_addon *find_pinned(uintptr_t code) {
+  unsigned count = atomic_load_explicit(&addon_count, memory_order_acquire);
+  for (unsigned i = 0; i < count; i++)
+    if (atomic_load_explicit(&addons[i].pinned, memory_order_acquire) && code >= addons[i].start &&
+        code < addons[i].end)
+      return &addons[i];
+  return NULL;
+}
+
+/* With `lock` held. */
+static struct tg_addon *find_or_add(const struct object *object) {
+  unsigned count = atomic_load_explicit(&addon_count, memory_order_relaxed);
+  for (unsigned i = 0; i < count; i++)
+    if (strcmp(addons[i].path, object->path) == 0) return &addons[i];
+  if (count == ADDONS_MAX) return NULL;
+  size_t size = strlen(object->path) + 1;
+  char *path = malloc(size);
+  if (path == NULL) return NULL;
+  addons[count].path = memcpy(path, object->path, size);
+  atomic_store_explicit(&addon_count, count + 1, memory_order_release);
+  return &addons[count];
+}
+
+/* exit() runs handlers last come, first served. Registering ours once the addon's static objects exist makes it
+ * run before their destructors, which may join a thread that waits for us to turn it away. An object that was
+ * unloaded and loaded again has new ones; one that cannot be pinned may have been, so it gets another handler
+ * with each env, up to a limit. With `lock` held. */
+static void register_exit_handler(void) {
+  if (exit_handlers == EXIT_HANDLERS_MAX) return;
+  exit_handlers++;
+  atexit(exit_handler);
+}
+
+static struct tg_addon *note_object(const struct object *object) {
+  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+  struct tg_addon *addon = find_or_add(object);
+  if (addon != NULL && !atomic_load_explicit(&addon->pinned, memory_order_relaxed)) {
+    addon->start = object->start;
+    addon->end = object->end;
+    register_exit_handler();
+  }
+  tg_lock_release(&lock, TG_RANK_ADDONS);
+  return addon;
+}
+
+const struct tg_addon *tg_addon_adopt(const void *code) {
+  struct tg_addon *known = find_pinned((uintptr_t)code);
+  if (known != NULL) return known;
+  struct object object = {.code = (uintptr_t)code};
+  if (dl_iterate_phdr(find_object, &object) == 0 || object.path[0] == '\0') return NULL;
+  struct tg_addon *addon = note_object(&object);
+  /* Node asks dlsym for an addon's registration function, or else relies on its constructor, which does not run
+   * again for an object that is still mapped: such an addon could never be loaded again. */
+  if (addon != NULL && object.registered_by_symbol) tg_addon_keep_mapped(addon);
+  return addon;
+}
+
+void tg_addon_keep_mapped(const struct tg_addon *addon) {
+  struct tg_addon *record = &addons[addon - addons];
+  if (atomic_load_explicit(&record->pinned, memory_order_acquire)) return;
+  if (!pin(record->path)) return;
+  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+  atomic_store_explicit(&record->pinned, true, memory_order_release);
+  tg_lock_release(&lock, TG_RANK_ADDONS);
+}
+
+const char *tg_addon_path(const struct tg_addon *addon) {
+  return addon->path;
+}
+
+bool tg_addon_find_path(const void *code, char *path, size_t size) {
+  struct object object = {.code = (uintptr_t)code};
+  if (dl_iterate_phdr(find_object, &object) == 0 || object.path[0] == '\0') return false;
+  size_t length = strnlen(object.path, size - 1);
+  memcpy(path, object.path, length);
+  path[length] = '\0';
+  return true;
+}

@@ -1,0 +1,27 @@
+/* Addon objects: which file some code is in, keeping that file mapped, and its exit handler.
+ *
+ * Thread safety: adopt and keep_mapped may be called by any thread with no lock held that the dynamic linker
+ * could wait for; the path of a record is constant. Records are never freed. */
+#ifndef TG_PRELOAD_ADDON_CODE_H
+#define TG_PRELOAD_ADDON_CODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct tg_addon;
+
+/* Once, before all else. `pin`: whether objects may be pinned at all. `on_exit` is called by exit() before the
+ * static destructors of every adopted addon. */
+void tg_addon_code_open(bool pin, void (*on_exit)(void));
+
+/* The tg_host functions of the same names (guard/runtime.h). */
+const struct tg_addon *tg_addon_adopt(const void *code);
+void tg_addon_keep_mapped(const struct tg_addon *addon);
+
+/* The file that the object was loaded from. */
+const char *tg_addon_path(const struct tg_addon *addon);
+
+/* Copies the path of the file that some code was loaded from, without adopting it; false: unknown. */
+bool tg_addon_find_path(const void *code, char *path, size_t size);
+
+#endif

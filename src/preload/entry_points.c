@@ -1,0 +1,60 @@
+/* The seven entry points: each notes where it was called from and hands its arguments to the core. */
+#include "preload/entry_points.h"
+
+struct tg_guard tg_the_guard;
+
+static napi_status create(napi_env env, napi_value func, napi_value async_resource, napi_value async_resource_name,
+                          size_t max_queue_size, size_t initial_thread_count, void *thread_finalize_data,
+                          napi_finalize thread_finalize_cb, void *context,
+                          napi_threadsafe_function_call_js call_js_cb, napi_threadsafe_function *result) {
+  const struct tg_create_arguments arguments = {
+      .env = env,
+      .func = func,
+      .async_resource = async_resource,
+      .async_resource_name = async_resource_name,
+      .max_queue_size = max_queue_size,
+      .initial_thread_count = initial_thread_count,
+      .thread_finalize_data = thread_finalize_data,
+      .thread_finalize_cb = thread_finalize_cb,
+      .context = context,
+      .call_js_cb = call_js_cb,
+  };
+  return tg_create(&tg_the_guard, &arguments, __builtin_return_address(0), result);
+}
+
+static napi_status get_context(napi_threadsafe_function func, void **result) {
+  return tg_get_context(&tg_the_guard, func, __builtin_return_address(0), result);
+}
+
+static napi_status call(napi_threadsafe_function func, void *data, napi_threadsafe_function_call_mode mode) {
+  return tg_call(&tg_the_guard, func, __builtin_return_address(0), data, mode);
+}
+
+static napi_status acquire(napi_threadsafe_function func) {
+  return tg_acquire(&tg_the_guard, func, __builtin_return_address(0));
+}
+
+static napi_status release(napi_threadsafe_function func, napi_threadsafe_function_release_mode mode) {
+  return tg_release(&tg_the_guard, func, __builtin_return_address(0), mode);
+}
+
+/* The function knows its env; the one that the addon names is as unused here as in Node. */
+static napi_status ref(napi_env env, napi_threadsafe_function func) {
+  (void)env;
+  return tg_ref(&tg_the_guard, func, __builtin_return_address(0));
+}
+
+static napi_status unref(napi_env env, napi_threadsafe_function func) {
+  (void)env;
+  return tg_unref(&tg_the_guard, func, __builtin_return_address(0));
+}
+
+struct tg_redirection tg_redirections[TG_FUNCTIONS] = {
+    [TG_CREATE] = {.name = "napi_create_threadsafe_function", .replacement = (void *)create},
+    [TG_GET_CONTEXT] = {.name = "napi_get_threadsafe_function_context", .replacement = (void *)get_context},
+    [TG_CALL] = {.name = "napi_call_threadsafe_function", .replacement = (void *)call},
+    [TG_ACQUIRE] = {.name = "napi_acquire_threadsafe_function", .replacement = (void *)acquire},
+    [TG_RELEASE] = {.name = "napi_release_threadsafe_function", .replacement = (void *)release},
+    [TG_REF] = {.name = "napi_ref_threadsafe_function", .replacement = (void *)ref},
+    [TG_UNREF] = {.name = "napi_unref_threadsafe_function", .replacement = (void *)unref},
+};

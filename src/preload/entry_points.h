@@ -1,0 +1,15 @@
+/* The functions that stand in for the runtime's seven. */
+#ifndef TG_PRELOAD_ENTRY_POINTS_H
+#define TG_PRELOAD_ENTRY_POINTS_H
+
+#include "elf/redirect.h"
+#include "guard/guard.h"
+#include "preload/runtime_node.h"
+
+/* The one guard of the process. */
+extern struct tg_guard tg_the_guard;
+
+/* Names and replacements, for tg_redirect. */
+extern struct tg_redirection tg_redirections[TG_FUNCTIONS];
+
+#endif

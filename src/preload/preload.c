@@ -1,0 +1,179 @@
+/* What happens when the library is loaded into a process: nothing, or the guard is armed before main.
+ *
+ * Rules of conduct, as every child process inherits LD_PRELOAD:
+ *  - Where the process is no runtime: no mapping, no output, no symbol of ours in its way, some microseconds.
+ *  - No thread, no signal handler, no change to the environment, no file opened, ever.
+ *  - Only libc is needed, and nothing of it newer than glibc 2.28.
+ *  - All of the seven symbols are redirected, or none; one line says why not. */
+#include <errno.h>
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "diag/report.h"
+#include "elf/image.h"
+#include "elf/redirect.h"
+#include "preload/addon_code.h"
+#include "preload/entry_points.h"
+#include "preload/glibc_floor.h"
+#include "preload/options.h"
+#include "preload/runtime_node.h"
+#include "tsfn_guard/tsfn_guard.h"
+
+static struct tg_options options;
+static pid_t armed_process;
+
+/* The object that exports the seven symbols. */
+struct runtime_object {
+  struct tg_image image;
+  char path[4096];
+};
+
+static int find_runtime(struct dl_phdr_info *info, size_t size, void *argument) {
+  (void)size;
+  struct runtime_object *object = argument;
+  if (!tg_image_open(&object->image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 0;
+  if (tg_image_find(&object->image, tg_redirections[TG_CREATE].name, STT_FUNC) == NULL) return 0;
+  size_t length = strnlen(info->dlpi_name, sizeof object->path - 1);
+  memcpy(object->path, info->dlpi_name, length);
+  object->path[length] = '\0';
+  return 1;
+}
+
+/* The main program has no name in the loader's list. */
+static void name_main_program(struct runtime_object *object) {
+  if (object->path[0] != '\0') return;
+  ssize_t length = readlink("/proc/self/exe", object->path, sizeof object->path - 1);
+  if (length > 0)
+    object->path[length] = '\0';
+  else
+    strcpy(object->path, "the main program");
+}
+
+static void *map_nothing(uintptr_t hint, size_t size) {
+  void *memory = mmap((void *)hint, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Handles stay below 2^47, which arm64's larger address space does not see to by itself. */
+static void *reserve(size_t size) {
+  const uintptr_t limit = (uintptr_t)1 << 47;
+  void *memory = map_nothing(0, size);
+  if (memory != NULL && (uintptr_t)memory + size > limit) {
+    munmap(memory, size);
+    memory = map_nothing(limit / 4, size);
+  }
+  if (memory == NULL) return NULL;
+  if ((uintptr_t)memory + size > limit) {
+    munmap(memory, size);
+    return NULL;
+  }
+  madvise(memory, size, MADV_DONTDUMP);
+  return memory;
+}
+
+static void *map(size_t size) {
+  void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* A child that was forked without exec has none of the threads, maybe some of their locks, and no one to wait
+ * for. */
+static void at_exit(void) {
+  if (getpid() == armed_process) tg_turn_all_away(&tg_the_guard);
+}
+
+/* Says in one line why the program stays unguarded. */
+static void refuse(const struct runtime_object *object, const char *needed, const char *found, const char *detail,
+                   const char *remedy) {
+  struct tg_text line;
+  tg_text_start(&line);
+  tg_text_add(&line, "not armed in ");
+  tg_text_add(&line, object->path);
+  tg_text_add(&line, ": needed ");
+  tg_text_add(&line, needed);
+  tg_text_add(&line, ", found ");
+  tg_text_add(&line, found);
+  tg_text_add(&line, detail);
+  tg_text_add(&line, "; ");
+  tg_text_add(&line, remedy);
+  tg_text_add(&line, options.require ? "; require=1, so it does not start" : "; it runs unguarded");
+  tg_text_write(&line);
+  if (options.require) _exit(TSFN_GUARD_EXIT_NOT_ARMED);
+}
+
+static bool find_functions(const struct runtime_object *object) {
+  const char *missing = tg_redirect_find(&object->image, tg_redirections, TG_FUNCTIONS);
+  if (missing == NULL) missing = tg_node_open(&object->image);
+  if (missing == NULL) return true;
+  refuse(object, "the functions that Node-API version 4 and newer has", "no ", missing,
+         "use an unmodified Node.js 12.22 or newer");
+  return false;
+}
+
+static bool open_guard(const struct runtime_object *object, const struct tg_host *host) {
+  if (tg_guard_open(&tg_the_guard, tg_node_runtime(tg_redirections), host, options.deadlock)) return true;
+  refuse(object, "4 GiB of address space for handles", "that mmap refuses it: ", strerror(errno),
+         "raise the limit on virtual memory (ulimit -v, RLIMIT_AS)");
+  return false;
+}
+
+static const char *not_taken(void) {
+  if (dlsym == NULL) return "dlsym";
+  for (size_t i = 0; i < TG_FUNCTIONS; i++)
+    if (dlsym(RTLD_DEFAULT, tg_redirections[i].name) != tg_redirections[i].replacement)
+      return tg_redirections[i].name;
+  return NULL;
+}
+
+static bool redirect(const struct runtime_object *object) {
+  if (!tg_redirect_apply(&object->image, tg_redirections, TG_FUNCTIONS)) {
+    refuse(object, "to write to the in-memory symbol table", "that mprotect refuses it: ", strerror(errno),
+           "allow it in the security policy (SELinux: execmod)");
+    return false;
+  }
+  const char *culprit = not_taken();
+  if (culprit == NULL) return true;
+  tg_redirect_undo(&object->image, tg_redirections, TG_FUNCTIONS);
+  refuse(object, "that dlsym finds the guard's functions", "another definition of ", culprit,
+         "remove the other preloaded library that defines it");
+  return false;
+}
+
+static void say_armed(const struct runtime_object *object) {
+  struct tg_text line;
+  tg_text_start(&line);
+  tg_text_add(&line, "tsfn-guard " TSFN_GUARD_VERSION " armed: ");
+  if (!tg_node_add_version(&line)) tg_text_add(&line, "runtime of unknown version");
+  tg_text_add(&line, ", redirected the seven functions of ");
+  tg_text_add(&line, object->path);
+  tg_text_write(&line);
+}
+
+__attribute__((constructor)) static void arm(void) {
+  static const struct tg_host host = {
+      .allocate = malloc,
+      .release = free,
+      .map = map,
+      .reserve = reserve,
+      .adopt_addon = tg_addon_adopt,
+      .keep_mapped = tg_addon_keep_mapped,
+      .on_fault = tg_report_fault,
+  };
+  static const struct tg_report_source source = {tg_addon_path, tg_addon_find_path, tg_node_add_version};
+  struct runtime_object object;
+  if (dl_iterate_phdr(find_runtime, &object) == 0) return;
+  name_main_program(&object);
+  tg_options_parse(&options, secure_getenv(TSFN_GUARD_OPTIONS_VARIABLE));
+  if (options.help) tg_options_print();
+  if (options.mode == TG_MODE_OFF) return;
+
+  tg_report_open(&source);
+  tg_addon_code_open(options.pin, at_exit);
+  armed_process = getpid();
+  if (!find_functions(&object) || !open_guard(&object, &host) || !redirect(&object)) return;
+  if (options.verbosity) say_armed(&object);
+}

@@ -1,0 +1,46 @@
+# What every Bats file shares: running a program natively and guarded.
+#
+# CTest sets: TG_BUILD (the build directory), and for the files in test/bats/runtime TG_RUNTIME (node-20, say) and
+# TG_NODE (its path). TG_REPEAT multiplies repetitions in soak runs.
+
+bats_load_library bats-support
+bats_load_library bats-assert
+
+export TG_LIB=${TG_LIB:-$TG_BUILD/libtsfnguard.so}
+export TEST_ADDONS=${TEST_ADDONS:-$TG_BUILD/addons}
+PROGRAMS=$(cd "$(dirname "${BASH_SOURCE[0]}")/../programs" && pwd)
+export PROGRAMS
+ulimit -c 0
+
+# A run that takes longer hangs: timeout(1) then answers 124.
+TG_TIMEOUT=${TG_TIMEOUT:-30}
+
+# native PROGRAM.js ARGS… / guarded PROGRAM.js ARGS…: run on TG_NODE; NODE_FLAGS (an array) goes before the program.
+native() {
+  timeout -k 5 "$TG_TIMEOUT" "$TG_NODE" "${NODE_FLAGS[@]}" "$PROGRAMS/$1" "${@:2}"
+}
+
+guarded() {
+  LD_PRELOAD=$TG_LIB timeout -k 5 "$TG_TIMEOUT" "$TG_NODE" "${NODE_FLAGS[@]}" "$PROGRAMS/$1" "${@:2}"
+}
+
+# repetitions N: how often to repeat something here: N, or N times TG_REPEAT in a soak run.
+repetitions() {
+  echo $(($1 * ${TG_REPEAT:-1}))
+}
+
+# Whether this runtime frees a closed TSFN under its threads (Node < 24.14): where the native crashes are.
+runtime_frees_closed() {
+  case $TG_RUNTIME in
+    node-18 | node-20 | node-22 | node-24.13 | debian-18) return 0 ;;
+    *) return 1 ;;
+  esac
+}
+
+# died STATUS: whether a status is that of a crash (SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGTRAP) or a hang (124, 137).
+died() {
+  case $1 in
+    134 | 139 | 135 | 132 | 133 | 124 | 137) return 0 ;;
+    *) return 1 ;;
+  esac
+}
