@@ -1,11 +1,12 @@
 /* A mutex and a wait gate, each one 32-bit futex word.
  *
- * Why not pthread's: a guarded function has its lock inside a table slot that comes zeroed from the kernel, is
- * never destroyed and must stay lockable for any late caller, during exit too; 4 bytes instead of 88 a handle;
- * and pthread_cond_wait is a cancellation point, which would leave a cancelled producer's bookkeeping half done.
+ * Why not pthread's: a guarded function has its lock inside a table slot that comes zeroed from the kernel,
+ * is never destroyed and must stay lockable for any late caller, during exit too; 4 bytes instead of 88 a
+ * handle; and pthread_cond_wait is a cancellation point, which would leave a cancelled producer's bookkeeping
+ * half done.
  *
- * Thread safety: every function may be called by any thread. None allocates, none calls stdio, all leave errno
- * as it was. The mutex is not recursive and must not be used in a signal handler.
+ * Thread safety: every function may be called by any thread. None allocates, none calls stdio, all leave
+ * errno as it was. The mutex is not recursive and must not be used in a signal handler.
  *
  * Ranks: a thread may take a lock only while it holds locks of lower rank; builds with TG_LOCK_CHECKS abort
  * where that is broken. */
@@ -27,7 +28,8 @@ struct tg_lock {
   _Atomic uint32_t word;
 };
 
-/* A place to sleep, always used together with one tg_lock that guards the condition waited for. Zero is ready. */
+/* A place to sleep, always used together with one tg_lock that guards the condition waited for. Zero is
+ * ready. */
 struct tg_gate {
   _Atomic uint32_t sequence;
 };

@@ -11,8 +11,9 @@
 
 struct tg_report_source {
   const char *(*addon_path)(const struct tg_addon *addon);
-  bool (*find_path)(const void *code, char *path, size_t size); /* of the file with that code; false: unknown */
-  bool (*add_runtime)(struct tg_text *line);                    /* "node 20.20.2"; false: nothing added */
+  bool (*find_path)(const void *code, char *path,
+                    size_t size);            /* of the file with that code; false: unknown */
+  bool (*add_runtime)(struct tg_text *line); /* "node 20.20.2"; false: nothing added */
 };
 
 void tg_report_open(const struct tg_report_source *source);

@@ -24,7 +24,8 @@ static bool readable(const struct tg_image *image, uintptr_t address, size_t siz
 /* Reads a 32-bit word of a hash table. Both kinds of table are made of such words. */
 static bool read_word(const struct tg_image *image, uintptr_t table, uint64_t index, uint32_t *word) {
   uintptr_t address = table + index * sizeof *word;
-  if (index > UINT32_MAX || address % sizeof *word != 0 || !readable(image, address, sizeof *word)) return false;
+  if (index > UINT32_MAX || address % sizeof *word != 0 || !readable(image, address, sizeof *word))
+    return false;
   *word = *(const uint32_t *)address;
   return true;
 }
@@ -114,7 +115,8 @@ static uint32_t sysv_hash(const char *name) {
 /* Table: bucket count, first hashed symbol, Bloom filter words (64-bit), shift; filter; buckets; chains. */
 static const ElfW(Sym) * find_by_gnu_hash(const struct tg_image *image, const struct wanted *wanted) {
   uint32_t buckets, first_symbol, filter_words, index;
-  if (!read_word(image, image->gnu_hash, 0, &buckets) || !read_word(image, image->gnu_hash, 1, &first_symbol) ||
+  if (!read_word(image, image->gnu_hash, 0, &buckets) ||
+      !read_word(image, image->gnu_hash, 1, &first_symbol) ||
       !read_word(image, image->gnu_hash, 2, &filter_words) || buckets == 0)
     return NULL;
   uint64_t first_bucket = 4 + (uint64_t)filter_words * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
@@ -122,7 +124,8 @@ static const ElfW(Sym) * find_by_gnu_hash(const struct tg_image *image, const st
   if (!read_word(image, image->gnu_hash, first_bucket + hash % buckets, &index) || index < first_symbol)
     return NULL;
   uint64_t first_chain = first_bucket + buckets;
-  for (uint32_t chained; read_word(image, image->gnu_hash, first_chain + (index - first_symbol), &chained); index++) {
+  for (uint32_t chained; read_word(image, image->gnu_hash, first_chain + (index - first_symbol), &chained);
+       index++) {
     const ElfW(Sym) *symbol = (chained | 1) == (hash | 1) ? match(image, index, wanted) : NULL;
     if (symbol != NULL) return symbol;
     if ((chained & 1) != 0 || index == UINT32_MAX) return NULL;
@@ -136,7 +139,8 @@ static const ElfW(Sym) * find_by_sysv_hash(const struct tg_image *image, const s
   if (!read_word(image, image->sysv_hash, 0, &buckets) || !read_word(image, image->sysv_hash, 1, &symbols) ||
       buckets == 0 || !read_word(image, image->sysv_hash, 2 + sysv_hash(wanted->name) % buckets, &index))
     return NULL;
-  for (uint32_t steps = 0; index != STN_UNDEF && steps < symbols; steps++) { /* a corrupt chain may be a circle */
+  for (uint32_t steps = 0; index != STN_UNDEF && steps < symbols;
+       steps++) { /* a corrupt chain may be a circle */
     const ElfW(Sym) *symbol = match(image, index, wanted);
     if (symbol != NULL) return symbol;
     if (!read_word(image, image->sysv_hash, 2 + (uint64_t)buckets + index, &index)) return NULL;

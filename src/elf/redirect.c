@@ -10,7 +10,8 @@
 static int protection_at(const struct tg_image *image, uintptr_t address) {
   uint32_t flags = 0;
   tg_image_contains(image, address, 1, &flags);
-  int protection = ((flags & PF_R) ? PROT_READ : 0) | ((flags & PF_W) ? PROT_WRITE : 0) | ((flags & PF_X) ? PROT_EXEC : 0);
+  int protection =
+      ((flags & PF_R) ? PROT_READ : 0) | ((flags & PF_W) ? PROT_WRITE : 0) | ((flags & PF_X) ? PROT_EXEC : 0);
   for (size_t i = 0; i < image->header_count; i++) {
     const ElfW(Phdr) *header = &image->headers[i];
     if (header->p_type == PT_GNU_RELRO && address - (image->base + header->p_vaddr) < header->p_memsz)
@@ -24,7 +25,8 @@ static bool point_to(const struct tg_image *image, ElfW(Sym) * symbol, const voi
   uintptr_t address = (uintptr_t)&symbol->st_value; /* 8-byte aligned, so on one page */
   void *page = (void *)(address & ~(page_size - 1));
   int protection = protection_at(image, address);
-  /* Executing stays allowed meanwhile: the page may hold code too (Node <= 18 has one read-execute segment). */
+  /* Executing stays allowed meanwhile: the page may hold code too (Node <= 18 has one read-execute segment).
+   */
   if (!(protection & PROT_WRITE) && mprotect(page, page_size, protection | PROT_WRITE) != 0) return false;
   symbol->st_value = (uintptr_t)function - image->base; /* modulo 2^64, as the loader adds the base again */
   /* Were this to fail the page would stay writable: harmless, and nothing to stop the program for. */
@@ -32,7 +34,8 @@ static bool point_to(const struct tg_image *image, ElfW(Sym) * symbol, const voi
   return true;
 }
 
-const char *tg_redirect_find(const struct tg_image *image, struct tg_redirection *redirections, size_t count) {
+const char *tg_redirect_find(const struct tg_image *image, struct tg_redirection *redirections,
+                             size_t count) {
   for (size_t i = 0; i < count; i++) {
     redirections[i].symbol = (ElfW(Sym) *)tg_image_find(image, redirections[i].name, STT_FUNC);
     if (redirections[i].symbol == NULL) return redirections[i].name;
@@ -45,7 +48,8 @@ void tg_redirect_undo(const struct tg_image *image, const struct tg_redirection 
   for (size_t i = 0; i < count; i++) point_to(image, redirections[i].symbol, redirections[i].original);
 }
 
-bool tg_redirect_apply(const struct tg_image *image, const struct tg_redirection *redirections, size_t count) {
+bool tg_redirect_apply(const struct tg_image *image, const struct tg_redirection *redirections,
+                       size_t count) {
   for (size_t i = 0; i < count; i++) {
     if (point_to(image, redirections[i].symbol, redirections[i].replacement)) continue;
     int reason = errno;

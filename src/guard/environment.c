@@ -29,6 +29,7 @@ static void keep_mapped(const struct tg_environment *environment) {
 /* The env cleanup hook. Every function's own hook has run by now, and every doorbell is closing. */
 static void on_env_cleanup(void *argument) {
   struct tg_environment *environment = argument;
+  environment->ended = true;
   if (atomic_load(&environment->outstanding) || atomic_load(&environment->holders) != 0)
     keep_mapped(environment);
   unlist(environment);

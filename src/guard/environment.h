@@ -1,8 +1,8 @@
 /* Env lifetime: what the guard remembers of a napi_env that creates thread-safe functions, so that addon code
  * stays mapped as long as threads may run in it.
  *
- * A record is made at an env's first create and registers one cleanup hook before the first doorbell exists; so
- * it runs after the runtime's hooks for all doorbells and before the runtime unloads the addon. */
+ * A record is made at an env's first create and registers one cleanup hook before the first doorbell exists;
+ * so it runs after the runtime's hooks for all doorbells and before the runtime unloads the addon. */
 #ifndef TG_GUARD_ENVIRONMENT_H
 #define TG_GUARD_ENVIRONMENT_H
 
@@ -17,13 +17,15 @@ struct tg_addon;
 enum { TG_ENVIRONMENT_ADDONS = 8, TG_CODE_PLACES = 3 };
 
 struct tg_environment {
-  struct tg_guard *guard;    /* constant */
-  napi_env env;              /* constant */
-  pthread_t loop_thread;     /* constant */
-  atomic_uint references;    /* one for the list, one for every function that is not free */
-  atomic_uint holders;       /* functions whose thread_count is not 0 */
-  atomic_bool outstanding;   /* a function had counts when the teardown reached it */
+  struct tg_guard *guard;      /* constant */
+  napi_env env;                /* constant */
+  pthread_t loop_thread;       /* constant */
+  atomic_uint references;      /* one for the list, one for every function that is not free */
+  atomic_uint holders;         /* functions whose thread_count is not 0 */
+  atomic_bool outstanding;     /* a function had counts when the teardown reached it */
   struct tg_environment *next; /* guarded by the guard's environments_lock */
+
+  bool ended; /* its cleanup hook has run; loop thread only */
 
   /* Loop thread only: the objects whose code was seen, and a cache of where the last create came from. */
   const struct tg_addon *addons[TG_ENVIRONMENT_ADDONS];

@@ -22,8 +22,8 @@ struct tg_addon;
 /* Valid only while on_fault runs. */
 struct tg_fault {
   enum tg_fault_kind kind;
-  const char *function; /* Node-API's name of the entry point */
-  const void *caller;   /* return address in the calling code; NULL: unknown */
+  const char *function;         /* Node-API's name of the entry point */
+  const void *caller;           /* return address in the calling code; NULL: unknown */
   const struct tg_addon *addon; /* who created the function; NULL: unknown */
   napi_status answer;
   char name[TG_NAME_SIZE]; /* empty: unknown */

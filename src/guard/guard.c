@@ -42,8 +42,8 @@ static bool is_freed_natively(const struct use *use) {
   return function->thread_count == 0 || !use->guard->runtime->keeps_closed_functions();
 }
 
-static void begin(struct use *use, struct tg_guard *guard, napi_threadsafe_function handle, const char *function,
-                  const void *caller) {
+static void begin(struct use *use, struct tg_guard *guard, napi_threadsafe_function handle,
+                  const char *function, const void *caller) {
   use->guard = guard;
   use->handle = handle;
   use->faulty = false;
@@ -59,7 +59,7 @@ static void begin(struct use *use, struct tg_guard *guard, napi_threadsafe_funct
 /* Lets go of the function and gives `answer` back. */
 static napi_status end(struct use *use, napi_status answer) {
   if (use->function != NULL) {
-    if (use->verdict == TG_HANDLE_VALID) tg_function_leave(use->function);
+    if (use->verdict == TG_HANDLE_VALID) tg_function_leave(use->guard, use->function);
     tg_lock_release(&use->function->lock, TG_RANK_FUNCTION);
   }
   if (use->faulty) {
@@ -73,8 +73,8 @@ static bool is_open(const struct use *use) {
   return use->verdict == TG_HANDLE_VALID && use->function->state == TG_OPEN;
 }
 
-/* Makes the doorbell. Whatever the runtime would refuse in the addon's arguments is handed on as it is, so that
- * the runtime refuses it with its own status and last error info. */
+/* Makes the doorbell. Whatever the runtime would refuse in the addon's arguments is handed on as it is, so
+ * that the runtime refuses it with its own status and last error info. */
 static napi_status make_doorbell(struct tg_guard *guard, const struct tg_create_arguments *arguments,
                                  struct tg_function *function, bool has_place) {
   bool nothing_to_call = arguments->func == NULL && arguments->call_js_cb == NULL;
@@ -100,8 +100,8 @@ static void open_function(struct tg_function *function, size_t thread_count) {
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
 }
 
-/* The function cannot be guarded after all: lets the runtime close its doorbell, without the addon's callbacks,
- * which were never promised anything. */
+/* The function cannot be guarded after all: lets the runtime close its doorbell, without the addon's
+ * callbacks, which were never promised anything. */
 static void abandon(struct tg_function *function) {
   tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
   function->finalize_cb = NULL;
@@ -126,13 +126,14 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
     tg_environment_leave(environment);
     return napi_generic_failure;
   }
-  tg_function_prepare(function, arguments, environment, addon);
+  char name[TG_NAME_SIZE] = "";
   /* Before the doorbell is made, so that the runtime's last error info is that of its create. */
   if (arguments->async_resource_name != NULL)
-    guard->runtime->copy_string(arguments->env, arguments->async_resource_name, function->name,
-                                sizeof function->name);
+    guard->runtime->copy_string(arguments->env, arguments->async_resource_name, name, sizeof name);
+  tg_function_prepare(function, arguments, environment, addon, name);
   napi_status status = make_doorbell(guard, arguments, function, result != NULL);
   if (status != napi_ok) {
+    function->environment = NULL; /* nobody else has seen the slot in this generation */
     tg_table_put_back(&guard->table, function);
     tg_environment_leave(environment);
     return status;
@@ -173,7 +174,8 @@ static napi_status turn_away(struct use *use) {
   return end(use, told ? napi_invalid_arg : napi_closing);
 }
 
-/* Waits for room. Answers napi_ok to go on: there is room, or the queue may be overfilled, or it is closing. */
+/* Waits for room. Answers napi_ok to go on: there is room, or the queue may be overfilled, or it is closing.
+ */
 static napi_status wait_for_room(struct use *use, napi_threadsafe_function_call_mode mode) {
   struct tg_function *function = use->function;
   while (function->state == TG_OPEN && tg_function_is_full(function)) {
@@ -198,8 +200,8 @@ napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const
   if (status != napi_ok) return end(&use, status);
   if (function->state != TG_OPEN) return turn_away(&use);
   if (!tg_queue_reserve(&function->queue, guard->host)) return end(&use, napi_generic_failure);
-  /* The bell before the item: where the runtime refuses, nothing has been accepted. The loop thread cannot look
-   * into the queue before the lock is released. */
+  /* The bell before the item: where the runtime refuses, nothing has been accepted. The loop thread cannot
+   * look into the queue before the lock is released. */
   status = tg_function_hold_doorbell(function);
   if (status == napi_ok) status = tg_function_ring(function);
   if (function->state != TG_OPEN) return turn_away(&use);
@@ -242,7 +244,8 @@ napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, co
     tg_function_drop_count(function);
     return end(&use, napi_ok);
   }
-  if (use.verdict == TG_HANDLE_STALE_REUSED || function->release_credit == 0) return end(&use, napi_invalid_arg);
+  if (use.verdict == TG_HANDLE_STALE_REUSED || function->release_credit == 0)
+    return end(&use, napi_invalid_arg);
   function->release_credit--;
   return end(&use, napi_ok);
 }
@@ -259,7 +262,7 @@ static napi_status ref_or_unref(struct tg_guard *guard, napi_threadsafe_function
     function->wish = TG_WISH_NOTHING; /* the later word counts */
     napi_status (*now)(napi_env, napi_threadsafe_function) =
         wish == TG_WISH_REF ? guard->runtime->ref : guard->runtime->unref;
-    return end(&use, now(function->env, function->doorbell));
+    return end(&use, now(function->environment->env, function->doorbell));
   }
   note_fault(&use, TG_FAULT_FOREIGN_REF);
   function->wish = (uint8_t)wish;

@@ -1,8 +1,8 @@
 /* The core's face: the seven Node-API functions on guarded functions.
  *
  * Statuses and states are those of docs/contract.md. Every function may be called by any thread that Node-API
- * allows; create, and nothing else, must be on the env's loop thread. `caller` is the address in the addon that
- * the call came from, for messages; NULL is fine. */
+ * allows; create, and nothing else, must be on the env's loop thread. `caller` is the address in the addon
+ * that the call came from, for messages; NULL is fine. */
 #ifndef TG_GUARD_GUARD_H
 #define TG_GUARD_GUARD_H
 
@@ -32,7 +32,8 @@ struct tg_guard {
 };
 
 static inline unsigned tg_environment_bucket(napi_env env) {
-  return (unsigned)((uintptr_t)env >> 6) % TG_ENVIRONMENT_BUCKETS; /* heap addresses: the low bits are alike */
+  return (unsigned)((uintptr_t)env >> 6) %
+         TG_ENVIRONMENT_BUCKETS; /* heap addresses: the low bits are alike */
 }
 
 /* `guard` is zeroed memory. False: no address space for the handles. */

@@ -6,7 +6,8 @@
 
 #include "guard/guard.h"
 
-static const struct tg_guard *guard_of(const struct tg_function *function) {
+/* Until the finalizer is over. */
+static struct tg_guard *guard_of(const struct tg_function *function) {
   return function->environment->guard;
 }
 
@@ -19,8 +20,10 @@ static void unlock(struct tg_function *function) {
 }
 
 void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
-                         struct tg_environment *environment, const struct tg_addon *addon) {
+                         struct tg_environment *environment, const struct tg_addon *addon,
+                         const char name[TG_NAME_SIZE]) {
   lock(function); /* a late caller of the slot's last generation may be reading */
+  function->state = TG_CREATING;
   function->wish = TG_WISH_NOTHING;
   function->rung = false;
   function->doorbell_held = false;
@@ -30,14 +33,13 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->release_credit = 0;
   function->max_queue_size = arguments->max_queue_size;
   function->doorbell = NULL;
-  function->env = arguments->env;
   function->context = arguments->context;
   function->finalize_data = arguments->thread_finalize_data;
   function->finalize_cb = arguments->thread_finalize_cb;
   function->call_js_cb = arguments->call_js_cb;
   function->environment = environment;
   function->addon = addon;
-  function->name[0] = '\0';
+  memcpy(function->name, name, sizeof function->name);
   unlock(function);
 }
 
@@ -54,7 +56,8 @@ void tg_function_add_count(struct tg_function *function) {
 }
 
 void tg_function_drop_count(struct tg_function *function) {
-  if (--function->thread_count == 0) atomic_fetch_sub(&function->environment->holders, 1);
+  if (--function->thread_count == 0 && function->environment != NULL)
+    atomic_fetch_sub(&function->environment->holders, 1);
 }
 
 void tg_function_close(struct tg_function *function) {
@@ -98,16 +101,39 @@ void tg_function_sleep(struct tg_function *function) {
   function->sleepers--;
 }
 
-void tg_function_leave(struct tg_function *function) {
-  if (function->state != TG_CLOSED || !function->finalized) return;
-  if (function->thread_count != 0 || function->sleepers != 0) return;
-  struct tg_environment *environment = function->environment;
-  tg_table_expire(&environment->guard->table, function);
-  tg_environment_leave(environment);
+static void leave_environment(struct tg_function *function) {
+  if (function->environment == NULL) return;
+  tg_environment_leave(function->environment);
+  function->environment = NULL;
 }
 
-static void call_js(const struct tg_function *function, napi_threadsafe_function_call_js call_js_cb, napi_env env,
-                    napi_value js_callback, void *context, void *item) {
+void tg_function_forget_counts(struct tg_function *function) {
+  function->release_credit += function->thread_count;
+  if (function->thread_count != 0) {
+    function->thread_count = 1;
+    tg_function_drop_count(function);
+  }
+  leave_environment(function);
+}
+
+void tg_function_leave(struct tg_guard *guard, struct tg_function *function) {
+  if (function->state != TG_CLOSED || !function->finalized) return;
+  if (function->thread_count != 0 || function->sleepers != 0) return;
+  leave_environment(function);
+  tg_table_expire(&guard->table, function);
+}
+
+/* The last thing that the loop thread does. Counts that are still out may never come back; so from here on
+ * the slot may be taken for others if need be, and nothing that is the env's own stays behind. */
+static void end_finalizer(struct tg_guard *guard, struct tg_function *function) {
+  function->finalized = true;
+  if (function->environment->ended) leave_environment(function);
+  if (function->thread_count != 0) tg_table_abandon(&guard->table, function);
+  tg_function_leave(guard, function);
+}
+
+static void call_js(const struct tg_function *function, napi_threadsafe_function_call_js call_js_cb,
+                    napi_env env, napi_value js_callback, void *context, void *item) {
   if (call_js_cb == NULL) call_js_cb = guard_of(function)->runtime->call_js_default;
   call_js_cb(env, js_callback, context, item);
 }
@@ -115,12 +141,14 @@ static void call_js(const struct tg_function *function, napi_threadsafe_function
 static void fulfil_wish(struct tg_function *function) {
   uint8_t wish = function->wish;
   function->wish = TG_WISH_NOTHING;
-  if (wish == TG_WISH_REF) guard_of(function)->runtime->ref(function->env, function->doorbell);
-  if (wish == TG_WISH_UNREF) guard_of(function)->runtime->unref(function->env, function->doorbell);
+  if (wish == TG_WISH_REF) guard_of(function)->runtime->ref(function->environment->env, function->doorbell);
+  if (wish == TG_WISH_UNREF)
+    guard_of(function)->runtime->unref(function->environment->env, function->doorbell);
 }
 
-/* After an item was taken: keeps the bell ringing while more wait. When that was the last one and nobody holds a
- * count, this is the moment at which the runtime decides to close, before the last callback runs; so do we. */
+/* After an item was taken: keeps the bell ringing while more wait. When that was the last one and nobody
+ * holds a count, this is the moment at which the runtime decides to close, before the last callback runs; so
+ * do we. */
 static void after_pop(struct tg_function *function) {
   if (function->queue.length != 0) {
     if (function->doorbell_held) tg_function_ring(function);
@@ -140,9 +168,10 @@ static void tell_if_crowded(const struct tg_function *function, bool crowded) {
   guard_of(function)->host->on_fault(&fault);
 }
 
-/* The doorbell rang: delivers one item, in the callback scope that the runtime has opened for it. The doorbell's
- * finalizer has not run, so the function is in its generation and stays in it until the addon's callback is
- * entered; the callback may run the loop, and so may end it: nothing of the function is touched afterwards. */
+/* The doorbell rang: delivers one item, in the callback scope that the runtime has opened for it. The
+ * doorbell's finalizer has not run, so the function is in its generation and stays in it until the addon's
+ * callback is entered; the callback may run the loop, and so may end it: nothing of the function is touched
+ * afterwards. */
 void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, void *data) {
   (void)data;
   if (env == NULL) return; /* a left-over ring that the runtime discards, maybe after our finalizer */
@@ -187,7 +216,7 @@ void tg_function_on_env_cleanup(void *argument) {
 void tg_function_finalize(napi_env env, void *data, void *hint) {
   (void)hint;
   struct tg_function *function = data;
-  const struct tg_guard *guard = guard_of(function);
+  struct tg_guard *guard = guard_of(function);
   lock(function);
   if (function->state == TG_OPEN) tg_function_close(function);
   function->state = TG_CLOSED;
@@ -200,11 +229,10 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   while (rest.length != 0)
     call_js(function, function->call_js_cb, NULL, NULL, function->context, tg_queue_pop(&rest, guard->host));
   tg_queue_free(&rest, guard->host);
-  guard->runtime->remove_env_cleanup_hook(function->env, tg_function_on_env_cleanup, function);
+  guard->runtime->remove_env_cleanup_hook(function->environment->env, tg_function_on_env_cleanup, function);
   if (function->finalize_cb != NULL) function->finalize_cb(env, function->finalize_data, function->context);
 
   lock(function);
-  function->finalized = true;
-  tg_function_leave(function);
+  end_finalizer(guard, function);
   unlock(function);
 }

@@ -3,8 +3,8 @@
  * One lives in each slot of the handle table and is used again and again, a generation each time.
  *
  * Thread safety: every field is guarded by `lock` (rank TG_RANK_FUNCTION), but for those marked otherwise. No
- * lock is held while code of the addon runs. The runtime's functions may be called under `lock`: lock order is
- * ours, then the runtime's, and the runtime never calls us while it holds its own. */
+ * lock is held while code of the addon runs. The runtime's functions may be called under `lock`: lock order
+ * is ours, then the runtime's, and the runtime never calls us while it holds its own. */
 #ifndef TG_GUARD_GUARDED_FUNCTION_H
 #define TG_GUARD_GUARDED_FUNCTION_H
 
@@ -18,9 +18,12 @@
 #include "guard/queue.h"
 
 struct tg_create_arguments;
+struct tg_guard;
 
 enum tg_state {
-  TG_FREE = 0, /* the slot waits for its next generation */
+  TG_FREE = 0, /* the slot waits for its next generation, and remembers its last */
+  TG_CREATING, /* a create has begun, or was refused: the last generation is forgotten, the next not known yet
+                */
   TG_OPEN,
   TG_CLOSING, /* callers are turned away; the finalizer is to come */
   TG_CLOSED,  /* the finalizer has begun */
@@ -31,45 +34,52 @@ enum tg_wish { TG_WISH_NOTHING = 0, TG_WISH_REF, TG_WISH_UNREF };
 struct tg_function {
   struct tg_lock lock;
   struct tg_gate room; /* where callers sleep while the queue is full */
-  uint32_t generation; /* written only while nobody is inside */
+  uint32_t generation; /* written with the table's free_lock held too, and only while nobody is inside */
   uint32_t index;      /* constant */
   uint32_t sleepers;   /* callers asleep in `room`: they are inside, the generation must not change */
 
   uint8_t state; /* enum tg_state */
   uint8_t wish;  /* enum tg_wish: what another thread asked for, to be done on the loop thread */
   bool rung;     /* a ring of the doorbell is on its way to the loop thread */
-  /* Whether the doorbell's own thread_count is 1, not 0. While OPEN it is 1 exactly as long as somebody holds a
-   * count or an item waits; so the runtime decides to close just when it would close the addon's own. */
+  /* Whether the doorbell's own thread_count is 1, not 0. While OPEN it is 1 exactly as long as somebody holds
+   * a count or an item waits; so the runtime decides to close just when it would close the addon's own. */
   bool doorbell_held;
-  bool finalized;      /* the finalizer is over */
-  bool crowded;        /* more than one caller slept when it closed; the runtime wakes only one */
+  bool finalized; /* the finalizer is over */
+  bool crowded;   /* more than one caller slept when it closed; the runtime wakes only one */
+  bool abandoned; /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
 
   size_t thread_count;
   size_t release_credit; /* releases to answer with ok after a call has consumed the count */
   size_t max_queue_size; /* 0: no limit */
   struct tg_queue queue;
 
-  /* The doorbell is touched only under `lock` and only until its finalizer has begun; so it cannot be gone. */
+  /* The doorbell is touched only under `lock` and only until its finalizer has begun; so it cannot be gone.
+   */
   napi_threadsafe_function doorbell;
 
   /* Set at create and then constant for the generation; stale callers read `context`, `addon` and `name`. */
-  napi_env env;
   void *context;
   void *finalize_data;
   napi_finalize finalize_cb;
   napi_threadsafe_function_call_js call_js_cb; /* NULL: the runtime's default */
-  struct tg_environment *environment;          /* referenced while not FREE */
   const struct tg_addon *addon;
   char name[TG_NAME_SIZE];
 
-  struct tg_function *next_free; /* guarded by the table's free_lock */
+  /* Referenced while set: from create until the function is finalized and its env is gone, or it is stale. */
+  struct tg_environment *environment;
+
+  /* The list that a slot without use is in, guarded by the table's free_lock. */
+  struct tg_function *next;
+  struct tg_function *previous;
 };
 
-/* What the functions below need of a create; the doorbell comes later. The slot is FREE and known to nobody. */
+/* FREE -> CREATING: takes what the functions below need of a create; the doorbell comes later. */
 void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
-                         struct tg_environment *environment, const struct tg_addon *addon);
+                         struct tg_environment *environment, const struct tg_addon *addon,
+                         const char name[TG_NAME_SIZE]);
 
-/* The doorbell's callbacks, and the env cleanup hook; all get the function as context or data. Loop thread. */
+/* The doorbell's callbacks, and the env cleanup hook; all get the function as context or data. Loop thread.
+ */
 void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, void *data);
 void tg_function_finalize(napi_env env, void *data, void *hint);
 void tg_function_on_env_cleanup(void *argument);
@@ -82,8 +92,8 @@ bool tg_function_is_full(const struct tg_function *function);
 void tg_function_add_count(struct tg_function *function);
 void tg_function_drop_count(struct tg_function *function);
 
-/* OPEN only. Makes sure that the doorbell's own count is held, so that the runtime keeps it open. napi_closing:
- * the runtime is closing it already, and so has the function been closed. */
+/* OPEN only. Makes sure that the doorbell's own count is held, so that the runtime keeps it open.
+ * napi_closing: the runtime is closing it already, and so has the function been closed. */
 napi_status tg_function_hold_doorbell(struct tg_function *function);
 
 /* OPEN only, doorbell held. Makes sure that a ring is on its way. napi_closing: as above. */
@@ -98,8 +108,11 @@ void tg_function_close(struct tg_function *function);
 /* Sleeps until there may be room. The function stays in its generation meanwhile. */
 void tg_function_sleep(struct tg_function *function);
 
+/* Finalized: nobody is expected to bring the counts back; a late release is answered from credit. */
+void tg_function_forget_counts(struct tg_function *function);
+
 /* The caller goes: the handle becomes stale if it is over and nobody else is inside. */
-void tg_function_leave(struct tg_function *function);
+void tg_function_leave(struct tg_guard *guard, struct tg_function *function);
 
 _Static_assert(sizeof(struct tg_function) <= 192, "docs/design.md promises at most 192 bytes a handle");
 

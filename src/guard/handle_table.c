@@ -3,7 +3,10 @@
 
 _Static_assert(sizeof(uintptr_t) == 8, "handles need a 64-bit address space");
 _Static_assert(TG_TABLE_BITS_MAX < 47, "handles stay canonical user addresses");
-_Static_assert((1 << (TG_TABLE_BITS_MIN / 2)) >= 2 * TG_FREE_SLOTS_MIN, "the smallest table can rest its slots");
+_Static_assert((1 << (TG_TABLE_BITS_MIN / 2)) >= 2 * TG_FREE_SLOTS_MIN,
+               "the smallest table can rest its slots");
+_Static_assert((1 << (TG_TABLE_BITS_MIN / 2)) >= 2 * TG_ABANDONED_MAX,
+               "the smallest table has room for the living");
 _Static_assert(TG_TABLE_BITS_MAX / 2 < 32, "a slot's index is a uint32_t");
 
 static uint32_t slot_count(const struct tg_table *table) {
@@ -21,30 +24,46 @@ bool tg_table_open(struct tg_table *table, const struct tg_host *host, unsigned 
   table->index_bits = bits / 2;
   table->generation_bits = bits - TG_HANDLE_SHIFT - table->index_bits;
   table->free_slots_min = TG_FREE_SLOTS_MIN;
+  table->abandoned_max = TG_ABANDONED_MAX;
   return true;
 }
 
 struct tg_function *tg_table_slot(struct tg_table *table, uint32_t index) {
   if (index >= slot_count(table)) return NULL;
   /* Acquire pairs with the release in use_fresh: who sees the chunk sees it as the kernel gave it, zeroed. */
-  struct tg_function *chunk = atomic_load_explicit(&table->chunks[index / TG_CHUNK_SLOTS], memory_order_acquire);
+  struct tg_function *chunk =
+      atomic_load_explicit(&table->chunks[index / TG_CHUNK_SLOTS], memory_order_acquire);
   return chunk == NULL ? NULL : &chunk[index % TG_CHUNK_SLOTS];
 }
 
-uint32_t tg_table_used(struct tg_table *table) {
-  tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
-  uint32_t used = table->fresh;
-  tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
-  return used;
+/* What follows, down to take_locked, is called with free_lock held. */
+
+static void append(struct tg_slots *slots, struct tg_function *slot) {
+  slot->next = NULL;
+  slot->previous = slots->newest;
+  if (slots->newest == NULL)
+    slots->oldest = slot;
+  else
+    slots->newest->next = slot;
+  slots->newest = slot;
+  slots->count++;
 }
 
-/* Both with free_lock held. */
-static struct tg_function *use_oldest_free(struct tg_table *table) {
-  struct tg_function *slot = table->oldest_free;
-  if (slot == NULL) return NULL;
-  table->oldest_free = slot->next_free;
-  if (table->oldest_free == NULL) table->newest_free = NULL;
-  table->free_count--;
+static void remove_from(struct tg_slots *slots, struct tg_function *slot) {
+  if (slot->previous == NULL)
+    slots->oldest = slot->next;
+  else
+    slot->previous->next = slot->next;
+  if (slot->next == NULL)
+    slots->newest = slot->previous;
+  else
+    slot->next->previous = slot->previous;
+  slots->count--;
+}
+
+static struct tg_function *remove_oldest(struct tg_slots *slots) {
+  struct tg_function *slot = slots->oldest;
+  if (slot != NULL) remove_from(slots, slot);
   return slot;
 }
 
@@ -62,23 +81,54 @@ static struct tg_function *use_fresh(struct tg_table *table) {
   return slot;
 }
 
-static void append_free(struct tg_table *table, struct tg_function *slot) {
+static struct tg_function *take_locked(struct tg_table *table) {
+  struct tg_function *slot = NULL;
+  if (table->free.count < table->free_slots_min) slot = use_fresh(table);
+  if (slot == NULL) slot = remove_oldest(&table->free);
+  return slot;
+}
+
+void tg_table_abandon(struct tg_table *table, struct tg_function *slot) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
-  slot->next_free = NULL;
-  if (table->newest_free == NULL)
-    table->oldest_free = slot;
-  else
-    table->newest_free->next_free = slot;
-  table->newest_free = slot;
-  table->free_count++;
+  slot->abandoned = true;
+  append(&table->abandoned, slot);
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 
-struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_function *handle) {
+/* Takes the oldest abandoned slot out of its list when there are too many; *generation is its own of now. */
+static struct tg_function *remove_oldest_abandoned(struct tg_table *table, uint32_t *generation) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   struct tg_function *slot = NULL;
-  if (table->free_count < table->free_slots_min) slot = use_fresh(table);
-  if (slot == NULL) slot = use_oldest_free(table);
+  if (table->abandoned.count > table->abandoned_max) slot = remove_oldest(&table->abandoned);
+  if (slot != NULL) {
+    slot->abandoned = false;
+    *generation = slot->generation;
+  }
+  tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
+  return slot;
+}
+
+/* Makes the oldest abandoned function stale when there are too many. Its counts become release credit. */
+static void reclaim_abandoned(struct tg_table *table) {
+  uint32_t generation;
+  struct tg_function *slot = remove_oldest_abandoned(table, &generation);
+  if (slot == NULL) return;
+  tg_lock_acquire(&slot->lock, TG_RANK_FUNCTION);
+  if (slot->generation != generation) {
+    /* its last count came back in the meantime */
+  } else if (slot->sleepers != 0) {
+    tg_table_abandon(table, slot);
+  } else {
+    tg_function_forget_counts(slot);
+    tg_table_expire(table, slot);
+  }
+  tg_lock_release(&slot->lock, TG_RANK_FUNCTION);
+}
+
+struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_function *handle) {
+  reclaim_abandoned(table);
+  tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
+  struct tg_function *slot = take_locked(table);
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
   if (slot == NULL) return NULL;
   /* A late caller of an older generation may hold the lock, but never writes a free slot's generation. */
@@ -88,19 +138,29 @@ struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_functi
 }
 
 void tg_table_put_back(struct tg_table *table, struct tg_function *slot) {
-  append_free(table, slot);
+  tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
+  append(&table->free, slot);
+  tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 
 void tg_table_expire(struct tg_table *table, struct tg_function *slot) {
   slot->state = TG_FREE;
-  slot->generation++;
-  if (slot->generation < 1U << table->generation_bits) {
-    append_free(table, slot);
-    return;
-  }
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
-  table->retired++;
+  if (slot->abandoned) remove_from(&table->abandoned, slot);
+  slot->abandoned = false;
+  slot->generation++;
+  if (slot->generation < 1U << table->generation_bits)
+    append(&table->free, slot);
+  else
+    table->retired++; /* and never used again */
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
+}
+
+uint32_t tg_table_used(struct tg_table *table) {
+  tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
+  uint32_t used = table->fresh;
+  tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
+  return used;
 }
 
 enum tg_verdict tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
@@ -116,7 +176,7 @@ enum tg_verdict tg_table_find(struct tg_table *table, napi_threadsafe_function h
 
   tg_lock_acquire(&slot->lock, TG_RANK_FUNCTION);
   enum tg_verdict verdict = TG_HANDLE_STALE_REUSED;
-  if (generation == slot->generation && slot->state != TG_FREE)
+  if (generation == slot->generation && slot->state > TG_CREATING)
     verdict = TG_HANDLE_VALID;
   else if (generation >= slot->generation)
     verdict = TG_NEVER_A_HANDLE;

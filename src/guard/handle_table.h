@@ -1,8 +1,8 @@
 /* The handle table: gives out handles that are unforgeable and never reused, and finds the slot of any bit
  * pattern that an addon may hand in.
  *
- * A handle is an address in a PROT_NONE reservation: base + 16 * (generation << index_bits | index). Slots live
- * in chunks that are neither freed nor moved, so finding one is safe for ever.
+ * A handle is an address in a PROT_NONE reservation: base + 16 * (generation << index_bits | index). Slots
+ * live in chunks that are neither freed nor moved, so finding one is safe for ever.
  *
  * Thread safety: tg_table_open is called once, before all else; every other function may be called by any
  * thread at any time. */
@@ -24,8 +24,20 @@ enum {
   TG_CHUNK_SLOTS = 1024,
   TG_CHUNKS_MAX = (1 << (TG_TABLE_BITS_MAX / 2)) / TG_CHUNK_SLOTS,
 
-  /* So many slots lie free before the oldest of them is used again: a late caller finds the truth for longer. */
+  /* So many slots lie free before the oldest of them is used again: a late caller finds the truth for longer.
+   */
   TG_FREE_SLOTS_MIN = 4096,
+
+  /* So many finalized functions may wait for counts that never come back (a leak that Node, which frees them
+   * under their threads, does not have); then the oldest becomes stale all the same. 3 MiB. */
+  TG_ABANDONED_MAX = 16384,
+};
+
+/* A list of slots, oldest first. */
+struct tg_slots {
+  struct tg_function *oldest;
+  struct tg_function *newest;
+  uint32_t count;
 };
 
 struct tg_table {
@@ -34,15 +46,15 @@ struct tg_table {
   uint64_t handles; /* how many there are in all */
   unsigned index_bits;
   unsigned generation_bits;
-  uint32_t free_slots_min;
+  uint32_t free_slots_min; /* constant, as all above; tests set their own */
+  uint32_t abandoned_max;
   _Atomic(struct tg_function *) chunks[TG_CHUNKS_MAX];
 
   struct tg_lock free_lock; /* guards what follows; rank TG_RANK_FREE_SLOTS */
   uint32_t fresh;           /* the first slot that was never used */
-  uint32_t free_count;
   uint32_t retired;
-  struct tg_function *oldest_free;
-  struct tg_function *newest_free;
+  struct tg_slots free;      /* no handle of theirs is valid */
+  struct tg_slots abandoned; /* finalized, but counts are out */
 };
 
 enum tg_verdict {
@@ -52,18 +64,24 @@ enum tg_verdict {
   TG_HANDLE_STALE_REUSED, /* was a handle; the slot serves another by now */
 };
 
-/* Reserves 2^bits bytes of address space, or less down to 4 GiB where that is refused. False: not even that. */
+/* Reserves 2^bits bytes of address space, or less down to 4 GiB where that is refused. False: not even that.
+ */
 bool tg_table_open(struct tg_table *table, const struct tg_host *host, unsigned bits);
 
-/* A slot in state TG_FREE and, in *handle, the handle that it has from now on. NULL: no memory, or every handle
- * is used up. */
+/* A slot in state TG_FREE and, in *handle, the handle that it has from now on. NULL: no memory, or every
+ * handle is used up. */
 struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_function *handle);
 
-/* Gives a slot back whose handle was never shown to anybody. Its lock is not held. */
+/* Gives a slot in state TG_CREATING back: its handle was never shown to anybody. Its lock is not held. */
 void tg_table_put_back(struct tg_table *table, struct tg_function *slot);
 
-/* Ends the slot's handle: from now on it is stale. Called with the slot's lock held, once nobody is inside. */
+/* Ends the slot's handle: from now on it is stale. Called with the slot's lock held, once nobody is inside.
+ */
 void tg_table_expire(struct tg_table *table, struct tg_function *slot);
+
+/* The function is finalized, but counts are out: its slot may be taken from it when too many are like that.
+ * Called with the slot's lock held. */
+void tg_table_abandon(struct tg_table *table, struct tg_function *slot);
 
 /* The slot of a handle, its lock held by the caller now; *slot is NULL for TG_NEVER_A_HANDLE. */
 enum tg_verdict tg_table_find(struct tg_table *table, napi_threadsafe_function handle,

@@ -1,8 +1,8 @@
 /* What the core needs from outside: the runtime that it guards, and the host that it lives in.
  *
- * The core never calls Node-API or the kernel itself (but for its own locks). Production fills these structs in
- * src/preload; unit tests, fuzzers and models fill them with their own. Both are set up once, before the first
- * handle exists, and are read-only from then on. */
+ * The core never calls Node-API or the kernel itself (but for its own locks). Production fills these structs
+ * in src/preload; unit tests, fuzzers and models fill them with their own. Both are set up once, before the
+ * first handle exists, and are read-only from then on. */
 #ifndef TG_GUARD_RUNTIME_H
 #define TG_GUARD_RUNTIME_H
 

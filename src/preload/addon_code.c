@@ -12,8 +12,8 @@
 #include "elf/image.h"
 #include "preload/glibc_floor.h"
 
-/* A process loads a handful of addons. Where there are more, the rest is treated as unknown code: guarded, but
- * not pinned. */
+/* A process loads a handful of addons. Where there are more, the rest is treated as unknown code: guarded,
+ * but not pinned. */
 enum { ADDONS_MAX = 1024, EXIT_HANDLERS_MAX = 4096 };
 
 struct tg_addon {
@@ -67,8 +67,8 @@ static int find_object(struct dl_phdr_info *info, size_t size, void *argument) {
   return 1;
 }
 
-/* Marks the object as never to be unmapped. It is found by the very name that the loader has for it, so no file
- * is opened. */
+/* Marks the object as never to be unmapped. It is found by the very name that the loader has for it, so no
+ * file is opened. */
 static bool pin(const char *path) {
   if (!may_pin || dlopen == NULL || dlclose == NULL) return false;
   void *handle = dlopen(path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
@@ -100,10 +100,10 @@ static struct tg_addon *find_or_add(const struct object *object) {
   return &addons[count];
 }
 
-/* exit() runs handlers last come, first served. Registering ours once the addon's static objects exist makes it
- * run before their destructors, which may join a thread that waits for us to turn it away. An object that was
- * unloaded and loaded again has new ones; one that cannot be pinned may have been, so it gets another handler
- * with each env, up to a limit. With `lock` held. */
+/* exit() runs handlers last come, first served. Registering ours once the addon's static objects exist makes
+ * it run before their destructors, which may join a thread that waits for us to turn it away. An object that
+ * was unloaded and loaded again has new ones; one that cannot be pinned may have been, so it gets another
+ * handler with each env, up to a limit. With `lock` held. */
 static void register_exit_handler(void) {
   if (exit_handlers == EXIT_HANDLERS_MAX) return;
   exit_handlers++;
@@ -128,8 +128,8 @@ const struct tg_addon *tg_addon_adopt(const void *code) {
   struct object object = {.code = (uintptr_t)code};
   if (dl_iterate_phdr(find_object, &object) == 0 || object.path[0] == '\0') return NULL;
   struct tg_addon *addon = note_object(&object);
-  /* Node asks dlsym for an addon's registration function, or else relies on its constructor, which does not run
-   * again for an object that is still mapped: such an addon could never be loaded again. */
+  /* Node asks dlsym for an addon's registration function, or else relies on its constructor, which does not
+   * run again for an object that is still mapped: such an addon could never be loaded again. */
   if (addon != NULL && object.registered_by_symbol) tg_addon_keep_mapped(addon);
   return addon;
 }

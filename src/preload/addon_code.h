@@ -10,8 +10,8 @@
 
 struct tg_addon;
 
-/* Once, before all else. `pin`: whether objects may be pinned at all. `on_exit` is called by exit() before the
- * static destructors of every adopted addon. */
+/* Once, before all else. `pin`: whether objects may be pinned at all. `on_exit` is called by exit() before
+ * the static destructors of every adopted addon. */
 void tg_addon_code_open(bool pin, void (*on_exit)(void));
 
 /* The tg_host functions of the same names (guard/runtime.h). */

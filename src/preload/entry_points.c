@@ -3,9 +3,9 @@
 
 struct tg_guard tg_the_guard;
 
-static napi_status create(napi_env env, napi_value func, napi_value async_resource, napi_value async_resource_name,
-                          size_t max_queue_size, size_t initial_thread_count, void *thread_finalize_data,
-                          napi_finalize thread_finalize_cb, void *context,
+static napi_status create(napi_env env, napi_value func, napi_value async_resource,
+                          napi_value async_resource_name, size_t max_queue_size, size_t initial_thread_count,
+                          void *thread_finalize_data, napi_finalize thread_finalize_cb, void *context,
                           napi_threadsafe_function_call_js call_js_cb, napi_threadsafe_function *result) {
   const struct tg_create_arguments arguments = {
       .env = env,

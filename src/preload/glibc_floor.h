@@ -1,7 +1,8 @@
 /* Keeps the library loadable on glibc 2.28: binds dlopen and its like to their oldest symbol versions.
  *
- * glibc 2.34 moved them from libdl to libc under a new version. Weak, because on an older glibc they are there
- * only where the process has libdl loaded: every Node has, a shell that inherits LD_PRELOAD may have not. */
+ * glibc 2.34 moved them from libdl to libc under a new version. Weak, because on an older glibc they are
+ * there only where the process has libdl loaded: every Node has, a shell that inherits LD_PRELOAD may have
+ * not. */
 #ifndef TG_PRELOAD_GLIBC_FLOOR_H
 #define TG_PRELOAD_GLIBC_FLOOR_H
 

@@ -20,12 +20,16 @@ enum { MODE, DEADLOCK, REQUIRE, VERBOSITY, PIN, HELP, OPTIONS };
 
 static const struct option table[OPTIONS] = {
     [MODE] = {"mode", {"protect", "off"}, "off: leave the program as it is (the kill switch)", 0},
-    [DEADLOCK] = {"deadlock",
-                  {"overflow", "status", "hang"},
-                  "a blocking call on a full queue from the thread that empties it: queue past the limit, answer "
-                  "napi_would_deadlock, or hang as Node does",
-                  TG_DEADLOCK_OVERFLOW},
-    [REQUIRE] = {"require", {"0", "1"}, "1: exit with status 78 before main where the program cannot be guarded", 0},
+    [DEADLOCK] =
+        {"deadlock",
+         {"overflow", "status", "hang"},
+         "a blocking call on a full queue from the thread that empties it: queue past the limit, answer "
+         "napi_would_deadlock, or hang as Node does",
+         TG_DEADLOCK_OVERFLOW},
+    [REQUIRE] = {"require",
+                 {"0", "1"},
+                 "1: exit with status 78 before main where the program cannot be guarded",
+                 0},
     [VERBOSITY] = {"verbosity", {"0", "1"}, "1: say in one line that the guard is armed", 0},
     [PIN] = {"pin", {"0", "1"}, "0: let Node unload addon code that threads may still run", 1},
     [HELP] = {"help", {"0", "1"}, "1: print this table", 0},

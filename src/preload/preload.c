@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -58,9 +59,18 @@ static void *map_nothing(uintptr_t hint, size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* A program under a limit on its address space needs most of it: V8 alone reserves some GiB, and dies
+ * without. */
+static bool is_affordable(size_t size) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
+  return size <= limit.rlim_cur / 2;
+}
+
 /* Handles stay below 2^47, which arm64's larger address space does not see to by itself. */
 static void *reserve(size_t size) {
   const uintptr_t limit = (uintptr_t)1 << 47;
+  if (!is_affordable(size)) return NULL;
   void *memory = map_nothing(0, size);
   if (memory != NULL && (uintptr_t)memory + size > limit) {
     munmap(memory, size);
@@ -87,8 +97,8 @@ static void at_exit(void) {
 }
 
 /* Says in one line why the program stays unguarded. */
-static void refuse(const struct runtime_object *object, const char *needed, const char *found, const char *detail,
-                   const char *remedy) {
+static void refuse(const struct runtime_object *object, const char *needed, const char *found,
+                   const char *detail, const char *remedy) {
   struct tg_text line;
   tg_text_start(&line);
   tg_text_add(&line, "not armed in ");
@@ -114,13 +124,6 @@ static bool find_functions(const struct runtime_object *object) {
   return false;
 }
 
-static bool open_guard(const struct runtime_object *object, const struct tg_host *host) {
-  if (tg_guard_open(&tg_the_guard, tg_node_runtime(tg_redirections), host, options.deadlock)) return true;
-  refuse(object, "4 GiB of address space for handles", "that mmap refuses it: ", strerror(errno),
-         "raise the limit on virtual memory (ulimit -v, RLIMIT_AS)");
-  return false;
-}
-
 static const char *not_taken(void) {
   if (dlsym == NULL) return "dlsym";
   for (size_t i = 0; i < TG_FUNCTIONS; i++)
@@ -140,6 +143,14 @@ static bool redirect(const struct runtime_object *object) {
   tg_redirect_undo(&object->image, tg_redirections, TG_FUNCTIONS);
   refuse(object, "that dlsym finds the guard's functions", "another definition of ", culprit,
          "remove the other preloaded library that defines it");
+  return false;
+}
+
+static bool open_guard(const struct runtime_object *object, const struct tg_host *host) {
+  if (tg_guard_open(&tg_the_guard, tg_node_runtime(tg_redirections), host, options.deadlock)) return true;
+  tg_redirect_undo(&object->image, tg_redirections, TG_FUNCTIONS);
+  refuse(object, "4 GiB of address space for handles, and as much for the program", "", "less",
+         "raise the limit on virtual memory to 8 GiB or more (ulimit -v, RLIMIT_AS)");
   return false;
 }
 
@@ -174,6 +185,6 @@ __attribute__((constructor)) static void arm(void) {
   tg_report_open(&source);
   tg_addon_code_open(options.pin, at_exit);
   armed_process = getpid();
-  if (!find_functions(&object) || !open_guard(&object, &host) || !redirect(&object)) return;
+  if (!find_functions(&object) || !redirect(&object) || !open_guard(&object, &host)) return;
   if (options.verbosity) say_armed(&object);
 }

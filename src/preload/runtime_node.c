@@ -17,9 +17,10 @@ static struct {
 static struct tg_runtime runtime;
 static const napi_node_version *version; /* NULL: unknown */
 
-/* napi_get_node_version wants an env, and before main there is none. Node's own implementation, of all versions
- * from 12 to 26, uses it only to clear the env's last error, which is plain data; so a block of zeros will do.
- * Other runtimes' may look deeper, so this is for binaries that carry Node's own metadata object. */
+/* napi_get_node_version wants an env, and before main there is none. Node's own implementation, of all
+ * versions from 12 to 26, uses it only to clear the env's last error, which is plain data; so a block of
+ * zeros will do. Other runtimes' may look deeper, so this is for binaries that carry Node's own metadata
+ * object. */
 static void learn_version(const struct tg_image *image) {
   static char blank_env[64 * 1024];
   if (tg_image_find(image, "_ZN4node11per_process8metadataE", STT_OBJECT) == NULL) return;

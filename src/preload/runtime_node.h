@@ -19,8 +19,8 @@ enum {
   TG_FUNCTIONS,
 };
 
-/* Looks up all that is needed beside the seven functions, in the object that exports those. Returns NULL, or the
- * name of the function that is missing. Before main. */
+/* Looks up all that is needed beside the seven functions, in the object that exports those. Returns NULL, or
+ * the name of the function that is missing. Before main. */
 const char *tg_node_open(const struct tg_image *image);
 
 /* The runtime, once the seven have been redirected. */

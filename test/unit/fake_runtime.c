@@ -1,0 +1,330 @@
+/* Implements the fake runtime. */
+#include "fake_runtime.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "guard/told.h"
+
+enum { ITEMS_A_TURN = 1000 };
+
+struct doorbell {
+  pthread_mutex_t mutex;
+  struct fake_env *env;
+  struct doorbell *next;
+  size_t queued;
+  size_t thread_count;
+  bool closing;
+  bool handles_closing;
+  atomic_bool gone; /* its finalizer has run */
+  void *finalize_data;
+  napi_finalize finalize_cb;
+  void *context;
+  napi_threadsafe_function_call_js call_js_cb;
+};
+
+struct hook {
+  void (*run)(void *);
+  void *argument;
+  struct hook *next;
+};
+
+struct fake_env {
+  struct doorbell *doorbells; /* loop thread only, as are the hooks */
+  struct hook *hooks;
+};
+
+struct fake_settings fake_settings;
+atomic_uint fake_faults[TG_FAULT_KINDS];
+atomic_uint fake_kept_mapped, fake_refs, fake_unrefs, fake_rings;
+
+static void demand(bool holds, const char *what) {
+  if (holds) return;
+  fprintf(stderr, "fake runtime: %s\n", what);
+  abort();
+}
+
+void fake_reset(void) {
+  fake_settings = (struct fake_settings){.allocations_left = -1, .reserve_bits_max = TG_TABLE_BITS_MAX};
+  for (unsigned i = 0; i < TG_FAULT_KINDS; i++) atomic_store(&fake_faults[i], 0);
+  atomic_store(&fake_kept_mapped, 0);
+  atomic_store(&fake_refs, 0);
+  atomic_store(&fake_unrefs, 0);
+  atomic_store(&fake_rings, 0);
+}
+
+static struct doorbell *use(napi_threadsafe_function func) {
+  struct doorbell *doorbell = (struct doorbell *)(void *)func;
+  demand(doorbell != NULL && !atomic_load(&doorbell->gone), "a doorbell was used after its finalizer");
+  pthread_mutex_lock(&doorbell->mutex);
+  return doorbell;
+}
+
+static napi_status done(struct doorbell *doorbell, napi_status status) {
+  pthread_mutex_unlock(&doorbell->mutex);
+  return status;
+}
+
+static void on_cleanup(void *argument) {
+  struct doorbell *doorbell = argument;
+  pthread_mutex_lock(&doorbell->mutex);
+  doorbell->closing = true;
+  doorbell->handles_closing = true;
+  pthread_mutex_unlock(&doorbell->mutex);
+}
+
+static napi_status add_hook(napi_env napi_env, void (*run)(void *), void *argument) {
+  struct fake_env *env = (struct fake_env *)(void *)napi_env;
+  for (struct hook *hook = env->hooks; hook != NULL; hook = hook->next)
+    demand(hook->run != run || hook->argument != argument, "a cleanup hook was added twice");
+  struct hook *hook = calloc(1, sizeof *hook);
+  *hook = (struct hook){run, argument, env->hooks};
+  env->hooks = hook;
+  return napi_ok;
+}
+
+static napi_status remove_hook(napi_env napi_env, void (*run)(void *), void *argument) {
+  struct fake_env *env = (struct fake_env *)(void *)napi_env;
+  for (struct hook **link = &env->hooks; *link != NULL; link = &(*link)->next) {
+    struct hook *hook = *link;
+    if (hook->run != run || hook->argument != argument) continue;
+    *link = hook->next;
+    free(hook);
+    return napi_ok;
+  }
+  return napi_ok;
+}
+
+static napi_status create(napi_env napi_env, napi_value func, napi_value resource, napi_value name,
+                          size_t max_queue_size, size_t initial_thread_count, void *finalize_data,
+                          napi_finalize finalize_cb, void *context,
+                          napi_threadsafe_function_call_js call_js_cb, napi_threadsafe_function *result) {
+  (void)func;
+  (void)resource;
+  (void)name;
+  if (fake_settings.refuse_create != napi_ok) return fake_settings.refuse_create;
+  if (initial_thread_count == 0 || result == NULL || call_js_cb == NULL) return napi_invalid_arg;
+  demand(max_queue_size == 0 && initial_thread_count == 1, "a doorbell has no limit and one count");
+  struct fake_env *env = (struct fake_env *)(void *)napi_env;
+  struct doorbell *doorbell = calloc(1, sizeof *doorbell);
+  pthread_mutex_init(&doorbell->mutex, NULL);
+  doorbell->env = env;
+  doorbell->thread_count = 1;
+  doorbell->finalize_data = finalize_data;
+  doorbell->finalize_cb = finalize_cb;
+  doorbell->context = context;
+  doorbell->call_js_cb = call_js_cb;
+  doorbell->next = env->doorbells;
+  env->doorbells = doorbell;
+  add_hook(napi_env, on_cleanup, doorbell);
+  *result = (napi_threadsafe_function)(void *)doorbell;
+  return napi_ok;
+}
+
+static napi_status call(napi_threadsafe_function func, void *data, napi_threadsafe_function_call_mode mode) {
+  demand(data == NULL && mode == napi_tsfn_nonblocking, "a doorbell is only rung");
+  struct doorbell *doorbell = use(func);
+  if (doorbell->closing) {
+    if (doorbell->thread_count == 0) return done(doorbell, napi_invalid_arg);
+    doorbell->thread_count--;
+    return done(doorbell, napi_closing);
+  }
+  doorbell->queued++;
+  atomic_fetch_add(&fake_rings, 1);
+  return done(doorbell, napi_ok);
+}
+
+static napi_status acquire(napi_threadsafe_function func) {
+  struct doorbell *doorbell = use(func);
+  if (doorbell->closing) return done(doorbell, napi_closing);
+  doorbell->thread_count++;
+  demand(doorbell->thread_count == 1, "a doorbell's count is 0 or 1");
+  return done(doorbell, napi_ok);
+}
+
+static napi_status release(napi_threadsafe_function func, napi_threadsafe_function_release_mode mode) {
+  struct doorbell *doorbell = use(func);
+  demand(doorbell->thread_count == 1, "a doorbell was released that was not held");
+  doorbell->thread_count--;
+  if (mode == napi_tsfn_abort) doorbell->closing = true;
+  return done(doorbell, napi_ok);
+}
+
+static napi_status count_ref(napi_env env, napi_threadsafe_function func) {
+  (void)env;
+  atomic_fetch_add(&fake_refs, 1);
+  return done(use(func), napi_ok);
+}
+
+static napi_status count_unref(napi_env env, napi_threadsafe_function func) {
+  (void)env;
+  atomic_fetch_add(&fake_unrefs, 1);
+  return done(use(func), napi_ok);
+}
+
+static void copy_string(napi_env env, napi_value value, char *buffer, size_t size) {
+  (void)env;
+  snprintf(buffer, size, "%s", (const char *)(void *)value);
+}
+
+static void call_js_default(napi_env env, napi_value js_callback, void *context, void *data) {
+  (void)env;
+  (void)js_callback;
+  (void)context;
+  (void)data;
+}
+
+static bool keeps_closed(void) {
+  return fake_settings.keeps_closed;
+}
+
+const struct tg_runtime fake_runtime = {
+    .create = create,
+    .call = call,
+    .acquire = acquire,
+    .release = release,
+    .ref = count_ref,
+    .unref = count_unref,
+    .add_env_cleanup_hook = add_hook,
+    .remove_env_cleanup_hook = remove_hook,
+    .copy_string = copy_string,
+    .call_js_default = call_js_default,
+    .keeps_closed_functions = keeps_closed,
+};
+
+static void *allocate(size_t size) {
+  if (fake_settings.allocations_left == 0) return NULL;
+  if (fake_settings.allocations_left > 0) fake_settings.allocations_left--;
+  return malloc(size);
+}
+
+static void *map(size_t size) {
+  if (fake_settings.allocations_left == 0) return NULL;
+  if (fake_settings.allocations_left > 0) fake_settings.allocations_left--;
+  return calloc(1, size);
+}
+
+static void *reserve(size_t size) {
+  if (size > (size_t)1 << fake_settings.reserve_bits_max) return NULL;
+  void *memory = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Code at an odd address belongs to no addon. */
+static const struct tg_addon *adopt_addon(const void *code) {
+  return ((uintptr_t)code & 1) != 0 ? NULL : (const struct tg_addon *)code;
+}
+
+static void keep_mapped(const struct tg_addon *addon) {
+  (void)addon;
+  atomic_fetch_add(&fake_kept_mapped, 1);
+}
+
+static void on_fault(const struct tg_fault *fault) {
+  atomic_fetch_add(&fake_faults[fault->kind], 1);
+}
+
+const struct tg_host fake_host = {
+    .allocate = allocate,
+    .release = free,
+    .map = map,
+    .reserve = reserve,
+    .adopt_addon = adopt_addon,
+    .keep_mapped = keep_mapped,
+    .on_fault = on_fault,
+};
+
+struct tg_guard *fake_guard_open(enum tg_deadlock deadlock) {
+  struct tg_guard *guard = calloc(1, sizeof *guard);
+  /* The kernel may give the last test's addresses again, so handles of this guard may look like its. */
+  for (uintptr_t forgotten = 1; forgotten <= TG_TOLD_HANDLES; forgotten++)
+    tg_told_closing((napi_threadsafe_function)forgotten);
+  demand(tg_guard_open(guard, &fake_runtime, &fake_host, deadlock), "no address space");
+  return guard;
+}
+
+void fake_guard_close(struct tg_guard *guard) {
+  for (uint32_t i = 0; i < tg_table_used(&guard->table); i++)
+    if (tg_table_slot(&guard->table, i)->environment != NULL)
+      tg_environment_leave(tg_table_slot(&guard->table, i)->environment);
+  munmap((void *)guard->table.base, guard->table.handles << TG_HANDLE_SHIFT);
+  for (unsigned i = 0; i < TG_CHUNKS_MAX; i++) free(guard->table.chunks[i]);
+  free(guard);
+}
+
+struct fake_env *fake_env_open(void) {
+  return calloc(1, sizeof(struct fake_env));
+}
+
+napi_env fake_napi_env(struct fake_env *env) {
+  return (napi_env)(void *)env;
+}
+
+unsigned fake_env_live(struct fake_env *env) {
+  unsigned live = 0;
+  for (struct doorbell *doorbell = env->doorbells; doorbell != NULL; doorbell = doorbell->next)
+    if (!doorbell->gone) live++;
+  return live;
+}
+
+/* One step of Node's DispatchOne. True: look again. */
+static bool dispatch_one(struct doorbell *doorbell) {
+  pthread_mutex_lock(&doorbell->mutex);
+  bool popped = false;
+  if (!doorbell->closing) {
+    if (doorbell->queued > 0) {
+      doorbell->queued--;
+      popped = true;
+    }
+    if (doorbell->queued == 0 && doorbell->thread_count == 0) doorbell->closing = true;
+  }
+  if (doorbell->closing) doorbell->handles_closing = true;
+  pthread_mutex_unlock(&doorbell->mutex);
+  if (popped)
+    doorbell->call_js_cb(fake_napi_env(doorbell->env), (napi_value)(void *)doorbell, doorbell->context, NULL);
+  return popped;
+}
+
+static void drain(struct doorbell *doorbell) {
+  for (; doorbell->queued > 0; doorbell->queued--) doorbell->call_js_cb(NULL, NULL, doorbell->context, NULL);
+}
+
+static void finalize(struct doorbell *doorbell) {
+  if (!fake_settings.finalizes_first) drain(doorbell);
+  doorbell->finalize_cb(fake_napi_env(doorbell->env), doorbell->finalize_data, doorbell->context);
+  atomic_store(&doorbell->gone, true); /* Node deletes it here */
+  if (fake_settings.finalizes_first) drain(doorbell);
+  remove_hook(fake_napi_env(doorbell->env), on_cleanup, doorbell);
+}
+
+static void run_closing_phase(struct fake_env *env) {
+  for (struct doorbell *doorbell = env->doorbells; doorbell != NULL; doorbell = doorbell->next)
+    if (doorbell->handles_closing && !doorbell->gone) finalize(doorbell);
+}
+
+void fake_env_turn(struct fake_env *env) {
+  for (struct doorbell *doorbell = env->doorbells; doorbell != NULL; doorbell = doorbell->next)
+    for (int i = 0; i < ITEMS_A_TURN && !doorbell->gone && dispatch_one(doorbell); i++) {
+    }
+  run_closing_phase(env);
+}
+
+void fake_env_close(struct fake_env *env) {
+  while (env->hooks != NULL) {
+    struct hook *hook = env->hooks;
+    hook->run(hook->argument);
+    remove_hook(fake_napi_env(env), hook->run, hook->argument);
+  }
+  run_closing_phase(env);
+  while (env->doorbells != NULL) {
+    struct doorbell *doorbell = env->doorbells;
+    demand(doorbell->gone, "a doorbell outlived its env");
+    env->doorbells = doorbell->next;
+    pthread_mutex_destroy(&doorbell->mutex);
+    free(doorbell);
+  }
+  free(env);
+}

@@ -1,0 +1,412 @@
+/* The contract's table and rules, one thread, on the fake runtime. */
+#include "guard_fixture.h"
+
+static void open_delivers_in_order_and_closes_at_the_last_release(void **state) {
+  (void)state;
+  struct recorder r;
+  void *context;
+  open_recorder(&r, 0, 2);
+  for (uintptr_t i = 1; i <= 20; i++) assert_int_equal(call(&r, i), napi_ok);
+  assert_int_equal(atomic_load(&fake_rings), 1); /* the bell rings once however many wait */
+  assert_int_equal(get_context(&r, &context), napi_ok);
+  assert_ptr_equal(context, &r);
+  assert_int_equal(acquire(&r), napi_ok);
+  for (int i = 0; i < 3; i++) assert_int_equal(release(&r), napi_ok);
+  assert_int_equal(r.live, 0);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 20);
+  for (uintptr_t i = 0; i < 20; i++) assert_int_equal((uintptr_t)r.items[i], i + 1);
+  assert_int_equal(r.finalized, 1);
+  assert_int_equal(fake_env_live(r.env), 0);
+  close_recorder(&r);
+}
+
+static void full_is_full_at_exactly_the_limit(void **state) {
+  (void)state;
+  for (uintptr_t limit = 1; limit < 70; limit++) {
+    struct recorder r;
+    open_recorder(&r, limit, 1);
+    for (uintptr_t i = 0; i < limit; i++) assert_int_equal(call(&r, i), napi_ok);
+    assert_int_equal(call(&r, 99), napi_queue_full);
+    fake_env_turn(r.env);
+    assert_int_equal(r.live, limit);
+    assert_int_equal(call(&r, 99), napi_ok);
+    close_recorder(&r);
+    assert_int_equal(r.drained, 1);
+  }
+}
+
+static void count_zero_is_not_closed_before_the_loop_decides(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  assert_int_equal(release(&r), napi_ok);
+  assert_int_equal(release(&r), napi_invalid_arg);
+  assert_int_equal(call(&r, 1), napi_ok);
+  assert_int_equal(acquire(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 1);
+  assert_int_equal(r.finalized, 0);
+  assert_int_equal(release(&r), napi_ok);
+  assert_int_equal(acquire(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.finalized, 0);
+  assert_int_equal(release(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.finalized, 1);
+  close_recorder(&r);
+}
+
+static void call_at_last_item(struct recorder *r, napi_env env, void *item) {
+  if (env == NULL || (uintptr_t)item != 2) return;
+  assert_int_equal(call(r, 3), napi_closing);
+  assert_int_equal(call(r, 3), napi_invalid_arg);
+  assert_int_equal(acquire(r), napi_closing);
+  assert_int_equal(release(r), napi_invalid_arg);
+}
+
+static void the_last_item_of_a_released_function_closes_it_before_its_callback(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  r.on_item = call_at_last_item;
+  assert_int_equal(call(&r, 1), napi_ok);
+  assert_int_equal(call(&r, 2), napi_ok);
+  assert_int_equal(release(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 2);
+  assert_int_equal(r.finalized, 1);
+  close_recorder(&r);
+}
+
+/* CLOSING by abort, with two of three counts left. */
+static void closing_row(void **state) {
+  (void)state;
+  struct recorder r;
+  void *context;
+  open_recorder(&r, 0, 3);
+  assert_int_equal(call(&r, 1), napi_ok);
+  assert_int_equal(abort_it(&r), napi_ok);
+  assert_int_equal(acquire(&r), napi_closing);
+  assert_int_equal(get_context(&r, &context), napi_ok);
+  assert_int_equal(tg_ref(r.guard, r.func, CALLER), napi_ok);
+  assert_int_equal(tg_unref(r.guard, r.func, CALLER), napi_ok);
+  assert_int_equal(atomic_load(&fake_refs) + atomic_load(&fake_unrefs), 0);
+  assert_int_equal(call(&r, 2), napi_closing);     /* count 1, credit 1 */
+  assert_int_equal(release(&r), napi_ok);          /* count 0 */
+  assert_int_equal(call(&r, 2), napi_invalid_arg); /* this thread was told */
+  assert_int_equal(release(&r), napi_ok);          /* credit 0 */
+  assert_int_equal(release(&r), napi_invalid_arg);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 0);
+  assert_int_equal(r.drained, 1);
+  assert_int_equal(r.finalized, 1);
+  assert_int_equal(atomic_load(&fake_faults[TG_FAULT_USE_AFTER_FINALIZE]), 0);
+  close_recorder(&r);
+}
+
+/* CLOSED with counts left: as CLOSING, but a runtime that frees would have freed. */
+static void closed_row(void **state) {
+  (void)state;
+  for (int keeps = 0; keeps < 2; keeps++) {
+    struct recorder r;
+    void *context;
+    open_recorder(&r, 0, 3);
+    fake_settings.keeps_closed = keeps;
+    assert_int_equal(abort_it(&r), napi_ok);
+    fake_env_turn(r.env);
+    assert_int_equal(r.finalized, 1);
+    assert_int_equal(acquire(&r), napi_closing);
+    assert_int_equal(get_context(&r, &context), napi_ok);
+    assert_ptr_equal(context, &r);
+    assert_int_equal(tg_ref(r.guard, r.func, CALLER), napi_ok);
+    assert_int_equal(call(&r, 2), napi_closing);
+    assert_int_equal(atomic_load(&fake_faults[TG_FAULT_USE_AFTER_FINALIZE]), keeps ? 0 : 4);
+    assert_int_equal(release(&r), napi_ok); /* stale from here on, with one credit */
+    assert_int_equal(call(&r, 2), napi_invalid_arg);
+    assert_int_equal(acquire(&r), napi_closing);
+    assert_int_equal(tg_unref(r.guard, r.func, CALLER), napi_ok);
+    assert_int_equal(get_context(&r, &context), napi_ok);
+    assert_ptr_equal(context, &r);
+    assert_int_equal(release(&r), napi_ok);
+    assert_int_equal(release(&r), napi_invalid_arg);
+    assert_int_equal(atomic_load(&fake_faults[TG_FAULT_USE_AFTER_FINALIZE]), (keeps ? 0 : 5) + 6);
+    close_recorder(&r);
+  }
+}
+
+static void a_reused_slots_old_handle_knows_nothing_and_harms_nothing(void **state) {
+  (void)state;
+  struct recorder old, new;
+  open_recorder(&old, 0, 1);
+  old.guard->table.free_slots_min = 1;
+  assert_int_equal(abort_it(&old), napi_ok);
+  fake_env_turn(old.env);
+  new = old;
+  new.live = new.drained = new.finalized = 0;
+  assert_int_equal(create_with(&new, 0, 1), napi_ok);
+  void *context = &context;
+  assert_int_equal(get_context(&old, &context), napi_invalid_arg);
+  assert_null(context);
+  assert_int_equal(call(&old, 7), napi_closing);
+  assert_int_equal(call(&old, 7), napi_invalid_arg);
+  assert_int_equal(acquire(&old), napi_closing);
+  assert_int_equal(release(&old), napi_invalid_arg);
+  assert_int_equal(abort_it(&old), napi_invalid_arg);
+  assert_int_equal(tg_ref(old.guard, old.func, CALLER), napi_ok);
+  assert_int_equal(call(&new, 8), napi_ok);
+  fake_env_turn(new.env);
+  assert_int_equal(new.live, 1);
+  assert_int_equal((uintptr_t) new.items[0], 8);
+  close_recorder(&new);
+}
+
+static void never_a_handle_row(void **state) {
+  (void)state;
+  struct recorder r, garbage;
+  open_recorder(&r, 0, 1);
+  napi_threadsafe_function values[] = {NULL, (napi_threadsafe_function)(uintptr_t)0x1234,
+                                       (napi_threadsafe_function)(void *)&r};
+  for (int i = 0; i < 3; i++) {
+    garbage = r;
+    garbage.func = values[i];
+    void *context = &context;
+    assert_int_equal(call(&garbage, 1), napi_invalid_arg);
+    assert_int_equal(call_blocking(&garbage, 1), napi_invalid_arg);
+    assert_int_equal(acquire(&garbage), napi_invalid_arg);
+    assert_int_equal(release(&garbage), napi_invalid_arg);
+    assert_int_equal(abort_it(&garbage), napi_invalid_arg);
+    assert_int_equal(get_context(&garbage, &context), napi_invalid_arg);
+    assert_null(context);
+    assert_int_equal(tg_ref(r.guard, garbage.func, CALLER), napi_invalid_arg);
+    assert_int_equal(tg_unref(r.guard, garbage.func, CALLER), napi_invalid_arg);
+  }
+  assert_int_equal(atomic_load(&fake_faults[TG_FAULT_NULL_HANDLE]), 8);
+  assert_int_equal(atomic_load(&fake_faults[TG_FAULT_NEVER_A_HANDLE]), 16);
+  assert_int_equal(get_context(&r, NULL), napi_invalid_arg);
+  assert_int_equal(atomic_load(&fake_faults[TG_FAULT_NULL_RESULT]), 1);
+  close_recorder(&r);
+}
+
+static void assert_drain_first(struct recorder *r) {
+  assert_int_equal(r->drained, 5);
+}
+
+static void env_end_drains_before_it_finalizes_and_finalizes_once(void **state) {
+  (void)state;
+  for (int finalizes_first = 0; finalizes_first < 2; finalizes_first++) {
+    struct recorder r;
+    open_recorder(&r, 0, 2);
+    fake_settings.finalizes_first = finalizes_first;
+    r.on_finalize = assert_drain_first;
+    for (uintptr_t i = 0; i < 5; i++) assert_int_equal(call(&r, i), napi_ok);
+    fake_env_close(r.env);
+    r.env = NULL;
+    assert_int_equal(r.live, 0);
+    assert_int_equal(r.drained, 5);
+    assert_int_equal(r.drained_after_finalize, 0);
+    assert_int_equal(r.finalized, 1);
+    assert_int_equal(call(&r, 9), napi_closing);
+    assert_int_equal(call(&r, 9), napi_closing);
+    assert_int_equal(call(&r, 9), napi_invalid_arg);
+    close_recorder(&r);
+  }
+}
+
+static void use_all_seven(struct recorder *r, napi_env env, void *item) {
+  (void)env;
+  (void)item;
+  void *context;
+  assert_int_equal(get_context(r, &context), napi_ok);
+  assert_int_equal(tg_unref(r->guard, r->func, CALLER), napi_ok);
+  assert_int_equal(tg_ref(r->guard, r->func, CALLER), napi_ok);
+  acquire(r);
+  call(r, 1000);
+  release(r);
+}
+
+static void use_all_seven_in_finalizer(struct recorder *r) {
+  use_all_seven(r, NULL, NULL);
+}
+
+/* With TG_LOCK_CHECKS a lock held over a callback aborts here. */
+static void callbacks_may_use_all_seven(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 2);
+  r.on_item = use_all_seven;
+  r.on_finalize = use_all_seven_in_finalizer;
+  assert_int_equal(call(&r, 1), napi_ok);
+  fake_env_turn(r.env);
+  assert_true(r.live >= 1);
+  fake_env_close(r.env);
+  r.env = NULL;
+  assert_int_equal(r.finalized, 1);
+  close_recorder(&r);
+}
+
+static void own_loop_blocking_call(void **state) {
+  (void)state;
+  const napi_status answers[] = {
+      [TG_DEADLOCK_OVERFLOW] = napi_ok, [TG_DEADLOCK_STATUS] = napi_would_deadlock};
+  for (enum tg_deadlock deadlock = TG_DEADLOCK_OVERFLOW; deadlock <= TG_DEADLOCK_STATUS; deadlock++) {
+    struct recorder r;
+    open_recorder(&r, 1, 1);
+    r.guard->deadlock = deadlock;
+    assert_int_equal(call_blocking(&r, 1), napi_ok);
+    assert_int_equal(call_blocking(&r, 2), answers[deadlock]);
+    assert_int_equal(call(&r, 3), napi_queue_full);
+    assert_int_equal(atomic_load(&fake_faults[TG_FAULT_OWN_LOOP_BLOCKING]), 1);
+    fake_env_turn(r.env);
+    assert_int_equal(r.live, deadlock == TG_DEADLOCK_OVERFLOW ? 2 : 1);
+    close_recorder(&r);
+  }
+}
+
+static void ref_and_unref_on_the_loop_thread_are_done_at_once(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  assert_int_equal(tg_unref(r.guard, r.func, CALLER), napi_ok);
+  assert_int_equal(atomic_load(&fake_unrefs), 1);
+  assert_int_equal(tg_ref(r.guard, r.func, CALLER), napi_ok);
+  assert_int_equal(atomic_load(&fake_refs), 1);
+  assert_int_equal(atomic_load(&fake_faults[TG_FAULT_FOREIGN_REF]), 0);
+  close_recorder(&r);
+}
+
+static void what_the_runtime_refuses_at_create_is_refused(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  struct recorder second = r;
+  fake_settings.refuse_create = napi_string_expected;
+  second.func = NULL;
+  assert_int_equal(create_with(&second, 0, 1), napi_string_expected);
+  assert_null(second.func);
+  fake_settings.refuse_create = napi_ok;
+  assert_int_equal(create_with(&second, 0, 0), napi_invalid_arg);
+  assert_null(second.func);
+  const struct tg_create_arguments no_callback = {.env = fake_napi_env(r.env), .initial_thread_count = 1};
+  assert_int_equal(tg_create(r.guard, &no_callback, CALLER, &second.func), napi_invalid_arg);
+  const struct tg_create_arguments arguments = {
+      .env = fake_napi_env(r.env), .initial_thread_count = 1, .call_js_cb = record_call};
+  assert_int_equal(tg_create(r.guard, &arguments, CALLER, NULL), napi_invalid_arg);
+  const struct tg_create_arguments no_env = {.initial_thread_count = 1, .call_js_cb = record_call};
+  assert_int_equal(tg_create(r.guard, &no_env, CALLER, &second.func), napi_invalid_arg);
+  assert_int_equal(fake_env_live(r.env), 1);
+  close_recorder(&r);
+}
+
+/* Every allocation fails in turn; what was accepted is delivered all the same. */
+static void without_memory_there_is_a_status_and_nothing_is_lost(void **state) {
+  (void)state;
+  for (int succeed = 0; succeed < 12; succeed++) {
+    struct recorder r;
+    fake_reset();
+    r = (struct recorder){.guard = fake_guard_open(TG_DEADLOCK_OVERFLOW), .env = fake_env_open()};
+    fake_settings.allocations_left = succeed;
+    unsigned accepted = 0;
+    napi_status status = create_with(&r, 0, 1);
+    if (status != napi_ok) assert_int_equal(status, napi_generic_failure);
+    for (uintptr_t i = 0; status == napi_ok && i < 1000; i++) {
+      napi_status answer = call(&r, i);
+      if (answer == napi_ok)
+        accepted++;
+      else
+        assert_int_equal(answer, napi_generic_failure);
+    }
+    fake_settings.allocations_left = -1;
+    if (status == napi_ok) assert_int_equal(release(&r), napi_ok);
+    fake_env_turn(r.env);
+    fake_env_turn(r.env); /* a turn delivers 1000 items and no more */
+    assert_int_equal(r.live, accepted);
+    assert_int_equal(r.finalized, status == napi_ok ? 1 : 0);
+    if (succeed > 10) assert_int_equal(accepted, 1000);
+    close_recorder(&r);
+  }
+}
+
+/* An addon that never gives its counts back costs a bounded number of slots, not one a function for ever. */
+static void counts_that_never_come_back_are_forgotten_oldest_first(void **state) {
+  (void)state;
+  enum { KEPT = 10, LEAKED = 100 };
+  struct recorder r;
+  napi_threadsafe_function handles[LEAKED];
+  open_recorder(&r, 0, 3);
+  r.guard->table.abandoned_max = KEPT;
+  r.guard->table.free_slots_min = 1;
+  for (int i = 0; i < LEAKED; i++) {
+    if (i != 0) assert_int_equal(create_with(&r, 0, 3), napi_ok);
+    handles[i] = r.func;
+    if (i % 2 == 0) assert_int_equal(abort_it(&r), napi_ok);
+    if (i % 2 == 0) fake_env_turn(r.env);
+    fake_env_close(r.env);
+    r.env = fake_env_open();
+  }
+  assert_true(tg_table_used(&r.guard->table) <= KEPT + 3);
+  r.func = handles[LEAKED - 1]; /* remembered: three counts */
+  for (int i = 0; i < 3; i++) assert_int_equal(release(&r), napi_ok);
+  assert_int_equal(release(&r), napi_invalid_arg);
+  r.func = handles[0]; /* forgotten */
+  assert_int_equal(release(&r), napi_invalid_arg);
+  assert_int_equal(call(&r, 1), napi_closing);
+  assert_int_equal(call(&r, 1), napi_invalid_arg);
+  close_recorder(&r);
+}
+
+static void addon_code_is_kept_only_while_counts_are_out(void **state) {
+  (void)state;
+  for (int outstanding = 0; outstanding < 2; outstanding++) {
+    struct recorder r;
+    open_recorder(&r, 0, 2);
+    assert_int_equal(abort_it(&r), napi_ok);
+    fake_env_turn(r.env);
+    if (!outstanding) assert_int_equal(release(&r), napi_ok);
+    fake_env_close(r.env);
+    r.env = NULL;
+    assert_int_equal(atomic_load(&fake_kept_mapped) != 0, outstanding);
+    close_recorder(&r);
+  }
+}
+
+static void at_exit_every_caller_is_turned_away_and_accepted_items_may_still_come(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 2);
+  assert_int_equal(call(&r, 1), napi_ok);
+  assert_int_equal(call(&r, 2), napi_ok);
+  tg_turn_all_away(r.guard);
+  assert_int_equal(call(&r, 3), napi_closing);
+  assert_int_equal(acquire(&r), napi_closing);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 2);
+  assert_int_equal(release(&r), napi_ok);
+  fake_env_close(r.env);
+  r.env = NULL;
+  assert_int_equal(r.finalized, 1);
+  close_recorder(&r);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(open_delivers_in_order_and_closes_at_the_last_release),
+      cmocka_unit_test(full_is_full_at_exactly_the_limit),
+      cmocka_unit_test(count_zero_is_not_closed_before_the_loop_decides),
+      cmocka_unit_test(the_last_item_of_a_released_function_closes_it_before_its_callback),
+      cmocka_unit_test(closing_row),
+      cmocka_unit_test(closed_row),
+      cmocka_unit_test(a_reused_slots_old_handle_knows_nothing_and_harms_nothing),
+      cmocka_unit_test(never_a_handle_row),
+      cmocka_unit_test(env_end_drains_before_it_finalizes_and_finalizes_once),
+      cmocka_unit_test(callbacks_may_use_all_seven),
+      cmocka_unit_test(own_loop_blocking_call),
+      cmocka_unit_test(ref_and_unref_on_the_loop_thread_are_done_at_once),
+      cmocka_unit_test(what_the_runtime_refuses_at_create_is_refused),
+      cmocka_unit_test(without_memory_there_is_a_status_and_nothing_is_lost),
+      cmocka_unit_test(counts_that_never_come_back_are_forgotten_oldest_first),
+      cmocka_unit_test(addon_code_is_kept_only_while_counts_are_out),
+      cmocka_unit_test(at_exit_every_caller_is_turned_away_and_accepted_items_may_still_come),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,304 @@
+/* The core under several threads, on the fake runtime: nothing lost, nothing twice, nobody asleep for ever.
+ *
+ * Meant to be run under TSan and ASan too (presets tsan, asan-ubsan). */
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "guard_fixture.h"
+
+enum { THREADS_MAX = 64, STATUSES = 32, PRODUCER_SHIFT = 20 };
+
+/* A thread that calls until it is turned away for good, or has delivered its share. */
+struct producer {
+  pthread_t thread;
+  struct recorder *recorder;
+  uintptr_t number;
+  unsigned share; /* 0: no end */
+  unsigned answers[STATUSES];
+  unsigned late_calls; /* how often to call again after invalid_arg */
+};
+
+static void *produce(void *argument) {
+  struct producer *producer = argument;
+  unsigned late = producer->late_calls;
+  for (unsigned i = 0; producer->share == 0 || i < producer->share; i++) {
+    napi_status status = call_blocking(producer->recorder, producer->number << PRODUCER_SHIFT | i);
+    producer->answers[status]++;
+    if (status == napi_invalid_arg && late-- == 0) break;
+  }
+  return NULL;
+}
+
+static void start(struct producer *producers, unsigned count, struct recorder *recorder, unsigned share) {
+  for (unsigned i = 0; i < count; i++) {
+    producers[i] = (struct producer){.recorder = recorder, .number = i, .share = share, .late_calls = 100};
+    assert_int_equal(pthread_create(&producers[i].thread, NULL, produce, &producers[i]), 0);
+  }
+}
+
+static unsigned join_and_count_accepted(struct producer *producers, unsigned count) {
+  unsigned accepted = 0;
+  for (unsigned i = 0; i < count; i++) {
+    pthread_join(producers[i].thread, NULL);
+    accepted += producers[i].answers[napi_ok];
+  }
+  return accepted;
+}
+
+static void wait_until_asleep(struct recorder *recorder, uint32_t sleepers) {
+  struct tg_function *function;
+  for (;;) {
+    assert_int_equal(tg_table_find(&recorder->guard->table, recorder->func, &function), TG_HANDLE_VALID);
+    uint32_t asleep = function->sleepers;
+    tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+    if (asleep == sleepers) return;
+    sched_yield();
+  }
+}
+
+static uintptr_t next_of[THREADS_MAX];
+
+static void expect_order(struct recorder *recorder, napi_env env, void *item) {
+  (void)recorder;
+  (void)env;
+  uintptr_t producer = (uintptr_t)item >> PRODUCER_SHIFT;
+  assert_int_equal((uintptr_t)item & ((1U << PRODUCER_SHIFT) - 1), next_of[producer]++);
+}
+
+/* nodejs/node#58723 freezes here. */
+static void no_wake_up_is_lost_and_order_is_kept(void **state) {
+  (void)state;
+  enum { PRODUCERS = 8, ITEMS = 2000 };
+  struct recorder r;
+  struct producer producers[PRODUCERS];
+  open_recorder(&r, 50, 1);
+  memset(next_of, 0, sizeof next_of);
+  r.on_item = expect_order;
+  start(producers, PRODUCERS, &r, ITEMS);
+  while (r.live < PRODUCERS * ITEMS) fake_env_turn(r.env);
+  assert_int_equal(join_and_count_accepted(producers, PRODUCERS), PRODUCERS * ITEMS);
+  assert_int_equal(release(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.finalized, 1);
+  close_recorder(&r);
+}
+
+enum ending { BY_ABORT, BY_ENV_END, BY_EXIT, ENDINGS };
+
+static void end_by(struct recorder *r, enum ending ending) {
+  if (ending == BY_ABORT) {
+    abort_it(r);
+    fake_env_turn(r->env);
+  }
+  if (ending == BY_EXIT) tg_turn_all_away(r->guard);
+  if (ending == BY_ENV_END) {
+    fake_env_close(r->env);
+    r->env = NULL;
+  }
+}
+
+static void every_blocked_caller_is_woken(void **state) {
+  (void)state;
+  const unsigned blocked[] = {1, 3, 16};
+  for (enum ending ending = 0; ending < ENDINGS; ending++)
+    for (unsigned i = 0; i < 3; i++) {
+      struct recorder r;
+      struct producer producers[16];
+      open_recorder(&r, 2, 1);
+      assert_int_equal(call(&r, 1), napi_ok);
+      assert_int_equal(call(&r, 2), napi_ok);
+      start(producers, blocked[i], &r, 0);
+      wait_until_asleep(&r, blocked[i]);
+      end_by(&r, ending);
+      assert_int_equal(join_and_count_accepted(producers, blocked[i]), 0);
+      for (unsigned p = 0; p < blocked[i]; p++) assert_in_range(producers[p].answers[napi_closing], 1, 2);
+      close_recorder(&r);
+    }
+}
+
+static struct producer *joined_by_finalizer;
+static unsigned joined_count;
+
+static void join_in_finalizer(struct recorder *recorder) {
+  (void)recorder;
+  join_and_count_accepted(joined_by_finalizer, joined_count);
+}
+
+static void a_finalizer_may_join_blocked_callers(void **state) {
+  (void)state;
+  struct recorder r;
+  struct producer producers[4];
+  open_recorder(&r, 1, 5);
+  r.on_finalize = join_in_finalizer;
+  joined_by_finalizer = producers;
+  joined_count = 4;
+  assert_int_equal(call(&r, 1), napi_ok);
+  start(producers, 4, &r, 0);
+  wait_until_asleep(&r, 4);
+  fake_env_close(r.env);
+  r.env = NULL;
+  assert_int_equal(r.finalized, 1);
+  close_recorder(&r);
+}
+
+/* Threads share one count: each hears napi_closing exactly once, then napi_invalid_arg for ever. */
+static void shared_count(void **state) {
+  (void)state;
+  for (enum ending ending = 0; ending < ENDINGS; ending++) {
+    struct recorder r;
+    struct producer producers[8];
+    open_recorder(&r, 0, 1);
+    start(producers, 8, &r, 0);
+    for (int turn = 0; turn < 20; turn++) fake_env_turn(r.env);
+    end_by(&r, ending);
+    unsigned accepted = join_and_count_accepted(producers, 8);
+    for (unsigned p = 0; p < 8; p++) {
+      assert_int_equal(producers[p].answers[napi_closing], 1);
+      assert_int_equal(producers[p].answers[napi_invalid_arg], 101);
+    }
+    if (r.env != NULL) fake_env_close(r.env);
+    r.env = NULL;
+    assert_int_equal(r.live + r.drained, accepted);
+    close_recorder(&r);
+  }
+}
+
+/* 200 callers sleep in a slot while its function ends and others come and go: each wakes in its own
+ * generation. */
+static void a_slot_is_not_used_again_while_callers_sleep_in_it(void **state) {
+  (void)state;
+  enum { SLEEPERS = 60, FOLLOWERS = 200 };
+  struct recorder r;
+  struct producer producers[SLEEPERS];
+  open_recorder(&r, 1, 1);
+  r.guard->table.free_slots_min = 1; /* be as eager as can be */
+  assert_int_equal(call(&r, 1), napi_ok);
+  start(producers, SLEEPERS, &r, 0);
+  wait_until_asleep(&r, SLEEPERS);
+  assert_int_equal(abort_it(&r), napi_ok);
+  fake_env_turn(r.env);
+  unsigned foreign = 0;
+  for (unsigned i = 0; i < FOLLOWERS; i++) {
+    struct recorder follower = {.guard = r.guard, .env = r.env};
+    assert_int_equal(create_with(&follower, 1, 1), napi_ok);
+    fake_env_turn(r.env);
+    assert_int_equal(release(&follower), napi_ok);
+    fake_env_turn(r.env);
+    assert_int_equal(follower.finalized, 1);
+    foreign += follower.live + follower.drained;
+  }
+  assert_int_equal(join_and_count_accepted(producers, SLEEPERS), 0);
+  assert_int_equal(foreign, 0);
+  close_recorder(&r);
+}
+
+struct foreigner {
+  struct recorder *recorder;
+  napi_status status;
+};
+
+static void *unref_from_elsewhere(void *argument) {
+  struct foreigner *foreigner = argument;
+  foreigner->status = tg_unref(foreigner->recorder->guard, foreigner->recorder->func, CALLER);
+  return NULL;
+}
+
+static void a_foreign_unref_is_done_on_the_loop_thread(void **state) {
+  (void)state;
+  struct recorder r;
+  pthread_t thread;
+  open_recorder(&r, 0, 1);
+  struct foreigner foreigner = {.recorder = &r};
+  assert_int_equal(pthread_create(&thread, NULL, unref_from_elsewhere, &foreigner), 0);
+  pthread_join(thread, NULL);
+  assert_int_equal(foreigner.status, napi_ok);
+  assert_int_equal(atomic_load(&fake_unrefs), 0);
+  fake_env_turn(r.env);
+  assert_int_equal(atomic_load(&fake_unrefs), 1);
+  assert_int_equal(r.live, 0);
+  assert_int_equal(atomic_load(&fake_faults[TG_FAULT_FOREIGN_REF]), 1);
+  close_recorder(&r);
+}
+
+/* Threads do everything that the seven functions allow while functions are created, aborted and torn down. */
+static _Atomic(napi_threadsafe_function) current;
+static atomic_bool churn_over;
+static atomic_uint churn_accepted;
+
+static void *churn(void *argument) {
+  struct recorder r = {.guard = argument};
+  unsigned seed = (unsigned)(uintptr_t)&r;
+  while (!atomic_load(&churn_over)) {
+    r.func = atomic_load(&current);
+    void *context;
+    switch (rand_r(&seed) % 8) {
+      case 0:
+        if (acquire(&r) == napi_ok) release(&r);
+        break;
+      case 1:
+        get_context(&r, &context);
+        break;
+      case 2:
+        release(&r);
+        break;
+      case 3:
+        tg_ref(r.guard, r.func, CALLER);
+        break;
+      default:
+        if (call_blocking(&r, 1) == napi_ok) atomic_fetch_add(&churn_accepted, 1);
+        break;
+    }
+  }
+  return NULL;
+}
+
+static void churn_loses_nothing(void **state) {
+  (void)state;
+  enum { CHURNERS = 8, FUNCTIONS = 1500 };
+  fake_reset();
+  struct tg_guard *guard = fake_guard_open(TG_DEADLOCK_OVERFLOW);
+  guard->table.free_slots_min = 2;
+  static struct recorder recorders[FUNCTIONS];
+  pthread_t threads[CHURNERS];
+  atomic_store(&churn_over, false);
+  atomic_store(&churn_accepted, 0);
+  atomic_store(&current, NULL);
+  for (unsigned i = 0; i < CHURNERS; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, churn, guard), 0);
+  struct fake_env *env = fake_env_open();
+  for (unsigned i = 0; i < FUNCTIONS; i++) {
+    recorders[i] = (struct recorder){.guard = guard, .env = env};
+    assert_int_equal(create_with(&recorders[i], i % 3, 1 + i % 4), napi_ok);
+    atomic_store(&current, recorders[i].func);
+    for (unsigned turn = 0; turn < 3; turn++) fake_env_turn(env);
+    if (i % 5 == 0) abort_it(&recorders[i]);
+    if (i % 7 != 0) continue;
+    fake_env_close(env);
+    env = fake_env_open();
+  }
+  fake_env_close(env);
+  atomic_store(&churn_over, true);
+  for (unsigned i = 0; i < CHURNERS; i++) pthread_join(threads[i], NULL);
+  unsigned delivered = 0;
+  for (unsigned i = 0; i < FUNCTIONS; i++) {
+    assert_int_equal(recorders[i].finalized, 1);
+    assert_int_equal(recorders[i].drained_after_finalize, 0);
+    delivered += recorders[i].live + recorders[i].drained;
+  }
+  assert_int_equal(delivered, atomic_load(&churn_accepted));
+  fake_guard_close(guard);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(no_wake_up_is_lost_and_order_is_kept),
+      cmocka_unit_test(every_blocked_caller_is_woken),
+      cmocka_unit_test(a_finalizer_may_join_blocked_callers),
+      cmocka_unit_test(shared_count),
+      cmocka_unit_test(a_slot_is_not_used_again_while_callers_sleep_in_it),
+      cmocka_unit_test(a_foreign_unref_is_done_on_the_loop_thread),
+      cmocka_unit_test(churn_loses_nothing),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
