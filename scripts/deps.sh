@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# Makes what the build and the tests need present: deps.sh NAME…, see usage below.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<'END'
+usage: scripts/deps.sh NAME…
+
+  build-tools   a C compiler, cmake >= 3.21, ninja (or make)
+  test-tools    bats, cmocka, valgrind, gdb, clang-format, … and npm
+  headers       a directory with node_api.h, printed as the last line
+  addon-api     node-addon-api, for the C++ test addons
+  runtimes      the node binaries the tests run under
+  demo-node     one affected node, for quickstart.sh
+  debian-node   Debian's node 18 with its libnode.so.108, unpacked, not installed;
+                status 3 where the distribution has none
+
+What is there already is not fetched again. All but Debian packages goes to build/deps.
+END
+}
+
+# The suffix of the npm directories that hold this machine's binaries.
+arch_suffix() {
+  case $(uname -m) in
+    x86_64) ;;
+    aarch64) printf -- -arm64 ;;
+    *) die "an x86_64 or aarch64 machine, for the node binaries on npm" "$(uname -m)" \
+      "use a node of your own: all but the runtimes and the demonstration works with it" ;;
+  esac
+}
+
+# npm_tree NAME: installs scripts/npm/NAME into build/deps/npm/NAME, exactly as locked.
+npm_tree() {
+  local from=$ROOT/scripts/npm/$1 to=$DEPS/npm/$1
+  # The stamp is the lockfile itself, copied when node_modules is complete.
+  ! cmp -s "$from/package-lock.json" "$to/complete" || [[ ! -d $to/node_modules ]] || return 0
+  apt_need npm:npm
+  say "fetching the npm packages of scripts/npm/$1"
+  rm -rf "$to"
+  mkdir -p "$to"
+  cp "$from"/package*.json "$to/"
+  (cd "$to" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error </dev/null >&2) ||
+    die "the npm packages of scripts/npm/$1" "npm ci failed, see above" "make the npm registry reachable, and repeat"
+  cp "$to/package-lock.json" "$to/complete"
+}
+
+build_tools() {
+  local tools=(cc:gcc /usr/include/stdio.h:libc6-dev cmake:cmake) version
+  have ninja || have make || tools+=(ninja:ninja-build)
+  apt_need "${tools[@]}"
+  version=$(cmake --version | sed -n '1s/.* //p')
+  printf '3.21\n%s\n' "$version" | sort -VC ||
+    die "cmake 3.21 or newer" "cmake $version" "install a newer one (backports, or a release of cmake) first in PATH"
+}
+
+test_tools() {
+  build_tools
+  apt_need bats:bats /usr/lib/bats/bats-assert/load.bash:bats-assert /usr/lib/bats/bats-support/load.bash:bats-support \
+    /usr/include/cmocka.h:libcmocka-dev c++:g++ valgrind:valgrind gdb:gdb python3:python3 readelf:binutils \
+    clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck
+  have npm || apt_need node:nodejs npm:npm
+}
+
+# find_headers: the first directory with node_api.h; fails where there is none.
+find_headers() {
+  local node='' directory
+  ! have node || node=$(dirname "$(readlink -f "$(command -v node)")")/../include/node
+  for directory in "$node" /usr/include/node /usr/include/nodejs/src \
+    "$DEPS/npm/headers/node_modules/node-api-headers/include"; do
+    [[ ! -e $directory/node_api.h ]] || { cd "$directory" && pwd -P && return; }
+  done
+  return 1
+}
+
+headers() {
+  if [[ -n ${NODE_API_HEADERS:-} ]]; then
+    [[ -e $NODE_API_HEADERS/node_api.h ]] || die "node_api.h in \$NODE_API_HEADERS" "none in $NODE_API_HEADERS" \
+      "set NODE_API_HEADERS to the directory of node_api.h, or unset it"
+    (cd "$NODE_API_HEADERS" && pwd -P)
+    return
+  fi
+  (find_headers) && return
+  # Debian's npm is hundreds of packages, libnode-dev a dozen: npm fetches them only if it is there.
+  have npm || (apt_need :libnode-dev) || say "trying npm instead of libnode-dev"
+  (find_headers) && return
+  npm_tree headers
+  (find_headers)
+}
+
+# skip_debian WHY: status 3, and the reason kept for runtimes.sh --missing.
+skip_debian() {
+  mkdir -p "$DEPS/debian-node"
+  printf '%s\n' "$1" >"$DEPS/debian-node/skipped"
+  say "skipped debian-node: $1"
+  exit 3
+}
+
+# depends PACKAGE=VERSION PATTERN: the names of its dependencies that match.
+depends() { apt-cache show "$1" | sed -n 's/^Depends: //p' | tr ',' '\n' | sed 's/^ *//; s/[ (].*//' | grep -E "$2"; }
+
+debian_version() { apt-cache madison nodejs | awk '$3 ~ /^18.*dfsg/ {print $3; exit}'; }
+
+debian_node() {
+  local to=$DEPS/debian-node version libnode libraries
+  [[ $("$to/node" --version 2>/dev/null) != v18.* ]] || return 0
+  have apt-get || skip_debian "this system has no apt-get"
+  version=$(debian_version)
+  # No nodejs at all means that there are no package lists yet, as in a new container.
+  if [[ -z $version && -z $(apt-cache madison nodejs) ]] && can_be_root; then
+    apt_update
+    version=$(debian_version)
+  fi
+  [[ -n $version ]] || skip_debian "apt-cache knows no nodejs 18.*dfsg* here ($(sed -n 's/^PRETTY_NAME=//p' /etc/os-release))"
+  libnode=$(depends "nodejs=$version" '^libnode[0-9]+$') || skip_debian "nodejs $version has no libnode package"
+
+  say "fetching Debian's nodejs $version and $libnode"
+  rm -rf "$to"
+  mkdir -p "$to/root"
+  local packages=("nodejs=$version" "$libnode=$version")
+  # Parts of node's own JavaScript are in packages of their own.
+  mapfile -t -O 2 packages < <(depends "$libnode=$version" '^node-')
+  unpack_debs "$to" "${packages[@]}"
+  libraries=$(dirname "$(find "$to/root" -name 'libnode.so.*' -print -quit)")
+  if LD_LIBRARY_PATH=$libraries ldd "$to/root/usr/bin/node" | grep 'not found' >/dev/null; then
+    mapfile -t packages < <(depends "$libnode=$version" '^lib' | grep -vE '^lib(c6|stdc\+\+6|gcc-s1)$')
+    unpack_debs "$to" "${packages[@]}"
+  fi
+
+  # libnode reads that JavaScript at /usr/share/nodejs, where nothing is installed. The path of a file
+  # descriptor is as long, so that it can stand there instead; the wrapper opens it. It is above the
+  # inherited descriptors that node closes in its children.
+  sed -i 's#/usr/share/nodejs#/proc/self/fd/200#g' "$libraries"/libnode.so.*
+  cat >"$to/node" <<END
+#!/usr/bin/env bash
+# Debian's node, unpacked under root/ and run from there. Written by scripts/deps.sh.
+root=\$(dirname "\$(readlink -f "\${BASH_SOURCE[0]}")")/root
+exec 200<"\$root/usr/share/nodejs"
+export LD_LIBRARY_PATH=\$root${libraries#"$to/root"}\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}
+exec "\$root/usr/bin/node" "\$@"
+END
+  chmod +x "$to/node"
+  [[ $("$to/node" -p process.version) == v18.* ]] ||
+    die "Debian's node $version, running from $to" "it does not start, see above" "remove $to, and repeat"
+}
+
+# unpack_debs TO PACKAGE…: downloads the packages and unpacks them into TO/root; nothing is installed.
+unpack_debs() {
+  local to=$1 deb debs
+  shift
+  debs=$(mktemp -d)
+  # shellcheck disable=SC2064
+  trap "rm -rf '$debs'" EXIT
+  (cd "$debs" && apt download "$@" >&2) || {
+    ! can_be_root || apt_update
+    (cd "$debs" && apt download "$@" >&2)
+  } || die "the packages $*" "apt-get download failed, see above" "run by hand as root: apt-get update, and repeat"
+  for deb in "$debs"/*.deb; do dpkg-deb -x "$deb" "$to/root"; done
+  rm -rf "$debs"
+}
+
+(($#)) || { usage >&2; exit 2; }
+for name in "$@"; do
+  case $name in
+    -h | --help) usage ;;
+    build-tools) build_tools ;;
+    test-tools) test_tools ;;
+    headers) headers ;;
+    addon-api) npm_tree addon-api ;;
+    runtimes) npm_tree "runtimes$(arch_suffix)" ;;
+    demo-node) npm_tree "demo-node$(arch_suffix)" ;;
+    debian-node) debian_node ;;
+    *) die "a name that scripts/deps.sh --help lists" "$name" "correct the name" 2 ;;
+  esac
+done

@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+# Sourced by every script here: messages, missing packages, paths and the release build.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+BUILD=$ROOT/build
+# shellcheck disable=SC2034 # for those who source this
+DEPS=$BUILD/deps
+PROGRAM_NAME=${0##*/}
+
+# Everything the scripts tell goes to stderr; stdout is for what was asked for.
+say() { printf '%s\n' "$*" >&2; }
+
+# die NEEDED FOUND DO [STATUS]
+die() {
+  printf '%s: needed: %s\n  found: %s\n  do: %s\n' "$PROGRAM_NAME" "$1" "$2" "$3" >&2
+  exit "${4:-1}"
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+can_be_root() { ((EUID == 0)) || have sudo; }
+
+root_run() {
+  if ((EUID == 0)); then
+    "$@"
+  elif have sudo; then
+    sudo "$@"
+  else
+    die "root, for: $*" "user $(id -un), and no sudo" "run by hand as root: $*"
+  fi
+}
+
+# As root apt would drop to its own user, who cannot write to our directories, and warn about it.
+apt() { env DEBIAN_FRONTEND=noninteractive apt-get -q -o APT::Sandbox::User=root "$@" </dev/null; }
+
+# Package lists from before this run may name versions that are gone, or be empty as in a container.
+apt_update() {
+  [[ -z ${TG_APT_UPDATED:-} ]] || return 0
+  export TG_APT_UPDATED=1
+  root_run apt-get -q update </dev/null >&2 || say "apt-get update failed; going on with the package lists there are"
+}
+
+# apt_need CMD_OR_FILE:PACKAGE…: installs the packages whose command or file is missing.
+apt_need() {
+  local pair missing=()
+  for pair in "$@"; do
+    have "${pair%:*}" || [[ -e ${pair%:*} ]] || is_installed "${pair##*:}" || missing+=("${pair##*:}")
+  done
+  ((${#missing[@]})) || return 0
+  local by_hand="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+  have apt-get || die "what Debian packages as: ${missing[*]}" "none of it, and no apt-get" \
+    "install the same from this system's own packages"
+  can_be_root || die "the packages ${missing[*]}" "none of them, and user $(id -un) is not root and has no sudo" \
+    "run by hand as root: $by_hand"
+  say "installing ${missing[*]}"
+  apt_update
+  root_run env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 install -y --no-install-recommends \
+    "${missing[@]}" </dev/null >&2 || die "the packages ${missing[*]}" "apt-get could not install them, see above" \
+    "run by hand as root: $by_hand"
+}
+
+is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+# quietly WHAT COMMAND…: shows the command's output only if it fails.
+quietly() {
+  local what=$1 output
+  shift
+  output=$("$@" 2>&1 </dev/null) || die "$what" "$* failed:"$'\n'"$output" "see the output above"
+}
+
+# cached NAME: the value build/release is configured with.
+cached() { sed -n "s/^$1:[A-Z]*=//p" "$BUILD/release/CMakeCache.txt" 2>/dev/null || true; }
+
+# configure CMAKE-ARGUMENT…: configures build/release, with make where there is no ninja.
+configure() {
+  local options=()
+  # A tree that was copied or moved with its build directory would build the old one.
+  [[ $(cached CMAKE_HOME_DIRECTORY) == "$ROOT" ]] || rm -rf "$BUILD/release"
+  [[ -e $BUILD/release ]] || have ninja || options=(-G 'Unix Makefiles')
+  # CMake would remember a C++ compiler's absence after it has come.
+  [[ $(cached CMAKE_CXX_COMPILER) != NOTFOUND ]] || options+=(-U CMAKE_CXX_COMPILER)
+  cd "$ROOT" && cmake --preset release "${options[@]}" "$@"
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Checks the C and C++ sources with clang-format, clang-tidy and cppcheck; fails when one of them finds anything.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+"$ROOT/scripts/deps.sh" test-tools
+cd "$ROOT"
+if [[ ! -e build/release/compile_commands.json ]]; then
+  headers=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
+  quietly "a configured build/release" configure "-DNODE_API_HEADERS=$headers"
+fi
+mapfile -t formatted < <(find src include test -name '*.c' -o -name '*.h' -o -name '*.cc' -o -name '*.cpp' -o -name '*.hpp')
+mapfile -t sources < <(find src -name '*.c')
+
+summary=()
+failed=0
+check() {
+  local name=$1
+  shift
+  if "$@"; then summary+=("$name: clean"); else summary+=("$name: FINDINGS, see above") && failed=1; fi
+}
+check clang-format clang-format --dry-run -Werror "${formatted[@]}"
+check clang-tidy clang-tidy --quiet --warnings-as-errors='*' -p build/release "${sources[@]}"
+check cppcheck cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --inline-suppr \
+  -I src -I include src
+printf '%s\n' "" "${summary[@]}"
+exit $failed
