@@ -42,6 +42,12 @@ static bool is_freed_natively(const struct use *use) {
   return function->thread_count == 0 || !use->guard->runtime->keeps_closed_functions();
 }
 
+/* Whether the handle may be one that the runtime itself gave out, once the table was used up. */
+static bool is_unguarded(const struct use *use) {
+  return use->handle != NULL && atomic_load_explicit(&use->guard->passes_through, memory_order_relaxed) &&
+         tg_table_is_outside(&use->guard->table, use->handle);
+}
+
 static void begin(struct use *use, struct tg_guard *guard, napi_threadsafe_function handle,
                   const char *function, const void *caller) {
   use->guard = guard;
@@ -50,10 +56,11 @@ static void begin(struct use *use, struct tg_guard *guard, napi_threadsafe_funct
   use->fault.function = function;
   use->fault.caller = caller;
   use->verdict = tg_table_find(&guard->table, handle, &use->function);
-  if (use->verdict == TG_NEVER_A_HANDLE)
+  if (use->verdict != TG_NEVER_A_HANDLE) {
+    if (is_freed_natively(use)) note_fault(use, TG_FAULT_USE_AFTER_FINALIZE);
+  } else if (!is_unguarded(use)) {
     note_fault(use, handle == NULL ? TG_FAULT_NULL_HANDLE : TG_FAULT_NEVER_A_HANDLE);
-  else if (is_freed_natively(use))
-    note_fault(use, TG_FAULT_USE_AFTER_FINALIZE);
+  }
 }
 
 /* Lets go of the function and gives `answer` back. */
@@ -112,6 +119,24 @@ static void abandon(struct tg_function *function) {
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
 }
 
+/* There is no handle left: the runtime serves this function itself. */
+static napi_status pass_through(struct tg_guard *guard, const struct tg_create_arguments *arguments,
+                                const void *caller, const struct tg_addon *addon,
+                                napi_threadsafe_function *result) {
+  atomic_store_explicit(&guard->passes_through, true, memory_order_relaxed);
+  napi_status status = guard->runtime->create(
+      arguments->env, arguments->func, arguments->async_resource, arguments->async_resource_name,
+      arguments->max_queue_size, arguments->initial_thread_count, arguments->thread_finalize_data,
+      arguments->thread_finalize_cb, arguments->context, arguments->call_js_cb, result);
+  const struct tg_fault fault = {.kind = TG_FAULT_HANDLES_USED_UP,
+                                 .function = "napi_create_threadsafe_function",
+                                 .caller = caller,
+                                 .addon = addon,
+                                 .answer = status};
+  guard->host->on_fault(&fault);
+  return status;
+}
+
 napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *arguments, const void *caller,
                       napi_threadsafe_function *result) {
   if (arguments->env == NULL) return napi_invalid_arg;
@@ -124,7 +149,8 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
   struct tg_function *function = tg_table_take(&guard->table, &handle);
   if (function == NULL) {
     tg_environment_leave(environment);
-    return napi_generic_failure;
+    return tg_table_is_used_up(&guard->table) ? pass_through(guard, arguments, caller, addon, result)
+                                              : napi_generic_failure;
   }
   char name[TG_NAME_SIZE] = "";
   /* Before the doorbell is made, so that the runtime's last error info is that of its create. */
@@ -156,6 +182,8 @@ napi_status tg_get_context(struct tg_guard *guard, napi_threadsafe_function func
     return end(&use, napi_invalid_arg);
   }
   *result = NULL;
+  if (use.function == NULL)
+    return end(&use, is_unguarded(&use) ? guard->runtime->get_context(func, result) : napi_invalid_arg);
   if (use.verdict != TG_HANDLE_VALID && use.verdict != TG_HANDLE_STALE) return end(&use, napi_invalid_arg);
   *result = use.function->context;
   return end(&use, napi_ok);
@@ -193,7 +221,8 @@ napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const
                     napi_threadsafe_function_call_mode mode) {
   struct use use;
   begin(&use, guard, func, "napi_call_threadsafe_function", caller);
-  if (use.function == NULL) return end(&use, napi_invalid_arg);
+  if (use.function == NULL)
+    return end(&use, is_unguarded(&use) ? guard->runtime->call(func, data, mode) : napi_invalid_arg);
   if (!is_open(&use)) return turn_away(&use);
   struct tg_function *function = use.function;
   napi_status status = wait_for_room(&use, mode);
@@ -212,7 +241,8 @@ napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const
 napi_status tg_acquire(struct tg_guard *guard, napi_threadsafe_function func, const void *caller) {
   struct use use;
   begin(&use, guard, func, "napi_acquire_threadsafe_function", caller);
-  if (use.function == NULL) return end(&use, napi_invalid_arg);
+  if (use.function == NULL)
+    return end(&use, is_unguarded(&use) ? guard->runtime->acquire(func) : napi_invalid_arg);
   if (!is_open(&use)) return end(&use, napi_closing);
   napi_status status = tg_function_hold_doorbell(use.function);
   if (status == napi_ok) tg_function_add_count(use.function);
@@ -237,7 +267,8 @@ napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, co
                        napi_threadsafe_function_release_mode mode) {
   struct use use;
   begin(&use, guard, func, "napi_release_threadsafe_function", caller);
-  if (use.function == NULL) return end(&use, napi_invalid_arg);
+  if (use.function == NULL)
+    return end(&use, is_unguarded(&use) ? guard->runtime->release(func, mode) : napi_invalid_arg);
   if (is_open(&use)) return release_open(&use, mode);
   struct tg_function *function = use.function;
   if (use.verdict == TG_HANDLE_VALID && function->thread_count != 0) {
@@ -250,19 +281,19 @@ napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, co
   return end(&use, napi_ok);
 }
 
-static napi_status ref_or_unref(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
-                                enum tg_wish wish) {
+static napi_status ref_or_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func,
+                                const void *caller, enum tg_wish wish) {
+  napi_status (*natively)(napi_env, napi_threadsafe_function) =
+      wish == TG_WISH_REF ? guard->runtime->ref : guard->runtime->unref;
   struct use use;
   begin(&use, guard, func,
         wish == TG_WISH_REF ? "napi_ref_threadsafe_function" : "napi_unref_threadsafe_function", caller);
-  if (use.function == NULL) return end(&use, napi_invalid_arg);
+  if (use.function == NULL) return end(&use, is_unguarded(&use) ? natively(env, func) : napi_invalid_arg);
   if (!is_open(&use)) return end(&use, napi_ok);
   struct tg_function *function = use.function;
   if (tg_function_is_loop_thread(function)) {
     function->wish = TG_WISH_NOTHING; /* the later word counts */
-    napi_status (*now)(napi_env, napi_threadsafe_function) =
-        wish == TG_WISH_REF ? guard->runtime->ref : guard->runtime->unref;
-    return end(&use, now(function->environment->env, function->doorbell));
+    return end(&use, natively(function->environment->env, function->doorbell));
   }
   note_fault(&use, TG_FAULT_FOREIGN_REF);
   function->wish = (uint8_t)wish;
@@ -270,12 +301,13 @@ static napi_status ref_or_unref(struct tg_guard *guard, napi_threadsafe_function
   return end(&use, napi_ok);
 }
 
-napi_status tg_ref(struct tg_guard *guard, napi_threadsafe_function func, const void *caller) {
-  return ref_or_unref(guard, func, caller, TG_WISH_REF);
+napi_status tg_ref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func, const void *caller) {
+  return ref_or_unref(guard, env, func, caller, TG_WISH_REF);
 }
 
-napi_status tg_unref(struct tg_guard *guard, napi_threadsafe_function func, const void *caller) {
-  return ref_or_unref(guard, func, caller, TG_WISH_UNREF);
+napi_status tg_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func,
+                     const void *caller) {
+  return ref_or_unref(guard, env, func, caller, TG_WISH_UNREF);
 }
 
 void tg_turn_all_away(struct tg_guard *guard) {

@@ -7,6 +7,7 @@
 #define TG_GUARD_GUARD_H
 
 #include <node_api.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "guard/environment.h"
@@ -26,6 +27,10 @@ struct tg_guard {
   const struct tg_runtime *runtime; /* constant after tg_guard_open, as are the next two */
   const struct tg_host *host;
   enum tg_deadlock deadlock;
+  /* Once the table has no handle left, functions are the runtime's own, unguarded: better than none. From
+   * then on a value outside the table's reservation may be one of those. Relaxed: whoever holds such a handle
+   * has it from the create that set this. */
+  atomic_bool passes_through;
   struct tg_table table;
   struct tg_lock environments_lock; /* guards the lists; rank TG_RANK_ENVIRONMENTS */
   struct tg_environment *environments[TG_ENVIRONMENT_BUCKETS];
@@ -62,8 +67,9 @@ napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const
 napi_status tg_acquire(struct tg_guard *guard, napi_threadsafe_function func, const void *caller);
 napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
                        napi_threadsafe_function_release_mode mode);
-napi_status tg_ref(struct tg_guard *guard, napi_threadsafe_function func, const void *caller);
-napi_status tg_unref(struct tg_guard *guard, napi_threadsafe_function func, const void *caller);
+/* `env` is what the addon named. A guarded function knows its own. */
+napi_status tg_ref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func, const void *caller);
+napi_status tg_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func, const void *caller);
 
 /* The process is exiting: no finalizer will run, so turn every caller away and wake all that sleep. */
 void tg_turn_all_away(struct tg_guard *guard);

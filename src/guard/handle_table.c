@@ -163,6 +163,17 @@ uint32_t tg_table_used(struct tg_table *table) {
   return used;
 }
 
+bool tg_table_is_used_up(struct tg_table *table) {
+  tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
+  bool used_up = table->fresh == slot_count(table) && table->free.count == 0;
+  tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
+  return used_up;
+}
+
+bool tg_table_is_outside(const struct tg_table *table, napi_threadsafe_function handle) {
+  return ((uintptr_t)handle - table->base) >> TG_HANDLE_SHIFT >= table->handles;
+}
+
 enum tg_verdict tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
                               struct tg_function **found) {
   *found = NULL;

@@ -72,6 +72,12 @@ bool tg_table_open(struct tg_table *table, const struct tg_host *host, unsigned 
  * handle is used up. */
 struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_function *handle);
 
+/* Whether no slot is left, and none will come back but those that are in use now. */
+bool tg_table_is_used_up(struct tg_table *table);
+
+/* Whether a value is outside the reservation, and so never was nor will be a handle. */
+bool tg_table_is_outside(const struct tg_table *table, napi_threadsafe_function handle);
+
 /* Gives a slot in state TG_CREATING back: its handle was never shown to anybody. Its lock is not held. */
 void tg_table_put_back(struct tg_table *table, struct tg_function *slot);
 

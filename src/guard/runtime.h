@@ -19,6 +19,7 @@ struct tg_runtime {
                         napi_value async_resource_name, size_t max_queue_size, size_t initial_thread_count,
                         void *thread_finalize_data, napi_finalize thread_finalize_cb, void *context,
                         napi_threadsafe_function_call_js call_js_cb, napi_threadsafe_function *result);
+  napi_status (*get_context)(napi_threadsafe_function func, void **result);
   napi_status (*call)(napi_threadsafe_function func, void *data, napi_threadsafe_function_call_mode mode);
   napi_status (*acquire)(napi_threadsafe_function func);
   napi_status (*release)(napi_threadsafe_function func, napi_threadsafe_function_release_mode mode);

@@ -38,15 +38,12 @@ static napi_status release(napi_threadsafe_function func, napi_threadsafe_functi
   return tg_release(&tg_the_guard, func, __builtin_return_address(0), mode);
 }
 
-/* The function knows its env; the one that the addon names is as unused here as in Node. */
 static napi_status ref(napi_env env, napi_threadsafe_function func) {
-  (void)env;
-  return tg_ref(&tg_the_guard, func, __builtin_return_address(0));
+  return tg_ref(&tg_the_guard, env, func, __builtin_return_address(0));
 }
 
 static napi_status unref(napi_env env, napi_threadsafe_function func) {
-  (void)env;
-  return tg_unref(&tg_the_guard, func, __builtin_return_address(0));
+  return tg_unref(&tg_the_guard, env, func, __builtin_return_address(0));
 }
 
 struct tg_redirection tg_redirections[TG_FUNCTIONS] = {

@@ -80,6 +80,7 @@ static bool keeps_closed_functions(void) {
 
 const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirections[TG_FUNCTIONS]) {
   memcpy(&runtime.create, &redirections[TG_CREATE].original, sizeof(void *));
+  memcpy(&runtime.get_context, &redirections[TG_GET_CONTEXT].original, sizeof(void *));
   memcpy(&runtime.call, &redirections[TG_CALL].original, sizeof(void *));
   memcpy(&runtime.acquire, &redirections[TG_ACQUIRE].original, sizeof(void *));
   memcpy(&runtime.release, &redirections[TG_RELEASE].original, sizeof(void *));

@@ -98,6 +98,26 @@ static napi_status remove_hook(napi_env napi_env, void (*run)(void *), void *arg
   return napi_ok;
 }
 
+/* The addon's own thread-safe function, which the core only hands through. */
+static struct {
+  struct doorbell doorbell;
+  size_t max_queue_size;
+} unguarded = {.doorbell.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static napi_status create_unguarded(size_t max_queue_size, void *context, napi_threadsafe_function *result) {
+  unguarded.max_queue_size = max_queue_size;
+  unguarded.doorbell.context = context;
+  unguarded.doorbell.thread_count = 1;
+  *result = (napi_threadsafe_function)(void *)&unguarded.doorbell;
+  return napi_ok;
+}
+
+static napi_status get_context(napi_threadsafe_function func, void **result) {
+  struct doorbell *doorbell = use(func);
+  *result = doorbell->context;
+  return done(doorbell, napi_ok);
+}
+
 static napi_status create(napi_env napi_env, napi_value func, napi_value resource, napi_value name,
                           size_t max_queue_size, size_t initial_thread_count, void *finalize_data,
                           napi_finalize finalize_cb, void *context,
@@ -107,6 +127,7 @@ static napi_status create(napi_env napi_env, napi_value func, napi_value resourc
   (void)name;
   if (fake_settings.refuse_create != napi_ok) return fake_settings.refuse_create;
   if (initial_thread_count == 0 || result == NULL || call_js_cb == NULL) return napi_invalid_arg;
+  if (call_js_cb != tg_function_dispatch) return create_unguarded(max_queue_size, context, result);
   demand(max_queue_size == 0 && initial_thread_count == 1, "a doorbell has no limit and one count");
   struct fake_env *env = (struct fake_env *)(void *)napi_env;
   struct doorbell *doorbell = calloc(1, sizeof *doorbell);
@@ -125,8 +146,10 @@ static napi_status create(napi_env napi_env, napi_value func, napi_value resourc
 }
 
 static napi_status call(napi_threadsafe_function func, void *data, napi_threadsafe_function_call_mode mode) {
-  demand(data == NULL && mode == napi_tsfn_nonblocking, "a doorbell is only rung");
   struct doorbell *doorbell = use(func);
+  if (doorbell == &unguarded.doorbell)
+    return done(doorbell, ++doorbell->queued > unguarded.max_queue_size ? napi_queue_full : napi_ok);
+  demand(data == NULL && mode == napi_tsfn_nonblocking, "a doorbell is only rung");
   if (doorbell->closing) {
     if (doorbell->thread_count == 0) return done(doorbell, napi_invalid_arg);
     doorbell->thread_count--;
@@ -141,13 +164,14 @@ static napi_status acquire(napi_threadsafe_function func) {
   struct doorbell *doorbell = use(func);
   if (doorbell->closing) return done(doorbell, napi_closing);
   doorbell->thread_count++;
-  demand(doorbell->thread_count == 1, "a doorbell's count is 0 or 1");
+  demand(doorbell->thread_count == 1 || doorbell == &unguarded.doorbell, "a doorbell's count is 0 or 1");
   return done(doorbell, napi_ok);
 }
 
 static napi_status release(napi_threadsafe_function func, napi_threadsafe_function_release_mode mode) {
   struct doorbell *doorbell = use(func);
-  demand(doorbell->thread_count == 1, "a doorbell was released that was not held");
+  demand(doorbell->thread_count == 1 || doorbell == &unguarded.doorbell,
+         "a doorbell was released that was not held");
   doorbell->thread_count--;
   if (mode == napi_tsfn_abort) doorbell->closing = true;
   return done(doorbell, napi_ok);
@@ -183,6 +207,7 @@ static bool keeps_closed(void) {
 
 const struct tg_runtime fake_runtime = {
     .create = create,
+    .get_context = get_context,
     .call = call,
     .acquire = acquire,
     .release = release,

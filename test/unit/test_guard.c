@@ -89,8 +89,8 @@ static void closing_row(void **state) {
   assert_int_equal(abort_it(&r), napi_ok);
   assert_int_equal(acquire(&r), napi_closing);
   assert_int_equal(get_context(&r, &context), napi_ok);
-  assert_int_equal(tg_ref(r.guard, r.func, CALLER), napi_ok);
-  assert_int_equal(tg_unref(r.guard, r.func, CALLER), napi_ok);
+  assert_int_equal(tg_ref(r.guard, NULL, r.func, CALLER), napi_ok);
+  assert_int_equal(tg_unref(r.guard, NULL, r.func, CALLER), napi_ok);
   assert_int_equal(atomic_load(&fake_refs) + atomic_load(&fake_unrefs), 0);
   assert_int_equal(call(&r, 2), napi_closing);     /* count 1, credit 1 */
   assert_int_equal(release(&r), napi_ok);          /* count 0 */
@@ -119,13 +119,13 @@ static void closed_row(void **state) {
     assert_int_equal(acquire(&r), napi_closing);
     assert_int_equal(get_context(&r, &context), napi_ok);
     assert_ptr_equal(context, &r);
-    assert_int_equal(tg_ref(r.guard, r.func, CALLER), napi_ok);
+    assert_int_equal(tg_ref(r.guard, NULL, r.func, CALLER), napi_ok);
     assert_int_equal(call(&r, 2), napi_closing);
     assert_int_equal(atomic_load(&fake_faults[TG_FAULT_USE_AFTER_FINALIZE]), keeps ? 0 : 4);
     assert_int_equal(release(&r), napi_ok); /* stale from here on, with one credit */
     assert_int_equal(call(&r, 2), napi_invalid_arg);
     assert_int_equal(acquire(&r), napi_closing);
-    assert_int_equal(tg_unref(r.guard, r.func, CALLER), napi_ok);
+    assert_int_equal(tg_unref(r.guard, NULL, r.func, CALLER), napi_ok);
     assert_int_equal(get_context(&r, &context), napi_ok);
     assert_ptr_equal(context, &r);
     assert_int_equal(release(&r), napi_ok);
@@ -153,7 +153,7 @@ static void a_reused_slots_old_handle_knows_nothing_and_harms_nothing(void **sta
   assert_int_equal(acquire(&old), napi_closing);
   assert_int_equal(release(&old), napi_invalid_arg);
   assert_int_equal(abort_it(&old), napi_invalid_arg);
-  assert_int_equal(tg_ref(old.guard, old.func, CALLER), napi_ok);
+  assert_int_equal(tg_ref(old.guard, NULL, old.func, CALLER), napi_ok);
   assert_int_equal(call(&new, 8), napi_ok);
   fake_env_turn(new.env);
   assert_int_equal(new.live, 1);
@@ -178,8 +178,8 @@ static void never_a_handle_row(void **state) {
     assert_int_equal(abort_it(&garbage), napi_invalid_arg);
     assert_int_equal(get_context(&garbage, &context), napi_invalid_arg);
     assert_null(context);
-    assert_int_equal(tg_ref(r.guard, garbage.func, CALLER), napi_invalid_arg);
-    assert_int_equal(tg_unref(r.guard, garbage.func, CALLER), napi_invalid_arg);
+    assert_int_equal(tg_ref(r.guard, NULL, garbage.func, CALLER), napi_invalid_arg);
+    assert_int_equal(tg_unref(r.guard, NULL, garbage.func, CALLER), napi_invalid_arg);
   }
   assert_int_equal(atomic_load(&fake_faults[TG_FAULT_NULL_HANDLE]), 8);
   assert_int_equal(atomic_load(&fake_faults[TG_FAULT_NEVER_A_HANDLE]), 16);
@@ -218,8 +218,8 @@ static void use_all_seven(struct recorder *r, napi_env env, void *item) {
   (void)item;
   void *context;
   assert_int_equal(get_context(r, &context), napi_ok);
-  assert_int_equal(tg_unref(r->guard, r->func, CALLER), napi_ok);
-  assert_int_equal(tg_ref(r->guard, r->func, CALLER), napi_ok);
+  assert_int_equal(tg_unref(r->guard, NULL, r->func, CALLER), napi_ok);
+  assert_int_equal(tg_ref(r->guard, NULL, r->func, CALLER), napi_ok);
   acquire(r);
   call(r, 1000);
   release(r);
@@ -267,9 +267,9 @@ static void ref_and_unref_on_the_loop_thread_are_done_at_once(void **state) {
   (void)state;
   struct recorder r;
   open_recorder(&r, 0, 1);
-  assert_int_equal(tg_unref(r.guard, r.func, CALLER), napi_ok);
+  assert_int_equal(tg_unref(r.guard, NULL, r.func, CALLER), napi_ok);
   assert_int_equal(atomic_load(&fake_unrefs), 1);
-  assert_int_equal(tg_ref(r.guard, r.func, CALLER), napi_ok);
+  assert_int_equal(tg_ref(r.guard, NULL, r.func, CALLER), napi_ok);
   assert_int_equal(atomic_load(&fake_refs), 1);
   assert_int_equal(atomic_load(&fake_faults[TG_FAULT_FOREIGN_REF]), 0);
   close_recorder(&r);
@@ -355,6 +355,44 @@ static void counts_that_never_come_back_are_forgotten_oldest_first(void **state)
   close_recorder(&r);
 }
 
+/* The smallest table that can be, two slots of four generations, is soon used up. */
+static void without_handles_the_runtime_serves_functions_itself(void **state) {
+  (void)state;
+  struct recorder r, last;
+  void *context;
+  open_recorder(&r, 0, 1);
+  assert_int_equal(release(&r), napi_ok);
+  fake_env_turn(r.env);
+  r.guard->table.index_bits = 1;
+  r.guard->table.generation_bits = 2;
+  r.guard->table.handles = 8;
+  r.guard->table.free_slots_min = 1;
+  last = r;
+  for (int i = 1; i < 8; i++) {
+    assert_int_equal(create_with(&last, 5, 1), napi_ok);
+    assert_false(r.guard->passes_through);
+    assert_int_equal(release(&last), napi_ok);
+    fake_env_turn(r.env);
+  }
+  assert_int_equal(r.guard->table.retired, 2);
+  assert_int_equal(create_with(&last, 5, 1), napi_ok);
+  assert_int_equal(atomic_load(&fake_faults[TG_FAULT_HANDLES_USED_UP]), 1);
+  assert_int_equal(get_context(&last, &context), napi_ok);
+  assert_ptr_equal(context, &last);
+  for (uintptr_t i = 0; i < 5; i++) assert_int_equal(call(&last, i), napi_ok);
+  assert_int_equal(call(&last, 5), napi_queue_full);
+  assert_int_equal(acquire(&last), napi_ok);
+  assert_int_equal(tg_ref(last.guard, NULL, last.func, CALLER), napi_ok);
+  assert_int_equal(atomic_load(&fake_refs), 1);
+  assert_int_equal(release(&last), napi_ok);
+  assert_int_equal(call(&r, 1), napi_closing); /* what was a handle is still known as one */
+  assert_int_equal(call(&r, 1), napi_invalid_arg);
+  last.func = NULL;
+  assert_int_equal(call(&last, 1), napi_invalid_arg);
+  assert_int_equal(atomic_load(&fake_faults[TG_FAULT_NEVER_A_HANDLE]), 0);
+  close_recorder(&r);
+}
+
 static void addon_code_is_kept_only_while_counts_are_out(void **state) {
   (void)state;
   for (int outstanding = 0; outstanding < 2; outstanding++) {
@@ -405,6 +443,7 @@ int main(void) {
       cmocka_unit_test(what_the_runtime_refuses_at_create_is_refused),
       cmocka_unit_test(without_memory_there_is_a_status_and_nothing_is_lost),
       cmocka_unit_test(counts_that_never_come_back_are_forgotten_oldest_first),
+      cmocka_unit_test(without_handles_the_runtime_serves_functions_itself),
       cmocka_unit_test(addon_code_is_kept_only_while_counts_are_out),
       cmocka_unit_test(at_exit_every_caller_is_turned_away_and_accepted_items_may_still_come),
   };

@@ -200,7 +200,7 @@ struct foreigner {
 
 static void *unref_from_elsewhere(void *argument) {
   struct foreigner *foreigner = argument;
-  foreigner->status = tg_unref(foreigner->recorder->guard, foreigner->recorder->func, CALLER);
+  foreigner->status = tg_unref(foreigner->recorder->guard, NULL, foreigner->recorder->func, CALLER);
   return NULL;
 }
 
@@ -243,7 +243,7 @@ static void *churn(void *argument) {
         release(&r);
         break;
       case 3:
-        tg_ref(r.guard, r.func, CALLER);
+        tg_ref(r.guard, NULL, r.func, CALLER);
         break;
       default:
         if (call_blocking(&r, 1) == napi_ok) atomic_fetch_add(&churn_accepted, 1);
