@@ -45,7 +45,8 @@ static inline napi_value make_string(napi_env env, const char *text) {
   return value;
 }
 
-static inline void export_function(napi_env env, napi_value exports, const char *name, napi_callback callback) {
+static inline void export_function(napi_env env, napi_value exports, const char *name,
+                                   napi_callback callback) {
   napi_value function;
   MUST(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, NULL, &function));
   MUST(env, napi_set_named_property(env, exports, name, function));

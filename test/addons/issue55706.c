@@ -48,10 +48,11 @@ static napi_value start(napi_env env, napi_callback_info info) {
   napi_threadsafe_function tsfn;
   MUST(env, napi_get_global(env, &resource));
   MUST(env, napi_create_string_utf8(env, "issue55706", NAPI_AUTO_LENGTH, &name));
-  MUST(env, napi_create_threadsafe_function(env, NULL, resource, name, 0, count, NULL, on_finalize, NULL, on_call,
-                                            &tsfn));
+  MUST(env, napi_create_threadsafe_function(env, NULL, resource, name, 0, count, NULL, on_finalize, NULL,
+                                            on_call, &tsfn));
   for (uint32_t i = 0; i < count; i++)
-    if (pthread_create(&threads[atomic_fetch_add(&started, 1) % MAX_THREADS], NULL, call_until_turned_away, tsfn) != 0)
+    if (pthread_create(&threads[atomic_fetch_add(&started, 1) % MAX_THREADS], NULL, call_until_turned_away,
+                       tsfn) != 0)
       abort();
   MUST(env, napi_unref_threadsafe_function(env, tsfn));
   return NULL;
@@ -60,7 +61,8 @@ static napi_value start(napi_env env, napi_callback_info info) {
 __attribute__((destructor)) static void join_and_tell(void) {
   for (unsigned i = 0; i < started && i < MAX_THREADS; i++) pthread_join(threads[i], NULL);
   fprintf(stderr, "threads=%u closing=%u invalid_arg=%u finalized=%u\n", atomic_load(&started),
-          atomic_load(&ended_with[napi_closing]), atomic_load(&ended_with[napi_invalid_arg]), atomic_load(&finalized));
+          atomic_load(&ended_with[napi_closing]), atomic_load(&ended_with[napi_invalid_arg]),
+          atomic_load(&finalized));
 }
 
 NAPI_MODULE_INIT() {
