@@ -60,14 +60,16 @@ static void check_leaving(enum tg_lock_rank rank) {
 }
 #endif
 
+static bool take_if_free(struct tg_lock *lock) {
+  uint32_t expected = UNLOCKED;
+  return atomic_compare_exchange_strong_explicit(&lock->word, &expected, HELD, memory_order_acquire,
+                                                 memory_order_relaxed);
+}
+
 static void acquire_slowly(struct tg_lock *lock) {
   for (int spin = 0; spin < SPINS_BEFORE_SLEEP; spin++) {
     cpu_relax();
-    uint32_t expected = UNLOCKED;
-    if (atomic_load_explicit(&lock->word, memory_order_relaxed) == UNLOCKED &&
-        atomic_compare_exchange_strong_explicit(&lock->word, &expected, HELD, memory_order_acquire,
-                                                memory_order_relaxed))
-      return;
+    if (atomic_load_explicit(&lock->word, memory_order_relaxed) == UNLOCKED && take_if_free(lock)) return;
   }
   while (atomic_exchange_explicit(&lock->word, CONTENDED, memory_order_acquire) != UNLOCKED)
     futex_wait(&lock->word, CONTENDED);
@@ -75,10 +77,13 @@ static void acquire_slowly(struct tg_lock *lock) {
 
 void tg_lock_acquire(struct tg_lock *lock, enum tg_lock_rank rank) {
   check_taking(rank);
-  uint32_t expected = UNLOCKED;
-  if (!atomic_compare_exchange_strong_explicit(&lock->word, &expected, HELD, memory_order_acquire,
-                                               memory_order_relaxed))
-    acquire_slowly(lock);
+  if (!take_if_free(lock)) acquire_slowly(lock);
+}
+
+bool tg_lock_try(struct tg_lock *lock, enum tg_lock_rank rank) {
+  if (!take_if_free(lock)) return false;
+  check_taking(rank);
+  return true;
 }
 
 void tg_lock_release(struct tg_lock *lock, enum tg_lock_rank rank) {

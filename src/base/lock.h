@@ -14,6 +14,7 @@
 #define TG_BASE_LOCK_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum tg_lock_rank {
@@ -35,6 +36,10 @@ struct tg_gate {
 };
 
 void tg_lock_acquire(struct tg_lock *lock, enum tg_lock_rank rank);
+
+/* False: it is held by somebody now. */
+bool tg_lock_try(struct tg_lock *lock, enum tg_lock_rank rank);
+
 void tg_lock_release(struct tg_lock *lock, enum tg_lock_rank rank);
 
 /* Called with `lock` held; gives it up while asleep and holds it again on return. May return early for no

@@ -24,7 +24,8 @@ static const struct {
                                     "would have hung for ever"},
     [TG_FAULT_FOREIGN_REF] = {"ref or unref from a thread that is not the loop thread",
                               "would have changed the event loop under its own thread"},
-    [TG_FAULT_HANDLES_USED_UP] = {"every handle is used up", "serves this one and those to come without the guard"},
+    [TG_FAULT_HANDLES_USED_UP] = {"every handle is used up",
+                                  "serves this one and those to come without the guard"},
 };
 
 static const char *status_name(napi_status status) {

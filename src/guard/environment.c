@@ -79,11 +79,19 @@ static void remember(struct tg_environment *environment, const struct tg_addon *
   environment->guard->host->keep_mapped(addon); /* no place to remember it: stay on the safe side */
 }
 
+/* An object stays loaded as long as an env that uses it lives, so what is known of it stays true. */
+static const struct tg_addon *find_known(const struct tg_environment *environment, const void *code) {
+  for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++)
+    if (environment->guard->host->is_in_addon(environment->addons[i], code)) return environment->addons[i];
+  return NULL;
+}
+
 const struct tg_addon *tg_environment_adopt(struct tg_environment *environment,
                                             const void *const places[TG_CODE_PLACES]) {
   for (unsigned i = 0; i < TG_CODE_PLACES; i++) {
     if (places[i] == NULL || places[i] == environment->code[i]) continue;
-    const struct tg_addon *addon = environment->guard->host->adopt_addon(places[i]);
+    const struct tg_addon *addon = find_known(environment, places[i]);
+    if (addon == NULL) addon = environment->guard->host->adopt_addon(places[i]);
     environment->code[i] = places[i];
     environment->code_addon[i] = addon;
     if (addon != NULL) remember(environment, addon);

@@ -3,6 +3,7 @@
 #include "guard/guard.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "guard/told.h"
 
@@ -310,10 +311,29 @@ napi_status tg_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_funct
   return ref_or_unref(guard, env, func, caller, TG_WISH_UNREF);
 }
 
+/* Whoever holds a lock for longer than this will not give it back: this very thread in a signal handler, or a
+ * thread that the program has killed. Natively the process would exit, so it does here. */
+enum { EXIT_PATIENCE_MS = 200 };
+
+static bool acquire_patiently(struct tg_lock *lock, unsigned *patience_ms) {
+  const struct timespec millisecond = {.tv_nsec = 1000000};
+  while (!tg_lock_try(lock, TG_RANK_FUNCTION)) {
+    if (*patience_ms == 0) return false;
+    (*patience_ms)--;
+    nanosleep(&millisecond, NULL);
+  }
+  return true;
+}
+
 void tg_turn_all_away(struct tg_guard *guard) {
-  for (uint32_t index = 0, used = tg_table_used(&guard->table); index < used; index++) {
+  unsigned patience_ms = EXIT_PATIENCE_MS;
+  uint64_t taken;
+  uint32_t used = tg_table_used(&guard->table, &taken);
+  /* Every addon has its handler; the first walk turns all away, the next only what was created since. */
+  if (atomic_exchange(&guard->taken_at_exit, taken) == taken) return;
+  for (uint32_t index = 0; index < used; index++) {
     struct tg_function *function = tg_table_slot(&guard->table, index);
-    tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
+    if (!acquire_patiently(&function->lock, &patience_ms)) continue;
     if (function->state == TG_OPEN) tg_function_close(function);
     tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   }

@@ -67,19 +67,37 @@ void tg_function_close(struct tg_function *function) {
   tg_gate_wake_all(&function->room);
 }
 
+/* The runtime wakes its loop with write(2), a cancellation point, and we hold a lock. A thread that is
+ * cancelled there ends at its next cancellation point instead. */
+static int forbid_cancellation(void) {
+  int before;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  return before;
+}
+
+static void allow_cancellation(int before) {
+  pthread_setcancelstate(before, NULL);
+}
+
 napi_status tg_function_hold_doorbell(struct tg_function *function) {
   if (function->doorbell_held) return napi_ok;
+  int cancellation = forbid_cancellation();
   napi_status status = guard_of(function)->runtime->acquire(function->doorbell);
-  if (status == napi_ok)
-    function->doorbell_held = true;
-  else
+  allow_cancellation(cancellation);
+  if (status != napi_ok) {
     tg_function_close(function); /* the runtime says closing, so do we */
-  return status;
+    return status;
+  }
+  function->doorbell_held = true;
+  /* A wish that came while nobody held the doorbell found no bell to ring. */
+  return function->wish == TG_WISH_NOTHING ? napi_ok : tg_function_ring(function);
 }
 
 napi_status tg_function_ring(struct tg_function *function) {
   if (function->rung) return napi_ok;
+  int cancellation = forbid_cancellation();
   napi_status status = guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
+  allow_cancellation(cancellation);
   if (status == napi_ok) {
     function->rung = true;
   } else if (status == napi_closing) {
@@ -92,7 +110,9 @@ napi_status tg_function_ring(struct tg_function *function) {
 void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_function_release_mode mode) {
   if (!function->doorbell_held) return;
   function->doorbell_held = false;
+  int cancellation = forbid_cancellation();
   guard_of(function)->runtime->release(function->doorbell, mode);
+  allow_cancellation(cancellation);
 }
 
 void tg_function_sleep(struct tg_function *function) {

@@ -129,6 +129,7 @@ struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_functi
   reclaim_abandoned(table);
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   struct tg_function *slot = take_locked(table);
+  table->taken++;
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
   if (slot == NULL) return NULL;
   /* A late caller of an older generation may hold the lock, but never writes a free slot's generation. */
@@ -156,9 +157,10 @@ void tg_table_expire(struct tg_table *table, struct tg_function *slot) {
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 
-uint32_t tg_table_used(struct tg_table *table) {
+uint32_t tg_table_used(struct tg_table *table, uint64_t *taken) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   uint32_t used = table->fresh;
+  if (taken != NULL) *taken = table->taken;
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
   return used;
 }

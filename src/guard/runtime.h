@@ -50,8 +50,12 @@ struct tg_host {
   void *(*reserve)(size_t size); /* inaccessible address space, aligned to 16 bytes, or NULL */
 
   /* Which object `code` is in (NULL: unknown, or not an addon's). Sees to it that the object stays mapped as
-   * far as that harms nobody, and that its exit handler is registered. On the loop thread, no lock held. */
+   * far as that harms nobody, and that its exit handler is registered. Called once an env and object, on the
+   * loop thread, no lock held. */
   const struct tg_addon *(*adopt_addon)(const void *code);
+
+  /* Whether the code is in that object. Any thread, locks held. */
+  bool (*is_in_addon)(const struct tg_addon *addon, const void *code);
 
   /* The environment is being torn down and threads still hold counts: the object must stay mapped. */
   void (*keep_mapped)(const struct tg_addon *addon);

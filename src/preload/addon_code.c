@@ -14,19 +14,20 @@
 
 /* A process loads a handful of addons. Where there are more, the rest is treated as unknown code: guarded,
  * but not pinned. */
-enum { ADDONS_MAX = 1024, EXIT_HANDLERS_MAX = 4096 };
+enum { ADDONS_MAX = 1024, REPEATED_HANDLERS_MAX = 4096 };
 
 struct tg_addon {
-  uintptr_t start;    /* its first segment's first address; written under `lock` until `pinned` is set */
-  uintptr_t end;      /* behind its last segment; likewise */
-  atomic_bool pinned; /* set under `lock`, never unset */
-  char *path;         /* constant */
+  _Atomic uintptr_t start; /* its first segment's first address; written under `lock` until `pinned` is set */
+  _Atomic uintptr_t end;   /* behind its last segment; likewise */
+  atomic_bool pinned;      /* set under `lock`, never unset */
+  bool handled;            /* has an exit handler; guarded by `lock` */
+  char *path;              /* constant */
 };
 
 static struct tg_lock lock;
 static struct tg_addon addons[ADDONS_MAX];
-static atomic_uint addon_count; /* released after the new record was written */
-static unsigned exit_handlers;  /* guarded by `lock` */
+static atomic_uint addon_count;    /* released after the new record was written */
+static unsigned repeated_handlers; /* guarded by `lock` */
 static bool may_pin;
 static void (*exit_handler)(void);
 
@@ -77,11 +78,14 @@ static bool pin(const char *path) {
   return true;
 }
 
-static struct tg_addon *find_pinned(uintptr_t code) {
+bool tg_addon_has_code(const struct tg_addon *addon, const void *code) {
+  return (uintptr_t)code >= addon->start && (uintptr_t)code < addon->end;
+}
+
+static struct tg_addon *find_pinned(const void *code) {
   unsigned count = atomic_load_explicit(&addon_count, memory_order_acquire);
   for (unsigned i = 0; i < count; i++)
-    if (atomic_load_explicit(&addons[i].pinned, memory_order_acquire) && code >= addons[i].start &&
-        code < addons[i].end)
+    if (atomic_load_explicit(&addons[i].pinned, memory_order_acquire) && tg_addon_has_code(&addons[i], code))
       return &addons[i];
   return NULL;
 }
@@ -104,9 +108,10 @@ static struct tg_addon *find_or_add(const struct object *object) {
  * it run before their destructors, which may join a thread that waits for us to turn it away. An object that
  * was unloaded and loaded again has new ones; one that cannot be pinned may have been, so it gets another
  * handler with each env, up to a limit. With `lock` held. */
-static void register_exit_handler(void) {
-  if (exit_handlers == EXIT_HANDLERS_MAX) return;
-  exit_handlers++;
+static void register_exit_handler(struct tg_addon *addon) {
+  if (addon->handled && repeated_handlers == REPEATED_HANDLERS_MAX) return;
+  repeated_handlers += addon->handled;
+  addon->handled = true;
   atexit(exit_handler);
 }
 
@@ -116,14 +121,14 @@ static struct tg_addon *note_object(const struct object *object) {
   if (addon != NULL && !atomic_load_explicit(&addon->pinned, memory_order_relaxed)) {
     addon->start = object->start;
     addon->end = object->end;
-    register_exit_handler();
+    register_exit_handler(addon);
   }
   tg_lock_release(&lock, TG_RANK_ADDONS);
   return addon;
 }
 
 const struct tg_addon *tg_addon_adopt(const void *code) {
-  struct tg_addon *known = find_pinned((uintptr_t)code);
+  struct tg_addon *known = find_pinned(code);
   if (known != NULL) return known;
   struct object object = {.code = (uintptr_t)code};
   if (dl_iterate_phdr(find_object, &object) == 0 || object.path[0] == '\0') return NULL;

@@ -16,6 +16,7 @@ void tg_addon_code_open(bool pin, void (*on_exit)(void));
 
 /* The tg_host functions of the same names (guard/runtime.h). */
 const struct tg_addon *tg_addon_adopt(const void *code);
+bool tg_addon_has_code(const struct tg_addon *addon, const void *code);
 void tg_addon_keep_mapped(const struct tg_addon *addon);
 
 /* The file that the object was loaded from. */

@@ -171,6 +171,7 @@ __attribute__((constructor)) static void arm(void) {
       .map = map,
       .reserve = reserve,
       .adopt_addon = tg_addon_adopt,
+      .is_in_addon = tg_addon_has_code,
       .keep_mapped = tg_addon_keep_mapped,
       .on_fault = tg_report_fault,
   };

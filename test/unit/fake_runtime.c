@@ -243,6 +243,10 @@ static const struct tg_addon *adopt_addon(const void *code) {
   return ((uintptr_t)code & 1) != 0 ? NULL : (const struct tg_addon *)code;
 }
 
+static bool is_in_addon(const struct tg_addon *addon, const void *code) {
+  return (const void *)addon == code;
+}
+
 static void keep_mapped(const struct tg_addon *addon) {
   (void)addon;
   atomic_fetch_add(&fake_kept_mapped, 1);
@@ -258,6 +262,7 @@ const struct tg_host fake_host = {
     .map = map,
     .reserve = reserve,
     .adopt_addon = adopt_addon,
+    .is_in_addon = is_in_addon,
     .keep_mapped = keep_mapped,
     .on_fault = on_fault,
 };
@@ -272,7 +277,7 @@ struct tg_guard *fake_guard_open(enum tg_deadlock deadlock) {
 }
 
 void fake_guard_close(struct tg_guard *guard) {
-  for (uint32_t i = 0; i < tg_table_used(&guard->table); i++)
+  for (uint32_t i = 0; i < tg_table_used(&guard->table, NULL); i++)
     if (tg_table_slot(&guard->table, i)->environment != NULL)
       tg_environment_leave(tg_table_slot(&guard->table, i)->environment);
   munmap((void *)guard->table.base, guard->table.handles << TG_HANDLE_SHIFT);

@@ -1,4 +1,6 @@
 /* The contract's table and rules, one thread, on the fake runtime. */
+#include <pthread.h>
+
 #include "guard_fixture.h"
 
 static void open_delivers_in_order_and_closes_at_the_last_release(void **state) {
@@ -275,6 +277,47 @@ static void ref_and_unref_on_the_loop_thread_are_done_at_once(void **state) {
   close_recorder(&r);
 }
 
+/* Between a last release and the loop's decision there is no bell to ring. */
+static void a_foreign_wish_without_a_bell_is_not_lost(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  assert_int_equal(release(&r), napi_ok);
+  struct tg_function *function;
+  assert_int_equal(tg_table_find(&r.guard->table, r.func, &function), TG_HANDLE_VALID);
+  function->wish = TG_WISH_UNREF; /* what tg_unref leaves when another thread calls it now */
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  assert_int_equal(acquire(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(atomic_load(&fake_unrefs), 1);
+  close_recorder(&r);
+}
+
+/* Takes the lock, and ends without giving it back. */
+static void *die_with_the_lock(void *argument) {
+  struct recorder *r = argument;
+  struct tg_function *function;
+  assert_int_equal(tg_table_find(&r->guard->table, r->func, &function), TG_HANDLE_VALID);
+  return function;
+}
+
+/* A lock that will never be given back must not keep the process from its exit. */
+static void exit_does_not_wait_for_ever(void **state) {
+  (void)state;
+  struct recorder r, second;
+  pthread_t thread;
+  void *function;
+  open_recorder(&r, 0, 1);
+  second = r;
+  assert_int_equal(create_with(&second, 0, 1), napi_ok);
+  assert_int_equal(pthread_create(&thread, NULL, die_with_the_lock, &r), 0);
+  pthread_join(thread, &function);
+  tg_turn_all_away(r.guard);
+  atomic_store(&((struct tg_function *)function)->lock.word, 0);
+  assert_int_equal(call(&second, 1), napi_closing);
+  close_recorder(&r);
+}
+
 static void what_the_runtime_refuses_at_create_is_refused(void **state) {
   (void)state;
   struct recorder r;
@@ -344,7 +387,7 @@ static void counts_that_never_come_back_are_forgotten_oldest_first(void **state)
     fake_env_close(r.env);
     r.env = fake_env_open();
   }
-  assert_true(tg_table_used(&r.guard->table) <= KEPT + 3);
+  assert_true(tg_table_used(&r.guard->table, NULL) <= KEPT + 3);
   r.func = handles[LEAKED - 1]; /* remembered: three counts */
   for (int i = 0; i < 3; i++) assert_int_equal(release(&r), napi_ok);
   assert_int_equal(release(&r), napi_invalid_arg);
@@ -440,6 +483,8 @@ int main(void) {
       cmocka_unit_test(callbacks_may_use_all_seven),
       cmocka_unit_test(own_loop_blocking_call),
       cmocka_unit_test(ref_and_unref_on_the_loop_thread_are_done_at_once),
+      cmocka_unit_test(a_foreign_wish_without_a_bell_is_not_lost),
+      cmocka_unit_test(exit_does_not_wait_for_ever),
       cmocka_unit_test(what_the_runtime_refuses_at_create_is_refused),
       cmocka_unit_test(without_memory_there_is_a_status_and_nothing_is_lost),
       cmocka_unit_test(counts_that_never_come_back_are_forgotten_oldest_first),

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Puts small named faults into a copy of the source, one at a time, and tells which of them the tests did not notice.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<'END'
+usage: scripts/mutate.sh [--list] [NAME…]
+
+Applies the faults of test/mutations.txt (or only those named), builds, and runs the
+tests that should notice, on one runtime (node-22, or the first there is). Prints a
+line a fault and "N passed, N failed": passed is noticed, failed is survived.
+END
+}
+
+LIST=$ROOT/test/mutations.txt
+WORK=$BUILD/mutate
+TREE=$WORK/tree
+
+names() { sed -n 's/^\([a-z][a-z0-9-]*\) [^ ]* [^ ]*$/\1/p' "$LIST"; }
+
+# apply NAME: changes the copy; prints the file, and the tests that should notice.
+apply() {
+  python3 - "$LIST" "$TREE" "$1" <<'END'
+import sys
+listing, tree, wanted = sys.argv[1:]
+blocks = [b.splitlines() for b in open(listing).read().split("\n\n")]
+block = next(b for b in blocks if b and b[0].split(" ")[0] == wanted)
+_, path, tests = block[0].split(" ")
+old, new = (line[2:].replace("\\n", "\n") if len(line) > 2 else "" for line in block[1:3])
+text = open(f"{tree}/{path}").read()
+if text.count(old) != 1:
+    sys.exit(f"mutate.sh: needed: the text of {wanted} once in {path}\n  found: {text.count(old)} times\n"
+             f"  do: bring test/mutations.txt up to date")
+open(f"{tree}/{path}", "w").write(text.replace(old, new))
+print(path, tests)
+END
+}
+
+# noticed TESTS: whether one of them fails.
+noticed() {
+  local test
+  for test in ${1//,/ }; do
+    if [[ $test == unit ]]; then
+      timeout 300 ctest --test-dir "$WORK/build" -L unit -j2 >"$WORK/log" 2>&1 || return 0
+    else
+      TG_BUILD=$WORK/build TG_SOURCE=$TREE TG_RUNTIME=$RUNTIME TG_NODE=$NODE NODE_API_HEADERS=$HEADERS \
+        timeout 300 bats "$TREE/test/bats/$test.bats" >"$WORK/log" 2>&1 || return 0
+    fi
+  done
+  return 1
+}
+
+case ${1:-} in
+  -h | --help) usage; exit ;;
+  --list) names; exit ;;
+esac
+
+"$ROOT/scripts/deps.sh" test-tools
+HEADERS=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
+line=$("$ROOT/scripts/runtimes.sh" | sed -n '/^node-22/p;$p' | head -n 1)
+[[ -n $line ]] || die "a runtime to test on" "none" "run scripts/deps.sh runtimes"
+RUNTIME=${line%%$'\t'*} NODE=${line#*$'\t'}
+
+if (($#)); then chosen=("$@"); else mapfile -t chosen < <(names); fi
+for name in "${chosen[@]}"; do
+  names | grep -qx -- "$name" || die "a fault of test/mutations.txt" "$name" "see scripts/mutate.sh --list" 2
+done
+
+rm -rf "$TREE"
+mkdir -p "$TREE"
+(cd "$ROOT" && tar -c --exclude=./build --exclude=./.git .) | tar -x -C "$TREE"
+cmake -S "$TREE" -B "$WORK/build" -DCMAKE_BUILD_TYPE=Debug "-DNODE_API_HEADERS=$HEADERS" \
+  "-DNODE_ADDON_API=$DEPS/npm/addon-api/node_modules/node-addon-api" >/dev/null
+quietly "a build of the copy" cmake --build "$WORK/build" -j2
+
+passed=0 failed=0
+for name in "${chosen[@]}"; do
+  read -r path tests < <(apply "$name") || exit 1
+  if ! cmake --build "$WORK/build" -j2 >"$WORK/log" 2>&1; then
+    die "a fault that compiles" "$name does not: $(grep -m1 error "$WORK/log")" "mend test/mutations.txt"
+  elif noticed "$tests"; then
+    passed=$((passed + 1))
+    echo "noticed   $name ($tests)"
+  else
+    failed=$((failed + 1))
+    echo "SURVIVED  $name ($tests)"
+  fi
+  cp "$ROOT/$path" "$TREE/$path" # with a new time, so that it is built again
+done
+echo "$passed passed, $failed failed"
+((failed == 0))
