@@ -327,8 +327,8 @@ static bool acquire_patiently(struct tg_lock *lock, unsigned *patience_ms) {
 
 void tg_turn_all_away(struct tg_guard *guard) {
   unsigned patience_ms = EXIT_PATIENCE_MS;
-  uint64_t taken;
-  uint32_t used = tg_table_used(&guard->table, &taken);
+  uint64_t taken = guard->table.taken;
+  uint32_t used = tg_table_used(&guard->table);
   /* Every addon has its handler; the first walk turns all away, the next only what was created since. */
   if (atomic_exchange(&guard->taken_at_exit, taken) == taken) return;
   for (uint32_t index = 0; index < used; index++) {

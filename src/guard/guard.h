@@ -32,7 +32,7 @@ struct tg_guard {
    * has it from the create that set this. */
   atomic_bool passes_through;
   struct tg_table table;
-  _Atomic uint64_t taken_at_exit;   /* what tg_table_used said when an exit handler walked the table */
+  _Atomic uint64_t taken_at_exit;   /* the table's `taken` when an exit handler last walked it */
   struct tg_lock environments_lock; /* guards the lists; rank TG_RANK_ENVIRONMENTS */
   struct tg_environment *environments[TG_ENVIRONMENT_BUCKETS];
 };

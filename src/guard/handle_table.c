@@ -157,12 +157,8 @@ void tg_table_expire(struct tg_table *table, struct tg_function *slot) {
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 
-uint32_t tg_table_used(struct tg_table *table, uint64_t *taken) {
-  tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
-  uint32_t used = table->fresh;
-  if (taken != NULL) *taken = table->taken;
-  tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
-  return used;
+uint32_t tg_table_used(struct tg_table *table) {
+  return table->fresh;
 }
 
 bool tg_table_is_used_up(struct tg_table *table) {

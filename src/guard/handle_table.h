@@ -50,10 +50,12 @@ struct tg_table {
   uint32_t abandoned_max;
   _Atomic(struct tg_function *) chunks[TG_CHUNKS_MAX];
 
+  /* Written with free_lock held; the exit handler reads them without, as it must not wait. */
+  _Atomic uint32_t fresh; /* the first slot that was never used */
+  _Atomic uint64_t taken; /* how often a slot was taken */
+
   struct tg_lock free_lock; /* guards what follows; rank TG_RANK_FREE_SLOTS */
-  uint32_t fresh;           /* the first slot that was never used */
   uint32_t retired;
-  uint64_t taken;
   struct tg_slots free;      /* no handle of theirs is valid */
   struct tg_slots abandoned; /* finalized, but counts are out */
 };
@@ -94,9 +96,8 @@ void tg_table_abandon(struct tg_table *table, struct tg_function *slot);
 enum tg_verdict tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
                               struct tg_function **slot);
 
-/* For walks: how many slots were ever used, and the slot of an index below that; *taken, unless NULL, becomes
- * how often a slot was taken so far. */
-uint32_t tg_table_used(struct tg_table *table, uint64_t *taken);
+/* For walks: how many slots were ever used, and the slot of an index below that. Takes no lock. */
+uint32_t tg_table_used(struct tg_table *table);
 struct tg_function *tg_table_slot(struct tg_table *table, uint32_t index);
 
 #endif

@@ -59,12 +59,13 @@ static void *map_nothing(uintptr_t hint, size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* A program under a limit on its address space needs most of it: V8 alone reserves some GiB, and dies
- * without. */
+/* A program under a limit on its address space needs most of it: V8 reserves some GiB, each WebAssembly
+ * memory 8 or 10, and they fail without. So an eighth is enough for us, or the smallest table if that leaves
+ * as much again. */
 static bool is_affordable(size_t size) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
-  return size <= limit.rlim_cur / 2;
+  return size <= limit.rlim_cur / 8 || (size == (size_t)1 << TG_TABLE_BITS_MIN && size <= limit.rlim_cur / 2);
 }
 
 /* Handles stay below 2^47, which arm64's larger address space does not see to by itself. */

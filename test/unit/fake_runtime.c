@@ -277,7 +277,7 @@ struct tg_guard *fake_guard_open(enum tg_deadlock deadlock) {
 }
 
 void fake_guard_close(struct tg_guard *guard) {
-  for (uint32_t i = 0; i < tg_table_used(&guard->table, NULL); i++)
+  for (uint32_t i = 0; i < tg_table_used(&guard->table); i++)
     if (tg_table_slot(&guard->table, i)->environment != NULL)
       tg_environment_leave(tg_table_slot(&guard->table, i)->environment);
   munmap((void *)guard->table.base, guard->table.handles << TG_HANDLE_SHIFT);
