@@ -6,16 +6,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* What the loader left a page with: its segment's protection, less writing once RELRO is applied. */
-static int protection_at(const struct tg_image *image, uintptr_t address) {
+/* What the loader left a page with: its segment's protection, less writing where RELRO is applied. RELRO
+ * covers whole pages only: both its ends are rounded down. */
+static int protection_of(const struct tg_image *image, uintptr_t page, uintptr_t address,
+                         uintptr_t page_size) {
   uint32_t flags = 0;
   tg_image_contains(image, address, 1, &flags);
   int protection =
       ((flags & PF_R) ? PROT_READ : 0) | ((flags & PF_W) ? PROT_WRITE : 0) | ((flags & PF_X) ? PROT_EXEC : 0);
   for (size_t i = 0; i < image->header_count; i++) {
     const ElfW(Phdr) *header = &image->headers[i];
-    if (header->p_type == PT_GNU_RELRO && address - (image->base + header->p_vaddr) < header->p_memsz)
-      protection &= ~PROT_WRITE;
+    if (header->p_type != PT_GNU_RELRO) continue;
+    uintptr_t start = image->base + header->p_vaddr, end = start + header->p_memsz;
+    if (page >= (start & ~(page_size - 1)) && page < (end & ~(page_size - 1))) protection &= ~PROT_WRITE;
   }
   return protection;
 }
@@ -23,14 +26,15 @@ static int protection_at(const struct tg_image *image, uintptr_t address) {
 static bool point_to(const struct tg_image *image, ElfW(Sym) * symbol, const void *function) {
   uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
   uintptr_t address = (uintptr_t)&symbol->st_value; /* 8-byte aligned, so on one page */
-  void *page = (void *)(address & ~(page_size - 1));
-  int protection = protection_at(image, address);
+  uintptr_t page = address & ~(page_size - 1);
+  int protection = protection_of(image, page, address, page_size);
   /* Executing stays allowed meanwhile: the page may hold code too (Node <= 18 has one read-execute segment).
    */
-  if (!(protection & PROT_WRITE) && mprotect(page, page_size, protection | PROT_WRITE) != 0) return false;
+  if (!(protection & PROT_WRITE) && mprotect((void *)page, page_size, protection | PROT_WRITE) != 0)
+    return false;
   symbol->st_value = (uintptr_t)function - image->base; /* modulo 2^64, as the loader adds the base again */
   /* Were this to fail the page would stay writable: harmless, and nothing to stop the program for. */
-  if (!(protection & PROT_WRITE)) mprotect(page, page_size, protection);
+  if (!(protection & PROT_WRITE)) mprotect((void *)page, page_size, protection);
   return true;
 }
 

@@ -30,7 +30,7 @@ static void keep_mapped(const struct tg_environment *environment) {
 static void on_env_cleanup(void *argument) {
   struct tg_environment *environment = argument;
   environment->ended = true;
-  if (atomic_load(&environment->outstanding) || atomic_load(&environment->holders) != 0)
+  if (atomic_load(&environment->outstanding) || atomic_load(&environment->stragglers) != 0)
     keep_mapped(environment);
   unlist(environment);
   tg_environment_leave(environment);

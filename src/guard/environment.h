@@ -21,8 +21,8 @@ struct tg_environment {
   napi_env env;                /* constant */
   pthread_t loop_thread;       /* constant */
   atomic_uint references;      /* one for the list, one for every function that is not free */
-  atomic_uint holders;         /* functions whose thread_count is not 0 */
-  atomic_bool outstanding;     /* a function had counts when the teardown reached it */
+  atomic_uint stragglers;      /* finalized functions with counts out that other threads have used */
+  atomic_bool outstanding;     /* the teardown met a function that other threads have used, with counts out */
   struct tg_environment *next; /* guarded by the guard's environments_lock */
 
   bool ended; /* its cleanup hook has run; loop thread only */

@@ -57,6 +57,7 @@ static void begin(struct use *use, struct tg_guard *guard, napi_threadsafe_funct
   use->fault.function = function;
   use->fault.caller = caller;
   use->verdict = tg_table_find(&guard->table, handle, &use->function);
+  if (use->verdict == TG_HANDLE_VALID) tg_function_note_user(use->function);
   if (use->verdict != TG_NEVER_A_HANDLE) {
     if (is_freed_natively(use)) note_fault(use, TG_FAULT_USE_AFTER_FINALIZE);
   } else if (!is_unguarded(use)) {
@@ -91,16 +92,13 @@ static napi_status make_doorbell(struct tg_guard *guard, const struct tg_create_
       arguments->env, arguments->func, arguments->async_resource, arguments->async_resource_name, 0,
       arguments->initial_thread_count == 0 ? 0 : 1, function, tg_function_finalize, function,
       nothing_to_call ? NULL : tg_function_dispatch, has_place ? &doorbell : NULL);
-  if (status == napi_ok && doorbell == NULL) return napi_invalid_arg;
-  if (status != napi_ok) return status;
   function->doorbell = doorbell;
-  return napi_ok;
+  return status;
 }
 
 static void open_function(struct tg_function *function, size_t thread_count) {
   tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
   if (thread_count != 0) {
-    tg_function_add_count(function);
     function->thread_count = thread_count;
     function->doorbell_held = true;
   }
@@ -159,11 +157,13 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
     guard->runtime->copy_string(arguments->env, arguments->async_resource_name, name, sizeof name);
   tg_function_prepare(function, arguments, environment, addon, name);
   napi_status status = make_doorbell(guard, arguments, function, result != NULL);
-  if (status != napi_ok) {
+  if (status != napi_ok || result == NULL) {
     function->environment = NULL; /* nobody else has seen the slot in this generation */
-    tg_table_put_back(&guard->table, function);
+    /* A runtime that made a doorbell without a place for it has one now that knows this slot: it stays
+     * unused. */
+    if (status != napi_ok) tg_table_put_back(&guard->table, function);
     tg_environment_leave(environment);
-    return status;
+    return status != napi_ok ? status : napi_invalid_arg;
   }
   open_function(function, arguments->initial_thread_count);
   if (guard->runtime->add_env_cleanup_hook(arguments->env, tg_function_on_env_cleanup, function) != napi_ok) {
@@ -218,6 +218,12 @@ static napi_status wait_for_room(struct use *use, napi_threadsafe_function_call_
   return napi_ok;
 }
 
+/* The caller may have been woken for room that it cannot use: passes the wake-up on. */
+static napi_status give_up(struct use *use, napi_status answer) {
+  if (use->function->sleepers != 0) tg_gate_wake_one(&use->function->room);
+  return end(use, answer);
+}
+
 napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const void *caller, void *data,
                     napi_threadsafe_function_call_mode mode) {
   struct use use;
@@ -229,14 +235,15 @@ napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const
   napi_status status = wait_for_room(&use, mode);
   if (status != napi_ok) return end(&use, status);
   if (function->state != TG_OPEN) return turn_away(&use);
-  if (!tg_queue_reserve(&function->queue, guard->host)) return end(&use, napi_generic_failure);
+  if (!tg_queue_reserve(&function->queue, guard->host)) return give_up(&use, napi_generic_failure);
   /* The bell before the item: where the runtime refuses, nothing has been accepted. The loop thread cannot
    * look into the queue before the lock is released. */
   status = tg_function_hold_doorbell(function);
   if (status == napi_ok) status = tg_function_ring(function);
   if (function->state != TG_OPEN) return turn_away(&use);
-  if (status == napi_ok) tg_queue_push(&function->queue, data);
-  return end(&use, status);
+  if (status != napi_ok) return give_up(&use, status);
+  tg_queue_push(&function->queue, data);
+  return end(&use, napi_ok);
 }
 
 napi_status tg_acquire(struct tg_guard *guard, napi_threadsafe_function func, const void *caller) {
@@ -246,7 +253,7 @@ napi_status tg_acquire(struct tg_guard *guard, napi_threadsafe_function func, co
     return end(&use, is_unguarded(&use) ? guard->runtime->acquire(func) : napi_invalid_arg);
   if (!is_open(&use)) return end(&use, napi_closing);
   napi_status status = tg_function_hold_doorbell(use.function);
-  if (status == napi_ok) tg_function_add_count(use.function);
+  if (status == napi_ok) use.function->thread_count++;
   return end(&use, use.function->state == TG_OPEN ? status : napi_closing);
 }
 

@@ -28,6 +28,7 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->rung = false;
   function->doorbell_held = false;
   function->finalized = false;
+  function->used_elsewhere = false;
   function->crowded = false;
   function->thread_count = 0;
   function->release_credit = 0;
@@ -51,13 +52,29 @@ bool tg_function_is_full(const struct tg_function *function) {
   return function->max_queue_size != 0 && function->queue.length >= function->max_queue_size;
 }
 
-void tg_function_add_count(struct tg_function *function) {
-  if (function->thread_count++ == 0) atomic_fetch_add(&function->environment->holders, 1);
+/* The env counts its finalized functions whose users may still be about: finalized, counts out, used
+ * elsewhere. The next three see to it whenever one of these changes. */
+static bool has_straggler(const struct tg_function *function) {
+  return function->finalized && function->thread_count != 0 && function->used_elsewhere;
+}
+
+void tg_function_note_user(struct tg_function *function) {
+  if (function->used_elsewhere || function->environment == NULL || tg_function_is_loop_thread(function))
+    return;
+  function->used_elsewhere = true;
+  if (has_straggler(function)) function->environment->stragglers++;
 }
 
 void tg_function_drop_count(struct tg_function *function) {
-  if (--function->thread_count == 0 && function->environment != NULL)
-    atomic_fetch_sub(&function->environment->holders, 1);
+  bool had_straggler = has_straggler(function);
+  function->thread_count--;
+  if (had_straggler && function->thread_count == 0 && function->environment != NULL)
+    function->environment->stragglers--;
+}
+
+static void set_finalized(struct tg_function *function) {
+  function->finalized = true;
+  if (has_straggler(function)) function->environment->stragglers++;
 }
 
 void tg_function_close(struct tg_function *function) {
@@ -146,7 +163,7 @@ void tg_function_leave(struct tg_guard *guard, struct tg_function *function) {
 /* The last thing that the loop thread does. Counts that are still out may never come back; so from here on
  * the slot may be taken for others if need be, and nothing that is the env's own stays behind. */
 static void end_finalizer(struct tg_guard *guard, struct tg_function *function) {
-  function->finalized = true;
+  set_finalized(function);
   if (function->environment->ended) leave_environment(function);
   if (function->thread_count != 0) tg_table_abandon(&guard->table, function);
   tg_function_leave(guard, function);
@@ -222,7 +239,8 @@ void tg_function_on_env_cleanup(void *argument) {
   lock(function);
   bool was_open = function->state == TG_OPEN;
   if (was_open) tg_function_close(function);
-  if (function->thread_count != 0) atomic_store(&function->environment->outstanding, true);
+  if (function->thread_count != 0 && function->used_elsewhere)
+    atomic_store(&function->environment->outstanding, true);
   /* A runtime that keeps closed functions would keep the doorbell for ever if its count stayed. */
   tg_function_release_doorbell(function, napi_tsfn_abort);
   bool crowded = was_open && function->crowded;

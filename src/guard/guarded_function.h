@@ -4,7 +4,8 @@
  *
  * Thread safety: every field is guarded by `lock` (rank TG_RANK_FUNCTION), but for those marked otherwise. No
  * lock is held while code of the addon runs. The runtime's functions may be called under `lock`: lock order
- * is ours, then the runtime's, and the runtime never calls us while it holds its own. */
+ * is ours, then the runtime's. (The first versions with nodejs/node#55877 discard left-over rings under their
+ * own lock; tg_function_dispatch returns from those before it takes ours.) */
 #ifndef TG_GUARD_GUARDED_FUNCTION_H
 #define TG_GUARD_GUARDED_FUNCTION_H
 
@@ -44,9 +45,10 @@ struct tg_function {
   /* Whether the doorbell's own thread_count is 1, not 0. While OPEN it is 1 exactly as long as somebody holds
    * a count or an item waits; so the runtime decides to close just when it would close the addon's own. */
   bool doorbell_held;
-  bool finalized; /* the finalizer is over */
-  bool crowded;   /* more than one caller slept when it closed; the runtime wakes only one */
-  bool abandoned; /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
+  bool used_elsewhere; /* by a thread other than the loop thread, so that addon code may run on one */
+  bool finalized;      /* the finalizer is over */
+  bool crowded;        /* more than one caller slept when it closed; the runtime wakes only one */
+  bool abandoned;      /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
 
   size_t thread_count;
   size_t release_credit; /* releases to answer with ok after a call has consumed the count */
@@ -87,9 +89,11 @@ void tg_function_on_env_cleanup(void *argument);
 /* What follows is called with the lock held. */
 
 bool tg_function_is_loop_thread(const struct tg_function *function);
+/* Notes which thread uses it. */
+void tg_function_note_user(struct tg_function *function);
+
 bool tg_function_is_full(const struct tg_function *function);
 
-void tg_function_add_count(struct tg_function *function);
 void tg_function_drop_count(struct tg_function *function);
 
 /* OPEN only. Makes sure that the doorbell's own count is held, so that the runtime keeps it open.

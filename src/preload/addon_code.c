@@ -41,7 +41,7 @@ struct object {
   uintptr_t code;
   uintptr_t start;
   uintptr_t end;
-  const char *path; /* the loader's own; empty for the main program */
+  char path[4096]; /* empty for the main program */
   bool registered_by_symbol;
 };
 
@@ -61,7 +61,10 @@ static int find_object(struct dl_phdr_info *info, size_t size, void *argument) {
   if (!holds_code) return 0;
   object->start = start;
   object->end = end;
-  object->path = info->dlpi_name;
+  size_t length =
+      strnlen(info->dlpi_name, sizeof object->path - 1); /* the loader's own name may go any time */
+  memcpy(object->path, info->dlpi_name, length);
+  object->path[length] = '\0';
   struct tg_image image;
   object->registered_by_symbol = tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum) &&
                                  tg_image_find(&image, "napi_register_module_v1", STT_FUNC) != NULL;
@@ -130,7 +133,8 @@ static struct tg_addon *note_object(const struct object *object) {
 const struct tg_addon *tg_addon_adopt(const void *code) {
   struct tg_addon *known = find_pinned(code);
   if (known != NULL) return known;
-  struct object object = {.code = (uintptr_t)code};
+  struct object object;
+  object.code = (uintptr_t)code;
   if (dl_iterate_phdr(find_object, &object) == 0 || object.path[0] == '\0') return NULL;
   struct tg_addon *addon = note_object(&object);
   /* Node asks dlsym for an addon's registration function, or else relies on its constructor, which does not
@@ -153,7 +157,8 @@ const char *tg_addon_path(const struct tg_addon *addon) {
 }
 
 bool tg_addon_find_path(const void *code, char *path, size_t size) {
-  struct object object = {.code = (uintptr_t)code};
+  struct object object;
+  object.code = (uintptr_t)code;
   if (dl_iterate_phdr(find_object, &object) == 0 || object.path[0] == '\0') return false;
   size_t length = strnlen(object.path, size - 1);
   memcpy(path, object.path, length);

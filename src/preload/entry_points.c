@@ -19,6 +19,7 @@ static napi_status create(napi_env env, napi_value func, napi_value async_resour
       .context = context,
       .call_js_cb = call_js_cb,
   };
+  tg_node_learn_version(env); /* before the create, whose last error info the addon may ask for */
   return tg_create(&tg_the_guard, &arguments, __builtin_return_address(0), result);
 }
 

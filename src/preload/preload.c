@@ -59,12 +59,22 @@ static void *map_nothing(uintptr_t hint, size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* Whether there is room for the program too: a 39-bit address space (some arm64 kernels) is 512 GiB in all.
+ */
+static bool leaves_room(size_t size) {
+  const size_t factor = 4;
+  if (size >= (size_t)1 << TG_TABLE_BITS_MAX) return true; /* of 128 TiB */
+  void *probe = map_nothing(0, size * factor);
+  if (probe != NULL) munmap(probe, size * factor);
+  return probe != NULL;
+}
+
 /* A program under a limit on its address space needs most of it: V8 reserves some GiB, each WebAssembly
  * memory 8 or 10, and they fail without. So an eighth is enough for us, or the smallest table if that leaves
  * as much again. */
 static bool is_affordable(size_t size) {
   struct rlimit limit;
-  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return leaves_room(size);
   return size <= limit.rlim_cur / 8 || (size == (size_t)1 << TG_TABLE_BITS_MIN && size <= limit.rlim_cur / 2);
 }
 
@@ -157,6 +167,7 @@ static bool open_guard(const struct runtime_object *object, const struct tg_host
 
 static void say_armed(const struct runtime_object *object) {
   struct tg_text line;
+  tg_node_learn_version_early(&object->image);
   tg_text_start(&line);
   tg_text_add(&line, "tsfn-guard " TSFN_GUARD_VERSION " armed: ");
   if (!tg_node_add_version(&line)) tg_text_add(&line, "runtime of unknown version");

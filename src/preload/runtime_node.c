@@ -1,6 +1,7 @@
 /* Implements the binding to Node. */
 #include "preload/runtime_node.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -15,16 +16,23 @@ static struct {
 } node;
 
 static struct tg_runtime runtime;
-static const napi_node_version *version; /* NULL: unknown */
+static const napi_node_version *_Atomic version; /* NULL: unknown */
+
+void tg_node_learn_version(napi_env env) {
+  if (atomic_load_explicit(&version, memory_order_relaxed) != NULL || env == NULL) return;
+  const napi_node_version *found;
+  if (node.get_node_version(env, &found) == napi_ok)
+    atomic_store_explicit(&version, found, memory_order_relaxed); /* constant data of the runtime */
+}
 
 /* napi_get_node_version wants an env, and before main there is none. Node's own implementation, of all
  * versions from 12 to 26, uses it only to clear the env's last error, which is plain data; so a block of
  * zeros will do. Other runtimes' may look deeper, so this is for binaries that carry Node's own metadata
  * object. */
-static void learn_version(const struct tg_image *image) {
+void tg_node_learn_version_early(const struct tg_image *image) {
   static char blank_env[64 * 1024];
   if (tg_image_find(image, "_ZN4node11per_process8metadataE", STT_OBJECT) == NULL) return;
-  if (node.get_node_version((napi_env)(void *)blank_env, &version) != napi_ok) version = NULL;
+  tg_node_learn_version((napi_env)(void *)blank_env);
 }
 
 const char *tg_node_open(const struct tg_image *image) {
@@ -46,7 +54,6 @@ const char *tg_node_open(const struct tg_image *image) {
     void *address = tg_image_address(image, symbol);
     memcpy(needed[i].place, &address, sizeof address);
   }
-  learn_version(image);
   return NULL;
 }
 
@@ -72,10 +79,11 @@ static void call_js_default(napi_env env, napi_value js_callback, void *context,
 
 /* nodejs/node#55877 came with 24.14 and 25.4. */
 static bool keeps_closed_functions(void) {
-  if (version == NULL) return false;
-  if (version->major == 24) return version->minor >= 14;
-  if (version->major == 25) return version->minor >= 4;
-  return version->major > 25;
+  const napi_node_version *known = version;
+  if (known == NULL) return false;
+  if (known->major == 24) return known->minor >= 14;
+  if (known->major == 25) return known->minor >= 4;
+  return known->major > 25;
 }
 
 const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirections[TG_FUNCTIONS]) {
@@ -95,13 +103,14 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
 }
 
 bool tg_node_add_version(struct tg_text *line) {
-  if (version == NULL) return false;
-  tg_text_add(line, version->release); /* "node" */
+  const napi_node_version *known = version;
+  if (known == NULL) return false;
+  tg_text_add(line, known->release); /* "node" */
   tg_text_add(line, " ");
-  tg_text_add_number(line, version->major);
+  tg_text_add_number(line, known->major);
   tg_text_add(line, ".");
-  tg_text_add_number(line, version->minor);
+  tg_text_add_number(line, known->minor);
   tg_text_add(line, ".");
-  tg_text_add_number(line, version->patch);
+  tg_text_add_number(line, known->patch);
   return true;
 }
