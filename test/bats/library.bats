@@ -1,0 +1,88 @@
+# What the built library is to the dynamic linker: needs libc alone, exports nothing, hardened, small.
+
+load helper
+
+# The version needs of the library, as "LIBRARY VERSION".
+needed_versions() {
+  objdump -p "$TG_LIB" | awk '/^Version References:/ { on = 1; next } /^$/ { on = 0 }
+    on && /required from/ { sub(":", "", $3); library = $3; next } on { print library, $4 }'
+}
+
+# header TYPE: the program headers of that type, as readelf shows them.
+header() {
+  readelf -lW "$TG_LIB" | awk -v type="$1" '$1 == type { print }'
+}
+
+@test "needs libc.so.6 and nothing else" {
+  run bash -c 'readelf -dW "$TG_LIB" | sed -n "s/.*(NEEDED).*\[\(.*\)\]/\1/p"'
+  assert_success
+  assert_output libc.so.6
+}
+
+@test "exports no symbol" {
+  run bash -c 'nm -D --defined-only "$TG_LIB"'
+  assert_success
+  assert_output ''
+}
+
+@test "binds to nothing newer than glibc 2.28" {
+  run needed_versions
+  assert_success
+  assert_line --regexp '^libc\.so\.6 GLIBC_2\.'
+  local library version
+  while read -r library version; do
+    assert_equal "$library" libc.so.6
+    [[ $version == GLIBC_2.* ]] || fail "$version"
+    assert_equal "$(printf '%s\n' "$version" GLIBC_2.28 | sort -V | tail -n 1)" GLIBC_2.28
+  done <<<"$output"
+}
+
+# Where these are missing (glibc < 2.34 without libdl), the library must load all the same.
+@test "what glibc kept in libdl is needed weakly, everything else strongly" {
+  run bash -c 'nm -D --undefined-only "$TG_LIB" | sed -n "s/^ *w \([a-z][^@]*\).*/\1/p" | sort'
+  assert_output $'dlclose\ndlopen\ndlsym'
+}
+
+@test "uses no stdio, no locale, no signal handler, no thread and opens no file" {
+  run bash -c 'nm -D --undefined-only "$TG_LIB" | awk "{ sub(\"@.*\", \"\", \$2); print \$2 }"'
+  assert_success
+  assert_line write
+  local name
+  for name in "${lines[@]}"; do
+    case $name in
+      *printf* | *scanf* | put* | fput* | fopen* | fwrite | perror | std* | *locale* | setenv | getenv | \
+        *signal | sigaction | *pthread_create | fork | open | open64 | openat | openat64 | system | abort | __*_chk)
+        fail "uses $name" ;;
+    esac
+  done
+}
+
+@test "has no executable stack, full RELRO and no text relocation" {
+  run header GNU_STACK
+  assert_output --regexp ' RW +0x10$'
+  run header GNU_RELRO
+  assert_output --partial GNU_RELRO
+  run readelf -dW "$TG_LIB"
+  assert_output --regexp '\(FLAGS\).*BIND_NOW'
+  assert_output --regexp '\(FLAGS_1\).*NOW'
+  assert_output --regexp '\(FLAGS_1\).*NODELETE'
+  refute_output --partial TEXTREL
+}
+
+@test "has no segment that is both writable and executable" {
+  run header LOAD
+  assert_output --partial ' R E '
+  refute_output --partial 'RWE'
+}
+
+# glibc keeps little surplus for static TLS, and other preloaded libraries want some too.
+@test "takes at most 1 KiB of static TLS" {
+  local fields # type, offset, virtual and physical address, size in the file and in memory
+  read -ra fields < <(header TLS)
+  assert_equal "${fields[0]}" TLS
+  assert [ $((fields[5])) -le 1024 ]
+}
+
+@test "is smaller than 100 KB" {
+  assert [ "$(stat -L -c %s "$TG_LIB")" -lt 100000 ]
+}

@@ -1,0 +1,141 @@
+# TSFN_GUARD_OPTIONS, on a fake runtime. What is understood is silent; what is not is one line each, and the program
+# runs all the same. test_options.c has the values; the effects of deadlock= and pin= are in runtime/.
+
+load helper
+load fake
+
+LAZY=$HELPERS/libcalls-lazy.so
+
+# with OPTIONS PROGRAM ARGS…
+with() {
+  TSFN_GUARD_OPTIONS=$1 run --separate-stderr preloaded "${@:2}"
+}
+
+# told OPTIONS LINES: exactly these lines on stderr (without the prefix), and the program is guarded all the same.
+told() {
+  with "$1" "$HELPERS/told" lazy "$LAZY"
+  assert_success
+  assert_equal "$(probed)" "$(answers guard)"
+  # The last line is that of the misuse which the probe commits.
+  assert_equal "$(without_pid "$stderr" | sed -e '$d' -e 's/^tsfn-guard\[PID\]: //')" "$2"
+}
+
+bad_value() {
+  printf "TSFN_GUARD_OPTIONS: '%s' is not understood; needed %s; the default %s is used" "$@"
+}
+
+unknown() {
+  printf "TSFN_GUARD_OPTIONS: '%s' is not an option and was ignored; the options are mode, deadlock, require, \
+verbosity, pin, help" "$1"
+}
+
+@test "without options, with empty ones, and with every default spelt out: silent and guarded" {
+  run --separate-stderr preloaded "$HELPERS/told" lazy "$LAZY"
+  assert_equal "$(probed)" "$(answers guard)"
+  told '' ''
+  told ':' ''
+  told ':::mode=protect::' ''
+  told mode=protect:deadlock=overflow:require=0:verbosity=0:pin=1:help=0 ''
+  told deadlock=status:pin=0 ''
+  told deadlock=hang ''
+}
+
+@test "mode=off: as without the library" {
+  with mode=off "$HELPERS/told" lazy "$LAZY"
+  assert_success
+  assert_equal "$(probed)" "$(answers runtime)"
+  assert_equal "$stderr" ''
+}
+
+@test "mode=off wins over require=1 and verbosity=1: nothing was asked for, so nothing is missing" {
+  with mode=off:require=1:verbosity=1 "$HELPERS/lacks-napi_ref_threadsafe_function"
+  assert_success
+  assert_equal "$output" main
+  assert_equal "$stderr" ''
+}
+
+@test "require=1: status 78 before main where it cannot guard, no difference where it can" {
+  told require=1 ''
+  with require=1 "$HELPERS/lacks-napi_ref_threadsafe_function"
+  assert_equal "$status" 78
+  assert_equal "$output" ''
+  assert_equal "${#stderr_lines[@]}" 1
+}
+
+@test "require=1 in a program that is no runtime: silent, it runs" {
+  with require=1 "$HELPERS/plain"
+  assert_success
+  assert_equal "$output" main
+  assert_equal "$stderr" ''
+}
+
+@test "verbosity=1: one line" {
+  with verbosity=1 "$HELPERS/told"
+  assert_success
+  assert_equal "$output" main
+  assert_equal "${#stderr_lines[@]}" 1
+  assert_regex "$stderr" '^tsfn-guard\[[0-9]+\]: tsfn-guard [0-9.]+ armed: '
+}
+
+@test "help=1: every option with its values and its default, then the program runs" {
+  with help=1 "$HELPERS/told" lazy "$LAZY"
+  assert_success
+  assert_equal "$(probed)" "$(answers guard)"
+  local expected
+  for expected in 'mode=protect|off (default protect): ' 'deadlock=overflow|status|hang (default overflow): ' \
+    'require=0|1 (default 0): ' 'verbosity=0|1 (default 0): ' 'pin=0|1 (default 1): ' 'help=0|1 (default 0): '; do
+    assert_equal "$(grep -cF "]: $expected" <<<"$stderr")" 1
+  done
+  assert_equal "${#stderr_lines[@]}" 7 # six options, and the probe's misuse
+}
+
+@test "an unknown key is one line" {
+  told nonsense=1 "$(unknown nonsense=1)"
+  told modes=off "$(unknown modes=off)"
+  told Mode=off "$(unknown Mode=off)"
+  told ' mode=off' "$(unknown ' mode=off')"
+  told '=off' "$(unknown '=off')"
+  told '=' "$(unknown '=')"
+  told 'a:b:' "$(unknown a)"$'\n'"$(unknown b)"
+}
+
+@test "a bad value is one line, and the default is used" {
+  told mode=on "$(bad_value mode=on 'mode=protect|off' protect)"
+  told mode=of "$(bad_value mode=of 'mode=protect|off' protect)"
+  told mode=offf "$(bad_value mode=offf 'mode=protect|off' protect)"
+  told mode= "$(bad_value mode= 'mode=protect|off' protect)"
+  told mode "$(bad_value mode 'mode=protect|off' protect)"
+  told verbosity=2 "$(bad_value verbosity=2 'verbosity=0|1' 0)"
+  told verbosity=1=1 "$(bad_value verbosity=1=1 'verbosity=0|1' 0)"
+  told pin=yes "$(bad_value pin=yes 'pin=0|1' 1)"
+  told deadlock=never "$(bad_value deadlock=never 'deadlock=overflow|status|hang' overflow)"
+  told mode=on:nonsense "$(bad_value mode=on 'mode=protect|off' protect)"$'\n'"$(unknown nonsense)"
+}
+
+@test "the last value of a key counts" {
+  with mode=off:mode=protect "$HELPERS/told" lazy "$LAZY"
+  assert_equal "$(probed)" "$(answers guard)"
+  with mode=protect:mode=off "$HELPERS/told" lazy "$LAZY"
+  assert_equal "$(probed)" "$(answers runtime)"
+  told mode=off:mode=bad "$(bad_value mode=bad 'mode=protect|off' protect)"
+}
+
+@test "control characters cannot forge a line or steer a terminal" {
+  told $'x\ntsfn-guard[1]: all is well\r\e[2J\x7f\t' \
+    "$(unknown 'x?tsfn-guard[1]')"$'\n'"$(unknown ' all is well??[2J??')"
+  told $'mode=\noff' "$(bad_value 'mode=?off' 'mode=protect|off' protect)"
+}
+
+@test "a very long text is cut off, its line is still a line, and what follows is still read" {
+  local long
+  long=$(printf 'x%.0s' {1..50000})
+  with "$long:mode=off" "$HELPERS/told" lazy "$LAZY"
+  assert_success
+  assert_equal "$(probed)" "$(answers runtime)"
+  assert_equal "${#stderr_lines[@]}" 1
+  assert [ "${#stderr}" -lt 1024 ]
+  assert_regex "$stderr" "^tsfn-guard\[[0-9]+\]: TSFN_GUARD_OPTIONS: 'x{900,}$"
+  with "$(printf 'a:%.0s' {1..500})verbosity=1" "$HELPERS/told"
+  assert_success
+  assert_equal "${#stderr_lines[@]}" 501
+}

@@ -1,0 +1,297 @@
+# The redirect, on small programs that play the runtime in every layout that a linker may give them: first why a
+# plain preloaded definition is not enough, then that ours is chosen, then that it is all seven or none.
+#
+# Without the guard every one of these programs answers all calls itself; each test says so first.
+
+load helper
+load maps
+load fake
+
+LAZY=$HELPERS/libcalls-lazy.so
+NOW=$HELPERS/libcalls-now.so
+POINTERS=$HELPERS/libpointers.so
+
+# refused PROGRAM ARGS…: runs it guarded, expects one line on stderr (put into $refusal, without pid) and every one of
+# the seven where it is natively; then, with require=1, expects status 78 and that main did not begin.
+refused() {
+  run --separate-stderr natively "$@" now "$POINTERS"
+  assert_success
+  local native=$output
+  run --separate-stderr preloaded "$@" now "$POINTERS"
+  assert_success
+  assert_equal "$output" "$native"
+  assert_equal "${#stderr_lines[@]}" 1
+  refusal=$(without_pid "$stderr")
+  assert_equal "${refusal: -19}" '; it runs unguarded'
+  TSFN_GUARD_OPTIONS=require=1 run --separate-stderr preloaded "$@"
+  assert_equal "$status" 78
+  assert_equal "$output" ''
+  assert_equal "$(without_pid "$stderr")" "${refusal/%; it runs unguarded/; require=1, so it does not start}"
+}
+
+# everywhere WHO OBJECT ARGS…: what the probes of armed_everywhere print where WHO answers, being in OBJECT.
+everywhere() {
+  answers "$1"
+  answers "$1"
+  holders "$2"
+  [[ -z ${3:-} ]] || echo "library: 7 in $2"
+}
+
+# armed_everywhere PROGRAM OBJECT ARGS…: natively OBJECT answers, guarded we do, however the addon binds.
+armed_everywhere() {
+  local program=$1 object=$2
+  shift 2
+  run --separate-stderr natively "$program" "$@" lazy "$LAZY" now "$NOW" now "$POINTERS"
+  assert_success
+  assert_equal "$(probed)" "$(everywhere runtime "$object" "$@")"
+  run --separate-stderr preloaded "$program" "$@" lazy "$LAZY" now "$NOW" now "$POINTERS"
+  assert_success
+  assert_equal "$(probed)" "$(everywhere guard libtsfnguard.so "$@")"
+  assert_equal "${#stderr_lines[@]}" 1 # the calls were misuses, of one kind
+}
+
+# same_permissions PROGRAM OBJECT: the guard leaves the object's pages with the permissions that they had.
+same_permissions() {
+  run --separate-stderr natively "$1" maps -
+  local native
+  native=$(segments "$2" <<<"$output")
+  assert [ -n "$native" ]
+  run --separate-stderr preloaded "$1" maps -
+  assert_equal "$stderr" ''
+  assert_equal "$(reservations <<<"$output")" 16384 # armed, or the comparison says nothing
+  assert_equal "$(segments "$2" <<<"$output")" "$native"
+}
+
+# symbol_pages PROGRAM: NAME and the page of its dynamic symbol, of the seven, for a program that is no PIE.
+symbol_pages() {
+  local table number name page_size
+  page_size=$(getconf PAGESIZE)
+  table=0x$(readelf -SW "$1" | sed -n 's/.* \.dynsym *DYNSYM *\([0-9a-f]*\).*/\1/p')
+  readelf --dyn-syms -W "$1" | sed -n 's/^ *\([0-9]*\):.* \(napi_[a-z]*_threadsafe_function[a-z_]*\)$/\1 \2/p' |
+    while read -r number name; do printf '%s %x\n' "$name" $(((table + number * 24) / page_size * page_size)); done
+}
+
+@test "a plain preloaded definition is never called where the main program exports the name" {
+  local program
+  for program in "$HELPERS"/fake-{pie,exec}-gnu-separate-now; do
+    LD_PRELOAD=$HELPERS/libintruder.so run natively "$program" lazy "$LAZY" now "$NOW"
+    assert_success
+    assert_equal "$(probed)" "$(answers runtime)"$'\n'"$(answers runtime)"
+  done
+}
+
+@test "a plain preloaded definition is called where a library exports the name" {
+  LD_PRELOAD=$HELPERS/libintruder.so run natively "$HELPERS/linked-gnu-separate" lazy "$LAZY"
+  assert_success
+  assert_equal "$(probed)" "$(answers runtime | sed 's/^call: .*/call: intruder/')"
+}
+
+@test "the layouts are what their names say" {
+  local program=$HELPERS/fake type flags
+  type=$(readelf -hW "$program-exec-gnu-separate-now") && [[ $type == *'EXEC ('* ]]
+  type=$(readelf -hW "$program-pie-gnu-separate-now") && [[ $type == *'DYN ('* ]]
+  run bash -c "readelf -dW $program-pie-gnu-separate-now; readelf -dW $program-pie-sysv-separate-lazy"
+  assert_equal "$(grep -c '(GNU_HASH)' <<<"$output") $(grep -c '(HASH)' <<<"$output")" '1 1'
+  assert_equal "$(grep -c 'Flags:.*NOW.*PIE' <<<"$output")" 1
+  run readelf -dW "$program-exec-both-joined-now"
+  assert_output --partial '(GNU_HASH)'
+  assert_output --partial '(HASH)'
+  # The first segment, where the dynamic symbols are: with the code or without.
+  flags=$(readelf -lW "$program-pie-gnu-joined-now" | grep -m 1 LOAD) && [[ $flags == *' R E '* ]]
+  flags=$(readelf -lW "$program-pie-gnu-separate-now" | grep -m 1 LOAD) && [[ $flags != *' R E '* ]]
+  # The lazy addon has all seven in its PLT and none elsewhere.
+  run readelf -rW "$LAZY"
+  assert_equal "$(grep -c 'JUMP_SL.* napi_.*threadsafe' <<<"$output") $(grep -c 'napi_' <<<"$output")" '7 7'
+  run readelf -dW "$LAZY"
+  refute_output --partial NOW
+  run readelf -dW "$NOW"
+  assert_output --partial BIND_NOW
+}
+
+@test "redirects a PIE, in every layout" {
+  local hash code binding program
+  for hash in gnu sysv both; do for code in separate joined; do for binding in now lazy; do
+    program=fake-pie-$hash-$code-$binding
+    armed_everywhere "$HELPERS/$program" "$program"
+  done; done; done
+}
+
+@test "redirects a program at a fixed address, in every layout" {
+  local hash code binding program
+  for hash in gnu sysv both; do for code in separate joined; do for binding in now lazy; do
+    program=fake-exec-$hash-$code-$binding
+    armed_everywhere "$HELPERS/$program" "$program"
+  done; done; done
+}
+
+@test "redirects a library that the program is linked with, in every layout" {
+  local hash code library
+  for hash in gnu sysv both; do for code in separate joined; do
+    library=libfakenode-$hash-$code.so
+    armed_everywhere "$HELPERS/linked-$hash-$code" "$library" library "$library"
+  done; done
+}
+
+@test "restores the permissions of every page" {
+  local program
+  for program in "$HELPERS"/fake-{pie,exec}-{gnu,sysv}-{separate,joined}-now "$HELPERS/crowded"; do
+    same_permissions "$program" "$program"
+  done
+  for program in gnu-separate gnu-joined sysv-joined; do
+    same_permissions "$HELPERS/linked-$program" "$HELPERS/libfakenode-$program.so"
+  done
+}
+
+@test "redirects where the seven entries lie on several pages" {
+  run symbol_pages "$HELPERS/crowded"
+  assert_equal "${#lines[@]}" 7
+  [[ $(getconf PAGESIZE) == 4096 ]] || skip "pages are too large here"
+  assert [ "$(awk '{ print $2 }' <<<"$output" | sort -u | wc -l)" -gt 1 ]
+  armed_everywhere "$HELPERS/crowded" crowded
+}
+
+@test "a library that is loaded only after the start is no runtime: silent, and as without us" {
+  local library=$HELPERS/libfakenode-gnu-separate.so
+  run --separate-stderr natively "$HELPERS/plain" open "$library" lazy "$LAZY" now "$POINTERS"
+  assert_success
+  assert_line 'call: runtime'
+  assert_line 'default: 7 in libfakenode-gnu-separate.so'
+  local native=$output
+  TSFN_GUARD_OPTIONS=require=1:verbosity=1 run --separate-stderr preloaded "$HELPERS/plain" open "$library" \
+    lazy "$LAZY" now "$POINTERS"
+  assert_success
+  assert_equal "$output" "$native"
+  assert_equal "$stderr" ''
+}
+
+@test "says what it redirected: the object, and the runtime's version where that can be known" {
+  local prefix
+  prefix=$(sed -n 's/^#define TSFN_GUARD_VERSION "\(.*\)"/tsfn-guard[PID]: tsfn-guard \1 armed:/p' \
+    "$TG_SOURCE/include/tsfn_guard/tsfn_guard.h")
+  export TSFN_GUARD_OPTIONS=verbosity=1
+  run --separate-stderr preloaded "$HELPERS/told"
+  assert_equal "$output" main
+  assert_equal "$(without_pid "$stderr")" "$prefix fakenode 12.34.56, redirected the seven functions of $HELPERS/told"
+  run --separate-stderr preloaded "$HELPERS/linked-both-joined"
+  assert_equal "$output" main
+  assert_equal "$(without_pid "$stderr")" \
+    "$prefix runtime of unknown version, redirected the seven functions of $HELPERS/libfakenode-both-joined.so"
+}
+
+@test "all seven or none: refuses a runtime that lacks one, or another function that it needs" {
+  local name
+  for name in {get_threadsafe_function_context,{call,acquire,release,ref,unref}_threadsafe_function} \
+    get_undefined call_function throw_error get_value_string_utf8 get_node_version {add,remove}_env_cleanup_hook; do
+    refused "$HELPERS/lacks-napi_$name"
+    assert_equal "$refusal" "tsfn-guard[PID]: not armed in $HELPERS/lacks-napi_$name: needed the functions that \
+Node-API version 4 and newer has, found no napi_$name; use an unmodified Node.js 12.22 or newer; it runs unguarded"
+  done
+}
+
+# It is by this one that a runtime is known: older ones lack all seven, and are nothing to speak of.
+@test "a program that lacks napi_create_threadsafe_function is no runtime: silent" {
+  local program=$HELPERS/lacks-napi_create_threadsafe_function
+  run --separate-stderr natively "$program" now "$POINTERS"
+  local native=$output
+  [[ $native == *'default: nothing lacks-'* ]]
+  TSFN_GUARD_OPTIONS=require=1:verbosity=1 run --separate-stderr preloaded "$program" now "$POINTERS"
+  assert_success
+  assert_equal "$output" "$native"
+  assert_equal "$stderr" ''
+}
+
+@test "all seven or none: refuses a runtime where one is no plain function" {
+  local kind
+  for kind in object ifunc; do
+    refused "$HELPERS/$kind-napi_ref_threadsafe_function"
+    [[ $refusal == *', found no napi_ref_threadsafe_function; use an unmodified Node.js '* ]] || fail "$refusal"
+  done
+}
+
+@test "reads back: refuses where another preloaded library comes first, wherever it stands" {
+  local order
+  for order in "$HELPERS/libintruder.so $TG_LIB" "$TG_LIB $HELPERS/libintruder.so"; do
+    LD_PRELOAD=$order run --separate-stderr timeout 20 "$HELPERS/linked-gnu-separate" lazy "$LAZY"
+    assert_success
+    assert_equal "$(probed)" "$(answers runtime | sed 's/^call: .*/call: intruder/')"
+    assert_equal "${#stderr_lines[@]}" 1
+    [[ $stderr == *": not armed in $HELPERS/libfakenode-gnu-separate.so: needed that dlsym finds the guard's \
+functions, found another definition of napi_call_threadsafe_function"*'; remove the other '*'; it runs unguarded' ]] ||
+      fail "$stderr"
+    TSFN_GUARD_OPTIONS=require=1 LD_PRELOAD=$order run --separate-stderr timeout 20 "$HELPERS/linked-gnu-separate"
+    assert_equal "$status" 78
+    assert_equal "$output" ''
+    # Where the main program exports the names it is searched first, so the intruder is in nobody's way.
+    LD_PRELOAD=$order run --separate-stderr timeout 20 "$HELPERS/told" lazy "$LAZY"
+    assert_success
+    assert_equal "$(probed)" "$(answers guard)"
+  done
+}
+
+# A program that is no PIE and takes the address of one of the seven has a definition of its own for it.
+@test "reads back: refuses where the main program stands before the library with an entry of its own" {
+  run natively "$HELPERS/takes-address" now "$POINTERS"
+  assert_success
+  [[ $output == *' takes-address '* ]] || skip "this linker gives the program no definition of its own"
+  refused "$HELPERS/takes-address"
+  [[ $refusal == *', found another definition of napi_ref_threadsafe_function'* ]] || fail "$refusal"
+}
+
+@test "refuses where mprotect is refused, and leaves every page as it was" {
+  local program
+  for program in told fake-exec-sysv-joined-lazy linked-gnu-separate; do
+    refused "$HELPERS/deny_mprotect" any "$HELPERS/$program"
+    [[ $refusal == *": needed to write to the in-memory symbol table, found that mprotect refuses it: \
+Permission denied; allow it in the security policy (SELinux: execmod); it runs unguarded" ]] || fail "$refusal"
+  done
+  run natively "$HELPERS/told" maps -
+  local native
+  native=$(segments "$HELPERS/told" <<<"$output")
+  run --separate-stderr preloaded "$HELPERS/deny_mprotect" any "$HELPERS/told" maps -
+  assert_equal "$(segments "$HELPERS/told" <<<"$output")" "$native"
+}
+
+@test "all seven or none: undoes what it did where mprotect is refused half way" {
+  # Refused on each page in turn: the first entry's, so that nothing is done; the others', so that it is undone.
+  local page pages
+  pages=$(symbol_pages "$HELPERS/crowded" | awk '{ print $2 }' | sort -u)
+  [[ $(getconf PAGESIZE) == 4096 ]] || skip "pages are too large here"
+  assert [ "$(wc -l <<<"$pages")" -gt 1 ]
+  for page in $pages; do
+    refused "$HELPERS/deny_mprotect" "$page" "$HELPERS/crowded"
+    [[ $refusal == *' mprotect refuses it: Permission denied;'* ]] || fail "$refusal"
+  done
+}
+
+# At most half of the limit: the program needs the rest.
+@test "a smaller reservation where address space is limited, and silently so" {
+  local limit size
+  for limit in 8 15 16 100; do
+    run --separate-stderr preloaded bash -c 'ulimit -v "$0"; exec "$@"' $((limit << 20)) \
+      "$HELPERS/told" maps - now "$POINTERS"
+    assert_success
+    assert_equal "$stderr" ''
+    assert_line 'default: 7 in libtsfnguard.so'
+    size=$(reservations <<<"$output")
+    assert [ "$size" -ge 4 ]
+    assert [ "$size" -le $((limit / 2)) ]
+  done
+  run --separate-stderr preloaded "$HELPERS/told" maps -
+  assert_equal "$(reservations <<<"$output")" 16384
+}
+
+@test "refuses where there is too little address space" {
+  local limit
+  for limit in 1 3 7; do
+    refused bash -c 'ulimit -v "$0"; exec "$@"' $((limit << 20)) "$HELPERS/told"
+    [[ $refusal == "tsfn-guard[PID]: not armed in $HELPERS/told: needed 4 GiB of address space for handles"*", found "*\
+"; raise the limit on virtual memory"*"(ulimit -v, RLIMIT_AS); it runs unguarded" ]] || fail "$refusal"
+  done
+}
+
+@test "two copies of the library do not get in each other's way" {
+  cp "$TG_LIB" "$BATS_TEST_TMPDIR/copy.so"
+  LD_PRELOAD="$TG_LIB $BATS_TEST_TMPDIR/copy.so" run --separate-stderr timeout 20 "$HELPERS/told" now "$NOW"
+  assert_success
+  assert_equal "$(probed)" "$(answers guard)"
+}

@@ -1,0 +1,7 @@
+/* To be preloaded: defines one of the seven, as a naive guard would. */
+#include "answers.h"
+
+int napi_call_threadsafe_function(void);
+int napi_call_threadsafe_function(void) {
+  return INTRUDER_ANSWERS;
+}

@@ -1,0 +1,3 @@
+// Copies /proc/self/maps to stdout.
+'use strict';
+process.stdout.write(require('fs').readFileSync('/proc/self/maps'));
