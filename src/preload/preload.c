@@ -135,11 +135,12 @@ static bool find_functions(const struct runtime_object *object) {
   return false;
 }
 
-static const char *not_taken(void) {
-  if (dlsym == NULL) return "dlsym";
-  for (size_t i = 0; i < TG_FUNCTIONS; i++)
-    if (dlsym(RTLD_DEFAULT, tg_redirections[i].name) != tg_redirections[i].replacement)
-      return tg_redirections[i].name;
+/* A redirection that did not take, and what dlsym finds instead; NULL: all have taken. */
+static const struct tg_redirection *not_taken(const void **found) {
+  for (size_t i = 0; i < TG_FUNCTIONS; i++) {
+    *found = dlsym == NULL ? NULL : dlsym(RTLD_DEFAULT, tg_redirections[i].name);
+    if (*found != tg_redirections[i].replacement) return &tg_redirections[i];
+  }
   return NULL;
 }
 
@@ -149,11 +150,20 @@ static bool redirect(const struct runtime_object *object) {
            "allow it in the security policy (SELinux: execmod)");
     return false;
   }
-  const char *culprit = not_taken();
+  const void *found;
+  const struct tg_redirection *culprit = not_taken(&found);
   if (culprit == NULL) return true;
   tg_redirect_undo(&object->image, tg_redirections, TG_FUNCTIONS);
-  refuse(object, "that dlsym finds the guard's functions", "another definition of ", culprit,
-         "remove the other preloaded library that defines it");
+  char place[1024] = "the main program";
+  tg_addon_find_path(found, place, sizeof place);
+  struct tg_text definition;
+  definition.length = 0;
+  tg_text_add(&definition, culprit->name);
+  tg_text_add(&definition, " in ");
+  tg_text_add(&definition, place);
+  definition.bytes[definition.length] = '\0';
+  refuse(object, "that dlsym finds the guard's functions", "another definition of ", definition.bytes,
+         "remove the other preloaded library, or link the program without taking the function's address");
   return false;
 }
 

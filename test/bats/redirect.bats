@@ -216,7 +216,8 @@ Node-API version 4 and newer has, found no napi_$name; use an unmodified Node.js
     assert_equal "$(probed)" "$(answers runtime | sed 's/^call: .*/call: intruder/')"
     assert_equal "${#stderr_lines[@]}" 1
     [[ $stderr == *": not armed in $HELPERS/libfakenode-gnu-separate.so: needed that dlsym finds the guard's \
-functions, found another definition of napi_call_threadsafe_function"*'; remove the other '*'; it runs unguarded' ]] ||
+functions, found another definition of napi_call_threadsafe_function in $HELPERS/libintruder.so; remove the other \
+preloaded library, "*'; it runs unguarded' ]] ||
       fail "$stderr"
     TSFN_GUARD_OPTIONS=require=1 LD_PRELOAD=$order run --separate-stderr timeout 20 "$HELPERS/linked-gnu-separate"
     assert_equal "$status" 78
@@ -234,7 +235,7 @@ functions, found another definition of napi_call_threadsafe_function"*'; remove 
   assert_success
   [[ $output == *' takes-address '* ]] || skip "this linker gives the program no definition of its own"
   refused "$HELPERS/takes-address"
-  [[ $refusal == *', found another definition of napi_ref_threadsafe_function'* ]] || fail "$refusal"
+  [[ $refusal == *', found another definition of napi_ref_threadsafe_function in the main program; '* ]] || fail "$refusal"
 }
 
 @test "refuses where mprotect is refused, and leaves every page as it was" {
