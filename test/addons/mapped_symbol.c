@@ -1,0 +1,6 @@
+/* Registered by the symbol napi_register_module_v1, as addons are nowadays. */
+#include "mapped.h"
+
+NAPI_MODULE_INIT() {
+  return init_mapped(env, exports);
+}

@@ -1,0 +1,58 @@
+# process.exit() runs no finalizer, and natively callers go on getting ok; so a static destructor that joins them
+# hangs. And ends that come from within call_js_cb.
+#
+# Natively, process.exit() hangs 10 of 10 on every runtime while static destructors join callers. Within a worker's
+# call_js_cb, process.exit() or worker.terminate() with three callers on a full queue hangs mostly, and on
+# Node >= 24 in some runs not (chance decides how many are blocked at the end); so that is only printed.
+
+load ../helper
+load lifetime
+
+# Nothing is finalized at exit, and what waits in the queue stays there.
+unfinished() {
+  echo "functions=1 finalized_once=0 foreign=0 disordered=0 late=0 lost=4"
+  echo "delivered=$1 drained=0"
+  threads 3
+}
+
+@test "natively: exit hangs in static destructors that join callers, on every Node" {
+  natively_dies lifetime-exit.js blocked within
+  [[ ! -e $TEST_ADDONS/static_thread.node ]] || natively_dies lifetime-exit.js static
+}
+
+@test "guarded: exit ends a static std::jthread that calls until it is told closing" {
+  [[ -e $TEST_ADDONS/static_thread.node ]] || skip "static_thread.node was not built (needs a C++ compiler)"
+  for _ in $(seq "$(repetitions 5)"); do
+    expect_guarded lifetime-exit.js static <<<'static thread: closing'
+  done
+}
+
+@test "guarded: exit wakes callers blocked on a full queue, which a static destructor joins" {
+  for _ in $(seq "$(repetitions 5)"); do
+    expect_guarded lifetime-exit.js blocked <<<"$(unfinished 0)"
+  done
+}
+
+@test "guarded: process.exit() within call_js_cb" {
+  for _ in $(seq "$(repetitions 5)"); do
+    expect_guarded lifetime-exit.js within <<<"$(unfinished 3)"
+  done
+}
+
+@test "natively: process.exit() or worker.terminate() within a worker's call_js_cb may hang" {
+  native_may_die lifetime-exit.js worker-exit worker-terminate
+}
+
+@test "guarded: process.exit() within call_js_cb in a worker" {
+  for _ in $(seq "$(repetitions 5)"); do
+    expect_guarded lifetime-exit.js worker-exit <<<"worker: 7
+$(functions 1; echo delivered=N drained=N; threads 3)"
+  done
+}
+
+@test "guarded: worker.terminate() within call_js_cb" {
+  for _ in $(seq "$(repetitions 5)"); do
+    expect_guarded lifetime-exit.js worker-terminate <<<"worker: 1
+$(functions 1; echo delivered=N drained=N; threads 3)"
+  done
+}

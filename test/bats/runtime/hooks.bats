@@ -1,0 +1,134 @@
+# Addon code that runs while its environment ends, or that a function's own callbacks call: cleanup hooks and
+# finalizers that join or release, the drain, and all seven functions from every callback.
+#
+# Natively: hooks and finalizers that join blocked callers hang on every runtime, and callers that are not blocked
+# are joined well. A finalizer of a wrapped object or of instance data that releases hangs 10 of 10 on 24.21 and 26,
+# but not on 24.13.0. A finalize_cb that releases another function: SIGABRT in every run on Node < 24.14. Node < 24.14
+# finalizes before it drains, so joining threads that wait for their delivery hangs there, and items meet a context
+# that is finalized. The lock cases died with SIGABRT or hung on Node < 24.14, though not always.
+
+load ../helper
+load lifetime
+
+# told_after DRAINED THREADS: what blocked or calling threads and their one function come to.
+told_after() {
+  functions 1
+  echo "delivered=$1 drained=$1"
+  threads "$2"
+}
+
+drained() {
+  functions 1
+  echo "delivered=$1 drained=$1"
+  threads_without_closing "$2"
+}
+
+hooks() {
+  expect_guarded lifetime-hooks.js "$@"
+}
+
+@test "natively: joining blocked callers from a hook or a finalizer hangs, on every Node" {
+  natively_dies lifetime-hooks.js hookBlocked asyncHookBlocked joinAtEnd joinAtAbort
+  natively_survives lifetime-hooks.js hook asyncHook
+}
+
+@test "guarded: a cleanup hook joins the producers" {
+  hooks hook <<<"$(told_after N 3)"
+  hooks hookBlocked <<<"$(told_after 2 3)"
+}
+
+@test "guarded: an async cleanup hook joins the producers" {
+  hooks asyncHook <<<"$(told_after N 3)"
+  hooks asyncHookBlocked <<<"$(told_after 2 3)"
+}
+
+@test "guarded: finalize_cb joins threads that are blocked inside a call" {
+  hooks joinAtEnd <<<"$(told_after 2 3)"
+  hooks joinAtAbort <<<"$(told_after 2 3)"
+}
+
+@test "natively: a finalizer that releases a live function hangs on Node >= 24.14" {
+  if runtime_frees_closed; then
+    natively_survives lifetime-hooks.js wrapped instanceData
+  else
+    natively_dies lifetime-hooks.js wrapped instanceData
+  fi
+}
+
+@test "guarded: the finalizer of a wrapped object or of instance data releases a live function" {
+  hooks wrapped <<<"finalizer: release=0
+$(drained 0 0)"
+  hooks instanceData <<<"finalizer: release=0
+$(drained 0 0)"
+}
+
+@test "natively: one function's finalize_cb that releases another dies on Node < 24.14" {
+  if runtime_frees_closed; then
+    natively_dies lifetime-hooks.js finalizerNewer
+  else
+    natively_survives lifetime-hooks.js finalizerNewer
+  fi
+}
+
+@test "guarded: one function's finalize_cb releases another" {
+  hooks finalizerNewer <<<"$(functions 2; echo delivered=0 drained=0; threads 0)"
+}
+
+@test "natively: finalize_cb comes before the drain on Node < 24.14" {
+  for case in drainAtEnd drainAtAbort drainInWorker; do
+    run native lifetime-hooks.js "$case"
+    assert_success
+    if runtime_frees_closed; then
+      assert_line 'functions=1 finalized_once=1 foreign=0 disordered=0 late=10 lost=0'
+    else
+      assert_line "$(functions 1)"
+    fi
+  done
+}
+
+@test "guarded: what is left in the queue is drained before finalize_cb" {
+  hooks drainAtEnd <<<"$(drained 10 1)"
+  hooks drainAtAbort <<<"$(drained 10 1)"
+  hooks drainInWorker <<<"$(drained 10 1)"
+}
+
+@test "natively: joining threads that wait for their delivery hangs on Node < 24.14" {
+  if runtime_frees_closed; then
+    natively_dies lifetime-hooks.js awaitAtEnd awaitAtAbort
+  else
+    natively_survives lifetime-hooks.js awaitAtEnd awaitAtAbort
+  fi
+}
+
+@test "guarded: threads that wait for their item's NULL-env delivery get it before finalize_cb joins them" {
+  hooks awaitAtEnd <<<"$(drained 4 4)"
+  hooks awaitAtAbort <<<"$(drained 4 4)"
+}
+
+# Statuses: 0 ok, 1 invalid_arg, 16 closing. A release after the end is ok once for the count that a call consumed.
+@test "guarded: all seven functions from call_js_cb, the drain and finalize_cb" {
+  local open='create=0 acquire=0 call=0,0 release=0 context=0,right ref=0 unref=0'
+  local first='create=0 acquire=16 call=16,1 release=0 context=0,right ref=0 unref=0'
+  local first_uncounted='create=0 acquire=16 call=16,1 release=1 context=0,right ref=0 unref=0'
+  local later='create=0 acquire=16 call=1,1 release=1 context=0,right ref=0 unref=0'
+  hooks probe <<<"call_js_cb: $open
+finalize_cb: $first_uncounted
+$(functions 1; echo delivered=1 drained=0; threads_without_closing 1)"
+  hooks probeAtEnd <<<"drain: $first
+finalize_cb: $later
+$(drained 1 1)"
+  hooks probeAtAbort <<<"drain: $first
+finalize_cb: $later
+$(drained 1 1)"
+}
+
+@test "natively: threads and callbacks that take the addon's lock may die" {
+  native_may_die lifetime-hooks.js lockAtEnd lockAtAbort
+}
+
+@test "guarded: threads and callbacks that take the addon's lock do not deadlock" {
+  for _ in $(seq "$(repetitions 3)"); do
+    hooks lockAtEnd <<<"$(told_after N 4)"
+    hooks lockAtAbort <<<"$(told_after N 4)"
+  done
+}

@@ -1,0 +1,50 @@
+# Test 6 of the matrix: only workers load the addon, and Node unloads it when they end, while their threads run its
+# code for 300 ms more. Loaded again afterwards, for both ways of registering a module.
+#
+# Natively SIGSEGV (seldom SIGABRT) 5 of 5 on every runtime for both ways of registering; without outstanding counts
+# the addon is unloaded, and loaded again, without a fault.
+
+load ../helper
+load lifetime
+
+# On a busy machine a thread may end after the next worker has begun.
+transcript() {
+  grep -v '^tsfn-guard\[' <<<"$output" | LC_ALL=C sort
+}
+
+told='thread: closing=1 wrong=0'
+
+@test "natively: the thread's code is unmapped under it, on every Node" {
+  natively_dies lifetime-mapped.js 'mapped_symbol start' 'mapped_constructor start'
+}
+
+@test "guarded: registered by symbol: stays mapped, and can be loaded again" {
+  expect_guarded lifetime-mapped.js mapped_symbol start <<<"loaded
+loaded
+loaded
+$told
+$told
+$told"
+}
+
+@test "guarded: registered by constructor, nothing outstanding: unloaded as ever, and can be loaded again" {
+  expect_guarded lifetime-mapped.js mapped_constructor startAndFinish <<<'loaded
+loaded
+loaded'
+}
+
+# Known: it had to stay mapped for its thread, its constructor does not run again, and Node refuses it.
+@test "guarded: registered by constructor, counts outstanding: stays mapped, and Node refuses to load it again" {
+  local refused="Module did not self-register: 'mapped_constructor.node'."
+  expect_guarded lifetime-mapped.js mapped_constructor start <<<"$refused
+$refused
+loaded
+$told"
+}
+
+@test "guarded, pin=0: as natively" {
+  for addon in mapped_symbol mapped_constructor; do
+    TSFN_GUARD_OPTIONS=pin=0 run guarded lifetime-mapped.js "$addon" start
+    assert died "$status"
+  done
+}

@@ -1,0 +1,60 @@
+// Threads blocked on a full queue.
+// node lifetime-blocked.js abort|worker|natural THREADS   all of them are blocked when the function ends thus
+// node lifetime-blocked.js flow                           8 producers of 2,000 items on a queue of 50, no teardown
+// node lifetime-blocked.js recycle                        the slot's next tenants come while 200 threads wake up
+'use strict';
+const { Worker, isMainThread, parentPort } = require('worker_threads');
+const addon = require(`${process.env.TEST_ADDONS}/lifetime.node`);
+
+const ending = process.argv[2];
+const threads = Number(process.argv[3]);
+
+// The loop has turned for the last time when the threads begin: nobody makes room.
+function blockAtEnd() {
+  const tsfn = addon.create({ queue: 4, count: threads });
+  addon.unref(tsfn);
+  addon.startInHook(tsfn, 'produce', threads, 0, 4);
+}
+
+function endWorker() {
+  const worker = new Worker(__filename, { argv: process.argv.slice(2) });
+  worker.once('message', () => worker.terminate());
+}
+
+function abort() {
+  const tsfn = addon.create({ queue: 4, count: threads + 1 });
+  addon.start(tsfn, 'produce', threads);
+  addon.waitBlocked(tsfn);
+  addon.abort(tsfn);
+}
+
+function flow() {
+  addon.start(addon.create({ queue: 50, count: 8 }), 'produce', 8, 2000);
+}
+
+// The threads share one count, which the abort takes; so nothing but their sleep keeps the slot from its next
+// tenant. They are kept from waking up until so many slots have become free after theirs that theirs would have
+// been the first to be used again, by a function that is open and has room in its queue.
+async function recycle() {
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  const createMany = (length) => Array.from({ length }, () => addon.create({ count: 1 }));
+  const tsfn = addon.create({ queue: 1, count: 1 });
+  addon.start(tsfn, 'produce', 200);
+  addon.waitBlocked(tsfn);
+  addon.freeze(tsfn);
+  addon.abort(tsfn);
+  await sleep(20);
+  createMany(8000).forEach((gone) => addon.abort(gone));
+  await sleep(100);
+  const open = createMany(3000);
+  addon.thaw();
+  await sleep(100);
+  open.forEach((over) => addon.abort(over));
+}
+
+if (isMainThread) {
+  ({ abort, worker: endWorker, natural: blockAtEnd, flow, recycle })[ending]();
+} else {
+  blockAtEnd();
+  setInterval(() => parentPort.postMessage('terminate me'), 10);
+}

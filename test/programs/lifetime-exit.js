@@ -1,0 +1,44 @@
+// Ends that run no finalizer, or that come from within a callback.
+// node lifetime-exit.js static|blocked|within|worker-exit|worker-terminate
+'use strict';
+const { Worker, workerData, parentPort } = require('worker_threads');
+const load = (name) => require(`${process.env.TEST_ADDONS}/${name}.node`);
+
+// A static std::jthread calls until it is told closing; static destructors join it.
+function staticThread() {
+  load('static_thread').start();
+  setTimeout(() => process.exit(0), 100);
+}
+
+// The addon's destructor joins three threads that are blocked on a full queue.
+function blocked(addon) {
+  const tsfn = addon.create({ queue: 4, count: 3 });
+  addon.start(tsfn, 'produce', 3);
+  addon.waitBlocked(tsfn);
+  process.exit(0);
+}
+
+// Three threads call, bounded, and the third delivery ends it all.
+function endWithin(addon, end) {
+  let calls = 0;
+  const tsfn = addon.create({ queue: 4, count: 3, callback: () => ++calls === 3 && end() });
+  addon.start(tsfn, 'produce', 3);
+}
+
+function inWorker(addon) {
+  const worker = new Worker(__filename, { workerData: process.argv[2] });
+  worker.on('message', () => worker.terminate());
+  worker.on('exit', (code) => console.log(`worker: ${code}`));
+}
+
+const addon = process.argv[2] === 'static' ? null : load('lifetime');
+const askToTerminate = () => {
+  parentPort.postMessage('terminate me');
+  for (;;); // the callback never returns by itself
+};
+if (workerData === 'worker-exit') endWithin(addon, () => process.exit(7));
+else if (workerData === 'worker-terminate') endWithin(addon, askToTerminate);
+else if (process.argv[2] === 'static') staticThread();
+else if (process.argv[2] === 'blocked') blocked(addon);
+else if (process.argv[2] === 'within') endWithin(addon, () => process.exit(0));
+else inWorker(addon);

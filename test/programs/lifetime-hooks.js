@@ -1,0 +1,117 @@
+// Addon code that runs while its environment ends, or that a function's own callbacks call.
+// node lifetime-hooks.js CASE
+'use strict';
+const { Worker, isMainThread } = require('worker_threads');
+const addon = require(`${process.env.TEST_ADDONS}/lifetime.node`);
+
+// A function that does not keep the loop alive, with `count` counts.
+function quiet(count, options) {
+  const tsfn = addon.create({ count, ...options });
+  addon.unref(tsfn);
+  return tsfn;
+}
+
+// A function with `items` in its queue and `count` counts.
+function filled(items, count, options) {
+  const tsfn = addon.create({ count: count + 1, ...options });
+  addon.start(tsfn, 'produce', 1, items);
+  addon.join(tsfn);
+  return tsfn;
+}
+
+// The same at the very end of the environment, where the loop turns no more.
+function filledAtEnd(items, count, options) {
+  addon.startInHook(quiet(count + 1, options), 'produce', 1, items, items);
+}
+
+const cases = {
+  // A hook of the addon's own, added before the create, joins the producers: calling ones, and blocked ones.
+  hook() {
+    addon.joinInHook();
+    addon.start(quiet(3), 'call', 3);
+    setTimeout(() => {}, 50);
+  },
+  hookBlocked() {
+    addon.joinInHook();
+    addon.startInHook(quiet(3, { queue: 2 }), 'produce', 3, 0, 2);
+  },
+  asyncHook() {
+    addon.joinInAsyncHook();
+    addon.start(quiet(3), 'call', 3);
+    setTimeout(() => {}, 50);
+  },
+  asyncHookBlocked() {
+    addon.joinInAsyncHook();
+    addon.startInHook(quiet(3, { queue: 2 }), 'produce', 3, 0, 2);
+  },
+
+  // A finalizer releases a function that is still alive.
+  wrapped() {
+    globalThis.kept = addon.wrap(quiet(1));
+  },
+  instanceData() {
+    addon.instanceData(quiet(1));
+  },
+  finalizerNewer() {
+    quiet(1, { releases: quiet(1) });
+  },
+
+  // finalize_cb joins threads that are blocked inside a call.
+  joinAtEnd() {
+    addon.startInHook(quiet(3, { queue: 2, joins: 1 }), 'produce', 3, 0, 2);
+  },
+  joinAtAbort() {
+    const tsfn = addon.create({ count: 4, queue: 2, joins: 1 });
+    addon.start(tsfn, 'produce', 3);
+    addon.waitBlocked(tsfn);
+    addon.abort(tsfn);
+  },
+
+  // finalize_cb joins threads that wait for the delivery of their item, which comes with a NULL env.
+  awaitAtEnd() {
+    addon.startInHook(quiet(4, { joins: 1 }), 'await', 4, 0, 4);
+  },
+  awaitAtAbort() {
+    const tsfn = addon.create({ count: 5, joins: 1 });
+    addon.start(tsfn, 'await', 4);
+    addon.waitAccepted(tsfn, 4);
+    addon.abort(tsfn);
+  },
+
+  // Items are left in the queue when the function ends.
+  drainAtEnd() {
+    filledAtEnd(10, 1);
+  },
+  drainAtAbort() {
+    addon.abort(filled(10, 2));
+  },
+  drainInWorker() {
+    if (isMainThread) new Worker(__filename, { argv: process.argv.slice(2) });
+    else filledAtEnd(10, 1);
+  },
+
+  // All seven functions from call_js_cb, the drain and finalize_cb.
+  probe() {
+    const tsfn = filled(1, 1, { probes: 1 });
+    setTimeout(() => addon.release(tsfn), 50);
+  },
+  probeAtEnd() {
+    filledAtEnd(1, 1, { probes: 1 });
+  },
+  probeAtAbort() {
+    addon.abort(filled(1, 2, { probes: 1 }));
+  },
+
+  // The callbacks take the lock that the threads hold around their calls.
+  lockAtEnd() {
+    addon.start(quiet(4, { locks: 1 }), 'lock', 4);
+    setTimeout(() => {}, 50);
+  },
+  lockAtAbort() {
+    const tsfn = addon.create({ count: 5, locks: 1 });
+    addon.start(tsfn, 'lock', 4);
+    setTimeout(() => addon.abort(tsfn), 50);
+  },
+};
+
+cases[process.argv[2]]();

@@ -1,0 +1,22 @@
+// A thread_count of 1 shared by 8 threads, ended by abort or with its worker; every thread goes on calling.
+// node lifetime-shared.js abort|worker
+'use strict';
+const { Worker, isMainThread, parentPort } = require('worker_threads');
+const addon = require(`${process.env.TEST_ADDONS}/lifetime.node`);
+
+function share() {
+  const tsfn = addon.create({ count: 1 });
+  addon.start(tsfn, 'hammer', 8, 20000);
+  addon.waitAccepted(tsfn, 80);
+  return tsfn;
+}
+
+if (!isMainThread) {
+  share();
+  parentPort.postMessage('running');
+} else if (process.argv[2] === 'worker') {
+  const worker = new Worker(__filename);
+  worker.once('message', () => worker.terminate());
+} else {
+  addon.abort(share());
+}
