@@ -2,7 +2,8 @@
  * themselves in different ways.
  *
  * Exports: start(): a thread calls every millisecond until some time after it was told closing;
- * startAndFinish(): a thread calls once, releases, and is joined, so that nothing is outstanding. */
+ * startAndFinish(): a thread calls once, releases, and is joined, so that nothing is outstanding;
+ * create(): no thread, and the count is never given back. */
 #ifndef TEST_MAPPED_H
 #define TEST_MAPPED_H
 
@@ -46,11 +47,16 @@ static inline void *call_and_release(void *tsfn) {
   return NULL;
 }
 
-static inline pthread_t start_mapped_thread(napi_env env, void *(*run)(void *)) {
+static inline napi_threadsafe_function create_mapped(napi_env env) {
   napi_threadsafe_function tsfn;
-  pthread_t thread;
   MUST(env, napi_create_threadsafe_function(env, NULL, NULL, make_string(env, "mapped"), 0, 1, NULL, NULL,
                                             NULL, on_mapped_call, &tsfn));
+  return tsfn;
+}
+
+static inline pthread_t start_mapped_thread(napi_env env, void *(*run)(void *)) {
+  napi_threadsafe_function tsfn = create_mapped(env);
+  pthread_t thread;
   if (pthread_create(&thread, NULL, run, (void *)tsfn) != 0) abort();
   return thread;
 }
@@ -67,8 +73,15 @@ static inline napi_value mapped_start_and_finish(napi_env env, napi_callback_inf
   return NULL;
 }
 
+static inline napi_value mapped_create(napi_env env, napi_callback_info info) {
+  (void)info;
+  MUST(env, napi_unref_threadsafe_function(env, create_mapped(env)));
+  return NULL;
+}
+
 static inline napi_value init_mapped(napi_env env, napi_value exports) {
   export_function(env, exports, "start", mapped_start);
+  export_function(env, exports, "create", mapped_create);
   export_function(env, exports, "startAndFinish", mapped_start_and_finish);
   return exports;
 }

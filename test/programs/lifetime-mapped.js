@@ -1,5 +1,5 @@
 // Only workers load the addon; each starts a thread and ends at once. The thread lives on for a while.
-// node lifetime-mapped.js ADDON start|startAndFinish
+// node lifetime-mapped.js ADDON start|startAndFinish|create
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');
 const [, , name, action] = process.argv;

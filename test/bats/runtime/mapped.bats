@@ -33,6 +33,14 @@ loaded
 loaded'
 }
 
+# Usual at teardown: created, unref'd, never released. No other thread has used it, so nothing may still run the code,
+# and keeping it mapped would break the next worker.
+@test "guarded: registered by constructor, a count that no other thread has used: can be loaded again" {
+  expect_guarded lifetime-mapped.js mapped_constructor create <<<'loaded
+loaded
+loaded'
+}
+
 # Known: it had to stay mapped for its thread, its constructor does not run again, and Node refuses it.
 @test "guarded: registered by constructor, counts outstanding: stays mapped, and Node refuses to load it again" {
   local refused="Module did not self-register: 'mapped_constructor.node'."
