@@ -1,0 +1,61 @@
+// The contract's table: for one state, every operation on a handle in that state, from the loop thread and from
+// another thread. Each gets its own fresh handle. Prints "operation: answer on the loop thread, answer elsewhere".
+// Arguments: the state, and the one operation to do if not all.
+'use strict';
+const { create, createWatched, run, runOn, log, turns, main } = require('./script.js');
+
+const operations = ['call', 'callBlocking', 'acquire', 'release', 'abort', 'getContext', 'getContextNullResult',
+  'ref', 'unref'];
+const REST = 4096; // so many slots lie free before the oldest is used again
+
+const quiet = { func: () => {}, finalize: 'silent', label: 'mine' };
+
+async function closed(threads) {
+  const { handle, finalized } = createWatched({ ...quiet, threads });
+  run(handle, 'abort');
+  await finalized;
+  await turns(2);
+  return handle;
+}
+
+// thread_count is 2 before the operation, in every state that has counts.
+const states = {
+  open: () => create({ ...quiet, threads: 2 }),
+
+  // The abort has been asked for, and the loop cannot turn before the operation is done.
+  closing: () => {
+    const handle = create({ ...quiet, threads: 3 });
+    run(handle, 'abort');
+    return handle;
+  },
+
+  closed: () => closed(3),
+
+  stale: () => closed(1),
+
+  // The slot serves another thread-safe function by now, whose context must not be seen.
+  reused: async () => {
+    const handle = await closed(1);
+    const other = { ...quiet, label: 'other' };
+    const rest = Array.from({ length: REST }, () => create(other));
+    for (const one of rest) run(one, 'abort');
+    await turns(4);
+    while (run(handle, 'getContext').startsWith('ok')) create(other);
+    return handle;
+  },
+
+  null: () => 0n,
+
+  garbage: () => 0xdeadbeefdead0n,
+};
+
+async function table(state, chosen) {
+  for (const operation of chosen === undefined ? operations : [chosen]) {
+    const here = run(await states[state](), operation, 1);
+    const there = runOn('other', await states[state](), operation, 1);
+    log(`${operation}: ${here}, ${there}`);
+  }
+  process.exit();
+}
+
+main(Object.fromEntries(Object.keys(states).map((state) => [state, (chosen) => table(state, chosen)])));
