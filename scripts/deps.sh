@@ -12,6 +12,7 @@ usage: scripts/deps.sh NAME…
   test-tools    bats, cmocka, valgrind, gdb, clang-format, … and npm
   headers       a directory with node_api.h, printed as the last line
   addon-api     node-addon-api, for the C++ test addons
+  fast-check    fast-check, for the property tests
   runtimes      the node binaries the tests run under
   demo-node     one affected node, for quickstart.sh
   debian-node   Debian's node 18 with its libnode.so.108, unpacked, not installed;
@@ -60,6 +61,8 @@ test_tools() {
   apt_need bats:bats /usr/lib/bats/bats-assert/load.bash:bats-assert /usr/lib/bats/bats-support/load.bash:bats-support \
     /usr/include/cmocka.h:libcmocka-dev c++:g++ valgrind:valgrind gdb:gdb python3:python3 readelf:binutils \
     clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck
+  # Without these the fuzz tests are skipped.
+  (apt_need clang-14:clang-14 :libclang-rt-14-dev) || say "no clang-14 with libFuzzer here: the fuzz tests will be skipped"
   have npm || apt_need node:nodejs npm:npm
 }
 
@@ -168,6 +171,7 @@ for name in "$@"; do
     test-tools) test_tools ;;
     headers) headers ;;
     addon-api) npm_tree addon-api ;;
+    fast-check) npm_tree fast-check ;;
     runtimes) npm_tree "runtimes$(arch_suffix)" ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;
     debian-node) debian_node ;;

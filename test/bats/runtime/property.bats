@@ -1,0 +1,46 @@
+# Random sequences of the seven functions from JavaScript, a worker and native threads (test/property, with
+# fast-check), guarded: every answer, delivery and finalizer is what the contract says.
+#
+# Seen natively with this seed: the first sequence dies on every runtime (SIGABRT on the main thread, SIGSEGV with a
+# worker), as its third operation or so is a misuse.
+#
+# A failure prints seed and path; SEED=… REPLAY=path in the environment repeats just that sequence.
+
+load ../helper
+
+setup() {
+  export FAST_CHECK=$TG_SOURCE/build/deps/npm/fast-check/package.json
+  [[ -d ${FAST_CHECK%/*}/node_modules ]] || skip "fast-check is not fetched; scripts/deps.sh fast-check fetches it"
+  export EVENTS=$BATS_TEST_TMPDIR/events SEED=${SEED:-1}
+}
+
+# property HOW PROPERTY RUNS: HOW is native or guarded. What it says is on stderr; stdout is for the events.
+property() {
+  RUNS=$3 "$1" ../property/property.js "$2" >"$EVENTS"
+}
+
+# holds PROPERTY RUNS
+holds() {
+  local runs
+  runs=$(repetitions "$2")
+  TG_TIMEOUT=$((60 * ${TG_REPEAT:-1})) run property guarded "$1" "$runs"
+  assert_success
+  assert_line "$runs sequences"
+}
+
+@test "natively: not so" {
+  TG_TIMEOUT=10 run property native main 200
+  assert_failure
+}
+
+@test "200 sequences on the main thread" {
+  holds main 200
+}
+
+@test "100 sequences with deadlock=status" {
+  DEADLOCK=status TSFN_GUARD_OPTIONS=deadlock=status holds main 100
+}
+
+@test "30 sequences that go on after their worker's end" {
+  holds worker 30
+}

@@ -1,0 +1,580 @@
+/* Drives the core on the fake runtime, and beside it the reference, by the same sequence of operations, and
+ * compares every answer, delivery, finalizer, context, handle and ref state. One real thread plays three.
+ *
+ * Input: two bytes of settings, then four bytes a step: what, who, on which handle, and an argument. An item
+ * or a finalizer may carry an action, which is done in its callback. With FUZZ_TRACE set every step is
+ * printed. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_runtime.h"
+#include "pretended_threads.h"
+#include "reference.h"
+
+enum operation {
+  CALL,
+  CALL_BLOCKING,
+  ACQUIRE,
+  RELEASE,
+  ABORT,
+  GET_CONTEXT,
+  REF,
+  UNREF,
+  CREATE,
+  OPERATIONS_IN_CALLBACKS,
+  /* Only as steps of their own: */
+  GET_CONTEXT_NULL = OPERATIONS_IN_CALLBACKS,
+  TURN,
+  END_ENV,
+  OPEN_ENV,
+  ALLOCATIONS,
+  REFUSE_CREATE,
+  OPERATIONS,
+  /* Not operations, but what events tell of: */
+  DELIVER = OPERATIONS,
+  FINALIZE,
+  KINDS
+};
+
+static const char *const kind_names[KINDS] = {
+    "call", "call_blocking", "acquire", "release",          "abort",   "get_context",
+    "ref",  "unref",         "create",  "get_context_null", "turn",    "end_env",
+    "open", "allocations",   "refuse",  "deliver",          "finalize"};
+
+/* What to do, and what to do it to. */
+struct action {
+  uint8_t operation, target, argument;
+};
+
+static const struct action no_action = {OPERATIONS, 0, 0};
+
+/* What happened in a world. `value` is the context, the function's number, the item and so on. */
+struct event {
+  int kind, thread, slot, generation, status, value;
+  bool no_memory; /* this failed for want of memory: only the core knows when it allocates */
+};
+
+enum { NO_CALLBACK = ~0U, EVENTS = 8192, FUNCTIONS = 64, ITEMS = 512, STEPS = 400 };
+
+/* One of two: the core, or the reference. Both get the same actions. */
+struct world {
+  struct event events[EVENTS];
+  unsigned event_count;
+  struct reference_handle handles[FUNCTIONS];
+  unsigned functions, items;
+  struct action item_actions[ITEMS];
+  struct action finalizer_actions[FUNCTIONS];
+};
+
+static struct world real, model;
+static struct world *world; /* the one that acts */
+static struct tg_guard *guard;
+static struct fake_env *envs[REFERENCE_ENVS];
+static unsigned in_callback_of; /* the number of the function whose callback runs, or NO_CALLBACK */
+static bool ending, traced;
+static unsigned step_began; /* where this step's events begin, in both worlds */
+
+/* ---- Events ---- */
+
+static void print_events(const char *name, const struct world *from, unsigned first, unsigned end) {
+  for (unsigned i = first; i < end; i++) {
+    const struct event *event = &from->events[i];
+    fprintf(stderr, "%s %3u: thread %d %s %d.%d: %d, value %d%s\n", name, i, event->thread,
+            kind_names[event->kind], event->slot, event->generation, event->status, event->value,
+            event->no_memory ? ", no memory" : "");
+  }
+}
+
+static void tell(struct event event) {
+  if (world->event_count == EVENTS) abort();
+  event.thread = (int)pretended_thread;
+  world->events[world->event_count++] = event;
+}
+
+static bool events_equal(void) {
+  if (real.event_count != model.event_count) return false;
+  for (unsigned i = step_began; i < real.event_count; i++) {
+    const struct event *a = &real.events[i], *b = &model.events[i];
+    if (a->kind != b->kind || a->thread != b->thread || a->slot != b->slot ||
+        a->generation != b->generation || a->status != b->status || a->value != b->value)
+      return false;
+  }
+  return true;
+}
+
+static void fail(const char *what) {
+  print_events("both     ", &real, 0, step_began);
+  print_events("core     ", &real, step_began, real.event_count);
+  print_events("reference", &model, step_began, model.event_count);
+  fprintf(stderr, "fuzz_guard: %s\n", what);
+  abort();
+}
+
+static void demand(bool holds, const char *what) {
+  if (!holds) fail(what);
+}
+
+/* ---- Handles ---- */
+
+/* docs/design.md: base + 16 * (generation * slots + index). */
+static napi_threadsafe_function real_handle(struct reference_handle handle) {
+  uintptr_t number = (uintptr_t)handle.generation << guard->table.index_bits | handle.slot;
+  return (napi_threadsafe_function)(guard->table.base + (number << TG_HANDLE_SHIFT));
+}
+
+/* The value a target byte means, for both worlds: mostly one of the handles given out, the latest first; else
+ * any slot and generation, or what is no handle at all (NULL and others). In a callback 0 means the function
+ * itself. */
+struct value {
+  struct reference_handle handle;
+  napi_threadsafe_function bits;
+};
+
+static struct value no_handle(unsigned choice) {
+  uintptr_t base = guard->table.base, end = base + (guard->table.handles << TG_HANDLE_SHIFT);
+  const uintptr_t bits[] = {0,   base + 1, base + 8, base - 16,
+                            end, end + 16, 16,       UINTPTR_MAX & ~(uintptr_t)15};
+  /* Once every handle is used up a value outside the reservation is the runtime's business. */
+  unsigned choices = atomic_load(&guard->passes_through) ? 3 : 8;
+  return (struct value){reference_garbage, (napi_threadsafe_function)bits[choice % choices]};
+}
+
+static struct value value_of(uint8_t target) {
+  if (target >= 0xf0) return no_handle(target);
+  if (target == 0 && in_callback_of != NO_CALLBACK) {
+    struct reference_handle own = world->handles[in_callback_of];
+    return (struct value){own, real_handle(own)};
+  }
+  struct reference_handle handle = {target & 7, target >> 3 & 3};
+  if (target >= 0xe0) {
+    if (handle.slot >= 1U << guard->table.index_bits ||
+        handle.generation >= 1U << guard->table.generation_bits)
+      return no_handle(0);
+  } else {
+    if (world->functions == 0) return no_handle(0);
+    unsigned back = target < 0x80 ? target % 4 : target; /* the latest more often than the others */
+    handle = world->handles[world->functions - 1 - back % world->functions];
+  }
+  return (struct value){handle, real_handle(handle)};
+}
+
+/* ---- What both worlds call back ---- */
+
+static void perform(struct action action);
+
+static void perform_in_callback(struct action action, unsigned function) {
+  unsigned outer = in_callback_of;
+  in_callback_of = function;
+  perform(action);
+  in_callback_of = outer;
+}
+
+static void deliver(unsigned function, unsigned item, bool live) {
+  tell((struct event){.kind = DELIVER, .slot = (int)function, .status = live, .value = (int)item});
+  struct action action = world->item_actions[item];
+  world->item_actions[item] = no_action;
+  perform_in_callback(action, function);
+}
+
+static void finalize(unsigned function) {
+  tell((struct event){.kind = FINALIZE, .slot = (int)function});
+  perform_in_callback(world->finalizer_actions[function], function);
+}
+
+/* ---- The core's world ---- */
+
+enum { NO_JS = 1, NO_FINALIZER = 2 };
+
+static char contexts[FUNCTIONS]; /* the address is the context, the index the function's number */
+static uint8_t flags[FUNCTIONS];
+static unsigned creating; /* the number of the function that is being created */
+static struct {
+  napi_threadsafe_function doorbell;
+  bool referenced;
+} doorbells[FUNCTIONS];
+static struct tg_runtime runtime;
+
+static unsigned number_of(const void *context) {
+  return (unsigned)((const char *)context - contexts);
+}
+
+static void real_call_js(napi_env env, napi_value js_callback, void *context, void *data) {
+  demand((env == NULL) == (js_callback == NULL), "a function without an env, or the other way round");
+  deliver(number_of(context), (unsigned)(uintptr_t)data, env != NULL);
+}
+
+static void real_finalize(napi_env env, void *data, void *hint) {
+  demand(env != NULL && data == hint, "the finalizer got wrong arguments");
+  finalize(number_of(data));
+}
+
+static napi_status note_doorbell(napi_env env, napi_value func, napi_value resource, napi_value name,
+                                 size_t max, size_t count, void *data, napi_finalize finalize_cb,
+                                 void *context, napi_threadsafe_function_call_js call_js_cb,
+                                 napi_threadsafe_function *result) {
+  bool unguarded = call_js_cb != tg_function_dispatch;
+  if (unguarded && fake_settings.refuse_create == napi_ok && count != 0) return napi_generic_failure;
+  napi_status status = fake_runtime.create(env, func, resource, name, max, count, data, finalize_cb, context,
+                                           call_js_cb, result);
+  if (status != napi_ok) return status;
+  doorbells[creating].doorbell = *result;
+  doorbells[creating].referenced = true;
+  return napi_ok;
+}
+
+static void set_referenced(napi_threadsafe_function doorbell, bool referenced) {
+  for (unsigned i = 0; i < FUNCTIONS; i++)
+    if (doorbells[i].doorbell == doorbell) doorbells[i].referenced = referenced;
+}
+
+static napi_status note_ref(napi_env env, napi_threadsafe_function doorbell) {
+  set_referenced(doorbell, true);
+  return fake_runtime.ref(env, doorbell);
+}
+
+static napi_status note_unref(napi_env env, napi_threadsafe_function doorbell) {
+  set_referenced(doorbell, false);
+  return fake_runtime.unref(env, doorbell);
+}
+
+static napi_status real_create(unsigned env, unsigned limit, unsigned count,
+                               struct reference_handle *handle) {
+  creating = world->functions;
+  char *context = &contexts[creating];
+  const struct tg_create_arguments arguments = {
+      .env = fake_napi_env(envs[env]),
+      .func = (napi_value)(void *)context,
+      .async_resource_name = (napi_value)(void *)"fuzz",
+      .max_queue_size = limit,
+      .initial_thread_count = count,
+      .thread_finalize_data = context,
+      .thread_finalize_cb = flags[creating] & NO_FINALIZER ? NULL : real_finalize,
+      .context = context,
+      .call_js_cb = flags[creating] & NO_JS ? NULL : real_call_js,
+  };
+  napi_threadsafe_function func = NULL;
+  napi_status status = tg_create(guard, &arguments, (const void *)0x1000, &func);
+  if (status != napi_ok) return status;
+  uintptr_t number = ((uintptr_t)func - guard->table.base) >> TG_HANDLE_SHIFT;
+  *handle = (struct reference_handle){(unsigned)(number & ((1U << guard->table.index_bits) - 1)),
+                                      (unsigned)(number >> guard->table.index_bits)};
+  demand(real_handle(*handle) == func, "a handle is misaligned or out of the reservation");
+  return napi_ok;
+}
+
+static napi_status real_get_context(napi_threadsafe_function func, int *value) {
+  void *context = &context;
+  napi_status status = tg_get_context(guard, func, NULL, &context);
+  *value = context == NULL ? -1 : (int)number_of(context);
+  return status;
+}
+
+static napi_status real_perform(enum operation operation, napi_threadsafe_function func, unsigned item,
+                                int *value) {
+  switch (operation) {
+    case CALL:
+      return tg_call(guard, func, NULL, (void *)(uintptr_t)item, napi_tsfn_nonblocking);
+    case CALL_BLOCKING:
+      return tg_call(guard, func, NULL, (void *)(uintptr_t)item, napi_tsfn_blocking);
+    case ACQUIRE:
+      return tg_acquire(guard, func, NULL);
+    case RELEASE:
+      return tg_release(guard, func, NULL, napi_tsfn_release);
+    case ABORT:
+      return tg_release(guard, func, NULL, napi_tsfn_abort);
+    case GET_CONTEXT:
+      return real_get_context(func, value);
+    case GET_CONTEXT_NULL:
+      return tg_get_context(guard, func, NULL, NULL);
+    case REF:
+      return tg_ref(guard, NULL, func, NULL);
+    case UNREF:
+      return tg_unref(guard, NULL, func, NULL);
+    default:
+      abort();
+  }
+}
+
+/* ---- The reference's world ---- */
+
+static void model_finalize(unsigned function) {
+  if (!(flags[function] & NO_FINALIZER)) finalize(function);
+}
+
+static void model_deliver(unsigned function, unsigned item, bool live) {
+  if (!(flags[function] & NO_JS)) deliver(function, item, live);
+}
+
+static napi_status model_perform(enum operation operation, struct reference_handle handle, unsigned item,
+                                 bool no_memory, int *value) {
+  switch (operation) {
+    case CALL:
+    case CALL_BLOCKING:
+      return reference_call(handle, pretended_thread, item, operation == CALL_BLOCKING, no_memory);
+    case ACQUIRE:
+      return reference_acquire(handle, pretended_thread);
+    case RELEASE:
+    case ABORT:
+      return reference_release(handle, pretended_thread, operation == ABORT);
+    case GET_CONTEXT:
+      return reference_get_context(handle, pretended_thread, value);
+    case GET_CONTEXT_NULL:
+      return reference_get_context(handle, pretended_thread, NULL);
+    case REF:
+    case UNREF:
+      return reference_ref(handle, pretended_thread, operation == REF);
+    default:
+      abort();
+  }
+}
+
+/* ---- Actions ---- */
+
+/* Whether the core failed here for want of memory. It has done this step before the reference does. */
+static bool core_had_no_memory(void) {
+  return model.event_count < real.event_count && real.events[model.event_count].no_memory;
+}
+
+static bool lacks_memory(napi_status status) {
+  return status == napi_generic_failure && fake_settings.allocations_left == 0;
+}
+
+static void create(struct action action) {
+  unsigned env = pretended_thread, limit = action.argument & 3, count = (action.argument >> 2 & 7) % 5;
+  if (env >= REFERENCE_ENVS || envs[env] == NULL || ending || world->functions == FUNCTIONS) return;
+  struct event event = {.kind = CREATE, .value = (int)world->functions};
+  struct reference_handle handle = reference_garbage;
+  if (world == &real) {
+    flags[world->functions] = action.argument >> 6;
+    event.status = (int)real_create(env, limit, count, &handle);
+    event.no_memory = lacks_memory((napi_status)event.status);
+  } else {
+    event.status = (int)reference_create(env, world->functions, limit, count, fake_settings.refuse_create,
+                                         core_had_no_memory(), &handle);
+  }
+  event.slot = (int)handle.slot;
+  event.generation = (int)handle.generation;
+  tell(event);
+  if (event.status != napi_ok) return;
+  world->handles[world->functions] = handle;
+  const struct action at_the_end = {action.target % OPERATIONS, action.target / OPERATIONS, 0};
+  world->finalizer_actions[world->functions] =
+      at_the_end.operation < OPERATIONS_IN_CALLBACKS ? at_the_end : no_action;
+  world->functions++;
+}
+
+static unsigned new_item(uint8_t argument) {
+  if (world->items == ITEMS - 1) return ITEMS - 1;
+  struct action action = no_action;
+  if (in_callback_of == NO_CALLBACK && (argument & 15) < OPERATIONS_IN_CALLBACKS)
+    action = (struct action){argument & 15, argument >> 4, argument};
+  world->item_actions[world->items] = action;
+  return world->items++;
+}
+
+static void perform(struct action action) {
+  if (action.operation == CREATE) create(action);
+  if (action.operation > GET_CONTEXT_NULL || action.operation == CREATE) return;
+  struct value value = value_of(action.target);
+  enum operation operation = (enum operation)action.operation;
+  /* It must not wait, as nobody else would ever end that. In a callback the reference lags behind or runs
+   * ahead, so only a step of its own is asked about. */
+  if (operation == CALL_BLOCKING &&
+      (in_callback_of != NO_CALLBACK || reference_would_wait(value.handle, pretended_thread)))
+    operation = CALL;
+  unsigned item = operation == CALL || operation == CALL_BLOCKING ? new_item(action.argument) : 0;
+  struct event event = {.kind = (int)operation,
+                        .slot = (int)value.handle.slot,
+                        .generation = (int)value.handle.generation,
+                        .value = -1};
+  if (world == &real) {
+    event.status = (int)real_perform(operation, value.bits, item, &event.value);
+    event.no_memory = lacks_memory((napi_status)event.status);
+  } else {
+    event.status = (int)model_perform(operation, value.handle, item, core_had_no_memory(), &event.value);
+  }
+  tell(event);
+}
+
+static void turn(unsigned env) {
+  tell((struct event){.kind = TURN, .value = (int)env});
+  if (world == &real)
+    fake_env_turn(envs[env]);
+  else
+    reference_turn(env);
+}
+
+static void end_env(unsigned env) {
+  struct event event = {.kind = END_ENV, .value = (int)env};
+  ending = true;
+  if (world == &real) {
+    atomic_store(&fake_kept_mapped, 0);
+    fake_env_close(envs[env]);
+    envs[env] = NULL;
+    event.status = atomic_load(&fake_kept_mapped) != 0;
+  } else {
+    event.status = reference_end(env);
+  }
+  ending = false;
+  tell(event);
+}
+
+/* ---- Steps ---- */
+
+static void compare(void) {
+  demand(events_equal(), "the core and the reference differ");
+  for (unsigned i = 0; i < real.functions; i++) {
+    bool matters, referenced = reference_is_ref(i, &matters);
+    demand(!matters || referenced == doorbells[i].referenced, "a function's ref state is wrong");
+  }
+  for (unsigned env = 0; env < REFERENCE_ENVS; env++)
+    demand(envs[env] == NULL || fake_env_live(envs[env]) == reference_live(env),
+           "functions live too long or short");
+  if (traced) print_events("both     ", &real, step_began, real.event_count);
+  step_began = real.event_count;
+}
+
+static void in_both(void (*act)(unsigned), unsigned argument) {
+  unsigned thread = pretended_thread;
+  world = &real;
+  act(argument);
+  pretended_thread = thread;
+  world = &model;
+  act(argument);
+  compare();
+}
+
+static struct action step_action;
+
+static void act_on_step(unsigned unused) {
+  (void)unused;
+  perform(step_action);
+}
+
+static void on_env(enum operation operation, unsigned env) {
+  pretended_thread = env;
+  if (operation == OPEN_ENV && envs[env] == NULL) envs[env] = fake_env_open();
+  if (envs[env] == NULL) return;
+  if (operation == TURN) in_both(turn, env);
+  if (operation == END_ENV) in_both(end_env, env);
+}
+
+/* What a step's first byte means: the common more often than the rare. */
+static const uint8_t operation_of[32] = {CALL,
+                                         CALL,
+                                         CALL,
+                                         CALL,
+                                         CALL_BLOCKING,
+                                         CALL_BLOCKING,
+                                         ACQUIRE,
+                                         ACQUIRE,
+                                         ACQUIRE,
+                                         RELEASE,
+                                         RELEASE,
+                                         RELEASE,
+                                         RELEASE,
+                                         ABORT,
+                                         REF,
+                                         REF,
+                                         UNREF,
+                                         UNREF,
+                                         CREATE,
+                                         CREATE,
+                                         CREATE,
+                                         CREATE,
+                                         TURN,
+                                         TURN,
+                                         TURN,
+                                         TURN,
+                                         TURN,
+                                         END_ENV,
+                                         OPEN_ENV,
+                                         GET_CONTEXT,
+                                         GET_CONTEXT_NULL,
+                                         ALLOCATIONS};
+
+static void step(const uint8_t bytes[4]) {
+  enum operation operation = (enum operation)operation_of[bytes[0] % 32];
+  if (operation == ALLOCATIONS && bytes[2] % 4 == 0) operation = REFUSE_CREATE;
+  pretended_thread = bytes[1] % PRETENDED_THREADS;
+  step_action = (struct action){(uint8_t)operation, bytes[2], bytes[3]};
+  if (operation == CREATE) pretended_thread %= REFERENCE_ENVS; /* the last has no env */
+  switch (operation) {
+    case TURN:
+    case END_ENV:
+    case OPEN_ENV:
+      on_env(operation, bytes[1] % REFERENCE_ENVS);
+      break;
+    case ALLOCATIONS:
+      fake_settings.allocations_left = bytes[1] % 8 == 7 ? -1 : bytes[1] % 4;
+      break;
+    case REFUSE_CREATE:
+      fake_settings.refuse_create = bytes[1] % 2 == 0 ? napi_ok : napi_pending_exception;
+      break;
+    default:
+      in_both(act_on_step, 0);
+  }
+}
+
+/* ---- A run ---- */
+
+static void begin(const uint8_t bytes[2]) {
+  traced = getenv("FUZZ_TRACE") != NULL;
+  fake_reset();
+  fake_settings.reserve_bits_max = TG_TABLE_BITS_MIN;
+  fake_settings.finalizes_first = bytes[0] & 1;
+  enum tg_deadlock deadlock = (enum tg_deadlock)((bytes[0] >> 1 & 3) % 3);
+  pretended_threads_reset();
+  guard = fake_guard_open(deadlock);
+  runtime = fake_runtime;
+  runtime.create = note_doorbell;
+  runtime.ref = note_ref;
+  runtime.unref = note_unref;
+  guard->runtime = &runtime;
+  struct tg_table *table = &guard->table;
+  table->index_bits = 2 + (bytes[0] >> 3 & 3);
+  table->generation_bits = 1 + (bytes[0] >> 5 & 1);
+  table->handles = (uint64_t)1 << (table->index_bits + table->generation_bits);
+  table->free_slots_min = 1 + (bytes[1] & 3);
+  table->abandoned_max = bytes[1] >> 2 & 3;
+  const struct reference_settings settings = {.slots = 1U << table->index_bits,
+                                              .generations = 1U << table->generation_bits,
+                                              .free_slots_min = table->free_slots_min,
+                                              .abandoned_max = table->abandoned_max,
+                                              .deadlock = (enum reference_deadlock)deadlock};
+  const struct reference_addon addon = {model_deliver, model_finalize};
+  reference_start(&settings, &addon);
+  real.event_count = real.functions = real.items = 0;
+  model.event_count = model.functions = model.items = 0;
+  memset(doorbells, 0, sizeof doorbells);
+  step_began = 0;
+  in_callback_of = NO_CALLBACK;
+  ending = false;
+  for (unsigned env = 0; env < REFERENCE_ENVS; env++) envs[env] = fake_env_open();
+}
+
+static void end(void) {
+  for (unsigned env = 0; env < REFERENCE_ENVS; env++) on_env(END_ENV, env);
+  /* Every late call, whatever the sequence was: the table's right half. */
+  pretended_thread = PRETENDED_THREADS - 1;
+  for (unsigned i = 0; i < real.functions; i++) {
+    static const enum operation late[] = {CALL, ACQUIRE, GET_CONTEXT, RELEASE, CALL, REF};
+    for (unsigned j = 0; j < sizeof late / sizeof late[0]; j++) {
+      step_action = (struct action){(uint8_t)late[j], (uint8_t)i, OPERATIONS};
+      in_both(act_on_step, 0);
+    }
+  }
+  guard->table.handles = (uint64_t)1 << (TG_TABLE_BITS_MIN - TG_HANDLE_SHIFT); /* all that was reserved */
+  fake_guard_close(guard);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size < 2) return -1;
+  begin(data);
+  data += 2;
+  size -= 2;
+  for (unsigned i = 0; i < STEPS && size >= 4; i++, data += 4, size -= 4) step(data);
+  end();
+  return 0;
+}

@@ -1,0 +1,13 @@
+/* Threads that are only said to be: the fuzz target is built with pthread_self renamed to pretended_self, and
+ * with one memory of told.c for each of them. So one real thread plays several, one step at a time. */
+#ifndef TEST_FUZZ_PRETENDED_THREADS_H
+#define TEST_FUZZ_PRETENDED_THREADS_H
+
+enum { PRETENDED_THREADS = 3 };
+
+extern unsigned pretended_thread; /* who acts now */
+
+/* All forget what they were told. */
+void pretended_threads_reset(void);
+
+#endif

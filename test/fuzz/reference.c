@@ -1,0 +1,334 @@
+/* Implements the reference of reference.h. */
+#include "reference.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum state { UNUSED, OPEN, CLOSING, CLOSED, STALE };
+
+struct function {
+  enum state state;
+  unsigned env;
+  struct reference_handle handle;
+  bool forgotten; /* stale, and its slot serves another */
+  bool finalized;
+  bool doomed; /* the loop has decided: the finalizer runs in this turn's closing phase */
+  unsigned count, credit, limit;
+  bool shared;        /* used by another thread than the loop's */
+  unsigned abandoned; /* when it was finalized with counts out: 1, 2, ...; 0: it was not, or is over */
+  bool referenced;
+  enum { NOTHING, REF, UNREF } wish;
+  unsigned length;
+  unsigned items[REFERENCE_ITEMS]; /* only so many mean anything */
+};
+
+struct slot {
+  unsigned generation; /* of the next handle, or of the present one */
+  unsigned freed;      /* when it became free: 1, 2, ...; 0: it is not */
+};
+
+static struct reference_settings settings;
+static struct reference_addon addon;
+static struct function functions[REFERENCE_FUNCTIONS];
+static unsigned created[REFERENCE_FUNCTIONS]; /* in order of their creation */
+static unsigned created_count;
+static struct slot slots[REFERENCE_FUNCTIONS];
+static unsigned fresh; /* the first slot that was never used */
+static unsigned now;   /* counts up: orders what was freed or abandoned */
+static struct {
+  struct reference_handle handles[REFERENCE_TOLD];
+  unsigned next;
+} told[REFERENCE_THREADS];
+
+void reference_start(const struct reference_settings *new_settings, const struct reference_addon *new_addon) {
+  settings = *new_settings;
+  addon = *new_addon;
+  memset(slots, 0, sizeof slots);
+  created_count = fresh = now = 0;
+  for (unsigned thread = 0; thread < REFERENCE_THREADS; thread++) {
+    told[thread].next = 0;
+    for (unsigned i = 0; i < REFERENCE_TOLD; i++) told[thread].handles[i] = reference_garbage;
+  }
+}
+
+static bool same(struct reference_handle a, struct reference_handle b) {
+  return a.slot == b.slot && a.generation == b.generation;
+}
+
+/* NULL: never was a handle. */
+static struct function *find(struct reference_handle handle) {
+  for (unsigned i = 0; i < created_count; i++)
+    if (same(functions[created[i]].handle, handle)) return &functions[created[i]];
+  return NULL;
+}
+
+/* One of the seven functions begins, on that thread. */
+static struct function *use(struct reference_handle handle, unsigned thread) {
+  struct function *function = find(handle);
+  if (function != NULL && function->state != STALE && thread != function->env) function->shared = true;
+  return function;
+}
+
+/* ---- Slots ---- */
+
+/* "The oldest free slot is reused first, and not before 4096 lie free." Silent: what comes when no slot is
+ * left that was never used. */
+static unsigned choose_slot(void) {
+  unsigned oldest = ~0U, lie_free = 0;
+  for (unsigned i = 0; i < fresh; i++) {
+    if (slots[i].freed == 0) continue;
+    lie_free++;
+    if (oldest == ~0U || slots[i].freed < slots[oldest].freed) oldest = i;
+  }
+  bool may_reuse = oldest != ~0U && lie_free >= settings.free_slots_min;
+  return !may_reuse && fresh < settings.slots ? fresh++ : oldest;
+}
+
+static void forget_slot(unsigned slot) {
+  for (unsigned i = 0; i < created_count; i++)
+    if (functions[created[i]].handle.slot == slot) functions[created[i]].forgotten = true;
+}
+
+/* "A slot whose generations are used up is retired." */
+static void make_stale(struct function *function) {
+  struct slot *slot = &slots[function->handle.slot];
+  function->state = STALE;
+  function->abandoned = 0;
+  slot->generation++;
+  if (slot->generation < settings.generations) slot->freed = ++now;
+}
+
+static void make_stale_if_over(struct function *function) {
+  if (function->finalized && function->state == CLOSED && function->count == 0) make_stale(function);
+}
+
+/* "A finalized function whose counts never come back keeps its slot, until N are like that; then the oldest
+ * becomes stale, its counts turned into release credit." Silent: when. Here at the next create, one at a
+ * time. */
+static void reclaim(void) {
+  struct function *oldest = NULL;
+  unsigned abandoned = 0;
+  for (unsigned i = 0; i < created_count; i++) {
+    struct function *function = &functions[created[i]];
+    if (function->abandoned == 0) continue;
+    abandoned++;
+    if (oldest == NULL || function->abandoned < oldest->abandoned) oldest = function;
+  }
+  if (abandoned <= settings.abandoned_max) return;
+  oldest->credit += oldest->count;
+  oldest->count = 0;
+  make_stale(oldest);
+}
+
+/* ---- The seven functions ---- */
+
+napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsigned count,
+                             napi_status refusal, bool no_memory, struct reference_handle *handle) {
+  if (no_memory) return napi_generic_failure;
+  reclaim();
+  if (refusal == napi_ok && count == 0) refusal = napi_invalid_arg; /* so the runtime says */
+  unsigned slot = choose_slot();
+  /* "Where every handle is used up, the runtime serves new functions itself": here it refuses to. */
+  if (slot == ~0U) return refusal != napi_ok ? refusal : napi_generic_failure;
+  forget_slot(
+      slot); /* silent: a refused create too makes the slot forget its last function, and rests it again */
+  if (refusal != napi_ok) {
+    slots[slot].freed = ++now;
+    return refusal;
+  }
+  slots[slot].freed = 0;
+  *handle = (struct reference_handle){slot, slots[slot].generation};
+  struct function *function = &functions[number];
+  memset(function, 0, offsetof(struct function, items));
+  function->state = OPEN;
+  function->env = env;
+  function->handle = *handle;
+  function->count = count;
+  function->limit = limit;
+  function->referenced = true;
+  created[created_count++] = number;
+  return napi_ok;
+}
+
+/* "Each thread hears napi_closing the first time and napi_invalid_arg from then on. A thread remembers its
+ * last 16 such handles." Silent: that the answer which took a count is a first time too, and that hearing it
+ * again does not renew the memory. */
+static bool was_told(unsigned thread, struct reference_handle handle) {
+  for (unsigned i = 0; i < REFERENCE_TOLD; i++)
+    if (same(told[thread].handles[i], handle)) return true;
+  told[thread].handles[told[thread].next] = handle;
+  told[thread].next = (told[thread].next + 1) % REFERENCE_TOLD;
+  return false;
+}
+
+static bool is_full(const struct function *function) {
+  return function->limit != 0 && function->length >= function->limit;
+}
+
+static napi_status turn_away(struct function *function, unsigned thread) {
+  bool before = was_told(thread, function->handle);
+  if (function->count != 0) {
+    function->count--;
+    function->credit++;
+    make_stale_if_over(function);
+    return napi_closing;
+  }
+  return before ? napi_invalid_arg : napi_closing;
+}
+
+bool reference_would_wait(struct reference_handle handle, unsigned thread) {
+  const struct function *function = find(handle);
+  if (function == NULL || function->state != OPEN || !is_full(function)) return false;
+  return thread != function->env || settings.deadlock == REFERENCE_HANG;
+}
+
+napi_status reference_call(struct reference_handle handle, unsigned thread, unsigned item, bool blocking,
+                           bool no_memory) {
+  struct function *function = use(handle, thread);
+  if (function == NULL) return napi_invalid_arg;
+  /* Silent: which answer comes first where the loop has decided and no memory is left. */
+  if (no_memory && function->doomed) return napi_generic_failure;
+  if (function->state != OPEN) return turn_away(function, thread);
+  if (is_full(function)) {
+    if (!blocking) return napi_queue_full;
+    if (settings.deadlock == REFERENCE_STATUS) return napi_would_deadlock;
+  }
+  if (no_memory) return napi_generic_failure;
+  if (function->length == REFERENCE_ITEMS) abort();
+  function->items[function->length++] = item;
+  return napi_ok;
+}
+
+napi_status reference_acquire(struct reference_handle handle, unsigned thread) {
+  struct function *function = use(handle, thread);
+  if (function == NULL) return napi_invalid_arg;
+  if (function->state != OPEN) return napi_closing;
+  function->count++;
+  return napi_ok;
+}
+
+/* Silent: whether release with abort and a count of 0 closes. Here, as in Node, it does not. */
+napi_status reference_release(struct reference_handle handle, unsigned thread, bool abort) {
+  struct function *function = use(handle, thread);
+  if (function == NULL) return napi_invalid_arg;
+  if (function->count != 0) {
+    function->count--;
+    if (abort && function->state == OPEN) function->state = CLOSING;
+    make_stale_if_over(function);
+    return napi_ok;
+  }
+  if (function->state == OPEN) return napi_invalid_arg;
+  /* Silent: the credit ends when the slot is reused. */
+  if (function->forgotten || function->credit == 0) return napi_invalid_arg;
+  function->credit--;
+  return napi_ok;
+}
+
+napi_status reference_get_context(struct reference_handle handle, unsigned thread, int *number) {
+  struct function *function = use(handle, thread);
+  if (number == NULL) return napi_invalid_arg;
+  *number = -1;
+  if (function == NULL || function->forgotten) return napi_invalid_arg;
+  *number = (int)(function - functions);
+  return napi_ok;
+}
+
+/* Silent: of two words before the loop's next turn the later counts, on whatever thread it was said. */
+napi_status reference_ref(struct reference_handle handle, unsigned thread, bool ref) {
+  struct function *function = use(handle, thread);
+  if (function == NULL) return napi_invalid_arg;
+  if (function->state != OPEN) return napi_ok;
+  if (thread != function->env) {
+    function->wish = ref ? REF : UNREF;
+    return napi_ok;
+  }
+  function->wish = NOTHING;
+  function->referenced = ref;
+  return napi_ok;
+}
+
+bool reference_is_ref(unsigned function, bool *matters) {
+  *matters = functions[function].state == OPEN;
+  return functions[function].referenced;
+}
+
+/* ---- The loop. Which function comes first is the fake runtime's: the newest. ---- */
+
+static unsigned pop(struct function *function) {
+  unsigned item = function->items[0];
+  function->length--;
+  memmove(function->items, function->items + 1, function->length * sizeof function->items[0]);
+  return item;
+}
+
+/* "The loop thread decides when it takes the last item, before that item's callback runs." */
+static void decide(struct function *function) {
+  if (function->count == 0 && function->length == 0) function->state = CLOSING;
+}
+
+static void visit(struct function *function) {
+  if (function->state == OPEN && function->wish != NOTHING) function->referenced = function->wish == REF;
+  function->wish = NOTHING;
+  while (function->state == OPEN && function->length != 0) {
+    unsigned item = pop(function);
+    decide(function);
+    addon.deliver((unsigned)(function - functions), item, true);
+  }
+  if (function->state == OPEN) decide(function);
+  if (function->state == CLOSING) function->doomed = true;
+}
+
+static void finalize(struct function *function) {
+  unsigned number = (unsigned)(function - functions);
+  function->state = CLOSED;
+  while (function->length != 0) addon.deliver(number, pop(function), false);
+  addon.finalize(number);
+  function->finalized = true;
+  if (function->count != 0) function->abandoned = ++now;
+  make_stale_if_over(function);
+}
+
+/* Those that were there when it began, the newest first. */
+static void for_each(unsigned env, void (*act)(struct function *)) {
+  for (unsigned i = created_count; i-- > 0;)
+    if (functions[created[i]].env == env) act(&functions[created[i]]);
+}
+
+static void finalize_if_doomed(struct function *function) {
+  if (function->doomed && function->state == CLOSING) finalize(function);
+}
+
+void reference_turn(unsigned env) {
+  for_each(env, visit);
+  for_each(env, finalize_if_doomed);
+}
+
+static void tear_down(struct function *function) {
+  if (function->state == OPEN) function->state = CLOSING;
+  if (function->state == CLOSING) function->doomed = true;
+}
+
+/* "Counts are out at the teardown of a function that a thread other than the loop thread has used." */
+bool reference_end(unsigned env) {
+  bool counts_out = false;
+  for_each(env, tear_down);
+  for (unsigned i = 0; i < created_count; i++) {
+    const struct function *function = &functions[created[i]];
+    if (function->env == env && function->count != 0 && function->shared) counts_out = true;
+  }
+  for_each(env, finalize_if_doomed);
+  /* Whatever comes to this place next is another env. */
+  for (unsigned i = 0; i < created_count; i++)
+    if (functions[created[i]].env == env) functions[created[i]].env = REFERENCE_ENVS + env;
+  return counts_out;
+}
+
+unsigned reference_live(unsigned env) {
+  unsigned live = 0;
+  for (unsigned i = 0; i < created_count; i++) {
+    const struct function *function = &functions[created[i]];
+    if (function->env == env && !function->finalized) live++;
+  }
+  return live;
+}

@@ -1,0 +1,69 @@
+/* What the seven functions answer, written from docs/contract.md alone: the slow and simple twin that
+ * fuzz_guard compares the core with.
+ *
+ * It blocks nowhere and knows no real thread: who calls is a number, and a call that would wait says so
+ * (reference_would_wait) instead of being made. Where the contract is silent, the comment says "silent". */
+#ifndef TEST_FUZZ_REFERENCE_H
+#define TEST_FUZZ_REFERENCE_H
+
+#include <node_api.h>
+#include <stdbool.h>
+
+enum {
+  REFERENCE_ENVS = 2,    /* thread N is env N's loop thread... */
+  REFERENCE_THREADS = 3, /* ...and the last thread no env's */
+  REFERENCE_FUNCTIONS = 128,
+  REFERENCE_ITEMS = 512, /* in one queue */
+  REFERENCE_TOLD = 16,
+};
+
+enum reference_deadlock { REFERENCE_OVERFLOW, REFERENCE_STATUS, REFERENCE_HANG };
+
+struct reference_settings {
+  unsigned slots, generations; /* how many handles there are, slots times generations */
+  unsigned free_slots_min, abandoned_max;
+  enum reference_deadlock deadlock;
+};
+
+/* How the addon hears of deliveries. The functions below may be called from both. */
+struct reference_addon {
+  void (*deliver)(unsigned function, unsigned item, bool live);
+  void (*finalize)(unsigned function);
+};
+
+struct reference_handle {
+  unsigned slot, generation;
+};
+
+/* A value that is no handle. */
+static const struct reference_handle reference_garbage = {~0U, ~0U};
+
+void reference_start(const struct reference_settings *settings, const struct reference_addon *addon);
+
+/* `function` is the caller's number for it, below REFERENCE_FUNCTIONS and not yet used. `refusal` is what the
+ * runtime answers. `no_memory`: an allocation fails now. */
+napi_status reference_create(unsigned env, unsigned function, unsigned limit, unsigned count,
+                             napi_status refusal, bool no_memory, struct reference_handle *handle);
+napi_status reference_call(struct reference_handle handle, unsigned thread, unsigned item, bool blocking,
+                           bool no_memory);
+napi_status reference_acquire(struct reference_handle handle, unsigned thread);
+napi_status reference_release(struct reference_handle handle, unsigned thread, bool abort);
+/* *function is the context's, or -1 for NULL; `function` may be NULL: no place for the result. */
+napi_status reference_get_context(struct reference_handle handle, unsigned thread, int *function);
+napi_status reference_ref(struct reference_handle handle, unsigned thread, bool ref);
+
+/* Whether a blocking call would now wait for ever, as nobody else runs. */
+bool reference_would_wait(struct reference_handle handle, unsigned thread);
+
+/* A turn of the env's loop, and the env's end; true: its addon's code must stay mapped.
+ */
+void reference_turn(unsigned env);
+bool reference_end(unsigned env);
+
+/* Whether the function keeps its loop alive; *matters is false where nobody can tell any more. */
+bool reference_is_ref(unsigned function, bool *matters);
+
+/* How many functions of an env wait for their finalizer. */
+unsigned reference_live(unsigned env);
+
+#endif

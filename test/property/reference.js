@@ -1,0 +1,123 @@
+// What one guarded function answers and delivers, written from docs/contract.md: the twin that property.js compares
+// real ones with. All that it does to its addon's callbacks goes to `events`, in the words of test/addons/script.c.
+'use strict';
+
+class Reference {
+  // options: as script.c's create takes them. deadlock: as in TSFN_GUARD_OPTIONS. loopThread: its name.
+  constructor(options, deadlock, loopThread) {
+    Object.assign(this, { max: 0, drainOps: '', finalizeOps: '', ...options, deadlock, loopThread });
+    this.state = 'OPEN';
+    this.count = options.threads;
+    this.credit = 0;
+    this.queue = [];
+    this.told = new Set(); // threads
+    this.events = [];
+  }
+
+  get full() {
+    return this.max !== 0 && this.queue.length >= this.max;
+  }
+
+  // Whether a blocking call of this thread would have to wait.
+  wouldWait(thread) {
+    return this.state === 'OPEN' && this.full && thread !== this.loopThread;
+  }
+
+  perform(operation, thread, item) {
+    switch (operation) {
+      case 'call':
+      case 'callBlocking':
+        return this.call(thread, item, operation === 'callBlocking');
+      case 'acquire':
+        if (this.state !== 'OPEN') return 'closing';
+        this.count++;
+        return 'ok';
+      case 'release':
+      case 'abort':
+        return this.release(operation === 'abort');
+      case 'getContext':
+        return `ok ${this.label}`;
+      case 'getContextNullResult':
+        return 'invalid_arg';
+      default: // ref, unref
+        return 'ok';
+    }
+  }
+
+  call(thread, item, blocking) {
+    if (this.state !== 'OPEN') return this.turnAway(thread);
+    if (this.full && !blocking) return 'queue_full';
+    if (this.full && this.deadlock === 'status') return 'would_deadlock';
+    this.queue.push(item);
+    return 'ok';
+  }
+
+  turnAway(thread) {
+    const told = this.told.has(thread);
+    this.told.add(thread);
+    if (this.count === 0) return told ? 'invalid_arg' : 'closing';
+    this.count--;
+    this.credit++;
+    return 'closing';
+  }
+
+  release(abort) {
+    if (this.count !== 0) {
+      this.count--;
+      if (abort && this.state === 'OPEN') this.state = 'CLOSING';
+      return 'ok';
+    }
+    if (this.state === 'OPEN' || this.credit === 0) return 'invalid_arg';
+    this.credit--;
+    return 'ok';
+  }
+
+  tell(text) {
+    this.events.push(text);
+  }
+
+  performAll(where, operations) {
+    for (const operation of operations.split(' ').filter(Boolean))
+      this.tell(`${where} of ${this.label}: ${operation} ${this.perform(operation, this.loopThread, 999)}`);
+  }
+
+  // The loop runs until it has nothing more to do. onItem: what the function itself does with an item.
+  settle(onItem) {
+    while (this.state === 'OPEN' && this.queue.length !== 0) {
+      const item = this.queue.shift();
+      this.decide(); // before the callback
+      this.tell(`item ${item} of ${this.label}`);
+      onItem(item);
+    }
+    this.decide();
+    if (this.state === 'CLOSING') this.finalize();
+  }
+
+  decide() {
+    if (this.state === 'OPEN' && this.queue.length === 0 && this.count === 0) this.state = 'CLOSING';
+  }
+
+  // The env's end. `dispatched`: the items that the runtime, before it, still gave to call_js_cb live, although no
+  // JavaScript can run any more: its own choice.
+  tearDown(dispatched) {
+    while (this.state === 'OPEN' && dispatched.has(this.queue[0])) {
+      const item = this.queue.shift();
+      this.decide();
+      this.tell(`item ${item} of ${this.label}: ${dispatched.get(item)}`);
+    }
+    if (this.state === 'OPEN') this.state = 'CLOSING';
+    if (this.state === 'CLOSING') this.finalize();
+  }
+
+  finalize() {
+    this.state = 'CLOSED';
+    while (this.queue.length !== 0) {
+      this.tell(`drain item ${this.queue.shift()} of ${this.label}`);
+      this.performAll('drain', this.drainOps);
+    }
+    this.tell(`finalize ${this.label}`);
+    this.performAll('finalizer', this.finalizeOps);
+  }
+}
+
+module.exports = { Reference };
