@@ -150,6 +150,7 @@ static napi_status call(napi_threadsafe_function func, void *data, napi_threadsa
   if (doorbell == &unguarded.doorbell)
     return done(doorbell, ++doorbell->queued > unguarded.max_queue_size ? napi_queue_full : napi_ok);
   demand(data == NULL && mode == napi_tsfn_nonblocking, "a doorbell is only rung");
+  if (fake_settings.refuse_ring != napi_ok) return done(doorbell, fake_settings.refuse_ring);
   if (doorbell->closing) {
     if (doorbell->thread_count == 0) return done(doorbell, napi_invalid_arg);
     doorbell->thread_count--;

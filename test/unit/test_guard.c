@@ -293,6 +293,37 @@ static void a_foreign_wish_without_a_bell_is_not_lost(void **state) {
   close_recorder(&r);
 }
 
+static void what_the_runtime_will_not_ring_for_is_not_accepted(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  fake_settings.refuse_ring = napi_generic_failure;
+  assert_int_equal(call(&r, 1), napi_generic_failure);
+  fake_settings.refuse_ring = napi_ok;
+  assert_int_equal(call(&r, 2), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 1);
+  assert_int_equal((uintptr_t)r.items[0], 2);
+  close_recorder(&r);
+}
+
+/* A runtime that finalizes first discards its left-over rings afterwards; by then the slot may serve another.
+ */
+static void a_left_over_ring_delivers_nothing(void **state) {
+  (void)state;
+  struct recorder r;
+  struct tg_function *function;
+  open_recorder(&r, 0, 1);
+  assert_int_equal(call(&r, 1), napi_ok);
+  assert_int_equal(tg_table_find(&r.guard->table, r.func, &function), TG_HANDLE_VALID);
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  tg_function_dispatch(NULL, NULL, function, NULL);
+  assert_int_equal(r.live + r.drained, 0);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 1);
+  close_recorder(&r);
+}
+
 /* Takes the lock, and ends without giving it back. */
 static void *die_with_the_lock(void *argument) {
   struct recorder *r = argument;
@@ -499,6 +530,8 @@ int main(void) {
       cmocka_unit_test(own_loop_blocking_call),
       cmocka_unit_test(ref_and_unref_on_the_loop_thread_are_done_at_once),
       cmocka_unit_test(a_foreign_wish_without_a_bell_is_not_lost),
+      cmocka_unit_test(what_the_runtime_will_not_ring_for_is_not_accepted),
+      cmocka_unit_test(a_left_over_ring_delivers_nothing),
       cmocka_unit_test(exit_does_not_wait_for_ever),
       cmocka_unit_test(what_the_runtime_refuses_at_create_is_refused),
       cmocka_unit_test(without_memory_there_is_a_status_and_nothing_is_lost),
