@@ -47,7 +47,7 @@ cmocka() {
   [[ ! -e $HERE/root/usr/include/cmocka.h ]] || return 0
   home=$(mktemp -d)
   say "fetching cmocka for arm64"
-  if private_apt_open "$home" "deb [signed-by=$DEBIAN_KEYS] http://deb.debian.org/debian bookworm main" arm64 &&
+  if private_apt_open "$home" "deb [signed-by=$DEBIAN_KEYS] $(debian_mirror) bookworm main" arm64 &&
     private_apt "$home" download libcmocka-dev libcmocka0; then
     for deb in "$home"/*.deb; do dpkg-deb -x "$deb" "$HERE/root"; done
   fi

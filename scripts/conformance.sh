@@ -10,8 +10,7 @@ usage() {
   cat <<'END'
 usage: scripts/conformance.sh [--suite NAME]… [--runtime NAME]… [--test GLOB]… [--runs N]
 
-  --suite NAME    node-18, node-20 (Node's own test/node-api, from Debian's source packages) or addon-api
-                  (node-addon-api's own, from Ubuntu's source package); without it all of them
+  --suite NAME    node-18 or node-20: Node's own test/node-api, from Debian's source packages; without it both
   --runtime NAME  one that scripts/runtimes.sh lists; without it all of them
   --test GLOB     only the tests that match, as 'test_threadsafe_function/*'
   --runs N        how often each test runs natively and guarded (3)
@@ -25,41 +24,29 @@ END
 HERE=$DEPS/conformance
 LIBRARY=${TG_LIB:-$BUILD/release/libtsfnguard.so}
 SECONDS_PER_TEST=120
-SUITES=(node-18 node-20 addon-api)
+SUITES=(node-18 node-20)
 
-# describe SUITE: sets what is particular to it. HEADERS_OF: the runtime with whose headers it is built.
+# describe SUITE: sets what is particular to it. The suite is built with the headers of the runtime of its name.
 describe() {
-  SITE=http://deb.debian.org/debian COMPONENT=main PACKAGE=nodejs HEADERS_OF=$1
-  TRUST=signed-by=$DEBIAN_KEYS SHA256=''
   case $1 in
     node-18) RELEASE=bookworm ;;
     node-20) RELEASE=trixie ;;
-    addon-api)
-      # Debian has no package with Ubuntu's key; the hash stands for it.
-      SITE=http://archive.ubuntu.com/ubuntu COMPONENT=universe PACKAGE=node-addon-api HEADERS_OF=node-18
-      RELEASE=noble TRUST=trusted=yes SHA256=42424c5206b9d67b41af4fcff5d6e3cb22074168035a03b8467852938a281d47
-      ;;
     *) die "a suite: ${SUITES[*]}" "$1" "correct the name" 2 ;;
   esac
 }
 
 # download HOME: the package's original source into HOME.
 download() {
-  private_apt_open "$1" "deb-src [$TRUST] $SITE $RELEASE $COMPONENT" &&
-    private_apt "$1" source --only-source --tar-only --download-only "$PACKAGE"
+  private_apt_open "$1" "deb-src [signed-by=$DEBIAN_KEYS] $(debian_mirror) $RELEASE main" &&
+    private_apt "$1" source --only-source --tar-only --download-only nodejs
 }
 
 # unpack HOME TO: only what the tests need.
 unpack() {
-  local archives archive=$1/orig
-  archives=("$1/$PACKAGE"_*.orig.tar.*)
-  mv "${archives[0]}" "$archive"
-  [[ -z $SHA256 ]] || sha256sum --quiet -c - <<<"$SHA256  $archive" >&2 || return
-  case $PACKAGE in
-    nodejs) tar -xf "$archive" -C "$2" --strip-components=1 --wildcards '*/test/node-api' '*/test/js-native-api/*.h' \
-      '*/test/common' '*/test/fixtures' ;;
-    *) tar -xf "$archive" -C "$2" --strip-components=1 ;;
-  esac
+  local archives
+  archives=("$1"/nodejs_*.orig.tar.*)
+  tar -xf "${archives[0]}" -C "$2" --strip-components=1 --wildcards '*/test/node-api' '*/test/js-native-api/*.h' \
+    '*/test/common' '*/test/fixtures'
 }
 
 # fetch SUITE: its source in $HERE/SUITE; fails, with the reason on stderr, where that cannot be had.
@@ -67,8 +54,9 @@ fetch() {
   local to=$HERE/$1 home
   [[ ! -e $to/complete ]] || return 0
   have apt-get || { say "no apt-get here, which fetches source packages" && return 1; }
-  [[ $TRUST == trusted=yes ]] || (apt_need "${TRUST#*=}:debian-archive-keyring") || return
-  say "fetching the source of $PACKAGE from $SITE $RELEASE"
+  [[ -n $(debian_mirror) ]] || { say "apt is not set up here with an archive of Debian's" && return 1; }
+  (apt_need "$DEBIAN_KEYS:debian-archive-keyring") || return
+  say "fetching the source of Debian's nodejs in $RELEASE"
   rm -rf "$to"
   mkdir -p "$to"
   home=$(mktemp -d)
@@ -82,11 +70,9 @@ runtime_path() { "$ROOT/scripts/runtimes.sh" | sed -n "s/^$1\t//p"; }
 # build SUITE: all addons that can be built; a test whose addon cannot fails natively too.
 build() {
   local tree=$HERE/$1 node headers arguments=()
-  node=$(runtime_path "$HEADERS_OF")
-  [[ -n $node ]] || die "the runtime $HEADERS_OF, for its headers" "none" "run scripts/deps.sh runtimes"
+  node=$(runtime_path "$1")
+  [[ -n $node ]] || die "the runtime $1, for its headers" "none" "run scripts/deps.sh runtimes"
   headers=$(dirname "$node")/../include/node
-  # Node-API 9 is what every runtime of the matrix has.
-  [[ $1 != addon-api ]] || arguments=(-DDEFINES=NAPI_VERSION=9 "-DINCLUDES=$tree" "-DNAPI_H=$tree/napi.h")
   find "$tree/test" -name binding.gyp -not -path '*/tpl/*' -print0 | sort -z |
     xargs -0 "$node" "$ROOT/test/conformance/targets.js" >"$tree/targets.new" ||
     die "the addons that the binding.gyp files of $1 name" "nothing, see above" "report it"
@@ -101,29 +87,21 @@ build() {
     say "not all could be built, see $tree/build.log"
 }
 
-# tests SUITE: the paths of its tests below test/, as the suite's own runner chooses them.
+# tests SUITE: the paths of its tests below test/node-api, as the suite's own runner chooses them.
 tests() {
-  cd "$HERE/$1/test"
-  if [[ $1 == addon-api ]]; then
-    find . -name '*.js' -not -path './common/*' -not -path './child_processes/*' -not -path './addon_build/*' \
-      -not -path './build/*' -not -name napi_child.js -not -name testUtil.js -not -name thunking_manual.js \
-      -not -path ./index.js -printf '%P\n'
-  else
-    find node-api -name 'test*.js' -printf '%P\n'
-  fi | sort
+  cd "$HERE/$1/test/node-api"
+  find . -name 'test*.js' -printf '%P\n' | sort
 }
 
 # run_once NODE TEST [LIBRARY]: one test, its output in $OUTPUT; answers pass, fail (why) or skip (why).
 run_once() {
-  local node=$1 test=$2 library=${3:-} file flags=(--expose-gc) status=0 environment=(-u NODE_OPTIONS)
-  file=test/node-api/$test
-  [[ -e $file ]] || file=test/$test
+  local node=$1 test=$2 library=${3:-} file=test/node-api/$2 command flags=() status=0 environment=(-u NODE_OPTIONS)
+  read -ra flags < <(sed -n 's#^// Flags: *##p' "$file") || true
+  command=("$node" "${flags[@]}" "$file")
   # Globals that are newer than the suite are no leaks.
-  environment+=(NODE_TEST_KNOWN_GLOBALS=0 "NODE_TEST_DIR=$SCRATCH" NAPI_VERSION=9 NODE_API_BUILD_CONFIG=Release)
+  environment+=(NODE_TEST_KNOWN_GLOBALS=0 "NODE_TEST_DIR=$SCRATCH")
   [[ -z $library ]] || environment+=("LD_PRELOAD=$library" TSFN_GUARD_OPTIONS=require=1)
-  [[ $file != test/node-api/* ]] || read -ra flags < <(sed -n 's#^// Flags: *##p' "$file") || true
-  env "${environment[@]}" timeout -k 5 $SECONDS_PER_TEST "$node" "${flags[@]}" "$file" >"$OUTPUT" 2>&1 </dev/null ||
-    status=$?
+  env "${environment[@]}" timeout -k 5 $SECONDS_PER_TEST "${command[@]}" >"$OUTPUT" 2>&1 </dev/null || status=$?
   if ((status == 0)) && grep -q '^1\.\.0 # Skipped' "$OUTPUT"; then
     sed -n 's/^1\.\.0 # Skipped: /skip /p' "$OUTPUT" | head -n 1
   elif ((status == 0)); then
@@ -219,7 +197,7 @@ row suite runtime test native guarded ''
 for suite in "${suites[@]}"; do
   describe "$suite"
   if ! fetch "$suite"; then
-    unavailable+=("$suite: the source of $PACKAGE cannot be had from $SITE $RELEASE, see above")
+    unavailable+=("$suite: the source of Debian's nodejs in $RELEASE cannot be had, see above")
     continue
   fi
   build "$suite"

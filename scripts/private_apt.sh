@@ -6,6 +6,14 @@
 # shellcheck disable=SC2034 # for those who source this
 DEBIAN_KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
 
+# debian_mirror: the archive of Debian's main packages that this machine's apt is set up with; nothing where it is
+# another distribution's.
+debian_mirror() {
+  have apt-get || return 0
+  apt-get indextargets --format '$(REPO_URI) $(COMPONENT) $(ORIGIN) $(LABEL)' 'Created-By: Packages' 2>/dev/null |
+    sed -n 's#^\([^ ]*\) main Debian Debian$#\1#p' | head -n 1
+}
+
 # private_apt_open HOME LINE [ARCHITECTURE]: reads the package lists that LINE names, as in sources.list, into HOME.
 private_apt_open() {
   local home=$1 line=$2 architecture=${3:-$(dpkg --print-architecture)}

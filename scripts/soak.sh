@@ -21,6 +21,8 @@ done
 cd "$ROOT"
 export TG_REPEAT=$repeat
 while :; do
-  ctest --preset release --output-on-failure -L 'soak|runtime'
+  ctest --preset release --output-on-failure -L runtime
+  ctest --preset release --output-on-failure -R '^(arm64|conformance)$'
+  "$ROOT/test/fuzz/run.sh" $((repeat * 30)) || [[ $? -eq 77 ]]
   ((SECONDS < minutes * 60)) || break
 done
