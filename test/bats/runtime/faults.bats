@@ -1,0 +1,180 @@
+# What goes wrong outside of us: no memory, no address space, a cancelled thread, fork, signals, exit() from a thread,
+# dlclose. (mprotect refused: redirect.bats.) Seen natively, where it means anything:
+#
+#   no memory         nothing is refused, as the refused is the guard
+#   pthread_cancel    every runtime hangs, always (as with any four producers on a queue of two: nodejs/node#58723)
+#   fork              as guarded. A child that calls while threads of the parent did may find the function's lock
+#                     taken for ever: it hangs in about one of ten, natively and guarded. On Node 26 exit() in a
+#                     child hangs or faults in Node's own handlers, natively and guarded; the parent is well
+#   SIGPROF           blocked threads: hang as without signals. A flood on an unbounded queue: as guarded
+#   exit() in thread  SIGSEGV
+#   dlclose           SIGSEGV, in code that is no longer there
+
+load ../helper
+
+setup() {
+  HELPERS=$TG_BUILD/helpers
+}
+
+# starved VARIABLE=N: guarded, with memory refused to libtsfnguard.so.
+starved() {
+  local -x "$1"
+  TG_LIB="$TG_LIB $HELPERS/libstarve.so" guarded fault-memory.js
+}
+
+# Whoever asked again got all of it through.
+all_delivered='accepted=200 delivered=200 disordered=0 finalized=1'
+
+@test "memory refused at every allocation in turn: a status, and nothing is lost" {
+  local at=0 refused=1 told
+  while [[ $refused == 1 ]]; do
+    run starved "STARVE_AT=$((++at))"
+    assert_success
+    assert_output --partial "$all_delivered"
+    assert_output --regexp 'starve: refused ([01]) of'
+    refused=${BASH_REMATCH[1]}
+    # Only once is anything refused to the addon, or the guard does without (an addon's name for messages).
+    assert_output --regexp 'create: status=0 refused=([0-9]+)'
+    told=${BASH_REMATCH[1]}
+    assert_output --regexp 'finalized=1 refused=([0-9]+)'
+    assert [ $((told + BASH_REMATCH[1])) -le "$refused" ]
+  done
+  assert [ "$at" -ge 8 ] # env, addon's name, table, five sizes of the queue
+}
+
+@test "memory refused every second, every third time: nothing is lost" {
+  local every
+  for every in 2 3; do
+    run starved STARVE_EVERY=$every
+    assert_success
+    assert_output --partial "$all_delivered"
+  done
+}
+
+@test "memory refused always: create answers napi_generic_failure" {
+  run starved STARVE_EVERY=1
+  assert_success
+  assert_line 'create: status=9 refused=10'
+}
+
+@test "natively: no memory is refused" {
+  LD_PRELOAD=$HELPERS/libstarve.so STARVE_EVERY=1 run native fault-memory.js
+  assert_success
+  assert_line 'create: status=0 refused=0'
+  assert_output --partial "$all_delivered refused=0"
+}
+
+# limited GIB: the case of nodejs/node#55706, guarded, under a limit on address space.
+limited() {
+  (ulimit -v $(($1 << 20)) && guarded issue55706.js)
+}
+
+@test "address space for 4 GiB of handles: guarded. For less: one line, and unguarded, or status 78" {
+  for _ in $(seq "$(repetitions 5)"); do
+    run limited 8
+    assert_success
+    assert_line 'threads=32 closing=32 invalid_arg=0 finalized=1'
+  done
+  run limited 6
+  assert_line --partial 'not armed in'
+  if runtime_frees_closed; then assert died "$status"; else assert_success; fi
+  TSFN_GUARD_OPTIONS=require=1 run limited 6
+  assert_equal "$status" 78
+}
+
+@test "a thread is cancelled while it is blocked: natively a hang; guarded the others go on and nothing is lost" {
+  TG_TIMEOUT=3 run native fault-cancel.js
+  assert died "$status"
+  for _ in $(seq "$(repetitions 10)"); do
+    run guarded fault-cancel.js
+    assert_success
+    assert_line 'cancelled=1'
+    # Three threads' 500, and what the cancelled one had handed over by then.
+    assert_output --regexp 'accepted=(150[0-9]) delivered='
+    assert_line "accepted=${BASH_REMATCH[1]} delivered=${BASH_REMATCH[1]} disordered=0 finalized=1 refused=0 full=0 closing=0"
+  done
+}
+
+# forked RUN HOW WAY TIMES EXPECTED: children that all end so, and a parent that notices nothing.
+forked() {
+  run "$1" fault-fork.js "$2" "$3" "$4"
+  assert_success
+  [[ -z $5 ]] || assert_line "children: $4 $5"
+  assert_line 'accepted=40000 delivered=40000 disordered=0 finalized=1 refused=0 full=0 closing=0'
+}
+
+# forked_to_exit RUN HOW WAY EXPECTED: the same, where the child ends by exit().
+forked_to_exit() {
+  if [[ $TG_RUNTIME == node-26 ]]; then
+    forked "$1" "$2" "$3" 1 ''
+  else
+    forked "$1" "$2" "$3" "$(repetitions 10)" "$4"
+  fi
+}
+
+@test "fork without exec: children exit, the parent notices nothing; natively too" {
+  local run how
+  for run in native guarded; do
+    for how in idle busy; do
+      forked_to_exit $run $how exit 'status 3'
+      forked $run $how _exit "$(repetitions 10)" 'status 4'
+    done
+  done
+}
+
+@test "fork without exec: a child that calls is told ok; natively too" {
+  local run
+  for run in native guarded; do
+    forked $run idle call "$(repetitions 10)" 'status 50'
+    forked_to_exit $run idle callAndExit 'status 50'
+  done
+}
+
+@test "fork without exec: children that call a busy function do the parent no harm" {
+  local run
+  for run in native guarded; do
+    forked $run busy call 2 ''
+    echo "# $TG_RUNTIME $run: ${lines[0]}" >&3
+  done
+}
+
+@test "SIGPROF storm: blocked threads. Natively a hang" {
+  TG_TIMEOUT=3 run native fault-signals.js 4 8 5000
+  assert died "$status"
+  for _ in $(seq "$(repetitions 2)"); do
+    run guarded fault-signals.js 4 8 5000
+    assert_success
+    assert_line 'signals: more than 50'
+    assert_line 'accepted=40000 delivered=40000 disordered=0 finalized=1 refused=0 full=0 closing=0'
+  done
+}
+
+@test "SIGPROF storm: a flood; natively the same" {
+  local run
+  for run in native guarded; do
+    run $run fault-signals.js 0 8 20000
+    assert_success
+    assert_line 'signals: more than 50'
+    assert_line 'accepted=160000 delivered=160000 disordered=0 finalized=1 refused=0 full=0 closing=0'
+  done
+}
+
+@test "exit() from a thread while others call: natively a crash; guarded all are turned away" {
+  run native fault-exit.js
+  assert died "$status"
+  for _ in $(seq "$(repetitions 5)"); do
+    run guarded fault-exit.js
+    assert_success
+    assert_output --regexp 'accepted=[0-9]+ delivered=[0-9]+ disordered=0 finalized=0 refused=0 full=0 closing=8'
+  done
+}
+
+@test "dlclose of a plugin at its environment's end, with a thread in it: natively a crash; guarded it stays mapped" {
+  run native fault-dlclose.js "$HELPERS/libplugin.so"
+  assert died "$status"
+  for _ in $(seq "$(repetitions 2)"); do
+    run guarded fault-dlclose.js "$HELPERS/libplugin.so"
+    assert_success
+    assert_line 'plugin: closing=1'
+  done
+}

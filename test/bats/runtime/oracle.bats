@@ -1,0 +1,114 @@
+# The crash programs of the suite under the oracle (test/helpers/oracle.c): every TSFN of the runtime has a page of its
+# own, which is gone when the TSFN is; so a use after free is a certain fault and never a lucky survival.
+#
+# Seen natively, every time: the fault on all runtimes where threads share a count or outlive their worker, and on
+# Node < 24.14 also in the case of nodejs/node#55706, where a finalizer releases a function that is older, and where
+# callbacks take a lock that the calling threads hold. The other programs hang or end well natively: they are about
+# other things, but are run here too. Guarded there is no fault, and every doorbell that was made is freed again, but
+# where exit() leaves it to the kernel.
+
+load ../helper
+
+setup() {
+  ORACLE=$TG_BUILD/helpers/liboracle.so
+  export ORACLE_TELL=1
+}
+
+# guarded_by_both PROGRAM.js ARGS…
+guarded_by_both() {
+  TG_LIB="$TG_LIB $ORACLE" guarded "$@"
+}
+
+# assert_certain_fault PROGRAM.js ARGS…: natively: in the page of a TSFN that was freed, or on its mutex in the moment
+# between its destruction and that, where libuv aborts (in about one of ten).
+assert_certain_fault() {
+  for _ in $(seq "$(repetitions 3)"); do
+    LD_PRELOAD=$ORACLE run native "$@"
+    [[ $status == 134 ]] && continue
+    assert_equal "$status" 139
+    assert_output --partial 'oracle: use after free of TSFN memory'
+  done
+}
+
+# assert_no_fault PROGRAM.js ARGS…: guarded; all functions that were made are gone at the end.
+assert_no_fault() {
+  run guarded_by_both "$@"
+  assert_success
+  refute_output --partial 'use after free'
+  assert_output --regexp 'oracle: TSFNs made=([0-9]+) freed='
+  assert_output --partial "oracle: TSFNs made=${BASH_REMATCH[1]} freed=${BASH_REMATCH[1]}"
+}
+
+@test "natively: threads that share a count, or outlive their worker, use freed memory on every runtime" {
+  assert_certain_fault lifetime-shared.js abort
+  assert_certain_fault lifetime-shared.js worker
+  assert_certain_fault lifetime-worker.js 3 8 200
+}
+
+@test "natively: nodejs/node#55706 and others use freed memory on Node < 24.14" {
+  runtime_frees_closed || skip 'fixed in this Node'
+  assert_certain_fault issue55706.js
+  assert_certain_fault lifetime-hooks.js finalizerNewer
+  assert_certain_fault lifetime-hooks.js lockAtEnd
+  assert_certain_fault lifetime-hooks.js lockAtAbort
+}
+
+@test "guarded: nodejs/node#55706, and one watched function" {
+  for _ in $(seq "$(repetitions 3)"); do
+    assert_no_fault issue55706.js
+    assert_line 'threads=32 closing=32 invalid_arg=0 finalized=1'
+    assert_line 'oracle: TSFNs made=1 freed=1'
+  done
+}
+
+@test "guarded: no fault where threads share a count, or outlive their worker" {
+  for _ in $(seq "$(repetitions 1)"); do
+    assert_no_fault lifetime-shared.js abort
+    assert_no_fault lifetime-shared.js worker
+    assert_no_fault lifetime-worker.js 10 8 200
+    assert_line 'oracle: TSFNs made=10 freed=10'
+  done
+}
+
+@test "guarded: no fault where threads are blocked" {
+  local ending
+  for ending in abort worker natural; do assert_no_fault lifetime-blocked.js $ending 3; done
+  assert_no_fault lifetime-blocked.js flow
+  assert_no_fault lifetime-blocked.js recycle
+  assert_line 'oracle: TSFNs made=11001 freed=11001'
+}
+
+@test "guarded: no fault in hooks, finalizers and callbacks" {
+  local name
+  for name in hook hookBlocked asyncHook asyncHookBlocked wrapped instanceData finalizerNewer joinAtEnd joinAtAbort \
+    awaitAtEnd awaitAtAbort drainAtEnd drainAtAbort drainInWorker probe probeAtEnd probeAtAbort lockAtEnd \
+    lockAtAbort; do
+    assert_no_fault lifetime-hooks.js $name
+  done
+}
+
+@test "guarded: no fault at exits" {
+  local name
+  for name in worker-exit worker-terminate; do assert_no_fault lifetime-exit.js $name; done
+  for name in static blocked within; do
+    run guarded_by_both lifetime-exit.js $name
+    assert_success
+    assert_line 'oracle: TSFNs made=1 freed=0'
+  done
+}
+
+@test "guarded: no fault where a thread outlives its worker's addon" {
+  assert_no_fault lifetime-mapped.js mapped_symbol start
+}
+
+@test "guarded: no fault in 8,192 functions that are made and released" {
+  assert_no_fault lifetime-recycle.js 8192
+  assert_line 'oracle: TSFNs made=8192 freed=8192'
+}
+
+@test "guarded: no fault under stress" {
+  local seconds
+  seconds=$(repetitions 4)
+  TG_TIMEOUT=$((seconds + 60)) assert_no_fault stress.js "${TG_SEED:-$RANDOM}" "$seconds"
+  assert_line 'unbalanced=0 foreign=0 disordered=0 late=0 twice_finalized=0 wrong_answers=0 lost=0 opened=0'
+}

@@ -1,0 +1,18 @@
+// SIGPROF every millisecond, to the threads that work and to those that are blocked, without SA_RESTART.
+// node fault-signals.js QUEUE THREADS ITEMS
+'use strict';
+const addon = require(`${process.env.TEST_ADDONS}/faults.node`);
+const [queue, threads, items] = process.argv.slice(2).map(Number);
+
+addon.create(queue, threads);
+addon.produce(threads, items, 'blocking');
+if (queue !== 0) addon.waitBlocked(queue);
+addon.storm();
+const blocked = Date.now() + 200; // so long the threads are blocked, or the flood waits
+while (Date.now() < blocked);
+const timer = setInterval(() => {
+  if (addon.ended() !== threads) return;
+  clearInterval(timer);
+  console.log(`signals: ${addon.calm() > 50 ? 'more than 50' : 'too few'}`);
+}, 10);
+process.once('exit', addon.tell);
