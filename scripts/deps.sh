@@ -62,6 +62,7 @@ test_tools() {
     /usr/include/cmocka.h:libcmocka-dev c++:g++ valgrind:valgrind gdb:gdb python3:python3 readelf:binutils \
     clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck
   # Without these the fuzz tests are skipped.
+  (apt_need spin:spin) || say "no spin here: the model will not be checked"
   (apt_need clang-14:clang-14 :libclang-rt-14-dev) || say "no clang-14 with libFuzzer here: the fuzz tests will be skipped"
   have npm || apt_need node:nodejs npm:npm
 }

@@ -37,4 +37,4 @@ if [[ -n $absent || ${#skipped[@]} -gt 0 ]]; then
   say "SKIPPED, so not tested (${skipped[*]:-see below}; what failed is said above):"
   say "$absent"
 fi
-exec ctest --preset release --output-on-failure "${labels[@]}" "$@"
+exec ctest --preset release --output-on-failure -j "$(nproc)" "${labels[@]}" "$@"
