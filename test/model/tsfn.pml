@@ -1,0 +1,887 @@
+/* Model of one slot of the handle table: its generations, its guarded function and its doorbell.
+ *
+ * The names are the C functions' own; README.md maps them and tells what is left out. A critical section of the
+ * C code is one atomic step here, but for two things: where a producer touches the doorbell twice under the
+ * lock, the loop thread (which touches it without ours) may step in between; and bumping a gate's sequence and
+ * waking its sleepers are two steps. Nothing else can see into a critical section.
+ *
+ * Ghosts are variables that only the properties read or that stand for what the addon knows. */
+
+/* -------- Configuration -------- */
+
+#ifndef PRODUCERS
+#define PRODUCERS 3
+#endif
+#ifndef CALLS /* calls that a producer may make */
+#define CALLS 1
+#endif
+#ifndef OTHERS /* acquires, releases, aborts and refs that all together may make, in any order with the calls */
+#define OTHERS 2
+#endif
+#ifndef LIMIT /* max_queue_size; 0: none */
+#define LIMIT 1
+#endif
+#ifndef COUNT /* initial_thread_count */
+#define COUNT 2
+#endif
+#ifndef GENERATIONS
+#define GENERATIONS 1
+#endif
+#ifndef FROM_CALLBACK /* uses of the seven functions from the addon's callbacks, on the loop thread */
+#define FROM_CALLBACK 0
+#endif
+#ifndef SPURIOUS /* wake-ups for no reason (EINTR) */
+#define SPURIOUS 0
+#endif
+#ifndef EXIT /* 1: another thread calls exit() at any time */
+#define EXIT 0
+#endif
+#ifndef KEEPS_CLOSED /* 1: the runtime keeps a closed doorbell that is still held, for ever (nodejs/node#55877) */
+#define KEEPS_CLOSED 1
+#endif
+
+#define LOOP_ITEM (PRODUCERS * CALLS)
+
+#define NOBODY 255
+
+/* -------- struct tg_function -------- */
+
+#define TG_FREE 0
+#define TG_CREATING 1
+#define TG_OPEN 2
+#define TG_CLOSING 3
+#define TG_CLOSED 4
+
+byte lock = NOBODY; /* who holds it */
+byte generation = 1;
+byte sleepers;
+byte state = TG_FREE;
+bool rung;
+bool doorbell_held;
+bool finalized;
+bool abandoned;
+byte thread_count;
+bool environment;                               /* is set */
+chan queue = [LOOP_ITEM + 1] of { byte };
+chan rest = [LOOP_ITEM + 1] of { byte };        /* the local variable of tg_function_finalize */
+
+/* struct tg_gate `room`. The sequence starts at 0 again when nobody has read it: the same to everybody, but
+ * fewer states. */
+byte sequence;
+byte asleep; /* a bit for each producer that the kernel has put to sleep on the sequence */
+
+/* struct tg_table */
+bool is_free = true; /* the slot is in the free list */
+
+/* -------- The runtime's own TSFN, and the env's cleanup hooks -------- */
+
+bool bell_usable;   /* its finalizer has not begun */
+byte bell_count;    /* its own thread_count */
+byte bell_rings;    /* its queue */
+bool bell_closing;
+bool bell_handles_closing;
+bool hook; /* ours is registered */
+
+/* -------- Ghosts -------- */
+
+byte published;     /* the newest handle that the addon has: its generation */
+short pending;      /* a bit for each item that was accepted and not delivered */
+byte inside;        /* producers that sleep, or are about to, or were just woken */
+byte others = OTHERS;
+byte begun;         /* producers begin in order: they are all alike, so this leaves nothing out */
+byte finalizers;    /* how many finalizers have run in all */
+#if SPURIOUS
+byte spurious = SPURIOUS;
+#endif
+
+/* -------- Mutations of one place each; the others are where they apply -------- */
+
+#ifdef DROP_GENERATION_CHECK
+#define SAME_GENERATION(handle) true
+#else
+#define SAME_GENERATION(handle) (handle == generation)
+#endif
+
+#ifdef KEEP_GENERATION
+#define GENERATION_STEP 0
+#else
+#define GENERATION_STEP 1
+#endif
+
+#ifdef LEAVE_BEFORE_FINALIZED
+#define IS_FINALIZED true
+#else
+#define IS_FINALIZED finalized
+#endif
+
+#ifdef IGNORE_SLEEPERS
+#define NOBODY_SLEEPS true
+#else
+#define NOBODY_SLEEPS (sleepers == 0)
+#endif
+
+#ifdef NO_WAKE_ON_POP
+#define WAKES_ON_POP false
+#else
+#define WAKES_ON_POP true
+#endif
+
+#define BIT(n) (1 << (n))
+#define FULL (LIMIT != 0 && len(queue) >= LIMIT)
+
+/* -------- base/lock.c -------- */
+
+inline tg_lock_acquire() {
+  assert(lock != _pid); /* not recursive */
+  lock == NOBODY;
+  lock = _pid
+}
+
+inline tg_lock_release() {
+  assert(lock == _pid);
+  lock = NOBODY
+}
+
+/* The second half of tg_gate_wake_one: FUTEX_WAKE wakes any one. */
+inline futex_wake_one() {
+  if
+  :: asleep & 1 -> asleep = asleep & ~1
+  :: asleep & 2 -> asleep = asleep & ~2
+  :: asleep & 4 -> asleep = asleep & ~4
+  :: asleep & 8 -> asleep = asleep & ~8
+  :: asleep == 0
+  fi
+}
+
+/* The second half of tg_gate_wake_all. */
+#ifdef SIGNAL_ONE
+#define futex_wake_all futex_wake_one
+#else
+inline futex_wake_all() {
+  asleep = 0
+}
+#endif
+
+inline bump_sequence() {
+  sequence++
+}
+
+/* -------- The runtime's functions for the doorbell; its mutex makes each one step -------- */
+
+inline use_doorbell() {
+  assert(lock == _pid);  /* only under the function's lock */
+  assert(bell_usable)    /* and never once its finalizer has begun */
+}
+
+inline runtime_acquire(status_is_ok) {
+  use_doorbell();
+  status_is_ok = !bell_closing;
+  if
+  :: status_is_ok -> bell_count++; assert(bell_count == 1)
+  :: else
+  fi
+}
+
+inline runtime_call(status_is_ok) {
+  use_doorbell();
+  status_is_ok = !bell_closing;
+  if
+  :: status_is_ok -> bell_rings++; assert(bell_rings == 1)
+  :: else -> assert(bell_count == 1); bell_count = 0 /* napi_closing took it */
+  fi
+}
+
+inline runtime_release(aborts) {
+  use_doorbell();
+  assert(bell_count == 1);
+  bell_count = 0;
+  if
+  :: aborts -> bell_closing = true
+  :: else
+  fi
+}
+
+/* -------- guard/handle_table.c -------- */
+
+/* The locks of the free list are within one step. */
+inline tg_table_expire() {
+  assert(lock == _pid);
+  state = TG_FREE;
+  abandoned = false;
+  generation = generation + GENERATION_STEP;
+  is_free = true
+}
+
+/* With the lock taken. Every handle here is or was one. */
+inline tg_table_find(handle, valid) {
+  valid = SAME_GENERATION(handle) && state > TG_CREATING;
+  assert(valid || handle < generation);  /* else its verdict were TG_NEVER_A_HANDLE */
+  assert(!valid || handle == generation) /* valid in one generation only */
+}
+
+/* -------- guard/guarded_function.c -------- */
+
+inline tg_function_add_count() {
+  assert(environment);
+  thread_count++
+}
+
+inline tg_function_drop_count() {
+  assert(thread_count != 0);
+  thread_count--
+}
+
+/* The first half; where somebody sleeps, futex_wake_all follows as a step of its own. */
+inline tg_function_close() {
+  state = TG_CLOSING;
+  if
+  :: sleepers != 0 -> bump_sequence()
+  :: else
+  fi
+}
+
+inline tg_function_release_doorbell(aborts) {
+  if
+  :: doorbell_held -> doorbell_held = false; assert(environment); runtime_release(aborts)
+  :: else
+  fi
+}
+
+inline leave_environment() {
+  environment = false
+}
+
+inline tg_function_leave() {
+  if
+  :: state == TG_CLOSED && IS_FINALIZED && thread_count == 0 && NOBODY_SLEEPS ->
+     leave_environment();
+     tg_table_expire()
+  :: else
+  fi
+}
+
+/* guard.c: end(), with the invariants that hold whenever the lock is given up. */
+inline end(valid) {
+  if
+  :: valid -> tg_function_leave()
+  :: else
+  fi;
+  assert(state != TG_OPEN || doorbell_held == (thread_count != 0 || len(queue) != 0) || EXIT);
+  assert(state != TG_OPEN || doorbell_held == bell_count);
+  tg_lock_release()
+}
+
+/* guard.c: turn_away() */
+inline turn_away(valid) {
+  if
+  :: valid && thread_count != 0 -> tg_function_drop_count()
+  :: else
+  fi;
+  end(valid)
+}
+
+inline accept(item) {
+  assert(state == TG_OPEN && finalizers < generation);
+  assert(!(pending & BIT(item)));
+  pending = pending | BIT(item);
+  queue!item
+}
+
+inline deliver(item) {
+  assert(lock != _pid);                 /* no lock is held while code of the addon runs */
+  assert(pending & BIT(item));          /* it was accepted, and not yet delivered */
+  assert(item == LOOP_ITEM || !(pending & (BIT(item) - BIT(item - item % CALLS)))); /* a thread's items in order */
+  pending = pending & ~BIT(item)
+}
+
+/* A thread of the addon: any sequence of calls, blocking or not, acquires, releases, aborts and refs, within
+ * its budget, on any handle that the addon ever got, with a count of its own or without. */
+proctype producer(byte me) {
+  byte calls = CALLS;
+  byte handle, seen, item;
+  bool valid, blocking, ok;
+
+end_idle: /* it may stop at any time */
+  atomic {
+    if
+    :: calls + others != 0 && published != 0 && begun >= me && lock == NOBODY
+    :: others != 0 -> others = 0; goto end_idle
+    :: calls != 0 && begun >= me -> calls = 0; begun = (begun > me -> begun : me + 1); goto end_idle
+    fi;
+    /* Each of the seven begins with begin(): waits for the lock in tg_table_find. */
+    begun = (begun > me -> begun : me + 1);
+    tg_lock_acquire();
+    if
+    :: handle = published
+#if GENERATIONS > 1
+    :: published > 1 -> handle = 1
+#endif
+    fi;
+    tg_table_find(handle, valid);
+    if
+    :: calls != 0 -> item = me * CALLS + (CALLS - calls); calls--; goto call
+    :: others != 0 -> others--; goto acquire
+    :: others != 0 -> others--; goto release
+    :: others != 0 -> others--; goto abort
+    :: others != 0 -> others--; goto ref
+    fi;
+
+call: /* tg_call */
+    if
+    :: !valid || state != TG_OPEN -> turn_away(valid); goto reset
+    :: else
+    fi;
+    if
+    :: blocking = true
+    :: LIMIT != 0 -> blocking = false
+    fi;
+
+wait_for_room:
+    if
+    :: state == TG_OPEN && FULL && !blocking -> end(valid); goto reset /* napi_queue_full */
+    :: state == TG_OPEN && FULL && blocking -> goto sleep
+    :: state == TG_OPEN && !FULL
+#ifdef RING_AFTER_RELEASE
+    :: state != TG_OPEN /* a woken caller goes on to ring */
+#else
+    :: state != TG_OPEN -> turn_away(valid); goto reset
+#endif
+    fi;
+    /* tg_function_hold_doorbell */
+    if
+    :: doorbell_held -> goto ring
+    :: else
+    fi;
+    assert(environment);
+    runtime_acquire(ok);
+    if
+    :: ok -> doorbell_held = true
+    :: else -> tg_function_close(); goto closed
+    fi
+  }
+  skip; /* still under the lock, but the loop thread may touch the doorbell here */
+ring: /* tg_function_ring */
+  atomic {
+    if
+    :: !rung ->
+       assert(environment);
+       runtime_call(ok);
+       if
+       :: ok -> rung = true
+       :: else -> doorbell_held = false; tg_function_close(); goto closed
+       fi
+    :: else
+    fi;
+    assert(handle == generation);
+    accept(item); /* tg_queue_push */
+    end(valid);
+    goto reset
+  }
+
+closed: /* tg_function_close's second half, and tg_call's or tg_acquire's last words */
+  atomic {
+    futex_wake_all();
+    if
+    :: item != NOBODY -> turn_away(valid)
+    :: else -> end(valid)
+    fi;
+    goto reset
+  }
+
+sleep: /* tg_function_sleep, tg_gate_wait */
+  atomic {
+    sleepers++;
+#ifndef SEQUENCE_READ_UNLOCKED
+    seen = sequence;
+#endif
+    inside++;
+    tg_lock_release()
+  }
+#ifdef SEQUENCE_READ_UNLOCKED
+  seen = sequence;
+#endif
+  atomic { /* futex_wait: the kernel compares and puts to sleep in one step */
+    if
+    :: sequence != seen
+    :: sequence == seen -> asleep = asleep | BIT(me)
+    fi;
+    seen = 0
+  }
+  atomic {
+    if
+    :: !(asleep & BIT(me))
+#if SPURIOUS
+    :: (asleep & BIT(me)) && spurious != 0 -> spurious--; asleep = asleep & ~BIT(me)
+#endif
+    fi;
+    /* Nothing is seen of it before it has the lock again. */
+    tg_lock_acquire();
+    inside--;
+    sleepers--;
+    if
+    :: sleepers == 0 -> sequence = 0
+    :: else
+    fi;
+    assert(handle == generation); /* it wakes up in the generation in which it fell asleep */
+    goto wait_for_room
+  }
+
+acquire: /* tg_acquire */
+  atomic {
+    item = NOBODY;
+    if
+    :: !valid || state != TG_OPEN -> end(valid); goto reset
+    :: else
+    fi;
+    if
+    :: !doorbell_held ->
+       assert(environment);
+       runtime_acquire(ok);
+       if
+       :: ok -> doorbell_held = true
+       :: else -> tg_function_close(); goto closed
+       fi
+    :: else
+    fi;
+    tg_function_add_count();
+    end(valid);
+    goto reset
+  }
+
+release: /* tg_release, napi_tsfn_release */
+  atomic {
+    if
+    :: valid && thread_count != 0 ->
+       tg_function_drop_count();
+       if
+       :: state == TG_OPEN && thread_count == 0 && len(queue) == 0 -> tg_function_release_doorbell(false)
+       :: else
+       fi
+    :: else
+    fi;
+    end(valid);
+    goto reset
+  }
+
+abort: /* tg_release, napi_tsfn_abort */
+  atomic {
+    if
+    :: valid && thread_count != 0 ->
+       tg_function_drop_count();
+       if
+       :: state == TG_OPEN -> tg_function_close(); goto aborted
+       :: else
+       fi
+    :: else
+    fi;
+    end(valid);
+    goto reset
+  }
+aborted:
+  atomic {
+    futex_wake_all();
+    tg_function_release_doorbell(true);
+    end(valid);
+    goto reset
+  }
+
+ref: /* ref_or_unref, from a thread that is not the loop's */
+  atomic {
+    if
+    :: valid && state == TG_OPEN && doorbell_held && !rung ->
+       runtime_call(ok);
+       if
+       :: ok -> rung = true
+       :: else -> item = NOBODY; doorbell_held = false; tg_function_close(); goto closed
+       fi
+    :: else
+    fi;
+    end(valid);
+    goto reset
+  }
+
+reset:
+  atomic {
+    handle = 0; item = 0; valid = false; blocking = false; ok = false;
+    goto end_idle
+  }
+}
+
+/* The addon's callbacks may use the seven functions. On the loop thread nothing of the runtime steps in
+ * between, so each use is one step; a close within one wakes in the same step. */
+#if FROM_CALLBACK
+inline callback() {
+  if
+  :: true
+  :: atomic {
+       from_callback != 0 ->
+       from_callback--;
+       tg_lock_acquire();
+       tg_table_find(me, valid);
+       if
+       :: true -> /* tg_call; on its own loop thread a full queue is overfilled */
+          if
+          :: !valid || state != TG_OPEN || (pending & BIT(LOOP_ITEM)) -> turn_away(valid)
+          :: else ->
+             ok = true;
+             if
+             :: !doorbell_held -> runtime_acquire(ok); doorbell_held = ok
+             :: else
+             fi;
+             if
+             :: ok && !rung -> runtime_call(ok); rung = ok; doorbell_held = ok
+             :: else
+             fi;
+             if
+             :: ok -> accept(LOOP_ITEM); end(valid)
+             :: else -> tg_function_close(); futex_wake_all(); turn_away(valid)
+             fi
+          fi
+       :: true -> /* tg_acquire */
+          if
+          :: !valid || state != TG_OPEN -> end(valid)
+          :: else ->
+             ok = true;
+             if
+             :: !doorbell_held -> runtime_acquire(ok); doorbell_held = ok
+             :: else
+             fi;
+             if
+             :: ok -> tg_function_add_count()
+             :: else -> tg_function_close(); futex_wake_all()
+             fi;
+             end(valid)
+          fi
+       :: true -> /* tg_release */
+          if
+          :: valid && thread_count != 0 ->
+             tg_function_drop_count();
+             if
+             :: state == TG_OPEN && thread_count == 0 && len(queue) == 0 -> tg_function_release_doorbell(false)
+             :: state == TG_OPEN -> tg_function_close(); futex_wake_all(); tg_function_release_doorbell(true)
+             :: else
+             fi
+          :: else
+          fi;
+          end(valid)
+       fi;
+       valid = false; ok = false
+     }
+  fi
+}
+#define CALLBACK callback()
+#else
+#define CALLBACK
+#endif
+
+/* Code of the addon that waits until no thread of its is inside a call. */
+inline join_callers() {
+  if
+  :: true -> inside == 0
+  :: true
+  fi
+}
+
+/* The loop thread of one generation's env. */
+proctype loop(byte me) {
+  byte item;
+  bool popped, valid, ok;
+#if FROM_CALLBACK
+  byte from_callback = FROM_CALLBACK;
+#endif
+
+#if GENERATIONS > 1
+  /* tg_table_take: the slot is free, or reclaim_abandoned makes it so. */
+  do
+  :: atomic { generation == me && is_free -> is_free = false; break }
+  :: atomic { abandoned -> abandoned = false; item = generation } /* remove_oldest_abandoned */
+     atomic {
+       tg_lock_acquire();
+       if
+       :: generation != item /* its last count came back in the meantime */
+       :: generation == item && sleepers != 0 -> abandoned = true
+       :: generation == item && sleepers == 0 ->
+          thread_count = 0; /* tg_function_forget_counts */
+          leave_environment();
+          tg_table_expire()
+       fi;
+       tg_lock_release();
+       item = 0
+     }
+     if
+     :: abandoned -> sleepers == 0 /* comes back with a later create */
+     :: else
+     fi
+  od;
+#else
+  is_free = false;
+#endif
+
+  /* tg_create */
+  atomic { /* tg_function_prepare */
+    tg_lock_acquire();
+    assert(state == TG_FREE && generation == me);
+    assert(len(queue) == 0 && thread_count == 0 && !environment);
+    state = TG_CREATING;
+    rung = false;
+    doorbell_held = false;
+    finalized = false;
+    environment = true;
+    tg_lock_release()
+  }
+  atomic { /* make_doorbell: the runtime's create */
+    assert(!bell_usable);
+    bell_usable = true;
+    bell_count = 1;
+    bell_rings = 0;
+    bell_closing = false;
+    bell_handles_closing = false
+  }
+  atomic { /* open_function */
+    tg_lock_acquire();
+    thread_count = COUNT;
+    doorbell_held = true;
+    state = TG_OPEN;
+    tg_lock_release();
+  }
+  atomic {
+    assert(!hook);
+#ifndef FORGET_CLEANUP_HOOK
+    hook = true;
+#endif
+    assert(published < generation); /* no handle is given out twice */
+    published = generation
+  }
+
+turn: /* of the loop: the doorbell's DispatchOne where it was rung or sent for, its closing, or the env's end */
+  atomic {
+    if
+    :: !bell_handles_closing && (bell_rings != 0 || bell_count == 0 || bell_closing) ->
+       if
+       :: !bell_closing ->
+          popped = bell_rings != 0;
+          bell_rings = 0;
+          bell_closing = bell_count == 0
+       :: else
+       fi;
+       bell_handles_closing = bell_closing;
+       if
+       :: popped -> popped = false; goto dispatch
+       :: else -> goto turn
+       fi
+    :: bell_handles_closing -> goto finalize
+    :: true -> goto teardown /* worker.terminate(), or the end of the main thread's env */
+    :: !bell_handles_closing && bell_rings == 0 && bell_count != 0 && !bell_closing &&
+       lock == NOBODY &&
+       ((asleep & 1) + ((asleep >> 1) & 1) + ((asleep >> 2) & 1) + ((asleep >> 3) & 1)) == inside ->
+       /* The loop has nothing to do, and nobody else will ever do anything again. */
+       assert(asleep == 0 && pending == 0);
+       goto teardown
+    fi
+  }
+
+dispatch: /* tg_function_dispatch */
+  atomic {
+    tg_lock_acquire();
+    assert(generation == me && bell_usable);
+    rung = false;
+    use_doorbell(); /* fulfil_wish may ref or unref it */
+    if
+    :: len(queue) == 0 -> tg_lock_release(); goto turn
+    :: else
+    fi;
+    assert(environment);
+    queue?item;
+    /* after_pop */
+    ok = false;
+    if
+    :: len(queue) != 0 ->
+#ifndef FORGET_TO_RING_ON
+       if
+       :: doorbell_held && !rung ->
+          runtime_call(ok);
+          if
+          :: ok -> rung = true; ok = false
+          :: else -> doorbell_held = false; tg_function_close(); ok = true
+          fi
+       :: else
+       fi
+#else
+       skip
+#endif
+    :: len(queue) == 0 && thread_count == 0 && state == TG_OPEN ->
+       tg_function_close();
+       ok = true;
+    :: else
+    fi
+  }
+  atomic {
+    if
+    :: ok -> ok = false; futex_wake_all(); tg_function_release_doorbell(false)
+    :: else
+    fi;
+    if
+    :: sleepers != 0 && WAKES_ON_POP -> bump_sequence()
+    :: else -> goto unlock
+    fi
+  }
+  atomic {
+    futex_wake_one();
+unlock:
+#ifndef CALLBACK_UNDER_LOCK
+    tg_lock_release();
+#endif
+    skip
+  }
+  atomic {
+    deliver(item);
+    item = 0
+  }
+  CALLBACK;
+#ifdef CALLBACK_UNDER_LOCK
+  tg_lock_release();
+#endif
+  goto turn;
+
+teardown: /* the env's cleanup hooks, last come first served */
+  if
+  :: hook -> /* tg_function_on_env_cleanup */
+     atomic {
+       tg_lock_acquire();
+       ok = state == TG_OPEN;
+       if
+       :: ok -> tg_function_close()
+       :: else
+       fi
+     }
+     atomic {
+       if
+       :: ok -> ok = false; futex_wake_all()
+       :: else
+       fi;
+       tg_function_release_doorbell(true);
+       hook = false;
+       tg_lock_release()
+     }
+  :: else
+  fi;
+  atomic { /* the runtime's own */
+    bell_closing = true;
+    bell_handles_closing = true
+  }
+  join_callers(); /* one that the addon added before the create */
+
+finalize: /* tg_function_finalize */
+  atomic {
+    tg_lock_acquire();
+    assert(finalizers == me - 1); /* once a generation */
+    finalizers++;
+    assert(!KEEPS_CLOSED || bell_count == 0);
+    assert(generation == me && environment);
+    ok = state == TG_OPEN;
+    if
+    :: ok -> tg_function_close()
+    :: else
+    fi;
+    state = TG_CLOSED;
+    doorbell_held = false;
+    bell_usable = false;
+    bell_count = 0;
+    bell_rings = 0;
+    do
+    :: queue?item -> rest!item
+    :: empty(queue) -> break
+    od;
+    item = 0
+  }
+  atomic {
+    if
+    :: ok -> ok = false; futex_wake_all()
+    :: else
+    fi;
+    tg_lock_release()
+  }
+#ifdef FINALIZE_BEFORE_DRAIN
+  goto finalize_cb;
+#endif
+drain:
+  do
+  :: atomic { rest?item -> deliver(item); item = 0 }
+     CALLBACK
+  :: empty(rest) -> break
+  od;
+#ifdef FINALIZE_BEFORE_DRAIN
+  goto finalized_now;
+#endif
+finalize_cb:
+  atomic {
+    hook = false; /* remove_env_cleanup_hook */
+    assert(lock != _pid);
+    assert(pending == 0) /* what was accepted has been delivered */
+  }
+  CALLBACK;
+  join_callers();
+#ifdef FINALIZE_BEFORE_DRAIN
+  goto drain;
+#endif
+finalized_now:
+  atomic { /* end_finalizer */
+    tg_lock_acquire();
+    assert(generation == me && environment && state == TG_CLOSED);
+    finalized = true;
+    leave_environment(); /* the C code does so only where the env has ended */
+    if
+    :: thread_count != 0 -> abandoned = true /* tg_table_abandon */
+    :: else
+    fi;
+    end(true)
+  }
+}
+
+#if EXIT
+/* An exit handler on any thread. */
+proctype exiting() {
+  atomic { /* tg_turn_all_away */
+    tg_lock_acquire();
+    if
+    :: state == TG_OPEN -> tg_function_close()
+    :: else -> tg_lock_release(); goto through
+    fi
+  }
+  atomic {
+    futex_wake_all();
+    tg_lock_release()
+  }
+through:
+  skip
+}
+#endif
+
+init {
+  byte n;
+  atomic {
+    n = 1;
+    do
+    :: n <= GENERATIONS -> run loop(n); n++
+    :: else -> break
+    od;
+    n = 0;
+    do
+    :: n < PRODUCERS -> run producer(n); n++
+    :: else -> break
+    od;
+#if EXIT
+    run exiting();
+#endif
+    n = 0
+  }
+}
+
+#ifdef LTL
+/* Who sleeps when the function is closing comes out again; what was accepted is delivered. Every run is
+ * finite (check.sh: finite), so no fairness is asked for. */
+ltl eventually {
+  [] ((state == TG_CLOSING && inside != 0) -> <> (inside == 0)) &&
+  [] ((pending != 0) -> <> (pending == 0))
+}
+#endif
