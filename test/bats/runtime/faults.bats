@@ -159,6 +159,18 @@ forked_to_exit() {
   done
 }
 
+# With an exit handler that waits for every lock without limit about a third of these hang: the handler ran on top of
+# the thread that held one. Natively all end.
+@test "exit() in a signal handler in the middle of a call: the process ends, natively too" {
+  local i
+  for i in $(seq "$(repetitions 8)"); do
+    TG_TIMEOUT=10 run guarded fault-signal-exit.js $((20000 + i * 137))
+    assert_success
+  done
+  TG_TIMEOUT=10 run native fault-signal-exit.js 20000
+  assert_success
+}
+
 @test "exit() from a thread while others call: natively a crash; guarded all are turned away" {
   run native fault-exit.js
   assert died "$status"
