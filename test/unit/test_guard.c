@@ -324,6 +324,28 @@ static void a_left_over_ring_delivers_nothing(void **state) {
   close_recorder(&r);
 }
 
+/* A caller that sleeps through the finalizer is still inside; the slot stays in its generation until it has
+ * left. */
+static void a_sleeper_keeps_the_slot_in_its_generation(void **state) {
+  (void)state;
+  struct recorder r;
+  struct tg_function *function;
+  open_recorder(&r, 1, 1);
+  assert_int_equal(tg_table_find(&r.guard->table, r.func, &function), TG_HANDLE_VALID);
+  function->sleepers = 1; /* as tg_function_sleep has it while the thread is asleep */
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  assert_int_equal(abort_it(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.finalized, 1);
+  assert_int_equal(tg_table_find(&r.guard->table, r.func, &function), TG_HANDLE_VALID);
+  function->sleepers = 0;
+  tg_function_leave(r.guard, function);
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  assert_int_equal(tg_table_find(&r.guard->table, r.func, &function), TG_HANDLE_STALE);
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  close_recorder(&r);
+}
+
 /* Takes the lock, and ends without giving it back. */
 static void *die_with_the_lock(void *argument) {
   struct recorder *r = argument;
@@ -531,6 +553,7 @@ int main(void) {
       cmocka_unit_test(ref_and_unref_on_the_loop_thread_are_done_at_once),
       cmocka_unit_test(a_foreign_wish_without_a_bell_is_not_lost),
       cmocka_unit_test(what_the_runtime_will_not_ring_for_is_not_accepted),
+      cmocka_unit_test(a_sleeper_keeps_the_slot_in_its_generation),
       cmocka_unit_test(a_left_over_ring_delivers_nothing),
       cmocka_unit_test(exit_does_not_wait_for_ever),
       cmocka_unit_test(what_the_runtime_refuses_at_create_is_refused),
