@@ -14,8 +14,9 @@ void tg_text_start(struct tg_text *text) {
 
 void tg_text_add_bytes(struct tg_text *text, const char *bytes, size_t length) {
   for (size_t i = 0; i < length && text->length < sizeof text->bytes - 1; i++) {
-    unsigned char byte = (unsigned char)bytes[i];
-    text->bytes[text->length++] = byte < 0x20 || byte == 0x7f ? '?' : bytes[i];
+    char byte = bytes[i];
+    if ((unsigned char)byte < 0x20 || byte == 0x7f) byte = '?';
+    text->bytes[text->length++] = byte;
   }
 }
 
