@@ -45,6 +45,14 @@ static inline napi_value make_string(napi_env env, const char *text) {
   return value;
 }
 
+/* A call_js_cb that does nothing. */
+static inline void ignore_call(napi_env env, napi_value js_callback, void *context, void *data) {
+  (void)env;
+  (void)js_callback;
+  (void)context;
+  (void)data;
+}
+
 static inline void export_function(napi_env env, napi_value exports, const char *name,
                                    napi_callback callback) {
   napi_value function;

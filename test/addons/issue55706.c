@@ -28,13 +28,6 @@ static void *call_until_turned_away(void *tsfn) {
   return NULL;
 }
 
-static void on_call(napi_env env, napi_value js_callback, void *context, void *data) {
-  (void)env;
-  (void)js_callback;
-  (void)context;
-  (void)data;
-}
-
 static void on_finalize(napi_env env, void *data, void *hint) {
   (void)env;
   (void)data;
@@ -49,7 +42,7 @@ static napi_value start(napi_env env, napi_callback_info info) {
   MUST(env, napi_get_global(env, &resource));
   MUST(env, napi_create_string_utf8(env, "issue55706", NAPI_AUTO_LENGTH, &name));
   MUST(env, napi_create_threadsafe_function(env, NULL, resource, name, 0, count, NULL, on_finalize, NULL,
-                                            on_call, &tsfn));
+                                            ignore_call, &tsfn));
   for (uint32_t i = 0; i < count; i++)
     if (pthread_create(&threads[atomic_fetch_add(&started, 1) % MAX_THREADS], NULL, call_until_turned_away,
                        tsfn) != 0)

@@ -235,13 +235,6 @@ static napi_status create_tsfn(napi_env env, napi_value callback, uint32_t queue
   return status;
 }
 
-static void ignore_call(napi_env env, napi_value callback, void *context, void *data) {
-  (void)env;
-  (void)callback;
-  (void)context;
-  (void)data;
-}
-
 /* Calls all seven functions and prints the answers. */
 static void probe(const struct subject *subject, const char *where) {
   napi_threadsafe_function tsfn = subject->tsfn, other = NULL;

@@ -14,13 +14,6 @@
 
 enum { AFTERLIFE_MS = 300 };
 
-static inline void on_mapped_call(napi_env env, napi_value callback, void *context, void *data) {
-  (void)env;
-  (void)callback;
-  (void)context;
-  (void)data;
-}
-
 static inline int64_t mapped_clock_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -50,7 +43,7 @@ static inline void *call_and_release(void *tsfn) {
 static inline napi_threadsafe_function create_mapped(napi_env env) {
   napi_threadsafe_function tsfn;
   MUST(env, napi_create_threadsafe_function(env, NULL, NULL, make_string(env, "mapped"), 0, 1, NULL, NULL,
-                                            NULL, on_mapped_call, &tsfn));
+                                            NULL, ignore_call, &tsfn));
   return tsfn;
 }
 

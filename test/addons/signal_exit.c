@@ -20,19 +20,12 @@ static void *call_for_ever(void *tsfn) {
   return NULL;
 }
 
-static void on_call(napi_env env, napi_value callback, void *context, void *data) {
-  (void)env;
-  (void)callback;
-  (void)context;
-  (void)data;
-}
-
 static napi_value start(napi_env env, napi_callback_info info) {
   napi_threadsafe_function tsfn;
   pthread_t thread;
   signal(SIGUSR2, exit_now);
   MUST(env, napi_create_threadsafe_function(env, NULL, NULL, make_string(env, "signal_exit"), 100, 2, NULL,
-                                            NULL, NULL, on_call, &tsfn));
+                                            NULL, NULL, ignore_call, &tsfn));
   if (pthread_create(&thread, NULL, call_for_ever, (void *)tsfn) != 0) abort();
   usleep(argument_u32(env, info, 0, 20000));
   pthread_kill(thread, SIGUSR2);
