@@ -203,8 +203,7 @@ static napi_status turn_away(struct use *use) {
   return end(use, told ? napi_invalid_arg : napi_closing);
 }
 
-/* Waits for room. Answers napi_ok to go on: there is room, or the queue may be overfilled, or it is closing.
- */
+/* Waits for room. Answers napi_ok to go on: there is room, the queue may be overfilled, or it is closing. */
 static napi_status wait_for_room(struct use *use, napi_threadsafe_function_call_mode mode) {
   struct tg_function *function = use->function;
   while (function->state == TG_OPEN && tg_function_is_full(function)) {
@@ -305,7 +304,7 @@ static napi_status ref_or_unref(struct tg_guard *guard, napi_env env, napi_threa
   }
   note_fault(&use, TG_FAULT_FOREIGN_REF);
   function->wish = (uint8_t)wish;
-  if (function->doorbell_held) tg_function_ring(function); /* else it closes in this very turn of the loop */
+  if (function->doorbell_held) tg_function_ring(function); /* else whoever holds it next rings */
   return end(&use, napi_ok);
 }
 

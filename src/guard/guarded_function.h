@@ -23,8 +23,7 @@ struct tg_guard;
 
 enum tg_state {
   TG_FREE = 0, /* the slot waits for its next generation, and remembers its last */
-  TG_CREATING, /* a create has begun, or was refused: the last generation is forgotten, the next not known yet
-                */
+  TG_CREATING, /* a create has begun, or was refused: the last generation is forgotten, the next unknown */
   TG_OPEN,
   TG_CLOSING, /* callers are turned away; the finalizer is to come */
   TG_CLOSED,  /* the finalizer has begun */
@@ -55,8 +54,7 @@ struct tg_function {
   size_t max_queue_size; /* 0: no limit */
   struct tg_queue queue;
 
-  /* The doorbell is touched only under `lock` and only until its finalizer has begun; so it cannot be gone.
-   */
+  /* Touched only under `lock` and only until its finalizer has begun; so it cannot be gone. */
   napi_threadsafe_function doorbell;
 
   /* Set at create and then constant for the generation; stale callers read `context`, `addon` and `name`. */
@@ -80,8 +78,7 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
                          struct tg_environment *environment, const struct tg_addon *addon,
                          const char name[TG_NAME_SIZE]);
 
-/* The doorbell's callbacks, and the env cleanup hook; all get the function as context or data. Loop thread.
- */
+/* The doorbell's callbacks, and the env cleanup hook; the function is their context or data. Loop thread. */
 void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, void *data);
 void tg_function_finalize(napi_env env, void *data, void *hint);
 void tg_function_on_env_cleanup(void *argument);
@@ -89,10 +86,10 @@ void tg_function_on_env_cleanup(void *argument);
 /* What follows is called with the lock held. */
 
 bool tg_function_is_loop_thread(const struct tg_function *function);
-/* Notes which thread uses it. */
-void tg_function_note_user(struct tg_function *function);
-
 bool tg_function_is_full(const struct tg_function *function);
+
+/* Notes that the calling thread uses it. */
+void tg_function_note_user(struct tg_function *function);
 
 void tg_function_drop_count(struct tg_function *function);
 

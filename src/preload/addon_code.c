@@ -61,8 +61,8 @@ static int find_object(struct dl_phdr_info *info, size_t size, void *argument) {
   if (!holds_code) return 0;
   object->start = start;
   object->end = end;
-  size_t length =
-      strnlen(info->dlpi_name, sizeof object->path - 1); /* the loader's own name may go any time */
+  /* Copied: the loader may free its own any time after this. */
+  size_t length = strnlen(info->dlpi_name, sizeof object->path - 1);
   memcpy(object->path, info->dlpi_name, length);
   object->path[length] = '\0';
   struct tg_image image;

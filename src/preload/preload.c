@@ -59,8 +59,7 @@ static void *map_nothing(uintptr_t hint, size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Whether there is room for the program too: a 39-bit address space (some arm64 kernels) is 512 GiB in all.
- */
+/* Whether there is room for the program too: a 39-bit address space (some arm64 kernels) is only 512 GiB. */
 static bool leaves_room(size_t size) {
   const size_t factor = 4;
   if (size >= (size_t)1 << TG_TABLE_BITS_MAX) return true; /* of 128 TiB */
