@@ -9,8 +9,7 @@
 /* "key=value:key=value", read once before main; ignored in set-user-ID programs (AT_SECURE). */
 #define TSFN_GUARD_OPTIONS_VARIABLE "TSFN_GUARD_OPTIONS"
 
-/* What a program exits with, before main, where require=1 and it cannot be guarded (EX_CONFIG of sysexits.h).
- */
+/* What a program exits with, before main, where require=1 and it cannot be guarded (EX_CONFIG of sysexits.h). */
 #define TSFN_GUARD_EXIT_NOT_ARMED 78
 
 #endif

@@ -28,8 +28,7 @@ static bool point_to(const struct tg_image *image, ElfW(Sym) * symbol, const voi
   uintptr_t address = (uintptr_t)&symbol->st_value; /* 8-byte aligned, so on one page */
   uintptr_t page = address & ~(page_size - 1);
   int protection = protection_of(image, page, address, page_size);
-  /* Executing stays allowed meanwhile: the page may hold code too (Node <= 18 has one read-execute segment).
-   */
+  /* Executing stays allowed meanwhile: the page may hold code too (Node <= 18 has one read-execute segment). */
   if (!(protection & PROT_WRITE) && mprotect((void *)page, page_size, protection | PROT_WRITE) != 0)
     return false;
   symbol->st_value = (uintptr_t)function - image->base; /* modulo 2^64, as the loader adds the base again */

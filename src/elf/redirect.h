@@ -21,8 +21,7 @@ struct tg_redirection {
   void *original;
 };
 
-/* Finds the entries; changes nothing. NULL, or the name that the object does not export as a plain function.
- */
+/* Finds the entries; changes nothing. NULL, or the name that the object does not export as a plain function. */
 const char *tg_redirect_find(const struct tg_image *image, struct tg_redirection *redirections, size_t count);
 
 /* After a successful find: redirects all, or none. False: a page cannot be made writable; errno says why. */

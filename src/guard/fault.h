@@ -14,8 +14,7 @@ enum tg_fault_kind {
   TG_FAULT_BLOCKED_AT_CLOSE,  /* more callers blocked on a full queue than the runtime wakes */
   TG_FAULT_OWN_LOOP_BLOCKING, /* a blocking call on a full queue from the thread that empties it */
   TG_FAULT_FOREIGN_REF,       /* ref or unref from a thread that is not the loop thread */
-  TG_FAULT_HANDLES_USED_UP, /* no misuse: the table has no handle left, the runtime serves the function itself
-                             */
+  TG_FAULT_HANDLES_USED_UP, /* no misuse: the table has no handle left, the runtime serves the function itself */
   TG_FAULT_KINDS
 };
 

@@ -24,8 +24,7 @@ enum {
   TG_CHUNK_SLOTS = 1024,
   TG_CHUNKS_MAX = (1 << (TG_TABLE_BITS_MAX / 2)) / TG_CHUNK_SLOTS,
 
-  /* So many slots lie free before the oldest of them is used again: a late caller finds the truth for longer.
-   */
+  /* So many slots lie free before the oldest of them is used again: a late caller finds the truth for longer. */
   TG_FREE_SLOTS_MIN = 4096,
 
   /* So many finalized functions may wait for counts that never come back (a leak that Node, which frees them
@@ -67,8 +66,7 @@ enum tg_verdict {
   TG_HANDLE_STALE_REUSED, /* was a handle; the slot serves another by now */
 };
 
-/* Reserves 2^bits bytes of address space, or less down to 4 GiB where that is refused. False: not even that.
- */
+/* Reserves 2^bits bytes of address space, or less down to 4 GiB where that is refused. False: not even that. */
 bool tg_table_open(struct tg_table *table, const struct tg_host *host, unsigned bits);
 
 /* A slot in state TG_FREE and, in *handle, the handle that it has from now on. NULL: no memory, or every
@@ -84,8 +82,7 @@ bool tg_table_is_outside(const struct tg_table *table, napi_threadsafe_function 
 /* Gives a slot in state TG_CREATING back: its handle was never shown to anybody. Its lock is not held. */
 void tg_table_put_back(struct tg_table *table, struct tg_function *slot);
 
-/* Ends the slot's handle: from now on it is stale. Called with the slot's lock held, once nobody is inside.
- */
+/* Ends the slot's handle: from now on it is stale. Called with the slot's lock held, once nobody is inside. */
 void tg_table_expire(struct tg_table *table, struct tg_function *slot);
 
 /* The function is finalized, but counts are out: its slot may be taken from it when too many are like that.

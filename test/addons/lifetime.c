@@ -138,8 +138,7 @@ static void finish_releasing(struct caller *caller) {
     release(caller, napi_invalid_arg);
 }
 
-/* Calls, acquires, releases and asks for the context, and goes on for `amount` ms after it was told closing.
- */
+/* Calls, acquires, releases and asks for the context, and goes on for `amount` ms after it was told closing. */
 static void mix(struct caller *caller) {
   napi_threadsafe_function tsfn = caller->subject->tsfn;
   unsigned owned = 1;

@@ -40,8 +40,7 @@ ssize_t write(int fd, const void *buffer, size_t size) {
   return (ssize_t)size;
 }
 
-/* "An unknown key or a bad value is one clear line on stderr and the default is used." Answers whether it is.
- */
+/* "An unknown key or a bad value is one clear line on stderr and the default is used." Answers whether it is. */
 static bool misunderstood(char *pair, unsigned chosen[KEYS]) {
   char *value = strchr(pair, '=');
   if (value != NULL) *value++ = '\0';

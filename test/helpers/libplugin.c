@@ -1,5 +1,4 @@
-/* What an addon of many loads for itself: makes a function, and has its callbacks and the code of its thread.
- */
+/* What an addon of many loads for itself: makes a function, and has its callbacks and the code of its thread. */
 #include <node_api.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -1,5 +1,4 @@
-/* The seven functions, and who holds their definitions as an addon sees it. For the test addon and the probe.
- */
+/* The seven functions, and who holds their definitions as an addon sees it. For the test addon and the probe. */
 #ifndef TEST_SEVEN_H
 #define TEST_SEVEN_H
 

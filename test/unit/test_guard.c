@@ -307,8 +307,7 @@ static void what_the_runtime_will_not_ring_for_is_not_accepted(void **state) {
   close_recorder(&r);
 }
 
-/* A runtime that finalizes first discards its left-over rings afterwards; by then the slot may serve another.
- */
+/* A runtime that finalizes first discards its left-over rings afterwards; by then the slot may serve another. */
 static void a_left_over_ring_delivers_nothing(void **state) {
   (void)state;
   struct recorder r;

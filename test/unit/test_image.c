@@ -280,8 +280,7 @@ static void a_name_lies_in_the_string_table_to_its_last_byte(void **state) {
   }
 }
 
-/* Every symbol that every object in this process exports, looked up by name, against a walk over its table.
- */
+/* Every symbol that every object in this process exports, looked up by name, against a walk over its table. */
 static int check_object(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
   unsigned *checked = argument;
@@ -329,8 +328,7 @@ static void reads_the_vdso(void **state) {
 
 /* --- Corrupt images. */
 
-/* A corrupt image may hold fewer of the seven, or none; count_found sees to it that none of it is invented.
- */
+/* A corrupt image may hold fewer of the seven, or none; count_found sees to it that none of it is invented. */
 static void survive(const struct loaded *loaded) {
   struct tg_image image;
   if (open_image(&image, loaded)) count_found(&image);
