@@ -34,6 +34,12 @@ void tg_text_add_number(struct tg_text *text, uint64_t number) {
   tg_text_add_bytes(text, digits + first, sizeof digits - first);
 }
 
+void tg_copy_string(char *to, size_t size, const char *from) {
+  size_t length = strnlen(from, size - 1);
+  memcpy(to, from, length);
+  to[length] = '\0';
+}
+
 void tg_text_write(struct tg_text *text) {
   int saved = errno;
   text->bytes[text->length] = '\n';

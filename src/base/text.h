@@ -22,6 +22,9 @@ void tg_text_add(struct tg_text *text, const char *string);
 void tg_text_add_bytes(struct tg_text *text, const char *bytes, size_t length);
 void tg_text_add_number(struct tg_text *text, uint64_t number);
 
+/* Copies a string, cut to `size` with its NUL. */
+void tg_copy_string(char *to, size_t size, const char *from);
+
 /* Ends the line and writes it to stderr. */
 void tg_text_write(struct tg_text *text);
 

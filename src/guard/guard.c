@@ -111,8 +111,7 @@ static void open_function(struct tg_function *function, size_t thread_count) {
 static void abandon(struct tg_function *function) {
   tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
   function->finalize_cb = NULL;
-  function->thread_count = 1;
-  tg_function_drop_count(function);
+  function->thread_count = 0;
   tg_function_close(function);
   tg_function_release_doorbell(function, napi_tsfn_abort);
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/lock.h"
+#include "base/text.h"
 #include "elf/image.h"
 #include "preload/glibc_floor.h"
 
@@ -62,9 +63,7 @@ static int find_object(struct dl_phdr_info *info, size_t size, void *argument) {
   object->start = start;
   object->end = end;
   /* Copied: the loader may free its own any time after this. */
-  size_t length = strnlen(info->dlpi_name, sizeof object->path - 1);
-  memcpy(object->path, info->dlpi_name, length);
-  object->path[length] = '\0';
+  tg_copy_string(object->path, sizeof object->path, info->dlpi_name);
   struct tg_image image;
   object->registered_by_symbol = tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum) &&
                                  tg_image_find(&image, "napi_register_module_v1", STT_FUNC) != NULL;
@@ -160,8 +159,6 @@ bool tg_addon_find_path(const void *code, char *path, size_t size) {
   struct object object;
   object.code = (uintptr_t)code;
   if (dl_iterate_phdr(find_object, &object) == 0 || object.path[0] == '\0') return false;
-  size_t length = strnlen(object.path, size - 1);
-  memcpy(path, object.path, length);
-  path[length] = '\0';
+  tg_copy_string(path, size, object.path);
   return true;
 }

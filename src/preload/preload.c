@@ -38,9 +38,7 @@ static int find_runtime(struct dl_phdr_info *info, size_t size, void *argument) 
   struct runtime_object *object = argument;
   if (!tg_image_open(&object->image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 0;
   if (tg_image_find(&object->image, tg_redirections[TG_CREATE].name, STT_FUNC) == NULL) return 0;
-  size_t length = strnlen(info->dlpi_name, sizeof object->path - 1);
-  memcpy(object->path, info->dlpi_name, length);
-  object->path[length] = '\0';
+  tg_copy_string(object->path, sizeof object->path, info->dlpi_name);
   return 1;
 }
 
@@ -51,7 +49,7 @@ static void name_main_program(struct runtime_object *object) {
   if (length > 0)
     object->path[length] = '\0';
   else
-    strcpy(object->path, "the main program");
+    tg_copy_string(object->path, sizeof object->path, "the main program");
 }
 
 static void *map_nothing(uintptr_t hint, size_t size) {
