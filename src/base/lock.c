@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The mutex is the classic three-state futex lock (U. Drepper, "Futexes Are Tricky", mutex 2): CONTENDED is
@@ -81,16 +82,28 @@ void tg_lock_acquire(struct tg_lock *lock, enum tg_lock_rank rank) {
   if (!take_if_free(lock)) acquire_slowly(lock);
 }
 
-bool tg_lock_try(struct tg_lock *lock, enum tg_lock_rank rank) {
-  if (!take_if_free(lock)) return false;
-  check_taking(rank);
+bool tg_lock_try(struct tg_lock *lock) {
+  return take_if_free(lock);
+}
+
+bool tg_lock_try_for(struct tg_lock *lock, unsigned *patience_ms) {
+  const struct timespec millisecond = {.tv_nsec = 1000000};
+  while (!take_if_free(lock)) {
+    if (*patience_ms == 0) return false;
+    (*patience_ms)--;
+    nanosleep(&millisecond, NULL);
+  }
   return true;
+}
+
+void tg_lock_release_tried(struct tg_lock *lock) {
+  if (atomic_exchange_explicit(&lock->word, UNLOCKED, memory_order_release) == CONTENDED)
+    futex_wake(&lock->word, 1);
 }
 
 void tg_lock_release(struct tg_lock *lock, enum tg_lock_rank rank) {
   check_leaving(rank);
-  if (atomic_exchange_explicit(&lock->word, UNLOCKED, memory_order_release) == CONTENDED)
-    futex_wake(&lock->word, 1);
+  tg_lock_release_tried(lock);
 }
 
 void tg_gate_wait(struct tg_gate *gate, struct tg_lock *lock, enum tg_lock_rank rank) {

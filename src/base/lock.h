@@ -22,6 +22,8 @@ enum tg_lock_rank {
   TG_RANK_FUNCTION,         /* one guarded function */
   TG_RANK_FREE_SLOTS,       /* the handle table's free list */
   TG_RANK_ADDONS,           /* the list of known addon objects */
+  TG_RANK_STACKS,           /* the stacks that are kept */
+  TG_RANK_REPORT,           /* the tally of events, and the log */
 };
 
 /* Zero is unlocked. */
@@ -37,8 +39,17 @@ struct tg_gate {
 
 void tg_lock_acquire(struct tg_lock *lock, enum tg_lock_rank rank);
 
-/* False: it is held by somebody now. */
-bool tg_lock_try(struct tg_lock *lock, enum tg_lock_rank rank);
+/* False: it is held by somebody now. As nothing waits it has no rank, and is the one way to a lock for a signal
+ * handler, which may have interrupted the lock's holder. */
+bool tg_lock_try(struct tg_lock *lock);
+
+/* As tg_lock_try, again and again for as many milliseconds in all as *patience_ms says, which it counts down. For
+ * exit handlers: who holds a lock for long then will not give it back, as it is this very thread, interrupted by
+ * the signal handler that exits, or a thread that the program has killed. */
+bool tg_lock_try_for(struct tg_lock *lock, unsigned *patience_ms);
+
+/* Gives back what one of these two took. */
+void tg_lock_release_tried(struct tg_lock *lock);
 
 void tg_lock_release(struct tg_lock *lock, enum tg_lock_rank rank);
 

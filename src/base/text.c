@@ -24,14 +24,20 @@ void tg_text_add(struct tg_text *text, const char *string) {
   if (string != NULL) tg_text_add_bytes(text, string, strlen(string));
 }
 
-void tg_text_add_number(struct tg_text *text, uint64_t number) {
-  char digits[20];
-  size_t first = sizeof digits;
+size_t tg_format_number(uint64_t number, char digits[TG_DIGITS_MAX]) {
+  char backwards[TG_DIGITS_MAX];
+  size_t count = 0;
   do {
-    digits[--first] = (char)('0' + number % 10);
+    backwards[count++] = (char)('0' + number % 10);
     number /= 10;
   } while (number != 0);
-  tg_text_add_bytes(text, digits + first, sizeof digits - first);
+  for (size_t i = 0; i < count; i++) digits[i] = backwards[count - 1 - i];
+  return count;
+}
+
+void tg_text_add_number(struct tg_text *text, uint64_t number) {
+  char digits[TG_DIGITS_MAX];
+  tg_text_add_bytes(text, digits, tg_format_number(number, digits));
 }
 
 void tg_copy_string(char *to, size_t size, const char *from) {
@@ -40,15 +46,20 @@ void tg_copy_string(char *to, size_t size, const char *from) {
   to[length] = '\0';
 }
 
-void tg_text_write(struct tg_text *text) {
+bool tg_write_all(int file, const char *bytes, size_t length) {
   int saved = errno;
-  text->bytes[text->length] = '\n';
-  size_t written = 0;
-  while (written < text->length + 1) {
-    ssize_t result = write(STDERR_FILENO, text->bytes + written, text->length + 1 - written);
+  while (length != 0) {
+    ssize_t result = write(file, bytes, length);
     if (result < 0 && errno == EINTR) continue;
     if (result <= 0) break; /* nobody to tell */
-    written += (size_t)result;
+    bytes += result;
+    length -= (size_t)result;
   }
   errno = saved;
+  return length == 0;
+}
+
+void tg_text_write(struct tg_text *text) {
+  text->bytes[text->length] = '\n';
+  tg_write_all(STDERR_FILENO, text->bytes, text->length + 1);
 }

@@ -5,6 +5,7 @@
 #ifndef TG_BASE_TEXT_H
 #define TG_BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,10 +23,18 @@ void tg_text_add(struct tg_text *text, const char *string);
 void tg_text_add_bytes(struct tg_text *text, const char *bytes, size_t length);
 void tg_text_add_number(struct tg_text *text, uint64_t number);
 
+enum { TG_DIGITS_MAX = 20 };
+
+/* The decimal digits of a number, and how many they are; no NUL. */
+size_t tg_format_number(uint64_t number, char digits[TG_DIGITS_MAX]);
+
 /* Copies a string, cut to `size` with its NUL. */
 void tg_copy_string(char *to, size_t size, const char *from);
 
 /* Ends the line and writes it to stderr. */
 void tg_text_write(struct tg_text *text);
+
+/* Writes all of it, with one write(2) where the file takes it at once. False: the file takes no more. */
+bool tg_write_all(int file, const char *bytes, size_t length);
 
 #endif

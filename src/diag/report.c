@@ -1,80 +1,394 @@
-/* Implements the report lines. */
+/* Implements the reports. */
 #include "diag/report.h"
 
-#include <stdatomic.h>
-#include <stddef.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
-static const struct tg_report_source *source;
-static atomic_uint told; /* a bit a kind */
+#include "base/text.h"
+#include "diag/catalogue.h"
+#include "diag/log.h"
+#include "diag/policy.h"
+#include "diag/ring.h"
+#include "diag/stacks.h"
+#include "diag/trace.h"
 
-_Static_assert(TG_FAULT_KINDS <= 32, "one bit a kind");
-
-static const struct {
-  const char *kind;
-  const char *natively; /* what the runtime would have done */
-} catalogue[TG_FAULT_KINDS] = {
-    [TG_FAULT_USE_AFTER_FINALIZE] = {"use after finalize",
-                                     "would have used freed memory (nodejs/node#55706)"},
-    [TG_FAULT_NEVER_A_HANDLE] = {"never a handle", "would have used that address as an object"},
-    [TG_FAULT_NULL_HANDLE] = {"NULL handle", "would have aborted the process"},
-    [TG_FAULT_NULL_RESULT] = {"NULL result", "would have aborted the process"},
-    [TG_FAULT_BLOCKED_AT_CLOSE] = {"several callers blocked at close",
-                                   "would have woken one of them and left the others on freed memory"},
-    [TG_FAULT_OWN_LOOP_BLOCKING] = {"blocking call on a full queue from the thread that empties it",
-                                    "would have hung for ever"},
-    [TG_FAULT_FOREIGN_REF] = {"ref or unref from a thread that is not the loop thread",
-                              "would have changed the event loop under its own thread"},
-    [TG_FAULT_HANDLES_USED_UP] = {"every handle is used up",
-                                  "serves this one and those to come without the guard"},
+enum {
+  JSON_SIZE = 4096,
+  TEXT_SIZE = 8192,
+  THREAD_NAME_SIZE = 16, /* the kernel's */
 };
 
+struct tg_lock tg_report_lock;
+
+static const struct tg_report_source *source;
+static struct tg_report_options options;
+
+void tg_report_open(const struct tg_report_source *report_source,
+                    const struct tg_report_options *report_options) {
+  source = report_source;
+  options = *report_options;
+}
+
+/* --- Small words */
+
 static const char *status_name(napi_status status) {
-  switch (status) {
-    case napi_ok:
-      return "napi_ok";
-    case napi_invalid_arg:
-      return "napi_invalid_arg";
-    case napi_queue_full:
-      return "napi_queue_full";
-    case napi_closing:
-      return "napi_closing";
-    case napi_would_deadlock:
-      return "napi_would_deadlock";
-    default:
-      return "napi_generic_failure";
+  static const char *const names[] = {
+      [napi_ok] = "napi_ok",
+      [napi_invalid_arg] = "napi_invalid_arg",
+      [napi_object_expected] = "napi_object_expected",
+      [napi_string_expected] = "napi_string_expected",
+      [napi_name_expected] = "napi_name_expected",
+      [napi_function_expected] = "napi_function_expected",
+      [napi_number_expected] = "napi_number_expected",
+      [napi_boolean_expected] = "napi_boolean_expected",
+      [napi_array_expected] = "napi_array_expected",
+      [napi_generic_failure] = "napi_generic_failure",
+      [napi_pending_exception] = "napi_pending_exception",
+      [napi_cancelled] = "napi_cancelled",
+      [napi_queue_full] = "napi_queue_full",
+      [napi_closing] = "napi_closing",
+      [napi_would_deadlock] = "napi_would_deadlock",
+  };
+  size_t count = sizeof names / sizeof names[0];
+  return (size_t)status < count && names[status] != NULL ? names[status] : "another status";
+}
+
+static const char *state_name(const struct tg_view *view) {
+  static const char *const names[] = {[TG_FREE] = "stale",
+                                      [TG_CREATING] = "stale",
+                                      [TG_OPEN] = "open",
+                                      [TG_CLOSING] = "closing",
+                                      [TG_CLOSED] = "closed"};
+  return names[view->state];
+}
+
+static void put_digits(char *to, unsigned width, uint64_t number) {
+  while (width-- > 0) {
+    to[width] = (char)('0' + number % 10);
+    number /= 10;
   }
 }
 
-void tg_report_open(const struct tg_report_source *report_source) {
-  source = report_source;
+/* H. Hinnant's days-to-date: years begin in March, so that the leap day comes last. No locale, no time zone. */
+void tg_report_time(char text[TG_TIME_SIZE]) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  uint64_t seconds = (uint64_t)now.tv_sec;
+  uint64_t days = seconds / 86400 + 719468;
+  uint64_t era = days / 146097, day_of_era = days % 146097;
+  uint64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  uint64_t month = (5 * day_of_year + 2) / 153;
+  uint64_t day = day_of_year - (153 * month + 2) / 5 + 1;
+  month = month < 10 ? month + 3 : month - 9;
+  memcpy(text, "0000-00-00T00:00:00.000Z", TG_TIME_SIZE);
+  put_digits(text, 4, year_of_era + era * 400 + (month <= 2));
+  put_digits(text + 5, 2, month);
+  put_digits(text + 8, 2, day);
+  put_digits(text + 11, 2, seconds / 3600 % 24);
+  put_digits(text + 14, 2, seconds / 60 % 60);
+  put_digits(text + 17, 2, seconds % 60);
+  put_digits(text + 20, 3, (uint64_t)now.tv_nsec / 1000000);
 }
 
-void tg_report_fault(const struct tg_fault *fault) {
-  unsigned bit = 1U << fault->kind;
-  if (atomic_load_explicit(&told, memory_order_relaxed) & bit) return;
-  if (atomic_fetch_or_explicit(&told, bit, memory_order_relaxed) & bit) return;
+/* "0x12" */
+enum { HEX_SIZE = 19 };
 
-  char caller_path[512];
-  const char *path = "(unknown)";
-  if (fault->caller != NULL && source->find_path(fault->caller, caller_path, sizeof caller_path))
-    path = caller_path;
-  else if (fault->addon != NULL)
-    path = source->addon_path(fault->addon);
+static const char *format_hex(uint64_t number, char text[HEX_SIZE]) {
+  char digits[16];
+  size_t count = 0;
+  do digits[count++] = "0123456789abcdef"[number % 16];
+  while ((number /= 16) != 0);
+  text[0] = '0';
+  text[1] = 'x';
+  for (size_t i = 0; i < count; i++) text[2 + i] = digits[count - 1 - i];
+  text[2 + count] = '\0';
+  return text;
+}
+
+/* --- The fields */
+
+static void emit_age(struct tg_emitter *emitter, const char *name, uint64_t since) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  uint64_t now = (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+  if (since == 0)
+    tg_emit_null(emitter, name);
+  else
+    tg_emit_number(emitter, name, now < since ? 0 : (now - since) / 1000000);
+}
+
+static void emit_env(struct tg_emitter *emitter, uint32_t number) {
+  struct tg_env_view env;
+  tg_emit_group(emitter, "env");
+  tg_emit_number(emitter, "number", number);
+  if (!tg_trace_env(number, &env)) return;
+  if (env.worker < 0)
+    tg_emit_null(emitter, "worker");
+  else
+    tg_emit_number(emitter, "worker", (uint64_t)env.worker);
+  tg_emit_number(emitter, "loop_thread", (uint64_t)env.loop_thread);
+}
+
+void tg_report_emit_function(struct tg_emitter *emitter, const struct tg_view *view) {
+  struct tg_trace_view trace = {0};
+  bool traced = tg_trace_read(view->index, view->generation, &trace);
+  tg_emit_group(emitter, "handle");
+  tg_emit_number(emitter, "number", view->number);
+  tg_emit_string(emitter, "name", view->name[0] == '\0' ? NULL : view->name);
+  tg_emit_string(emitter, "state", state_name(view));
+  tg_emit_bool(emitter, "finalized", view->finalized);
+  emit_age(emitter, "age_ms", trace.created);
+  emit_age(emitter, "finalized_ms_ago", trace.finalized);
+  tg_emit_number(emitter, "counts", view->thread_count);
+  tg_emit_number(emitter, "credit", view->release_credit);
+  tg_emit_number(emitter, "queue", view->queue_length);
+  if (traced)
+    tg_emit_number(emitter, "queue_highest", trace.queue_highest);
+  else
+    tg_emit_null(emitter, "queue_highest");
+  tg_emit_number(emitter, "queue_limit", view->max_queue_size);
+  tg_emit_number(emitter, "blocked_callers", view->sleepers);
+  tg_emit_bool(emitter, "referenced", view->referenced);
+  tg_emit_string(emitter, "addon", view->addon == NULL ? NULL : source->addon_path(view->addon));
+  emit_env(emitter, view->env);
+}
+
+/* A frame is "file+0xoffset", or a bare address where no file has it (compiled JavaScript). */
+static void emit_frame(struct tg_emitter *emitter, const char *file, uint64_t offset) {
+  char hex[HEX_SIZE], frame[TG_FILE_MAX + 1 + HEX_SIZE];
+  size_t length = 0;
+  if (file != NULL) {
+    length = strlen(file);
+    memcpy(frame, file, length);
+    frame[length++] = '+';
+  }
+  format_hex(offset, hex);
+  memcpy(frame + length, hex, strlen(hex) + 1);
+  tg_emit_item(emitter, frame);
+}
+
+/* The stack of right now. */
+static void emit_stack_here(struct tg_emitter *emitter, const struct tg_stack *stack) {
+  struct tg_place place;
+  if (stack->depth == 0) return;
+  tg_emit_list(emitter, "stack");
+  for (unsigned i = 0; i < stack->depth; i++) {
+    bool located = source->locate(stack->frames[i], &place);
+    emit_frame(emitter, located ? place.file : NULL,
+               located ? place.offset : (uint64_t)(uintptr_t)stack->frames[i]);
+  }
+}
+
+void tg_report_emit_stack(struct tg_emitter *emitter, const char *name, uint32_t stack) {
+  unsigned depth = tg_stack_depth(stack);
+  if (depth == 0) return;
+  tg_emit_list(emitter, name);
+  for (unsigned i = 0; i < depth; i++) {
+    uint64_t offset = 0;
+    const char *file = tg_stack_frame(stack, i, &offset);
+    emit_frame(emitter, file, offset);
+  }
+}
+
+static void emit_call(struct tg_emitter *emitter, const struct tg_event *event) {
+  char hex[HEX_SIZE];
+  if (event->function == NULL) return;
+  tg_emit_group(emitter, "call");
+  tg_emit_string(emitter, "function", event->function);
+  tg_emit_string(emitter, "func", format_hex((uint64_t)(uintptr_t)event->handle, hex));
+  tg_emit_string(emitter, "mode", event->mode);
+  tg_emit_string(emitter, "answered", event->answered ? status_name(event->answer) : NULL);
+}
+
+static void emit_caller(struct tg_emitter *emitter, const struct tg_event *event, const char *symbol) {
+  struct tg_place place;
+  char hex[HEX_SIZE];
+  if (event->caller == NULL || !source->locate(event->caller, &place)) return;
+  tg_emit_group(emitter, "caller");
+  tg_emit_string(emitter, "file", place.file);
+  tg_emit_string(emitter, "offset", format_hex(place.offset, hex));
+  tg_emit_string(emitter, "symbol", symbol[0] == '\0' ? NULL : symbol);
+  tg_emit_string(emitter, "build_id", place.build_id[0] == '\0' ? NULL : place.build_id);
+}
+
+static void emit_thread(struct tg_emitter *emitter) {
+  char name[THREAD_NAME_SIZE + 1] = "";
+  prctl(PR_GET_NAME, name);
+  tg_emit_group(emitter, "thread");
+  tg_emit_number(emitter, "pid", (uint64_t)getpid());
+  tg_emit_number(emitter, "tid", (uint64_t)syscall(SYS_gettid));
+  tg_emit_string(emitter, "name", name);
+}
+
+/* What was collected of an event before the lock was taken. */
+struct facts {
+  const struct tg_event *event;
+  const char *detail;
+  struct tg_stack stack;
+  char symbol[TG_SYMBOL_MAX];
+};
+
+static void emit_head(struct tg_emitter *emitter, enum tg_event_kind kind, const struct tg_site *site) {
+  const struct tg_catalogue_entry *entry = &tg_catalogue[kind];
+  char time[TG_TIME_SIZE], code[TG_CODE_SIZE], runtime[TG_RUNTIME_MAX] = "";
+  bool is_json = emitter->format == TG_FORMAT_JSON;
+  tg_catalogue_code(kind, code);
+  tg_report_time(time);
+  if (is_json) {
+    tg_emit_number(emitter, "version", TG_REPORT_VERSION);
+    tg_emit_string(emitter, "type", "event");
+  }
+  tg_emit_string(emitter, "time", time);
+  if (is_json) {
+    tg_emit_string(emitter, "code", code);
+    tg_emit_string(emitter, "kind", entry->name);
+    tg_emit_string(emitter, "severity", tg_severity_names[entry->severity]);
+    tg_emit_string(emitter, "explanation", entry->explanation);
+  }
+  bool known = source->runtime(runtime);
+  tg_emit_string(emitter, "runtime", known ? runtime : NULL);
+  tg_emit_string(emitter, is_json ? "natively" : "without the guard it", entry->natively);
+  tg_emit_string(emitter, is_json ? "action" : "the guard", entry->action);
+  tg_emit_string(emitter, "addon", site->file[0] == '\0' ? NULL : site->file);
+  tg_emit_number(emitter, "seen", site->seen);
+  if (is_json || site->seen != site->logged) tg_emit_number(emitter, "suppressed", site->seen - site->logged);
+}
+
+static void emit_event(struct tg_emitter *emitter, const struct facts *facts, const struct tg_site *site) {
+  const struct tg_event *event = facts->event;
+  const char *quantity = tg_catalogue[event->kind].quantity;
+  emit_head(emitter, event->kind, site);
+  if (facts->detail != NULL) tg_emit_string(emitter, "detail", facts->detail);
+  if (quantity != NULL) {
+    tg_emit_group(emitter, "quantity");
+    tg_emit_number(emitter, quantity, event->quantity);
+  }
+  emit_call(emitter, event);
+  emit_caller(emitter, event, facts->symbol);
+  emit_thread(emitter);
+  if (event->known) tg_report_emit_function(emitter, &event->view);
+  emit_stack_here(emitter, &facts->stack);
+  struct tg_trace_view trace;
+  if (!event->known || !tg_trace_read(event->view.index, event->view.generation, &trace)) return;
+  tg_report_emit_stack(emitter, "created_at", trace.created_at);
+  tg_report_emit_stack(emitter, "finalized_at", trace.finalized_at);
+}
+
+/* --- Writing. With the report's lock held. */
+
+/* "tsfn-guard[1]: TSG001 call-after-finalize (fatal-avoided): …" */
+static void make_headline(enum tg_event_kind kind, struct tg_text *line) {
+  char code[TG_CODE_SIZE];
+  tg_catalogue_code(kind, code);
+  tg_text_start(line);
+  tg_text_add(line, code);
+  tg_text_add(line, " ");
+  tg_text_add(line, tg_catalogue[kind].name);
+  tg_text_add(line, " (");
+  tg_text_add(line, tg_severity_names[tg_catalogue[kind].severity]);
+  tg_text_add(line, "): ");
+  tg_text_add(line, tg_catalogue[kind].explanation);
+}
+
+/* One that was told in full before: how often it was seen by now. */
+static void write_again(enum tg_event_kind kind, const struct tg_site *site) {
+  struct tg_text line;
+  make_headline(kind, &line);
+  tg_text_add(&line, "; seen ");
+  tg_text_add_number(&line, site->seen);
+  tg_text_add(&line, " times from ");
+  tg_text_add(&line, site->file[0] == '\0' ? "unknown code" : site->file);
+  line.bytes[line.length] = '\n';
+  tg_log_write(line.bytes, line.length + 1);
+}
+
+static void write_report(const struct facts *facts, const struct tg_site *site) {
+  static char bytes[TEXT_SIZE];
+  struct tg_text headline;
+  struct tg_emitter emitter;
+  bool is_json = options.format == TG_FORMAT_JSON;
+  if (!is_json && !tg_policy_in_full(site)) {
+    write_again(facts->event->kind, site);
+    return;
+  }
+  make_headline(facts->event->kind, &headline);
+  headline.bytes[headline.length] = '\0';
+  tg_emit_open(&emitter, options.format, bytes, is_json ? JSON_SIZE : TEXT_SIZE, headline.bytes);
+  emit_event(&emitter, facts, site);
+  size_t length = tg_emit_close(&emitter);
+  tg_log_write(bytes, length);
+}
+
+static void write_detail(const char *detail) {
   struct tg_text line;
   tg_text_start(&line);
-  tg_text_add(&line, fault->function);
-  tg_text_add(&line, ": ");
-  tg_text_add(&line, catalogue[fault->kind].kind);
-  tg_text_add(&line, "; addon ");
-  tg_text_add(&line, path);
-  tg_text_add(&line, ", TSFN ");
-  tg_text_add(&line, fault->name[0] != '\0' ? fault->name : "(unknown)");
-  tg_text_add(&line, "; ");
-  if (!source->add_runtime(&line)) tg_text_add(&line, "this runtime");
-  tg_text_add(&line, " ");
-  tg_text_add(&line, catalogue[fault->kind].natively);
-  tg_text_add(&line, "; answered ");
-  tg_text_add(&line, status_name(fault->answer));
-  tg_text_add(&line, ". Told once a process and kind.");
-  tg_text_write(&line);
+  tg_text_add(&line, detail);
+  line.bytes[line.length] = '\n';
+  tg_log_write(line.bytes, line.length + 1);
+}
+
+/* The file that is to blame: the calling code's, or else the creator's. Keeps the end of a long path. */
+static void find_file(const void *caller, const void *creator, char *path, size_t size) {
+  struct tg_place place;
+  const char *found = "";
+  if (caller != NULL && source->locate(caller, &place))
+    found = place.file;
+  else if (creator != NULL)
+    found = source->addon_path(creator);
+  size_t length = strlen(found);
+  tg_copy_string(path, size, length < size ? found : found + length - (size - 1));
+}
+
+static void punish(enum tg_action action) {
+  if (action == TG_ACTION_STOP) raise(SIGSTOP);
+  if (action == TG_ACTION_ABORT) abort();
+}
+
+static void report(struct facts *facts) {
+  const struct tg_event *event = facts->event;
+  enum tg_action action = tg_policy_action(event->kind);
+  int saved = errno, cancellation;
+  /* write(2) is a cancellation point, and the lock is held. */
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
+  /* Before the lock is taken: it may wait for a thread that is in dlopen, and that for us. */
+  facts->stack.depth = 0;
+  facts->symbol[0] = '\0';
+  if (options.diagnose && action != TG_ACTION_IGNORE) {
+    tg_stack_take(&facts->stack, event->function == NULL ? NULL : event->caller);
+    if (event->caller != NULL) source->name_symbol(event->caller, facts->symbol);
+  }
+  tg_lock_acquire(&tg_report_lock, TG_RANK_REPORT);
+  struct tg_site *site = tg_policy_find_site(event->kind, event->caller, event->view.addon, find_file);
+  bool tell = tg_policy_count(site);
+  if (tell) tg_ring_push(event, site->file);
+  if (tell && action != TG_ACTION_IGNORE) {
+    if (facts->detail != NULL && options.format == TG_FORMAT_TEXT)
+      write_detail(facts->detail);
+    else
+      write_report(facts, site);
+  }
+  bool suppressed = site->suppressed;
+  tg_lock_release(&tg_report_lock, TG_RANK_REPORT);
+  pthread_setcancelstate(cancellation, NULL);
+  errno = saved;
+  if (!suppressed) punish(action);
+}
+
+void tg_report_event(const struct tg_event *event) {
+  struct facts facts = {.event = event};
+  report(&facts);
+}
+
+void tg_report_process(enum tg_event_kind kind, const char *detail) {
+  const struct tg_event event = {.kind = kind};
+  struct facts facts = {.event = &event, .detail = detail};
+  report(&facts);
 }

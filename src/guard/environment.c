@@ -22,8 +22,13 @@ static void unlist(struct tg_environment *environment) {
 }
 
 static void keep_mapped(const struct tg_environment *environment) {
-  for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++)
-    environment->guard->host->keep_mapped(environment->addons[i]);
+  const struct tg_host *host = environment->guard->host;
+  for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++) {
+    if (!host->keep_mapped(environment->addons[i])) continue;
+    const struct tg_event event = {.kind = TG_EVENT_ADDON_PINNED,
+                                   .view = {.env = environment->number, .addon = environment->addons[i]}};
+    host->on_event(&event);
+  }
 }
 
 /* The env cleanup hook. Every function's own hook has run by now, and every doorbell is closing. */
@@ -55,6 +60,7 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
   environment->guard = guard;
   environment->env = env;
   environment->loop_thread = pthread_self();
+  environment->number = 1 + atomic_fetch_add_explicit(&guard->environments_made, 1, memory_order_relaxed);
   atomic_init(&environment->references, 2);
   if (guard->runtime->add_env_cleanup_hook(env, on_env_cleanup, environment) != napi_ok) {
     guard->host->release(environment);
@@ -66,6 +72,8 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
   environment->next = *bucket;
   *bucket = environment;
   tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
+  const struct tg_observer *observer = guard->host->observer;
+  if (observer != NULL && observer->env_entered != NULL) observer->env_entered(env, environment->number);
   return environment;
 }
 

@@ -3,7 +3,6 @@
 #include "guard/guard.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "guard/told.h"
 
@@ -12,8 +11,23 @@ bool tg_guard_open(struct tg_guard *guard, const struct tg_runtime *runtime, con
   guard->runtime = runtime;
   guard->host = host;
   guard->deadlock = deadlock;
+  guard->queue_warn = SIZE_MAX;
   return tg_table_open(&guard->table, host, TG_TABLE_BITS_MAX);
 }
+
+struct operation {
+  const char *name;
+  enum tg_event_kind after_finalize; /* what it is to do it once the runtime has freed the function */
+};
+
+static const struct operation
+    create_operation = {"napi_create_threadsafe_function", TG_EVENT_NONE},
+    get_context_operation = {"napi_get_threadsafe_function_context", TG_EVENT_GET_CONTEXT_AFTER_FINALIZE},
+    call_operation = {"napi_call_threadsafe_function", TG_EVENT_CALL_AFTER_FINALIZE},
+    acquire_operation = {"napi_acquire_threadsafe_function", TG_EVENT_ACQUIRE_AFTER_FINALIZE},
+    release_operation = {"napi_release_threadsafe_function", TG_EVENT_RELEASE_AFTER_FINALIZE},
+    ref_operation = {"napi_ref_threadsafe_function", TG_EVENT_REF_AFTER_FINALIZE},
+    unref_operation = {"napi_unref_threadsafe_function", TG_EVENT_UNREF_AFTER_FINALIZE};
 
 /* One use of a handle, from finding it to letting it go. */
 struct use {
@@ -21,24 +35,34 @@ struct use {
   napi_threadsafe_function handle;
   struct tg_function *function; /* its lock is held; NULL: never a handle */
   enum tg_verdict verdict;
-  bool faulty;
-  struct tg_fault fault;
+  const struct operation *operation;
+  const void *caller;
+  const char *mode;
+  struct tg_event event; /* only its kind is set as long as that is TG_EVENT_NONE */
 };
 
-static void note_fault(struct use *use, enum tg_fault_kind kind) {
-  use->faulty = true;
-  use->fault.kind = kind;
-  use->fault.addon = NULL;
-  use->fault.name[0] = '\0';
-  if (use->function == NULL || use->verdict == TG_HANDLE_STALE_REUSED) return;
-  use->fault.addon = use->function->addon;
-  memcpy(use->fault.name, use->function->name, sizeof use->fault.name);
+/* The first event of a use counts: it is the one that the others follow from. */
+static void note(struct use *use, enum tg_event_kind kind, uint64_t quantity) {
+  if (kind == TG_EVENT_NONE || use->event.kind != TG_EVENT_NONE) return;
+  bool known = use->function != NULL && use->verdict != TG_HANDLE_STALE_REUSED;
+  use->event = (struct tg_event){.kind = kind,
+                                 .function = use->operation->name,
+                                 .handle = use->handle,
+                                 .mode = use->mode,
+                                 .caller = use->caller,
+                                 .known = known,
+                                 .quantity = quantity};
+  if (known) tg_function_view(use->function, &use->event.view);
+  if (use->function == NULL) return;
+  const struct tg_table *table = &use->guard->table;
+  use->event.view.number = tg_table_number_of(table, use->handle);
+  use->event.view.generation =
+      (uint32_t)(use->event.view.number >> table->index_bits); /* the slot's may be newer */
 }
 
-/* Whether the runtime would have freed the function by now. */
+/* Whether the runtime would have freed the function by now. For a valid handle. */
 static bool is_freed_natively(const struct use *use) {
   const struct tg_function *function = use->function;
-  if (use->verdict != TG_HANDLE_VALID) return true;
   if (!function->finalized) return false;
   return function->thread_count == 0 || !use->guard->runtime->keeps_closed_functions();
 }
@@ -50,18 +74,21 @@ static bool is_unguarded(const struct use *use) {
 }
 
 static void begin(struct use *use, struct tg_guard *guard, napi_threadsafe_function handle,
-                  const char *function, const void *caller) {
+                  const struct operation *operation, const void *caller, const char *mode) {
   use->guard = guard;
   use->handle = handle;
-  use->faulty = false;
-  use->fault.function = function;
-  use->fault.caller = caller;
+  use->operation = operation;
+  use->caller = caller;
+  use->mode = mode;
+  use->event.kind = TG_EVENT_NONE;
   use->verdict = tg_table_find(&guard->table, handle, &use->function);
-  if (use->verdict == TG_HANDLE_VALID) tg_function_note_user(use->function);
-  if (use->verdict != TG_NEVER_A_HANDLE) {
-    if (is_freed_natively(use)) note_fault(use, TG_FAULT_USE_AFTER_FINALIZE);
+  if (use->verdict == TG_HANDLE_VALID) {
+    tg_function_note_user(use->function);
+    if (is_freed_natively(use)) note(use, operation->after_finalize, 0);
+  } else if (use->verdict != TG_NEVER_A_HANDLE) {
+    note(use, TG_EVENT_STALE_HANDLE, 0);
   } else if (!is_unguarded(use)) {
-    note_fault(use, handle == NULL ? TG_FAULT_NULL_HANDLE : TG_FAULT_NEVER_A_HANDLE);
+    note(use, handle == NULL ? TG_EVENT_NULL_HANDLE : TG_EVENT_NEVER_A_HANDLE, 0);
   }
 }
 
@@ -71,11 +98,23 @@ static napi_status end(struct use *use, napi_status answer) {
     if (use->verdict == TG_HANDLE_VALID) tg_function_leave(use->guard, use->function);
     tg_lock_release(&use->function->lock, TG_RANK_FUNCTION);
   }
-  if (use->faulty) {
-    use->fault.answer = answer;
-    use->guard->host->on_fault(&use->fault);
+  if (use->event.kind != TG_EVENT_NONE) {
+    use->event.answered = true;
+    use->event.answer = answer;
+    use->guard->host->on_event(&use->event);
   }
   return answer;
+}
+
+static const struct tg_observer *observer_of(const struct tg_guard *guard) {
+  return guard->host->observer;
+}
+
+/* The calling thread gives a count back. */
+static void drop_count(struct use *use) {
+  tg_function_drop_count(use->function);
+  const struct tg_observer *observer = observer_of(use->guard);
+  if (observer != NULL && observer->released != NULL) observer->released(use->function);
 }
 
 static bool is_open(const struct use *use) {
@@ -126,12 +165,13 @@ static napi_status pass_through(struct tg_guard *guard, const struct tg_create_a
       arguments->env, arguments->func, arguments->async_resource, arguments->async_resource_name,
       arguments->max_queue_size, arguments->initial_thread_count, arguments->thread_finalize_data,
       arguments->thread_finalize_cb, arguments->context, arguments->call_js_cb, result);
-  const struct tg_fault fault = {.kind = TG_FAULT_HANDLES_USED_UP,
-                                 .function = "napi_create_threadsafe_function",
+  const struct tg_event event = {.kind = TG_EVENT_HANDLES_USED_UP,
+                                 .function = create_operation.name,
                                  .caller = caller,
-                                 .addon = addon,
-                                 .answer = status};
-  guard->host->on_fault(&fault);
+                                 .answered = true,
+                                 .answer = status,
+                                 .view = {.addon = addon}};
+  guard->host->on_event(&event);
   return status;
 }
 
@@ -169,6 +209,8 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
     abandon(function);
     return napi_generic_failure;
   }
+  const struct tg_observer *observer = observer_of(guard);
+  if (observer != NULL && observer->created != NULL) observer->created(function, caller);
   *result = handle;
   return napi_ok;
 }
@@ -176,9 +218,9 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
 napi_status tg_get_context(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
                            void **result) {
   struct use use;
-  begin(&use, guard, func, "napi_get_threadsafe_function_context", caller);
+  begin(&use, guard, func, &get_context_operation, caller, NULL);
   if (result == NULL) {
-    if (!use.faulty) note_fault(&use, TG_FAULT_NULL_RESULT);
+    note(&use, TG_EVENT_NULL_RESULT, 0);
     return end(&use, napi_invalid_arg);
   }
   *result = NULL;
@@ -195,7 +237,7 @@ static napi_status turn_away(struct use *use) {
   bool told = tg_told_closing(use->handle);
   struct tg_function *function = use->function;
   if (use->verdict == TG_HANDLE_VALID && function->thread_count != 0) {
-    tg_function_drop_count(function);
+    drop_count(use);
     function->release_credit++;
     return end(use, napi_closing);
   }
@@ -208,7 +250,7 @@ static napi_status wait_for_room(struct use *use, napi_threadsafe_function_call_
   while (function->state == TG_OPEN && tg_function_is_full(function)) {
     if (mode == napi_tsfn_nonblocking) return napi_queue_full;
     if (use->guard->deadlock != TG_DEADLOCK_HANG && tg_function_is_loop_thread(function)) {
-      note_fault(use, TG_FAULT_OWN_LOOP_BLOCKING);
+      note(use, TG_EVENT_BLOCKING_ON_OWN_LOOP, 0);
       return use->guard->deadlock == TG_DEADLOCK_STATUS ? napi_would_deadlock : napi_ok;
     }
     tg_function_sleep(function);
@@ -222,10 +264,26 @@ static napi_status give_up(struct use *use, napi_status answer) {
   return end(use, answer);
 }
 
+/* An item has been queued. */
+static void watch_call(struct use *use) {
+  struct tg_function *function = use->function;
+  if (function->thread_count == 0) note(use, TG_EVENT_CALL_WITHOUT_COUNT, 0);
+  if (function->queue.length > use->guard->queue_warn && !function->long_queue_told) {
+    function->long_queue_told = true;
+    note(use, TG_EVENT_LONG_QUEUE, function->queue.length);
+  }
+  const struct tg_observer *observer = observer_of(use->guard);
+  if (observer == NULL || observer->called == NULL) return;
+  uint64_t quantity = 0;
+  enum tg_event_kind kind = observer->called(function, &quantity);
+  note(use, kind, quantity);
+}
+
 napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const void *caller, void *data,
                     napi_threadsafe_function_call_mode mode) {
   struct use use;
-  begin(&use, guard, func, "napi_call_threadsafe_function", caller);
+  begin(&use, guard, func, &call_operation, caller,
+        mode == napi_tsfn_blocking ? "napi_tsfn_blocking" : "napi_tsfn_nonblocking");
   if (use.function == NULL)
     return end(&use, is_unguarded(&use) ? guard->runtime->call(func, data, mode) : napi_invalid_arg);
   if (!is_open(&use)) return turn_away(&use);
@@ -241,12 +299,13 @@ napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const
   if (function->state != TG_OPEN) return turn_away(&use);
   if (status != napi_ok) return give_up(&use, status);
   tg_queue_push(&function->queue, data);
+  watch_call(&use);
   return end(&use, napi_ok);
 }
 
 napi_status tg_acquire(struct tg_guard *guard, napi_threadsafe_function func, const void *caller) {
   struct use use;
-  begin(&use, guard, func, "napi_acquire_threadsafe_function", caller);
+  begin(&use, guard, func, &acquire_operation, caller, NULL);
   if (use.function == NULL)
     return end(&use, is_unguarded(&use) ? guard->runtime->acquire(func) : napi_invalid_arg);
   if (!is_open(&use)) return end(&use, napi_closing);
@@ -257,12 +316,15 @@ napi_status tg_acquire(struct tg_guard *guard, napi_threadsafe_function func, co
 
 static napi_status release_open(struct use *use, napi_threadsafe_function_release_mode mode) {
   struct tg_function *function = use->function;
-  if (function->thread_count == 0) return end(use, napi_invalid_arg);
-  tg_function_drop_count(function);
+  if (function->thread_count == 0) {
+    note(use, TG_EVENT_OVER_RELEASE, 0);
+    return end(use, napi_invalid_arg);
+  }
+  drop_count(use);
   if (mode == napi_tsfn_abort) {
     tg_function_close(function);
     tg_function_release_doorbell(function, napi_tsfn_abort);
-    if (function->crowded) note_fault(use, TG_FAULT_BLOCKED_AT_CLOSE);
+    if (function->crowded) note(use, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->sleepers);
   } else if (function->thread_count == 0 && function->queue.length == 0) {
     tg_function_release_doorbell(function, napi_tsfn_release);
   }
@@ -272,17 +334,21 @@ static napi_status release_open(struct use *use, napi_threadsafe_function_releas
 napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
                        napi_threadsafe_function_release_mode mode) {
   struct use use;
-  begin(&use, guard, func, "napi_release_threadsafe_function", caller);
+  begin(&use, guard, func, &release_operation, caller,
+        mode == napi_tsfn_abort ? "napi_tsfn_abort" : "napi_tsfn_release");
   if (use.function == NULL)
     return end(&use, is_unguarded(&use) ? guard->runtime->release(func, mode) : napi_invalid_arg);
   if (is_open(&use)) return release_open(&use, mode);
   struct tg_function *function = use.function;
   if (use.verdict == TG_HANDLE_VALID && function->thread_count != 0) {
-    tg_function_drop_count(function);
+    drop_count(&use);
     return end(&use, napi_ok);
   }
-  if (use.verdict == TG_HANDLE_STALE_REUSED || function->release_credit == 0)
+  if (use.verdict == TG_HANDLE_STALE_REUSED || function->release_credit == 0) {
+    note(&use, TG_EVENT_OVER_RELEASE, 0);
     return end(&use, napi_invalid_arg);
+  }
+  note(&use, TG_EVENT_RELEASE_AFTER_CLOSING, 0);
   function->release_credit--;
   return end(&use, napi_ok);
 }
@@ -292,16 +358,16 @@ static napi_status ref_or_unref(struct tg_guard *guard, napi_env env, napi_threa
   napi_status (*natively)(napi_env, napi_threadsafe_function) =
       wish == TG_WISH_REF ? guard->runtime->ref : guard->runtime->unref;
   struct use use;
-  begin(&use, guard, func,
-        wish == TG_WISH_REF ? "napi_ref_threadsafe_function" : "napi_unref_threadsafe_function", caller);
+  begin(&use, guard, func, wish == TG_WISH_REF ? &ref_operation : &unref_operation, caller, NULL);
   if (use.function == NULL) return end(&use, is_unguarded(&use) ? natively(env, func) : napi_invalid_arg);
   if (!is_open(&use)) return end(&use, napi_ok);
   struct tg_function *function = use.function;
   if (tg_function_is_loop_thread(function)) {
     function->wish = TG_WISH_NOTHING; /* the later word counts */
+    function->referenced = wish == TG_WISH_REF;
     return end(&use, natively(function->environment->env, function->doorbell));
   }
-  note_fault(&use, TG_FAULT_FOREIGN_REF);
+  note(&use, TG_EVENT_FOREIGN_REF, 0);
   function->wish = (uint8_t)wish;
   if (function->doorbell_held) tg_function_ring(function); /* else whoever holds it next rings */
   return end(&use, napi_ok);
@@ -320,14 +386,21 @@ napi_status tg_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_funct
  * thread that the program has killed. Natively the process would exit, so it does here. */
 enum { EXIT_PATIENCE_MS = 200 };
 
-static bool acquire_patiently(struct tg_lock *lock, unsigned *patience_ms) {
-  const struct timespec millisecond = {.tv_nsec = 1000000};
-  while (!tg_lock_try(lock, TG_RANK_FUNCTION)) {
-    if (*patience_ms == 0) return false;
-    (*patience_ms)--;
-    nanosleep(&millisecond, NULL);
+void tg_guard_walk(struct tg_guard *guard, void (*visit)(void *argument, const struct tg_view *view),
+                   void *argument) {
+  uint32_t used = tg_table_used(&guard->table);
+  for (uint32_t index = 0; index < used; index++) {
+    struct tg_function *function = tg_table_slot(&guard->table, index);
+    struct tg_view view = {.index = index};
+    bool seen = tg_lock_try(&function->lock);
+    if (seen) {
+      tg_function_view(function, &view);
+      view.number = tg_table_number(&guard->table, function);
+      tg_lock_release_tried(&function->lock);
+      if (view.state <= TG_CREATING) continue;
+    }
+    visit(argument, seen ? &view : NULL);
   }
-  return true;
 }
 
 void tg_turn_all_away(struct tg_guard *guard) {
@@ -338,8 +411,8 @@ void tg_turn_all_away(struct tg_guard *guard) {
   if (atomic_exchange(&guard->taken_at_exit, taken) == taken) return;
   for (uint32_t index = 0; index < used; index++) {
     struct tg_function *function = tg_table_slot(&guard->table, index);
-    if (!acquire_patiently(&function->lock, &patience_ms)) continue;
+    if (!tg_lock_try_for(&function->lock, &patience_ms)) continue;
     if (function->state == TG_OPEN) tg_function_close(function);
-    tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+    tg_lock_release_tried(&function->lock);
   }
 }

@@ -27,6 +27,7 @@ struct tg_guard {
   const struct tg_runtime *runtime; /* constant after tg_guard_open, as are the next two */
   const struct tg_host *host;
   enum tg_deadlock deadlock;
+  size_t queue_warn; /* a longer queue is an event; SIZE_MAX: never */
   /* Once the table has no handle left, functions are the runtime's own, unguarded: better than none. From
    * then on a value outside the table's reservation may be one of those. Relaxed: whoever holds such a handle
    * has it from the create that set this. */
@@ -35,6 +36,7 @@ struct tg_guard {
   _Atomic uint64_t taken_at_exit;   /* the table's `taken` when an exit handler last walked it */
   struct tg_lock environments_lock; /* guards the lists; rank TG_RANK_ENVIRONMENTS */
   struct tg_environment *environments[TG_ENVIRONMENT_BUCKETS];
+  atomic_uint environments_made; /* relaxed: only to number them */
 };
 
 static inline unsigned tg_environment_bucket(napi_env env) {
@@ -71,6 +73,11 @@ napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, co
 /* `env` is what the addon named. A guarded function knows its own. */
 napi_status tg_ref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func, const void *caller);
 napi_status tg_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func, const void *caller);
+
+/* Shows every function that is not over as it is now; NULL for one that is in use just now by another thread, or by
+ * the code that a signal handler has interrupted: no lock is waited for. Any thread, any time. */
+void tg_guard_walk(struct tg_guard *guard, void (*visit)(void *argument, const struct tg_view *view),
+                   void *argument);
 
 /* The process is exiting: no finalizer will run, so turn every caller away and wake all that sleep. */
 void tg_turn_all_away(struct tg_guard *guard);

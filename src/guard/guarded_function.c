@@ -30,6 +30,9 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->finalized = false;
   function->used_elsewhere = false;
   function->crowded = false;
+  function->referenced = true;
+  function->long_queue_told = false;
+  function->env_number = environment->number;
   function->thread_count = 0;
   function->release_credit = 0;
   function->max_queue_size = arguments->max_queue_size;
@@ -42,6 +45,40 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->addon = addon;
   memcpy(function->name, name, sizeof function->name);
   unlock(function);
+}
+
+void tg_function_view(const struct tg_function *function, struct tg_view *view) {
+  view->index = function->index;
+  view->generation = function->generation;
+  view->env = function->env_number;
+  view->state = (enum tg_state)function->state;
+  view->finalized = function->finalized;
+  view->referenced = function->referenced;
+  view->thread_count = function->thread_count;
+  view->release_credit = function->release_credit;
+  view->queue_length = function->queue.length;
+  view->max_queue_size = function->max_queue_size;
+  view->sleepers = function->sleepers;
+  view->addon = function->addon;
+  memcpy(view->name, function->name, sizeof view->name);
+}
+
+/* With the lock held. */
+static void describe(const struct tg_function *function, enum tg_event_kind kind, uint64_t quantity,
+                     struct tg_event *event) {
+  *event = (struct tg_event){.kind = kind,
+                             .handle = tg_table_handle(&guard_of(function)->table, function),
+                             .caller = (const void *)function->call_js_cb,
+                             .known = true,
+                             .quantity = quantity};
+  if (event->caller == NULL) event->caller = (const void *)function->finalize_cb;
+  tg_function_view(function, &event->view);
+  event->view.number = tg_table_number(&guard_of(function)->table, function);
+}
+
+/* No lock held. */
+static void tell(const struct tg_guard *guard, const struct tg_event *event) {
+  if (event->kind != TG_EVENT_NONE) guard->host->on_event(event);
 }
 
 bool tg_function_is_loop_thread(const struct tg_function *function) {
@@ -169,6 +206,14 @@ static void end_finalizer(struct tg_guard *guard, struct tg_function *function) 
   tg_function_leave(guard, function);
 }
 
+/* Whether it closed while several callers slept, of whom the runtime would have woken only one. With the lock
+ * held. */
+static bool note_crowd(const struct tg_function *function, bool was_open, struct tg_event *event) {
+  bool crowded = was_open && function->state != TG_OPEN && function->crowded;
+  if (crowded) describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->sleepers, event);
+  return crowded;
+}
+
 static void call_js(const struct tg_function *function, napi_threadsafe_function_call_js call_js_cb,
                     napi_env env, napi_value js_callback, void *context, void *item) {
   if (call_js_cb == NULL) call_js_cb = guard_of(function)->runtime->call_js_default;
@@ -178,6 +223,7 @@ static void call_js(const struct tg_function *function, napi_threadsafe_function
 static void fulfil_wish(struct tg_function *function) {
   uint8_t wish = function->wish;
   function->wish = TG_WISH_NOTHING;
+  if (wish != TG_WISH_NOTHING) function->referenced = wish == TG_WISH_REF;
   if (wish == TG_WISH_REF) guard_of(function)->runtime->ref(function->environment->env, function->doorbell);
   if (wish == TG_WISH_UNREF)
     guard_of(function)->runtime->unref(function->environment->env, function->doorbell);
@@ -195,14 +241,17 @@ static void after_pop(struct tg_function *function) {
   }
 }
 
-static void tell_if_crowded(const struct tg_function *function, bool crowded) {
-  if (!crowded) return;
-  struct tg_fault fault = {.kind = TG_FAULT_BLOCKED_AT_CLOSE,
-                           .function = "napi_call_threadsafe_function",
-                           .addon = function->addon,
-                           .answer = napi_closing};
-  memcpy(fault.name, function->name, sizeof fault.name);
-  guard_of(function)->host->on_fault(&fault);
+/* As call_js, with the observer before and after. `event` describes the function as it was: after the callback
+ * it may be gone. */
+static void call_js_observed(const struct tg_function *function, const struct tg_guard *guard,
+                             napi_threadsafe_function_call_js call_js_cb, napi_env env,
+                             napi_value js_callback, void *context, void *item, struct tg_event *event) {
+  const struct tg_observer *observer = guard->host->observer;
+  event->kind = observer->delivering(env);
+  tell(guard, event);
+  call_js(function, call_js_cb, env, js_callback, context, item);
+  event->kind = observer->delivered(env);
+  tell(guard, event);
 }
 
 /* The doorbell rang: delivers one item, in the callback scope that the runtime has opened for it. The
@@ -220,32 +269,48 @@ void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, v
     unlock(function);
     return;
   }
+  const struct tg_guard *guard = guard_of(function);
+  const struct tg_observer *observer = guard->host->observer;
+  bool observed = observer != NULL && observer->delivering != NULL;
+  struct tg_event crowd, event;
+  if (observed) describe(function, TG_EVENT_NONE, 0, &event);
   bool was_open = function->state == TG_OPEN;
-  void *item = tg_queue_pop(&function->queue, guard_of(function)->host);
+  void *item = tg_queue_pop(&function->queue, guard->host);
   after_pop(function);
   if (function->sleepers != 0) tg_gate_wake_one(&function->room);
-  bool crowded = was_open && function->state != TG_OPEN && function->crowded;
+  bool crowded = note_crowd(function, was_open, &crowd);
   void *function_context = function->context;
   napi_threadsafe_function_call_js call_js_cb = function->call_js_cb;
   unlock(function);
 
-  tell_if_crowded(function, crowded);
-  call_js(function, call_js_cb, env, js_callback, function_context, item);
+  if (crowded) tell(guard, &crowd);
+  if (observed)
+    call_js_observed(function, guard, call_js_cb, env, js_callback, function_context, item, &event);
+  else
+    call_js(function, call_js_cb, env, js_callback, function_context, item);
 }
 
 /* Registered after the doorbell was made, so it runs just before the runtime's own hook for the doorbell. */
 void tg_function_on_env_cleanup(void *argument) {
   struct tg_function *function = argument;
+  struct tg_event crowd, undelivered = {.kind = TG_EVENT_NONE}, unreleased = {.kind = TG_EVENT_NONE};
   lock(function);
+  const struct tg_guard *guard = guard_of(function);
   bool was_open = function->state == TG_OPEN;
+  if (function->queue.length != 0)
+    describe(function, TG_EVENT_ITEMS_UNDELIVERED, function->queue.length, &undelivered);
+  if (was_open && function->thread_count != 0)
+    describe(function, TG_EVENT_NEVER_RELEASED, function->thread_count, &unreleased);
   if (was_open) tg_function_close(function);
   if (function->thread_count != 0 && function->used_elsewhere)
     atomic_store(&function->environment->outstanding, true);
   /* A runtime that keeps closed functions would keep the doorbell for ever if its count stayed. */
   tg_function_release_doorbell(function, napi_tsfn_abort);
-  bool crowded = was_open && function->crowded;
+  bool crowded = note_crowd(function, was_open, &crowd);
   unlock(function);
-  tell_if_crowded(function, crowded);
+  if (crowded) tell(guard, &crowd);
+  tell(guard, &undelivered);
+  tell(guard, &unreleased);
 }
 
 /* The doorbell's finalizer: runs exactly once, and nothing touches the doorbell after it has begun. Until
@@ -255,6 +320,7 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   (void)hint;
   struct tg_function *function = data;
   struct tg_guard *guard = guard_of(function);
+  const struct tg_observer *observer = guard->host->observer;
   lock(function);
   if (function->state == TG_OPEN) tg_function_close(function);
   function->state = TG_CLOSED;
@@ -264,13 +330,20 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   function->queue = (struct tg_queue){0};
   unlock(function);
 
+  if (observer != NULL && observer->finalizing != NULL) observer->finalizing(function);
   while (rest.length != 0)
     call_js(function, function->call_js_cb, NULL, NULL, function->context, tg_queue_pop(&rest, guard->host));
   tg_queue_free(&rest, guard->host);
   guard->runtime->remove_env_cleanup_hook(function->environment->env, tg_function_on_env_cleanup, function);
   if (function->finalize_cb != NULL) function->finalize_cb(env, function->finalize_data, function->context);
 
+  struct tg_event event = {.kind = TG_EVENT_NONE};
+  uint64_t quantity = 0;
+  enum tg_event_kind kind = TG_EVENT_NONE;
+  if (observer != NULL && observer->finalized != NULL) kind = observer->finalized(function, &quantity);
   lock(function);
+  if (kind != TG_EVENT_NONE) describe(function, kind, quantity, &event);
   end_finalizer(guard, function);
   unlock(function);
+  tell(guard, &event);
 }

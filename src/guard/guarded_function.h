@@ -15,19 +15,11 @@
 #include <stdint.h>
 
 #include "base/lock.h"
-#include "guard/fault.h"
+#include "guard/event.h"
 #include "guard/queue.h"
 
 struct tg_create_arguments;
 struct tg_guard;
-
-enum tg_state {
-  TG_FREE = 0, /* the slot waits for its next generation, and remembers its last */
-  TG_CREATING, /* a create has begun, or was refused: the last generation is forgotten, the next unknown */
-  TG_OPEN,
-  TG_CLOSING, /* callers are turned away; the finalizer is to come */
-  TG_CLOSED,  /* the finalizer has begun */
-};
 
 enum tg_wish { TG_WISH_NOTHING = 0, TG_WISH_REF, TG_WISH_UNREF };
 
@@ -40,14 +32,17 @@ struct tg_function {
 
   uint8_t state; /* enum tg_state */
   uint8_t wish;  /* enum tg_wish: what another thread asked for, to be done on the loop thread */
-  bool rung;     /* a ring of the doorbell is on its way to the loop thread */
+  bool rung : 1; /* a ring of the doorbell is on its way to the loop thread */
   /* Whether the doorbell's own thread_count is 1, not 0. While OPEN it is 1 exactly as long as somebody holds
    * a count or an item waits; so the runtime decides to close just when it would close the addon's own. */
-  bool doorbell_held;
-  bool used_elsewhere; /* by a thread other than the loop thread, so that addon code may run on one */
-  bool finalized;      /* the finalizer is over */
-  bool crowded;        /* more than one caller slept when it closed; the runtime wakes only one */
+  bool doorbell_held : 1;
+  bool used_elsewhere : 1;  /* by a thread other than the loop thread, so that addon code may run on one */
+  bool finalized : 1;       /* the finalizer is over */
+  bool crowded : 1;         /* more than one caller slept when it closed; the runtime wakes only one */
+  bool referenced : 1;      /* keeps the event loop alive, as far as we know */
+  bool long_queue_told : 1; /* the queue was longer than the guard's queue_warn */
   bool abandoned;      /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
+  uint32_t env_number; /* of its environment; set at create and then constant for the generation */
 
   size_t thread_count;
   size_t release_credit; /* releases to answer with ok after a call has consumed the count */
@@ -84,6 +79,9 @@ void tg_function_finalize(napi_env env, void *data, void *hint);
 void tg_function_on_env_cleanup(void *argument);
 
 /* What follows is called with the lock held. */
+
+/* What an event tells of it. `number` is left to the caller, who knows the table. */
+void tg_function_view(const struct tg_function *function, struct tg_view *view);
 
 bool tg_function_is_loop_thread(const struct tg_function *function);
 bool tg_function_is_full(const struct tg_function *function);

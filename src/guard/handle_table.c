@@ -125,6 +125,18 @@ static void reclaim_abandoned(struct tg_table *table) {
   tg_lock_release(&slot->lock, TG_RANK_FUNCTION);
 }
 
+uint64_t tg_table_number(const struct tg_table *table, const struct tg_function *slot) {
+  return (uint64_t)slot->generation << table->index_bits | slot->index;
+}
+
+uint64_t tg_table_number_of(const struct tg_table *table, napi_threadsafe_function handle) {
+  return ((uintptr_t)handle - table->base) >> TG_HANDLE_SHIFT;
+}
+
+napi_threadsafe_function tg_table_handle(const struct tg_table *table, const struct tg_function *slot) {
+  return (napi_threadsafe_function)(table->base + (tg_table_number(table, slot) << TG_HANDLE_SHIFT));
+}
+
 struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_function *handle) {
   reclaim_abandoned(table);
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
@@ -133,8 +145,7 @@ struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_functi
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
   if (slot == NULL) return NULL;
   /* A late caller of an older generation may hold the lock, but never writes a free slot's generation. */
-  uint64_t number = (uint64_t)slot->generation << table->index_bits | slot->index;
-  *handle = (napi_threadsafe_function)(table->base + (number << TG_HANDLE_SHIFT));
+  *handle = tg_table_handle(table, slot);
   return slot;
 }
 

@@ -93,6 +93,14 @@ void tg_table_abandon(struct tg_table *table, struct tg_function *slot);
 enum tg_verdict tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
                               struct tg_function **slot);
 
+/* The handle that the slot has now, and its number: unique for ever in this table. The slot's lock is held,
+ * or its generation cannot change. */
+napi_threadsafe_function tg_table_handle(const struct tg_table *table, const struct tg_function *slot);
+uint64_t tg_table_number(const struct tg_table *table, const struct tg_function *slot);
+
+/* The number of a value that is or was a handle. */
+uint64_t tg_table_number_of(const struct tg_table *table, napi_threadsafe_function handle);
+
 /* For walks: how many slots were ever used, and the slot of an index below that. Takes no lock. */
 uint32_t tg_table_used(struct tg_table *table);
 struct tg_function *tg_table_slot(struct tg_table *table, uint32_t index);

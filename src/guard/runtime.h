@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "guard/fault.h"
+#include "guard/event.h"
 
 /* Node-API's functions by the names that Node-API gives them, less prefix and suffix. All are called as the
  * Node-API documentation allows: call, acquire and release from any thread, the rest on the loop thread. */
@@ -43,6 +43,28 @@ struct tg_runtime {
 /* An object file with addon code; its meaning is the host's. Never freed. */
 struct tg_addon;
 
+struct tg_function;
+
+/* Whoever wants to know about ordinary life too: mode=diagnose and the metrics. Each answers the kind of an
+ * event that it noticed, or TG_EVENT_NONE. Members may be NULL, `delivering` and `delivered` both or none. None
+ * may call back into the core. */
+struct tg_observer {
+  /* An env creates its first thread-safe function. Loop thread, no lock held. */
+  void (*env_entered)(napi_env env, uint32_t env_number);
+  /* Loop thread, no lock held, before the addon gets the handle. */
+  void (*created)(const struct tg_function *function, const void *caller);
+  /* The function's lock is held, and an item has just been queued. Any thread. */
+  enum tg_event_kind (*called)(const struct tg_function *function, uint64_t *quantity);
+  /* The function's lock is held, and the calling thread has just given a count back. */
+  void (*released)(const struct tg_function *function);
+  /* Around call_js_cb with a live env. Loop thread, no lock held. */
+  enum tg_event_kind (*delivering)(napi_env env);
+  enum tg_event_kind (*delivered)(napi_env env);
+  /* Around the drain and finalize_cb. Loop thread, no lock held. */
+  void (*finalizing)(const struct tg_function *function);
+  enum tg_event_kind (*finalized)(const struct tg_function *function, uint64_t *quantity);
+};
+
 struct tg_host {
   void *(*allocate)(size_t size); /* NULL when there is none */
   void (*release)(void *memory);
@@ -57,11 +79,15 @@ struct tg_host {
   /* Whether the code is in that object. Any thread, locks held. */
   bool (*is_in_addon)(const struct tg_addon *addon, const void *code);
 
-  /* The environment is being torn down and threads still hold counts: the object must stay mapped. */
-  void (*keep_mapped)(const struct tg_addon *addon);
+  /* The environment is being torn down and threads still hold counts: the object must stay mapped. False: it cannot
+   * be kept so. */
+  bool (*keep_mapped)(const struct tg_addon *addon);
 
-  /* A misuse was absorbed. Any thread, no lock of the core held, must not call back into the core. */
-  void (*on_fault)(const struct tg_fault *fault);
+  /* Something worth telling has happened. Any thread, no lock of the core held, must not call back into the
+   * core. */
+  void (*on_event)(const struct tg_event *event);
+
+  const struct tg_observer *observer; /* NULL: nobody watches */
 };
 
 #endif

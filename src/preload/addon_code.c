@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/lock.h"
 #include "base/text.h"
@@ -142,23 +143,97 @@ const struct tg_addon *tg_addon_adopt(const void *code) {
   return addon;
 }
 
-void tg_addon_keep_mapped(const struct tg_addon *addon) {
+bool tg_addon_keep_mapped(const struct tg_addon *addon) {
   struct tg_addon *record = &addons[addon - addons];
-  if (atomic_load_explicit(&record->pinned, memory_order_acquire)) return;
-  if (!pin(record->path)) return;
+  if (atomic_load_explicit(&record->pinned, memory_order_acquire)) return true;
+  if (!pin(record->path)) return false;
   tg_lock_acquire(&lock, TG_RANK_ADDONS);
   atomic_store_explicit(&record->pinned, true, memory_order_release);
   tg_lock_release(&lock, TG_RANK_ADDONS);
+  return true;
 }
 
 const char *tg_addon_path(const struct tg_addon *addon) {
   return addon->path;
 }
 
-bool tg_addon_find_path(const void *code, char *path, size_t size) {
-  struct object object;
-  object.code = (uintptr_t)code;
-  if (dl_iterate_phdr(find_object, &object) == 0 || object.path[0] == '\0') return false;
-  tg_copy_string(path, size, object.path);
+/* The code and where it was found. */
+struct search {
+  const void *code;
+  struct tg_place *place;
+};
+
+static void format_build_id(const unsigned char *bytes, size_t length, char text[TG_BUILD_ID_MAX]) {
+  size_t used = 0;
+  for (size_t i = 0; i < length && used + 2 < TG_BUILD_ID_MAX; i++) {
+    text[used++] = "0123456789abcdef"[bytes[i] >> 4];
+    text[used++] = "0123456789abcdef"[bytes[i] & 15];
+  }
+  text[used] = '\0';
+}
+
+static void read_notes(const unsigned char *notes, size_t size, struct tg_place *place) {
+  const size_t align = 3;
+  while (size >= sizeof(ElfW(Nhdr))) {
+    ElfW(Nhdr) header;
+    memcpy(&header, notes, sizeof header);
+    size_t name = (header.n_namesz + align) & ~align, data = (header.n_descsz + align) & ~align;
+    if (name > size - sizeof header || data > size - sizeof header - name) return;
+    const unsigned char *bytes = notes + sizeof header;
+    if (header.n_type == NT_GNU_BUILD_ID && header.n_namesz == sizeof "GNU" && memcmp(bytes, "GNU", 4) == 0) {
+      format_build_id(bytes + name, header.n_descsz, place->build_id);
+      return;
+    }
+    notes += sizeof header + name + data;
+    size -= sizeof header + name + data;
+  }
+}
+
+static int find_place(struct dl_phdr_info *info, size_t size, void *argument) {
+  (void)size;
+  struct search *search = argument;
+  uintptr_t offset = (uintptr_t)search->code - info->dlpi_addr;
+  bool found = false;
+  for (unsigned i = 0; i < info->dlpi_phnum && !found; i++) {
+    const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+    found = header->p_type == PT_LOAD && offset - header->p_vaddr < header->p_memsz;
+  }
+  if (!found) return 0;
+  struct tg_place *place = search->place;
+  size_t length = strlen(info->dlpi_name);
+  tg_copy_string(place->file, TG_FILE_MAX,
+                 length < TG_FILE_MAX ? info->dlpi_name : info->dlpi_name + length - (TG_FILE_MAX - 1));
+  place->offset = offset;
+  place->build_id[0] = '\0';
+  for (unsigned i = 0; i < info->dlpi_phnum && place->build_id[0] == '\0'; i++) {
+    const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+    if (header->p_type != PT_NOTE) continue;
+    read_notes((const unsigned char *)info->dlpi_addr + header->p_vaddr, header->p_memsz, place);
+  }
+  return 1;
+}
+
+bool tg_addon_locate(const void *code, struct tg_place *place) {
+  struct search search = {code, place};
+  if (dl_iterate_phdr(find_place, &search) == 0) return false;
+  if (place->file[0] != '\0') return true;
+  /* The main program has no name in the loader's list. */
+  ssize_t length = readlink("/proc/self/exe", place->file, TG_FILE_MAX - 1);
+  if (length <= 0) return false;
+  place->file[length] = '\0';
+  return true;
+}
+
+bool tg_addon_name_symbol(const void *code, char symbol[TG_SYMBOL_MAX]) {
+  Dl_info info;
+  if (dladdr == NULL || dladdr(code, &info) == 0 || info.dli_sname == NULL) return false;
+  struct tg_text text;
+  text.length = 0;
+  tg_text_add(&text, info.dli_sname);
+  if (text.length > TG_SYMBOL_MAX / 2) text.length = TG_SYMBOL_MAX / 2;
+  tg_text_add(&text, "+");
+  tg_text_add_number(&text, (uint64_t)((uintptr_t)code - (uintptr_t)info.dli_saddr));
+  text.bytes[text.length] = '\0';
+  tg_copy_string(symbol, TG_SYMBOL_MAX, text.bytes);
   return true;
 }

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "diag/report.h"
+
 struct tg_addon;
 
 /* Once, before all else. `pin`: whether objects may be pinned at all. `on_exit` is called by exit() before
@@ -17,12 +19,16 @@ void tg_addon_code_open(bool pin, void (*on_exit)(void));
 /* The tg_host functions of the same names (guard/runtime.h). */
 const struct tg_addon *tg_addon_adopt(const void *code);
 bool tg_addon_has_code(const struct tg_addon *addon, const void *code);
-void tg_addon_keep_mapped(const struct tg_addon *addon);
+bool tg_addon_keep_mapped(const struct tg_addon *addon);
 
 /* The file that the object was loaded from. */
 const char *tg_addon_path(const struct tg_addon *addon);
 
-/* Copies the path of the file that some code was loaded from, without adopting it; false: unknown. */
-bool tg_addon_find_path(const void *code, char *path, size_t size);
+/* The file that some code was loaded from, without adopting it; false: unknown. For the main program the file's
+ * own path. */
+bool tg_addon_locate(const void *code, struct tg_place *place);
+
+/* "name+0x12" of the nearest symbol that the dynamic linker knows; may wait for whoever is in dlopen. */
+bool tg_addon_name_symbol(const void *code, char symbol[TG_SYMBOL_MAX]);
 
 #endif

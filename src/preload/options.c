@@ -5,120 +5,321 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "diag/policy.h"
+#include "diag/stacks.h"
 #include "tsfn_guard/tsfn_guard.h"
 
 enum { VALUES_MAX = 3 };
 
 struct option {
   const char *key;
-  const char *values[VALUES_MAX]; /* the number of a value is its place here; the first is the default... */
   const char *help;
-  unsigned otherwise; /* ...unless this says another */
+  const char *values[VALUES_MAX]; /* a choice; the number of a value is its place here */
+  const char *form;               /* no choice: what the values look like, for help */
+  uint64_t otherwise;             /* the default of a choice or a number */
+  uint64_t most;                  /* not 0: a number, at most this */
+  const char *text;               /* not NULL: a text, and its default */
 };
 
-enum { MODE, DEADLOCK, REQUIRE, VERBOSITY, PIN, HELP, OPTIONS };
+enum {
+  MODE,
+  DEADLOCK,
+  REQUIRE,
+  VERBOSITY,
+  PIN,
+  PROPAGATE,
+  LOG_PATH,
+  FORMAT,
+  RATE,
+  SUPPRESSIONS,
+  STACK_DEPTH,
+  QUEUE_WARN,
+  FINALIZE_WARN_MS,
+  SUMMARY,
+  EXITCODE,
+  DUMP_SIGNAL,
+  METRICS_PATH,
+  HELP,
+  OPTIONS
+};
+
+enum { ANY_COUNT = 1000000000, SIGNAL_MAX = 64, EXIT_STATUS_MAX = 255 };
 
 static const struct option table[OPTIONS] = {
-    [MODE] = {"mode", {"protect", "off"}, "off: leave the program as it is (the kill switch)", 0},
+    [MODE] = {"mode",
+              "diagnose: also notice what is legal but suspicious, and remember where functions were "
+              "created; off: leave "
+              "the program as it is (the kill switch)",
+              {"protect", "diagnose", "off"}},
     [DEADLOCK] =
         {"deadlock",
-         {"overflow", "status", "hang"},
          "a blocking call on a full queue from the thread that empties it: queue past the limit, answer "
          "napi_would_deadlock, or hang as Node does",
-         TG_DEADLOCK_OVERFLOW},
+         {"overflow", "status", "hang"}},
     [REQUIRE] = {"require",
-                 {"0", "1"},
                  "1: exit with status 78 before main where the program cannot be guarded",
-                 0},
-    [VERBOSITY] = {"verbosity", {"0", "1"}, "1: say in one line that the guard is armed", 0},
-    [PIN] = {"pin", {"0", "1"}, "0: let Node unload addon code that threads may still run", 1},
-    [HELP] = {"help", {"0", "1"}, "1: print this table", 0},
+                 {"0", "1"}},
+    [VERBOSITY] = {"verbosity", "1: say in one line that the guard is armed", {"0", "1"}},
+    [PIN] = {"pin", "0: let Node unload addon code that threads may still run", {"0", "1"}, .otherwise = 1},
+    [PROPAGATE] = {"propagate", "0: hide the guard from child processes", {"0", "1"}, .otherwise = 1},
+    [LOG_PATH] =
+        {"log_path",
+         "where reports go: a file (%p: the process id) is opened for each report, for its owner only",
+         .form = "stderr|FILE|fd:N", .text = "stderr"},
+    [FORMAT] = {"format", "json: one line an event, docs/event.schema.json", {"text", "json"}},
+    [RATE] = {"rate",
+              "tell the first N events of each kind and call site, then each whose number is a power of two; "
+              "0: all",
+              .form = "N", .otherwise = 1, .most = ANY_COUNT},
+    [SUPPRESSIONS] = {"suppressions", "a file of lines kind:addon-glob that are not to be told",
+                      .form = "FILE", .text = ""},
+    [STACK_DEPTH] = {"stack_depth", "frames of a stack, with mode=diagnose", .form = "N", .otherwise = 16,
+                     .most = TG_STACK_DEPTH_MAX},
+    [QUEUE_WARN] = {"queue_warn", "with mode=diagnose, tell of a queue with more items; 0: never",
+                    .form = "N", .otherwise = 100000, .most = ANY_COUNT},
+    [FINALIZE_WARN_MS] = {"finalize_warn_ms",
+                          "with mode=diagnose, tell of a finalizer that takes longer; 0: never", .form = "N",
+                          .otherwise = 500, .most = ANY_COUNT},
+    [SUMMARY] = {"summary",
+                 "at exit: when something worse than a leak was told, always, or never",
+                 {"errors", "always", "never"}},
+    [EXITCODE] = {"exitcode",
+                  "the exit status of a program in which something worse than a leak was told; 0: its own",
+                  .form = "N", .most = EXIT_STATUS_MAX},
+    [DUMP_SIGNAL] =
+        {"dump_signal",
+         "the number of a signal that writes all live functions to the log (12 is SIGUSR2); 0: none",
+         .form = "N", .most = SIGNAL_MAX},
+    [METRICS_PATH] =
+        {"metrics_path",
+         "a file for Prometheus' textfile collector (%p: the process id), rewritten at most once a second",
+         .form = "FILE", .text = ""},
+    [HELP] = {"help", "1: print this table and the events", {"0", "1"}},
 };
 
-_Static_assert(TG_MODE_PROTECT == 0 && TG_MODE_OFF == 1, "the table lists modes in this order");
+static const char on_prefix[] = "on.";
+static const char on_help[] =
+    "on.EVENT=log|ignore|abort|stop (default log; leak and info: log with mode=diagnose only): what to do "
+    "with an event; "
+    "its code, its name or its severity; stop: SIGSTOP";
+
+_Static_assert(TG_MODE_PROTECT == 0 && TG_MODE_DIAGNOSE == 1 && TG_MODE_OFF == 2,
+               "the table lists modes in this order");
 _Static_assert(TG_DEADLOCK_OVERFLOW == 0 && TG_DEADLOCK_STATUS == 1 && TG_DEADLOCK_HANG == 2,
                "the table lists deadlock policies in this order");
+_Static_assert(TG_FORMAT_TEXT == 0 && TG_FORMAT_JSON == 1, "the table lists formats in this order");
+_Static_assert(TG_SUMMARY_ERRORS == 0 && TG_SUMMARY_ALWAYS == 1 && TG_SUMMARY_NEVER == 2,
+               "the table lists summaries in this order");
+
+/* Some bytes of the environment variable. */
+struct piece {
+  const char *bytes;
+  size_t length;
+};
+
+static bool equals(const char *word, struct piece piece) {
+  return strlen(word) == piece.length && memcmp(word, piece.bytes, piece.length) == 0;
+}
 
 static void add_values(struct tg_text *line, const struct option *option) {
+  tg_text_add(line, option->form);
   for (unsigned i = 0; i < VALUES_MAX && option->values[i] != NULL; i++) {
     if (i != 0) tg_text_add(line, "|");
     tg_text_add(line, option->values[i]);
   }
 }
 
-static bool equals(const char *word, const char *bytes, size_t length) {
-  return strlen(word) == length && memcmp(word, bytes, length) == 0;
+static void add_default(struct tg_text *line, const struct option *option) {
+  if (option->text != NULL)
+    tg_text_add(line, option->text[0] == '\0' ? "none" : option->text);
+  else if (option->most != 0)
+    tg_text_add_number(line, option->otherwise);
+  else
+    tg_text_add(line, option->values[option->otherwise]);
 }
 
-static void complain(const char *pair, size_t length, const struct option *option) {
+static void start_complaint(struct tg_text *line, struct piece pair) {
+  tg_text_start(line);
+  tg_text_add(line, TSFN_GUARD_OPTIONS_VARIABLE ": '");
+  tg_text_add_bytes(line, pair.bytes, pair.length);
+}
+
+static void complain_of_key(struct piece pair) {
   struct tg_text line;
-  tg_text_start(&line);
-  tg_text_add(&line, TSFN_GUARD_OPTIONS_VARIABLE ": '");
-  tg_text_add_bytes(&line, pair, length);
-  if (option == NULL) {
-    tg_text_add(&line, "' is not an option and was ignored; the options are");
-    for (unsigned i = 0; i < OPTIONS; i++) {
-      tg_text_add(&line, i == 0 ? " " : ", ");
-      tg_text_add(&line, table[i].key);
-    }
-  } else {
-    tg_text_add(&line, "' is not understood; needed ");
-    tg_text_add(&line, option->key);
-    tg_text_add(&line, "=");
-    add_values(&line, option);
-    tg_text_add(&line, "; the default ");
-    tg_text_add(&line, option->values[option->otherwise]);
-    tg_text_add(&line, " is used");
+  start_complaint(&line, pair);
+  tg_text_add(&line, "' is not an option and was ignored; the options are");
+  for (unsigned i = 0; i < OPTIONS; i++) {
+    tg_text_add(&line, i == 0 ? " " : ", ");
+    tg_text_add(&line, table[i].key);
+  }
+  tg_text_add(&line, ", on.EVENT");
+  tg_text_write(&line);
+}
+
+static void complain_of_event(struct piece pair) {
+  struct tg_text line;
+  start_complaint(&line, pair);
+  tg_text_add(
+      &line,
+      "' is not understood and was ignored; needed on.EVENT=log|ignore|abort|stop with an event's code or "
+      "name of help=1, or a severity:");
+  for (unsigned i = 0; i < TG_SEVERITIES; i++) {
+    tg_text_add(&line, i == 0 ? " " : ", ");
+    tg_text_add(&line, tg_severity_names[i]);
   }
   tg_text_write(&line);
 }
 
-static void read_pair(unsigned chosen[OPTIONS], const char *pair, size_t length) {
-  const char *equal = memchr(pair, '=', length);
-  size_t key_length = equal == NULL ? length : (size_t)(equal - pair);
-  for (unsigned i = 0; i < OPTIONS; i++) {
-    if (!equals(table[i].key, pair, key_length)) continue;
-    chosen[i] = table[i].otherwise;
-    for (unsigned v = 0; equal != NULL && v < VALUES_MAX && table[i].values[v] != NULL; v++) {
-      if (!equals(table[i].values[v], equal + 1, length - key_length - 1)) continue;
-      chosen[i] = v;
-      return;
-    }
-    complain(pair, length, &table[i]);
+static void complain_of_value(struct piece pair, const struct option *option) {
+  struct tg_text line;
+  start_complaint(&line, pair);
+  tg_text_add(&line, "' is not understood; needed ");
+  tg_text_add(&line, option->key);
+  tg_text_add(&line, "=");
+  add_values(&line, option);
+  if (option->most != 0) {
+    tg_text_add(&line, " from 0 to ");
+    tg_text_add_number(&line, option->most);
+  }
+  if (option->text != NULL) tg_text_add(&line, " of 1 to 1023 bytes");
+  tg_text_add(&line, "; the default ");
+  add_default(&line, option);
+  tg_text_add(&line, " is used");
+  tg_text_write(&line);
+}
+
+/* What was chosen: the number of a choice, a number, or a text. */
+struct choice {
+  uint64_t number;
+  struct piece text;
+};
+
+static bool read_number(const struct option *option, struct piece value, uint64_t *number) {
+  uint64_t read = 0;
+  for (size_t i = 0; i < value.length; i++) {
+    if (value.bytes[i] < '0' || value.bytes[i] > '9') return false;
+    read = read * 10 + (uint64_t)(value.bytes[i] - '0');
+    if (read > option->most) return false;
+  }
+  *number = read;
+  return value.length != 0;
+}
+
+static bool read_value(const struct option *option, struct piece value, struct choice *choice) {
+  if (option->most != 0) return read_number(option, value, &choice->number);
+  if (option->text != NULL) {
+    if (value.length == 0 || value.length >= TG_LOG_PATH_MAX) return false;
+    choice->text = value;
+    return true;
+  }
+  for (unsigned i = 0; i < VALUES_MAX && option->values[i] != NULL; i++) {
+    if (!equals(option->values[i], value)) continue;
+    choice->number = i;
+    return true;
+  }
+  return false;
+}
+
+static struct choice default_of(const struct option *option) {
+  struct choice choice = {option->otherwise, {option->text, option->text == NULL ? 0 : strlen(option->text)}};
+  return choice;
+}
+
+static bool read_event(struct piece key, struct piece value) {
+  struct piece event = {key.bytes + strlen(on_prefix), key.length - strlen(on_prefix)};
+  for (unsigned action = 0; action < TG_ACTIONS; action++)
+    if (equals(tg_action_names[action], value))
+      return tg_policy_set(event.bytes, event.length, (enum tg_action)action);
+  return false;
+}
+
+/* `has_value`: whether there was an equal sign. */
+static void read_pair(struct choice chosen[OPTIONS], struct piece pair, struct piece key, struct piece value,
+                      bool has_value) {
+  if (key.length > strlen(on_prefix) && memcmp(key.bytes, on_prefix, strlen(on_prefix)) == 0) {
+    if (!has_value || !read_event(key, value)) complain_of_event(pair);
     return;
   }
-  complain(pair, length, NULL);
+  for (unsigned i = 0; i < OPTIONS; i++) {
+    if (!equals(table[i].key, key)) continue;
+    chosen[i] = default_of(&table[i]);
+    if (!has_value || !read_value(&table[i], value, &chosen[i])) complain_of_value(pair, &table[i]);
+    return;
+  }
+  complain_of_key(pair);
+}
+
+/* The length of an unquoted value. The colon of fd:N is not a separator. */
+static size_t value_length(const char *value) {
+  const char descriptor[] = "fd:";
+  if (strncmp(value, descriptor, strlen(descriptor)) == 0)
+    return strlen(descriptor) + strcspn(value + strlen(descriptor), ":");
+  return strcspn(value, ":");
+}
+
+/* Reads the pair at `text` and returns what follows it. */
+static const char *read_next(struct choice chosen[OPTIONS], const char *text) {
+  struct piece key = {text, strcspn(text, "=:")}, value = {NULL, 0};
+  const char *end = text + key.length;
+  bool has_value = *end == '=';
+  if (has_value) {
+    const char *start = end + 1;
+    const char *quote = *start == '\'' || *start == '"' ? strchr(start + 1, *start) : NULL;
+    bool quoted = quote != NULL && (quote[1] == ':' || quote[1] == '\0');
+    value.bytes = start + quoted;
+    value.length = quoted ? (size_t)(quote - value.bytes) : value_length(start);
+    end = quoted ? quote + 1 : start + value.length;
+  }
+  struct piece pair = {text, (size_t)(end - text)};
+  if (pair.length != 0) read_pair(chosen, pair, key, value, has_value);
+  return end + (*end == ':');
+}
+
+static void copy_text(char to[TG_LOG_PATH_MAX], struct piece text) {
+  memcpy(to, text.bytes, text.length);
+  to[text.length] = '\0';
 }
 
 void tg_options_parse(struct tg_options *options, const char *text) {
-  unsigned chosen[OPTIONS];
-  for (unsigned i = 0; i < OPTIONS; i++) chosen[i] = table[i].otherwise;
-  while (text != NULL && *text != '\0') {
-    size_t length = strcspn(text, ":");
-    if (length != 0) read_pair(chosen, text, length);
-    text += length + (text[length] == ':');
-  }
+  struct choice chosen[OPTIONS];
+  for (unsigned i = 0; i < OPTIONS; i++) chosen[i] = default_of(&table[i]);
+  while (text != NULL && *text != '\0') text = read_next(chosen, text);
   *options = (struct tg_options){
-      .mode = chosen[MODE],
-      .deadlock = chosen[DEADLOCK],
-      .require = chosen[REQUIRE] == 1,
-      .verbosity = chosen[VERBOSITY] == 1,
-      .pin = chosen[PIN] == 1,
-      .help = chosen[HELP] == 1,
+      .mode = (enum tg_mode)chosen[MODE].number,
+      .deadlock = (enum tg_deadlock)chosen[DEADLOCK].number,
+      .require = chosen[REQUIRE].number == 1,
+      .verbosity = chosen[VERBOSITY].number == 1,
+      .pin = chosen[PIN].number == 1,
+      .propagate = chosen[PROPAGATE].number == 1,
+      .help = chosen[HELP].number == 1,
+      .format = (enum tg_format)chosen[FORMAT].number,
+      .summary = (enum tg_summary)chosen[SUMMARY].number,
+      .exitcode = chosen[EXITCODE].number,
+      .rate = chosen[RATE].number,
+      .stack_depth = chosen[STACK_DEPTH].number,
+      .queue_warn = chosen[QUEUE_WARN].number,
+      .finalize_warn_ms = chosen[FINALIZE_WARN_MS].number,
+      .dump_signal = chosen[DUMP_SIGNAL].number,
   };
+  copy_text(options->log_path, chosen[LOG_PATH].text);
+  copy_text(options->suppressions, chosen[SUPPRESSIONS].text);
+  copy_text(options->metrics_path, chosen[METRICS_PATH].text);
 }
 
 void tg_options_print(void) {
+  struct tg_text line;
   for (unsigned i = 0; i < OPTIONS; i++) {
-    struct tg_text line;
     tg_text_start(&line);
     tg_text_add(&line, table[i].key);
     tg_text_add(&line, "=");
     add_values(&line, &table[i]);
     tg_text_add(&line, " (default ");
-    tg_text_add(&line, table[i].values[table[i].otherwise]);
+    add_default(&line, &table[i]);
     tg_text_add(&line, "): ");
     tg_text_add(&line, table[i].help);
     tg_text_write(&line);
   }
+  tg_text_start(&line);
+  tg_text_add(&line, on_help);
+  tg_text_write(&line);
 }

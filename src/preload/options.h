@@ -3,10 +3,15 @@
 #define TG_PRELOAD_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "diag/emitter.h"
+#include "diag/log.h"
 #include "guard/guard.h"
 
-enum tg_mode { TG_MODE_PROTECT, TG_MODE_OFF };
+enum tg_mode { TG_MODE_PROTECT, TG_MODE_DIAGNOSE, TG_MODE_OFF };
+
+enum tg_summary { TG_SUMMARY_ERRORS, TG_SUMMARY_ALWAYS, TG_SUMMARY_NEVER };
 
 struct tg_options {
   enum tg_mode mode;
@@ -14,11 +19,24 @@ struct tg_options {
   bool require;
   bool verbosity;
   bool pin;
+  bool propagate;
   bool help;
+  enum tg_format format;
+  enum tg_summary summary;
+  uint64_t exitcode; /* 0: the program's own */
+  uint64_t rate;
+  uint64_t stack_depth;
+  uint64_t queue_warn;       /* items; 0: never */
+  uint64_t finalize_warn_ms; /* 0: never */
+  uint64_t dump_signal;      /* 0: none */
+  char log_path[TG_LOG_PATH_MAX];
+  char suppressions[TG_LOG_PATH_MAX]; /* empty: none */
+  char metrics_path[TG_LOG_PATH_MAX]; /* empty: none */
 };
 
-/* Reads "key=value:key=value" (NULL: nothing). A later value of a key replaces an earlier one. What is not
- * understood is told in one line on stderr each, and its default stays. */
+/* Reads "key=value:key=value" (NULL: nothing). A value with a colon is put in quotes, '…' or "…". A later value of a
+ * key replaces an earlier one. What is not understood is told in one line on stderr each, and its default stays.
+ * on.KIND=ACTION goes to the policy (diag/policy.h) at once. */
 void tg_options_parse(struct tg_options *options, const char *text);
 
 /* The table of options, on stderr. */

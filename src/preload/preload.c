@@ -2,11 +2,13 @@
  *
  * Rules of conduct, as every child process inherits LD_PRELOAD:
  *  - Where the process is no runtime: no mapping, no output, no symbol of ours in its way, some microseconds.
- *  - No thread, no signal handler, no change to the environment, no file opened, ever.
+ *  - No thread, ever. No signal handler, no change to the environment and no file opened, but where an option asks
+ *    for it (dump_signal, propagate=0, log_path, metrics_path).
  *  - Only libc is needed, and nothing of it newer than glibc 2.28.
  *  - All of the seven symbols are redirected, or none; one line says why not. */
 #include <errno.h>
 #include <link.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,7 +16,13 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "diag/catalogue.h"
+#include "diag/log.h"
+#include "diag/policy.h"
 #include "diag/report.h"
+#include "diag/stacks.h"
+#include "diag/summary.h"
+#include "diag/trace.h"
 #include "elf/image.h"
 #include "elf/redirect.h"
 #include "preload/addon_code.h"
@@ -101,14 +109,77 @@ static void *map(size_t size) {
 /* A child that was forked without exec has none of the threads, maybe some of their locks, and no one to wait
  * for. */
 static void at_exit(void) {
-  if (getpid() == armed_process) tg_turn_all_away(&tg_the_guard);
+  if (getpid() != armed_process) return;
+  if (options.summary != TG_SUMMARY_NEVER) tg_summary_note_exit();
+  tg_turn_all_away(&tg_the_guard);
+}
+
+/* The last exit handler: registered before main, so after those of the program and its addons. */
+static void at_last(void) {
+  if (getpid() != armed_process) return;
+  bool errors = tg_summary_has_errors();
+  if (options.summary == TG_SUMMARY_ALWAYS || (options.summary == TG_SUMMARY_ERRORS && errors))
+    tg_summary_write();
+  /* glibc lets an exit handler call exit: the rest of them run, and stdio is flushed, with the new status. */
+  if (errors && options.exitcode != 0) exit((int)options.exitcode);
+}
+
+static void on_dump_signal(int number) {
+  (void)number;
+  tg_summary_dump();
+}
+
+static void handle_dump_signal(void) {
+  if (options.dump_signal == 0) return;
+  struct sigaction action = {.sa_handler = on_dump_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
+  sigfillset(&action.sa_mask);
+  if (sigaction((int)options.dump_signal, &action, NULL) == 0) return;
+  struct tg_text line;
+  tg_text_start(&line);
+  tg_text_add(&line, "dump_signal: needed a signal that can be handled, found ");
+  tg_text_add_number(&line, options.dump_signal);
+  tg_text_add(&line, ": ");
+  tg_text_add(&line, strerror(errno));
+  tg_text_add(&line, "; no signal writes a dump");
+  tg_text_write(&line);
+}
+
+/* Whether an entry of LD_PRELOAD is this library. */
+static bool is_our_name(const char *entry, size_t length) {
+  struct tg_place place;
+  if (!tg_addon_locate(&options, &place)) return false;
+  const char *own = strrchr(place.file, '/');
+  own = own == NULL ? place.file : own + 1;
+  for (const char *slash; (slash = memchr(entry, '/', length)) != NULL;) {
+    length -= (size_t)(slash + 1 - entry);
+    entry = slash + 1;
+  }
+  return strlen(own) == length && memcmp(own, entry, length) == 0;
+}
+
+/* Takes this library out of LD_PRELOAD, in place: the rest of it moves up. */
+static void hide_from_children(void) {
+  char *list = getenv("LD_PRELOAD");
+  unsetenv(TSFN_GUARD_OPTIONS_VARIABLE);
+  if (list == NULL) return;
+  char *to = list;
+  for (const char *from = list; *from != '\0';) {
+    size_t length = strcspn(from, " :"), separator = from[length] != '\0';
+    if (!is_our_name(from, length)) {
+      memmove(to, from, length + separator);
+      to += length + separator;
+    }
+    from += length + separator;
+  }
+  *to = '\0';
+  if (*list == '\0') unsetenv("LD_PRELOAD");
 }
 
 /* Says in one line why the program stays unguarded. */
 static void refuse(const struct runtime_object *object, const char *needed, const char *found,
                    const char *detail, const char *remedy) {
   struct tg_text line;
-  tg_text_start(&line);
+  line.length = 0;
   tg_text_add(&line, "not armed in ");
   tg_text_add(&line, object->path);
   tg_text_add(&line, ": needed ");
@@ -119,7 +190,8 @@ static void refuse(const struct runtime_object *object, const char *needed, cons
   tg_text_add(&line, "; ");
   tg_text_add(&line, remedy);
   tg_text_add(&line, options.require ? "; require=1, so it does not start" : "; it runs unguarded");
-  tg_text_write(&line);
+  line.bytes[line.length] = '\0';
+  tg_report_process(TG_EVENT_NOT_ARMED, line.bytes);
   if (options.require) _exit(TSFN_GUARD_EXIT_NOT_ARMED);
 }
 
@@ -151,13 +223,13 @@ static bool redirect(const struct runtime_object *object) {
   const struct tg_redirection *culprit = not_taken(&found);
   if (culprit == NULL) return true;
   tg_redirect_undo(&object->image, tg_redirections, TG_FUNCTIONS);
-  char place[1024] = "the main program";
-  tg_addon_find_path(found, place, sizeof place);
+  struct tg_place place = {.file = "an unknown place"};
+  tg_addon_locate(found, &place);
   struct tg_text definition;
   definition.length = 0;
   tg_text_add(&definition, culprit->name);
   tg_text_add(&definition, " in ");
-  tg_text_add(&definition, place);
+  tg_text_add(&definition, place.file);
   definition.bytes[definition.length] = '\0';
   refuse(object, "that dlsym finds the guard's functions", "another definition of ", definition.bytes,
          "remove the other preloaded library, or link the program without taking the function's address");
@@ -165,7 +237,11 @@ static bool redirect(const struct runtime_object *object) {
 }
 
 static bool open_guard(const struct runtime_object *object, const struct tg_host *host) {
-  if (tg_guard_open(&tg_the_guard, tg_node_runtime(tg_redirections), host, options.deadlock)) return true;
+  if (tg_guard_open(&tg_the_guard, tg_node_runtime(tg_redirections), host, options.deadlock)) {
+    if (options.mode == TG_MODE_DIAGNOSE && options.queue_warn != 0)
+      tg_the_guard.queue_warn = options.queue_warn;
+    return true;
+  }
   tg_redirect_undo(&object->image, tg_redirections, TG_FUNCTIONS);
   refuse(object, "4 GiB of address space for handles, and as much for the program", "", "less",
          "raise the limit on virtual memory to 8 GiB or more (ulimit -v, RLIMIT_AS)");
@@ -177,14 +253,41 @@ static void say_armed(const struct runtime_object *object) {
   tg_node_learn_version_early(&object->image);
   tg_text_start(&line);
   tg_text_add(&line, "tsfn-guard " TSFN_GUARD_VERSION " armed: ");
-  if (!tg_node_add_version(&line)) tg_text_add(&line, "runtime of unknown version");
+  char version[TG_RUNTIME_MAX];
+  tg_text_add(&line, tg_node_version(version) ? version : "runtime of unknown version");
   tg_text_add(&line, ", redirected the seven functions of ");
   tg_text_add(&line, object->path);
   tg_text_write(&line);
 }
 
+/* Everything that tells people. */
+static void open_diagnostics(struct tg_host *host) {
+  static const struct tg_report_source source = {tg_addon_locate, tg_addon_name_symbol, tg_addon_path,
+                                                 tg_node_version};
+  bool diagnose = options.mode == TG_MODE_DIAGNOSE;
+  tg_policy_log_up_to(diagnose ? TG_INFO : TG_WARN);
+  tg_policy_set_rate(options.rate);
+  if (options.suppressions[0] != '\0') tg_policy_read_suppressions(options.suppressions);
+  tg_log_open(options.log_path);
+  tg_stacks_open(diagnose ? (unsigned)options.stack_depth : 0, tg_addon_locate);
+  const struct tg_report_options report = {options.format, diagnose};
+  tg_report_open(&source, &report);
+  const struct tg_trace_options trace = {.diagnose = diagnose,
+                                         .finalize_warn_ms = options.finalize_warn_ms,
+                                         .map = map,
+                                         .worker_id = tg_node_worker_id,
+                                         .has_exception = tg_node_has_exception,
+                                         .is_javascript_forbidden = tg_node_is_javascript_forbidden};
+  if (diagnose) host->observer = tg_trace_open(&trace);
+  const struct tg_summary_options summary = {.format = options.format,
+                                             .diagnose = diagnose,
+                                             .counts = host->observer != NULL,
+                                             .is_loop_kept_by = tg_node_is_loop_kept_by};
+  tg_summary_open(&tg_the_guard, &source, &summary);
+}
+
 __attribute__((constructor)) static void arm(void) {
-  static const struct tg_host host = {
+  static struct tg_host host = {
       .allocate = malloc,
       .release = free,
       .map = map,
@@ -192,19 +295,24 @@ __attribute__((constructor)) static void arm(void) {
       .adopt_addon = tg_addon_adopt,
       .is_in_addon = tg_addon_has_code,
       .keep_mapped = tg_addon_keep_mapped,
-      .on_fault = tg_report_fault,
+      .on_event = tg_report_event,
   };
-  static const struct tg_report_source source = {tg_addon_path, tg_addon_find_path, tg_node_add_version};
   struct runtime_object object;
   if (dl_iterate_phdr(find_runtime, &object) == 0) return;
   name_main_program(&object);
   tg_options_parse(&options, secure_getenv(TSFN_GUARD_OPTIONS_VARIABLE));
-  if (options.help) tg_options_print();
+  if (!options.propagate) hide_from_children();
+  if (options.help) {
+    tg_options_print();
+    tg_catalogue_print();
+  }
   if (options.mode == TG_MODE_OFF) return;
 
-  tg_report_open(&source);
+  open_diagnostics(&host);
   tg_addon_code_open(options.pin, at_exit);
   armed_process = getpid();
   if (!find_functions(&object) || !redirect(&object) || !open_guard(&object, &host)) return;
+  atexit(at_last);
+  handle_dump_signal();
   if (options.verbosity) say_armed(&object);
 }

@@ -4,6 +4,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/text.h"
 
 static struct {
   napi_status (*get_undefined)(napi_env, napi_value *);
@@ -13,6 +17,14 @@ static struct {
   napi_status (*get_node_version)(napi_env, const napi_node_version **);
   napi_status (*add_env_cleanup_hook)(napi_env, void (*)(void *), void *);
   napi_status (*remove_env_cleanup_hook)(napi_env, void (*)(void *), void *);
+  /* For mode=diagnose; NULL where the runtime lacks it. */
+  napi_status (*get_global)(napi_env, napi_value *);
+  napi_status (*get_named_property)(napi_env, napi_value, const char *, napi_value *);
+  napi_status (*create_string_utf8)(napi_env, const char *, size_t, napi_value *);
+  napi_status (*get_value_int64)(napi_env, napi_value, int64_t *);
+  napi_status (*is_exception_pending)(napi_env, bool *);
+  napi_status (*get_and_clear_last_exception)(napi_env, napi_value *);
+  napi_status (*get_uv_event_loop)(napi_env, struct uv_loop_s **);
 } node;
 
 static struct tg_runtime runtime;
@@ -35,25 +47,38 @@ void tg_node_learn_version_early(const struct tg_image *image) {
   tg_node_learn_version((napi_env)(void *)blank_env);
 }
 
+/* Whether the function is there; if so, its address is at `place` now. */
+static bool look_up(const struct tg_image *image, const char *name, void *place) {
+  const ElfW(Sym) *symbol = tg_image_find(image, name, STT_FUNC);
+  if (symbol == NULL) return false;
+  void *address = tg_image_address(image, symbol);
+  memcpy(place, &address, sizeof address);
+  return true;
+}
+
 const char *tg_node_open(const struct tg_image *image) {
   const struct {
     const char *name;
     void *place;
-  } needed[] = {
-      {"napi_get_undefined", &node.get_undefined},
-      {"napi_call_function", &node.call_function},
-      {"napi_throw_error", &node.throw_error},
-      {"napi_get_value_string_utf8", &node.get_value_string_utf8},
-      {"napi_get_node_version", &node.get_node_version},
-      {"napi_add_env_cleanup_hook", &node.add_env_cleanup_hook},
-      {"napi_remove_env_cleanup_hook", &node.remove_env_cleanup_hook},
+    bool optional;
+  } wanted[] = {
+      {"napi_get_undefined", &node.get_undefined, false},
+      {"napi_call_function", &node.call_function, false},
+      {"napi_throw_error", &node.throw_error, false},
+      {"napi_get_value_string_utf8", &node.get_value_string_utf8, false},
+      {"napi_get_node_version", &node.get_node_version, false},
+      {"napi_add_env_cleanup_hook", &node.add_env_cleanup_hook, false},
+      {"napi_remove_env_cleanup_hook", &node.remove_env_cleanup_hook, false},
+      {"napi_get_global", &node.get_global, true},
+      {"napi_get_named_property", &node.get_named_property, true},
+      {"napi_create_string_utf8", &node.create_string_utf8, true},
+      {"napi_get_value_int64", &node.get_value_int64, true},
+      {"napi_is_exception_pending", &node.is_exception_pending, true},
+      {"napi_get_and_clear_last_exception", &node.get_and_clear_last_exception, true},
+      {"napi_get_uv_event_loop", &node.get_uv_event_loop, true},
   };
-  for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
-    const ElfW(Sym) *symbol = tg_image_find(image, needed[i].name, STT_FUNC);
-    if (symbol == NULL) return needed[i].name;
-    void *address = tg_image_address(image, symbol);
-    memcpy(needed[i].place, &address, sizeof address);
-  }
+  for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+    if (!look_up(image, wanted[i].name, wanted[i].place) && !wanted[i].optional) return wanted[i].name;
   return NULL;
 }
 
@@ -102,15 +127,80 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
   return &runtime;
 }
 
-bool tg_node_add_version(struct tg_text *line) {
+bool tg_node_version(char text[TG_RUNTIME_MAX]) {
   const napi_node_version *known = version;
+  text[0] = '\0';
   if (known == NULL) return false;
-  tg_text_add(line, known->release); /* "node" */
-  tg_text_add(line, " ");
-  tg_text_add_number(line, known->major);
-  tg_text_add(line, ".");
-  tg_text_add_number(line, known->minor);
-  tg_text_add(line, ".");
-  tg_text_add_number(line, known->patch);
+  struct tg_text line;
+  line.length = 0;
+  tg_text_add(&line, known->release); /* "node" */
+  tg_text_add(&line, " ");
+  tg_text_add_number(&line, known->major);
+  tg_text_add(&line, ".");
+  tg_text_add_number(&line, known->minor);
+  tg_text_add(&line, ".");
+  tg_text_add_number(&line, known->patch);
+  line.bytes[line.length] = '\0';
+  tg_copy_string(text, TG_RUNTIME_MAX, line.bytes);
   return true;
+}
+
+/* --- For mode=diagnose */
+
+/* The beginning of libuv's uv_loop_t, which libuv 1 does not change. The counts are of what is active and ref'd. */
+struct loop_head {
+  void *data;
+  unsigned active_handles;
+  void *handle_queue[2];
+  union {
+    void *unused;
+    unsigned count;
+  } active_requests;
+};
+
+static const struct loop_head *_Atomic main_loop; /* NULL: unknown */
+
+bool tg_node_is_loop_kept_by(uint64_t count) {
+  const struct loop_head *loop = main_loop;
+  return loop != NULL && loop->active_handles == count && loop->active_requests.count == 0;
+}
+
+static bool ask_for_worker_id(napi_env env, int64_t *id) {
+  napi_value global, process, get_builtin, name, module, thread_id;
+  return node.get_global(env, &global) == napi_ok &&
+         node.get_named_property(env, global, "process", &process) == napi_ok &&
+         node.get_named_property(env, process, "getBuiltinModule", &get_builtin) == napi_ok &&
+         node.create_string_utf8(env, "worker_threads", NAPI_AUTO_LENGTH, &name) == napi_ok &&
+         node.call_function(env, process, get_builtin, 1, &name, &module) == napi_ok &&
+         node.get_named_property(env, module, "threadId", &thread_id) == napi_ok &&
+         node.get_value_int64(env, thread_id, id) == napi_ok;
+}
+
+int64_t tg_node_worker_id(napi_env env) {
+  if (syscall(SYS_gettid) == getpid()) {
+    struct uv_loop_s *loop = NULL;
+    if (node.get_uv_event_loop != NULL && node.get_uv_event_loop(env, &loop) == napi_ok)
+      main_loop = (const struct loop_head *)(const void *)loop;
+    return 0;
+  }
+  if (node.get_global == NULL || node.get_named_property == NULL || node.create_string_utf8 == NULL ||
+      node.get_value_int64 == NULL || node.get_and_clear_last_exception == NULL || tg_node_has_exception(env))
+    return -1;
+  int64_t id;
+  if (ask_for_worker_id(env, &id)) return id;
+  napi_value exception;
+  if (tg_node_has_exception(env)) node.get_and_clear_last_exception(env, &exception);
+  return -1;
+}
+
+bool tg_node_has_exception(napi_env env) {
+  bool pending = false;
+  return node.is_exception_pending != NULL && node.is_exception_pending(env, &pending) == napi_ok && pending;
+}
+
+/* napi_call_function says so before it looks at its arguments, and refuses these where it is allowed. */
+bool tg_node_is_javascript_forbidden(napi_env env) {
+  if (tg_node_has_exception(env)) return false;
+  napi_status status = node.call_function(env, NULL, NULL, 0, NULL, NULL);
+  return status == napi_cannot_run_js || status == napi_pending_exception;
 }

@@ -2,7 +2,7 @@
 #ifndef TG_PRELOAD_RUNTIME_NODE_H
 #define TG_PRELOAD_RUNTIME_NODE_H
 
-#include "base/text.h"
+#include "diag/report.h"
 #include "elf/image.h"
 #include "elf/redirect.h"
 #include "guard/runtime.h"
@@ -31,7 +31,17 @@ void tg_node_learn_version_early(const struct tg_image *image);
 /* The runtime, once the seven have been redirected. */
 const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirections[TG_FUNCTIONS]);
 
-/* Adds "node 20.20.2"; false, and nothing added, where it is not known yet. */
-bool tg_node_add_version(struct tg_text *line);
+/* "node 20.20.2"; false, and an empty text, where it is not known yet. */
+bool tg_node_version(char version[TG_RUNTIME_MAX]);
+
+/* For mode=diagnose (diag/trace.h, diag/summary.h). The id of the worker that the env belongs to asks JavaScript:
+ * process.getBuiltinModule('worker_threads').threadId; Node 18 and 20.0 to 20.15 have no such function, there the
+ * answer is -1 in workers. */
+int64_t tg_node_worker_id(napi_env env);
+bool tg_node_has_exception(napi_env env);
+bool tg_node_is_javascript_forbidden(napi_env env);
+
+/* Only of the main thread's loop. */
+bool tg_node_is_loop_kept_by(uint64_t count);
 
 #endif

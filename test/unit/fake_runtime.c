@@ -38,7 +38,7 @@ struct fake_env {
 };
 
 struct fake_settings fake_settings;
-atomic_uint fake_faults[TG_FAULT_KINDS];
+atomic_uint fake_events[TG_EVENT_KINDS];
 atomic_uint fake_kept_mapped, fake_refs, fake_unrefs, fake_rings;
 
 static void demand(bool holds, const char *what) {
@@ -49,7 +49,7 @@ static void demand(bool holds, const char *what) {
 
 void fake_reset(void) {
   fake_settings = (struct fake_settings){.allocations_left = -1, .reserve_bits_max = TG_TABLE_BITS_MAX};
-  for (unsigned i = 0; i < TG_FAULT_KINDS; i++) atomic_store(&fake_faults[i], 0);
+  for (unsigned i = 0; i < TG_EVENT_KINDS; i++) atomic_store(&fake_events[i], 0);
   atomic_store(&fake_kept_mapped, 0);
   atomic_store(&fake_refs, 0);
   atomic_store(&fake_unrefs, 0);
@@ -248,13 +248,14 @@ static bool is_in_addon(const struct tg_addon *addon, const void *code) {
   return (const void *)addon == code;
 }
 
-static void keep_mapped(const struct tg_addon *addon) {
+static bool keep_mapped(const struct tg_addon *addon) {
   (void)addon;
   atomic_fetch_add(&fake_kept_mapped, 1);
+  return true;
 }
 
-static void on_fault(const struct tg_fault *fault) {
-  atomic_fetch_add(&fake_faults[fault->kind], 1);
+static void on_event(const struct tg_event *event) {
+  atomic_fetch_add(&fake_events[event->kind], 1);
 }
 
 const struct tg_host fake_host = {
@@ -265,7 +266,7 @@ const struct tg_host fake_host = {
     .adopt_addon = adopt_addon,
     .is_in_addon = is_in_addon,
     .keep_mapped = keep_mapped,
-    .on_fault = on_fault,
+    .on_event = on_event,
 };
 
 struct tg_guard *fake_guard_open(enum tg_deadlock deadlock) {

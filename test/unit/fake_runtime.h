@@ -26,7 +26,7 @@ struct fake_settings {
 extern struct fake_settings fake_settings;
 
 /* What has happened since fake_reset. */
-extern atomic_uint fake_faults[TG_FAULT_KINDS];
+extern atomic_uint fake_events[TG_EVENT_KINDS];
 extern atomic_uint fake_kept_mapped;
 extern atomic_uint fake_refs, fake_unrefs;
 extern atomic_uint fake_rings; /* items given to doorbells */

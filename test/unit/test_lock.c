@@ -36,7 +36,7 @@ static void only_one_thread_is_inside(void **state) {
 
 static void *try_it(void *argument) {
   (void)argument;
-  if (!tg_lock_try(&lock, TG_RANK_FUNCTION)) return NULL;
+  if (!tg_lock_try(&lock)) return NULL;
   tg_lock_release(&lock, TG_RANK_FUNCTION);
   return &lock;
 }

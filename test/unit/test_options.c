@@ -11,10 +11,18 @@
 /* cmocka.h needs the four at the top first. */
 #include <cmocka.h>
 
+#include "diag/policy.h"
 #include "preload/options.h"
 
-static const struct tg_options defaults = {
-    .mode = TG_MODE_PROTECT, .deadlock = TG_DEADLOCK_OVERFLOW, .pin = true};
+static const struct tg_options defaults = {.mode = TG_MODE_PROTECT,
+                                           .deadlock = TG_DEADLOCK_OVERFLOW,
+                                           .pin = true,
+                                           .propagate = true,
+                                           .rate = 1,
+                                           .stack_depth = 16,
+                                           .queue_warn = 100000,
+                                           .finalize_warn_ms = 500,
+                                           .log_path = "stderr"};
 
 static char printed[256 * 1024];
 static struct tg_options options;
@@ -51,7 +59,19 @@ static void expect(const char *text, struct tg_options expected, unsigned lines)
   assert_int_equal(options.require, expected.require);
   assert_int_equal(options.verbosity, expected.verbosity);
   assert_int_equal(options.pin, expected.pin);
+  assert_int_equal(options.propagate, expected.propagate);
   assert_int_equal(options.help, expected.help);
+  assert_int_equal(options.format, expected.format);
+  assert_int_equal(options.summary, expected.summary);
+  assert_int_equal(options.exitcode, expected.exitcode);
+  assert_int_equal(options.rate, expected.rate);
+  assert_int_equal(options.stack_depth, expected.stack_depth);
+  assert_int_equal(options.queue_warn, expected.queue_warn);
+  assert_int_equal(options.finalize_warn_ms, expected.finalize_warn_ms);
+  assert_int_equal(options.dump_signal, expected.dump_signal);
+  assert_string_equal(options.log_path, expected.log_path);
+  assert_string_equal(options.suppressions, expected.suppressions);
+  assert_string_equal(options.metrics_path, expected.metrics_path);
   assert_int_equal(line_count(), lines);
 }
 
@@ -88,11 +108,93 @@ static void every_value_is_understood(void **state) {
   expected = defaults;
   expected.help = true;
   expect("help=1", expected, 0);
+  expected = defaults;
+  expected.mode = TG_MODE_DIAGNOSE;
+  expect("mode=diagnose", expected, 0);
+  expected = defaults;
+  expected.propagate = false;
+  expect("propagate=0", expected, 0);
+  expected = defaults;
+  expected.format = TG_FORMAT_JSON;
+  expect("format=json", expected, 0);
+  expected = defaults;
+  expected.summary = TG_SUMMARY_ALWAYS;
+  expect("summary=always", expected, 0);
+  expected.summary = TG_SUMMARY_NEVER;
+  expect("summary=never", expected, 0);
+}
+
+static void numbers_have_limits(void **state) {
+  (void)state;
+  struct tg_options expected = defaults;
+  expected.exitcode = 255;
+  expect("exitcode=255", expected, 0);
+  expect("exitcode=256", defaults, 1);
+  expected = defaults;
+  expected.rate = 1000000000;
+  expect("rate=1000000000", expected, 0);
+  expect("rate=1000000001", defaults, 1);
+  expect("rate=18446744073709551617", defaults, 1);
+  expected = defaults;
+  expected.rate = expected.stack_depth = expected.queue_warn = expected.finalize_warn_ms = 0;
+  expect("rate=0:stack_depth=0:queue_warn=0:finalize_warn_ms=0", expected, 0);
+  expect("stack_depth=33", defaults, 1);
+  expected = defaults;
+  expected.dump_signal = 12;
+  expect("dump_signal=12", expected, 0);
+  const char *const bad[] = {"rate=", "rate=x", "rate=1x", "rate=-1", "rate= 1", "dump_signal=65"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) expect(bad[i], defaults, 1);
+}
+
+static void texts_may_be_quoted(void **state) {
+  (void)state;
+  struct tg_options expected = defaults;
+  strcpy(expected.log_path, "/a/b.%p");
+  expect("log_path=/a/b.%p", expected, 0);
+  strcpy(expected.log_path, "fd:3");
+  expected.pin = false;
+  expect("log_path=fd:3:pin=0", expected, 0);
+  strcpy(expected.log_path, "/a:b");
+  expect("log_path='/a:b':pin=0", expected, 0);
+  expect("log_path=\"/a:b\":pin=0", expected, 0);
+  strcpy(expected.log_path, "'x");
+  expect("log_path='x:pin=0", expected, 0); /* no quote at its end: taken as it is */
+  expected = defaults;
+  strcpy(expected.suppressions, "s");
+  strcpy(expected.metrics_path, "m=n");
+  expect("suppressions=s:metrics_path=m=n", expected, 0);
+  expect("log_path=", defaults, 1);
+  char path[2000] = "log_path=";
+  memset(path + strlen(path), 'p', 1023);
+  expected = defaults;
+  memset(expected.log_path, 'p', 1023);
+  expect(path, expected, 0);
+  strcat(path, "p");
+  expect(path, defaults, 1);
+}
+
+static void actions_go_to_the_policy(void **state) {
+  (void)state;
+  assert_int_equal(tg_policy_action(TG_EVENT_STALE_HANDLE), TG_ACTION_LOG);
+  expect("on.TSG007=ignore:on.warn=stop", defaults, 0);
+  assert_int_equal(tg_policy_action(TG_EVENT_STALE_HANDLE), TG_ACTION_IGNORE);
+  assert_int_equal(tg_policy_action(TG_EVENT_OVER_RELEASE), TG_ACTION_STOP);
+  expect("on.stale-handle=abort:on.fatal-avoided=ignore:on.over-release=log", defaults, 0);
+  assert_int_equal(tg_policy_action(TG_EVENT_STALE_HANDLE), TG_ACTION_ABORT); /* the kind's wins */
+  assert_int_equal(tg_policy_action(TG_EVENT_NULL_HANDLE), TG_ACTION_IGNORE);
+  assert_int_equal(tg_policy_action(TG_EVENT_OVER_RELEASE), TG_ACTION_LOG);
+  const char *const bad[] = {"on.TSG000=log", "on.TSG028=log", "on.=log",     "on.warn",
+                             "on.warn=",      "on.warn=die",   "on.worse=log"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) expect(bad[i], defaults, 1);
 }
 
 static void all_at_once_in_any_order_between_empty_pieces(void **state) {
   (void)state;
-  const struct tg_options all = {TG_MODE_OFF, TG_DEADLOCK_HANG, true, true, false, true};
+  struct tg_options all = defaults;
+  all.mode = TG_MODE_OFF;
+  all.deadlock = TG_DEADLOCK_HANG;
+  all.require = all.verbosity = all.help = true;
+  all.pin = false;
   expect("mode=off:deadlock=hang:require=1:verbosity=1:pin=0:help=1", all, 0);
   expect("::help=1::pin=0:verbosity=1:require=1:::deadlock=hang:mode=off::", all, 0);
 }
@@ -150,12 +252,15 @@ static void texts_of_every_length_are_one_line_each(void **state) {
 static void help_has_a_line_for_every_option(void **state) {
   (void)state;
   run(NULL, true);
-  assert_int_equal(line_count(), 6);
-  const char *const lines[] = {"mode=protect|off (default protect): ",
+  assert_int_equal(line_count(), 19);
+  const char *const lines[] = {"mode=protect|diagnose|off (default protect): ",
                                "deadlock=overflow|status|hang (default overflow): ",
-                               "require=0|1 (default 0): ",
                                "verbosity=0|1 (default 0): ",
                                "pin=0|1 (default 1): ",
+                               "log_path=stderr|FILE|fd:N (default stderr): ",
+                               "rate=N (default 1): ",
+                               "suppressions=FILE (default none): ",
+                               "on.EVENT=log|ignore|abort|stop (default log; ",
                                "help=0|1 (default 0): "};
   for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) assert_non_null(strstr(printed, lines[i]));
 }
@@ -164,6 +269,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(nothing_gives_the_defaults),
       cmocka_unit_test(every_value_is_understood),
+      cmocka_unit_test(numbers_have_limits),
+      cmocka_unit_test(texts_may_be_quoted),
+      cmocka_unit_test(actions_go_to_the_policy),
       cmocka_unit_test(all_at_once_in_any_order_between_empty_pieces),
       cmocka_unit_test(the_last_value_of_a_key_counts),
       cmocka_unit_test(what_is_not_understood_is_a_line_each_and_changes_nothing),

@@ -217,7 +217,7 @@ static void a_foreign_unref_is_done_on_the_loop_thread(void **state) {
   fake_env_turn(r.env);
   assert_int_equal(atomic_load(&fake_unrefs), 1);
   assert_int_equal(r.live, 0);
-  assert_int_equal(atomic_load(&fake_faults[TG_FAULT_FOREIGN_REF]), 1);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_FOREIGN_REF]), 1);
   close_recorder(&r);
 }
 

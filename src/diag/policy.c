@@ -1,0 +1,236 @@
+/* Implements the policy. */
+#include "diag/policy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+const char *const tg_action_names[TG_ACTIONS] = {
+    [TG_ACTION_LOG] = "log",
+    [TG_ACTION_IGNORE] = "ignore",
+    [TG_ACTION_ABORT] = "abort",
+    [TG_ACTION_STOP] = "stop",
+};
+
+/* One more than the action; 0: nothing was said. */
+static unsigned char of_kind[TG_EVENT_KINDS], of_severity[TG_SEVERITIES];
+static enum tg_severity logged_up_to = TG_INFO;
+static uint64_t logged_first = 1;
+
+/* --- Actions */
+
+bool tg_policy_set(const char *word, size_t length, enum tg_action action) {
+  enum tg_event_kind kind = tg_catalogue_find(word, length);
+  enum tg_severity severity = tg_severity_find(word, length);
+  if (kind != TG_EVENT_NONE)
+    of_kind[kind] = (unsigned char)(action + 1);
+  else if (severity != TG_SEVERITIES)
+    of_severity[severity] = (unsigned char)(action + 1);
+  else
+    return false;
+  return true;
+}
+
+void tg_policy_log_up_to(enum tg_severity severity) {
+  logged_up_to = severity;
+}
+
+void tg_policy_set_rate(uint64_t rate) {
+  logged_first = rate;
+}
+
+enum tg_action tg_policy_action(enum tg_event_kind kind) {
+  enum tg_severity severity = tg_catalogue[kind].severity;
+  if (of_kind[kind] != 0) return (enum tg_action)(of_kind[kind] - 1);
+  if (of_severity[severity] != 0) return (enum tg_action)(of_severity[severity] - 1);
+  return severity <= logged_up_to ? TG_ACTION_LOG : TG_ACTION_IGNORE;
+}
+
+/* --- Suppressions */
+
+enum { SUPPRESSIONS_MAX = 128, PATTERN_MAX = 128, SUPPRESSIONS_FILE_MAX = 16384 };
+
+static struct suppression {
+  enum tg_event_kind kind;   /* TG_EVENT_NONE: those of the severity */
+  enum tg_severity severity; /* TG_SEVERITIES: all */
+  char pattern[PATTERN_MAX];
+} suppressions[SUPPRESSIONS_MAX];
+static unsigned suppression_count;
+
+/* With * for any bytes and ? for one. Goes back to the last star only, so the time is at most the product of
+ * the lengths. */
+static bool matches(const char *pattern, const char *text) {
+  const char *star = NULL, *resume = NULL;
+  while (*text != '\0') {
+    if (*pattern == '*') {
+      star = ++pattern;
+      resume = text;
+    } else if (*pattern == '?' || *pattern == *text) {
+      pattern++;
+      text++;
+    } else if (star != NULL) {
+      pattern = star;
+      text = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (*pattern == '*') pattern++;
+  return *pattern == '\0';
+}
+
+static bool is_suppressed(enum tg_event_kind kind, const char *file) {
+  const char *slash = strrchr(file, '/');
+  for (unsigned i = 0; i < suppression_count; i++) {
+    const struct suppression *one = &suppressions[i];
+    if (one->kind != TG_EVENT_NONE && one->kind != kind) continue;
+    if (one->kind == TG_EVENT_NONE && one->severity != TG_SEVERITIES &&
+        one->severity != tg_catalogue[kind].severity)
+      continue;
+    if (matches(one->pattern, file) || (slash != NULL && matches(one->pattern, slash + 1))) return true;
+  }
+  return false;
+}
+
+static void complain(const char *path, uint64_t line_number, const char *needed, const char *found,
+                     size_t length) {
+  struct tg_text line;
+  tg_text_start(&line);
+  tg_text_add(&line, "suppressions: ");
+  tg_text_add(&line, path);
+  if (line_number != 0) {
+    tg_text_add(&line, ":");
+    tg_text_add_number(&line, line_number);
+  }
+  tg_text_add(&line, ": needed ");
+  tg_text_add(&line, needed);
+  tg_text_add(&line, ", found ");
+  tg_text_add_bytes(&line, found, length);
+  tg_text_add(&line, "; ");
+  tg_text_add(&line, line_number == 0 ? "nothing is suppressed" : "the line is ignored");
+  tg_text_write(&line);
+}
+
+static void read_line(const char *path, uint64_t number, const char *line, size_t length) {
+  while (length != 0 && (line[length - 1] == ' ' || line[length - 1] == '\r')) length--;
+  if (length == 0 || line[0] == '#') return;
+  const char *colon = memchr(line, ':', length);
+  size_t word = colon == NULL ? length : (size_t)(colon - line);
+  size_t pattern = colon == NULL ? 0 : length - word - 1;
+  struct suppression *one = &suppressions[suppression_count];
+  one->kind = tg_catalogue_find(line, word);
+  one->severity = tg_severity_find(line, word);
+  bool all = word == 1 && line[0] == '*';
+  if (one->kind == TG_EVENT_NONE && one->severity == TG_SEVERITIES && !all) {
+    complain(path, number, "kind:addon-glob with a kind of help=1, a severity or *", line, length);
+  } else if (pattern == 0 || pattern >= PATTERN_MAX) {
+    complain(path, number, "kind:addon-glob with a pattern of 1 to 127 bytes", line, length);
+  } else if (suppression_count == SUPPRESSIONS_MAX - 1) {
+    complain(path, number, "at most 127 suppressions", line, length);
+  } else {
+    memcpy(one->pattern, colon + 1, pattern);
+    one->pattern[pattern] = '\0';
+    suppression_count++;
+  }
+}
+
+void tg_policy_read_suppressions(const char *path) {
+  static char text[SUPPRESSIONS_FILE_MAX];
+  size_t length = 0;
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  ssize_t got = file < 0 ? -1 : 1;
+  while (got > 0 && length < sizeof text) {
+    got = read(file, text + length, sizeof text - length);
+    if (got > 0) length += (size_t)got;
+  }
+  int error = errno;
+  if (file >= 0) close(file);
+  if (got < 0) {
+    const char *found = strerror(error);
+    complain(path, 0, "a file that can be read", found, strlen(found));
+    return;
+  }
+  if (length == sizeof text) {
+    complain(path, 0, "a file of less than 16 KiB", "a larger one", strlen("a larger one"));
+    return;
+  }
+  uint64_t number = 1;
+  for (size_t start = 0; start < length; number++) {
+    const char *end = memchr(text + start, '\n', length - start);
+    size_t line = end == NULL ? length - start : (size_t)(end - (text + start));
+    read_line(path, number, text + start, line);
+    start += line + 1;
+  }
+}
+
+/* --- Sites */
+
+enum { SITE_BUCKETS = 2048 };
+
+_Static_assert(SITE_BUCKETS >= 2 * TG_SITES_MAX, "a free bucket is always found soon");
+_Static_assert(TG_SITES_MAX > 2 * TG_EVENT_KINDS, "each kind can have a place for its rest");
+
+static struct tg_site sites[TG_SITES_MAX];
+static const void *creators[TG_SITES_MAX];
+static size_t site_count;
+static uint16_t buckets[SITE_BUCKETS]; /* one more than the site's index; 0: free */
+static uint64_t seen[TG_EVENT_KINDS];
+
+/* The bucket where the site is, or would be. */
+static unsigned find_bucket(enum tg_event_kind kind, const void *caller, const void *creator) {
+  uint64_t hash = ((uint64_t)(uintptr_t)caller ^ (uint64_t)(uintptr_t)creator << 1) + kind;
+  unsigned bucket = (unsigned)((hash * 0x9e3779b97f4a7c15U) >> 53) % SITE_BUCKETS;
+  for (; buckets[bucket] != 0; bucket = (bucket + 1) % SITE_BUCKETS) {
+    unsigned index = buckets[bucket] - 1U;
+    if (sites[index].kind == kind && sites[index].caller == caller && creators[index] == creator) break;
+  }
+  return bucket;
+}
+
+struct tg_site *tg_policy_find_site(enum tg_event_kind kind, const void *caller, const void *creator,
+                                    void (*file)(const void *caller, const void *creator, char *path,
+                                                 size_t size)) {
+  unsigned bucket = find_bucket(kind, caller, creator);
+  if (buckets[bucket] == 0 && site_count >= TG_SITES_MAX - TG_EVENT_KINDS) {
+    caller = creator = NULL; /* the rest of a kind */
+    bucket = find_bucket(kind, caller, creator);
+  }
+  if (buckets[bucket] != 0) return &sites[buckets[bucket] - 1];
+  struct tg_site *site = &sites[site_count];
+  site->kind = kind;
+  site->caller = caller;
+  creators[site_count] = creator;
+  if (caller != NULL || creator != NULL) file(caller, creator, site->file, sizeof site->file);
+  site->suppressed = is_suppressed(kind, site->file);
+  buckets[bucket] = (uint16_t)++site_count;
+  return site;
+}
+
+static bool is_power_of_two(uint64_t number) {
+  return (number & (number - 1)) == 0;
+}
+
+bool tg_policy_count(struct tg_site *site) {
+  seen[site->kind]++;
+  site->seen++;
+  if (site->suppressed) return false;
+  bool log = logged_first == 0 || site->seen <= logged_first || is_power_of_two(site->seen);
+  if (log) site->logged++;
+  return log;
+}
+
+bool tg_policy_in_full(const struct tg_site *site) {
+  return logged_first == 0 || site->seen <= logged_first;
+}
+
+const struct tg_site *tg_policy_sites(size_t *count) {
+  *count = site_count;
+  return sites;
+}
+
+uint64_t tg_policy_seen(enum tg_event_kind kind) {
+  return seen[kind];
+}

@@ -1,0 +1,53 @@
+/* Implements the ring. */
+#include "diag/ring.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "tsfn_guard/ring.h"
+
+_Static_assert(sizeof(struct tsfn_guard_ring_record) == 160, "layout version 1");
+_Static_assert(offsetof(struct tsfn_guard_ring, record) == 40, "layout version 1");
+
+extern struct tsfn_guard_ring tsfn_guard_ring;
+
+__attribute__((visibility("default"))) struct tsfn_guard_ring tsfn_guard_ring = {
+    .magic = "tsfn-guard ring",
+    .version = TSFN_GUARD_RING_VERSION,
+    .record_size = sizeof(struct tsfn_guard_ring_record),
+    .records = TSFN_GUARD_RING_RECORDS,
+    .next = 1,
+};
+
+static uint64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_REALTIME, &time);
+  return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+void tg_ring_push(const struct tg_event *event, const char *file) {
+  uint64_t sequence = tsfn_guard_ring.next++;
+  struct tsfn_guard_ring_record *record = &tsfn_guard_ring.record[(sequence - 1) % TSFN_GUARD_RING_RECORDS];
+  record->sequence = 0;
+  atomic_signal_fence(memory_order_seq_cst);
+  record->time = now();
+  record->kind = event->kind;
+  record->thread = (int32_t)syscall(SYS_gettid);
+  record->handle = (uint64_t)(uintptr_t)event->handle;
+  record->caller = (uint64_t)(uintptr_t)event->caller;
+  record->number = event->view.number;
+  record->quantity = event->quantity;
+  record->env = event->view.env;
+  record->answer = event->answered ? (int32_t)event->answer : -1;
+  tg_copy_string(record->name, sizeof record->name, event->view.name);
+  size_t length = strlen(file);
+  tg_copy_string(record->file, sizeof record->file,
+                 length < sizeof record->file ? file : file + length - (sizeof record->file - 1));
+  atomic_signal_fence(memory_order_seq_cst);
+  record->sequence = sequence;
+}

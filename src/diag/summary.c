@@ -1,0 +1,262 @@
+/* Implements the summary and the dump. */
+#include "diag/summary.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "diag/catalogue.h"
+#include "diag/log.h"
+#include "diag/policy.h"
+#include "diag/trace.h"
+#include "tsfn_guard/tsfn_guard.h"
+
+enum { GROUPS_MAX = 64, GROUPS_TOLD = 16, LINE_SIZE = 4096, EXIT_PATIENCE_MS = 200 };
+
+static struct tg_guard *guard;
+static const struct tg_report_source *source;
+static struct tg_summary_options options;
+
+/* Functions that were alive at exit, those created at the same place together. Only the exiting thread uses it. */
+static struct group {
+  struct tg_view first;
+  uint64_t count;
+  uint64_t referenced;
+} groups[GROUPS_MAX];
+static unsigned group_count;
+static uint64_t live, leaked, unreadable;
+static bool noted;
+
+void tg_summary_open(struct tg_guard *the_guard, const struct tg_report_source *report_source,
+                     const struct tg_summary_options *summary_options) {
+  guard = the_guard;
+  source = report_source;
+  options = *summary_options;
+}
+
+/* --- Lines */
+
+/* In text a line of the summary; in JSON an object of that type. */
+static void open_line(struct tg_emitter *emitter, char bytes[LINE_SIZE], const char *type) {
+  struct tg_text headline;
+  tg_text_start(&headline);
+  tg_text_add(&headline, type);
+  headline.bytes[headline.length] = '\0';
+  tg_emit_open(emitter, options.format, bytes, LINE_SIZE, headline.bytes);
+  if (options.format != TG_FORMAT_JSON) return;
+  char time[TG_TIME_SIZE];
+  tg_report_time(time);
+  tg_emit_number(emitter, "version", TG_REPORT_VERSION);
+  tg_emit_string(emitter, "type", type);
+  tg_emit_string(emitter, "time", time);
+  tg_emit_number(emitter, "pid", (uint64_t)getpid());
+}
+
+static void close_line(struct tg_emitter *emitter) {
+  size_t length = tg_emit_close(emitter);
+  tg_log_write(emitter->bytes, length);
+}
+
+static void write_function(const char *type, const struct tg_view *view, uint64_t alike) {
+  char bytes[LINE_SIZE];
+  struct tg_emitter emitter;
+  struct tg_trace_view trace;
+  open_line(&emitter, bytes, type);
+  if (alike != 0) tg_emit_number(&emitter, "alike", alike);
+  tg_report_emit_function(&emitter, view);
+  if (tg_trace_read(view->index, view->generation, &trace))
+    tg_report_emit_stack(&emitter, "created_at", trace.created_at);
+  close_line(&emitter);
+}
+
+/* --- What is alive */
+
+static bool is_leaked(const struct tg_view *view) {
+  return view->finalized && view->thread_count != 0;
+}
+
+static uint32_t creation_of(const struct tg_view *view) {
+  struct tg_trace_view trace;
+  return tg_trace_read(view->index, view->generation, &trace) ? trace.created_at : 0;
+}
+
+static bool is_alike(const struct tg_view *a, const struct tg_view *b) {
+  return a->addon == b->addon && is_leaked(a) == is_leaked(b) && creation_of(a) == creation_of(b) &&
+         strcmp(a->name, b->name) == 0;
+}
+
+static void note_live(void *argument, const struct tg_view *view) {
+  (void)argument;
+  if (view == NULL) {
+    unreadable++;
+    return;
+  }
+  if (is_leaked(view))
+    leaked++;
+  else
+    live++;
+  unsigned i = 0;
+  while (i < group_count && !is_alike(&groups[i].first, view)) i++;
+  if (i == GROUPS_MAX) return; /* counted, but not shown */
+  if (i == group_count) groups[group_count++] = (struct group){.first = *view};
+  groups[i].count++;
+  groups[i].referenced += view->referenced && view->state == TG_OPEN;
+}
+
+/* --- What keeps the loop alive */
+
+struct keepers {
+  uint64_t count;
+  struct tg_view first;
+};
+
+static void note_keeper(void *argument, const struct tg_view *view) {
+  struct keepers *keepers = argument;
+  if (view == NULL || !view->referenced || view->state != TG_OPEN) return;
+  struct tg_env_view env;
+  if (!tg_trace_env(view->env, &env) || env.worker != 0) return;
+  if (keepers->count++ == 0) keepers->first = *view;
+}
+
+/* All envs of a thread share its loop, so the main thread's are taken together. */
+static bool find_keepers(struct keepers *keepers) {
+  *keepers = (struct keepers){0};
+  tg_guard_walk(guard, note_keeper, keepers);
+  return keepers->count != 0 && options.is_loop_kept_by(keepers->count);
+}
+
+static void tell_keepers(void) {
+  struct keepers keepers;
+  if (syscall(SYS_gettid) != getpid() || !find_keepers(&keepers)) return;
+  const struct tg_event event = {
+      .kind = TG_EVENT_KEEPS_ALIVE, .known = true, .view = keepers.first, .quantity = keepers.count};
+  tg_report_event(&event);
+}
+
+void tg_summary_note_exit(void) {
+  if (noted) return;
+  noted = true;
+  tg_guard_walk(guard, note_live, NULL);
+  if (options.diagnose) tell_keepers();
+}
+
+/* --- The summary */
+
+static bool is_error(const struct tg_site *site) {
+  return tg_catalogue[site->kind].severity < TG_LEAK && !site->suppressed &&
+         tg_policy_action(site->kind) != TG_ACTION_IGNORE;
+}
+
+bool tg_summary_has_errors(void) {
+  unsigned patience_ms = EXIT_PATIENCE_MS;
+  if (!tg_lock_try_for(&tg_report_lock, &patience_ms)) return false;
+  size_t count, i = 0;
+  const struct tg_site *sites = tg_policy_sites(&count);
+  while (i < count && !is_error(&sites[i])) i++;
+  tg_lock_release_tried(&tg_report_lock);
+  return i < count;
+}
+
+/* Sums up the sites of the first one's kind and file, if it is the first of these. */
+static bool sum_up(const struct tg_site *sites, size_t count, size_t first, uint64_t *seen,
+                   uint64_t *logged) {
+  *seen = *logged = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (sites[i].kind != sites[first].kind || strcmp(sites[i].file, sites[first].file) != 0) continue;
+    if (i < first) return false;
+    *seen += sites[i].seen;
+    *logged += sites[i].logged;
+  }
+  return true;
+}
+
+static const char *action_of(const struct tg_site *site) {
+  return site->suppressed ? "suppressed" : tg_action_names[tg_policy_action(site->kind)];
+}
+
+static void write_tally(const struct tg_site *site, uint64_t seen, uint64_t logged) {
+  char bytes[LINE_SIZE], code[TG_CODE_SIZE];
+  struct tg_emitter emitter;
+  tg_catalogue_code(site->kind, code);
+  if (tg_policy_action(site->kind) == TG_ACTION_IGNORE) logged = 0;
+  open_line(&emitter, bytes, "tally");
+  tg_emit_group(&emitter, "events");
+  tg_emit_string(&emitter, "code", code);
+  tg_emit_string(&emitter, "kind", tg_catalogue[site->kind].name);
+  tg_emit_string(&emitter, "severity", tg_severity_names[tg_catalogue[site->kind].severity]);
+  tg_emit_string(&emitter, "addon", site->file[0] == '\0' ? NULL : site->file);
+  tg_emit_string(&emitter, "action", action_of(site));
+  tg_emit_number(&emitter, "seen", seen);
+  tg_emit_number(&emitter, "suppressed", seen - logged);
+  close_line(&emitter);
+}
+
+static uint64_t write_tallies(void) {
+  size_t count;
+  const struct tg_site *sites = tg_policy_sites(&count);
+  uint64_t total = 0, seen, logged;
+  for (size_t i = 0; i < count; i++) {
+    total += sites[i].seen;
+    if (sum_up(sites, count, i, &seen, &logged)) write_tally(&sites[i], seen, logged);
+  }
+  return total;
+}
+
+static void write_total(uint64_t events) {
+  char bytes[LINE_SIZE], place[TG_LOG_PATH_MAX], runtime[TG_RUNTIME_MAX];
+  struct tg_emitter emitter;
+  tg_log_place(place);
+  open_line(&emitter, bytes, "summary");
+  tg_emit_group(&emitter, "process");
+  tg_emit_string(&emitter, "guard", TSFN_GUARD_VERSION);
+  tg_emit_string(&emitter, "runtime", source->runtime(runtime) ? runtime : NULL);
+  tg_emit_number(&emitter, "events", events);
+  tg_emit_number(&emitter, "live", live);
+  tg_emit_number(&emitter, "leaked", leaked);
+  tg_emit_number(&emitter, "in_use", unreadable);
+  if (options.counts) {
+    tg_emit_number(&emitter, "created", tg_trace_created());
+    tg_emit_number(&emitter, "finalized", tg_trace_finalized());
+  }
+  tg_emit_string(&emitter, "log", place);
+  close_line(&emitter);
+}
+
+void tg_summary_write(void) {
+  unsigned patience_ms = EXIT_PATIENCE_MS;
+  bool locked = tg_lock_try_for(&tg_report_lock, &patience_ms);
+  int saved = errno;
+  uint64_t events = locked ? write_tallies() : 0;
+  for (unsigned i = 0; i < group_count && i < GROUPS_TOLD; i++)
+    write_function(is_leaked(&groups[i].first) ? "leaked" : "live", &groups[i].first, groups[i].count);
+  write_total(events);
+  if (locked) tg_lock_release_tried(&tg_report_lock);
+  errno = saved;
+}
+
+/* --- The dump */
+
+static void dump_one(void *argument, const struct tg_view *view) {
+  uint64_t *counts = argument;
+  counts[view == NULL]++;
+  if (view != NULL) write_function("function", view, 0);
+}
+
+void tg_summary_dump(void) {
+  int saved = errno;
+  uint64_t counts[2] = {0, 0};
+  struct keepers keepers;
+  char bytes[LINE_SIZE];
+  struct tg_emitter emitter;
+  tg_guard_walk(guard, dump_one, counts);
+  bool kept = find_keepers(&keepers);
+  open_line(&emitter, bytes, "dump");
+  tg_emit_group(&emitter, "process");
+  tg_emit_number(&emitter, "functions", counts[0]);
+  tg_emit_number(&emitter, "in_use", counts[1]);
+  tg_emit_number(&emitter, "keep_alive", kept ? keepers.count : 0);
+  close_line(&emitter);
+  errno = saved;
+}

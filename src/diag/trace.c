@@ -1,0 +1,239 @@
+/* Implements the traces. */
+#include "diag/trace.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "diag/stacks.h"
+#include "guard/guarded_function.h"
+#include "guard/handle_table.h"
+
+enum { USERS_MAX = 24, ENVS_MAX = 4096 };
+
+/* The generation is written last and checked before and after reading, so a reader never mixes two functions. The
+ * users are guarded by the function's lock. */
+struct trace {
+  _Atomic uint64_t generation; /* plus one; 0: being written, or none */
+  _Atomic uint64_t created;
+  _Atomic uint64_t finalized;
+  _Atomic uint64_t finalizing;
+  _Atomic uint64_t queue_highest;
+  _Atomic uint32_t created_at;
+  _Atomic uint32_t finalized_at;
+  uint32_t user_count;
+  bool crowd_told;
+  int32_t users[USERS_MAX]; /* threads that called and have not released since */
+};
+
+static struct tg_trace_options options;
+static _Atomic(struct trace *) chunks[TG_CHUNKS_MAX];
+static _Atomic uint64_t created_count, finalized_count;
+
+/* An env's record is at its number, modulo. Written by its loop thread before the first handle is out. */
+static struct {
+  _Atomic uint32_t number;
+  _Atomic int32_t loop_thread;
+  _Atomic int64_t worker;
+} envs[ENVS_MAX];
+
+static uint64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+static int32_t this_thread(void) {
+  static _Thread_local int32_t id;
+  if (id == 0) id = (int32_t)syscall(SYS_gettid);
+  return id;
+}
+
+static int64_t worker_of(napi_env env) {
+  return options.worker_id == NULL ? -1 : options.worker_id(env);
+}
+
+static void env_entered(napi_env env, uint32_t env_number) {
+  unsigned place = env_number % ENVS_MAX;
+  atomic_store_explicit(&envs[place].number, 0, memory_order_relaxed);
+  atomic_thread_fence(memory_order_release);
+  atomic_store_explicit(&envs[place].loop_thread, this_thread(), memory_order_relaxed);
+  atomic_store_explicit(&envs[place].worker, worker_of(env), memory_order_relaxed);
+  atomic_store_explicit(&envs[place].number, env_number, memory_order_release);
+}
+
+bool tg_trace_env(uint32_t number, struct tg_env_view *view) {
+  unsigned place = number % ENVS_MAX;
+  if (number == 0 || atomic_load_explicit(&envs[place].number, memory_order_acquire) != number) return false;
+  view->number = number;
+  view->loop_thread = atomic_load_explicit(&envs[place].loop_thread, memory_order_relaxed);
+  view->worker = atomic_load_explicit(&envs[place].worker, memory_order_relaxed);
+  atomic_thread_fence(memory_order_acquire);
+  return atomic_load_explicit(&envs[place].number, memory_order_relaxed) == number;
+}
+
+/* NULL: none was made, for want of memory. */
+static struct trace *find(uint32_t index) {
+  struct trace *chunk = atomic_load_explicit(&chunks[index / TG_CHUNK_SLOTS], memory_order_acquire);
+  return chunk == NULL ? NULL : &chunk[index % TG_CHUNK_SLOTS];
+}
+
+static struct trace *find_or_make(uint32_t index) {
+  struct trace *trace = find(index);
+  if (trace != NULL) return trace;
+  struct trace *chunk = options.map(sizeof *chunk * TG_CHUNK_SLOTS), *none = NULL;
+  if (chunk == NULL) return NULL;
+  /* Where two threads come at once the later one's pages stay unused: they were never touched. */
+  atomic_compare_exchange_strong_explicit(&chunks[index / TG_CHUNK_SLOTS], &none, chunk, memory_order_release,
+                                          memory_order_acquire);
+  return find(index);
+}
+
+static uint64_t own_mark(uint32_t generation) {
+  return (uint64_t)generation + 1;
+}
+
+static uint32_t keep_stack(const void *caller) {
+  struct tg_stack stack;
+  tg_stack_take(&stack, caller);
+  return tg_stack_keep(&stack);
+}
+
+static void created(const struct tg_function *function, const void *caller) {
+  atomic_fetch_add_explicit(&created_count, 1, memory_order_relaxed);
+  if (!options.diagnose) return;
+  struct trace *trace = find_or_make(function->index);
+  if (trace == NULL) return;
+  atomic_store_explicit(&trace->generation, 0, memory_order_relaxed);
+  atomic_thread_fence(memory_order_release);
+  atomic_store_explicit(&trace->created, now(), memory_order_relaxed);
+  atomic_store_explicit(&trace->created_at, keep_stack(caller), memory_order_relaxed);
+  atomic_store_explicit(&trace->finalized, 0, memory_order_relaxed);
+  atomic_store_explicit(&trace->finalized_at, 0, memory_order_relaxed);
+  atomic_store_explicit(&trace->queue_highest, 0, memory_order_relaxed);
+  trace->user_count = 0;
+  trace->crowd_told = false;
+  atomic_store_explicit(&trace->generation, own_mark(function->generation), memory_order_release);
+}
+
+/* The function's trace, its lock held or in its generation; NULL: it has none. */
+static struct trace *find_own(const struct tg_function *function) {
+  struct trace *trace = options.diagnose ? find(function->index) : NULL;
+  if (trace == NULL) return NULL;
+  return atomic_load_explicit(&trace->generation, memory_order_relaxed) == own_mark(function->generation)
+             ? trace
+             : NULL;
+}
+
+static bool is_alive(int32_t thread) {
+  return syscall(SYS_tgkill, getpid(), thread, 0) == 0;
+}
+
+static void forget_user(struct trace *trace, int32_t user) {
+  for (uint32_t i = 0; i < trace->user_count; i++) {
+    if (trace->users[i] != user) continue;
+    trace->users[i] = trace->users[--trace->user_count];
+    return;
+  }
+}
+
+/* Threads that are gone have handed their counts on. */
+static void forget_the_dead(struct trace *trace) {
+  for (uint32_t i = trace->user_count; i-- > 0;)
+    if (!is_alive(trace->users[i])) trace->users[i] = trace->users[--trace->user_count];
+}
+
+static enum tg_event_kind note_user(struct trace *trace, size_t thread_count, uint64_t *quantity) {
+  int32_t user = this_thread();
+  for (uint32_t i = 0; i < trace->user_count; i++)
+    if (trace->users[i] == user) return TG_EVENT_NONE;
+  if (trace->user_count == USERS_MAX) return TG_EVENT_NONE;
+  trace->users[trace->user_count++] = user;
+  if (trace->crowd_told || trace->user_count <= thread_count) return TG_EVENT_NONE;
+  forget_the_dead(trace);
+  if (trace->user_count <= thread_count) return TG_EVENT_NONE;
+  trace->crowd_told = true;
+  *quantity = trace->user_count;
+  return TG_EVENT_MORE_THREADS_THAN_COUNTS;
+}
+
+/* The loop thread needs no count: nothing is finalized under it. */
+static enum tg_event_kind called(const struct tg_function *function, uint64_t *quantity) {
+  struct trace *trace = find_own(function);
+  if (trace == NULL) return TG_EVENT_NONE;
+  if (function->queue.length > atomic_load_explicit(&trace->queue_highest, memory_order_relaxed))
+    atomic_store_explicit(&trace->queue_highest, function->queue.length, memory_order_relaxed);
+  if (tg_function_is_loop_thread(function)) return TG_EVENT_NONE;
+  return note_user(trace, function->thread_count, quantity);
+}
+
+static void released(const struct tg_function *function) {
+  struct trace *trace = find_own(function);
+  if (trace != NULL) forget_user(trace, this_thread());
+}
+
+static enum tg_event_kind delivering(napi_env env) {
+  if (options.is_javascript_forbidden == NULL || !options.is_javascript_forbidden(env)) return TG_EVENT_NONE;
+  return TG_EVENT_JAVASCRIPT_FORBIDDEN;
+}
+
+static enum tg_event_kind delivered(napi_env env) {
+  if (options.has_exception == NULL || !options.has_exception(env)) return TG_EVENT_NONE;
+  return TG_EVENT_PENDING_EXCEPTION;
+}
+
+static void finalizing(const struct tg_function *function) {
+  struct trace *trace = find_own(function);
+  if (trace != NULL) atomic_store_explicit(&trace->finalizing, now(), memory_order_relaxed);
+}
+
+static enum tg_event_kind finalized(const struct tg_function *function, uint64_t *quantity) {
+  atomic_fetch_add_explicit(&finalized_count, 1, memory_order_relaxed);
+  struct trace *trace = find_own(function);
+  if (trace == NULL) return TG_EVENT_NONE;
+  uint64_t time = now();
+  atomic_store_explicit(&trace->finalized, time, memory_order_relaxed);
+  atomic_store_explicit(&trace->finalized_at, keep_stack(NULL), memory_order_relaxed);
+  uint64_t took_ms = (time - atomic_load_explicit(&trace->finalizing, memory_order_relaxed)) / 1000000;
+  if (options.finalize_warn_ms == 0 || took_ms <= options.finalize_warn_ms) return TG_EVENT_NONE;
+  *quantity = took_ms;
+  return TG_EVENT_SLOW_FINALIZER;
+}
+
+bool tg_trace_read(uint32_t index, uint32_t generation, struct tg_trace_view *view) {
+  uint64_t mark = own_mark(generation);
+  struct trace *trace = find(index);
+  if (trace == NULL || atomic_load_explicit(&trace->generation, memory_order_acquire) != mark) return false;
+  view->created = atomic_load_explicit(&trace->created, memory_order_relaxed);
+  view->finalized = atomic_load_explicit(&trace->finalized, memory_order_relaxed);
+  view->created_at = atomic_load_explicit(&trace->created_at, memory_order_relaxed);
+  view->finalized_at = atomic_load_explicit(&trace->finalized_at, memory_order_relaxed);
+  view->queue_highest = atomic_load_explicit(&trace->queue_highest, memory_order_relaxed);
+  atomic_thread_fence(memory_order_acquire);
+  return atomic_load_explicit(&trace->generation, memory_order_relaxed) == mark;
+}
+
+uint64_t tg_trace_created(void) {
+  return atomic_load_explicit(&created_count, memory_order_relaxed);
+}
+
+uint64_t tg_trace_finalized(void) {
+  return atomic_load_explicit(&finalized_count, memory_order_relaxed);
+}
+
+const struct tg_observer *tg_trace_open(const struct tg_trace_options *trace_options) {
+  static const struct tg_observer diagnosing = {.env_entered = env_entered,
+                                                .created = created,
+                                                .called = called,
+                                                .released = released,
+                                                .delivering = delivering,
+                                                .delivered = delivered,
+                                                .finalizing = finalizing,
+                                                .finalized = finalized};
+  static const struct tg_observer counting = {
+      .env_entered = env_entered, .created = created, .finalized = finalized};
+  options = *trace_options;
+  return options.diagnose ? &diagnosing : &counting;
+}
