@@ -201,8 +201,9 @@ static bool read_number(const struct option *option, struct piece value, uint64_
     read = read * 10 + (uint64_t)(value.bytes[i] - '0');
     if (read > option->most) return false;
   }
+  if (value.length == 0) return false;
   *number = read;
-  return value.length != 0;
+  return true;
 }
 
 static bool read_value(const struct option *option, struct piece value, struct choice *choice) {

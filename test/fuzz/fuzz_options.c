@@ -1,25 +1,46 @@
 /* Hands any text to the option parser, and compares the options and the lines on stderr with what a second
  * reading of the options' rules (README.md: "key=value:key=value") gives. text.c is built with write renamed,
  * so the lines come here. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "diag/catalogue.h"
 #include "preload/options.h"
 
-enum { KEYS = 6, LINE_MAX_BYTES = 1024 };
+enum { KEYS = 15, TEXTS = 3, LINE_MAX_BYTES = 1024 };
 
+/* Choices, and numbers with the most that they may be. */
 static const struct {
   const char *key;
   const char *values[3];
   unsigned otherwise;
+  unsigned long most;
 } rules[KEYS] = {
-    {"mode", {"protect", "off"}, 0}, {"deadlock", {"overflow", "status", "hang"}, 0},
-    {"require", {"0", "1"}, 0},      {"verbosity", {"0", "1"}, 0},
-    {"pin", {"0", "1"}, 1},          {"help", {"0", "1"}, 0},
+    {"mode", {"protect", "diagnose", "off"}, 0, 0},
+    {"deadlock", {"overflow", "status", "hang"}, 0, 0},
+    {"require", {"0", "1"}, 0, 0},
+    {"verbosity", {"0", "1"}, 0, 0},
+    {"pin", {"0", "1"}, 1, 0},
+    {"propagate", {"0", "1"}, 1, 0},
+    {"help", {"0", "1"}, 0, 0},
+    {"format", {"text", "json"}, 0, 0},
+    {"summary", {"errors", "always", "never"}, 0, 0},
+    {"exitcode", {NULL}, 0, 255},
+    {"rate", {NULL}, 1, 1000000000},
+    {"stack_depth", {NULL}, 16, 32},
+    {"queue_warn", {NULL}, 100000, 1000000000},
+    {"finalize_warn_ms", {NULL}, 500, 1000000000},
+    {"dump_signal", {NULL}, 0, 64},
 };
+
+static const struct {
+  const char *key;
+  const char *otherwise;
+} texts[TEXTS] = {{"log_path", "stderr"}, {"suppressions", ""}, {"metrics_path", ""}};
 
 static unsigned lines;
 
@@ -40,19 +61,78 @@ ssize_t write(int fd, const void *buffer, size_t size) {
   return (ssize_t)size;
 }
 
-/* "An unknown key or a bad value is one clear line on stderr and the default is used." Answers whether it is. */
-static bool misunderstood(char *pair, unsigned chosen[KEYS]) {
-  char *value = strchr(pair, '=');
-  if (value != NULL) *value++ = '\0';
-  for (unsigned i = 0; i < KEYS; i++) {
-    if (strcmp(rules[i].key, pair) != 0) continue;
-    for (unsigned v = 0; v < 3 && value != NULL && rules[i].values[v] != NULL; v++) {
-      chosen[i] = v;
-      if (strcmp(rules[i].values[v], value) == 0) return false;
-    }
-    chosen[i] = rules[i].otherwise;
-  }
+/* What the rules give. */
+struct reading {
+  uint64_t numbers[KEYS];
+  char texts[TEXTS][1024];
+  unsigned bad;
+};
+
+static bool read_number(const char *value, unsigned long most, uint64_t *number) {
+  if (*value == '\0' || strspn(value, "0123456789") != strlen(value)) return false;
+  while (value[0] == '0' && value[1] != '\0') value++;
+  if (strlen(value) > 10 || strtoul(value, NULL, 10) > most) return false;
+  *number = strtoul(value, NULL, 10);
   return true;
+}
+
+/* "on.EVENT=ACTION": what events there are is the catalogue's business. */
+static bool is_event(const char *key, const char *value) {
+  static const char *const actions[] = {"log", "ignore", "abort", "stop"};
+  bool action = false;
+  for (unsigned i = 0; i < 4 && value != NULL; i++) action = action || strcmp(value, actions[i]) == 0;
+  const char *event = key + strlen("on.");
+  return action && (tg_catalogue_find(event, strlen(event)) != TG_EVENT_NONE ||
+                    tg_severity_find(event, strlen(event)) != TG_SEVERITIES);
+}
+
+/* "An unknown key or a bad value is one clear line on stderr and the default is used." */
+static bool understood(const char *key, const char *value, struct reading *reading) {
+  if (strncmp(key, "on.", 3) == 0 && key[3] != '\0') return is_event(key, value);
+  for (unsigned i = 0; i < KEYS; i++) {
+    if (strcmp(rules[i].key, key) != 0) continue;
+    reading->numbers[i] = rules[i].otherwise;
+    if (value == NULL) return false;
+    if (rules[i].most != 0) return read_number(value, rules[i].most, &reading->numbers[i]);
+    for (unsigned v = 0; v < 3 && rules[i].values[v] != NULL; v++) {
+      if (strcmp(rules[i].values[v], value) != 0) continue;
+      reading->numbers[i] = v;
+      return true;
+    }
+    return false;
+  }
+  for (unsigned i = 0; i < TEXTS; i++) {
+    if (strcmp(texts[i].key, key) != 0) continue;
+    strcpy(reading->texts[i], texts[i].otherwise);
+    if (value == NULL || *value == '\0' || strlen(value) > 1023) return false;
+    strcpy(reading->texts[i], value);
+    return true;
+  }
+  return false;
+}
+
+/* Splits at colons, but for the one of fd:N and those between quotes that are the value's first and last byte. */
+static void read_all(char *text, struct reading *reading) {
+  for (char *pair = text; *pair != '\0';) {
+    char *end = strchr(pair, ':'), *equal = strchr(pair, '='), *value = NULL;
+    if (equal != NULL && (end == NULL || equal < end)) {
+      value = equal + 1;
+      char *quote = *value == '"' || *value == '\'' ? strchr(value + 1, *value) : NULL;
+      if (quote != NULL && (quote[1] == ':' || quote[1] == '\0')) {
+        end = quote[1] == ':' ? quote + 1 : NULL;
+        *quote = '\0';
+        value++;
+      } else if (strncmp(value, "fd:", 3) == 0) {
+        end = strchr(value + 3, ':');
+      }
+      *equal = '\0';
+    }
+    bool empty = end == pair;
+    if (end != NULL) *end = '\0';
+    if (!empty && !understood(pair, value, reading)) reading->bad++;
+    if (end == NULL) return;
+    pair = end + 1;
+  }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -63,14 +143,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   lines = 0;
   tg_options_parse(&options, text);
 
-  unsigned chosen[KEYS], bad = 0;
-  for (unsigned i = 0; i < KEYS; i++) chosen[i] = rules[i].otherwise;
-  for (char *pair, *rest = text; (pair = strsep(&rest, ":")) != NULL;)
-    if (*pair != '\0' && misunderstood(pair, chosen)) bad++;
-  const unsigned got[KEYS] = {options.mode,      options.deadlock, options.require,
-                              options.verbosity, options.pin,      options.help};
-  demand(memcmp(got, chosen, sizeof got) == 0, "other options than the rules say");
-  demand(lines == bad, "not one line for each pair that is not understood");
+  static struct reading reading;
+  reading.bad = 0;
+  for (unsigned i = 0; i < KEYS; i++) reading.numbers[i] = rules[i].otherwise;
+  for (unsigned i = 0; i < TEXTS; i++) strcpy(reading.texts[i], texts[i].otherwise);
+  read_all(text, &reading);
+  const uint64_t got[KEYS] = {
+      options.mode,       options.deadlock,         options.require,    options.verbosity,
+      options.pin,        options.propagate,        options.help,       options.format,
+      options.summary,    options.exitcode,         options.rate,       options.stack_depth,
+      options.queue_warn, options.finalize_warn_ms, options.dump_signal};
+  demand(memcmp(got, reading.numbers, sizeof got) == 0, "other options than the rules say");
+  demand(strcmp(options.log_path, reading.texts[0]) == 0, "another log_path");
+  demand(strcmp(options.suppressions, reading.texts[1]) == 0, "another suppressions");
+  demand(strcmp(options.metrics_path, reading.texts[2]) == 0, "another metrics_path");
+  demand(lines == reading.bad, "not one line for each pair that is not understood");
   free(text);
   return 0;
 }
