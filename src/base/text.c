@@ -12,6 +12,11 @@ void tg_text_start(struct tg_text *text) {
   tg_text_add(text, "]: ");
 }
 
+const char *tg_text_string(struct tg_text *text) {
+  text->bytes[text->length] = '\0';
+  return text->bytes;
+}
+
 void tg_text_add_bytes(struct tg_text *text, const char *bytes, size_t length) {
   for (size_t i = 0; i < length && text->length < sizeof text->bytes - 1; i++) {
     char byte = bytes[i];

@@ -14,8 +14,11 @@ struct tg_text {
   char bytes[1024];
 };
 
-/* Empties the text and starts it with "tsfn-guard[pid]: ". */
+/* Empties the text and starts it with the prefix "tsfn-guard[pid]: ". */
 void tg_text_start(struct tg_text *text);
+
+/* Puts a NUL behind what is there so far; the string. */
+const char *tg_text_string(struct tg_text *text);
 
 /* `string` may be NULL (nothing is added). Control characters become '?', so that a name chosen by an addon
  * cannot forge lines. */

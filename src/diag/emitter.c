@@ -58,10 +58,17 @@ static bool is_json(const struct tg_emitter *emitter) {
 }
 
 void tg_emit_open(struct tg_emitter *emitter, enum tg_format format, char *bytes, size_t size,
-                  const char *headline) {
+                  const char *prefix, const char *headline) {
   *emitter = (struct tg_emitter){
-      .format = format, .bytes = bytes, .capacity = size - CLOSING_SIZE, .first = true, .in_group = false};
-  put(emitter, is_json(emitter) ? "{" : headline);
+      .format = format, .prefix = prefix, .bytes = bytes, .capacity = size - CLOSING_SIZE, .first = true};
+  put(emitter, is_json(emitter) ? "{" : prefix);
+  if (!is_json(emitter)) put(emitter, headline);
+}
+
+static void begin_line(struct tg_emitter *emitter, const char *indent) {
+  put(emitter, "\n");
+  put(emitter, emitter->prefix);
+  put(emitter, indent);
 }
 
 static void end_group(struct tg_emitter *emitter) {
@@ -85,7 +92,7 @@ static bool begin_group(struct tg_emitter *emitter, const char *name, const char
     put(emitter, bracket);
     emitter->capacity -= 2;
   } else {
-    put(emitter, "\n  ");
+    begin_line(emitter, "  ");
     put(emitter, name);
     put(emitter, ":");
   }
@@ -122,9 +129,9 @@ static struct mark begin_field(struct tg_emitter *emitter) {
   if (is_json(emitter))
     put(emitter, emitter->first && (!top || emitter->length == 1) ? "" : ",");
   else if (emitter->in_list)
-    put(emitter, "\n    ");
+    begin_line(emitter, "    ");
   else if (top)
-    put(emitter, "\n  ");
+    begin_line(emitter, "  ");
   else
     put(emitter, emitter->first ? " " : ", ");
   return mark;
@@ -202,7 +209,7 @@ size_t tg_emit_close(struct tg_emitter *emitter) {
   emitter->in_group = emitter->in_list = false;
   emitter->capacity += CLOSING_SIZE;
   if (is_json(emitter)) put(emitter, emitter->truncated ? ",\"truncated\":true}" : "}");
-  if (!is_json(emitter) && emitter->truncated) put(emitter, "\n  (more did not fit)");
+  if (!is_json(emitter) && emitter->truncated) put(emitter, " (more did not fit)");
   put(emitter, "\n");
   return emitter->length;
 }

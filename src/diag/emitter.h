@@ -14,6 +14,7 @@ enum tg_format { TG_FORMAT_TEXT, TG_FORMAT_JSON };
 
 struct tg_emitter {
   enum tg_format format;
+  const char *prefix; /* of each line of text */
   char *bytes;
   size_t capacity; /* what may be used; the end of the buffer is kept for closing */
   size_t length;
@@ -24,9 +25,10 @@ struct tg_emitter {
   unsigned items; /* of the list */
 };
 
-/* `size` is at least 256. In text, `headline` is the first line; JSON has no use for it. */
+/* `size` is at least 256. In text each line begins with `prefix`, and `headline` is the first; JSON has no use for
+ * them. */
 void tg_emit_open(struct tg_emitter *emitter, enum tg_format format, char *bytes, size_t size,
-                  const char *headline);
+                  const char *prefix, const char *headline);
 
 /* What follows belongs to this group: a JSON object, a line of text. Groups are not nested. */
 void tg_emit_group(struct tg_emitter *emitter, const char *name);

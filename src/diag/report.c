@@ -284,11 +284,10 @@ static void emit_event(struct tg_emitter *emitter, const struct facts *facts, co
 
 /* --- Writing. With the report's lock held. */
 
-/* "tsfn-guard[1]: TSG001 call-after-finalize (fatal-avoided): …" */
-static void make_headline(enum tg_event_kind kind, struct tg_text *line) {
+/* "TSG001 call-after-finalize (fatal-avoided): …" */
+static void add_headline(enum tg_event_kind kind, struct tg_text *line) {
   char code[TG_CODE_SIZE];
   tg_catalogue_code(kind, code);
-  tg_text_start(line);
   tg_text_add(line, code);
   tg_text_add(line, " ");
   tg_text_add(line, tg_catalogue[kind].name);
@@ -301,7 +300,8 @@ static void make_headline(enum tg_event_kind kind, struct tg_text *line) {
 /* One that was told in full before: how often it was seen by now. */
 static void write_again(enum tg_event_kind kind, const struct tg_site *site) {
   struct tg_text line;
-  make_headline(kind, &line);
+  tg_text_start(&line);
+  add_headline(kind, &line);
   tg_text_add(&line, "; seen ");
   tg_text_add_number(&line, site->seen);
   tg_text_add(&line, " times from ");
@@ -312,16 +312,17 @@ static void write_again(enum tg_event_kind kind, const struct tg_site *site) {
 
 static void write_report(const struct facts *facts, const struct tg_site *site) {
   static char bytes[TEXT_SIZE];
-  struct tg_text headline;
+  struct tg_text prefix, headline = {.length = 0};
   struct tg_emitter emitter;
   bool is_json = options.format == TG_FORMAT_JSON;
   if (!is_json && !tg_policy_in_full(site)) {
     write_again(facts->event->kind, site);
     return;
   }
-  make_headline(facts->event->kind, &headline);
-  headline.bytes[headline.length] = '\0';
-  tg_emit_open(&emitter, options.format, bytes, is_json ? JSON_SIZE : TEXT_SIZE, headline.bytes);
+  tg_text_start(&prefix);
+  add_headline(facts->event->kind, &headline);
+  tg_emit_open(&emitter, options.format, bytes, is_json ? JSON_SIZE : TEXT_SIZE, tg_text_string(&prefix),
+               tg_text_string(&headline));
   emit_event(&emitter, facts, site);
   size_t length = tg_emit_close(&emitter);
   tg_log_write(bytes, length);

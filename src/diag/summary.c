@@ -38,37 +38,41 @@ void tg_summary_open(struct tg_guard *the_guard, const struct tg_report_source *
 
 /* --- Lines */
 
-/* In text a line of the summary; in JSON an object of that type. */
-static void open_line(struct tg_emitter *emitter, char bytes[LINE_SIZE], const char *type) {
-  struct tg_text headline;
-  tg_text_start(&headline);
-  tg_text_add(&headline, type);
-  headline.bytes[headline.length] = '\0';
-  tg_emit_open(emitter, options.format, bytes, LINE_SIZE, headline.bytes);
-  if (options.format != TG_FORMAT_JSON) return;
+/* One report: in text some lines under that headline, in JSON an object of that type. */
+struct line {
+  struct tg_text prefix;
+  struct tg_emitter emitter;
+  char bytes[LINE_SIZE];
+};
+
+static struct tg_emitter *open_line(struct line *line, const char *type) {
+  struct tg_emitter *emitter = &line->emitter;
+  tg_text_start(&line->prefix);
+  tg_emit_open(emitter, options.format, line->bytes, LINE_SIZE, tg_text_string(&line->prefix), type);
+  if (options.format != TG_FORMAT_JSON) return emitter;
   char time[TG_TIME_SIZE];
   tg_report_time(time);
   tg_emit_number(emitter, "version", TG_REPORT_VERSION);
   tg_emit_string(emitter, "type", type);
   tg_emit_string(emitter, "time", time);
   tg_emit_number(emitter, "pid", (uint64_t)getpid());
+  return emitter;
 }
 
-static void close_line(struct tg_emitter *emitter) {
-  size_t length = tg_emit_close(emitter);
-  tg_log_write(emitter->bytes, length);
+static void close_line(struct line *line) {
+  size_t length = tg_emit_close(&line->emitter);
+  tg_log_write(line->bytes, length);
 }
 
 static void write_function(const char *type, const struct tg_view *view, uint64_t alike) {
-  char bytes[LINE_SIZE];
-  struct tg_emitter emitter;
+  struct line line;
   struct tg_trace_view trace;
-  open_line(&emitter, bytes, type);
-  if (alike != 0) tg_emit_number(&emitter, "alike", alike);
-  tg_report_emit_function(&emitter, view);
+  struct tg_emitter *emitter = open_line(&line, type);
+  if (alike != 0) tg_emit_number(emitter, "alike", alike);
+  tg_report_emit_function(emitter, view);
   if (tg_trace_read(view->index, view->generation, &trace))
-    tg_report_emit_stack(&emitter, "created_at", trace.created_at);
-  close_line(&emitter);
+    tg_report_emit_stack(emitter, "created_at", trace.created_at);
+  close_line(&line);
 }
 
 /* --- What is alive */
@@ -159,15 +163,22 @@ bool tg_summary_has_errors(void) {
   return i < count;
 }
 
-/* Sums up the sites of the first one's kind and file, if it is the first of these. */
-static bool sum_up(const struct tg_site *sites, size_t count, size_t first, uint64_t *seen,
-                   uint64_t *logged) {
-  *seen = *logged = 0;
+/* The events of one kind and file. */
+struct tally {
+  const struct tg_site *site; /* the first of them */
+  uint64_t seen;
+  uint64_t untold;
+};
+
+/* Sums up the sites of the first one's kind and file. False: that was done for an earlier site. */
+static bool sum_up(const struct tg_site *sites, size_t count, size_t first, struct tally *tally) {
+  *tally = (struct tally){.site = &sites[first]};
+  bool is_told = tg_policy_action(sites[first].kind) != TG_ACTION_IGNORE;
   for (size_t i = 0; i < count; i++) {
     if (sites[i].kind != sites[first].kind || strcmp(sites[i].file, sites[first].file) != 0) continue;
     if (i < first) return false;
-    *seen += sites[i].seen;
-    *logged += sites[i].logged;
+    tally->seen += sites[i].seen;
+    tally->untold += is_told ? sites[i].seen - sites[i].logged : sites[i].seen;
   }
   return true;
 }
@@ -176,52 +187,84 @@ static const char *action_of(const struct tg_site *site) {
   return site->suppressed ? "suppressed" : tg_action_names[tg_policy_action(site->kind)];
 }
 
-static void write_tally(const struct tg_site *site, uint64_t seen, uint64_t logged) {
-  char bytes[LINE_SIZE], code[TG_CODE_SIZE];
-  struct tg_emitter emitter;
-  tg_catalogue_code(site->kind, code);
-  if (tg_policy_action(site->kind) == TG_ACTION_IGNORE) logged = 0;
-  open_line(&emitter, bytes, "tally");
-  tg_emit_group(&emitter, "events");
-  tg_emit_string(&emitter, "code", code);
-  tg_emit_string(&emitter, "kind", tg_catalogue[site->kind].name);
-  tg_emit_string(&emitter, "severity", tg_severity_names[tg_catalogue[site->kind].severity]);
-  tg_emit_string(&emitter, "addon", site->file[0] == '\0' ? NULL : site->file);
-  tg_emit_string(&emitter, "action", action_of(site));
-  tg_emit_number(&emitter, "seen", seen);
-  tg_emit_number(&emitter, "suppressed", seen - logged);
-  close_line(&emitter);
+static void write_tally_json(const struct tally *tally, const char *code) {
+  const struct tg_site *site = tally->site;
+  struct line line;
+  struct tg_emitter *emitter = open_line(&line, "tally");
+  tg_emit_group(emitter, "events");
+  tg_emit_string(emitter, "code", code);
+  tg_emit_string(emitter, "kind", tg_catalogue[site->kind].name);
+  tg_emit_string(emitter, "severity", tg_severity_names[tg_catalogue[site->kind].severity]);
+  tg_emit_string(emitter, "addon", site->file[0] == '\0' ? NULL : site->file);
+  tg_emit_string(emitter, "action", action_of(site));
+  tg_emit_number(emitter, "seen", tally->seen);
+  tg_emit_number(emitter, "suppressed", tally->untold);
+  close_line(&line);
+}
+
+static void write_tally_text(const struct tally *tally, const char *code) {
+  const struct tg_site *site = tally->site;
+  struct tg_text line;
+  tg_text_start(&line);
+  tg_text_add(&line, "summary: ");
+  tg_text_add(&line, code);
+  tg_text_add(&line, " ");
+  tg_text_add(&line, tg_catalogue[site->kind].name);
+  tg_text_add(&line, " (");
+  tg_text_add(&line, tg_severity_names[tg_catalogue[site->kind].severity]);
+  tg_text_add(&line, "): ");
+  tg_text_add_number(&line, tally->seen);
+  tg_text_add(&line, " seen, ");
+  tg_text_add_number(&line, tally->untold);
+  tg_text_add(&line, " not told, action ");
+  tg_text_add(&line, action_of(site));
+  tg_text_add(&line, ", addon ");
+  tg_text_add(&line, site->file[0] == '\0' ? "(unknown)" : site->file);
+  line.bytes[line.length] = '\n';
+  tg_log_write(line.bytes, line.length + 1);
+}
+
+static void write_tally(const struct tally *tally) {
+  char code[TG_CODE_SIZE];
+  tg_catalogue_code(tally->site->kind, code);
+  if (options.format == TG_FORMAT_JSON)
+    write_tally_json(tally, code);
+  else
+    write_tally_text(tally, code);
 }
 
 static uint64_t write_tallies(void) {
   size_t count;
   const struct tg_site *sites = tg_policy_sites(&count);
-  uint64_t total = 0, seen, logged;
+  uint64_t total = 0;
+  struct tally tally;
   for (size_t i = 0; i < count; i++) {
     total += sites[i].seen;
-    if (sum_up(sites, count, i, &seen, &logged)) write_tally(&sites[i], seen, logged);
+    if (sum_up(sites, count, i, &tally)) write_tally(&tally);
   }
   return total;
 }
 
 static void write_total(uint64_t events) {
-  char bytes[LINE_SIZE], place[TG_LOG_PATH_MAX], runtime[TG_RUNTIME_MAX];
-  struct tg_emitter emitter;
+  struct line line;
+  char place[TG_LOG_PATH_MAX], runtime[TG_RUNTIME_MAX];
   tg_log_place(place);
-  open_line(&emitter, bytes, "summary");
-  tg_emit_group(&emitter, "process");
-  tg_emit_string(&emitter, "guard", TSFN_GUARD_VERSION);
-  tg_emit_string(&emitter, "runtime", source->runtime(runtime) ? runtime : NULL);
-  tg_emit_number(&emitter, "events", events);
-  tg_emit_number(&emitter, "live", live);
-  tg_emit_number(&emitter, "leaked", leaked);
-  tg_emit_number(&emitter, "in_use", unreadable);
+  struct tg_emitter *emitter = open_line(&line, "summary");
+  tg_emit_group(emitter, "process");
+  tg_emit_string(emitter, "guard", TSFN_GUARD_VERSION);
+  tg_emit_string(emitter, "runtime", source->runtime(runtime) ? runtime : NULL);
+  tg_emit_number(emitter, "events", events);
+  tg_emit_number(emitter, "live", live);
+  tg_emit_number(emitter, "leaked", leaked);
+  tg_emit_number(emitter, "in_use", unreadable);
   if (options.counts) {
-    tg_emit_number(&emitter, "created", tg_trace_created());
-    tg_emit_number(&emitter, "finalized", tg_trace_finalized());
+    tg_emit_number(emitter, "created", tg_trace_created());
+    tg_emit_number(emitter, "finalized", tg_trace_finalized());
   }
-  tg_emit_string(&emitter, "log", place);
-  close_line(&emitter);
+  tg_emit_string(emitter, "log", place);
+  if (place[0] == '/')
+    tg_emit_string(emitter, "read_with", options.format == TG_FORMAT_JSON ? "jq ." : "less");
+  close_line(&line);
 }
 
 void tg_summary_write(void) {
@@ -248,15 +291,14 @@ void tg_summary_dump(void) {
   int saved = errno;
   uint64_t counts[2] = {0, 0};
   struct keepers keepers;
-  char bytes[LINE_SIZE];
-  struct tg_emitter emitter;
+  struct line line;
   tg_guard_walk(guard, dump_one, counts);
   bool kept = find_keepers(&keepers);
-  open_line(&emitter, bytes, "dump");
-  tg_emit_group(&emitter, "process");
-  tg_emit_number(&emitter, "functions", counts[0]);
-  tg_emit_number(&emitter, "in_use", counts[1]);
-  tg_emit_number(&emitter, "keep_alive", kept ? keepers.count : 0);
-  close_line(&emitter);
+  struct tg_emitter *emitter = open_line(&line, "dump");
+  tg_emit_group(emitter, "process");
+  tg_emit_number(emitter, "functions", counts[0]);
+  tg_emit_number(emitter, "in_use", counts[1]);
+  tg_emit_number(emitter, "keep_alive", kept ? keepers.count : 0);
+  close_line(&line);
   errno = saved;
 }

@@ -32,3 +32,8 @@ probed() {
 without_pid() {
   sed 's/^tsfn-guard\[[0-9]*\]: /tsfn-guard[PID]: /' <<<"$1"
 }
+
+# What the guard says but for reports of events, which the probes of libcalls-*.so commit, and for the summary.
+without_reports() {
+  without_pid "$1" | sed -E '/^tsfn-guard\[PID\]: (TSG[0-9]{3} |summary(:|$)|  )/d'
+}

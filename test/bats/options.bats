@@ -16,8 +16,7 @@ told() {
   with "$1" "$HELPERS/told" lazy "$LAZY"
   assert_success
   assert_equal "$(probed)" "$(answers guard)"
-  # The last line is that of the misuse which the probe commits.
-  assert_equal "$(without_pid "$stderr" | sed -e '$d' -e 's/^tsfn-guard\[PID\]: //')" "$2"
+  assert_equal "$(without_reports "$stderr" | sed 's/^tsfn-guard\[PID\]: //')" "$2"
 }
 
 bad_value() {
@@ -26,7 +25,8 @@ bad_value() {
 
 unknown() {
   printf "TSFN_GUARD_OPTIONS: '%s' is not an option and was ignored; the options are mode, deadlock, require, \
-verbosity, pin, help" "$1"
+verbosity, pin, propagate, log_path, format, rate, suppressions, stack_depth, queue_warn, finalize_warn_ms, summary, \
+exitcode, dump_signal, metrics_path, help, on.EVENT" "$1"
 }
 
 @test "without options, with empty ones, and with every default spelt out: silent and guarded" {
@@ -82,11 +82,13 @@ verbosity, pin, help" "$1"
   assert_success
   assert_equal "$(probed)" "$(answers guard)"
   local expected
-  for expected in 'mode=protect|off (default protect): ' 'deadlock=overflow|status|hang (default overflow): ' \
+  for expected in 'mode=protect|diagnose|off (default protect): ' 'deadlock=overflow|status|hang (default overflow): ' \
     'require=0|1 (default 0): ' 'verbosity=0|1 (default 0): ' 'pin=0|1 (default 1): ' 'help=0|1 (default 0): '; do
     assert_equal "$(grep -cF "]: $expected" <<<"$stderr")" 1
   done
-  assert_equal "${#stderr_lines[@]}" 7 # six options, and the probe's misuse
+  assert_equal "$(without_reports "$stderr" | wc -l)" 19
+  assert_equal "$(grep -cE ': TSG[0-9]{3} [a-z-]+ \((fatal-avoided|hang-avoided|warn|leak|info)(, mode=diagnose)?\): ' \
+    <<<"$stderr")" $((27 + 7)) # the catalogue; the probe's misuses and their summary
 }
 
 @test "an unknown key is one line" {
@@ -100,16 +102,16 @@ verbosity, pin, help" "$1"
 }
 
 @test "a bad value is one line, and the default is used" {
-  told mode=on "$(bad_value mode=on 'mode=protect|off' protect)"
-  told mode=of "$(bad_value mode=of 'mode=protect|off' protect)"
-  told mode=offf "$(bad_value mode=offf 'mode=protect|off' protect)"
-  told mode= "$(bad_value mode= 'mode=protect|off' protect)"
-  told mode "$(bad_value mode 'mode=protect|off' protect)"
+  told mode=on "$(bad_value mode=on 'mode=protect|diagnose|off' protect)"
+  told mode=of "$(bad_value mode=of 'mode=protect|diagnose|off' protect)"
+  told mode=offf "$(bad_value mode=offf 'mode=protect|diagnose|off' protect)"
+  told mode= "$(bad_value mode= 'mode=protect|diagnose|off' protect)"
+  told mode "$(bad_value mode 'mode=protect|diagnose|off' protect)"
   told verbosity=2 "$(bad_value verbosity=2 'verbosity=0|1' 0)"
   told verbosity=1=1 "$(bad_value verbosity=1=1 'verbosity=0|1' 0)"
   told pin=yes "$(bad_value pin=yes 'pin=0|1' 1)"
   told deadlock=never "$(bad_value deadlock=never 'deadlock=overflow|status|hang' overflow)"
-  told mode=on:nonsense "$(bad_value mode=on 'mode=protect|off' protect)"$'\n'"$(unknown nonsense)"
+  told mode=on:nonsense "$(bad_value mode=on 'mode=protect|diagnose|off' protect)"$'\n'"$(unknown nonsense)"
 }
 
 @test "the last value of a key counts" {
@@ -117,13 +119,13 @@ verbosity, pin, help" "$1"
   assert_equal "$(probed)" "$(answers guard)"
   with mode=protect:mode=off "$HELPERS/told" lazy "$LAZY"
   assert_equal "$(probed)" "$(answers runtime)"
-  told mode=off:mode=bad "$(bad_value mode=bad 'mode=protect|off' protect)"
+  told mode=off:mode=bad "$(bad_value mode=bad 'mode=protect|diagnose|off' protect)"
 }
 
 @test "control characters cannot forge a line or steer a terminal" {
   told $'x\ntsfn-guard[1]: all is well\r\e[2J\x7f\t' \
     "$(unknown 'x?tsfn-guard[1]')"$'\n'"$(unknown ' all is well??[2J??')"
-  told $'mode=\noff' "$(bad_value 'mode=?off' 'mode=protect|off' protect)"
+  told $'mode=\noff' "$(bad_value 'mode=?off' 'mode=protect|diagnose|off' protect)"
 }
 
 @test "a very long text is cut off, its line is still a line, and what follows is still read" {

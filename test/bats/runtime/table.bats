@@ -400,23 +400,42 @@ END
 
 # ---- What is said ----
 
-# The lines on stderr, without what differs from run to run and from runtime to runtime.
-fault_lines() {
-  sed -E 's/^tsfn-guard\[[0-9]+\]/tsfn-guard/; s#addon /[^,]*/#addon #; s/node [0-9]+\.[0-9]+\.[0-9]+ /NODE /' <<<"$stderr"
+# Each report in short: its code, the function and its answer, the addon's file, the TSFN's name.
+reports() {
+  sed 's/^tsfn-guard\[[0-9]*\]: //' <<<"$stderr" | awk '
+    function tell() { if (said != "") print said ": " function_name " " answer ", " addon ", " name; said = "" }
+    /^TSG/ { tell(); if ($0 !~ /; seen [0-9]+ times from /) said = $1; addon = function_name = answer = name = "-" }
+    /^summary/ { tell() }
+    $1 == "addon:" { addon = $2; sub(".*/", "", addon) }
+    $1 == "call:" { function_name = $3; sub(",", "", function_name); answer = $NF }
+    $1 == "handle:" && match($0, /, name [^,]*/) { name = substr($0, RSTART + 7, RLENGTH - 7) }'
 }
 
-@test "one line for each kind of fault, once a process" {
+@test "a report for each kind of fault" {
   run --separate-stderr guarded table-rules.js faults
   assert_success
-  run fault_lines
+  run reports
   assert_output - <<'END'
-tsfn-guard: napi_call_threadsafe_function: use after finalize; addon script.node, TSFN script; NODE would have used freed memory (nodejs/node#55706); answered napi_closing. Told once a process and kind.
-tsfn-guard: napi_call_threadsafe_function: NULL handle; addon script.node, TSFN (unknown); NODE would have aborted the process; answered napi_invalid_arg. Told once a process and kind.
-tsfn-guard: napi_call_threadsafe_function: never a handle; addon script.node, TSFN (unknown); NODE would have used that address as an object; answered napi_invalid_arg. Told once a process and kind.
-tsfn-guard: napi_get_threadsafe_function_context: NULL result; addon script.node, TSFN an-open-one; NODE would have aborted the process; answered napi_invalid_arg. Told once a process and kind.
-tsfn-guard: napi_unref_threadsafe_function: ref or unref from a thread that is not the loop thread; addon script.node, TSFN an-open-one; NODE would have changed the event loop under its own thread; answered napi_ok. Told once a process and kind.
-tsfn-guard: napi_call_threadsafe_function: blocking call on a full queue from the thread that empties it; addon script.node, TSFN a-full-one; NODE would have hung for ever; answered napi_ok. Told once a process and kind.
-tsfn-guard: napi_release_threadsafe_function: several callers blocked at close; addon script.node, TSFN a-full-one; NODE would have woken one of them and left the others on freed memory; answered napi_ok. Told once a process and kind.
+TSG007: napi_call_threadsafe_function napi_closing, script.node, script
+TSG009: napi_call_threadsafe_function napi_invalid_arg, script.node, -
+TSG008: napi_call_threadsafe_function napi_invalid_arg, script.node, -
+TSG007: napi_acquire_threadsafe_function napi_closing, script.node, script
+TSG009: napi_acquire_threadsafe_function napi_invalid_arg, script.node, -
+TSG008: napi_acquire_threadsafe_function napi_invalid_arg, script.node, -
+TSG007: napi_get_threadsafe_function_context napi_ok, script.node, script
+TSG009: napi_get_threadsafe_function_context napi_invalid_arg, script.node, -
+TSG008: napi_get_threadsafe_function_context napi_invalid_arg, script.node, -
+TSG007: napi_release_threadsafe_function napi_invalid_arg, script.node, script
+TSG009: napi_release_threadsafe_function napi_invalid_arg, script.node, -
+TSG008: napi_release_threadsafe_function napi_invalid_arg, script.node, -
+TSG007: napi_ref_threadsafe_function napi_ok, script.node, script
+TSG009: napi_ref_threadsafe_function napi_invalid_arg, script.node, -
+TSG008: napi_ref_threadsafe_function napi_invalid_arg, script.node, -
+TSG010: napi_get_threadsafe_function_context napi_invalid_arg, script.node, an-open-one
+TSG017: napi_unref_threadsafe_function napi_ok, script.node, an-open-one
+TSG017: napi_ref_threadsafe_function napi_ok, script.node, an-open-one
+TSG015: napi_call_threadsafe_function napi_ok, script.node, a-full-one
+TSG016: napi_release_threadsafe_function napi_ok, script.node, a-full-one
 END
 }
 
