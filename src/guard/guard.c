@@ -344,11 +344,13 @@ napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, co
     drop_count(&use);
     return end(&use, napi_ok);
   }
+  /* Who aborts what is closing has what it wants (node-addon-api's AsyncProgressWorker does it in its finalizer). */
+  bool is_harmless = mode == napi_tsfn_abort;
   if (use.verdict == TG_HANDLE_STALE_REUSED || function->release_credit == 0) {
-    note(&use, TG_EVENT_OVER_RELEASE, 0);
+    if (!is_harmless) note(&use, TG_EVENT_OVER_RELEASE, 0);
     return end(&use, napi_invalid_arg);
   }
-  note(&use, TG_EVENT_RELEASE_AFTER_CLOSING, 0);
+  if (!is_harmless) note(&use, TG_EVENT_RELEASE_AFTER_CLOSING, 0);
   function->release_credit--;
   return end(&use, napi_ok);
 }
