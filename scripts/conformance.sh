@@ -10,7 +10,7 @@ usage() {
   cat <<'END'
 usage: scripts/conformance.sh [--suite NAME]… [--runtime NAME]… [--test GLOB]… [--runs N]
 
-  --suite NAME    node-18 or node-20: Node's own test/node-api, from Debian's source packages; without it both
+  --suite NAME    node-18, node-20 or node-24: Node's own test/node-api, from Debian's source packages; without it all
   --runtime NAME  one that scripts/runtimes.sh lists; without it all of them
   --test GLOB     only the tests that match, as 'test_threadsafe_function/*'
   --runs N        how often each test runs natively and guarded (3)
@@ -24,13 +24,14 @@ END
 HERE=$DEPS/conformance
 LIBRARY=${TG_LIB:-$BUILD/release/libtsfnguard.so}
 SECONDS_PER_TEST=120
-SUITES=(node-18 node-20)
+SUITES=(node-18 node-20 node-24)
 
-# describe SUITE: sets what is particular to it. The suite is built with the headers of the runtime of its name.
+# describe SUITE: sets what is particular to it: where its source is, and the runtime whose headers it is built with.
 describe() {
   case $1 in
-    node-18) RELEASE=bookworm ;;
-    node-20) RELEASE=trixie ;;
+    node-18) RELEASE=bookworm BUILT_FOR=node-18 ;;
+    node-20) RELEASE=trixie BUILT_FOR=node-20 ;;
+    node-24) RELEASE=forky BUILT_FOR=node-24.21 ;;
     *) die "a suite: ${SUITES[*]}" "$1" "correct the name" 2 ;;
   esac
 }
@@ -70,13 +71,16 @@ runtime_path() { "$ROOT/scripts/runtimes.sh" | sed -n "s/^$1\t//p"; }
 # build SUITE: all addons that can be built; a test whose addon cannot fails natively too.
 build() {
   local tree=$HERE/$1 node headers arguments=()
-  node=$(runtime_path "$1")
-  [[ -n $node ]] || die "the runtime $1, for its headers" "none" "run scripts/deps.sh runtimes"
+  node=$(runtime_path "$BUILT_FOR")
+  [[ -n $node ]] || die "the runtime $BUILT_FOR, for its headers" "none" "run scripts/deps.sh runtimes"
   headers=$(dirname "$node")/../include/node
   find "$tree/test" -name binding.gyp -not -path '*/tpl/*' -print0 | sort -z |
     xargs -0 "$node" "$ROOT/test/conformance/targets.js" >"$tree/targets.new" ||
     die "the addons that the binding.gyp files of $1 name" "nothing, see above" "report it"
   cmp -s "$tree/targets.new" "$tree/targets.cmake" || mv "$tree/targets.new" "$tree/targets.cmake"
+  # What another copy of this repository, or this one before it was moved, has configured.
+  grep -qs "^CMAKE_HOME_DIRECTORY:INTERNAL=$ROOT/test/conformance\$" "$tree/build/CMakeCache.txt" ||
+    rm -rf "$tree/build"
   say "building the test addons of $1"
   have ninja && arguments+=(-G Ninja)
   quietly "a configured $tree/build" cmake -S "$ROOT/test/conformance" -B "$tree/build" "-DTARGETS=$tree/targets.cmake" \
@@ -139,7 +143,8 @@ judge() {
   fi
   passes "$3" "$4" "$LIBRARY"
   if ((native < RUNS)); then
-    verdict="skipped: natively ${native_why}"
+    verdict="skipped: natively $native_why"
+    ((PASSES < RUNS)) || verdict+=", guarded it passes"
     skipped=$((skipped + 1))
   elif ((PASSES < RUNS)); then
     verdict="FAILED: guarded $WHY"

@@ -1,11 +1,12 @@
 # A share of scripts/conformance.sh: Node's own tests of the thread-safe function, of cleanup hooks and of workers, on
-# the oldest affected and the newest runtime, natively and guarded. All of them pass natively on both.
+# the oldest affected and the newest runtime, natively and guarded. All of node-18's pass natively on both. Two of
+# node-24's came with the fix of nodejs/node#55706: natively they abort on the older runtime.
 
 load helper
 
-# conformance ARGS…: skips where the tests' source cannot be had.
+# conformance SUITE ARGS…: skips where the tests' source cannot be had.
 conformance() {
-  run "$TG_SOURCE/scripts/conformance.sh" --suite node-18 --runs "$(repetitions 1)" "$@"
+  run "$TG_SOURCE/scripts/conformance.sh" --suite "$1" --runs "$(repetitions 1)" "${@:2}"
   [[ $status -ne 3 ]] || skip "$(grep '^SKIPPED: ' <<<"$output")"
 }
 
@@ -19,23 +20,32 @@ setup() {
 }
 
 @test "Node's own tests of thread-safe functions pass guarded as natively" {
-  conformance "${RUNTIMES[@]}" --test 'test_threadsafe_function/*'
+  conformance node-18 "${RUNTIMES[@]}" --test 'test_threadsafe_function/*'
   assert_success
   assert_line --regexp '^[1-9][0-9]* passed, 0 failed, 0 skipped$'
 }
 
 @test "Node's own tests of cleanup hooks, workers and instance data pass guarded as natively" {
-  conformance "${RUNTIMES[@]}" --test 'test_cleanup_hook/*' --test 'test_async_cleanup_hook/*' \
+  conformance node-18 "${RUNTIMES[@]}" --test 'test_cleanup_hook/*' --test 'test_async_cleanup_hook/*' \
     --test 'test_worker_terminate*/*' --test 'test_instance_data/*' --test 'test_env_teardown_gc/*'
   assert_success
   assert_line --regexp '^[1-9][0-9]* passed, 0 failed, 0 skipped$'
+}
+
+@test "the tests that came with Node's own fix pass guarded where natively they abort" {
+  [[ "${RUNTIMES[*]}" == *node-18*node-26* ]] || skip 'node-18 and node-26 were not both fetched'
+  conformance node-24 "${RUNTIMES[@]}" --test 'test_threadsafe_function_*/*'
+  assert_success
+  assert_line --regexp ' node-18 .*_abort/test.js .* skipped: natively fail 134, guarded it passes$'
+  assert_line --regexp ' node-18 .*_shutdown/test.js .* skipped: natively fail 1, guarded it passes$'
+  assert_line '2 passed, 0 failed, 2 skipped'
 }
 
 @test "a guard that breaks a test is noticed" {
   broken=$BATS_TEST_TMPDIR/broken.so
   cc -shared -fPIC -o "$broken" -xc - <<<'#include <unistd.h>
     __attribute__((constructor)) static void f(void) { _exit(9); }'
-  TG_LIB=$broken conformance --runtime "${RUNTIMES[1]}" --test test_cleanup_hook/test.js
+  TG_LIB=$broken conformance node-18 --runtime "${RUNTIMES[1]}" --test test_cleanup_hook/test.js
   assert_failure 1
   assert_line --partial 'FAILED: guarded fail 9'
   assert_line '0 passed, 1 failed, 0 skipped'
