@@ -1,28 +1,50 @@
 #!/usr/bin/env bash
-# Runs the tests under all runtimes with many repetitions, again and again for a while: soak.sh [--minutes N] [--repeat N].
+# Runs the tests for hours: long stress, millions of functions, many repetitions on every runtime, long fuzzing.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-minutes=0
-repeat=20
+usage() {
+  cat <<'END'
+usage: scripts/soak.sh [--stress SECONDS] [--cycles N] [--repeat N] [--fuzz SECONDS] [--minutes N]
+
+  --stress SECONDS  how long the stress test runs on each runtime (600)
+  --cycles N        how many functions each runtime makes and releases in a row (16777216, which is where the
+                    smallest handle table begins to run out of generations)
+  --repeat N        how much more often than in scripts/test.sh all else is repeated (5)
+  --fuzz SECONDS    how long the fuzz targets run in all (600)
+  --minutes N       begin again until N minutes have passed; without it one round, which takes hours
+
+Needs what scripts/test.sh builds. Status: 1 when something failed, after the round in which it did.
+END
+}
+
+stress=600 cycles=$((1 << 24)) repeat=5 fuzz=600 minutes=0
 while (($#)); do
-  [[ ${2:-} =~ ^[0-9]+$ ]] || die "[--minutes N] [--repeat N], each N a whole number" "$*" "correct the arguments" 2
+  [[ $1 != -h && $1 != --help ]] || { usage && exit 0; }
+  [[ ${2:-} =~ ^[0-9]{1,9}$ ]] || die "a whole number after $1" "${2:-nothing}" "correct it, see --help" 2
+  number=$((10#$2))
+  ((number > 0)) || [[ $1 == --minutes ]] || die "1 or more after $1" "$2" "correct it, see --help" 2
   case $1 in
-    --minutes) minutes=$((10#$2)) ;;
-    --repeat) repeat=$((10#$2)) ;;
-    *) die "[--minutes N] [--repeat N]" "$1" "correct the arguments" 2 ;;
+    --stress) stress=$number ;;
+    --cycles) cycles=$number ;;
+    --repeat) repeat=$number ;;
+    --fuzz) fuzz=$number ;;
+    --minutes) minutes=$number ;;
+    *) die "the arguments that --help lists" "$1" "correct them" 2 ;;
   esac
   shift 2
 done
 [[ -e $BUILD/release/CTestTestfile.cmake ]] || die "the tests, built" "none in build/release" "run scripts/test.sh first"
 
-# Without --minutes everything runs once.
 cd "$ROOT"
-export TG_REPEAT=$repeat
+quietly "a build of what is there now" cmake --build --preset release
+export TG_STRESS_SECONDS=$stress TG_CYCLES=$cycles TG_REPEAT=$repeat
+failed=0
 while :; do
-  ctest --preset release --output-on-failure -L runtime
-  ctest --preset release --output-on-failure -R '^(arm64|conformance)$'
-  "$ROOT/test/fuzz/run.sh" $((repeat * 30)) || [[ $? -eq 77 ]]
-  ((SECONDS < minutes * 60)) || break
+  ctest --preset release --output-on-failure -L runtime || failed=1
+  ctest --preset release --output-on-failure -R '^(arm64|conformance)$' || failed=1
+  test/fuzz/run.sh "$fuzz" || [[ $? -eq 77 ]] || failed=1
+  ((failed == 0 && SECONDS < minutes * 60)) || break
 done
+((failed == 0)) || die "no failure" "one, see above" "repeat just that test with ctest -R, TG_REPEAT=$repeat set"

@@ -1,6 +1,7 @@
-// Creates and releases functions; no handle may come twice, and memory must not grow.
+// Creates and releases functions; no handle may come twice, memory must not grow, and no descriptor stay open.
 // node lifetime-recycle.js CYCLES
 'use strict';
+const fs = require('fs');
 const addon = require(`${process.env.TEST_ADDONS}/lifetime.node`);
 const cycles = Number(process.argv[2]);
 const ATATIME = 1024;
@@ -8,17 +9,24 @@ const ATATIME = 1024;
 const turn = () => new Promise(setImmediate);
 // The list of handles is the program's own.
 const memory = (done) => process.memoryUsage().rss - done * 8;
+const descriptors = () => fs.readdirSync('/proc/self/fd').length;
 
 async function main() {
-  let warm;
-  for (let done = ATATIME; done <= cycles; done += ATATIME) {
-    addon.cycle(ATATIME);
+  let warm, before;
+  for (let done = 0; done < cycles; ) {
+    const some = Math.min(ATATIME, cycles - done);
+    addon.cycle(some);
+    done += some;
     await turn();
-    if (done >= cycles / 4 && warm === undefined) warm = memory(done);
+    if (done < cycles / 4 || warm !== undefined) continue;
+    warm = memory(done);
+    before = descriptors();
   }
   while (addon.cyclesFinalized() < cycles) await turn();
   const grown = Math.round((memory(cycles) - warm) / 2 ** 20);
-  console.log(`cycles=${cycles} repeated=${addon.repeatedHandles()} memory=${grown < 32 ? 'flat' : `+${grown} MiB`}`);
+  const told = grown < 32 ? 'flat' : `+${grown} MiB`;
+  const opened = descriptors() - before;
+  console.log(`cycles=${cycles} repeated=${addon.repeatedHandles()} memory=${told} opened=${opened}`);
 }
 
 main();

@@ -3,9 +3,14 @@
 # accounts for every item and checks every answer. The seed is printed; TG_SEED=N takes that one.
 #
 # Natively this misuse is a crash within a second on every runtime (SIGSEGV, 3 of 3 each).
-# Twelve seconds here; ten minutes with TG_REPEAT=50. Functions made and released at full rate: lifetime-recycle.js.
+# Functions made and released at full rate: recycle.bats.
 
 load ../helper
+
+# A minute on one runtime, twelve seconds on the others; soak runs say how long (TG_STRESS_SECONDS).
+seconds=12
+[[ $TG_RUNTIME != node-22 ]] || seconds=60
+seconds=${TG_STRESS_SECONDS:-$seconds}
 
 @test "natively: crashes" {
   run native stress.js "${TG_SEED:-$RANDOM}" 10
@@ -13,8 +18,6 @@ load ../helper
 }
 
 @test "guarded: no crash, no hang, every item accounted for, no growth" {
-  local seconds
-  seconds=$(repetitions 12)
   TG_TIMEOUT=$((seconds + 60)) run guarded stress.js "${TG_SEED:-$RANDOM}" "$seconds"
   grep -v '^tsfn-guard' <<<"$output" | tr -s '\n ' ' ' | sed "s/^/# $TG_RUNTIME: /; s/\$/\n/" >&3
   assert_success
