@@ -108,9 +108,15 @@ subprocess.run(["sh", "-c", "echo child"]); raise SystemExit(9)'
     refute grep -E 'clone|fork|write\(2' "$BATS_TEST_TMPDIR/guarded"
   done
   # That the comparison would see some.
+  trace alone LD_PRELOAD= "$HELPERS/told"
   trace armed LD_PRELOAD="$TG_LIB" "$HELPERS/told"
   run calls_after_loading armed
   assert_line mprotect
+  # A quiet guard that is armed handles no signal, opens no file and starts no thread either.
+  local call
+  for call in rt_sigaction openat open clone clone3 write; do
+    assert_equal "$(calls_after_loading armed | grep -cx "$call")" "$(calls_after_loading alone | grep -cx "$call")"
+  done
 }
 
 # There the dynamic linker does not preload a library that is named by a path.
