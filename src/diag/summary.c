@@ -2,6 +2,7 @@
 #include "diag/summary.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -64,15 +65,14 @@ static void close_line(struct line *line) {
   tg_log_write(line->bytes, length);
 }
 
-static void write_function(const char *type, const struct tg_view *view, uint64_t alike) {
-  struct line line;
+static void write_function(struct line *line, const char *type, const struct tg_view *view, uint64_t alike) {
   struct tg_trace_view trace;
-  struct tg_emitter *emitter = open_line(&line, type);
+  struct tg_emitter *emitter = open_line(line, type);
   if (alike != 0) tg_emit_number(emitter, "alike", alike);
   tg_report_emit_function(emitter, view);
   if (tg_trace_read(view->index, view->generation, &trace))
     tg_report_emit_stack(emitter, "created_at", trace.created_at);
-  close_line(&line);
+  close_line(line);
 }
 
 /* --- What is alive */
@@ -133,7 +133,11 @@ static bool find_keepers(struct keepers *keepers) {
 
 static void tell_keepers(void) {
   struct keepers keepers;
+  unsigned patience_ms = EXIT_PATIENCE_MS;
   if (syscall(SYS_gettid) != getpid() || !find_keepers(&keepers)) return;
+  /* A report waits for this lock, for ever if exit() was called by a signal handler within one. */
+  if (!tg_lock_try_for(&tg_report_lock, &patience_ms)) return;
+  tg_lock_release_tried(&tg_report_lock);
   const struct tg_event event = {
       .kind = TG_EVENT_KEEPS_ALIVE, .known = true, .view = keepers.first, .quantity = keepers.count};
   tg_report_event(&event);
@@ -272,8 +276,9 @@ void tg_summary_write(void) {
   bool locked = tg_lock_try_for(&tg_report_lock, &patience_ms);
   int saved = errno;
   uint64_t events = locked ? write_tallies() : 0;
+  struct line line;
   for (unsigned i = 0; i < group_count && i < GROUPS_TOLD; i++)
-    write_function(is_leaked(&groups[i].first) ? "leaked" : "live", &groups[i].first, groups[i].count);
+    write_function(&line, is_leaked(&groups[i].first) ? "leaked" : "live", &groups[i].first, groups[i].count);
   write_total(events);
   if (locked) tg_lock_release_tried(&tg_report_lock);
   errno = saved;
@@ -281,24 +286,34 @@ void tg_summary_write(void) {
 
 /* --- The dump */
 
+/* Not on the stack: a thread's alternate signal stack may have little more than a page. */
+static struct line dump_line;
+static atomic_flag dumping = ATOMIC_FLAG_INIT;
+
 static void dump_one(void *argument, const struct tg_view *view) {
   uint64_t *counts = argument;
   counts[view == NULL]++;
-  if (view != NULL) write_function("function", view, 0);
+  if (view != NULL) write_function(&dump_line, "function", view, 0);
 }
 
-void tg_summary_dump(void) {
-  int saved = errno;
+static void dump(void) {
   uint64_t counts[2] = {0, 0};
   struct keepers keepers;
-  struct line line;
   tg_guard_walk(guard, dump_one, counts);
   bool kept = find_keepers(&keepers);
-  struct tg_emitter *emitter = open_line(&line, "dump");
+  struct tg_emitter *emitter = open_line(&dump_line, "dump");
   tg_emit_group(emitter, "process");
   tg_emit_number(emitter, "functions", counts[0]);
   tg_emit_number(emitter, "in_use", counts[1]);
   tg_emit_number(emitter, "keep_alive", kept ? keepers.count : 0);
-  close_line(&line);
+  close_line(&dump_line);
+}
+
+void tg_summary_dump(void) {
+  int saved = errno;
+  if (!atomic_flag_test_and_set(&dumping)) {
+    dump();
+    atomic_flag_clear(&dumping);
+  }
   errno = saved;
 }
