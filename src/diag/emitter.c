@@ -72,6 +72,8 @@ static void begin_line(struct tg_emitter *emitter, const char *indent) {
 }
 
 static void end_group(struct tg_emitter *emitter) {
+  emitter->capacity += emitter->kept;
+  emitter->kept = 0;
   if (!is_json(emitter)) return;
   emitter->capacity += 2; /* kept for this by begin_group */
   if (emitter->in_list) put(emitter, "]");
@@ -110,9 +112,14 @@ void tg_emit_group(struct tg_emitter *emitter, const char *name) {
   emitter->in_group = begin_group(emitter, name, "{");
 }
 
-void tg_emit_list(struct tg_emitter *emitter, const char *name) {
+void tg_emit_list(struct tg_emitter *emitter, const char *name, size_t keep) {
   emitter->items = 0;
+  emitter->list_full = false;
   emitter->in_list = begin_group(emitter, name, "[");
+  size_t room = emitter->capacity - emitter->length;
+  if (!emitter->in_list) return;
+  emitter->kept = keep < room ? keep : room;
+  emitter->capacity -= emitter->kept;
 }
 
 /* What a field began with, so that one which does not fit can be taken back as a whole. */
@@ -158,7 +165,7 @@ static void put_quoted(struct tg_emitter *emitter, const char *value) {
 }
 
 void tg_emit_item(struct tg_emitter *emitter, const char *value) {
-  if (!emitter->in_list) return;
+  if (!emitter->in_list || emitter->list_full) return;
   struct mark mark = begin_field(emitter);
   if (!is_json(emitter)) {
     put(emitter, "#");
@@ -166,6 +173,7 @@ void tg_emit_item(struct tg_emitter *emitter, const char *value) {
     put(emitter, " ");
   }
   put_quoted(emitter, value);
+  emitter->list_full = emitter->truncated;
   end_field(emitter, mark);
   emitter->items++;
 }

@@ -23,6 +23,8 @@ struct tg_emitter {
   bool first; /* the next field is the first of its object or line */
   bool truncated;
   unsigned items; /* of the list */
+  size_t kept;    /* by the list, for what comes after it */
+  bool list_full;
 };
 
 /* `size` is at least 256. In text each line begins with `prefix`, and `headline` is the first; JSON has no use for
@@ -33,8 +35,9 @@ void tg_emit_open(struct tg_emitter *emitter, enum tg_format format, char *bytes
 /* What follows belongs to this group: a JSON object, a line of text. Groups are not nested. */
 void tg_emit_group(struct tg_emitter *emitter, const char *name);
 
-/* What follows are items of this list: a JSON array, a line of text each. */
-void tg_emit_list(struct tg_emitter *emitter, const char *name);
+/* What follows are items of this list: a JSON array, a line of text each. The list leaves `keep` bytes free for what
+ * comes after it; from the first item that does not fit, none is written. */
+void tg_emit_list(struct tg_emitter *emitter, const char *name, size_t keep);
 void tg_emit_item(struct tg_emitter *emitter, const char *value);
 
 /* Fields of the group, or of the event itself before the first group. A NULL string is null in JSON, and left

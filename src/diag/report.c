@@ -23,6 +23,8 @@ enum {
   JSON_SIZE = 4096,
   TEXT_SIZE = 8192,
   THREAD_NAME_SIZE = 16, /* the kernel's */
+  FINALIZED_KEEP = 256,  /* bytes that the stack of the create leaves for that of the finalizer */
+  STACK_KEEP = 1280,     /* bytes that the stack of now leaves for these two */
 };
 
 struct tg_lock tg_report_lock;
@@ -179,7 +181,7 @@ static void emit_frame(struct tg_emitter *emitter, const char *file, uint64_t of
 static void emit_stack_here(struct tg_emitter *emitter, const struct tg_stack *stack) {
   struct tg_place place;
   if (stack->depth == 0) return;
-  tg_emit_list(emitter, "stack");
+  tg_emit_list(emitter, "stack", STACK_KEEP);
   for (unsigned i = 0; i < stack->depth; i++) {
     bool located = source->locate(stack->frames[i], &place);
     emit_frame(emitter, located ? place.file : NULL,
@@ -190,7 +192,7 @@ static void emit_stack_here(struct tg_emitter *emitter, const struct tg_stack *s
 void tg_report_emit_stack(struct tg_emitter *emitter, const char *name, uint32_t stack) {
   unsigned depth = tg_stack_depth(stack);
   if (depth == 0) return;
-  tg_emit_list(emitter, name);
+  tg_emit_list(emitter, name, strcmp(name, "created_at") == 0 ? FINALIZED_KEEP : 0);
   for (unsigned i = 0; i < depth; i++) {
     uint64_t offset = 0;
     const char *file = tg_stack_frame(stack, i, &offset);
