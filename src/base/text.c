@@ -42,7 +42,8 @@ size_t tg_format_number(uint64_t number, char digits[TG_DIGITS_MAX]) {
 
 void tg_text_add_number(struct tg_text *text, uint64_t number) {
   char digits[TG_DIGITS_MAX];
-  tg_text_add_bytes(text, digits, tg_format_number(number, digits));
+  size_t length = tg_format_number(number, digits);
+  tg_text_add_bytes(text, digits, length);
 }
 
 void tg_copy_string(char *to, size_t size, const char *from) {

@@ -22,13 +22,13 @@ enum tg_severity {
 extern const char *const tg_severity_names[TG_SEVERITIES];
 
 struct tg_catalogue_entry {
-  const char *name; /* with hyphens; never changes */
-  enum tg_severity severity;
+  const char *name;        /* with hyphens; never changes */
   const char *explanation; /* one line */
   const char *natively; /* what the runtime would have done; follows its name and version: "would have …" */
   const char *action;   /* what the guard did */
   const char *quantity; /* what the event's quantity counts; NULL: nothing */
-  bool only_diagnose;   /* noticed with mode=diagnose only */
+  enum tg_severity severity;
+  bool only_diagnose; /* noticed with mode=diagnose only */
 };
 
 /* By kind; that of TG_EVENT_NONE is empty. */

@@ -50,7 +50,8 @@ static void put_escaped(struct tg_emitter *emitter, const char *string) {
 
 static void put_number(struct tg_emitter *emitter, uint64_t number) {
   char digits[TG_DIGITS_MAX];
-  put_bytes(emitter, digits, tg_format_number(number, digits));
+  size_t length = tg_format_number(number, digits);
+  put_bytes(emitter, digits, length);
 }
 
 static bool is_json(const struct tg_emitter *emitter) {

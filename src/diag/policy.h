@@ -36,12 +36,12 @@ enum { TG_SITES_MAX = 1024, TG_SITE_FILE_MAX = 192 };
 
 /* Where events come from. */
 struct tg_site {
-  enum tg_event_kind kind;
   const void *caller; /* NULL: not within a call, or one of the many that had no place of their own */
-  char file[TG_SITE_FILE_MAX]; /* the end of the addon's path; empty: unknown */
-  bool suppressed;
   uint64_t seen;
   uint64_t logged;
+  enum tg_event_kind kind;
+  bool suppressed;
+  char file[TG_SITE_FILE_MAX]; /* the end of the addon's path; empty: unknown */
 };
 
 /* The site of an event, new if need be. `file` is asked for only then; it may leave its buffer empty. */

@@ -146,7 +146,7 @@ static void handle_dump_signal(void) {
 
 /* Whether an entry of LD_PRELOAD is this library. */
 static bool is_our_name(const char *entry, size_t length) {
-  struct tg_place place;
+  struct tg_place place = {.file = ""};
   if (!tg_addon_locate(&options, &place)) return false;
   const char *own = strrchr(place.file, '/');
   own = own == NULL ? place.file : own + 1;
