@@ -44,18 +44,19 @@ const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS] = {
     [TG_EVENT_NULL_RESULT] = {"null-result", "a TSFN's context was asked for without a place for it",
                               "would have aborted the process", "refused it", NULL, TG_FATAL_AVOIDED, false},
     [TG_EVENT_RELEASE_AFTER_CLOSING] =
-        {"release-after-closing", TG_WARN,
+        {"release-after-closing",
          "a thread released a TSFN after a call had answered napi_closing, which "
          "takes the count with it",
          "would have taken another thread's count, or answered napi_invalid_arg",
-         "answered from release credit", NULL, false},
+         "answered from release credit", NULL, TG_WARN, false},
     [TG_EVENT_OVER_RELEASE] = {"over-release", "a TSFN was released more often than it was acquired",
                                "would have answered napi_invalid_arg", "refused it", NULL, TG_WARN, false},
     [TG_EVENT_MORE_THREADS_THAN_COUNTS] =
-        {"more-threads-than-counts", TG_WARN,
+        {"more-threads-than-counts",
          "more living threads call the TSFN than it has counts, so some of them "
          "never acquired it",
-         "would free it under those threads once the counts are gone", "guarded them all", "threads", true},
+         "would free it under those threads once the counts are gone", "guarded them all", "threads", TG_WARN,
+         true},
     [TG_EVENT_CALL_WITHOUT_COUNT] = {"call-without-count", "a TSFN was called while nobody held a count",
                                      "would have closed it, sooner or later, under its callers",
                                      "queued the item", NULL, TG_WARN, false},
@@ -64,10 +65,9 @@ const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS] = {
                                        "would have hung for ever", "did as deadlock= says", NULL,
                                        TG_HANG_AVOIDED, false},
     [TG_EVENT_BLOCKED_CALLERS_AT_CLOSE] =
-        {"blocked-callers-at-close", TG_FATAL_AVOIDED,
-         "several callers were blocked on a full queue when the TSFN closed",
+        {"blocked-callers-at-close", "several callers were blocked on a full queue when the TSFN closed",
          "would have woken one of them and left the others on freed memory", "woke them all", "callers",
-         false},
+         TG_FATAL_AVOIDED, false},
     [TG_EVENT_FOREIGN_REF] = {"foreign-ref", "ref or unref from a thread that is not the loop thread",
                               "would have changed the event loop under its own thread",
                               "left it to the loop thread", NULL, TG_WARN, false},
@@ -90,9 +90,8 @@ const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS] = {
                                     "would have done the same", "left it to the runtime", NULL, TG_WARN,
                                     true},
     [TG_EVENT_JAVASCRIPT_FORBIDDEN] =
-        {"javascript-forbidden", TG_INFO,
-         "an item is delivered into an environment that runs no JavaScript any more",
-         "would have done the same", "delivered it", NULL, true},
+        {"javascript-forbidden", "an item is delivered into an environment that runs no JavaScript any more",
+         "would have done the same", "delivered it", NULL, TG_INFO, true},
     [TG_EVENT_ADDON_PINNED] = {"addon-pinned",
                                "the addon's code is kept in memory for threads that may still run it",
                                "would have unloaded it under them", "pinned it", NULL, TG_INFO, false},
