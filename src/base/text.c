@@ -46,6 +46,24 @@ void tg_text_add_number(struct tg_text *text, uint64_t number) {
   tg_text_add_bytes(text, digits, length);
 }
 
+/* The Unicode standard's table 3-7: the second byte's range keeps out overlong forms, surrogates and what is beyond
+ * U+10FFFF, on which strict readers give up the whole text. */
+size_t tg_utf8_length(const char *text) {
+  const unsigned char *bytes = (const unsigned char *)text;
+  unsigned char lead = bytes[0], least = 0x80, most = 0xbf;
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (lead == 0xe0) least = 0xa0;
+  if (lead == 0xed) most = 0x9f;
+  if (lead == 0xf0) least = 0x90;
+  if (lead == 0xf4) most = 0x8f;
+  if (bytes[1] < least || bytes[1] > most) return 0;
+  for (size_t i = 2; i < length; i++)
+    if ((bytes[i] & 0xc0) != 0x80) return 0;
+  return length;
+}
+
 void tg_copy_string(char *to, size_t size, const char *from) {
   size_t length = strnlen(from, size - 1);
   memcpy(to, from, length);

@@ -31,6 +31,9 @@ enum { TG_DIGITS_MAX = 20 };
 /* The decimal digits of a number, and how many they are; no NUL. */
 size_t tg_format_number(uint64_t number, char digits[TG_DIGITS_MAX]);
 
+/* The length of the well-formed UTF-8 sequence at `bytes`, which end with a NUL; 0: there is none. */
+size_t tg_utf8_length(const char *bytes);
+
 /* Copies a string, cut to `size` with its NUL. */
 void tg_copy_string(char *to, size_t size, const char *from);
 

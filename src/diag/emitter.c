@@ -21,22 +21,11 @@ static void put(struct tg_emitter *emitter, const char *string) {
   put_bytes(emitter, string, strlen(string));
 }
 
-/* The length of the well-formed UTF-8 sequence at `bytes`; 0: there is none. Overlong forms and surrogates are
- * not told apart: a reader replaces them. */
-static size_t sequence_length(const char *bytes) {
-  unsigned char lead = (unsigned char)bytes[0];
-  size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : 0;
-  if (lead >= 0xf0 && lead < 0xf5) length = 4;
-  for (size_t i = 1; i < length; i++)
-    if (((unsigned char)bytes[i] & 0xc0) != 0x80) return 0;
-  return length;
-}
-
 /* Control characters and what is no UTF-8 become '?', in both forms: a name that an addon or a thread chose
  * neither forges lines nor breaks a reader. */
 static void put_escaped(struct tg_emitter *emitter, const char *string) {
   while (*string != '\0') {
-    size_t length = sequence_length(string);
+    size_t length = tg_utf8_length(string);
     unsigned char byte = (unsigned char)*string;
     if (length == 0 || byte < 0x20 || byte == 0x7f)
       put(emitter, "?");

@@ -28,6 +28,15 @@ void tg_expand_path(const char *path, char *expanded, size_t size) {
   expanded[length] = '\0';
 }
 
+bool tg_path_has_process(const char *path) {
+  for (; *path != '\0'; path++) {
+    if (path[0] != '%') continue;
+    if (path[1] == 'p') return true;
+    if (path[1] == '%') path++;
+  }
+  return false;
+}
+
 int tg_open_for_append(const char *path) {
   int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
                   S_IRUSR | S_IWUSR);

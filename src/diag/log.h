@@ -28,4 +28,7 @@ int tg_open_for_append(const char *path);
 /* `path` with its %p and %% replaced, cut to `size` with its NUL. */
 void tg_expand_path(const char *path, char *expanded, size_t size);
 
+/* Whether it has a %p. */
+bool tg_path_has_process(const char *path);
+
 #endif

@@ -231,6 +231,22 @@ const struct tg_site *tg_policy_sites(size_t *count) {
   return sites;
 }
 
+bool tg_policy_sum_up(const struct tg_site *site, struct tg_tally *tally) {
+  *tally = (struct tg_tally){.site = site};
+  bool is_told = tg_policy_action(site->kind) != TG_ACTION_IGNORE;
+  for (const struct tg_site *other = sites; other < sites + site_count; other++) {
+    if (other->kind != site->kind || strcmp(other->file, site->file) != 0) continue;
+    if (other < site) return false;
+    tally->seen += other->seen;
+    tally->untold += is_told ? other->seen - other->logged : other->seen;
+  }
+  return true;
+}
+
+const char *tg_policy_site_action(const struct tg_site *site) {
+  return site->suppressed ? "suppressed" : tg_action_names[tg_policy_action(site->kind)];
+}
+
 uint64_t tg_policy_seen(enum tg_event_kind kind) {
   return seen[kind];
 }

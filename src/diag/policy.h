@@ -58,6 +58,19 @@ bool tg_policy_in_full(const struct tg_site *site);
 /* The sites in the order in which they came up. */
 const struct tg_site *tg_policy_sites(size_t *count);
 
+/* The events of one kind and file. */
+struct tg_tally {
+  const struct tg_site *site; /* the first of them */
+  uint64_t seen;
+  uint64_t untold;
+};
+
+/* Sums up the sites of this one's kind and file. False: it is not the first of these. */
+bool tg_policy_sum_up(const struct tg_site *site, struct tg_tally *tally);
+
+/* What is done with the events of a site, in a word: an action's name, or "suppressed". */
+const char *tg_policy_site_action(const struct tg_site *site);
+
 /* All events of a kind. */
 uint64_t tg_policy_seen(enum tg_event_kind kind);
 

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "diag/catalogue.h"
 #include "diag/log.h"
+#include "diag/metrics.h"
 #include "diag/policy.h"
 #include "diag/ring.h"
 #include "diag/stacks.h"
@@ -352,7 +353,9 @@ static void find_file(const void *caller, const void *creator, char *path, size_
 
 static void punish(enum tg_action action) {
   if (action == TG_ACTION_STOP) raise(SIGSTOP);
-  if (action == TG_ACTION_ABORT) abort();
+  if (action != TG_ACTION_ABORT) return;
+  tg_metrics_write_last();
+  abort();
 }
 
 static void report(struct facts *facts) {
@@ -381,6 +384,7 @@ static void report(struct facts *facts) {
   bool suppressed = site->suppressed;
   tg_lock_release(&tg_report_lock, TG_RANK_REPORT);
   pthread_setcancelstate(cancellation, NULL);
+  tg_metrics_touch();
   errno = saved;
   if (!suppressed) punish(action);
 }

@@ -167,31 +167,7 @@ bool tg_summary_has_errors(void) {
   return i < count;
 }
 
-/* The events of one kind and file. */
-struct tally {
-  const struct tg_site *site; /* the first of them */
-  uint64_t seen;
-  uint64_t untold;
-};
-
-/* Sums up the sites of the first one's kind and file. False: that was done for an earlier site. */
-static bool sum_up(const struct tg_site *sites, size_t count, size_t first, struct tally *tally) {
-  *tally = (struct tally){.site = &sites[first]};
-  bool is_told = tg_policy_action(sites[first].kind) != TG_ACTION_IGNORE;
-  for (size_t i = 0; i < count; i++) {
-    if (sites[i].kind != sites[first].kind || strcmp(sites[i].file, sites[first].file) != 0) continue;
-    if (i < first) return false;
-    tally->seen += sites[i].seen;
-    tally->untold += is_told ? sites[i].seen - sites[i].logged : sites[i].seen;
-  }
-  return true;
-}
-
-static const char *action_of(const struct tg_site *site) {
-  return site->suppressed ? "suppressed" : tg_action_names[tg_policy_action(site->kind)];
-}
-
-static void write_tally_json(const struct tally *tally, const char *code) {
+static void write_tally_json(const struct tg_tally *tally, const char *code) {
   const struct tg_site *site = tally->site;
   struct line line;
   struct tg_emitter *emitter = open_line(&line, "tally");
@@ -200,13 +176,13 @@ static void write_tally_json(const struct tally *tally, const char *code) {
   tg_emit_string(emitter, "kind", tg_catalogue[site->kind].name);
   tg_emit_string(emitter, "severity", tg_severity_names[tg_catalogue[site->kind].severity]);
   tg_emit_string(emitter, "addon", site->file[0] == '\0' ? NULL : site->file);
-  tg_emit_string(emitter, "action", action_of(site));
+  tg_emit_string(emitter, "action", tg_policy_site_action(site));
   tg_emit_number(emitter, "seen", tally->seen);
   tg_emit_number(emitter, "suppressed", tally->untold);
   close_line(&line);
 }
 
-static void write_tally_text(const struct tally *tally, const char *code) {
+static void write_tally_text(const struct tg_tally *tally, const char *code) {
   const struct tg_site *site = tally->site;
   struct tg_text line;
   tg_text_start(&line);
@@ -221,14 +197,14 @@ static void write_tally_text(const struct tally *tally, const char *code) {
   tg_text_add(&line, " seen, ");
   tg_text_add_number(&line, tally->untold);
   tg_text_add(&line, " not told, action ");
-  tg_text_add(&line, action_of(site));
+  tg_text_add(&line, tg_policy_site_action(site));
   tg_text_add(&line, ", addon ");
   tg_text_add(&line, site->file[0] == '\0' ? "(unknown)" : site->file);
   line.bytes[line.length] = '\n';
   tg_log_write(line.bytes, line.length + 1);
 }
 
-static void write_tally(const struct tally *tally) {
+static void write_tally(const struct tg_tally *tally) {
   char code[TG_CODE_SIZE];
   tg_catalogue_code(tally->site->kind, code);
   if (options.format == TG_FORMAT_JSON)
@@ -241,10 +217,10 @@ static uint64_t write_tallies(void) {
   size_t count;
   const struct tg_site *sites = tg_policy_sites(&count);
   uint64_t total = 0;
-  struct tally tally;
+  struct tg_tally tally;
   for (size_t i = 0; i < count; i++) {
     total += sites[i].seen;
-    if (sum_up(sites, count, i, &tally)) write_tally(&tally);
+    if (tg_policy_sum_up(&sites[i], &tally)) write_tally(&tally);
   }
   return total;
 }

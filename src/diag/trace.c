@@ -91,6 +91,12 @@ static struct trace *find_or_make(uint32_t index) {
   return find(index);
 }
 
+/* One more was created or finalized. */
+static void count(_Atomic uint64_t *counter) {
+  atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+  if (options.changed != NULL) options.changed();
+}
+
 static uint64_t own_mark(uint32_t generation) {
   return (uint64_t)generation + 1;
 }
@@ -102,7 +108,7 @@ static uint32_t keep_stack(const void *caller) {
 }
 
 static void created(const struct tg_function *function, const void *caller) {
-  atomic_fetch_add_explicit(&created_count, 1, memory_order_relaxed);
+  count(&created_count);
   if (!options.diagnose) return;
   struct trace *trace = find_or_make(function->index);
   if (trace == NULL) return;
@@ -190,7 +196,7 @@ static void finalizing(const struct tg_function *function) {
 }
 
 static enum tg_event_kind finalized(const struct tg_function *function, uint64_t *quantity) {
-  atomic_fetch_add_explicit(&finalized_count, 1, memory_order_relaxed);
+  count(&finalized_count);
   struct trace *trace = find_own(function);
   if (trace == NULL) return TG_EVENT_NONE;
   uint64_t time = now();
@@ -224,16 +230,16 @@ uint64_t tg_trace_finalized(void) {
 }
 
 const struct tg_observer *tg_trace_open(const struct tg_trace_options *trace_options) {
-  static const struct tg_observer diagnosing = {.env_entered = env_entered,
-                                                .created = created,
-                                                .called = called,
-                                                .released = released,
-                                                .delivering = delivering,
-                                                .delivered = delivered,
-                                                .finalizing = finalizing,
-                                                .finalized = finalized};
-  static const struct tg_observer counting = {
-      .env_entered = env_entered, .created = created, .finalized = finalized};
+  static struct tg_observer observer = {.created = created, .finalized = finalized};
   options = *trace_options;
-  return options.diagnose ? &diagnosing : &counting;
+  observer.taken = options.changed;
+  if (options.diagnose) {
+    observer.env_entered = env_entered;
+    observer.called = called;
+    observer.released = released;
+    observer.delivering = delivering;
+    observer.delivered = delivered;
+    observer.finalizing = finalizing;
+  }
+  return &observer;
 }

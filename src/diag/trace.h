@@ -16,6 +16,8 @@ struct tg_trace_options {
   bool diagnose;             /* else only what the metrics count */
   uint64_t finalize_warn_ms; /* 0: never */
   void *(*map)(size_t size); /* as tg_host's */
+  void (*changed)(
+      void); /* what the metrics show may have changed; any thread, no lock held; NULL: nobody asks */
 
   /* From the runtime; NULL: unknown. The id of the worker that an env belongs to: 0 for the main thread, -1 for
    * unknown. Loop thread. */

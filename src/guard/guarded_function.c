@@ -284,6 +284,7 @@ void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, v
   unlock(function);
 
   if (crowded) tell(guard, &crowd);
+  if (observer != NULL && observer->taken != NULL) observer->taken();
   if (observed)
     call_js_observed(function, guard, call_js_cb, env, js_callback, function_context, item, &event);
   else

@@ -57,6 +57,8 @@ struct tg_observer {
   enum tg_event_kind (*called)(const struct tg_function *function, uint64_t *quantity);
   /* The function's lock is held, and the calling thread has just given a count back. */
   void (*released)(const struct tg_function *function);
+  /* An item was taken from a queue, and is to be delivered now. Loop thread, no lock held. */
+  void (*taken)(void);
   /* Around call_js_cb with a live env. Loop thread, no lock held. */
   enum tg_event_kind (*delivering)(napi_env env);
   enum tg_event_kind (*delivered)(napi_env env);

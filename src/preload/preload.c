@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "diag/catalogue.h"
 #include "diag/log.h"
+#include "diag/metrics.h"
 #include "diag/policy.h"
 #include "diag/report.h"
 #include "diag/stacks.h"
@@ -120,6 +121,7 @@ static void at_last(void) {
   bool errors = tg_summary_has_errors();
   if (options.summary == TG_SUMMARY_ALWAYS || (options.summary == TG_SUMMARY_ERRORS && errors))
     tg_summary_write();
+  tg_metrics_write_last();
   /* glibc lets an exit handler call exit: the rest of them run, and stdio is flushed, with the new status. */
   if (errors && options.exitcode != 0) exit((int)options.exitcode);
 }
@@ -264,7 +266,7 @@ static void say_armed(const struct runtime_object *object) {
 static void open_diagnostics(struct tg_host *host) {
   static const struct tg_report_source source = {tg_addon_locate, tg_addon_name_symbol, tg_addon_path,
                                                  tg_node_version};
-  bool diagnose = options.mode == TG_MODE_DIAGNOSE;
+  bool diagnose = options.mode == TG_MODE_DIAGNOSE, metrics = options.metrics_path[0] != '\0';
   tg_policy_log_up_to(diagnose ? TG_INFO : TG_WARN);
   tg_policy_set_rate(options.rate);
   if (options.suppressions[0] != '\0') tg_policy_read_suppressions(options.suppressions);
@@ -275,15 +277,17 @@ static void open_diagnostics(struct tg_host *host) {
   const struct tg_trace_options trace = {.diagnose = diagnose,
                                          .finalize_warn_ms = options.finalize_warn_ms,
                                          .map = map,
+                                         .changed = metrics ? tg_metrics_touch : NULL,
                                          .worker_id = tg_node_worker_id,
                                          .has_exception = tg_node_has_exception,
                                          .is_javascript_forbidden = tg_node_is_javascript_forbidden};
-  if (diagnose) host->observer = tg_trace_open(&trace);
+  if (diagnose || metrics) host->observer = tg_trace_open(&trace);
   const struct tg_summary_options summary = {.format = options.format,
                                              .diagnose = diagnose,
                                              .counts = host->observer != NULL,
                                              .is_loop_kept_by = tg_node_is_loop_kept_by};
   tg_summary_open(&tg_the_guard, &source, &summary);
+  if (metrics) tg_metrics_open(&tg_the_guard, &source, options.metrics_path);
 }
 
 __attribute__((constructor)) static void arm(void) {
@@ -314,5 +318,9 @@ __attribute__((constructor)) static void arm(void) {
   if (!find_functions(&object) || !redirect(&object) || !open_guard(&object, &host)) return;
   atexit(at_last);
   handle_dump_signal();
+  if (options.metrics_path[0] != '\0') {
+    tg_node_learn_version_early(&object.image);
+    tg_metrics_touch();
+  }
   if (options.verbosity) say_armed(&object);
 }

@@ -1,0 +1,337 @@
+/* Implements the metrics file. */
+#include "diag/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h> /* for rename alone */
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "diag/catalogue.h"
+#include "diag/log.h"
+#include "diag/policy.h"
+#include "diag/trace.h"
+#include "tsfn_guard/tsfn_guard.h"
+
+enum {
+  SECOND = 1000000000, /* nanoseconds */
+  REST = 100,          /* so many times as long as a write took nothing is written */
+  EXIT_PATIENCE_MS = 200,
+  SUFFIX_MAX = sizeof "." + TG_DIGITS_MAX + sizeof ".tmp",
+  /* A sample of events is a line of 180 bytes at most and the file's name, each byte of it maybe escaped. */
+  LINE_MAX_SIZE = 180 + 2 * TG_SITE_FILE_MAX,
+  OTHER_SIZE = 4096,
+  TEXT_SIZE = TG_SITES_MAX * LINE_MAX_SIZE + OTHER_SIZE,
+};
+
+static struct tg_guard *guard;
+static const struct tg_report_source *source;
+static char path[TG_LOG_PATH_MAX], temporary[TG_LOG_PATH_MAX + SUFFIX_MAX];
+static char pid_label[TG_DIGITS_MAX + 1]; /* empty: no such label */
+static pid_t process;
+static _Atomic uint64_t due = UINT64_MAX; /* by the coarse clock; UINT64_MAX: never */
+
+/* Guards what follows. Only ever tried. */
+static struct tg_lock lock;
+static bool complained;
+/* What is to be written. Untouched, and so no memory, where there are no metrics. */
+static char text[TEXT_SIZE];
+static size_t text_length;
+
+static uint64_t read_clock(clockid_t clock) {
+  struct timespec time;
+  clock_gettime(clock, &time);
+  return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec;
+}
+
+/* --- The format */
+
+static void put_bytes(const char *bytes, size_t length) {
+  if (length > sizeof text - text_length) return; /* cannot be: TEXT_SIZE is enough for the longest */
+  memcpy(text + text_length, bytes, length);
+  text_length += length;
+}
+
+static void put(const char *string) {
+  put_bytes(string, strlen(string));
+}
+
+static void put_number(uint64_t number) {
+  char digits[TG_DIGITS_MAX];
+  put_bytes(digits, tg_format_number(number, digits));
+}
+
+/* What is no UTF-8 makes a reader refuse the whole file, so it becomes '?'. So do control characters, which
+ * are allowed but for the line's end: nobody wants them in a name. */
+size_t tg_metrics_escape(char *to, size_t size, size_t length, const char *value) {
+  while (*value != '\0') {
+    size_t sequence = tg_utf8_length(value);
+    unsigned char byte = (unsigned char)*value;
+    bool odd = sequence == 0 || byte < 0x20 || byte == 0x7f;
+    bool escaped = byte == '"' || byte == '\\';
+    if (sequence == 0) sequence = 1;
+    if (sequence + escaped > size - length) break;
+    if (escaped) to[length++] = '\\';
+    memcpy(to + length, odd ? "?" : value, sequence);
+    length += sequence;
+    value += sequence;
+  }
+  return length;
+}
+
+static void put_label(const char *name, const char *value) {
+  put(text[text_length - 1] == '{' ? "" : ",");
+  put(name);
+  put("=\"");
+  text_length = tg_metrics_escape(text, sizeof text, text_length, value);
+  put("\"");
+}
+
+static void start_family(const char *name, const char *type, const char *help) {
+  put("# HELP ");
+  put(name);
+  put(" ");
+  put(help);
+  put("\n# TYPE ");
+  put(name);
+  put(" ");
+  put(type);
+  put("\n");
+}
+
+static void start_sample(const char *name) {
+  put(name);
+  put("{");
+  if (pid_label[0] != '\0') put_label("pid", pid_label);
+}
+
+static void end_sample(uint64_t value) {
+  put("} ");
+  put_number(value);
+  put("\n");
+}
+
+static void put_single(const char *name, const char *type, const char *help, uint64_t value) {
+  start_family(name, type, help);
+  start_sample(name);
+  end_sample(value);
+}
+
+/* --- The families */
+
+static void put_info(void) {
+  char runtime[TG_RUNTIME_MAX];
+  source->runtime(runtime);
+  start_family("tsfn_guard_info", "gauge", "Always 1; the versions of the guard and of the runtime.");
+  start_sample("tsfn_guard_info");
+  put_label("version", TSFN_GUARD_VERSION);
+  put_label("runtime", runtime);
+  end_sample(1);
+}
+
+static void put_event(const struct tg_tally *tally) {
+  const struct tg_site *site = tally->site;
+  char code[TG_CODE_SIZE];
+  tg_catalogue_code(site->kind, code);
+  start_sample("tsfn_guard_events_total");
+  put_label("code", code);
+  put_label("kind", tg_catalogue[site->kind].name);
+  put_label("severity", tg_severity_names[tg_catalogue[site->kind].severity]);
+  put_label("addon", site->file);
+  put_label("action", tg_policy_site_action(site));
+  end_sample(tally->seen);
+}
+
+/* With the report's lock held. */
+static void put_events(void) {
+  size_t count;
+  const struct tg_site *sites = tg_policy_sites(&count);
+  struct tg_tally tally;
+  start_family("tsfn_guard_events_total", "counter",
+               "What the guard absorbed or noticed, told or not; docs/diagnostics.md has the kinds.");
+  for (size_t i = 0; i < count; i++)
+    if (tg_policy_sum_up(&sites[i], &tally)) put_event(&tally);
+}
+
+enum { OPEN, CLOSING, CLOSED, LEAKED, IN_USE, STATES };
+
+struct tally {
+  uint64_t handles[STATES];
+  uint64_t queued_items;
+};
+
+static unsigned state_of(const struct tg_view *view) {
+  if (view->state == TG_OPEN) return OPEN;
+  if (view->state == TG_CLOSING) return CLOSING;
+  return view->finalized && view->thread_count != 0 ? LEAKED : CLOSED;
+}
+
+static void count_handle(void *argument, const struct tg_view *view) {
+  struct tally *tally = argument;
+  tally->handles[view == NULL ? IN_USE : state_of(view)]++;
+  if (view != NULL) tally->queued_items += view->queue_length;
+}
+
+static void put_handles(void) {
+  static const char *const names[STATES] = {
+      [OPEN] = "open", [CLOSING] = "closing", [CLOSED] = "closed", [LEAKED] = "leaked", [IN_USE] = "in_use"};
+  struct tally tally = {{0}, 0};
+  tg_guard_walk(guard, count_handle, &tally);
+  start_family("tsfn_guard_handles", "gauge",
+               "Thread-safe functions that are not over, by state; leaked: finalized, with counts out.");
+  for (unsigned state = 0; state < STATES; state++) {
+    start_sample("tsfn_guard_handles");
+    put_label("state", names[state]);
+    end_sample(tally.handles[state]);
+  }
+  put_single("tsfn_guard_queued_items", "gauge", "Items in the queues of all thread-safe functions.",
+             tally.queued_items);
+}
+
+/* False: the report's lock is held by another thread. */
+static bool put_all(unsigned patience_ms) {
+  if (!tg_lock_try_for(&tg_report_lock, &patience_ms)) return false;
+  text_length = 0;
+  put_info();
+  put_events();
+  tg_lock_release_tried(&tg_report_lock);
+  put_handles();
+  put_single("tsfn_guard_created_total", "counter", "Thread-safe functions created.", tg_trace_created());
+  put_single("tsfn_guard_finalized_total", "counter", "Thread-safe functions whose finalizer is over.",
+             tg_trace_finalized());
+  return true;
+}
+
+/* --- The file */
+
+static int open_temporary(void) {
+  return open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY,
+              S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
+}
+
+/* As tg_write_all, but with errno. */
+static bool write_text(int file) {
+  for (size_t written = 0; written < text_length;) {
+    ssize_t result = write(file, text + written, text_length - written);
+    if (result < 0 && errno == EINTR) continue;
+    if (result < 0) return false;
+    written += (size_t)result;
+  }
+  return true;
+}
+
+/* False, and errno. */
+static bool replace_file(void) {
+  int file = open_temporary();
+  /* Left by a process of the same number that was killed. */
+  if (file < 0 && errno == EEXIST && unlink(temporary) == 0) file = open_temporary();
+  if (file < 0) return false;
+  bool written = fchmod(file, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) == 0 && write_text(file);
+  int error = errno;
+  close(file);
+  errno = error;
+  if (written && rename(temporary, path) == 0) return true;
+  error = errno;
+  unlink(temporary);
+  errno = error;
+  return false;
+}
+
+static void complain(int error) {
+  struct tg_text line;
+  if (complained) return;
+  complained = true;
+  tg_text_start(&line);
+  tg_text_add(&line,
+              "metrics_path: needed a file that can be written, and made anew beside its place, found ");
+  tg_text_add(&line, path);
+  tg_text_add(&line, ": ");
+  tg_text_add(&line, strerror(error));
+  tg_text_add(&line,
+              "; as long as that is so there are no metrics; give a file in a directory that this user "
+              "may write to");
+  tg_text_write(&line);
+}
+
+/* With the lock held. */
+static void write_file(unsigned patience_ms) {
+  int cancellation;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation); /* the lock is held at cancellation points */
+  uint64_t start = read_clock(CLOCK_MONOTONIC);
+  if (put_all(patience_ms)) {
+    if (!replace_file()) complain(errno);
+    uint64_t rest = (read_clock(CLOCK_MONOTONIC) - start) * REST;
+    atomic_store_explicit(&due, read_clock(CLOCK_MONOTONIC_COARSE) + (rest < SECOND ? SECOND : rest),
+                          memory_order_relaxed);
+  }
+  pthread_setcancelstate(cancellation, NULL);
+}
+
+static bool is_due(void) {
+  uint64_t time = atomic_load_explicit(&due, memory_order_relaxed);
+  return time != UINT64_MAX && read_clock(CLOCK_MONOTONIC_COARSE) >= time;
+}
+
+void tg_metrics_touch(void) {
+  if (!is_due() || !tg_lock_try(&lock)) return;
+  int saved = errno;
+  if (is_due() && getpid() == process) write_file(0);
+  tg_lock_release_tried(&lock);
+  errno = saved;
+}
+
+/* Keeps the lock: a write that began now would be cut off, and leave its temporary file behind. */
+void tg_metrics_write_last(void) {
+  unsigned patience_ms = EXIT_PATIENCE_MS;
+  if (atomic_load_explicit(&due, memory_order_relaxed) == UINT64_MAX || getpid() != process) return;
+  if (!tg_lock_try_for(&lock, &patience_ms)) return;
+  int saved = errno;
+  write_file(patience_ms);
+  atomic_store_explicit(&due, UINT64_MAX, memory_order_relaxed);
+  errno = saved;
+}
+
+/* The program may change its directory later. */
+static bool make_absolute(const char *expanded) {
+  path[0] = '\0';
+  if (expanded[0] != '/' && getcwd(path, sizeof path - 1) == NULL) return false;
+  size_t length = strlen(path);
+  if (expanded[0] != '/') path[length++] = '/';
+  if (length + strlen(expanded) >= sizeof path) {
+    errno = ENAMETOOLONG;
+    return false;
+  }
+  tg_copy_string(path + length, sizeof path - length, expanded);
+  return true;
+}
+
+static void name_temporary(void) {
+  size_t length = strlen(path);
+  memcpy(temporary, path, length);
+  temporary[length++] = '.';
+  length += tg_format_number((uint64_t)process, temporary + length);
+  tg_copy_string(temporary + length, sizeof temporary - length, ".tmp");
+}
+
+void tg_metrics_open(struct tg_guard *the_guard, const struct tg_report_source *report_source,
+                     const char *the_path) {
+  char expanded[TG_LOG_PATH_MAX];
+  guard = the_guard;
+  source = report_source;
+  process = getpid();
+  tg_expand_path(the_path, expanded, sizeof expanded);
+  if (!make_absolute(expanded)) {
+    int error = errno;
+    tg_copy_string(path, sizeof path, expanded);
+    complain(error);
+    return;
+  }
+  name_temporary();
+  if (tg_path_has_process(the_path)) pid_label[tg_format_number((uint64_t)process, pid_label)] = '\0';
+  atomic_store_explicit(&due, 0, memory_order_relaxed);
+}
