@@ -1,0 +1,206 @@
+# metrics_path: what the file says of a program that is known, when it is written, and that no reader ever sees half of
+# it. Read by the parser of Prometheus' own Python client (python3-prometheus-client).
+
+bats_require_minimum_version 1.5.0
+load ../helper
+
+setup() {
+  export METRICS=$BATS_TEST_TMPDIR/guard.prom
+}
+
+# measured CASE ARGS…: a case of metrics.js, guarded, with its metrics in $METRICS; $MORE holds more options.
+measured() {
+  TSFN_GUARD_OPTIONS=summary=never:metrics_path=$METRICS${MORE:+:$MORE} run --separate-stderr guarded metrics.js "$@"
+}
+
+# samples FILE…: a line "NAME label=value… VALUE" each. Fails where a strict reader would: no HELP or TYPE, a series
+# twice (in several files too, which the collector refuses as well), no newline at the end.
+samples() {
+  /usr/bin/python3 "$BATS_TEST_DIRNAME/../metrics.py" samples "$@"
+}
+
+NONE='tsfn_guard_created_total 0
+tsfn_guard_finalized_total 0
+tsfn_guard_handles state=closed 0
+tsfn_guard_handles state=closing 0
+tsfn_guard_handles state=in_use 0
+tsfn_guard_handles state=leaked 0
+tsfn_guard_handles state=open 0
+tsfn_guard_info runtime=RUNTIME version=VERSION 1
+tsfn_guard_queued_items 0'
+
+# event CODE KIND SEVERITY ACTION COUNT
+event() {
+  echo "tsfn_guard_events_total action=$4 addon=$TEST_ADDONS/script.node code=$1 kind=$2 severity=$3 $5"
+}
+
+# without_versions: the versions as words, after a look at the runtime's.
+without_versions() {
+  sed "s/runtime=node $("$TG_NODE" -p process.versions.node) version=[0-9.]* /runtime=RUNTIME version=VERSION /"
+}
+
+# known ACTION STATUS CASE-ARGS…: runs the known program, and expects all its figures.
+known() {
+  local action=$1 status_expected=$2
+  shift 2
+  measured known "$@"
+  assert_equal "$status" "$status_expected"
+  run samples "$METRICS"
+  assert_success
+  # exit() has closed what was open.
+  assert_equal "$(without_versions <<<"$output")" "tsfn_guard_created_total 5
+$(event TSG007 stale-handle fatal-avoided "$action" 3)
+$(event TSG012 over-release warn "$action" 2)
+tsfn_guard_finalized_total 2
+tsfn_guard_handles state=closed 0
+tsfn_guard_handles state=closing 3
+tsfn_guard_handles state=in_use 0
+tsfn_guard_handles state=leaked 1
+tsfn_guard_handles state=open 0
+tsfn_guard_info runtime=RUNTIME version=VERSION 1
+tsfn_guard_queued_items 8"
+}
+
+@test "a program that is known: every figure, at process.exit" {
+  known log 0 exit
+}
+
+@test "the same after an uncaught exception, and after SIGTERM with a handler" {
+  known log 1 throw
+  rm "$METRICS"
+  known log 0 sigterm
+}
+
+@test "events that are ignored or suppressed are counted, with that action" {
+  MORE=on.warn=ignore:on.fatal-avoided=ignore known ignore 0 exit
+  assert_equal "$stderr" ''
+  echo '*:script.node' >"$BATS_TEST_TMPDIR/suppressions"
+  MORE=suppressions=$BATS_TEST_TMPDIR/suppressions known suppressed 0 exit
+  assert_equal "$stderr" ''
+}
+
+@test "mode=diagnose counts the same" {
+  MORE=mode=diagnose measured known exit
+  assert_success
+  run samples "$METRICS"
+  assert_line 'tsfn_guard_created_total 5'
+  assert_line 'tsfn_guard_finalized_total 2'
+  assert_line "$(event TSG007 stale-handle fatal-avoided log 3)"
+  assert_line "$(event TSG012 over-release warn log 2)"
+}
+
+@test "on.EVENT=abort: the event that ended the process is in the file" {
+  MORE=on.stale-handle=abort measured known exit
+  assert_equal "$status" 134
+  run samples "$METRICS"
+  assert_success
+  assert_line "$(event TSG007 stale-handle fatal-avoided abort 1)"
+  assert_line 'tsfn_guard_created_total 4'
+}
+
+@test "a program without thread-safe functions has metrics too, all 0" {
+  measured nothing
+  assert_success
+  assert_equal "$stderr" ''
+  run samples "$METRICS"
+  assert_success
+  assert_equal "$(without_versions <<<"$output")" "$NONE"
+}
+
+@test "deliveries alone keep the file current" {
+  measured deliveries
+  assert_success
+  assert_output $'created 0\ncreated 0\ncreated 1'
+}
+
+# The reader fails if it sees a file that is not whole, or two versions less than a second apart (less the clock's
+# tick); the last one, at exit, may come at any time.
+@test "for seconds of work: never half a file, at most one a second, and the last says all" {
+  TSFN_GUARD_OPTIONS=summary=never:log_path=/dev/null:metrics_path=$METRICS guarded metrics.js busy 5 \
+    >"$BATS_TEST_TMPDIR/out" 3>&- &
+  run /usr/bin/python3 "$BATS_TEST_DIRNAME/../metrics.py" watch "$METRICS" $!
+  wait $!
+  assert_success
+  assert_output --regexp '^[4-7] versions in [0-9]+ readings$'
+  local count
+  count=$(tail -n 1 "$BATS_TEST_TMPDIR/out")
+  assert [ "$count" -gt 10 ]
+  run samples "$METRICS"
+  assert_line "tsfn_guard_created_total $count"
+  assert_line "tsfn_guard_finalized_total $count"
+  # Natively wrong, and so an event each.
+  assert_line "$(event TSG007 stale-handle fatal-avoided log "$count")"
+  run ls -A "$BATS_TEST_TMPDIR"
+  refute_output --partial .tmp
+}
+
+@test "%p: a file for each process, and no series twice in all of them" {
+  local TEMPLATE=$BATS_TEST_TMPDIR/p/guard-%p.prom
+  mkdir "$BATS_TEST_TMPDIR/p"
+  METRICS=$TEMPLATE measured known exit
+  METRICS=$TEMPLATE measured known exit
+  run ls "$BATS_TEST_TMPDIR/p"
+  assert_equal "${#lines[@]}" 2
+  local first=${lines[0]//[^0-9]/}
+  run samples "$BATS_TEST_TMPDIR"/p/*
+  assert_success
+  assert_line "tsfn_guard_created_total pid=$first 5"
+  refute_line --regexp 'created_total [0-9]'
+}
+
+@test "a percent sign in the path is no label" {
+  METRICS=$BATS_TEST_TMPDIR/%%p.prom measured nothing
+  assert_success
+  run samples "$BATS_TEST_TMPDIR/%p.prom"
+  assert_success
+  assert_line 'tsfn_guard_created_total 0'
+}
+
+@test "another user may read it whatever the umask says" {
+  umask 077
+  measured nothing
+  assert_equal "$(stat -c %a "$METRICS")" 644
+}
+
+# unwritable PATH REASON: one line, whatever happens, and the program runs to its end; nothing is left behind.
+unwritable() {
+  rm -rf "$BATS_TEST_TMPDIR/log"
+  MORE=log_path=$BATS_TEST_TMPDIR/log METRICS=$1 measured known exit
+  assert_success
+  assert_regex "$stderr" "^tsfn-guard\[[0-9]+\]: metrics_path: needed a file that can be written, and made anew beside \
+its place, found $1: $2; as long as that is so there are no metrics; give a file in a directory that this user may \
+write to$"
+  run find "$BATS_TEST_TMPDIR" -name '*.tmp'
+  assert_output ''
+}
+
+@test "a path that cannot be written: one line, and nothing left behind" {
+  mkdir "$BATS_TEST_TMPDIR/directory"
+  unwritable "$BATS_TEST_TMPDIR/none/guard.prom" 'No such file or directory'
+  unwritable "$BATS_TEST_TMPDIR/directory" 'Is a directory'
+  unwritable /proc/guard.prom 'No such file or directory'
+  unwritable "$BATS_TEST_TMPDIR/$(printf 'x%.0s' {1..250})" 'File name too long'
+}
+
+@test "a symbolic link is replaced, not followed: in the file's place, and where it is made" {
+  echo mine >"$BATS_TEST_TMPDIR/victim"
+  ln -s "$BATS_TEST_TMPDIR/victim" "$METRICS"
+  measured planted "$BATS_TEST_TMPDIR/victim"
+  assert_success
+  # It stands until the write at exit.
+  assert_output 'left: true'
+  assert_equal "$(<"$BATS_TEST_TMPDIR/victim")" mine
+  assert [ ! -L "$METRICS" ]
+  run samples "$METRICS"
+  assert_line 'tsfn_guard_created_total 1'
+  run find "$BATS_TEST_TMPDIR" -name '*.tmp'
+  assert_output ''
+}
+
+@test "a relative path is one from where the program was started" {
+  cd "$BATS_TEST_TMPDIR"
+  METRICS=guard.prom measured elsewhere
+  assert_success
+  run samples "$BATS_TEST_TMPDIR/guard.prom"
+  assert_line 'tsfn_guard_created_total 1'
+}

@@ -1,0 +1,96 @@
+// Programs whose metrics are known: the file is read by metrics.bats, or here at the moment that is asked for. The
+// argument names the case.
+'use strict';
+const { readFileSync, symlinkSync, existsSync } = require('fs');
+const { create, createWatched, run, turns, log, main } = require('./script.js');
+
+const path = process.env.METRICS;
+const quiet = { func: () => {}, finalize: 'silent', label: 'mine' };
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function createFinalized(threads) {
+  const { handle, finalized } = createWatched({ ...quiet, threads: threads + 1 });
+  run(handle, 'abort');
+  await finalized;
+  await turns(2);
+  return handle;
+}
+
+// Leaves 4 created and 2 finalized, one of these leaked; an open one with 5 items and one that is closing with 3;
+// 3 uses of a stale handle and 2 over-releases.
+async function leaveKnown() {
+  const stale = await createFinalized(0);
+  await createFinalized(2);
+  const open = create({ ...quiet, threads: 2 });
+  const closing = create({ ...quiet, threads: 2 });
+  for (let i = 0; i < 5; i++) run(open, 'call', i);
+  for (let i = 0; i < 3; i++) run(closing, 'call', i);
+  run(closing, 'abort');
+  for (let i = 0; i < 3; i++) run(stale, 'getContext');
+  const empty = create({ ...quiet, threads: 1 });
+  run(empty, 'release');
+  for (let i = 0; i < 2; i++) run(empty, 'release');
+}
+
+const cases = {
+  // Ends within the first second, so that only the write at exit can have counted all.
+  known: async (way) => {
+    if (way === 'sigterm') {
+      process.on('SIGTERM', () => leaveKnown().then(() => process.exit(0)));
+      process.kill(process.pid, 'SIGTERM');
+      await sleep(10000);
+    }
+    await leaveKnown();
+    if (way === 'exit') process.exit(0);
+    if (way === 'throw') throw new Error('thrown on purpose');
+  },
+
+  nothing: () => {},
+
+  // For some seconds there is a create, a delivery, a finalizer and an event every turn.
+  busy: async (seconds) => {
+    const end = Date.now() + seconds * 1000;
+    let count = 0;
+    for (; Date.now() < end; count++) {
+      const { handle, finalized } = createWatched({ ...quiet, threads: 1 });
+      run(handle, 'call', 1);
+      run(handle, 'abort');
+      await finalized;
+      run(handle, 'release');
+      await turns(1);
+    }
+    log(count);
+    process.exit(0);
+  },
+
+  // Nothing is created, finalized or told of after the first second; only items are delivered. Prints what the file
+  // says of creates before and after.
+  deliveries: async () => {
+    const created = () => readFileSync(path, 'utf8').match(/^tsfn_guard_created_total{.*} (\d+)/m)[1];
+    const handle = create({ ...quiet, threads: 1 });
+    log(`created ${created()}`);
+    await sleep(1200);
+    log(`created ${created()}`);
+    run(handle, 'call', 1);
+    await turns(3);
+    log(`created ${created()}`);
+    process.exit(0);
+  },
+
+  // Somebody else has made a link where the file is made.
+  planted: (victim) => {
+    symlinkSync(victim, `${path}.${process.pid}.tmp`);
+    create({ ...quiet, threads: 1 });
+    process.once('exit', () => log(`left: ${existsSync(`${path}.${process.pid}.tmp`)}`));
+    process.exit(0);
+  },
+
+  // The file keeps its place when the program changes its directory.
+  elsewhere: async () => {
+    process.chdir('/');
+    create({ ...quiet, threads: 1 });
+    process.exit(0);
+  },
+};
+
+main(cases);
