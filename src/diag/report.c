@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/probes.h"
 #include "base/text.h"
 #include "diag/catalogue.h"
 #include "diag/log.h"
@@ -360,6 +361,7 @@ static void punish(enum tg_action action) {
 
 static void report(struct facts *facts) {
   const struct tg_event *event = facts->event;
+  tg_probe_misuse(event->handle, (int)event->kind, event->answered ? (int)event->answer : -1, event->caller);
   enum tg_action action = tg_policy_action(event->kind);
   int saved = errno, cancellation;
   /* write(2) is a cancellation point, and the lock is held. */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/probes.h"
 #include "guard/told.h"
 
 bool tg_guard_open(struct tg_guard *guard, const struct tg_runtime *runtime, const struct tg_host *host,
@@ -92,8 +93,19 @@ static void begin(struct use *use, struct tg_guard *guard, napi_threadsafe_funct
   }
 }
 
+/* For probes: 0 where the handle is not valid. */
+static size_t queue_length(const struct use *use) {
+  return use->verdict == TG_HANDLE_VALID ? use->function->queue.length : 0;
+}
+
+static size_t thread_count(const struct use *use) {
+  return use->verdict == TG_HANDLE_VALID ? use->function->thread_count : 0;
+}
+
 /* Lets go of the function and gives `answer` back. */
 static napi_status end(struct use *use, napi_status answer) {
+  if (use->operation == &call_operation) tg_probe_call(use->handle, answer, queue_length(use));
+  if (use->operation == &release_operation) tg_probe_release(use->handle, answer, thread_count(use));
   if (use->function != NULL) {
     if (use->verdict == TG_HANDLE_VALID) tg_function_leave(use->guard, use->function);
     tg_lock_release(&use->function->lock, TG_RANK_FUNCTION);
@@ -211,6 +223,7 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
   }
   const struct tg_observer *observer = observer_of(guard);
   if (observer != NULL && observer->created != NULL) observer->created(function, caller);
+  tg_probe_create(handle, arguments->max_queue_size, arguments->initial_thread_count, function->name);
   *result = handle;
   return napi_ok;
 }

@@ -4,11 +4,16 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/probes.h"
 #include "guard/guard.h"
 
 /* Until the finalizer is over. */
 static struct tg_guard *guard_of(const struct tg_function *function) {
   return function->environment->guard;
+}
+
+static napi_threadsafe_function handle_of(const struct tg_function *function) {
+  return tg_table_handle(&guard_of(function)->table, function);
 }
 
 static void lock(struct tg_function *function) {
@@ -67,7 +72,7 @@ void tg_function_view(const struct tg_function *function, struct tg_view *view) 
 static void describe(const struct tg_function *function, enum tg_event_kind kind, uint64_t quantity,
                      struct tg_event *event) {
   *event = (struct tg_event){.kind = kind,
-                             .handle = tg_table_handle(&guard_of(function)->table, function),
+                             .handle = handle_of(function),
                              .caller = (const void *)function->call_js_cb,
                              .known = true,
                              .quantity = quantity};
@@ -276,6 +281,7 @@ void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, v
   if (observed) describe(function, TG_EVENT_NONE, 0, &event);
   bool was_open = function->state == TG_OPEN;
   void *item = tg_queue_pop(&function->queue, guard->host);
+  tg_probe_dispatch(handle_of(function), function->queue.length);
   after_pop(function);
   if (function->sleepers != 0) tg_gate_wake_one(&function->room);
   bool crowded = note_crowd(function, was_open, &crowd);
@@ -329,6 +335,7 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   function->doorbell_held = false;
   struct tg_queue rest = function->queue;
   function->queue = (struct tg_queue){0};
+  tg_probe_finalize(handle_of(function), rest.length);
   unlock(function);
 
   if (observer != NULL && observer->finalizing != NULL) observer->finalizing(function);

@@ -95,7 +95,8 @@ enum tg_verdict tg_table_find(struct tg_table *table, napi_threadsafe_function h
 
 /* The handle that the slot has now, and its number: unique for ever in this table. The slot's lock is held,
  * or its generation cannot change. */
-napi_threadsafe_function tg_table_handle(const struct tg_table *table, const struct tg_function *slot);
+__attribute__((pure)) napi_threadsafe_function tg_table_handle(const struct tg_table *table,
+                                                               const struct tg_function *slot);
 uint64_t tg_table_number(const struct tg_table *table, const struct tg_function *slot);
 
 /* The number of a value that is or was a handle. */

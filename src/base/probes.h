@@ -1,0 +1,50 @@
+/* Probes for bpftrace, perf and SystemTap (USDT, provider tsfn_guard): a nop each until somebody attaches.
+ *
+ * Without TSFN_GUARD_PROBES they are nothing: arguments have no side effects, so the compiler drops them too
+ * (bats/probes.bats compares the object code). Each call is a line of its own, for that test. What the arguments
+ * mean stays; docs/diagnostics.md has them. Any thread, locks held or not. */
+#ifndef TG_BASE_PROBES_H
+#define TG_BASE_PROBES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef TSFN_GUARD_PROBES
+#include <sys/sdt.h>
+#else
+#define STAP_PROBE2(provider, name, a, b) ((void)(a), (void)(b))
+#define STAP_PROBE3(provider, name, a, b, c) ((void)(a), (void)(b), (void)(c))
+#define STAP_PROBE4(provider, name, a, b, c, d) ((void)(a), (void)(b), (void)(c), (void)(d))
+#endif
+
+/* A thread-safe function was created. */
+static inline void tg_probe_create(const void *handle, size_t max_queue_size, size_t thread_count,
+                                   const char *name) {
+  STAP_PROBE4(tsfn_guard, create, handle, max_queue_size, thread_count, name);
+}
+
+/* A call is about to answer `status`, a napi_status, as is a release. */
+static inline void tg_probe_call(const void *handle, int status, size_t queue_length) {
+  STAP_PROBE3(tsfn_guard, call, handle, status, queue_length);
+}
+
+static inline void tg_probe_release(const void *handle, int status, size_t thread_count) {
+  STAP_PROBE3(tsfn_guard, release, handle, status, thread_count);
+}
+
+/* An item was taken, and so many are left; its callback comes next. */
+static inline void tg_probe_dispatch(const void *handle, size_t queue_length) {
+  STAP_PROBE2(tsfn_guard, dispatch, handle, queue_length);
+}
+
+/* The finalizer begins; so many items are given to call_js_cb with a NULL env first. */
+static inline void tg_probe_finalize(const void *handle, size_t queue_length) {
+  STAP_PROBE2(tsfn_guard, finalize, handle, queue_length);
+}
+
+/* An event, told or not: its kind (1 is TSG001), the status answered (-1: none) and the code that called. */
+static inline void tg_probe_misuse(const void *handle, int kind, int status, const void *caller) {
+  STAP_PROBE4(tsfn_guard, misuse, handle, kind, status, caller);
+}
+
+#endif
