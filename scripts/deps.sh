@@ -64,6 +64,7 @@ test_tools() {
   # Without these the fuzz tests are skipped.
   (apt_need spin:spin) || say "no spin here: the model will not be checked"
   (apt_need clang-14:clang-14 :libclang-rt-14-dev) || say "no clang-14 with libFuzzer here: the fuzz tests will be skipped"
+  (apt_need bpftrace:bpftrace) || say "no bpftrace here: whether probes fire will not be tested"
   have npm || apt_need node:nodejs npm:npm
 }
 
