@@ -111,7 +111,8 @@ static void *map(size_t size) {
  * for. */
 static void at_exit(void) {
   if (getpid() != armed_process) return;
-  if (options.summary != TG_SUMMARY_NEVER) tg_summary_note_exit();
+  /* With mode=diagnose it also tells what kept the process alive. */
+  if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE) tg_summary_note_exit();
   tg_turn_all_away(&tg_the_guard);
 }
 
@@ -279,7 +280,7 @@ static void open_diagnostics(struct tg_host *host) {
                                          .map = map,
                                          .changed = metrics ? tg_metrics_touch : NULL,
                                          .worker_id = tg_node_worker_id,
-                                         .has_exception = tg_node_has_exception,
+                                         .has_exception = tg_node_was_left_exception,
                                          .is_javascript_forbidden = tg_node_is_javascript_forbidden};
   if (diagnose || metrics) host->observer = tg_trace_open(&trace);
   const struct tg_summary_options summary = {.format = options.format,
