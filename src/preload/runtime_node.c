@@ -25,6 +25,7 @@ static struct {
   napi_status (*is_exception_pending)(napi_env, bool *);
   napi_status (*get_and_clear_last_exception)(napi_env, napi_value *);
   napi_status (*get_uv_event_loop)(napi_env, struct uv_loop_s **);
+  napi_status (*throw_value)(napi_env, napi_value);
 } node;
 
 static struct tg_runtime runtime;
@@ -76,6 +77,7 @@ const char *tg_node_open(const struct tg_image *image) {
       {"napi_is_exception_pending", &node.is_exception_pending, true},
       {"napi_get_and_clear_last_exception", &node.get_and_clear_last_exception, true},
       {"napi_get_uv_event_loop", &node.get_uv_event_loop, true},
+      {"napi_throw", &node.throw_value, true},
   };
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
     if (!look_up(image, wanted[i].name, wanted[i].place) && !wanted[i].optional) return wanted[i].name;
@@ -203,4 +205,16 @@ bool tg_node_is_javascript_forbidden(napi_env env) {
   if (tg_node_has_exception(env)) return false;
   napi_status status = node.call_function(env, NULL, NULL, 0, NULL, NULL);
   return status == napi_cannot_run_js || status == napi_pending_exception;
+}
+
+/* An env that is being terminated has an exception too, and it is nobody's fault. Whether it is cannot be asked while
+ * one is pending, so it is taken off for that and put back, which a terminated env refuses: there it means nothing. */
+bool tg_node_was_left_exception(napi_env env) {
+  napi_value exception;
+  if (!tg_node_has_exception(env)) return false;
+  if (node.throw_value == NULL || node.get_and_clear_last_exception == NULL) return true;
+  if (node.get_and_clear_last_exception(env, &exception) != napi_ok) return true;
+  bool forbidden = tg_node_is_javascript_forbidden(env);
+  node.throw_value(env, exception);
+  return !forbidden;
 }

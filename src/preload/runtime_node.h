@@ -39,6 +39,9 @@ bool tg_node_version(char version[TG_RUNTIME_MAX]);
  * answer is -1 in workers. */
 int64_t tg_node_worker_id(napi_env env);
 bool tg_node_has_exception(napi_env env);
+
+/* Whether a callback has left one that is not the env's own end. Loop thread. */
+bool tg_node_was_left_exception(napi_env env);
 bool tg_node_is_javascript_forbidden(napi_env env);
 
 /* Only of the main thread's loop. */
