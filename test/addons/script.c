@@ -19,7 +19,8 @@
  *   start(thread, handle, operation, item, times, delay): without waiting, some milliseconds later.
  *   poll(thread): the answer to start, null while there is none.
  *   fuzz(seed, count, handle): gives garbage handles to every operation; "count x answer" for each answer.
- *   createAtTeardown(label): creates one in an env cleanup hook, and uses it there. */
+ *   createAtTeardown(label): creates one in an env cleanup hook, and uses it there.
+ *   runAtTeardown(handle, operations): does them on it in an env cleanup hook. */
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -137,7 +138,9 @@ static napi_status perform_once(const struct step *step, uintptr_t item, void **
   }
 }
 
-static struct outcome perform(const struct step *step) {
+/* Exported, so that the code which calls the seven has a name for those who look it up. */
+struct outcome perform(const struct step *step) __attribute__((noinline, visibility("default")));
+struct outcome perform(const struct step *step) {
   struct outcome outcome = {.context = &untouched};
   uint32_t times = step->times == 0 ? 1 : step->times;
   if (step->delay != 0) usleep(step->delay * 1000);
@@ -407,6 +410,7 @@ static size_t performer_count;
 
 static void *perform_steps(void *argument) {
   struct performer *performer = argument;
+  pthread_setname_np(pthread_self(), performer->name); /* only of up to 15 bytes */
   pthread_mutex_lock(&performer->lock);
   for (;;) {
     while (performer->state != BUSY) pthread_cond_wait(&performer->changed, &performer->lock);
@@ -559,6 +563,21 @@ static napi_value create_at_teardown(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+static void run_late(void *data) {
+  struct script *script = data;
+  perform_all(script->env, script, "teardown", script->drain_ops);
+}
+
+static napi_value run_at_teardown(napi_env env, napi_callback_info info) {
+  struct script *script = calloc(1, sizeof *script);
+  if (script == NULL) abort();
+  script->env = env;
+  script->handle = read_handle(env, argument(env, info, 0));
+  read_string(env, argument(env, info, 1), script->drain_ops, sizeof script->drain_ops);
+  MUST(env, napi_add_env_cleanup_hook(env, run_late, script));
+  return NULL;
+}
+
 NAPI_MODULE_INIT() {
   export_function(env, exports, "create", create);
   export_function(env, exports, "run", run);
@@ -567,5 +586,6 @@ NAPI_MODULE_INIT() {
   export_function(env, exports, "poll", poll_outcome);
   export_function(env, exports, "fuzz", fuzz);
   export_function(env, exports, "createAtTeardown", create_at_teardown);
+  export_function(env, exports, "runAtTeardown", run_at_teardown);
   return exports;
 }

@@ -1,0 +1,186 @@
+# Every kind of event, provoked in a fresh process each: what it says, field by field, with mode=diagnose and without.
+# test/programs/events.js holds both, what provokes an event and what it must say. TSG027 takes 2^28 creates at least:
+# test/unit/test_report.c.
+#
+# What is called fatal-avoided or hang-avoided dies or hangs natively, seen on every runtime and with the oracle
+# (test/helpers/oracle.c) in every run: on all of them, but that Node >= 24.14 keeps a function as long as counts are
+# out. There TSG001 to TSG006 are no misuse, so they are not told.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+
+setup_file() {
+  load ../helper
+  ADDON_SYMBOLS=$(nm "$TEST_ADDONS/script.node")
+  ADDON_BUILD_ID=$(readelf -n "$TEST_ADDONS/script.node" | sed -n 's/.*Build ID: //p')
+  export ADDON_SYMBOLS ADDON_BUILD_ID
+}
+
+# provoke MODE CODE [OPTION]: guarded; the log is in $LOGS/CODE.MODE, the facts beside it.
+provoke() {
+  local log=$BATS_FILE_TMPDIR/$2.$1
+  TSFN_GUARD_OPTIONS=mode=$1:format=json:summary=never:on.leak=log:on.info=log:log_path=$log${3:+:$3} \
+    guarded events.js provoke "$2" >"$log.facts"
+}
+
+# is_told CODE [OPTION]: as events.js says, in both modes.
+is_told() {
+  local mode log=$BATS_FILE_TMPDIR/$1
+  for mode in diagnose protect; do
+    run provoke $mode "$@"
+    assert_success
+  done
+  run native events.js check "$1" diagnose "$log.diagnose" "$log.diagnose.facts" protect "$log.protect" "$log.protect.facts"
+  assert_success
+}
+
+# dies_natively CODE: with the oracle, which makes every use of freed memory a certain fault.
+dies_natively() {
+  LD_PRELOAD=$TG_BUILD/helpers/liboracle.so run native events.js provoke "$1"
+  assert died "$status"
+}
+
+# answers_natively CODE ANSWER: and lives.
+answers_natively() {
+  LD_PRELOAD=$TG_BUILD/helpers/liboracle.so run --separate-stderr native events.js provoke "$1"
+  assert_success
+  assert_output --partial "\"answer\":\"$2\""
+}
+
+hangs_natively() {
+  TG_TIMEOUT=1.5 run native events.js provoke "$1"
+  assert_equal "$status" 124
+}
+
+# after_finalize CODE ANSWER: what Node >= 24.14 answers.
+after_finalize() {
+  is_told "$1"
+  if runtime_frees_closed; then
+    dies_natively "$1"
+  else
+    answers_natively "$1" "$2"
+  fi
+}
+
+@test "TSG001 call-after-finalize" {
+  after_finalize TSG001 closing
+}
+
+@test "TSG002 acquire-after-finalize" {
+  after_finalize TSG002 closing
+}
+
+@test "TSG003 release-after-finalize" {
+  after_finalize TSG003 ok
+}
+
+@test "TSG004 get-context-after-finalize" {
+  after_finalize TSG004 'ok mine'
+}
+
+@test "TSG005 ref-after-finalize" {
+  after_finalize TSG005 ok
+}
+
+@test "TSG006 unref-after-finalize" {
+  after_finalize TSG006 ok
+}
+
+@test "TSG007 stale-handle" {
+  is_told TSG007
+  dies_natively TSG007
+}
+
+@test "TSG008 never-a-handle" {
+  is_told TSG008
+  dies_natively TSG008
+}
+
+@test "TSG009 null-handle" {
+  is_told TSG009
+  dies_natively TSG009
+}
+
+@test "TSG010 null-result" {
+  is_told TSG010
+  dies_natively TSG010
+}
+
+@test "TSG011 release-after-closing" {
+  is_told TSG011
+  answers_natively TSG011 invalid_arg
+}
+
+@test "TSG012 over-release" {
+  is_told TSG012
+  answers_natively TSG012 invalid_arg
+}
+
+@test "TSG013 more-threads-than-counts" {
+  is_told TSG013
+  answers_natively TSG013 ok
+}
+
+@test "TSG014 call-without-count" {
+  is_told TSG014
+  answers_natively TSG014 ok
+}
+
+@test "TSG015 blocking-call-on-own-loop" {
+  is_told TSG015
+  hangs_natively TSG015
+}
+
+@test "TSG016 blocked-callers-at-close" {
+  is_told TSG016
+  hangs_natively TSG016
+}
+
+@test "TSG017 foreign-ref" {
+  is_told TSG017
+  answers_natively TSG017 ok
+}
+
+@test "TSG018 items-undelivered" {
+  is_told TSG018
+}
+
+@test "TSG019 never-released" {
+  is_told TSG019
+}
+
+@test "TSG020 keeps-alive" {
+  is_told TSG020
+}
+
+@test "TSG021 long-queue" {
+  is_told TSG021 queue_warn=3
+}
+
+@test "TSG022 slow-finalizer" {
+  is_told TSG022 finalize_warn_ms=20
+}
+
+@test "TSG023 pending-exception" {
+  is_told TSG023
+}
+
+@test "TSG024 javascript-forbidden" {
+  is_told TSG024
+}
+
+@test "TSG025 addon-pinned" {
+  is_told TSG025
+}
+
+# Below 8 GiB of address space there is no room for handles, but every Node starts in these.
+@test "TSG026 not-armed" {
+  ulimit -v 8000000
+  is_told TSG026
+}
+
+@test "the events of all these tests are as docs/event.schema.json says" {
+  run python3 "$TG_SOURCE/test/helpers/check_schema.py" "$TG_SOURCE/docs/event.schema.json" \
+    "$BATS_FILE_TMPDIR"/TSG*.{diagnose,protect}
+  assert_success
+}
