@@ -44,3 +44,9 @@ died() {
     *) return 1 ;;
   esac
 }
+
+# matches_schema LOG…: all lines of logs in JSON are as docs/event.schema.json says. Debian's python3 has the checker.
+matches_schema() {
+  run /usr/bin/python3 "$TG_SOURCE/test/helpers/check_schema.py" "$TG_SOURCE/docs/event.schema.json" "$@"
+  assert_success
+}
