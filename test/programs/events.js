@@ -10,7 +10,7 @@ const ADDON = `${fs.realpathSync(process.env.TEST_ADDONS)}/script.node`;
 
 // --- Provoking
 
-const quiet = { func: () => {}, finalize: 'silent' };
+const quiet = { func: () => {}, finalize: 'silent', label: 'mine' };
 
 const facts = { pid: process.pid, started: Date.now() };
 
@@ -161,7 +161,7 @@ function expectedEnv(worker, known, diagnose) {
 //   call: [function, mode, answer]; callback: without a call, the addon's function whose loop it was
 //   quantity: {what: how many}; worker: 0 is the main thread; addon: it is known, but no function
 //   handle: the fields that are not as those of a function that was just created; finalizing: it just is
-//   early: before main
+//   early: before main, where the thread has the program's name
 function expectedEvent(code, particular, mode, known) {
   const diagnose = mode === 'diagnose';
   const { kind, severity, call, callback, quantity, handle, worker = 0, early, finalizing } = particular;
@@ -181,7 +181,7 @@ function expectedEvent(code, particular, mode, known) {
     addon: call ?? callback ?? handle ?? particular.addon ? ADDON : null,
     seen: 1,
     suppressed: 0,
-    thread: { pid: known.pid, ...known.thread },
+    thread: { pid: known.pid, ...known.thread, ...(early ? { name: 'node' } : {}) },
   };
   if (early) event.detail = (value) => /^not armed in \/.+: needed .+, found .+; .+; it runs unguarded$/.test(value);
   if (quantity) event.quantity = quantity;
