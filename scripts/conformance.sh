@@ -8,12 +8,13 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-usage: scripts/conformance.sh [--suite NAME]… [--runtime NAME]… [--test GLOB]… [--runs N]
+usage: scripts/conformance.sh [--suite NAME]… [--runtime NAME]… [--test GLOB]… [--runs N] [--options TEXT]
 
   --suite NAME    node-18, node-20 or node-24: Node's own test/node-api, from Debian's source packages; without it all
   --runtime NAME  one that scripts/runtimes.sh lists; without it all of them
   --test GLOB     only the tests that match, as 'test_threadsafe_function/*'
   --runs N        how often each test runs natively and guarded (3)
+  --options TEXT  the guard's options, as mode=diagnose:on.warn=abort
 
 The sources are fetched to build/deps/conformance and built with cc and c++; $TG_LIB is the guard to test, without it
 build/release/libtsfnguard.so. A test that passes natively in all runs must pass guarded in all runs. Status: 1 when
@@ -104,7 +105,7 @@ run_once() {
   command=("$node" "${flags[@]}" "$file")
   # Globals that are newer than the suite are no leaks.
   environment+=(NODE_TEST_KNOWN_GLOBALS=0 "NODE_TEST_DIR=$SCRATCH")
-  [[ -z $library ]] || environment+=("LD_PRELOAD=$library" TSFN_GUARD_OPTIONS=require=1)
+  [[ -z $library ]] || environment+=("LD_PRELOAD=$library" "TSFN_GUARD_OPTIONS=require=1:$OPTIONS")
   env "${environment[@]}" timeout -k 5 $SECONDS_PER_TEST "${command[@]}" >"$OUTPUT" 2>&1 </dev/null || status=$?
   if ((status == 0)) && grep -q '^1\.\.0 # Skipped' "$OUTPUT"; then
     sed -n 's/^1\.\.0 # Skipped: /skip /p' "$OUTPUT" | head -n 1
@@ -167,7 +168,7 @@ matches() {
 }
 
 suites=() runtimes=() patterns=()
-RUNS=3
+RUNS=3 OPTIONS=''
 while (($#)); do
   [[ $1 != -h && $1 != --help ]] || { usage && exit 0; }
   (($# > 1)) || die "the arguments that --help lists" "$1" "correct them" 2
@@ -176,6 +177,7 @@ while (($#)); do
     --runtime) runtimes+=("$2") ;;
     --test) patterns+=("$2") ;;
     --runs) RUNS=$2 ;;
+    --options) OPTIONS=$2 ;;
     *) die "the arguments that --help lists" "$1" "correct them" 2 ;;
   esac
   shift 2

@@ -32,6 +32,16 @@ setup() {
   assert_line --regexp '^[1-9][0-9]* passed, 0 failed, 0 skipped$'
 }
 
+# Functions that are left to the end of the env are a leak or info: told, but no fault. Three tests leave an exception
+# pending, as that is what they are about.
+@test "they pass with mode=diagnose too, where a fault would abort them" {
+  conformance node-18 "${RUNTIMES[@]}" --test 'test_threadsafe_function/*' --test 'test_worker_terminate*/*' \
+    --test 'test_cleanup_hook/*' --test 'test_instance_data/*' \
+    --options mode=diagnose:on.fatal-avoided=abort:on.hang-avoided=abort:on.warn=abort:on.TSG023=log
+  assert_success
+  assert_line --regexp '^[1-9][0-9]* passed, 0 failed, 0 skipped$'
+}
+
 @test "the tests that came with Node's own fix pass guarded where natively they abort" {
   [[ "${RUNTIMES[*]}" == *node-18*node-26* ]] || skip 'node-18 and node-26 were not both fetched'
   conformance node-24 "${RUNTIMES[@]}" --test 'test_threadsafe_function_*/*'
