@@ -54,7 +54,7 @@ size_t tg_utf8_length(const char *text) {
   if (lead < 0x80) return 1;
   if (lead < 0xc2 || lead > 0xf4) return 0;
   size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  if (lead == 0xe0) least = 0xa0;
+  if (lead == 0xc2 || lead == 0xe0) least = 0xa0;
   if (lead == 0xed) most = 0x9f;
   if (lead == 0xf0) least = 0x90;
   if (lead == 0xf4) most = 0x8f;

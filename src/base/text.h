@@ -31,7 +31,8 @@ enum { TG_DIGITS_MAX = 20 };
 /* The decimal digits of a number, and how many they are; no NUL. */
 size_t tg_format_number(uint64_t number, char digits[TG_DIGITS_MAX]);
 
-/* The length of the well-formed UTF-8 sequence at `bytes`, which end with a NUL; 0: there is none. */
+/* The length of the well-formed UTF-8 sequence at `bytes`, which end with a NUL; 0: there is none, or it is one of the
+ * control characters from U+0080 on, of which U+009B steers terminals as ESC [ does. */
 size_t tg_utf8_length(const char *bytes);
 
 /* Copies a string, cut to `size` with its NUL. */
