@@ -1,0 +1,435 @@
+# How events are told: forms, files, rate, suppressions, actions. On a fake runtime (test/helpers/told) and an "addon"
+# that gives each of six functions a value that never was a handle: six call sites, one event of each for every run of
+# its probe.
+
+load helper
+load fake
+
+LAZY=$HELPERS/libcalls-lazy.so
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return
+}
+
+# tell OPTIONS [TIMES] [ADDON]: runs the probe so often, without a summary unless that is an option; stderr is in
+# $stderr, and the status in $status.
+tell() {
+  local arguments=() i
+  for ((i = 0; i < ${2:-1}; i++)); do arguments+=(lazy "${3:-$LAZY}"); done
+  TSFN_GUARD_OPTIONS=summary=never:$1 run --separate-stderr preloaded "$HELPERS/told" "${arguments[@]}"
+}
+
+# normalized TEXT: without what differs from run to run and from build to build.
+normalized() {
+  sed -E 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z/TIME/; s/\b(tsfn-guard\[|pid |tid )[0-9]+/\1N/g
+    s/0x[0-9a-f]+/0xN/g; s/build_id [0-9a-f]{40}/build_id ID/; s#(: |file |from | )/[^ ,]*/#\1DIR/#g' <<<"$1"
+}
+
+# each FILTER [LOG]: what jq says of each line.
+each() {
+  jq -rc "$1" "${2:-log}"
+}
+
+lines() {
+  grep -c '' "$1"
+}
+
+# ---- The text form ----
+
+@test "text: a report" {
+  tell ''
+  assert_success
+  run normalized "$(sed -n 1,9p <<<"$stderr")"
+  assert_output - <<'END'
+tsfn-guard[N]: TSG008 never-a-handle (fatal-avoided): a value was used as a TSFN that never was one
+tsfn-guard[N]:   time: TIME
+tsfn-guard[N]:   without the guard it: would have used that address as an object
+tsfn-guard[N]:   the guard: refused it
+tsfn-guard[N]:   addon: DIR/libcalls-lazy.so
+tsfn-guard[N]:   seen: 1
+tsfn-guard[N]:   call: function napi_get_threadsafe_function_context, func 0xN, answered napi_invalid_arg
+tsfn-guard[N]:   caller: file DIR/libcalls-lazy.so, offset 0xN, build_id ID
+tsfn-guard[N]:   thread: pid N, tid N, name told
+END
+  assert_equal "${#stderr_lines[@]}" 54
+}
+
+@test "text: mode=diagnose adds the symbol and the stack" {
+  tell mode=diagnose
+  assert_success
+  run normalized "$stderr"
+  assert_line --index 7 "tsfn-guard[N]:   caller: file DIR/libcalls-lazy.so, offset 0xN, symbol $(symbol), build_id ID"
+  assert_line --index 9 'tsfn-guard[N]:   stack:'
+  assert_line --index 10 'tsfn-guard[N]:     #0 DIR/libcalls-lazy.so+0xN'
+  assert_line --index 11 --regexp '#1 DIR/told\+0xN$'
+}
+
+# The return address of the probe's first call, as a symbol.
+symbol() {
+  grep -Eo 'symbol probe\+[0-9]+' <<<"$stderr" | sed -n '1s/symbol //p'
+}
+
+@test "text: all that is written begins with our name" {
+  tell mode=diagnose:summary=always 3
+  assert_success
+  refute [ "$(grep -cv "^tsfn-guard\[[0-9]*\]: " <<<"$stderr")" -gt 0 ]
+}
+
+# ---- The JSON form ----
+
+@test "json: one line an event, as the schema says, with what there is to say" {
+  tell format=json:log_path=log
+  assert_success
+  assert_equal "$stderr" ''
+  assert_equal "$(lines log)" 6
+  matches_schema log
+  assert_equal "$(each '[.code, .kind, .severity, .seen, .suppressed, .runtime] | join(" ")' | uniq)" \
+    'TSG008 never-a-handle fatal-avoided 1 0 '
+  assert_equal "$(each .call.function | sed 's/napi_//')" "$(printf '%s\n' get_threadsafe_function_context \
+    call_threadsafe_function acquire_threadsafe_function release_threadsafe_function ref_threadsafe_function \
+    unref_threadsafe_function)"
+  assert_equal "$(each .call.mode)" $'null\nnapi_tsfn_nonblocking\nnull\nnapi_tsfn_release\nnull\nnull'
+  assert_equal "$(each '[.call.answered, .caller.file, .addon, .thread.name] | join(" ")' | uniq)" \
+    "napi_invalid_arg $LAZY $LAZY told"
+  assert_equal "$(each .caller.build_id | uniq)" "$(readelf -n "$LAZY" | sed -n 's/.*Build ID: //p')"
+}
+
+# Every byte of a path but NUL and /, in directories so deep that only their end is kept, and so that escaping doubles it.
+@test "json: odd and long paths are cut and escaped, and a line has 4096 bytes at most" {
+  local odd directory=$BATS_TEST_TMPDIR quotes
+  odd=$'new\nline tab\t quote" back\\slash esc\e[2J del\x7f \xff\xc3( \xed\xa0\x80 ü'
+  quotes=$(printf '"%.0s' {1..200})
+  mkdir -p "$odd" && cp "$LAZY" "$odd/addon.so"
+  tell mode=diagnose:format=json:log_path=log 1 "$PWD/$odd/addon.so"
+  assert_success
+  assert_equal "$(lines log)" 6
+  matches_schema log
+  assert_equal "$(each .caller.file | uniq)" \
+    "$PWD/new?line tab? quote\" back\\slash esc?[2J del? ??( ??? ü/addon.so"
+  for _ in 1 2 3 4 5 6; do directory+=/$quotes; done
+  mkdir -p "$directory" && cp "$LAZY" "$directory/addon.so" && cp "$HELPERS/told" "$directory/told"
+  TSFN_GUARD_OPTIONS=summary=never:mode=diagnose:format=json:log_path=long preloaded "$directory/told" lazy "$directory/addon.so"
+  assert_equal "$(lines long)" 6
+  matches_schema long
+  assert [ "$(wc -L <long)" -lt 4096 ]
+  assert_equal "$(each .truncated long | uniq)" true
+  assert_equal "$(each '.caller.file | length' long | uniq)" 383
+  assert_equal "$(each '.addon[-9:]' long | uniq)" /addon.so
+  TSFN_GUARD_OPTIONS=summary=never:mode=diagnose:log_path=text preloaded "$directory/told" lazy "$directory/addon.so"
+  assert_equal "$(grep -c 'TSG008' text)" 6
+  refute [ "$(grep -cv "^tsfn-guard\[[0-9]*\]: " text)" -gt 0 ]
+}
+
+# ---- Where it goes ----
+
+@test "log_path: a file is made for its owner only, whatever the umask, and appended to" {
+  umask 000
+  tell format=json:log_path=log
+  assert_success
+  assert_equal "$(stat -c %a log)" 600
+  assert_equal "$stderr" ''
+  tell format=json:log_path=log
+  assert_equal "$(lines log)" 12
+}
+
+@test "log_path: %p is the process, %% a percent sign" {
+  tell format=json:log_path=log.%p.100%%
+  assert_success
+  files=(log.*)
+  assert_equal "${#files[@]}" 1
+  assert_equal "${files[0]}" "log.$(each .thread.pid "${files[0]}" | uniq).100%"
+}
+
+# unusable PATH WHY: one line says why, and the reports are on stderr.
+unusable() {
+  tell "format=json:log_path='$1'" 2
+  assert_success
+  assert_equal "$(normalized "${stderr_lines[0]}")" "tsfn-guard[N]: log_path: needed $2; stderr is used instead"
+  assert_equal "$(grep -c '"TSG008"' <<<"$stderr")" 12
+  assert_equal "${#stderr_lines[@]}" 13
+}
+
+@test "log_path: what cannot be opened is one line, and stderr is used" {
+  local needed='a file that can be opened for appending, found'
+  mkdir directory
+  echo precious >target
+  ln -s target link
+  ln -s nowhere dangling
+  unusable link "$needed link: it is a symbolic link, which is not followed"
+  unusable dangling "$needed dangling: it is a symbolic link, which is not followed"
+  unusable directory "$needed directory: Is a directory"
+  unusable no/log "$needed no/log: No such file or directory"
+  mkfifo pipe
+  unusable pipe "$needed pipe: No such device or address" # nobody reads, and we do not wait for them
+  assert_equal "$(<target)" precious
+  refute [ -e nowhere ]
+}
+
+@test "log_path: a directory that may not be written to is one line, and stderr is used" {
+  local as=()
+  mkdir locked
+  chmod 555 locked
+  if ((EUID == 0)); then
+    chmod -R a+rX "$BATS_TEST_TMPDIR"
+    as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+    "${as[@]}" test -r "$TG_LIB" -a -x "$HELPERS/told" || skip "user 65534 may not read $TG_BUILD"
+  fi
+  TSFN_GUARD_OPTIONS=summary=never:log_path=/proc/self/cwd/locked/log LD_PRELOAD=$TG_LIB run --separate-stderr \
+    "${as[@]}" "$HELPERS/told" lazy "$LAZY"
+  assert_success
+  assert_line --partial 'call: guard'
+  run normalized "$stderr"
+  assert_line --index 0 --regexp 'opened for appending, found .*/log: Permission denied; stderr is used instead$'
+  assert_equal "$(grep -c 'TSG008' <<<"$stderr")" 6
+}
+
+@test "log_path: fd:N writes to a descriptor that the program was given" {
+  TSFN_GUARD_OPTIONS=summary=never:format=json:log_path=fd:7 run --separate-stderr preloaded "$HELPERS/told" lazy "$LAZY" 7>log
+  assert_success
+  assert_equal "$stderr" ''
+  assert_equal "$(lines log)" 6
+}
+
+@test "log_path: a descriptor that is not open, or none, is one line, and stderr is used" {
+  local path
+  for path in fd:7 fd: fd:x fd:-1 fd:99999999999; do
+    unusable "$path" "a descriptor that is open, found $path"
+  done
+}
+
+@test "log_path: several processes write to one log, and no line is torn" {
+  local i
+  for i in {1..6}; do
+    (tell format=json:rate=0:log_path=log 50) 3>&- &
+  done
+  wait
+  assert_equal "$(lines log)" 1800
+  matches_schema log
+  assert_equal "$(each .thread.pid | sort | uniq -c | awk '{print $1}' | uniq)" 300
+}
+
+# ---- How often ----
+
+@test "rate: the first N of each site, then each whose number is a power of two" {
+  tell format=json:log_path=log 10
+  assert_success
+  assert_equal "$(each 'select(.call.mode == "napi_tsfn_release") | [.seen, .suppressed] | join(" ")')" \
+    $'1 0\n2 0\n4 1\n8 4'
+  assert_equal "$(lines log)" 24
+  tell format=json:rate=3:log_path=three 10
+  assert_equal "$(each 'select(.call.mode == "napi_tsfn_release") | [.seen, .suppressed] | join(" ")' three)" \
+    $'1 0\n2 0\n3 0\n4 0\n8 3'
+  tell format=json:rate=0:log_path=all 10
+  assert_equal "$(lines all)" 60
+  assert_equal "$(each .suppressed all | sort -u)" 0
+}
+
+@test "rate: in text, what comes after the first N is one line" {
+  tell rate=2 4
+  assert_success
+  assert_equal "$(grep -c 'TSG008' <<<"$stderr")" 18
+  assert_equal "$(grep -c '  thread: ' <<<"$stderr")" 12
+  assert_equal "$(normalized "$(tail -n 1 <<<"$stderr")")" \
+    "tsfn-guard[N]: TSG008 never-a-handle (fatal-avoided): a value was used as a TSFN that never was one; seen 4 times from DIR/libcalls-lazy.so"
+}
+
+# ---- Suppressions ----
+
+# suppresses LINE…: a file of these lines silences all.
+suppresses() {
+  printf '%s\n' "$@" >suppressions
+  tell suppressions=suppressions
+  assert_success
+  assert_equal "$stderr" ''
+}
+
+# does_not_suppress LINE…: it does not, and nothing is wrong with it.
+does_not_suppress() {
+  printf '%s\n' "$@" >suppressions
+  tell suppressions=suppressions
+  assert_success
+  assert_equal "$(grep -c '' <<<"$stderr")" 54
+}
+
+@test "suppressions: by code, name, severity and all; by path and by base name" {
+  local kind
+  for kind in TSG008 never-a-handle fatal-avoided '*'; do
+    suppresses "$kind:libcalls-lazy.so"
+    suppresses "$kind:*calls*"
+    does_not_suppress "$kind:libcalls-now.so"
+  done
+  for kind in TSG007 stale-handle hang-avoided warn; do does_not_suppress "$kind:*"; done
+  suppresses "*:$LAZY"
+  suppresses "*:/*/libcalls-????.so"
+  suppresses '*:lib*l*-*.so'
+  does_not_suppress '*:libcalls-lazy.s'
+  does_not_suppress '*:libcalls-???.so'
+  does_not_suppress '*:/libcalls-lazy.so'
+}
+
+@test "suppressions: comments, empty lines, spaces and CRLF are passed over; one of many lines is enough" {
+  suppresses '# all of it' '' '   ' $'TSG007:*\r' 'warn:*' $'TSG008:libcalls-lazy.so  \r'
+}
+
+@test "suppressions: what is not understood is one line with its number, and the rest counts" {
+  printf '%s\n' '# first' 'TSG999:*' 'TSG008' ':x' 'warn' "*:$(printf 'x%.0s' {1..128})" 'TSG008:*' >suppressions
+  tell suppressions=suppressions
+  assert_success
+  run normalized "$stderr"
+  assert_output - <<END
+tsfn-guard[N]: suppressions: suppressions:2: needed kind:addon-glob with a kind of help=1, a severity or *, found TSG999:*; the line is ignored
+tsfn-guard[N]: suppressions: suppressions:3: needed kind:addon-glob with a pattern of 1 to 127 bytes, found TSG008; the line is ignored
+tsfn-guard[N]: suppressions: suppressions:4: needed kind:addon-glob with a kind of help=1, a severity or *, found :x; the line is ignored
+tsfn-guard[N]: suppressions: suppressions:5: needed kind:addon-glob with a pattern of 1 to 127 bytes, found warn; the line is ignored
+tsfn-guard[N]: suppressions: suppressions:6: needed kind:addon-glob with a pattern of 1 to 127 bytes, found *:$(printf 'x%.0s' {1..128}); the line is ignored
+END
+}
+
+@test "suppressions: a file that cannot be read, or is too large, is one line" {
+  mkdir directory
+  head -c 20000 /dev/zero | tr '\0' '#' >large
+  for case in 'absent needed a file that can be read, found No such file or directory' \
+    'directory needed a file that can be read, found Is a directory' \
+    'large needed a file of less than 16 KiB, found a larger one'; do
+    tell "suppressions=${case%% *}"
+    assert_success
+    assert_equal "$(normalized "${stderr_lines[0]}")" \
+      "tsfn-guard[N]: suppressions: ${case%% *}: ${case#* }; nothing is suppressed"
+    assert_equal "${#stderr_lines[@]}" 55
+  done
+}
+
+# ---- What is done ----
+
+@test "on.EVENT=ignore: by code, name and severity; the kind's counts before its severity's" {
+  local word
+  for word in TSG008 never-a-handle fatal-avoided; do
+    tell on.$word=ignore
+    assert_success
+    assert_equal "$stderr" ''
+  done
+  tell on.fatal-avoided=ignore:on.TSG008=log
+  assert_equal "${#stderr_lines[@]}" 54
+  tell on.TSG007=ignore:on.warn=ignore
+  assert_equal "${#stderr_lines[@]}" 54
+}
+
+@test "on.EVENT=abort: the first event is told, and the process aborts" {
+  tell on.never-a-handle=abort:format=json:log_path=log
+  assert_equal "$status" 134
+  assert_equal "$(lines log)" 1
+}
+
+@test "on.EVENT=abort: not where it is suppressed" {
+  echo 'TSG008:*' >suppressions
+  tell on.never-a-handle=abort:suppressions=suppressions
+  assert_success
+  assert_equal "$stderr" ''
+}
+
+@test "on.EVENT=stop: the process stops after each, and goes on with SIGCONT" {
+  local pid stops=0 state=''
+  TSFN_GUARD_OPTIONS=summary=never:on.TSG008=stop:format=json:log_path=log LD_PRELOAD=$TG_LIB "$HELPERS/told" lazy "$LAZY" >out 3>&- &
+  pid=$!
+  for _ in {1..2000}; do
+    state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null) || break
+    [[ -n $state && $state != Z ]] || break
+    if [[ $state == T ]]; then
+      stops=$((stops + 1))
+      assert_equal "$(lines log)" "$stops"
+      kill -CONT "$pid"
+    fi
+    sleep 0.005
+  done
+  wait "$pid"
+  assert_equal "$stops" 6
+  assert_equal "$(tail -n 1 out)" 'unref: guard'
+}
+
+@test "exitcode: where something worse than a leak was told, that was not ignored or suppressed" {
+  echo 'TSG008:*' >suppressions
+  tell exitcode=77
+  assert_equal "$status" 77
+  assert_line 'unref: guard' # main has returned, and its output is flushed
+  tell exitcode=77:suppressions=suppressions
+  assert_success
+  tell exitcode=77:on.TSG008=ignore
+  assert_success
+  tell exitcode=77:mode=off
+  assert_success
+  tell exitcode=77:rate=1:log_path=log
+  assert_equal "$status" 77
+}
+
+# ---- The summary (more in runtime/summary.bats) ----
+
+@test "summary: events by kind and addon, and where the log lies" {
+  echo 'TSG008:libcalls-now.so' >suppressions
+  TSFN_GUARD_OPTIONS=summary=errors:rate=1:suppressions=suppressions:log_path=log preloaded "$HELPERS/told" \
+    lazy "$LAZY" lazy "$LAZY" lazy "$LAZY" now "$HELPERS/libcalls-now.so"
+  run normalized "$(grep -A 99 ' summary: ' log)"
+  assert_output - <<'END'
+tsfn-guard[N]: summary: TSG008 never-a-handle (fatal-avoided): 18 seen, 6 not told, action log, addon DIR/libcalls-lazy.so
+tsfn-guard[N]: summary: TSG008 never-a-handle (fatal-avoided): 6 seen, 6 not told, action suppressed, addon DIR/libcalls-now.so
+tsfn-guard[N]: summary
+tsfn-guard[N]:   process: guard 0.1.0, events 24, live 0, leaked 0, in_use 0, log log
+END
+}
+
+@test "summary: errors, always and never" {
+  local option
+  echo 'TSG008:*' >suppressions
+  for option in summary=errors summary=always; do
+    tell $option
+    assert_equal "$(grep -c ' summary$' <<<"$stderr")" 1
+  done
+  tell summary=never
+  refute [ "$(grep -c ' summary$' <<<"$stderr")" -gt 0 ]
+  for option in suppressions=suppressions on.TSG008=ignore mode=off; do
+    tell summary=errors:$option
+    assert_equal "$stderr" ''
+  done
+  tell summary=always:on.TSG008=ignore
+  assert_equal "$(normalized "$stderr" | grep -c ' 6 seen, 6 not told, action ignore, addon ')" 1
+}
+
+# ---- Not armed ----
+
+@test "a program that cannot be guarded is an event too" {
+  TSFN_GUARD_OPTIONS=format=json:log_path=log run --separate-stderr preloaded "$HELPERS/lacks-napi_get_undefined"
+  assert_success
+  assert_equal "$stderr" ''
+  matches_schema log
+  assert_equal "$(each '[.code, .severity, .addon, .detail] | join(" ")')" \
+    "TSG026 warn  not armed in $HELPERS/lacks-napi_get_undefined: needed the functions that Node-API version 4 and newer has, found no napi_get_undefined; use an unmodified Node.js 12.22 or newer; it runs unguarded"
+  TSFN_GUARD_OPTIONS=on.not-armed=abort run preloaded "$HELPERS/lacks-napi_get_undefined"
+  assert_equal "$status" 134
+  TSFN_GUARD_OPTIONS=on.TSG026=ignore run --separate-stderr preloaded "$HELPERS/lacks-napi_get_undefined"
+  assert_success
+  assert_equal "$stderr" ''
+}
+
+# ---- AT_SECURE ----
+
+# The loader ignores a preloaded path in a set-user-ID program, so here the program is linked with the library.
+@test "a set-user-ID program ignores the environment" {
+  ((EUID == 0)) || skip 'only root can make a program that belongs to another user'
+  local directory
+  directory=$(mktemp -d /tmp/tsfn-guard.XXXXXX)
+  chmod 755 "$directory"
+  cp "$TG_LIB" "$directory/"
+  cc -rdynamic -o "$directory/told" -DFAKE_NODE_METADATA -isystem "$NODE_API_HEADERS" \
+    "$TG_SOURCE/test/helpers/program.c" "$TG_SOURCE/test/helpers/fake_node.c" -Wl,--no-as-needed \
+    "$directory/libtsfnguard.so" "-Wl,-rpath,$directory"
+  TSFN_GUARD_OPTIONS=verbosity=1 run --separate-stderr "$directory/told"
+  local plain_status=$status plain_stderr=$stderr
+  chown 65534 "$directory/told"
+  chmod 4755 "$directory/told"
+  TSFN_GUARD_OPTIONS=verbosity=1:log_path=$directory/log run --separate-stderr "$directory/told"
+  rm -rf "$directory"
+  assert_equal "$plain_status" 0
+  [[ $plain_stderr == *' armed: '* ]] || fail "without the bit: $plain_stderr"
+  assert_success
+  assert_output main
+  assert_equal "$stderr" ''
+}
