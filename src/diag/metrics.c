@@ -312,7 +312,7 @@ static bool make_absolute(const char *expanded) {
 
 static void name_temporary(void) {
   size_t length = strlen(path);
-  memcpy(temporary, path, length);
+  tg_copy_string(temporary, sizeof temporary, path);
   temporary[length++] = '.';
   length += tg_format_number((uint64_t)process, temporary + length);
   tg_copy_string(temporary + length, sizeof temporary - length, ".tmp");
