@@ -1,0 +1,207 @@
+# The summary at the end of a process, however it ends; the dump on a signal; and what children see of the guard.
+#
+# SIGKILL, and a signal without a handler, leave no time for a summary.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+
+setup() {
+  LOG=$BATS_TEST_TMPDIR/log
+  ADDON=$(readlink -f "$TEST_ADDONS")/script.node
+}
+
+# ends STATUS OPTIONS CASE…: the log is of this run alone.
+ends() {
+  rm -f "$LOG"
+  TSFN_GUARD_OPTIONS=format=json:log_path=$LOG:$2 run --separate-stderr guarded summary.js "${@:3}"
+  assert_equal "$status" "$1"
+}
+
+# said FILTER: what jq says of each line of the log.
+said() {
+  jq -rc "$1" "$LOG"
+}
+
+types() {
+  said .type | tr '\n' ' '
+}
+
+# is_summed_up LIVE LEAKED FINALIZED: by the lines after the events.
+is_summed_up() {
+  matches_schema "$LOG"
+  assert_equal "$(said 'select(.type == "tally" and .events.code == "TSG012") | .events |
+    [.kind, .severity, .addon, .action, .seen, .suppressed]')" \
+    "[\"over-release\",\"warn\",\"$ADDON\",\"log\",1,0]"
+  assert_equal "$(said 'select(.type == "summary") | .process |
+    [.runtime[:5], .live, .leaked, .in_use, .created, .finalized, .log, .read_with]')" \
+    "[\"node \",$1,$2,0,4,$3,\"$LOG\",\"jq .\"]"
+  assert_equal "$(jq -s 'map(select(.type == "tally").events.seen) | add' "$LOG")" \
+    "$(said 'select(.type == "summary").process.events')"
+}
+
+@test "process.exit(): what is alive and what leaked, by where it was created" {
+  ends 3 mode=diagnose exit
+  assert_output 'the end'
+  is_summed_up 2 1 2
+  assert_equal "$(said 'select(.type == "live" or .type == "leaked") | [.type, .alike, .handle.name, .handle.state,
+    .handle.finalized, .handle.counts, .handle.addon]' | sort)" "$(sort <<END
+["live",2,"alive","open",false,1,"$ADDON"]
+["leaked",1,"leaked","closed",true,1,"$ADDON"]
+END
+  )"
+  assert_equal "$(said 'select(.created_at != null and .type != "event") | .created_at[0]' | sed 's/+0x.*//' | uniq)" "$ADDON"
+}
+
+@test "the same by an uncaught exception, and by SIGTERM with a handler" {
+  ends 1 mode=diagnose exception
+  [[ $stderr == *'Error: the end'* ]] || fail "$stderr"
+  is_summed_up 2 1 2
+  ends 4 mode=diagnose handledSignal
+  is_summed_up 2 1 2
+}
+
+@test "the normal end: all are finalized, and those with counts out have leaked" {
+  ends 0 mode=diagnose normal
+  assert_output 'the end'
+  is_summed_up 0 3 4
+  assert_equal "$(said 'select(.type == "leaked") | [.alike, .handle.name]' | sort)" $'[1,"leaked"]\n[2,"alive"]'
+}
+
+@test "mode=protect: the same, less what it does not remember" {
+  ends 3 mode=protect exit
+  matches_schema "$LOG"
+  assert_equal "$(types)" 'event tally leaked live summary '
+  assert_equal "$(said 'select(.type == "summary").process | [.live, .leaked]')" '[2,1]'
+}
+
+@test "no summary after SIGKILL, a signal without a handler, an abort" {
+  ends 137 summary=always signal SIGKILL
+  assert_equal "$(types)" 'event '
+  ends 143 summary=always signal SIGTERM
+  assert_equal "$(types)" 'event '
+  ends 134 summary=always:on.TSG012=abort exit
+  assert_equal "$(types)" 'event '
+}
+
+@test "exitcode counts more than the program's own, and all that it wrote arrives" {
+  ends 77 exitcode=77 exit
+  assert_output 'the end'
+  ends 77 exitcode=77 normal
+  assert_output 'the end'
+  ends 3 exitcode=77:on.TSG012=ignore exit
+  ends 0 mode=diagnose:exitcode=77:on.TSG012=ignore normal # a leak is no error
+}
+
+@test "names that would break a line or steer a terminal are told without" {
+  ends 0 summary=never odd
+  matches_schema "$LOG"
+  assert_equal "$(said '[.handle.name, .thread.name] | join("|")')" 'a"b\c?d?[2J??�é|t"?\'
+}
+
+# wait_for TEXT FILE: 10 s at most.
+wait_for() {
+  local i
+  for ((i = 0; i < 1000; i++)); do
+    ! grep -q "$1" "$2" 2>/dev/null || return 0
+    sleep 0.01
+  done
+  fail "no $1 in $2: $(cat "$2")"
+}
+
+# begin OPTIONS CASE: in the background, until it says that it is ready; $! is the program itself.
+begin() {
+  TSFN_GUARD_OPTIONS=dump_signal=12:format=json:log_path=$LOG:$1 LD_PRELOAD=$TG_LIB \
+    "$TG_NODE" "$PROGRAMS/summary.js" "$2" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+  wait_for ready "$BATS_TEST_TMPDIR/out"
+}
+
+# alive: name, state, ref'd and counts of each function of a dump.
+alive() {
+  said 'select(.type == "function") | [.handle.name, .handle.state, .handle.referenced, .handle.counts]' | sort
+}
+
+@test "dump_signal: all live functions, and what keeps the process alive; it goes on" {
+  local pid
+  begin mode=diagnose idle
+  pid=$!
+  kill -USR2 "$pid"
+  wait_for '"dump"' "$LOG"
+  matches_schema "$LOG"
+  assert_equal "$(alive)" "$(printf '%s\n' '["closing","closed",true,1]' '["idle 1","open",true,1]' \
+    '["idle 2","open",true,1]' '["idle 3","open",false,1]')"
+  assert_equal "$(said 'select(.type == "dump").process | [.functions, .in_use, .keep_alive]')" '[4,0,2]'
+  kill -USR2 "$pid"
+  for _ in {1..500}; do [[ $(grep -c '"dump"' "$LOG") != 2 ]] || break; sleep 0.01; done
+  assert_equal "$(alive | sort | uniq -c | awk '{print $1}' | uniq)" 2
+  kill -TERM "$pid"
+  status=0
+  wait "$pid" || status=$?
+  assert_equal "$status" 4
+  assert_equal "$(<"$BATS_TEST_TMPDIR/err")" ''
+}
+
+@test "dump_signal while threads call: nothing is lost, and every line is whole" {
+  local pid sent=0
+  begin summary=never busy
+  pid=$!
+  for _ in {1..40}; do
+    kill -USR2 "$pid" 2>/dev/null || break
+    sent=$((sent + 1))
+    sleep 0.01
+  done
+  status=0
+  wait "$pid" || status=$?
+  assert_equal "$status" 0
+  assert_equal "$(tail -n 1 "$BATS_TEST_TMPDIR/out")" 'delivered 90000'
+  assert [ "$sent" -gt 5 ]
+  matches_schema "$LOG"
+  assert_equal "$(said 'select(.type == "dump").process | .functions + .in_use' | sort -u)" 1
+}
+
+@test "dump_signal: without it SIGUSR2 does what it does natively; one that cannot be handled is one line" {
+  TSFN_GUARD_OPTIONS=summary=always run guarded summary.js signal SIGUSR2
+  assert_equal "$status" 140
+  for number in 9 64; do
+    TSFN_GUARD_OPTIONS=dump_signal=$number:summary=never:on.TSG012=ignore run --separate-stderr guarded summary.js exit
+    if [[ $number == 9 ]]; then
+      [[ $stderr == *'dump_signal: needed a signal that can be handled, found 9: Invalid argument; no signal writes a dump' ]] ||
+        fail "$stderr"
+    else
+      assert_equal "$stderr" ''
+    fi
+  done
+}
+
+# environment PRELOAD OPTIONS: its lines, without the build's paths.
+environment() {
+  LD_PRELOAD=$1 TSFN_GUARD_OPTIONS=$2 run --separate-stderr timeout -k 5 "$TG_TIMEOUT" "$TG_NODE" "$PROGRAMS/summary.js" environment
+  assert_success
+  assert_equal "$stderr" ''
+  output=${output//"$TG_BUILD"\//}
+}
+
+# hides BEFORE AFTER: of an LD_PRELOAD, with the library's path for GUARD and that of another for OTHER.
+hides() {
+  local before=${1//GUARD/$TG_LIB}
+  environment "${before//OTHER/$TG_BUILD/helpers/libpointers.so}" propagate=0
+  local left=${2//OTHER/helpers/libpointers.so}
+  assert_output "$(printf '%s\n' "program: $left" 'program: none' "child: $left" 'child: none' "a node: status 0, says ''")"
+}
+
+@test "propagate=0: neither the program nor its children see the guard; other preloaded libraries stay" {
+  hides GUARD none
+  hides 'GUARD:OTHER' OTHER
+  hides 'OTHER GUARD' 'OTHER '
+  hides 'OTHER:GUARD:OTHER' OTHER:OTHER
+}
+
+@test "propagate=1, the default: children have it, and are quiet" {
+  environment "$TG_LIB" mode=diagnose
+  assert_output - <<'END'
+program: libtsfnguard.so
+program: mode=diagnose
+child: libtsfnguard.so
+child: mode=diagnose
+a node: status 0, says ''
+END
+}

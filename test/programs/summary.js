@@ -1,0 +1,88 @@
+// What the exit summary, the dump and the options around them are to tell of. The argument names the case.
+'use strict';
+const { spawnSync } = require('child_process');
+const { create, createWatched, run, runOn, start, finished, turns, log, main } = require('./script.js');
+
+const quiet = { func: () => {}, finalize: 'silent' };
+
+// One that was released too often and is gone, one that was finalized with a count out, two that are alive.
+async function leave() {
+  const released = createWatched(quiet);
+  run(released.handle, 'release');
+  run(released.handle, 'release');
+  const aborted = createWatched({ ...quiet, name: 'leaked', threads: 2 });
+  run(aborted.handle, 'abort');
+  await Promise.all([released.finalized, aborted.finalized]);
+  await turns(2);
+  return ['alive', 'alive'].map((name) => create({ ...quiet, name }));
+}
+
+main({
+  normal: async () => {
+    for (const handle of await leave()) run(handle, 'unref');
+    log('the end');
+  },
+
+  exit: async () => {
+    await leave();
+    console.log('the end');
+    process.exit(3);
+  },
+
+  exception: async () => {
+    await leave();
+    setImmediate(() => {
+      throw new Error('the end');
+    });
+  },
+
+  handledSignal: async () => {
+    await leave();
+    process.on('SIGTERM', () => process.exit(4));
+    process.kill(process.pid, 'SIGTERM');
+  },
+
+  signal: async (name) => {
+    await leave();
+    process.kill(process.pid, name);
+  },
+
+  // Lives until SIGTERM. Of the four functions one is closing, and keeps nothing alive.
+  idle: async () => {
+    const handles = [1, 2, 3].map((number) => create({ ...quiet, name: `idle ${number}` }));
+    run(handles[2], 'unref');
+    const closing = create({ ...quiet, name: 'closing', threads: 2, onFinalize: () => log('ready') });
+    run(closing, 'abort');
+    process.on('SIGTERM', () => process.exit(4));
+  },
+
+  // Threads call until all that they have is delivered.
+  busy: async () => {
+    let delivered = 0;
+    const names = ['first', 'second', 'third'];
+    const { handle, finalized } = createWatched({ ...quiet, func: () => delivered++, max: 20, threads: names.length });
+    for (const name of names) start(name, handle, 'callBlocking', 0, 30000);
+    log('ready');
+    for (const name of names) await finished(name);
+    for (const name of names) runOn(name, handle, 'release');
+    await finalized;
+    log(`delivered ${delivered}`);
+  },
+
+  // Names that would break a line, or steer a terminal.
+  odd: () => {
+    const handle = create({ ...quiet, name: 'a"b\\c\nd\u001b[2J\u009b\ud800é' });
+    run(handle, 'release');
+    runOn('t"\n\\', handle, 'release');
+    process.exit();
+  },
+
+  // What it and its children see of the guard.
+  environment: () => {
+    const script = 'printf "child: %s\\n" "${LD_PRELOAD-none}" "${TSFN_GUARD_OPTIONS-none}"';
+    for (const name of ['LD_PRELOAD', 'TSFN_GUARD_OPTIONS']) log(`program: ${process.env[name] ?? 'none'}`);
+    log(spawnSync('/bin/sh', ['-c', script], { encoding: 'utf8' }).stdout.trimEnd());
+    const { status, stderr } = spawnSync(process.execPath, ['-p', '1'], { encoding: 'utf8' });
+    log(`a node: status ${status}, says '${stderr.trimEnd()}'`);
+  },
+});
