@@ -100,11 +100,12 @@ static bool begin_group(struct tg_emitter *emitter, const char *name, const char
 
 void tg_emit_group(struct tg_emitter *emitter, const char *name) {
   emitter->in_group = begin_group(emitter, name, "{");
+  emitter->group_lost = !emitter->in_group;
 }
 
 void tg_emit_list(struct tg_emitter *emitter, const char *name, size_t keep) {
   emitter->items = 0;
-  emitter->list_full = false;
+  emitter->group_lost = emitter->list_full = false;
   emitter->in_list = begin_group(emitter, name, "[");
   size_t room = emitter->capacity - emitter->length;
   if (!emitter->in_list) return;
@@ -135,7 +136,7 @@ static struct mark begin_field(struct tg_emitter *emitter) {
 }
 
 static void end_field(struct tg_emitter *emitter, struct mark mark) {
-  bool fits = !emitter->truncated;
+  bool fits = !emitter->truncated && !emitter->group_lost;
   if (!fits) emitter->length = mark.length;
   emitter->first = fits ? false : mark.first;
   emitter->truncated = mark.truncated || !fits;

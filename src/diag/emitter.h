@@ -19,6 +19,7 @@ struct tg_emitter {
   size_t capacity; /* what may be used; the end of the buffer is kept for closing */
   size_t length;
   bool in_group;
+  bool group_lost; /* the group did not fit, so its fields must not stand anywhere else */
   bool in_list;
   bool first; /* the next field is the first of its object or line */
   bool truncated;
