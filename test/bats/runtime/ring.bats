@@ -7,15 +7,25 @@ load ../helper
 
 RING=$BATS_TEST_DIRNAME/../../../scripts/ring.gdb
 
-setup_file() {
+# Why not here; empty: no reason.
+why_not() {
   case $TG_RUNTIME in
-    node-20 | node-26) ;;
-    *) skip "as on node-20 and node-26" ;;
+    node-20 | node-26) gdb -nx -batch -ex 'python print(1)' >/dev/null 2>&1 || echo "no gdb with Python here" ;;
+    *) echo "as on node-20 and node-26" ;;
   esac
-  gdb -nx -batch -ex 'python print(1)' >/dev/null || skip "no gdb with Python here"
+}
+
+setup_file() {
   export STRIPPED=$BATS_FILE_TMPDIR/libstripped.so CORE=$BATS_FILE_TMPDIR/core LOG=$BATS_FILE_TMPDIR/log
+  WHY_NOT=$(why_not)
+  export WHY_NOT
+  [[ -z $WHY_NOT ]] || return 0
   strip -o "$STRIPPED" "$TG_LIB"
   make_core 70
+}
+
+setup() {
+  [[ -z $WHY_NOT ]] || skip "$WHY_NOT"
 }
 
 teardown_file() {
