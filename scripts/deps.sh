@@ -14,6 +14,7 @@ usage: scripts/deps.sh NAME…
   addon-api     node-addon-api, for the C++ test addons
   fast-check    fast-check, for the property tests
   runtimes      the node binaries the tests run under
+  real          the real addons of test/real, with their prebuilt binaries
   demo-node     one affected node, for quickstart.sh
   debian-node   Debian's node 18 with its libnode.so.108, unpacked, not installed;
                 status 3 where the distribution has none
@@ -176,6 +177,7 @@ for name in "$@"; do
     addon-api) npm_tree addon-api ;;
     fast-check) npm_tree fast-check ;;
     runtimes) npm_tree "runtimes$(arch_suffix)" ;;
+    real) npm_tree real ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;
     debian-node) debian_node ;;
     *) die "a name that scripts/deps.sh --help lists" "$name" "correct the name" 2 ;;

@@ -1,0 +1,56 @@
+// koffi: a C library's own threads call JavaScript: POSIX timers of the SIGEV_THREAD kind, a fresh thread a tick.
+// node koffi.js work|exit|worker
+'use strict';
+const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
+const koffi = require('koffi');
+
+const libc = koffi.load('libc.so.6');
+koffi.proto('void OnTick(int value)');
+koffi.struct('sigevent', {
+  value: 'int64_t', signo: 'int', notify: 'int', onTick: 'OnTick *', attributes: 'void *', rest: koffi.array('int', 8),
+});
+koffi.struct('timespec', { sec: 'int64_t', nsec: 'int64_t' });
+koffi.struct('itimerspec', { interval: 'timespec', value: 'timespec' });
+const create = libc.func('int timer_create(int clock, sigevent *event, _Out_ void **timer)');
+const settime = libc.func('int timer_settime(void *timer, int flags, itimerspec *to, void *old)');
+const remove = libc.func('int timer_delete(void *timer)');
+
+// Calls onTick every 50 µs from a thread of its own; returns what stops it.
+function every(onTick) {
+  const timer = [null];
+  const event = { value: 7, signo: 0, notify: 2, onTick: koffi.register(onTick, 'OnTick *'), attributes: null, rest: [] };
+  const period = { sec: 0, nsec: 50000 };
+  if (create(1, event, timer) !== 0) throw new Error('timer_create');
+  if (settime(timer[0], 0, { interval: period, value: period }, null) !== 0) throw new Error('timer_settime');
+  return () => remove(timer[0]);
+}
+
+// A count of ticks, then the timer is deleted.
+function work() {
+  let ticks = 0;
+  const alive = setInterval(() => {}, 1000);
+  const stop = every((value) => {
+    if (value !== 7 || ++ticks !== 200) return;
+    stop();
+    clearInterval(alive);
+    console.log('200 ticks');
+  });
+}
+
+// The callback does not keep the loop alive: the thread ends under a timer that ticks on.
+function tickOn(then) {
+  let ticks = 0;
+  every(() => ++ticks);
+  setTimeout(() => then(ticks > 20 ? 'ticking' : `${ticks} ticks`), 100);
+}
+
+function worker() {
+  const thread = new Worker(__filename, { workerData: 'worker' });
+  thread.once('message', (line) => thread.terminate().then(() => setTimeout(() => console.log(line), 100)));
+}
+
+if (!isMainThread) {
+  setInterval(() => {}, 1000);
+  tickOn((line) => parentPort.postMessage(line));
+} else if (process.argv[2] === 'exit') tickOn(console.log);
+else ({ work, worker })[process.argv[2]]();

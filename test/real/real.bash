@@ -1,0 +1,72 @@
+# What the Bats files here share: a case of a real addon's program, run natively and guarded.
+#
+# A program prints one line when all went well, and stdout is nothing else. TG_TALLY (a file) makes every case run 20
+# times each way and appends what came of it: addon, case, runtime, how, ok, died, other, what they died of (tabs
+# between). scripts/real-table.sh makes a table of that.
+
+load ../bats/helper
+
+PROGRAMS=$TG_SOURCE/test/real
+export NODE_PATH=$TG_SOURCE/build/deps/npm/real/node_modules
+
+# needs PACKAGE [MAJOR]: skips the test where the package is not there, or the runtime is older than that.
+needs() {
+  local major=${TG_RUNTIME#*-}
+  [[ -d $NODE_PATH/$1 ]] || skip "$1 is not there; scripts/deps.sh real fetches it"
+  ((${major%%.*} >= ${2:-0})) || skip "$1 needs Node $2"
+}
+
+# attempt HOW PROGRAM.js CASE…: one run; result is ok, died or other, ending says how it died.
+attempt() {
+  local scratch=$BATS_TEST_TMPDIR/run status=0 line
+  rm -rf "$scratch" && mkdir "$scratch"
+  SCRATCH=$scratch "$@" >"$BATS_TEST_TMPDIR/stdout" 2>"$BATS_TEST_TMPDIR/stderr" </dev/null || status=$?
+  line=$(cat "$BATS_TEST_TMPDIR/stdout")
+  result=other ending=
+  if died "$status"; then
+    result=died ending=hang
+    ((status == 124 || status == 137)) || ending=SIG$(kill -l $((status - 128)))
+  elif ((status == 0)) && [[ $line == "$expected" ]]; then
+    result=ok
+  fi
+  [[ $result == ok ]] || last=$(echo "$1: status $status, printed:" && cat "$BATS_TEST_TMPDIR/stdout" \
+    && tail -n 20 "$BATS_TEST_TMPDIR/stderr")
+}
+
+# runs N UNTIL HOW PROGRAM.js CASE…: N runs, or up to the first whose result is UNTIL; counts them in ok, died, other.
+runs() {
+  local n=$1 until=$2 kinds summary
+  shift 2
+  ok=0 died=0 other=0 last='' kinds=()
+  [[ -z ${TG_TALLY:-} ]] || n=20 until=never
+  while ((ok + died + other < n)); do
+    attempt "$@"
+    printf -v "$result" %d $((${!result} + 1))
+    [[ -z $ending ]] || kinds+=("$ending")
+    [[ $result != "$until" ]] || break
+  done
+  summary=$(printf '%s\n' "${kinds[@]}" | sort | uniq -c | awk 'NF == 2 {printf "%s%s %s", n++ ? ", " : "", $1, $2}')
+  echo "$*: $ok ok, $died died ($summary), $other other${last:+; the last: $last}"
+  [[ -z ${TG_TALLY:-} ]] || printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "${2%.js}" "${*:3}" "$TG_RUNTIME" "$1" \
+    "$ok" "$died" "$other" "$summary" >>"$TG_TALLY"
+}
+
+# natively lives|dies|may_die PROGRAM.js CASE… <<<LINE: runs it without the guard. It prints LINE each time; or dies
+# each time; or dies at least once in many runs (at a chance of 30 % none in 40 is one in a million).
+natively() {
+  local expected ok died other last
+  expected=$(cat)
+  case $1 in
+    lives) runs 2 other native "${@:2}" && ((ok > 0 && died + other == 0)) ;;
+    dies) runs 3 ok native "${@:2}" && ((died > 0 && ok + other == 0)) ;;
+    may_die) runs 40 died native "${@:2}" && ((died > 0)) ;;
+  esac
+}
+
+# lives PROGRAM.js CASE… <<<LINE: guarded, it prints LINE each time.
+lives() {
+  local expected ok died other last
+  expected=$(cat)
+  runs "$(repetitions 3)" never guarded "$@"
+  ((ok > 0 && died + other == 0))
+}
