@@ -1,0 +1,205 @@
+// What bench.js measures: each measurement is done by one variant at a time, in short slices, and yields figures.
+//
+// A measurement: id; title; variants; slices (a round); fresh: whether each slice wants a process of its own;
+// run(server, context): one slice, an object of figures; units: of each figure. A figure whose name begins with
+// a dot is not shown.
+'use strict';
+const { execFileSync } = require('child_process');
+const { quantile } = require('./stats.js');
+
+const ALL = ['native', 'guarded', 'diagnose', 'locked', 'typed', 'other'];
+const GUARDED = ['native', 'guarded', 'diagnose', 'other'];
+const MODES = ['native', 'guarded', 'diagnose'];
+
+// Per item, from the sums that the addon gives.
+function perItem([producer, loop, wall], items) {
+  return { producer: producer / items, loop: loop / items, both: (producer + loop) / items, wall: wall / items };
+}
+
+function flood(producers, limit, callsJs, slices) {
+  // A full queue puts threads to sleep, so those items take longer.
+  const items = limit === 0 ? 20000 : 2000;
+  const pinned = producers === 1 ? 1 : 0;
+  const queue = limit === 0 ? 'unlimited' : `queue of ${limit}`;
+  return {
+    id: `flood-${producers}-${limit}-${callsJs ? 'js' : 'c'}`,
+    title: `${producers} producer${producers > 1 ? 's' : ''}, ${queue}, ${callsJs ? 'JavaScript' : 'C no-op'}`,
+    variants: ALL,
+    slices,
+    units: { producer: 'ns', loop: 'ns', both: 'ns', wall: 'ns' },
+    run: async (server) =>
+      perItem(await server('flood', producers, items, limit, callsJs ? 1 : 0, pinned), items),
+  };
+}
+
+function burst(callsJs, slices) {
+  const items = 20000;
+  return {
+    id: `burst-${callsJs ? 'js' : 'c'}`,
+    title: `1 producer, then the loop, ${callsJs ? 'JavaScript' : 'C no-op'}`,
+    variants: ALL,
+    slices,
+    units: { producer: 'ns', loop: 'ns', both: 'ns' },
+    run: async (server) => {
+      const { producer, loop, both } = perItem(await server('burst', items, callsJs ? 1 : 0), items);
+      return { producer, loop, both };
+    },
+  };
+}
+
+function latency(samples, slices) {
+  return {
+    id: 'latency',
+    title: 'from call to callback, 1,000 calls/s',
+    variants: ALL,
+    slices,
+    units: { p50: 'us', p99: 'us' },
+    run: async (server) => ({ times: await server('latency', samples, 1000000) }),
+    // All samples of a round together: a slice alone has no 99th percentile.
+    merge: (results) => {
+      const times = results.flatMap(({ times: some }) => some);
+      return { p50: quantile(times, 0.5) / 1000, p99: quantile(times, 0.99) / 1000 };
+    },
+  };
+}
+
+const lifetimes = (slices) => [
+  {
+    id: 'cycle',
+    title: 'create + release + finalize, one at a time',
+    variants: ALL,
+    slices,
+    units: { loop: 'ns' },
+    run: async (server) => ({ loop: (await server('cycles', 2000, 1))[1] / 2000 }),
+  },
+  {
+    id: 'cycle-20000',
+    title: 'create + release + finalize, 20,000 at once',
+    variants: ALL,
+    slices,
+    units: { loop: 'ns' },
+    run: async (server) => ({ loop: (await server('cycles', 20000, 20000))[1] / 20000 }),
+  },
+  {
+    id: 'pair',
+    title: 'acquire + release',
+    variants: ALL,
+    slices,
+    units: { cpu: 'ns' },
+    run: async (server) => ({ cpu: (await server('pairs', 50000))[0] / 50000 }),
+  },
+  {
+    id: 'context',
+    title: 'get_context',
+    variants: ALL,
+    slices,
+    units: { cpu: 'ns' },
+    run: async (server) => ({ cpu: (await server('contexts', 100000))[0] / 100000 }),
+  },
+];
+
+const memory = () => [
+  {
+    id: 'memory-handle',
+    title: 'resident memory of a live handle (100,000 of them)',
+    variants: GUARDED,
+    slices: 1,
+    fresh: true,
+    units: { bytes: 'B' },
+    run: async (server) => {
+      const [before] = await server('resident');
+      await server('hold', 100000);
+      return { bytes: ((await server('resident'))[0] - before) / 100000 };
+    },
+  },
+  {
+    id: 'memory-item',
+    title: 'resident memory of a queued item (1,000,000 of them)',
+    variants: GUARDED,
+    slices: 1,
+    fresh: true,
+    units: { bytes: 'B' },
+    run: async (server) => ({ bytes: (await server('queueUp', 1000000))[0] / 1000000 }),
+  },
+];
+
+// --- Whole programs, run by the driver's own copy of the addon.
+
+function program(id, title, slices, argumentsOf) {
+  return {
+    id,
+    title,
+    variants: MODES,
+    slices,
+    program: true,
+    units: { wall: 'ms', cpu: 'ms' },
+    run: (run, context) => {
+      const [wall, cpu] = run(...argumentsOf(context));
+      return { wall: wall / 1e6, cpu: cpu / 1e6 };
+    },
+  };
+}
+
+const RESIDENT = "console.log(/VmRSS:\\s+(\\d+)/.exec(fs.readFileSync('/proc/self/status'))[1])";
+
+const programs = (slices, modules) => [
+  program('start-true', 'start-up of true', 4 * slices, () => ['true']),
+  program('start-node', 'start-up of node -e 0', slices, () => [process.execPath, '-e', '0']),
+  {
+    id: 'resident-node',
+    title: 'resident memory of node -e 0',
+    variants: MODES,
+    slices: 2,
+    program: true,
+    units: { bytes: 'KiB' },
+    run: () => ({ bytes: Number(execFileSync(process.execPath, ['-e', RESIDENT])) }),
+  },
+  ...(modules === undefined
+    ? []
+    : ['lightningcss', 'watcher'].map((kind) =>
+        program(`real-${kind}`, { lightningcss: 'lightningcss, resolver in JavaScript',
+          watcher: '@parcel/watcher, a storm of files' }[kind], 1,
+        () => [process.execPath, `${__dirname}/real.js`, kind, modules]))),
+];
+
+// What is done in every round.
+function measurements({ quick, modules }) {
+  const slices = quick ? 2 : 3;
+  const matrix = [];
+  for (const producers of quick ? [1, 8] : [1, 2, 4, 8, 32])
+    for (const limit of [0, 64])
+      for (const callsJs of [false, true])
+        if (!quick || limit === 0 || !callsJs)
+          // Those that a mark is set for get more.
+          matrix.push(flood(producers, limit, callsJs, limit === 0 && [1, 8].includes(producers) ? 2 * slices : slices));
+  return [
+    ...matrix,
+    burst(false, slices),
+    burst(true, slices),
+    ...lifetimes(slices),
+    latency(quick ? 50 : 100, quick ? 2 : 10),
+    ...memory(),
+    ...programs(quick ? 2 : 5, modules),
+  ];
+}
+
+// Calls among ever more live handles, and after many have come and gone: processes that live through all rounds.
+function crowds({ quick }) {
+  const counts = [1, 1000, 100000, 1000000];
+  const churned = quick ? 1e6 : 1e7;
+  const run = async (server) => {
+    const [producer] = await server('burst', 20000, 0);
+    return { producer: producer / 20000 };
+  };
+  const prepared = (id, title, prepare) => ({ id, title, variants: ['native', 'guarded'], prepare, run,
+    units: { producer: 'ns' } });
+  return [
+    ...counts.map((count) =>
+      prepared(`live-${count}`, `a call with ${count.toLocaleString('en')} live handle${count > 1 ? 's' : ''}`,
+        (server) => server('hold', count - 1))),
+    prepared('churned', `a call after ${churned.toLocaleString('en')} create/release cycles`, (server) =>
+      server('cycles', churned, 1000)),
+  ];
+}
+
+module.exports = { measurements, crowds };

@@ -1,0 +1,113 @@
+/* Counts the core's instructions under callgrind, on the fake runtime: instructions.sh prints them.
+ *
+ * The runtime's own part is left out where a figure is of the core's way through one operation: what is rung,
+ * acquired and released there answers at once. Without valgrind it only runs the operations. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <valgrind/callgrind.h>
+
+#include "../unit/fake_runtime.h"
+
+enum { TIMES = 1000 };
+
+#define CALLER ((const void *)0x1000)
+
+static struct tg_guard *guard;
+static struct fake_env *env;
+static napi_threadsafe_function function;
+
+static napi_status answer_call(napi_threadsafe_function func, void *data,
+                               napi_threadsafe_function_call_mode mode) {
+  (void)func;
+  (void)data;
+  (void)mode;
+  return napi_ok;
+}
+
+static napi_status answer_acquire(napi_threadsafe_function func) {
+  (void)func;
+  return napi_ok;
+}
+
+static napi_status answer_release(napi_threadsafe_function func, napi_threadsafe_function_release_mode mode) {
+  (void)func;
+  (void)mode;
+  return napi_ok;
+}
+
+static void must(napi_status status) {
+  if (status != napi_ok) abort();
+}
+
+static void ignore(napi_env napi_env, napi_value js_callback, void *context, void *data) {
+  (void)napi_env;
+  (void)js_callback;
+  (void)context;
+  (void)data;
+}
+
+static void call(void) {
+  must(tg_call(guard, function, CALLER, NULL, napi_tsfn_nonblocking));
+}
+
+static void dispatch(void) {
+  tg_function_dispatch(fake_napi_env(env), NULL, tg_table_slot(&guard->table, 0), NULL);
+}
+
+static void call_and_dispatch(void) {
+  call();
+  dispatch();
+}
+
+static void acquire_and_release(void) {
+  must(tg_acquire(guard, function, CALLER));
+  must(tg_release(guard, function, CALLER, napi_tsfn_release));
+}
+
+static void get_context(void) {
+  void *context;
+  must(tg_get_context(guard, function, CALLER, &context));
+}
+
+static void call_a_stranger(void) {
+  if (tg_call(guard, NULL, CALLER, NULL, napi_tsfn_nonblocking) != napi_invalid_arg) abort();
+}
+
+static napi_threadsafe_function create(void) {
+  const struct tg_create_arguments arguments = {.env = fake_napi_env(env),
+                                                .async_resource_name = (napi_value)(void *)"bench",
+                                                .initial_thread_count = 1,
+                                                .call_js_cb = ignore};
+  napi_threadsafe_function result;
+  must(tg_create(guard, &arguments, CALLER, &result));
+  return result;
+}
+
+/* Once before counting, so that what is done once and for all is not counted. */
+static void count(const char *name, void (*operation)(void)) {
+  operation();
+  CALLGRIND_ZERO_STATS;
+  for (int i = 0; i < TIMES; i++) operation();
+  CALLGRIND_DUMP_STATS_AT(name);
+}
+
+int main(void) {
+  fake_reset();
+  struct tg_runtime runtime = fake_runtime;
+  runtime.call = answer_call;
+  runtime.acquire = answer_acquire;
+  runtime.release = answer_release;
+  guard = fake_guard_open(TG_DEADLOCK_OVERFLOW);
+  guard->runtime = &runtime;
+  env = fake_env_open();
+  function = create();
+
+  count("call, others wait", call);
+  count("dispatch, others wait", dispatch);
+  while (tg_table_slot(&guard->table, 0)->queue.length != 0) dispatch();
+  count("call + dispatch of a single item", call_and_dispatch);
+  count("acquire + release", acquire_and_release);
+  count("get_context", get_context);
+  count("call with NULL", call_a_stranger);
+  return 0;
+}

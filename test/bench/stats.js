@@ -1,0 +1,41 @@
+// Medians, quartiles, and the interval in which the true median lies, without assumptions about the noise.
+'use strict';
+
+const sorted = (values) => Float64Array.from(values).sort();
+
+function quantile(values, share) {
+  const order = sorted(values);
+  const place = (order.length - 1) * share;
+  const below = Math.floor(place);
+  const above = Math.ceil(place);
+  return order[below] + (order[above] - order[below]) * (place - below);
+}
+
+const median = (values) => quantile(values, 0.5);
+
+// How many values may be left out at each end so that the others still span the median with 95%: each value is
+// above or below it as a coin falls. 9 values: one (96.1%); fewer than 6: none, and the share is smaller.
+function trimmed(count) {
+  let chance = 0.5 ** count;
+  let below = chance;
+  let left = 0;
+  for (let i = 1; 2 * (below + (chance * (count - i + 1)) / i) <= 0.05; i++) {
+    chance *= (count - i + 1) / i;
+    below += chance;
+    left = i;
+  }
+  return left;
+}
+
+function summarize(values) {
+  const order = sorted(values);
+  const left = trimmed(order.length);
+  return {
+    median: median(order),
+    quartiles: [quantile(order, 0.25), quantile(order, 0.75)],
+    interval: [order[left], order[order.length - 1 - left]],
+    values: [...values],
+  };
+}
+
+module.exports = { median, quantile, summarize };

@@ -1,0 +1,386 @@
+/* What the bench addons do and measure, whatever stands between a producer and its thread-safe function.
+ *
+ * Whoever includes this has defined `subject`, a cheap value that stands for one function, and how it is used:
+ * subject_create, subject_call (returns once the item is accepted; `blocking`: it may sleep for that), subject_acquire, subject_release and
+ * subject_context. Its call_js_cb calls deliver(), its finalizer finish(). C11 and C++20 alike.
+ *
+ * Every figure is the CPU time of one thread (CLOCK_THREAD_CPUTIME_ID) or CLOCK_MONOTONIC, in nanoseconds, and
+ * a sum over all items: the driver divides. Exports, those that return a promise marked *:
+ *   flood*(producers, items, limit, callsJs, pinned, callback): threads call as fast as they can
+ *     -> [producers' CPU, loop thread's CPU, wall]
+ *   burst*(items, callsJs, callback): the same with one thread, while the loop thread waits for it to end; so
+ *     neither disturbs the other
+ *   latency*(items, interval): one thread calls every `interval` ns -> from call to callback, one number an item
+ *   cycles*(count, together): creates, releases, is finalized: one after the other, or `together` at a time
+ *     -> [loop thread's CPU]
+ *   pairs(count), contexts(count): acquire + release, get_context, on the loop thread -> [CPU]
+ *   hold(count): makes functions and keeps them, unref'd; so that they live on -> count
+ *   queueUp*(items): queues without letting the loop thread take any -> [bytes of resident memory]
+ *   resident(): bytes
+ *   run(program, argument…): runs it to its end, -> [wall, CPU of all its threads, its peak of resident bytes]
+ */
+#ifndef TEST_BENCH_WORKLOAD_H
+#define TEST_BENCH_WORKLOAD_H
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../addons/addon.h"
+
+enum { PRODUCERS_MAX = 64, RESULTS_MAX = 3 };
+
+struct run;
+
+struct producer {
+  struct run *run;
+  pthread_t thread;
+  uint32_t items;
+  uint64_t cpu;
+};
+
+/* One measurement; the context of its function. */
+struct run {
+  subject function;
+  napi_deferred deferred;
+  bool calls_js, pinned, blocking;
+  uint32_t items, delivered;
+  uint64_t interval;
+  uint64_t wall_begun, loop_begun, wall, loop;
+  uint64_t *times; /* latency: when each item was called, then how long it took */
+  uint32_t cycles_left, cycles_alive, together;
+  uint64_t first; /* not 0: what is answered in place of the producers' CPU */
+  pthread_barrier_t start;
+  uint32_t producer_count;
+  struct producer producers[PRODUCERS_MAX];
+};
+
+static inline uint64_t read_clock(clockid_t clock) {
+  struct timespec time;
+  clock_gettime(clock, &time);
+  return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+static inline uint64_t wall_now(void) {
+  return read_clock(CLOCK_MONOTONIC);
+}
+
+static inline uint64_t cpu_now(void) {
+  return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static inline uint64_t resident_bytes(void) {
+  unsigned long size = 0, resident = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (file == NULL || fscanf(file, "%lu %lu", &size, &resident) != 2) abort();
+  fclose(file);
+  return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The processors this process may run on, as it was started. */
+static cpu_set_t processors;
+
+/* Puts the calling thread on the first (0) or last (1) of them, or on all (-1). */
+static inline void pin(int end) {
+  cpu_set_t set = processors;
+  if (end >= 0) {
+    int chosen = -1;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+      if (!CPU_ISSET(cpu, &processors)) continue;
+      chosen = cpu;
+      if (end == 0) break;
+    }
+    CPU_ZERO(&set);
+    CPU_SET(chosen, &set);
+  }
+  if (sched_setaffinity(0, sizeof set, &set) != 0) abort();
+}
+
+static inline napi_value make_numbers(napi_env env, const uint64_t *numbers, uint32_t count) {
+  napi_value array, number;
+  MUST(env, napi_create_array_with_length(env, count, &array));
+  for (uint32_t i = 0; i < count; i++) {
+    MUST(env, napi_create_double(env, (double)numbers[i], &number));
+    MUST(env, napi_set_element(env, array, i, number));
+  }
+  return array;
+}
+
+/* An item has come to the loop thread. */
+static inline void deliver(napi_env env, napi_value js_callback, struct run *run, void *item) {
+  if (env == NULL) return;
+  if (run->times != NULL) {
+    uint64_t *time = (uint64_t *)item;
+    *time = wall_now() - *time;
+  }
+  if (run->calls_js) {
+    napi_value undefined;
+    MUST(env, napi_get_undefined(env, &undefined));
+    MUST(env, napi_call_function(env, undefined, js_callback, 0, NULL, NULL));
+  }
+  if (++run->delivered != run->items) return;
+  run->loop = cpu_now() - run->loop_begun;
+  run->wall = wall_now() - run->wall_begun;
+}
+
+static struct run *open_run(napi_env env, napi_value *promise) {
+  struct run *run = (struct run *)calloc(1, sizeof *run);
+  if (run == NULL) abort();
+  MUST(env, napi_create_promise(env, &run->deferred, promise));
+  return run;
+}
+
+static void cycle(napi_env env, struct run *run);
+
+/* The function is finalized. */
+static inline void finish(napi_env env, struct run *run) {
+  if (run->cycles_alive != 0) {
+    if (--run->cycles_alive == 0 && run->cycles_left != 0) cycle(env, run);
+    if (run->cycles_alive != 0) return;
+    run->loop = cpu_now() - run->loop_begun;
+  }
+  uint64_t results[RESULTS_MAX] = {0, run->loop, run->wall};
+  uint32_t count = run->times != NULL ? run->items : (uint32_t)RESULTS_MAX;
+  for (uint32_t i = 0; i < run->producer_count; i++) {
+    pthread_join(run->producers[i].thread, NULL);
+    results[0] += run->producers[i].cpu;
+  }
+  if (run->first != 0) results[0] = run->first;
+  napi_value answer = make_numbers(env, run->times != NULL ? run->times : results, count);
+  MUST(env, napi_resolve_deferred(env, run->deferred, answer));
+  if (run->producer_count != 0) pthread_barrier_destroy(&run->start);
+  free(run->times);
+  free(run);
+}
+
+static void *produce(void *argument) {
+  struct producer *producer = (struct producer *)argument;
+  struct run *run = producer->run;
+  if (run->pinned) pin(1);
+  pthread_barrier_wait(&run->start);
+  uint64_t begun = cpu_now();
+  for (uint32_t i = 0; i < producer->items; i++) subject_call(run->function, producer, run->blocking);
+  producer->cpu = cpu_now() - begun;
+  subject_release(run->function);
+  return NULL;
+}
+
+static void *produce_now_and_then(void *argument) {
+  struct producer *producer = (struct producer *)argument;
+  struct run *run = producer->run;
+  pin(1);
+  pthread_barrier_wait(&run->start);
+  uint64_t next = wall_now();
+  for (uint32_t i = 0; i < producer->items; i++) {
+    next += run->interval;
+    const struct timespec until = {(time_t)(next / 1000000000U), (long)(next % 1000000000U)};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    run->times[i] = wall_now();
+    subject_call(run->function, &run->times[i], false);
+  }
+  subject_release(run->function);
+  return NULL;
+}
+
+/* Starts the producers; they begin together, with the clocks. */
+static void start_producers(struct run *run, uint32_t count, void *(*body)(void *)) {
+  if (count == 0 || count > PRODUCERS_MAX) abort();
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 256 * 1024);
+  pthread_barrier_init(&run->start, NULL, count + 1);
+  pin(run->pinned ? 0 : -1);
+  run->producer_count = count;
+  for (uint32_t i = 0; i < count; i++) {
+    struct producer *producer = &run->producers[i];
+    producer->run = run;
+    producer->items = run->items / count + (i < run->items % count);
+    if (pthread_create(&producer->thread, &attributes, body, producer) != 0) abort();
+  }
+  pthread_attr_destroy(&attributes);
+  run->wall_begun = wall_now();
+  run->loop_begun = cpu_now();
+  pthread_barrier_wait(&run->start);
+}
+
+static napi_value flood(napi_env env, napi_callback_info info) {
+  napi_value promise;
+  struct run *run = open_run(env, &promise);
+  uint32_t producers = argument_u32(env, info, 0, 1);
+  run->items = argument_u32(env, info, 1, 1000);
+  run->calls_js = argument_u32(env, info, 3, 0) != 0;
+  run->pinned = argument_u32(env, info, 4, 0) != 0;
+  /* Several blocking callers of one bounded queue hang natively (nodejs/node#58723). */
+  run->blocking = producers == 1;
+  run->function =
+      subject_create(env, argument(env, info, 5), argument_u32(env, info, 2, 0), producers, run);
+  start_producers(run, producers, produce);
+  return promise;
+}
+
+static napi_value burst(napi_env env, napi_callback_info info) {
+  napi_value promise;
+  struct run *run = open_run(env, &promise);
+  run->items = argument_u32(env, info, 0, 1000);
+  run->calls_js = argument_u32(env, info, 1, 0) != 0;
+  run->pinned = true;
+  run->function = subject_create(env, argument(env, info, 2), 0, 1, run);
+  start_producers(run, 1, produce);
+  pthread_join(run->producers[0].thread, NULL);
+  run->first = run->producers[0].cpu;
+  run->producer_count = 0; /* joined */
+  pthread_barrier_destroy(&run->start);
+  run->wall_begun = wall_now();
+  run->loop_begun = cpu_now();
+  return promise;
+}
+
+static napi_value latency(napi_env env, napi_callback_info info) {
+  napi_value promise;
+  struct run *run = open_run(env, &promise);
+  run->items = argument_u32(env, info, 0, 100);
+  run->interval = argument_u32(env, info, 1, 1000000);
+  run->pinned = true;
+  run->times = (uint64_t *)calloc(run->items, sizeof *run->times);
+  if (run->times == NULL) abort();
+  run->function = subject_create(env, NULL, 0, 1, run);
+  start_producers(run, 1, produce_now_and_then);
+  return promise;
+}
+
+static void cycle(napi_env env, struct run *run) {
+  uint32_t count = run->together < run->cycles_left ? run->together : run->cycles_left;
+  run->cycles_left -= count;
+  run->cycles_alive = count;
+  subject *functions = (subject *)calloc(count, sizeof *functions);
+  if (functions == NULL) abort();
+  for (uint32_t i = 0; i < count; i++) functions[i] = subject_create(env, NULL, 0, 1, run);
+  for (uint32_t i = 0; i < count; i++) subject_release(functions[i]);
+  free(functions);
+}
+
+static napi_value cycles(napi_env env, napi_callback_info info) {
+  napi_value promise;
+  struct run *run = open_run(env, &promise);
+  run->cycles_left = argument_u32(env, info, 0, 1);
+  run->together = argument_u32(env, info, 1, 1);
+  pin(0);
+  run->loop_begun = cpu_now();
+  cycle(env, run);
+  return promise;
+}
+
+static napi_value repeat(napi_env env, napi_callback_info info, void (*step)(subject)) {
+  napi_value promise; /* nobody waits for it */
+  struct run *run = open_run(env, &promise);
+  uint32_t count = argument_u32(env, info, 0, 1);
+  subject function = subject_create(env, NULL, 0, 1, run);
+  pin(0);
+  uint64_t begun = cpu_now();
+  for (uint32_t i = 0; i < count; i++) step(function);
+  uint64_t took = cpu_now() - begun;
+  subject_release(function);
+  return make_numbers(env, &took, 1);
+}
+
+static void pair_step(subject function) {
+  subject_acquire(function);
+  subject_release(function);
+}
+
+static void context_step(subject function) {
+  if (subject_context(function) == NULL) abort();
+}
+
+static napi_value pairs(napi_env env, napi_callback_info info) {
+  return repeat(env, info, pair_step);
+}
+
+static napi_value contexts(napi_env env, napi_callback_info info) {
+  return repeat(env, info, context_step);
+}
+
+static napi_value hold(napi_env env, napi_callback_info info) {
+  static struct run nothing;
+  uint32_t count = argument_u32(env, info, 0, 0);
+  for (uint32_t i = 0; i < count; i++) {
+    napi_handle_scope scope;
+    MUST(env, napi_open_handle_scope(env, &scope));
+    subject_unref(env, subject_create(env, NULL, 0, 1, &nothing));
+    MUST(env, napi_close_handle_scope(env, scope));
+  }
+  return make_u32(env, count);
+}
+
+static napi_value queue_up(napi_env env, napi_callback_info info) {
+  napi_value promise;
+  struct run *run = open_run(env, &promise);
+  run->items = argument_u32(env, info, 0, 1000);
+  run->function = subject_create(env, NULL, 0, 1, run);
+  uint64_t before = resident_bytes();
+  for (uint32_t i = 0; i < run->items; i++) subject_call(run->function, run, false);
+  run->first = resident_bytes() - before;
+  subject_release(run->function);
+  return promise;
+}
+
+static napi_value resident(napi_env env, napi_callback_info info) {
+  (void)info;
+  uint64_t bytes = resident_bytes();
+  return make_numbers(env, &bytes, 1);
+}
+
+static uint64_t nanoseconds(struct timeval time) {
+  return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_usec * 1000U;
+}
+
+static napi_value run_program(napi_env env, napi_callback_info info) {
+  static char texts[MAX_ARGUMENTS][1024];
+  char *arguments[MAX_ARGUMENTS + 1] = {NULL};
+  for (size_t i = 0; i < MAX_ARGUMENTS; i++) {
+    napi_value text = argument(env, info, i);
+    size_t length;
+    if (text == NULL || napi_get_value_string_utf8(env, text, texts[i], sizeof texts[i], &length) != napi_ok)
+      break;
+    arguments[i] = texts[i];
+  }
+  extern char **environ;
+  struct rusage usage;
+  pid_t child;
+  int status;
+  pin(-1);
+  uint64_t begun = wall_now();
+  if (posix_spawnp(&child, arguments[0], NULL, NULL, arguments, environ) != 0) abort();
+  if (wait4(child, &status, 0, &usage) != child) abort();
+  uint64_t results[] = {wall_now() - begun, nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime),
+                        (uint64_t)usage.ru_maxrss * 1024};
+  if (status != 0) {
+    fprintf(stderr, "bench: needed: %s to end with 0\n  found: wait status %d\n  do: run it by hand\n",
+            arguments[0], status);
+    exit(1);
+  }
+  return make_numbers(env, results, RESULTS_MAX);
+}
+
+static inline void export_workload(napi_env env, napi_value exports) {
+  sched_getaffinity(0, sizeof processors, &processors);
+  export_function(env, exports, "flood", flood);
+  export_function(env, exports, "burst", burst);
+  export_function(env, exports, "latency", latency);
+  export_function(env, exports, "cycles", cycles);
+  export_function(env, exports, "pairs", pairs);
+  export_function(env, exports, "contexts", contexts);
+  export_function(env, exports, "hold", hold);
+  export_function(env, exports, "queueUp", queue_up);
+  export_function(env, exports, "resident", resident);
+  export_function(env, exports, "run", run_program);
+}
+
+#endif
