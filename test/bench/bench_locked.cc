@@ -59,8 +59,8 @@ static void *Context(Function &function) {
 
 static Function Create(napi_env env, napi_value callback, size_t limit, size_t counts, Held *held) {
   return Function::New(
-      env, callback == nullptr ? Napi::Function() : Napi::Function(env, callback),
-      Napi::Env(env).Global(), "bench", limit, counts, held,
+      env, callback == nullptr ? Napi::Function() : Napi::Function(env, callback), Napi::Env(env).Global(),
+      "bench", limit, counts, held,
       [](Napi::Env finalize_env, void *, Held *finalized) { Finalize(finalize_env, finalized); },
       static_cast<void *>(nullptr));
 }

@@ -219,8 +219,7 @@ static napi_value flood(napi_env env, napi_callback_info info) {
   run->pinned = argument_u32(env, info, 4, 0) != 0;
   /* Several blocking callers of one bounded queue hang natively (nodejs/node#58723). */
   run->blocking = producers == 1;
-  run->function =
-      subject_create(env, argument(env, info, 5), argument_u32(env, info, 2, 0), producers, run);
+  run->function = subject_create(env, argument(env, info, 5), argument_u32(env, info, 2, 0), producers, run);
   start_producers(run, producers, produce);
   return promise;
 }
