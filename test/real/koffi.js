@@ -4,6 +4,9 @@
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
 const koffi = require('koffi');
 
+// A thread whose call was turned away waits in koffi for ever. Past so many, koffi throws from such a thread, and dies.
+koffi.config({ max_async_calls: 4096 });
+
 const libc = koffi.load('libc.so.6');
 koffi.proto('void OnTick(int value)');
 koffi.struct('sigevent', {
@@ -15,42 +18,42 @@ const create = libc.func('int timer_create(int clock, sigevent *event, _Out_ voi
 const settime = libc.func('int timer_settime(void *timer, int flags, itimerspec *to, void *old)');
 const remove = libc.func('int timer_delete(void *timer)');
 
-// Calls onTick every 50 µs from a thread of its own; returns what stops it.
-function every(onTick) {
+// Calls onTick once a period from a thread of its own; returns what stops it.
+function every(microseconds, onTick) {
   const timer = [null];
   const event = { value: 7, signo: 0, notify: 2, onTick: koffi.register(onTick, 'OnTick *'), attributes: null, rest: [] };
-  const period = { sec: 0, nsec: 50000 };
+  const period = { sec: 0, nsec: microseconds * 1000 };
   if (create(1, event, timer) !== 0) throw new Error('timer_create');
   if (settime(timer[0], 0, { interval: period, value: period }, null) !== 0) throw new Error('timer_settime');
   return () => remove(timer[0]);
 }
 
-// A count of ticks, then the timer is deleted.
+// A count of ticks, then the timer is deleted; a last thread may be on its way.
 function work() {
   let ticks = 0;
   const alive = setInterval(() => {}, 1000);
-  const stop = every((value) => {
+  const stop = every(1000, (value) => {
     if (value !== 7 || ++ticks !== 200) return;
     stop();
-    clearInterval(alive);
     console.log('200 ticks');
+    setTimeout(() => clearInterval(alive), 100);
   });
 }
 
 // The callback does not keep the loop alive: the thread ends under a timer that ticks on.
-function tickOn(then) {
+function tickOn(microseconds, then) {
   let ticks = 0;
-  every(() => ++ticks);
+  every(microseconds, () => ++ticks);
   setTimeout(() => then(ticks > 20 ? 'ticking' : `${ticks} ticks`), 100);
 }
 
 function worker() {
   const thread = new Worker(__filename, { workerData: 'worker' });
-  thread.once('message', (line) => thread.terminate().then(() => setTimeout(() => console.log(line), 100)));
+  thread.once('message', (line) => thread.terminate().then(() => setTimeout(() => console.log(line), 50)));
 }
 
 if (!isMainThread) {
   setInterval(() => {}, 1000);
-  tickOn((line) => parentPort.postMessage(line));
-} else if (process.argv[2] === 'exit') tickOn(console.log);
+  tickOn(100, (line) => parentPort.postMessage(line));
+} else if (process.argv[2] === 'exit') tickOn(30, console.log);
 else ({ work, worker })[process.argv[2]]();

@@ -57,9 +57,9 @@ natively() {
   local expected ok died other last
   expected=$(cat)
   case $1 in
-    lives) runs 2 other native "${@:2}" && ((ok > 0 && died + other == 0)) ;;
-    dies) runs 3 ok native "${@:2}" && ((died > 0 && ok + other == 0)) ;;
-    may_die) runs 40 died native "${@:2}" && ((died > 0)) ;;
+    lives) runs 2 other native "${@:2}" && hold $((ok > 0 && died + other == 0)) ;;
+    dies) runs 3 ok native "${@:2}" && hold $((died > 0 && ok + other == 0)) ;;
+    may_die) runs 40 died native "${@:2}" && hold $((died > 0)) ;;
   esac
 }
 
@@ -68,5 +68,10 @@ lives() {
   local expected ok died other last
   expected=$(cat)
   runs "$(repetitions 3)" never guarded "$@"
-  ((ok > 0 && died + other == 0))
+  hold $((ok > 0 && died + other == 0))
+}
+
+# hold 0|1: the test fails at 0; where a table is made, what came of it stands there.
+hold() {
+  [[ -n ${TG_TALLY:-} ]] || (($1))
 }
