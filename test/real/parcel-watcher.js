@@ -1,0 +1,77 @@
+// @parcel/watcher: one thread of the addon watches for all envs, and calls each subscriber's JavaScript.
+// node parcel-watcher.js work|idle|busy|alone|exit, in $SCRATCH, which is empty
+'use strict';
+const fs = require('fs');
+const path = require('path');
+const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
+
+const dir = fs.realpathSync(process.env.SCRATCH);
+const kind = isMainThread ? process.argv[2] : workerData;
+// In the main thread too, which keeps the addon loaded when the worker ends; but not where that is the case.
+if (isMainThread && kind !== 'alone') require('@parcel/watcher');
+
+const subscribe = (onEvents) =>
+  require('@parcel/watcher').subscribe(dir, (error, events) => {
+    if (error) throw error;
+    onEvents(events);
+  }, { backend: 'inotify' });
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// act() changes one file; what came of it is one event, as the addon waits 50 ms for more.
+async function work() {
+  const seen = { create: 0, update: 0, delete: 0 };
+  let told;
+  const subscription = await subscribe((events) => {
+    const ours = events.filter((event) => path.basename(event.path).startsWith('ours'));
+    for (const { type } of ours) seen[type]++;
+    if (ours.length > 0) told();
+  });
+  const change = async (act) => {
+    const next = new Promise((resolve) => (told = resolve));
+    act();
+    await next;
+  };
+  for (let i = 0; i < 5; i++) {
+    const file = path.join(dir, `ours-${i}`);
+    await change(() => fs.writeFileSync(file, 'some'));
+    await change(() => fs.appendFileSync(file, 'more'));
+    await change(() => fs.unlinkSync(file));
+  }
+  await subscription.unsubscribe();
+  console.log(`create=${seen.create} update=${seen.update} delete=${seen.delete}`);
+}
+
+// A worker that has subscribed is terminated. Then the directory changes, and the main thread is told of it, unless it
+// has not loaded the addon: it now cannot, as this one registers itself from a constructor and is never unmapped.
+async function terminated() {
+  const worker = new Worker(__filename, { workerData: kind });
+  await new Promise((resolve) => worker.once('message', resolve));
+  await worker.terminate();
+  if (kind !== 'alone') return work();
+  for (let i = 0; i < 6; i++) {
+    fs.writeFileSync(path.join(dir, 'alone'), `${i}`);
+    await sleep(100);
+  }
+  console.log('changed');
+}
+
+// As a worker that is about to be terminated, or the main thread about to exit: events come all the time.
+async function keepBusy() {
+  await subscribe(() => {});
+  for (let i = 0; ; i++) {
+    fs.writeFileSync(path.join(dir, `busy-${i % 10}`), `${i}`);
+    if (i === 100) isMainThread ? exit() : parentPort.postMessage('busy');
+    await sleep(1);
+  }
+}
+
+function exit() {
+  console.log('exiting');
+  process.exit();
+}
+
+const inMain = { work, exit: keepBusy };
+const inWorker = { busy: keepBusy };
+if (isMainThread) (inMain[kind] || terminated)();
+else if (inWorker[kind]) inWorker[kind]();
+else subscribe(() => {}).then(() => parentPort.postMessage('idle'));
