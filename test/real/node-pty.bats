@@ -1,0 +1,32 @@
+# @lydell/node-pty 1.1.0 (node-addon-api): the thread that waits for a shell calls once, and the finalizer joins it. So
+# a worker's end waits for its shells, and the call comes at any time until then.
+# A call that is delivered while the worker cannot run JavaScript any more throws a C++ exception through Node, which
+# ends the process, with and without the guard: the addon's own.
+
+load real
+setup() { needs @lydell/node-pty; }
+
+@test "work: ten shells write and end" {
+  natively lives node-pty.js work <<<'ended=10'
+  lives node-pty.js work <<<'ended=10'
+}
+
+@test "worker: its shells end after it was terminated" {
+  natively lives node-pty.js worker <<<'terminated'
+  lives node-pty.js worker <<<'terminated'
+}
+
+@test "alone: the same where the main thread has not loaded the addon" {
+  natively lives node-pty.js alone <<<'terminated'
+  lives node-pty.js alone <<<'terminated'
+}
+
+@test "hangup: its shells end while it is being terminated" {
+  natively any node-pty.js hangup <<<'terminated'
+  lives_or_own "terminate called after throwing an instance of 'Napi::Error'" node-pty.js hangup <<<'terminated'
+}
+
+@test "exit: process.exit() while the shells run" {
+  natively lives node-pty.js exit <<<'exiting'
+  lives node-pty.js exit <<<'exiting'
+}
