@@ -49,11 +49,11 @@ function tickOn(microseconds, then) {
 
 function worker() {
   const thread = new Worker(__filename, { workerData: 'worker' });
-  thread.once('message', (line) => thread.terminate().then(() => setTimeout(() => console.log(line), 50)));
+  thread.once('message', (line) => thread.terminate().then(() => setTimeout(() => console.log(line), 100)));
 }
 
 if (!isMainThread) {
   setInterval(() => {}, 1000);
-  tickOn(100, (line) => parentPort.postMessage(line));
+  tickOn(1000, (line) => parentPort.postMessage(line));
 } else if (process.argv[2] === 'exit') tickOn(30, console.log);
 else ({ work, worker })[process.argv[2]]();

@@ -1,0 +1,18 @@
+// Whether this process' memory stays flat while a long run goes on.
+'use strict';
+
+// Samples the resident memory; the first third is for warming up. stop() says whether the median of the last sixth is
+// within 10 % and 16 MB of that of the sixth after the warming up, and tells the figures on stderr.
+exports.watch = (seconds) => {
+  const samples = [];
+  const timer = setInterval(() => samples.push(process.memoryUsage.rss() / 1e6), seconds * 1000 / 120);
+  const median = (from, to) => samples.slice(from, to).sort((a, b) => a - b)[Math.floor((to - from) / 2)];
+  return function stop() {
+    clearInterval(timer);
+    const n = samples.length;
+    const before = median(Math.floor(n / 3), Math.floor(n / 2));
+    const after = median(Math.floor(n * 5 / 6), n);
+    console.error(`memory: ${before.toFixed(1)} MB, at the end ${after.toFixed(1)} MB, most ${Math.max(...samples).toFixed(1)} MB`);
+    return after <= before * 1.1 + 16 ? 'memory flat' : 'memory grew';
+  };
+};
