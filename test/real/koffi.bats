@@ -1,4 +1,5 @@
 # koffi 3.3.4 (Node-API): threads of a C library call JavaScript, while the env of that JavaScript ends.
+# On a quiet machine exit dies natively each time; on a busy one the process may be gone before the next tick.
 
 load real
 setup() { needs koffi; }
@@ -9,7 +10,7 @@ setup() { needs koffi; }
 }
 
 @test "exit: the main thread ends under the timer" {
-  natively dies koffi.js exit <<<'ticking'
+  natively may_die koffi.js exit <<<'ticking'
   lives koffi.js exit <<<'ticking'
 }
 

@@ -36,7 +36,7 @@ function work() {
     if (value !== 7 || ++ticks !== 200) return;
     stop();
     console.log('200 ticks');
-    setTimeout(() => clearInterval(alive), 100);
+    setTimeout(() => clearInterval(alive), 500);
   });
 }
 

@@ -1,9 +1,10 @@
 // @lydell/node-pty: a thread a shell waits for its end and tells JavaScript; the TSFN's finalizer joins that thread.
-// node node-pty.js work|worker|alone|hangup|exit
+// node node-pty.js work|worker|alone|hangup|exit, in $SCRATCH, which is empty
 'use strict';
+const fs = require('fs');
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
 
-const kind = isMainThread ? process.argv[2] : workerData;
+const kind = isMainThread ? process.argv[2] : workerData.kind;
 // In the main thread too, which keeps the addon loaded when a worker ends; but not where that is the case.
 if (isMainThread && kind !== 'alone') require('@lydell/node-pty');
 const shell = (script) => require('@lydell/node-pty').spawn('/bin/sh', ['-c', script], { cols: 80, rows: 24 });
@@ -18,6 +19,10 @@ async function work() {
   console.log(`ended=${(await Promise.all(told)).filter(Boolean).length}`);
 }
 
+// A heedless shell runs until there is a file `end` in dir, or no dir any more.
+const dir = isMainThread ? fs.mkdtempSync(`${process.env.SCRATCH}/`) : workerData.dir;
+const heedless = `trap '' HUP; echo started; while [ -e '${dir}' ] && [ ! -e '${dir}/end' ]; do sleep 0.05; done`;
+
 // Four shells. Their terminals close when their env ends, which ends those shells that heed it.
 function start(script, onStarted) {
   let started = 0;
@@ -25,19 +30,20 @@ function start(script, onStarted) {
 }
 
 async function terminated() {
-  const worker = new Worker(__filename, { workerData: kind });
+  const worker = new Worker(__filename, { workerData: { kind, dir } });
   await new Promise((resolve) => worker.once('message', resolve));
+  // Half a second later the worker has got as far as to wait for its shells.
+  setTimeout(() => fs.writeFileSync(`${dir}/end`, ''), 500);
   await worker.terminate();
-  await new Promise((resolve) => setTimeout(resolve, 500));
   console.log('terminated');
 }
 
-const heedless = "trap '' HUP; echo started; sleep 0.3";
 if (!isMainThread) {
   start(kind === 'hangup' ? 'echo started; sleep 5' : heedless, () => parentPort.postMessage('started'));
 } else if (kind === 'exit') {
   start(heedless, () => {
     console.log('exiting');
+    fs.writeFileSync(`${dir}/end`, '');
     process.exit();
   });
 } else if (kind === 'work') work();

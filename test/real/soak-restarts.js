@@ -18,8 +18,8 @@ async function work(directory) {
     if (uses[what]++ === 0 && Object.values(uses).every((n) => n > 0)) parentPort.postMessage('working');
   };
   await watcher.subscribe(directory, () => used('watcher'), { backend: 'inotify' });
-  const script = `trap '' HUP; echo started; while [ ! -e '${directory}/end' ]; do sleep 0.05; done`;
-  pty.spawn('/bin/sh', ['-c', script], {}).onData(() => used('pty'));
+  const untilEnd = `[ -e '${directory}' ] && [ ! -e '${directory}/end' ]`;
+  pty.spawn('/bin/sh', ['-c', `trap '' HUP; echo started; while ${untilEnd}; do sleep 0.05; done`], {}).onData(() => used('pty'));
   const database = open({ path: path.join(scratch, 'database'), noSync: true });
   let resting = false;
   parentPort.once('message', () => (resting = true));
