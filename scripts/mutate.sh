@@ -11,6 +11,7 @@ usage: scripts/mutate.sh [--list] [NAME…]
 Applies the faults of test/mutations.txt (or only those named), builds, and runs the
 tests that should notice, on one runtime (node-22, or the first there is). Prints a
 line a fault and "N passed, N failed": passed is noticed, failed is survived.
+What the tests said of each is in build/mutate/NAME.log.
 END
 }
 
@@ -45,10 +46,10 @@ noticed() {
   local test
   for test in ${1//,/ }; do
     if [[ $test == unit ]]; then
-      timeout 300 ctest --test-dir "$WORK/build" -L unit -j2 >"$WORK/log" 2>&1 || return 0
+      timeout 300 ctest --test-dir "$WORK/build" -L unit -j2 >"$LOG" 2>&1 || return 0
     else
       TG_BUILD=$WORK/build TG_SOURCE=$TREE TG_RUNTIME=$RUNTIME TG_NODE=$NODE NODE_API_HEADERS=$HEADERS \
-        timeout 300 bats "$TREE/test/bats/$test.bats" >"$WORK/log" 2>&1 || return 0
+        timeout 300 bats "$TREE/test/bats/$test.bats" >"$LOG" 2>&1 || return 0
     fi
   done
   return 1
@@ -72,21 +73,24 @@ done
 
 rm -rf "$TREE"
 mkdir -p "$TREE"
-(cd "$ROOT" && tar -c --exclude=./build --exclude=./.git .) | tar -x -C "$TREE"
+# With new times: what the last run has left was built from its last fault.
+(cd "$ROOT" && tar -c --exclude=./build --exclude=./.git .) | tar -x -m -C "$TREE"
 cmake -S "$TREE" -B "$WORK/build" -DCMAKE_BUILD_TYPE=Debug "-DNODE_API_HEADERS=$HEADERS" \
   "-DNODE_ADDON_API=$DEPS/npm/addon-api/node_modules/node-addon-api" >/dev/null
 quietly "a build of the copy" cmake --build "$WORK/build" -j2
 
 # A test that fails without a fault notices everything.
+LOG=$WORK/without.log
 all=$(for name in "${chosen[@]}"; do tests_of "$name" | tr , '\n'; done | sort -u)
-! noticed "$all" || die "tests that pass without a fault" "one that fails:"$'\n'"$(tail -n 30 "$WORK/log")" "mend it first"
+! noticed "$all" || die "tests that pass without a fault" "one that fails:"$'\n'"$(tail -n 30 "$LOG")" "mend it first"
 
 passed=0 failed=0
 for name in "${chosen[@]}"; do
+  LOG=$WORK/$name.log
   path=$(apply "$name")
   tests=$(tests_of "$name")
-  if ! cmake --build "$WORK/build" -j2 >"$WORK/log" 2>&1; then
-    die "a fault that compiles" "$name does not: $(grep -m1 error "$WORK/log")" "mend test/mutations.txt"
+  if ! cmake --build "$WORK/build" -j2 >"$LOG" 2>&1; then
+    die "a fault that compiles" "$name does not: $(grep -m1 error "$LOG")" "mend test/mutations.txt"
   elif noticed "$tests"; then
     passed=$((passed + 1))
     echo "noticed   $name ($tests)"
