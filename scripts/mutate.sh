@@ -6,12 +6,15 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-usage: scripts/mutate.sh [--list] [NAME…]
+usage: scripts/mutate.sh [--list | --check] [NAME…]
 
 Applies the faults of test/mutations.txt (or only those named), builds, and runs the
 tests that should notice, on one runtime (node-22, or the first there is). Prints a
 line a fault and "N passed, N failed": passed is noticed, failed is survived.
 What the tests said of each is in build/mutate/NAME.log.
+
+  --list   prints their names
+  --check  only tells whether each can still be put into the source
 END
 }
 
@@ -41,6 +44,18 @@ print(path)
 END
 }
 
+check() {
+  local name path failed=0
+  TREE=$(mktemp -d)
+  # shellcheck disable=SC2064
+  trap "rm -rf '$TREE'" EXIT
+  cp -r "$ROOT/src" "$TREE/"
+  for name in $(names); do
+    if path=$(apply "$name"); then cp "$ROOT/$path" "$TREE/$path"; else failed=1; fi
+  done
+  return $failed
+}
+
 # noticed TESTS: whether one of them fails.
 noticed() {
   local test
@@ -58,6 +73,7 @@ noticed() {
 case ${1:-} in
   -h | --help) usage; exit ;;
   --list) names; exit ;;
+  --check) check; exit ;;
 esac
 
 "$ROOT/scripts/deps.sh" test-tools
