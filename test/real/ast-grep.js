@@ -1,0 +1,44 @@
+// @ast-grep/napi: files are searched by many threads, each of which calls back with what it found.
+'use strict';
+const fs = require('fs');
+const { findInFiles, Lang } = require('@ast-grep/napi');
+const cases = require('./cases');
+
+function writeSources(dir) {
+  fs.mkdirSync(`${dir}/src`);
+  for (let i = 0; i < 300; i++) {
+    fs.writeFileSync(`${dir}/src/${i}.js`, `function f${i}(a) { console.log(a, ${i}); return a }\n`.repeat(20));
+  }
+}
+
+const find = (dir, onNodes) =>
+  findInFiles(Lang.JavaScript, { paths: [`${dir}/src`], matcher: { rule: { pattern: 'console.log($$$)' } } },
+    (error, nodes) => {
+      if (error) throw error;
+      onNodes(nodes);
+    });
+
+// The promise may be settled before the last call back.
+async function work(dir) {
+  writeSources(dir);
+  let files = 0;
+  let found = 0;
+  const said = await find(dir, (nodes) => {
+    files++;
+    found += nodes.length;
+  });
+  while (files < said) await new Promise(setImmediate);
+  return { files, found };
+}
+
+async function busy(dir, swing) {
+  writeSources(dir);
+  let files = 0;
+  const search = async () => {
+    for (;;) await find(dir, () => ++files === 100 && swing());
+  };
+  search();
+  search();
+}
+
+cases({ work, busy });

@@ -1,0 +1,27 @@
+# @duckdb/node-api 1.5.6-r.1 (node-addon-api, C++): query threads wait for a function in JavaScript.
+
+load real
+setup() { needs @duckdb/node-api; }
+why='it throws a C++ exception through JavaScript that was ended'
+
+@test "work: a query calls JavaScript" {
+  natively lives duckdb.js work <<<'{"sum":"5000050000","chunks":49}'
+  lives duckdb.js work <<<'{"sum":"5000050000","chunks":49}'
+}
+
+@test "exit: process.exit() while busy" {
+  own_fault 'a query in a thread of libuv waits for JavaScript, and Node at exit waits for that thread' \
+    duckdb.js exit <<<'exiting'
+}
+
+@test "worker: workers are terminated while busy" {
+  own_fault "$why" duckdb.js worker <<<'survived'
+}
+
+@test "quit: process.exit() while workers are busy" {
+  own_fault "$why" duckdb.js quit <<<'exiting'
+}
+
+@test "end: the main thread ends while workers are busy" {
+  own_fault "$why" duckdb.js end <<<'ending'
+}

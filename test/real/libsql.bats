@@ -1,0 +1,27 @@
+# libsql 0.5.29 (neon 1.0, which finds the symbols with dlsym): one TSFN a thread settles all promises.
+
+load real
+setup() { needs libsql; }
+why='its threads panic at napi_closing'
+
+@test "work: 100 rows are written and read" {
+  natively lives libsql.js work <<<'{"sum":4950,"rows":[{"a":98,"b":"number 98"},{"a":99,"b":"number 99"}]}'
+  lives libsql.js work <<<'{"sum":4950,"rows":[{"a":98,"b":"number 98"},{"a":99,"b":"number 99"}]}'
+}
+
+@test "exit: process.exit() while busy" {
+  natively lives libsql.js exit <<<'exiting'
+  lives libsql.js exit <<<'exiting'
+}
+
+@test "worker: workers are terminated while busy" {
+  own_fault "$why" libsql.js worker <<<'survived'
+}
+
+@test "quit: process.exit() while workers are busy" {
+  own_fault "$why" libsql.js quit <<<'exiting'
+}
+
+@test "end: the main thread ends while workers are busy" {
+  own_fault "$why" libsql.js end <<<'ending'
+}

@@ -1,0 +1,30 @@
+// @livekit/rtc-node: audio whose frames an own thread takes; one callback for all that its library has to tell.
+'use strict';
+const { AudioFrame, AudioSource, dispose } = require('@livekit/rtc-node');
+const cases = require('./cases');
+
+const frame = () => new AudioFrame(new Int16Array(480), 48000, 1, 480);
+
+async function work() {
+  const source = new AudioSource(48000, 1, 20);
+  let frames = 0;
+  for (; frames < 20; frames++) await source.captureFrame(frame());
+  await source.close();
+  await dispose();
+  return { frames };
+}
+
+async function busy(dir, swing) {
+  let frames = 0;
+  const capture = async () => {
+    const source = new AudioSource(48000, 1, 20);
+    for (;;) {
+      await source.captureFrame(frame());
+      if (++frames === 20) swing();
+    }
+  };
+  for (let i = 0; i < 8; i++) capture();
+  setInterval(() => {}, 1000);
+}
+
+cases({ work, busy, workers: 1 });
