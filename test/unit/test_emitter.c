@@ -106,19 +106,27 @@ static void what_would_break_a_line_is_replaced(void **state) {
   (void)state;
   expect_escaped("", "", "");
   expect_escaped("\"\\/", "\\\"\\\\/", "\"\\/");
-  for (int byte = 1; byte < 0x20; byte++) expect_escaped((const char[]){'a', (char)byte, 'b', '\0'}, "a?b", "a?b");
+  for (int byte = 1; byte < 0x20; byte++)
+    expect_escaped((const char[]){'a', (char)byte, 'b', '\0'}, "a?b", "a?b");
   expect_escaped("a\x7f", "a?", "a?");
   expect_escaped("\xc2\x9b[2J", "??[2J", "??[2J"); /* U+009B */
 }
 
 static void what_is_no_utf8_is_replaced_byte_by_byte(void **state) {
   (void)state;
-  const char *const good[] = {"\xc2\xa0", "\xc3\xbc", "\xdf\xbf", "\xe0\xa0\x80", "\xe2\x82\xac", "\xed\x9f\xbf",
-                              "\xee\x80\x80", "\xef\xbf\xbd", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
+  const char *const good[] = {"\xc2\xa0",         "\xc3\xbc",        "\xdf\xbf",     "\xe0\xa0\x80",
+                              "\xe2\x82\xac",     "\xed\x9f\xbf",    "\xee\x80\x80", "\xef\xbf\xbd",
+                              "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
   for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) expect_escaped(good[i], good[i], good[i]);
-  const char *const bad[] = {"\x80", "\xbf", "\xc0", "\xc1", "\xf5", "\xfe", "\xff",
-                             "\xc0\xaf", "\xc3", "\xe0\x80\xaf", "\xe2\x82", "\xed\xa0\x80", "\xed\xbf\xbf",
-                             "\xf0\x8f\xbf\xbf", "\xf0\x9f\x98", "\xf4\x90\x80\x80", "\xc3\xc3"};
+  const char *const bad[] = {"\x80",         "\xbf",
+                             "\xc0",         "\xc1",
+                             "\xf5",         "\xfe",
+                             "\xff",         "\xc0\xaf",
+                             "\xc3",         "\xe0\x80\xaf",
+                             "\xe2\x82",     "\xed\xa0\x80",
+                             "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf",
+                             "\xf0\x9f\x98", "\xf4\x90\x80\x80",
+                             "\xc3\xc3"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     char marks[8] = "";
     memset(marks, '?', strlen(bad[i]));
