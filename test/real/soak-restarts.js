@@ -18,6 +18,7 @@ async function work(directory) {
     if (uses[what]++ === 0 && Object.values(uses).every((n) => n > 0)) parentPort.postMessage('working');
   };
   await watcher.subscribe(directory, () => used('watcher'), { backend: 'inotify' });
+  parentPort.postMessage('subscribed');
   const untilEnd = `[ -e '${directory}' ] && [ ! -e '${directory}/end' ]`;
   pty.spawn('/bin/sh', ['-c', `trap '' HUP; echo started; while ${untilEnd}; do sleep 0.05; done`], {}).onData(() => used('pty'));
   const database = open({ path: path.join(scratch, 'database'), noSync: true });
@@ -36,27 +37,26 @@ async function main() {
   const end = Date.now() + seconds * 1000;
   // Kept from what are the addons' own faults (docs/real-addons.md): a directory for each worker, as @parcel/watcher takes
   // a new thread with an old id for the old one; no change, transaction or shell's end while a worker is being
-  // terminated, as all three addons then throw. There are changes before, and ever after in what the last three watched.
+  // terminated, as all three addons then throw. What the last three watched goes on changing for ever.
   const ended = [];
-  let current;
   const change = (directory) => fs.writeFileSync(path.join(directory, 'file'), `${Date.now()}`);
-  const changing = setInterval(() => [current, ...ended.slice(-3)].filter(Boolean).forEach(change), 200);
+  const changing = setInterval(() => ended.slice(-3).forEach(change), 100);
   let restarts = 0;
   let worked = 0;
   for (; Date.now() < end; restarts++) {
-    const directory = (current = fs.mkdtempSync(path.join(scratch, 'watched-')));
+    const directory = fs.mkdtempSync(path.join(scratch, 'watched-'));
     const worker = new Worker(__filename, { workerData: directory });
-    const said = () => Promise.race([
-      new Promise((resolve) => worker.once('message', resolve)),
+    const says = (what) => Promise.race([
+      new Promise((resolve) => worker.once('message', (message) => resolve(message === what))),
       new Promise((resolve, reject) => worker.once('error', reject)),
-      sleep(20000).then(() => 'nothing'),
+      sleep(20000),
     ]);
-    const working = await said();
+    const subscribed = await says('subscribed');
+    fs.mkdirSync(path.join(directory, 'the change'));
+    const working = await says('working');
     worker.postMessage('rest');
-    if (working === 'working' && (await said()) === 'resting') worked++;
-    current = undefined;
-    await sleep(300); // the addon tells of a change after 50 ms
-    setTimeout(() => fs.writeFileSync(path.join(directory, 'end'), ''), 500);
+    if (subscribed && working && await says('resting')) worked++;
+    setTimeout(() => fs.writeFileSync(path.join(directory, 'end'), ''), 700);
     await worker.terminate();
     ended.push(directory);
   }
