@@ -1,5 +1,5 @@
 # koffi 3.3.4 (Node-API): threads of a C library call JavaScript, while the env of that JavaScript ends.
-# On a quiet machine exit dies natively each time; on a busy one the process may be gone before the next tick.
+# At exit natively the process may be gone before the next tick; that is rare.
 
 load real
 setup() { needs koffi; }

@@ -40,11 +40,15 @@ function work() {
   });
 }
 
-// The callback does not keep the loop alive: the thread ends under a timer that ticks on.
+// Twenty ticks. The callback does not keep the loop alive: the thread ends under a timer that ticks on.
 function tickOn(microseconds, then) {
   let ticks = 0;
-  every(microseconds, () => ++ticks);
-  setTimeout(() => then(ticks > 20 ? 'ticking' : `${ticks} ticks`), 100);
+  const alive = setInterval(() => {}, 1000);
+  every(microseconds, () => {
+    if (++ticks !== 20) return;
+    then('ticking');
+    clearInterval(alive);
+  });
 }
 
 function worker() {
@@ -55,5 +59,5 @@ function worker() {
 if (!isMainThread) {
   setInterval(() => {}, 1000);
   tickOn(1000, (line) => parentPort.postMessage(line));
-} else if (process.argv[2] === 'exit') tickOn(30, console.log);
+} else if (process.argv[2] === 'exit') tickOn(100, console.log);
 else ({ work, worker })[process.argv[2]]();
