@@ -48,7 +48,7 @@ async function terminated() {
   await new Promise((resolve) => worker.once('message', resolve));
   await worker.terminate();
   if (kind !== 'alone') return work();
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < 15; i++) {
     fs.writeFileSync(path.join(dir, 'alone'), `${i}`);
     await sleep(100);
   }
