@@ -3,9 +3,9 @@
 load real
 setup() { needs @ast-grep/napi; }
 
-@test "work: 300 files are searched" {
-  natively lives ast-grep.js work <<<'{"files":300,"found":6000}'
-  lives ast-grep.js work <<<'{"files":300,"found":6000}'
+@test "work: 60 files are searched" {
+  natively lives ast-grep.js work <<<'{"files":60,"found":6000}'
+  lives ast-grep.js work <<<'{"files":60,"found":6000}'
 }
 
 @test "worker: workers are terminated while busy" {

@@ -5,9 +5,10 @@ const { findInFiles, Lang } = require('@ast-grep/napi');
 const cases = require('./cases');
 
 function writeSources(dir) {
+  if (fs.existsSync(`${dir}/src`)) return;
   fs.mkdirSync(`${dir}/src`);
-  for (let i = 0; i < 300; i++) {
-    fs.writeFileSync(`${dir}/src/${i}.js`, `function f${i}(a) { console.log(a, ${i}); return a }\n`.repeat(20));
+  for (let i = 0; i < 60; i++) {
+    fs.writeFileSync(`${dir}/src/${i}.js`, `function f${i}(a) { console.log(a, ${i}); return a }\n`.repeat(100));
   }
 }
 
@@ -35,10 +36,10 @@ async function busy(dir, swing) {
   writeSources(dir);
   let files = 0;
   const search = async () => {
-    for (;;) await find(dir, () => ++files === 100 && swing());
+    for (;;) await find(dir, () => ++files === 20 && swing());
   };
   search();
   search();
 }
 
-cases({ work, busy });
+cases({ work, busy, shared: true });
