@@ -253,7 +253,7 @@ static bool open_guard(const struct runtime_object *object, const struct tg_host
 
 static void say_armed(const struct runtime_object *object) {
   struct tg_text line;
-  tg_node_learn_version_early(&object->image);
+  tg_node_learn_version_early();
   tg_text_start(&line);
   tg_text_add(&line, "tsfn-guard " TSFN_GUARD_VERSION " armed: ");
   char version[TG_RUNTIME_MAX];

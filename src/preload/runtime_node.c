@@ -30,6 +30,7 @@ static struct {
 
 static struct tg_runtime runtime;
 static const napi_node_version *_Atomic version; /* NULL: unknown */
+static bool is_node; /* not a runtime that is only like it, and tells the version that it is like */
 
 void tg_node_learn_version(napi_env env) {
   if (atomic_load_explicit(&version, memory_order_relaxed) != NULL || env == NULL) return;
@@ -42,10 +43,9 @@ void tg_node_learn_version(napi_env env) {
  * versions from 12 to 26, uses it only to clear the env's last error, which is plain data; so a block of
  * zeros will do. Other runtimes' may look deeper, so this is for binaries that carry Node's own metadata
  * object. */
-void tg_node_learn_version_early(const struct tg_image *image) {
+void tg_node_learn_version_early(void) {
   static char blank_env[64 * 1024];
-  if (tg_image_find(image, "_ZN4node11per_process8metadataE", STT_OBJECT) == NULL) return;
-  tg_node_learn_version((napi_env)(void *)blank_env);
+  if (is_node) tg_node_learn_version((napi_env)(void *)blank_env);
 }
 
 /* Whether the function is there; if so, its address is at `place` now. */
@@ -81,6 +81,8 @@ const char *tg_node_open(const struct tg_image *image) {
   };
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
     if (!look_up(image, wanted[i].name, wanted[i].place) && !wanted[i].optional) return wanted[i].name;
+  is_node = tg_image_find(image, "_ZN4node11per_process8metadataE", STT_OBJECT) != NULL;
+  if (!is_node) node.get_uv_event_loop = NULL; /* Bun's and Deno's give out something else */
   return NULL;
 }
 
@@ -135,7 +137,7 @@ bool tg_node_version(char text[TG_RUNTIME_MAX]) {
   if (known == NULL) return false;
   struct tg_text line;
   line.length = 0;
-  tg_text_add(&line, known->release); /* "node" */
+  tg_text_add(&line, is_node ? known->release /* "node" */ : "a runtime like node");
   tg_text_add(&line, " ");
   tg_text_add_number(&line, known->major);
   tg_text_add(&line, ".");

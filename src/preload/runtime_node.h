@@ -26,12 +26,12 @@ const char *tg_node_open(const struct tg_image *image);
 /* Learns the runtime's version: from an env, or before there is one from a forged env, for the message that
  * it is armed. Does nothing once the version is known. */
 void tg_node_learn_version(napi_env env);
-void tg_node_learn_version_early(const struct tg_image *image);
+void tg_node_learn_version_early(void);
 
 /* The runtime, once the seven have been redirected. */
 const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirections[TG_FUNCTIONS]);
 
-/* "node 20.20.2"; false, and an empty text, where it is not known yet. */
+/* "node 20.20.2", or "a runtime like node 24.3.0"; false, and an empty text, where it is not known yet. */
 bool tg_node_version(char version[TG_RUNTIME_MAX]);
 
 /* For mode=diagnose (diag/trace.h, diag/summary.h). The id of the worker that the env belongs to asks JavaScript:
