@@ -14,6 +14,8 @@
  *   wrap(function), instanceData(function)   a finalizer at the env's end releases the function
  *   freeze(function), thaw()                 keeps its threads from waking up, wherever they sleep
  *   cycle(count), repeatedHandles()          create and release; how many handles were given out twice
+ *   tell()                                   joins all threads and tells now, for runtimes that end without
+ *     running destructors
  *
  * Threads live until they have done their part and are joined by the addon's destructor at the latest. */
 #include <errno.h>
@@ -581,10 +583,19 @@ static void tell_threads(void) {
 }
 
 __attribute__((destructor)) static void join_and_tell(void) {
-  if (atomic_load(&subject_count) == 0) return;
+  static bool told;
+  if (atomic_load(&subject_count) == 0 || told) return;
+  told = true;
   join(NULL, NULL);
   tell_functions();
   tell_threads();
+}
+
+static napi_value tell(napi_env env, napi_callback_info info) {
+  (void)env;
+  (void)info;
+  join_and_tell();
+  return NULL;
 }
 
 NAPI_MODULE_INIT() {
@@ -610,6 +621,7 @@ NAPI_MODULE_INIT() {
       {"cycle", cycle},
       {"repeatedHandles", repeated_handles},
       {"cyclesFinalized", get_cycles_finalized},
+      {"tell", tell},
   };
   for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
     export_function(env, exports, functions[i].name, functions[i].callback);
