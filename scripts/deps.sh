@@ -15,6 +15,9 @@ usage: scripts/deps.sh NAME…
   fast-check    fast-check, for the property tests
   runtimes      the node binaries the tests run under
   real          the real addons of test/real, with their prebuilt binaries
+  other-runtimes  Bun and Deno, for test/bats/runtimes.bats (x64)
+  musl-runtime  Bun on musl, from Bun's musl build and Debian's packages, unpacked, not installed;
+                status 3 where the distribution lacks them
   demo-node     one affected node, for quickstart.sh
   debian-node   Debian's node 18 with its libnode.so.108, unpacked, not installed;
                 status 3 where the distribution has none
@@ -33,7 +36,7 @@ arch_suffix() {
   esac
 }
 
-# npm_tree NAME: installs scripts/npm/NAME into build/deps/npm/NAME, exactly as locked.
+# npm_tree NAME [OPTION…]: installs scripts/npm/NAME into build/deps/npm/NAME, exactly as locked; options are npm's.
 npm_tree() {
   local from=$ROOT/scripts/npm/$1 to=$DEPS/npm/$1
   # The stamp is the lockfile itself, copied when node_modules is complete.
@@ -43,7 +46,7 @@ npm_tree() {
   rm -rf "$to"
   mkdir -p "$to"
   cp "$from"/package*.json "$to/"
-  (cd "$to" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error </dev/null >&2) ||
+  (cd "$to" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error "${@:2}" </dev/null >&2) ||
     die "the npm packages of scripts/npm/$1" "npm ci failed, see above" "make the npm registry reachable, and repeat"
   cp "$to/package-lock.json" "$to/complete"
 }
@@ -167,6 +170,51 @@ unpack_debs() {
   rm -rf "$debs"
 }
 
+other_runtimes() {
+  [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked builds of Bun and Deno" "$(uname -m)" \
+    "go without: only test/bats/runtimes.bats wants them"
+  npm_tree other-runtimes --force # npm would refuse Bun's musl build where libc is glibc
+}
+
+# Bun's musl build wants a libstdc++ that runs on musl. Debian has none, but its archive of position-independent
+# objects needs so little of glibc that what musl lacks can be given along.
+musl_runtime() {
+  local to=$DEPS/musl bun=$DEPS/npm/other-runtimes/node_modules/bun-1-4-musl/bin/bun compiler pic symbol wanted=()
+  [[ $("$to/bun" --version 2>/dev/null) != 1.4.* ]] || return 0
+  have apt-get || { say "skipped musl-runtime: this system has no apt-get"; exit 3; }
+  build_tools
+  other_runtimes
+  compiler=$(cc -dumpversion)
+  apt-cache show musl-dev "libstdc++-${compiler%%.*}-pic" >/dev/null 2>&1 ||
+    { say "skipped musl-runtime: apt-cache knows no musl-dev or no libstdc++-${compiler%%.*}-pic"; exit 3; }
+
+  say "fetching musl, and making a libstdc++ for it"
+  rm -rf "$to"
+  mkdir -p "$to/root" "$to/lib"
+  unpack_debs "$to" musl musl-dev "libstdc++-${compiler%%.*}-pic"
+  cat >"$to/lacking.c" <<'END'
+/* What Debian's libstdc++ and libgcc want of glibc and musl does not have. Nobody throws through it here. */
+__attribute__((visibility("hidden"))) void *__dso_handle;
+char __libc_single_threaded;
+int _dl_find_object(void) { return -1; }
+unsigned arc4random(void) { return 4; }
+END
+  while read -r symbol; do wanted+=("-Wl,-u,$symbol"); done < <(readelf --dyn-syms -W "$bun" |
+    awk '$7 == "UND" || $8 ~ /^_ZTV/ {print $8}' | grep -E '^(_Z|__cxa_|__once|__dynamic_cast)' |
+    grep -vE '^__cxa_(finalize|thread_atexit_impl|atexit|at_quick_exit)')
+  pic=$(find "$to/root" -name libstdc++_pic.a)
+  quietly "a libstdc++ for musl" cc -fPIC -shared -nostdlib -Wl,-soname,libstdc++.so.6 -o "$to/lib/libstdc++.so.6" \
+    "$to/lacking.c" "${wanted[@]}" "$pic" -lgcc_eh -lgcc
+  ln -s ../root/lib/ld-musl-x86_64.so.1 "$to/lib/libc.musl-x86_64.so.1"
+  cat >"$to/bun" <<END
+#!/bin/sh
+# Bun's musl build on Debian's musl. Written by scripts/deps.sh.
+exec "$to/root/lib/ld-musl-x86_64.so.1" --library-path "$to/lib" "$bun" "\$@"
+END
+  chmod +x "$to/bun"
+  [[ $("$to/bun" --version) == 1.4.* ]] || die "Bun 1.4, running on musl" "it does not start, see above" "remove $to, and repeat"
+}
+
 (($#)) || { usage >&2; exit 2; }
 for name in "$@"; do
   case $name in
@@ -178,6 +226,8 @@ for name in "$@"; do
     fast-check) npm_tree fast-check ;;
     runtimes) npm_tree "runtimes$(arch_suffix)" ;;
     real) npm_tree real ;;
+    other-runtimes) other_runtimes ;;
+    musl-runtime) musl_runtime ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;
     debian-node) debian_node ;;
     *) die "a name that scripts/deps.sh --help lists" "$name" "correct the name" 2 ;;
