@@ -21,6 +21,9 @@ void tg_text_add_bytes(struct tg_text *text, const char *bytes, size_t length) {
   for (size_t i = 0; i < length && text->length < sizeof text->bytes - 1; i++) {
     char byte = bytes[i];
     if ((unsigned char)byte < 0x20 || byte == 0x7f) byte = '?';
+    /* The second byte of U+0080 to U+009F: U+009B steers terminals as ESC [ does. */
+    bool after_c2 = i != 0 && (unsigned char)bytes[i - 1] == 0xc2;
+    if (after_c2 && (unsigned char)byte >= 0x80 && (unsigned char)byte < 0xa0) byte = '?';
     text->bytes[text->length++] = byte;
   }
 }

@@ -320,7 +320,7 @@ __attribute__((constructor)) static void arm(void) {
   atexit(at_last);
   handle_dump_signal();
   if (options.metrics_path[0] != '\0') {
-    tg_node_learn_version_early(&object.image);
+    tg_node_learn_version_early();
     tg_metrics_touch();
   }
   if (options.verbosity) say_armed(&object);
