@@ -166,6 +166,7 @@ function expectedEvent(code, particular, mode, known) {
   const diagnose = mode === 'diagnose';
   const { kind, severity, call, callback, quantity, handle, worker = 0, early, finalizing } = particular;
   const inAddon = (value) => isStack(value) && value[0].startsWith(`${ADDON}+0x`);
+  const inRuntime = (value) => isStack(value) && !value[0].startsWith(ADDON);
   const event = {
     version: 1,
     type: 'event',
@@ -191,7 +192,7 @@ function expectedEvent(code, particular, mode, known) {
   if (!diagnose) return event;
   event.stack = call ? inAddon : isStack;
   if (handle) event.created_at = inAddon;
-  if (handle && (handle.finalized || finalizing)) event.finalized_at = isStack;
+  if (handle && (handle.finalized || finalizing)) event.finalized_at = inRuntime;
   return event;
 }
 
