@@ -2,7 +2,7 @@
 
 load real
 setup() { needs @nomicfoundation/edr-linux-x64-gnu 20; }
-fault=$'threadsafe_function.rs\npanicked at crates/edr' # it ends the process where JavaScript gives no answer
+why='it ends the process where JavaScript gives no answer'
 
 @test "work: 20 transactions are sent" {
   natively lives edr.js work <<<'{"balance":"0xd2","events":20,"logged":true}'
@@ -15,16 +15,13 @@ fault=$'threadsafe_function.rs\npanicked at crates/edr' # it ends the process wh
 }
 
 @test "worker: workers are terminated while busy" {
-  natively any edr.js worker <<<'survived'
-  lives_or_own "$fault" edr.js worker <<<'survived'
+  own_fault "$why" edr.js worker <<<'survived'
 }
 
 @test "quit: process.exit() while workers are busy" {
-  natively any edr.js quit <<<'exiting'
-  lives_or_own "$fault" edr.js quit <<<'exiting'
+  own_fault "$why" edr.js quit <<<'exiting'
 }
 
 @test "end: the main thread ends while workers are busy" {
-  natively any edr.js end <<<'ending'
-  lives_or_own "$fault" edr.js end <<<'ending'
+  own_fault "$why" edr.js end <<<'ending'
 }

@@ -3,7 +3,7 @@
 
 load real
 setup() { needs lmdb; }
-fault='FATAL ERROR: Error::' # its methods and its call_js_cb do not expect that JavaScript has ended
+why='its methods and its call_js_cb do not expect that JavaScript has ended'
 
 @test "work: 5000 writes and a transaction" {
   natively lives lmdb.js work <<<'{"done":5000,"read":{"i":7,"text":"xxxxxxx"},"sum":12497500}'
@@ -16,16 +16,13 @@ fault='FATAL ERROR: Error::' # its methods and its call_js_cb do not expect that
 }
 
 @test "worker: workers are terminated while they write to one database" {
-  natively any lmdb.js worker <<<'survived'
-  lives_or_own "$fault" lmdb.js worker <<<'survived'
+  own_fault "$why" lmdb.js worker <<<'survived'
 }
 
 @test "quit: process.exit() while workers write" {
-  natively any lmdb.js quit <<<'exiting'
-  lives_or_own "$fault" lmdb.js quit <<<'exiting'
+  own_fault "$why" lmdb.js quit <<<'exiting'
 }
 
 @test "end: the main thread ends while workers write" {
-  natively any lmdb.js end <<<'ending'
-  lives_or_own "$fault" lmdb.js end <<<'ending'
+  own_fault "$why" lmdb.js end <<<'ending'
 }
