@@ -8,6 +8,9 @@
 #include "base/lock.h"
 #include "base/text.h"
 
+/* musl has none. Its loader refuses a library for one function that is missing, and then the program. */
+#pragma weak backtrace
+
 /* Frames of our own that stand before the caller's. */
 enum { OWN_FRAMES_MAX = 8, BUCKETS = 8192 };
 
@@ -33,6 +36,7 @@ static uint16_t file_count;
 void tg_stacks_open(unsigned depth, bool (*locate_code)(const void *code, struct tg_place *place)) {
   locate = locate_code;
   depth_max = depth < TG_STACK_DEPTH_MAX ? depth : TG_STACK_DEPTH_MAX;
+  if (backtrace == NULL) depth_max = 0;
   void *frame;
   if (depth_max != 0) backtrace(&frame, 1);
 }
