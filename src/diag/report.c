@@ -366,7 +366,7 @@ static void report(struct facts *facts) {
   int saved = errno, cancellation;
   /* write(2) is a cancellation point, and the lock is held. */
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
-  /* Before the lock is taken: it may wait for a thread that is in dlopen, and that for us. */
+  /* Before the lock is taken, as others need not wait for it. */
   facts->stack.depth = 0;
   facts->symbol[0] = '\0';
   if (options.diagnose && action != TG_ACTION_IGNORE) {

@@ -157,3 +157,53 @@ const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, 
 void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol) {
   return (void *)(image->base + symbol->st_value);
 }
+
+/* A GNU hash table does not say how many there are: the last chain ends with the last symbol. */
+static uint32_t count_by_gnu_hash(const struct tg_image *image) {
+  uint32_t buckets, first_symbol, filter_words, last = 0, word;
+  if (!read_word(image, image->gnu_hash, 0, &buckets) ||
+      !read_word(image, image->gnu_hash, 1, &first_symbol) ||
+      !read_word(image, image->gnu_hash, 2, &filter_words))
+    return 0;
+  uint64_t first_bucket = 4 + (uint64_t)filter_words * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+  for (uint32_t i = 0; i < buckets; i++) {
+    if (!read_word(image, image->gnu_hash, first_bucket + i, &word)) return 0;
+    if (word > last) last = word;
+  }
+  if (last < first_symbol || last == 0) return 0;
+  uint64_t first_chain = first_bucket + buckets;
+  while (last != UINT32_MAX &&
+         read_word(image, image->gnu_hash, first_chain + (last - first_symbol), &word) && (word & 1) == 0)
+    last++;
+  return last == UINT32_MAX ? 0 : last + 1;
+}
+
+static bool covers(const struct tg_image *image, const ElfW(Sym) * symbol, uintptr_t address) {
+  unsigned type = ELF64_ST_TYPE(symbol->st_info);
+  return symbol->st_shndx != SHN_UNDEF && type != STT_TLS && symbol->st_name != 0 &&
+         symbol->st_name < image->strings_size &&
+         address - (image->base + symbol->st_value) < symbol->st_size;
+}
+
+const ElfW(Sym) * tg_image_covering(const struct tg_image *image, uintptr_t address) {
+  const ElfW(Sym) *best = NULL;
+  uint32_t count = 0;
+  if (image->gnu_hash != 0)
+    count = count_by_gnu_hash(image);
+  else if (!read_word(image, image->sysv_hash, 1, &count))
+    count = 0;
+  if (!readable(image, (uintptr_t)image->symbols, (uint64_t)count * sizeof(ElfW(Sym)))) return NULL;
+  for (uint32_t i = 0; i < count; i++) {
+    const ElfW(Sym) *symbol = &image->symbols[i];
+    if (covers(image, symbol, address) && (best == NULL || symbol->st_value > best->st_value)) best = symbol;
+  }
+  return best;
+}
+
+void tg_image_copy_name(const struct tg_image *image, const ElfW(Sym) * symbol, char *name, size_t size) {
+  const char *start = (const char *)image->strings + symbol->st_name;
+  size_t length = strnlen(start, image->strings_size - symbol->st_name);
+  if (length > size - 1) length = size - 1;
+  memcpy(name, start, length);
+  name[length] = '\0';
+}

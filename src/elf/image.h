@@ -31,6 +31,12 @@ const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, 
 /* Where the definition is in memory. */
 void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol);
 
+/* The object's own named definition that covers `address`, or NULL. Reads all of the symbols. */
+const ElfW(Sym) * tg_image_covering(const struct tg_image *image, uintptr_t address);
+
+/* A symbol's name, cut to `size` with its NUL. */
+void tg_image_copy_name(const struct tg_image *image, const ElfW(Sym) * symbol, char *name, size_t size);
+
 /* Whether [address, address + size) lies in one loaded segment; its PF_* flags go to *flags unless NULL. */
 bool tg_image_contains(const struct tg_image *image, uintptr_t address, size_t size, uint32_t *flags);
 

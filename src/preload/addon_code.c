@@ -189,21 +189,24 @@ static void read_notes(const unsigned char *notes, size_t size, struct tg_place 
   }
 }
 
+static bool holds(const struct dl_phdr_info *info, const void *code) {
+  uintptr_t offset = (uintptr_t)code - info->dlpi_addr;
+  for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+    if (header->p_type == PT_LOAD && offset - header->p_vaddr < header->p_memsz) return true;
+  }
+  return false;
+}
+
 static int find_place(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
   struct search *search = argument;
-  uintptr_t offset = (uintptr_t)search->code - info->dlpi_addr;
-  bool found = false;
-  for (unsigned i = 0; i < info->dlpi_phnum && !found; i++) {
-    const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-    found = header->p_type == PT_LOAD && offset - header->p_vaddr < header->p_memsz;
-  }
-  if (!found) return 0;
+  if (!holds(info, search->code)) return 0;
   struct tg_place *place = search->place;
   size_t length = strlen(info->dlpi_name);
   tg_copy_string(place->file, TG_FILE_MAX,
                  length < TG_FILE_MAX ? info->dlpi_name : info->dlpi_name + length - (TG_FILE_MAX - 1));
-  place->offset = offset;
+  place->offset = (uintptr_t)search->code - info->dlpi_addr;
   place->build_id[0] = '\0';
   for (unsigned i = 0; i < info->dlpi_phnum && place->build_id[0] == '\0'; i++) {
     const ElfW(Phdr) *header = &info->dlpi_phdr[i];
@@ -224,16 +227,34 @@ bool tg_addon_locate(const void *code, struct tg_place *place) {
   return true;
 }
 
-bool tg_addon_name_symbol(const void *code, char symbol[TG_SYMBOL_MAX]) {
-  Dl_info info;
-  if (dladdr == NULL || dladdr(code, &info) == 0 || info.dli_sname == NULL) return false;
+/* The code and what is to be named. */
+struct naming {
+  const void *code;
   struct tg_text text;
-  text.length = 0;
-  tg_text_add(&text, info.dli_sname);
-  if (text.length > TG_SYMBOL_MAX / 2) text.length = TG_SYMBOL_MAX / 2;
-  tg_text_add(&text, "+");
-  tg_text_add_number(&text, (uint64_t)((uintptr_t)code - (uintptr_t)info.dli_saddr));
-  text.bytes[text.length] = '\0';
-  tg_copy_string(symbol, TG_SYMBOL_MAX, text.bytes);
-  return true;
+};
+
+static int name_symbol(struct dl_phdr_info *info, size_t size, void *argument) {
+  (void)size;
+  struct naming *naming = argument;
+  struct tg_image image;
+  char name[TG_SYMBOL_MAX / 2 + 1];
+  uintptr_t code = (uintptr_t)naming->code;
+  if (!holds(info, naming->code)) return 0;
+  if (!tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 1;
+  const ElfW(Sym) *symbol = tg_image_covering(&image, code);
+  if (symbol == NULL) return 1;
+  tg_image_copy_name(&image, symbol, name, sizeof name);
+  tg_text_add(&naming->text, name);
+  tg_text_add(&naming->text, "+");
+  tg_text_add_number(&naming->text, code - (uintptr_t)tg_image_address(&image, symbol));
+  return 1;
+}
+
+/* Not with dladdr: that waits while another thread is in dlopen or dlclose, whose constructors and destructors may
+ * wait for this one. dl_iterate_phdr's lock is held only while the list of objects changes. */
+bool tg_addon_name_symbol(const void *code, char symbol[TG_SYMBOL_MAX]) {
+  struct naming naming = {.code = code};
+  dl_iterate_phdr(name_symbol, &naming);
+  tg_copy_string(symbol, TG_SYMBOL_MAX, tg_text_string(&naming.text));
+  return symbol[0] != '\0';
 }

@@ -12,12 +12,10 @@
 __asm__(".symver dlopen, dlopen@GLIBC_2.2.5");
 __asm__(".symver dlclose, dlclose@GLIBC_2.2.5");
 __asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
-__asm__(".symver dladdr, dladdr@GLIBC_2.2.5");
 #elif defined(__aarch64__)
 __asm__(".symver dlopen, dlopen@GLIBC_2.17");
 __asm__(".symver dlclose, dlclose@GLIBC_2.17");
 __asm__(".symver dlsym, dlsym@GLIBC_2.17");
-__asm__(".symver dladdr, dladdr@GLIBC_2.17");
 #else
 #error "tsfn-guard supports x86-64 and arm64"
 #endif
@@ -25,6 +23,5 @@ __asm__(".symver dladdr, dladdr@GLIBC_2.17");
 #pragma weak dlopen
 #pragma weak dlclose
 #pragma weak dlsym
-#pragma weak dladdr
 
 #endif

@@ -1,5 +1,5 @@
 # What goes wrong outside of us: no memory, no address space, a cancelled thread, fork, signals, exit() from a thread,
-# dlclose. (mprotect refused: redirect.bats.) Seen natively, where it means anything:
+# dlclose, dlopen. (mprotect refused: redirect.bats.) Seen natively, where it means anything:
 #
 #   no memory         nothing is refused, as the refused is the guard
 #   pthread_cancel    every runtime hangs, always (as with any four producers on a queue of two: nodejs/node#58723)
@@ -9,6 +9,7 @@
 #   SIGPROF           blocked threads: hang as without signals. A flood on an unbounded queue: as guarded
 #   exit() in thread  SIGSEGV
 #   dlclose           SIGSEGV, in code that is no longer there
+#   dlopen            SIGABRT. With mode=diagnose it hung while reports asked dladdr for symbols
 
 load ../helper
 
@@ -188,5 +189,16 @@ forked_to_exit() {
     run guarded fault-dlclose.js "$HELPERS/libplugin.so"
     assert_success
     assert_line 'plugin: closing=1'
+  done
+}
+
+@test "a constructor joins a thread whose fault is reported, while dlopen is under way" {
+  run native fault-dlopen.js
+  assert died "$status"
+  for mode in protect diagnose; do
+    TSFN_GUARD_OPTIONS=mode=$mode run guarded fault-dlopen.js
+    assert_success
+    assert_output --partial 'TSG009 null-handle'
+    assert_output --partial 'loaded'
   done
 }
