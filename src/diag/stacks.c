@@ -112,7 +112,15 @@ static uint32_t add(const struct tg_stack *stack, const struct tg_place *places,
   return number;
 }
 
-uint32_t tg_stack_keep(const struct tg_stack *stack) {
+/* Unwinding ends at code that V8 has made, whose address says nothing to anybody but is another one in each worker:
+ * with it, workers that come and go would use up all places. */
+static void drop_code_of_no_file(struct tg_stack *stack) {
+  struct tg_place place;
+  while (stack->depth != 0 && !locate(stack->frames[stack->depth - 1], &place)) stack->depth--;
+}
+
+uint32_t tg_stack_keep(struct tg_stack *stack) {
+  drop_code_of_no_file(stack);
   if (stack->depth == 0) return 0;
   uint32_t number = find(stack);
   if (number != 0 || atomic_load_explicit(&count, memory_order_relaxed) == TG_STACKS_MAX) return number;

@@ -33,8 +33,8 @@ void tg_stacks_open(unsigned depth, bool (*locate)(const void *code, struct tg_p
 /* The calling thread's stack, from `caller` outwards if that is in it; else without this library's own frames. */
 void tg_stack_take(struct tg_stack *stack, const void *caller);
 
-/* Keeps a stack; the number to find it by. 0: none was kept. */
-uint32_t tg_stack_keep(const struct tg_stack *stack);
+/* Keeps a stack, after cutting off outer frames that no file has; the number to find it by. 0: none was kept. */
+uint32_t tg_stack_keep(struct tg_stack *stack);
 
 /* How deep the stack is; 0: there is none. And the frame at that depth: the file's path, or NULL for code of no file,
  * and the offset in it, or the address. The files were looked up when the stack was kept. */

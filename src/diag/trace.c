@@ -32,7 +32,8 @@ static struct tg_trace_options options;
 static _Atomic(struct trace *) chunks[TG_CHUNKS_MAX];
 static _Atomic uint64_t created_count, finalized_count;
 
-/* An env's record is at its number, modulo. Written by its loop thread before the first handle is out. */
+/* An env's record is at its number, modulo. Written by its loop thread before the first handle is out. Those of the
+ * main thread, which stays, are not displaced by workers', which come and go. */
 static struct {
   _Atomic uint32_t number;
   _Atomic int32_t loop_thread;
@@ -57,10 +58,13 @@ static int64_t worker_of(napi_env env) {
 
 static void env_entered(napi_env env, uint32_t env_number) {
   unsigned place = env_number % ENVS_MAX;
+  int64_t worker = worker_of(env);
+  bool is_used = atomic_load_explicit(&envs[place].number, memory_order_relaxed) != 0;
+  if (is_used && worker != 0 && atomic_load_explicit(&envs[place].worker, memory_order_relaxed) == 0) return;
   atomic_store_explicit(&envs[place].number, 0, memory_order_relaxed);
   atomic_thread_fence(memory_order_release);
   atomic_store_explicit(&envs[place].loop_thread, this_thread(), memory_order_relaxed);
-  atomic_store_explicit(&envs[place].worker, worker_of(env), memory_order_relaxed);
+  atomic_store_explicit(&envs[place].worker, worker, memory_order_relaxed);
   atomic_store_explicit(&envs[place].number, env_number, memory_order_release);
 }
 

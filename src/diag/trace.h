@@ -48,7 +48,7 @@ struct tg_env_view {
   int64_t worker;      /* 0: the main thread; -1: unknown */
 };
 
-/* Of the last some thousand envs. */
+/* Of the last some thousand envs, and the main thread's. */
 bool tg_trace_env(uint32_t number, struct tg_env_view *view);
 
 /* How many functions were created and finalized so far. */

@@ -1,0 +1,79 @@
+/* What the traces and the stacks keep in a process that runs for long. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+/* cmocka.h needs the four at the top first. */
+#include <cmocka.h>
+
+#include "diag/stacks.h"
+#include "diag/trace.h"
+
+enum { ENVS = 100000, STACKS = 2 * TG_STACKS_MAX, FILE_START = 0x10000 };
+
+static int64_t worker;
+
+static int64_t worker_id(napi_env env) {
+  (void)env;
+  return worker;
+}
+
+/* Envs are counted for each addon and worker; the record's place is the number, modulo. */
+static void test_main_thread_stays_known(void **state) {
+  (void)state;
+  const struct tg_trace_options options = {.diagnose = true, .worker_id = worker_id};
+  const struct tg_observer *observer = tg_trace_open(&options);
+  struct tg_env_view view;
+  worker = 0;
+  observer->env_entered(NULL, 1);
+  worker = 7;
+  for (uint32_t number = 2; number <= ENVS; number++) observer->env_entered(NULL, number);
+  assert_true(tg_trace_env(1, &view));
+  assert_int_equal(view.worker, 0);
+  assert_true(tg_trace_env(ENVS, &view));
+  assert_int_equal(view.worker, 7);
+  worker = 0;
+  observer->env_entered(NULL, ENVS + 1);
+  assert_true(tg_trace_env(ENVS + 1, &view));
+}
+
+/* One file, from FILE_START on; what is below is V8's. */
+static bool locate(const void *code, struct tg_place *place) {
+  if ((uintptr_t)code < FILE_START) return false;
+  strcpy(place->file, "/app/x.node");
+  place->offset = (uintptr_t)code - FILE_START;
+  return true;
+}
+
+static struct tg_stack stack_of(uintptr_t inner, uintptr_t outer) {
+  return (struct tg_stack){.depth = 2, .frames = {(const void *)inner, (const void *)outer}};
+}
+
+static void test_code_of_no_file_uses_no_places(void **state) {
+  (void)state;
+  uint64_t offset = 0;
+  tg_stacks_open(2, locate);
+  struct tg_stack stack = stack_of(FILE_START + 1, 1);
+  uint32_t first = tg_stack_keep(&stack);
+  assert_int_equal(tg_stack_depth(first), 1);
+  for (uintptr_t other = 2; other < STACKS; other++) {
+    stack = stack_of(FILE_START + 1, other);
+    assert_int_equal(tg_stack_keep(&stack), first);
+  }
+  stack = stack_of(1, 2);
+  assert_int_equal(tg_stack_keep(&stack), 0);
+  stack = stack_of(FILE_START + 1, FILE_START + 2);
+  uint32_t second = tg_stack_keep(&stack);
+  assert_int_equal(tg_stack_depth(second), 2);
+  assert_string_equal(tg_stack_frame(second, 1, &offset), "/app/x.node");
+  assert_int_equal(offset, 2);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_main_thread_stays_known),
+      cmocka_unit_test(test_code_of_no_file_uses_no_places),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
