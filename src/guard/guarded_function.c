@@ -320,6 +320,13 @@ void tg_function_on_env_cleanup(void *argument) {
   tell(guard, &unreleased);
 }
 
+/* napi-rs makes a function of this name for each promise of an async fn. With many of its versions (up to the middle
+ * of 2026) what it delivers frees references by the env that it is given, and panics where that is NULL. Nobody waits
+ * for such an item: it settles a promise that no JavaScript will see. */
+static bool is_promise_of_napi_rs(const struct tg_function *function) {
+  return strcmp(function->name, "napi_resolve_deferred") == 0;
+}
+
 /* The doorbell's finalizer: runs exactly once, and nothing touches the doorbell after it has begun. Until
  * `finalized` is set the function keeps its generation, so it may be read without the lock where it is
  * constant. */
@@ -339,8 +346,11 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   unlock(function);
 
   if (observer != NULL && observer->finalizing != NULL) observer->finalizing(function);
-  while (rest.length != 0)
-    call_js(function, function->call_js_cb, NULL, NULL, function->context, tg_queue_pop(&rest, guard->host));
+  bool dropped = is_promise_of_napi_rs(function);
+  while (rest.length != 0) {
+    void *item = tg_queue_pop(&rest, guard->host);
+    if (!dropped) call_js(function, function->call_js_cb, NULL, NULL, function->context, item);
+  }
   tg_queue_free(&rest, guard->host);
   guard->runtime->remove_env_cleanup_hook(function->environment->env, tg_function_on_env_cleanup, function);
   if (function->finalize_cb != NULL) function->finalize_cb(env, function->finalize_data, function->context);

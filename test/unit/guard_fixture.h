@@ -25,6 +25,7 @@ struct recorder {
   void *items[LOG_MAX]; /* the first of them */
   unsigned live, drained, finalized;
   unsigned drained_after_finalize;
+  const char *name;                                                     /* NULL: "recorder" */
   void (*on_item)(struct recorder *recorder, napi_env env, void *item); /* NULL: none */
   void (*on_finalize)(struct recorder *recorder);                       /* NULL: none */
 };
@@ -53,7 +54,7 @@ static inline void record_finalize(napi_env env, void *data, void *hint) {
 static inline napi_status create_with(struct recorder *recorder, size_t max_queue_size, size_t thread_count) {
   const struct tg_create_arguments arguments = {
       .env = fake_napi_env(recorder->env),
-      .async_resource_name = (napi_value)(void *)"recorder",
+      .async_resource_name = (napi_value)(void *)(recorder->name != NULL ? recorder->name : "recorder"),
       .max_queue_size = max_queue_size,
       .initial_thread_count = thread_count,
       .thread_finalize_data = recorder,

@@ -215,6 +215,26 @@ static void assert_drain_first(struct recorder *r) {
   assert_int_equal(r->drained, 5);
 }
 
+/* Fails where they are drained: the real ones panic there, see test/real/impit.bats. */
+static void promises_of_napi_rs_are_not_drained(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  r.name = "napi_resolve_deferred";
+  assert_int_equal(create_with(&r, 0, 1), napi_ok);
+  assert_int_equal(call(&r, 1), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 1);
+  assert_int_equal(call(&r, 2), napi_ok);
+  fake_env_close(r.env);
+  r.env = NULL;
+  assert_int_equal(r.live, 1);
+  assert_int_equal(r.drained, 0);
+  assert_int_equal(r.finalized, 2); /* with the one that open_recorder made */
+  assert_int_equal(call(&r, 3), napi_closing);
+  close_recorder(&r);
+}
+
 static void env_end_drains_before_it_finalizes_and_finalizes_once(void **state) {
   (void)state;
   for (int finalizes_first = 0; finalizes_first < 2; finalizes_first++) {
@@ -568,6 +588,7 @@ int main(void) {
       cmocka_unit_test(a_reused_slots_old_handle_knows_nothing_and_harms_nothing),
       cmocka_unit_test(never_a_handle_row),
       cmocka_unit_test(env_end_drains_before_it_finalizes_and_finalizes_once),
+      cmocka_unit_test(promises_of_napi_rs_are_not_drained),
       cmocka_unit_test(callbacks_may_use_all_seven),
       cmocka_unit_test(own_loop_blocking_call),
       cmocka_unit_test(ref_and_unref_on_the_loop_thread_are_done_at_once),
