@@ -340,6 +340,8 @@ static napi_status release_open(struct use *use, napi_threadsafe_function_releas
     if (function->crowded) note(use, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->sleepers);
   } else if (function->thread_count == 0 && function->queue.length == 0) {
     tg_function_release_doorbell(function, napi_tsfn_release);
+  } else if (function->thread_count == 0) {
+    tg_function_ring(function); /* nobody will again, and the runtime may have forgotten the last one */
   }
   return end(use, napi_ok);
 }

@@ -153,7 +153,7 @@ napi_status tg_function_hold_doorbell(struct tg_function *function) {
 }
 
 napi_status tg_function_ring(struct tg_function *function) {
-  if (function->rung) return napi_ok;
+  if (function->rung && !guard_of(function)->runtime->forgets_calls) return napi_ok;
   int cancellation = forbid_cancellation();
   napi_status status = guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
   allow_cancellation(cancellation);

@@ -38,6 +38,9 @@ struct tg_runtime {
   /* Whether a thread-safe function that is closed but still has counts stays allocated (Node 24.14, 25.4, 26;
    * nodejs/node#55877). Only messages depend on it. Any thread, locks held. */
   bool (*keeps_closed_functions)(void);
+
+  /* Whether the runtime may forget a call that comes while it ends a dispatch, until the next call (Bun 1.3). */
+  bool forgets_calls;
 };
 
 /* An object file with addon code; its meaning is the host's. Never freed. */

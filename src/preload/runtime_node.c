@@ -128,6 +128,7 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
   runtime.copy_string = copy_string;
   runtime.call_js_default = call_js_default;
   runtime.keeps_closed_functions = keeps_closed_functions;
+  runtime.forgets_calls = !is_node;
   return &runtime;
 }
 

@@ -18,6 +18,7 @@ struct fake_env;
 struct fake_settings {
   bool finalizes_first;      /* Node < 24.15: left-over rings are discarded after the finalizer, not before */
   bool keeps_closed;         /* Node >= 24.14 */
+  bool forgets_next;         /* the next ring of a doorbell is answered with ok and forgotten */
   napi_status refuse_create; /* not napi_ok: what create answers */
   napi_status refuse_ring;   /* not napi_ok: what a doorbell's call answers */
   int allocations_left;      /* negative: no limit; else so many succeed */

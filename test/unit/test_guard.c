@@ -23,6 +23,33 @@ static void open_delivers_in_order_and_closes_at_the_last_release(void **state) 
   close_recorder(&r);
 }
 
+/* As Bun 1.3 does: what the runtime forgot comes with the next call, or with the last release. */
+static void a_forgotten_ring_is_made_up_for(void **state) {
+  (void)state;
+  struct recorder r;
+  struct tg_runtime forgetful = fake_runtime;
+  forgetful.forgets_calls = true;
+  open_recorder(&r, 0, 2);
+  r.guard->runtime = &forgetful;
+  fake_settings.forgets_next = true;
+  assert_int_equal(call(&r, 1), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 0);
+  assert_int_equal(call(&r, 2), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 2);
+  fake_settings.forgets_next = true;
+  assert_int_equal(call(&r, 3), napi_ok);
+  assert_int_equal(release(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 2);
+  assert_int_equal(release(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 3);
+  assert_int_equal(r.finalized, 1);
+  close_recorder(&r);
+}
+
 static void full_is_full_at_exactly_the_limit(void **state) {
   (void)state;
   for (uintptr_t limit = 1; limit < 70; limit++) {
@@ -580,6 +607,7 @@ static void at_exit_every_caller_is_turned_away_and_accepted_items_may_still_com
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(open_delivers_in_order_and_closes_at_the_last_release),
+      cmocka_unit_test(a_forgotten_ring_is_made_up_for),
       cmocka_unit_test(full_is_full_at_exactly_the_limit),
       cmocka_unit_test(count_zero_is_not_closed_before_the_loop_decides),
       cmocka_unit_test(the_last_item_of_a_released_function_closes_it_before_its_callback),
