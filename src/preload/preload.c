@@ -132,17 +132,24 @@ static void on_dump_signal(int number) {
   tg_summary_dump();
 }
 
+/* A handler that returns from a fault comes back to it at once. */
+static bool is_fault(int number) {
+  return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE || number == SIGTRAP ||
+         number == SIGSYS;
+}
+
 static void handle_dump_signal(void) {
   if (options.dump_signal == 0) return;
   struct sigaction action = {.sa_handler = on_dump_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
   sigfillset(&action.sa_mask);
-  if (sigaction((int)options.dump_signal, &action, NULL) == 0) return;
+  bool fault = is_fault((int)options.dump_signal);
+  if (!fault && sigaction((int)options.dump_signal, &action, NULL) == 0) return;
   struct tg_text line;
   tg_text_start(&line);
   tg_text_add(&line, "dump_signal: needed a signal that can be handled, found ");
   tg_text_add_number(&line, options.dump_signal);
   tg_text_add(&line, ": ");
-  tg_text_add(&line, strerror(errno));
+  tg_text_add(&line, fault ? "it is that of a fault" : strerror(errno));
   tg_text_add(&line, "; no signal writes a dump");
   tg_text_write(&line);
 }
