@@ -60,6 +60,10 @@ static struct tg_emitter *open_line(struct line *line, const char *type) {
   return emitter;
 }
 
+/* The summary's. Not on the stack: exit() may be called on a small one, a thread's or a signal handler's. Only the exiting
+ * thread uses it. */
+static struct line exit_line;
+
 static void close_line(struct line *line) {
   size_t length = tg_emit_close(&line->emitter);
   tg_log_write(line->bytes, length);
@@ -169,8 +173,7 @@ bool tg_summary_has_errors(void) {
 
 static void write_tally_json(const struct tg_tally *tally, const char *code) {
   const struct tg_site *site = tally->site;
-  struct line line;
-  struct tg_emitter *emitter = open_line(&line, "tally");
+  struct tg_emitter *emitter = open_line(&exit_line, "tally");
   tg_emit_group(emitter, "events");
   tg_emit_string(emitter, "code", code);
   tg_emit_string(emitter, "kind", tg_catalogue[site->kind].name);
@@ -179,7 +182,7 @@ static void write_tally_json(const struct tg_tally *tally, const char *code) {
   tg_emit_string(emitter, "action", tg_policy_site_action(site));
   tg_emit_number(emitter, "seen", tally->seen);
   tg_emit_number(emitter, "suppressed", tally->untold);
-  close_line(&line);
+  close_line(&exit_line);
 }
 
 static void write_tally_text(const struct tg_tally *tally, const char *code) {
@@ -226,10 +229,9 @@ static uint64_t write_tallies(void) {
 }
 
 static void write_total(uint64_t events) {
-  struct line line;
   char place[TG_LOG_PATH_MAX], runtime[TG_RUNTIME_MAX];
   tg_log_place(place);
-  struct tg_emitter *emitter = open_line(&line, "summary");
+  struct tg_emitter *emitter = open_line(&exit_line, "summary");
   tg_emit_group(emitter, "process");
   tg_emit_string(emitter, "guard", TSFN_GUARD_VERSION);
   tg_emit_string(emitter, "runtime", source->runtime(runtime) ? runtime : NULL);
@@ -244,7 +246,7 @@ static void write_total(uint64_t events) {
   tg_emit_string(emitter, "log", place);
   if (place[0] == '/')
     tg_emit_string(emitter, "read_with", options.format == TG_FORMAT_JSON ? "jq ." : "less");
-  close_line(&line);
+  close_line(&exit_line);
 }
 
 void tg_summary_write(void) {
@@ -252,9 +254,9 @@ void tg_summary_write(void) {
   bool locked = tg_lock_try_for(&tg_report_lock, &patience_ms);
   int saved = errno;
   uint64_t events = locked ? write_tallies() : 0;
-  struct line line;
   for (unsigned i = 0; i < group_count && i < GROUPS_TOLD; i++)
-    write_function(&line, is_leaked(&groups[i].first) ? "leaked" : "live", &groups[i].first, groups[i].count);
+    write_function(&exit_line, is_leaked(&groups[i].first) ? "leaked" : "live", &groups[i].first,
+                   groups[i].count);
   write_total(events);
   if (locked) tg_lock_release_tried(&tg_report_lock);
   errno = saved;
