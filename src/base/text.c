@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -73,11 +74,21 @@ void tg_copy_string(char *to, size_t size, const char *from) {
   to[length] = '\0';
 }
 
+/* Node makes a pipe that is its stderr non-blocking, and what reads it may be slow. Not for ever: a program that never
+ * waits for its log must not do so here. */
+static bool is_writable_soon(int file) {
+  enum { PATIENCE_MS = 1000 };
+  struct pollfd wanted = {.fd = file, .events = POLLOUT};
+  int ready = poll(&wanted, 1, PATIENCE_MS);
+  return ready > 0 ? (wanted.revents & POLLOUT) != 0 : ready < 0 && errno == EINTR;
+}
+
 bool tg_write_all(int file, const char *bytes, size_t length) {
   int saved = errno;
   while (length != 0) {
     ssize_t result = write(file, bytes, length);
     if (result < 0 && errno == EINTR) continue;
+    if (result < 0 && errno == EAGAIN && is_writable_soon(file)) continue;
     if (result <= 0) break; /* nobody to tell */
     bytes += result;
     length -= (size_t)result;

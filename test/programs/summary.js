@@ -77,6 +77,17 @@ main({
     process.exit();
   },
 
+  // Many events, once Node has made stderr non-blocking.
+  many: async () => {
+    process.stderr.write('the beginning\n');
+    const { handle, finalized } = createWatched(quiet);
+    run(handle, 'release');
+    await finalized;
+    await turns(2);
+    for (let i = 0; i < 400; i++) run(handle, 'release');
+    process.exit();
+  },
+
   // What it and its children see of the guard.
   environment: () => {
     const script = 'printf "child: %s\\n" "${LD_PRELOAD-none}" "${TSFN_GUARD_OPTIONS-none}"';

@@ -158,6 +158,24 @@ alive() {
   assert_equal "$(said 'select(.type == "dump").process | .functions + .in_use' | sort -u)" 1
 }
 
+# Accepted once, and then a crash became an endless loop of dumps.
+@test "dump_signal: the signal of a fault is refused in one line, and a fault ends the program" {
+  TSFN_GUARD_OPTIONS=dump_signal=11:summary=never run guarded summary.js signal SIGSEGV
+  assert_equal "$status" 139
+  assert_output --partial 'dump_signal: needed a signal that can be handled, found 11: it is that of a fault; no signal'
+}
+
+# Reports were lost where write(2) answered EAGAIN: 17 of 400 were told.
+@test "every report arrives where stderr is a pipe, made non-blocking by Node, and its reader is slow" {
+  TSFN_GUARD_OPTIONS=rate=0:format=json:summary=never guarded summary.js many 2> >(
+    sleep 0.5
+    grep -c TSG007 >"$BATS_TEST_TMPDIR/told"
+    : >"$BATS_TEST_TMPDIR/over"
+  )
+  for _ in {1..500}; do [[ ! -e $BATS_TEST_TMPDIR/over ]] || break; sleep 0.01; done
+  assert_equal "$(<"$BATS_TEST_TMPDIR/told")" 400
+}
+
 @test "dump_signal: without it SIGUSR2 does what it does natively; one that cannot be handled is one line" {
   TSFN_GUARD_OPTIONS=summary=always run guarded summary.js signal SIGUSR2
   assert_equal "$status" 140
