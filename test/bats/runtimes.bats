@@ -1,0 +1,195 @@
+# Runtimes that implement Node-API and are not Node: Bun 1.3.9 and 1.4.5, Bun 1.4.5 on musl, Deno 2.9.6. What holds on
+# which is in docs/runtimes.md.
+#
+# Seen to fail: with mode=off from the contract's table to `flow`; the first when the library wanted glibc's backtrace();
+# `flow` (7 of 20) and then `abort` on Bun 1.3 before its doorbells were rung for every call and not aborted.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+NPM=$TG_SOURCE/build/deps/npm
+MUSL=$TG_SOURCE/build/deps/musl
+RUNTIMES='bun-1.3 bun-1.4 bun-musl deno-2.9'
+export DO_NOT_TRACK=1 DENO_NO_UPDATE_CHECK=1 NO_COLOR=1
+
+setup_file() {
+  [[ -x $MUSL/bun ]] || return 0
+  # Addons for musl, with its headers and its libc.
+  local musl=$MUSL/root addon
+  for addon in lifetime script; do
+    cc -O2 -fPIC -shared -nostdlib -nostdinc -isystem "$musl/usr/include/x86_64-linux-musl" \
+      -isystem "$(cc -print-file-name=include)" -isystem "$NODE_API_HEADERS" -D_GNU_SOURCE \
+      -DNODE_GYP_MODULE_NAME=$addon -o "$BATS_FILE_TMPDIR/$addon.node" "$TG_SOURCE/test/addons/$addon.c" \
+      -L "$musl/lib/x86_64-linux-musl" -l:libc.so
+  done
+}
+
+# on RUNTIME: sets what runs a program there; answers 1 where the runtime is not here.
+on() {
+  case $1 in
+    bun-1.3) command=("$NPM/other-runtimes/node_modules/bun-1-3/bin/bun") ;;
+    bun-1.4) command=("$NPM/other-runtimes/node_modules/bun-1-4/bin/bun") ;;
+    bun-musl) command=("$MUSL/bun") ;;
+    deno-2.9) command=("$NPM/other-runtimes/node_modules/deno-2-9/deno" run -A --quiet --unstable-detect-cjs) ;;
+    node) command=("$NPM/runtimes/node_modules/node-24-21/bin/node") ;;
+  esac
+  addons=$TEST_ADDONS
+  [[ $1 != bun-musl ]] || addons=$BATS_FILE_TMPDIR
+  [[ -x ${command[0]} ]]
+}
+
+# natively RUNTIME PROGRAM ARGS… / preloaded RUNTIME PROGRAM ARGS…
+natively() {
+  on "$1"
+  TEST_ADDONS=$addons timeout -k 5 "$TG_TIMEOUT" "${command[@]}" "$PROGRAMS/$2" "${@:3}"
+}
+
+preloaded() {
+  on "$1"
+  TEST_ADDONS=$addons LD_PRELOAD=$TG_LIB timeout -k 5 "$TG_TIMEOUT" "${command[@]}" "$PROGRAMS/$2" "${@:3}"
+}
+
+# each FUNCTION: calls it with every runtime that is here; skips where none is.
+each() {
+  local runtime here=0 absent=''
+  for runtime in $RUNTIMES; do
+    if on "$runtime"; then
+      here=1
+      "$1" "$runtime"
+    else
+      absent+=" $runtime"
+    fi
+  done
+  ((here)) || skip "no other runtime here; scripts/deps.sh other-runtimes musl-runtime fetches them"
+  [[ -z $absent ]] || echo "# not here, so not tested:$absent" >&3
+}
+
+# Bun 1.4 finalizes a worker's functions at its end; Bun 1.3 and Deno never do, and what is queued then is lost.
+finalizes_at_end() {
+  [[ $1 == bun-1.4 || $1 == bun-musl ]]
+}
+
+# ends_well RUNTIME CASE…: the guarded run, less our own lines, in `lines`.
+ends_well() {
+  run preloaded "$1" other-runtimes.js "${@:2}"
+  [[ $status == 0 ]] || fail "$1, $2: ended with $status, and said: $output"
+}
+
+@test "a program on musl starts, guarded or not a runtime at all" {
+  local loader=$MUSL/root/lib/ld-musl-x86_64.so.1
+  [[ -x $loader ]] || skip "no musl here; scripts/deps.sh musl-runtime fetches it"
+  # ldd is the loader by another name.
+  LD_PRELOAD=$TG_LIB run "$loader" --list "$loader"
+  assert_success
+  refute_output --partial 'symbol not found'
+}
+
+@test "arms before the program, and says so" {
+  arms() {
+    export TSFN_GUARD_OPTIONS=verbosity=1:require=1
+    ends_well "$1" abort
+    assert_line --index 0 --regexp "^tsfn-guard\[[0-9]+\]: .* armed: runtime of unknown version, redirected the seven"
+  }
+  each arms
+}
+
+@test "what it cannot arm in runs unguarded, or with require=1 not at all" {
+  refuses() {
+    # The limit is too low for the guard, and for Bun and Deno themselves: whether they start is not asked.
+    run --separate-stderr bash -c 'ulimit -v 4000000; shift 0; exec "$@"' - \
+      env LD_PRELOAD="$TG_LIB" TSFN_GUARD_OPTIONS=require=1 "${command[@]}" "$PROGRAMS/other-runtimes.js" abort
+    assert_equal "$status" 78
+    [[ $stderr == *': not armed in '*'needed 4 GiB of address space'*'ulimit -v'*'require=1, so it does not start'* ]]
+  }
+  each refuses
+}
+
+@test "the answers in every state are those of the contract's table, as on Node" {
+  on node || skip "no Node 24.21 here; scripts/deps.sh runtimes fetches it"
+  local state
+  for state in open closing closed stale; do
+    preloaded node table-cells.js $state 2>/dev/null >"$BATS_TEST_TMPDIR/$state"
+  done
+  answers_alike() {
+    for state in open closing closed stale; do
+      run --separate-stderr preloaded "$1" table-cells.js $state
+      assert_success
+      assert_equal "$output" "$(<"$BATS_TEST_TMPDIR/$state")"
+    done
+  }
+  each answers_alike
+}
+
+@test "workers are terminated under threads that call: all are turned away, nothing is called late" {
+  turns_away() {
+    local finalized=0 lost='-?[0-9]+'
+    ! finalizes_at_end "$1" || finalized=5 lost=0
+    ends_well "$1" workers 5
+    assert_line --regexp "^functions=5 finalized_once=$finalized foreign=0 disordered=0 late=0 lost=$lost\$"
+    assert_line --regexp '^threads=20 told=20 told_once=[0-9]+ wrong=0$'
+  }
+  each turns_away
+}
+
+@test "workers are terminated under threads that are blocked: all wake up" {
+  wakes() {
+    local finalized=0 lost='-?[0-9]+'
+    ! finalizes_at_end "$1" || finalized=3 lost=0
+    ends_well "$1" blockedWorkers 3
+    assert_line --regexp "^functions=3 finalized_once=$finalized foreign=0 disordered=0 late=0 lost=$lost\$"
+    assert_line 'threads=12 told=12 told_once=12 wrong=0'
+  }
+  each wakes
+}
+
+@test "abort under threads that call, that are blocked, that share a count" {
+  aborts() {
+    local case
+    for case in abort blocked shared; do
+      ends_well "$1" $case
+      assert_line 'functions=1 finalized_once=1 foreign=0 disordered=0 late=0 lost=0'
+      assert_line --regexp '^threads=[48] told=[48] told_once=[0-9] wrong=0$'
+    done
+  }
+  each aborts
+}
+
+@test "eight producers on a queue of 50: every item arrives" {
+  flows() {
+    ends_well "$1" flow
+    assert_line 'functions=1 finalized_once=1 foreign=0 disordered=0 late=0 lost=0'
+    assert_line 'delivered=16000 drained=0'
+  }
+  each flows
+}
+
+@test "order between items: nextTicks and microtasks as natively" {
+  keeps_order() {
+    [[ $1 != deno-2.9 ]] || return 0 # has no order natively
+    preloaded "$1" transcript-order.js between 2>/dev/null >"$BATS_TEST_TMPDIR/guarded"
+    natively "$1" transcript-order.js between >"$BATS_TEST_TMPDIR/native"
+    [[ -s $BATS_TEST_TMPDIR/native ]]
+    diff "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guarded"
+  }
+  each keeps_order
+}
+
+# Bun 1.4 dies of the workers in most runs only: 17 of 20.
+@test "natively: workers' threads hang the process or crash it, and the producers hang" {
+  TG_TIMEOUT=5
+  dies() {
+    local case status
+    while read -r status case; do
+      died "$status" && continue
+      [[ $1/$case == bun-1.4/workers* || $1/$case == bun-musl/workers* ]] || fail "$1 natively, $case ended with $status"
+    done < <(for case in 'workers 5' flow; do
+      (
+        read -ra words <<<"$case"
+        status=0
+        natively "$1" other-runtimes.js "${words[@]}" >/dev/null 2>&1 || status=$?
+        echo "$status $case"
+      ) 3>&- &
+    done; wait)
+  }
+  each dies
+}
