@@ -156,8 +156,10 @@ static napi_status call(napi_threadsafe_function func, void *data, napi_threadsa
     doorbell->thread_count--;
     return done(doorbell, napi_closing);
   }
-  if (!fake_settings.forgets_next) doorbell->queued++;
-  fake_settings.forgets_next = false;
+  if (fake_settings.forgets_next)
+    fake_settings.forgets_next = false; /* set by tests of one thread only */
+  else
+    doorbell->queued++;
   atomic_fetch_add(&fake_rings, 1);
   return done(doorbell, napi_ok);
 }
