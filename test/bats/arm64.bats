@@ -34,10 +34,10 @@ LIBRARY=${TG_SOURCE:?}/build/arm64/libtsfnguard.so
   done
 }
 
-@test "exports nothing" {
-  run bash -c 'readelf --dyn-syms -W "$1" | awk "\$5 != \"LOCAL\" && \$7 ~ /^[0-9]+\$/"' - "$LIBRARY"
+@test "exports the ring for debuggers and nothing else" {
+  run bash -c 'readelf --dyn-syms -W "$1" | awk "\$5 != \"LOCAL\" && \$7 ~ /^[0-9]+\$/ { print \$8 }"' - "$LIBRARY"
   assert_success
-  assert_output ''
+  assert_output tsfn_guard_ring
 }
 
 @test "the unit tests" {
