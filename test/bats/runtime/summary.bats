@@ -155,7 +155,8 @@ alive() {
   assert_equal "$(tail -n 1 "$BATS_TEST_TMPDIR/out")" 'delivered 90000'
   assert [ "$sent" -gt 5 ]
   matches_schema "$LOG"
-  assert_equal "$(said 'select(.type == "dump").process | .functions + .in_use' | sort -u)" 1
+  # The last signal may come when the function is gone.
+  assert_equal "$(said 'select(.type == "dump").process | .functions + .in_use' | sort -u | grep -v '^0$')" 1
 }
 
 # Accepted once, and then a crash became an endless loop of dumps.
