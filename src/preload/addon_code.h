@@ -28,7 +28,7 @@ const char *tg_addon_path(const struct tg_addon *addon);
  * own path. */
 bool tg_addon_locate(const void *code, struct tg_place *place);
 
-/* "name+0x12" of the nearest symbol that the dynamic linker knows; may wait for whoever is in dlopen. */
+/* "name+0x12" of the nearest symbol in its dynamic symbol table. */
 bool tg_addon_name_symbol(const void *code, char symbol[TG_SYMBOL_MAX]);
 
 #endif
