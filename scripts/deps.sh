@@ -14,6 +14,7 @@ usage: scripts/deps.sh NAME…
   addon-api     node-addon-api, for the C++ test addons
   fast-check    fast-check, for the property tests
   runtimes      the node binaries the tests run under
+  apps          the packages of test/apps, for scripts/apps.sh
   real          the real addons of test/real, with their prebuilt binaries
   other-runtimes  Bun and Deno, for test/bats/runtimes.bats (x64)
   musl-runtime  Bun on musl, from Bun's musl build and Debian's packages, unpacked, not installed;
@@ -225,6 +226,7 @@ for name in "$@"; do
     addon-api) npm_tree addon-api ;;
     fast-check) npm_tree fast-check ;;
     runtimes) npm_tree "runtimes$(arch_suffix)" ;;
+    apps) npm_tree apps ;;
     real) npm_tree real ;;
     other-runtimes) other_runtimes ;;
     musl-runtime) musl_runtime ;;

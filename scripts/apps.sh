@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Runs whole applications natively, guarded and with mode=diagnose, and compares what they print: apps.sh [NAME…].
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# The applications are scripts in test/apps, sourced in an empty directory. They find there:
+#   node           the runtime, TG_RUNTIME of scripts/runtimes.sh (default: node-24.21)
+#   $MODULES       the packages of scripts/npm/apps, which modules of the application find too
+#   $NODE_PREFIX   a directory with include/node
+#   sums DIR       prints the checksums of all files in it
+APPS=$ROOT/test/apps
+TREE=$DEPS/npm/apps
+LIBRARY=${TG_LIB:-$BUILD/release/libtsfnguard.so}
+RUNTIME=${TG_RUNTIME:-node-24.21}
+TIMEOUT=900
+
+sums() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
+
+# What an application's shell runs; the guard is inherited by all its commands.
+if [[ ${1:-} == --inside ]]; then
+  MODULES=$TREE/node_modules
+  NODE_PREFIX=/usr
+  export MODULES NODE_PREFIX NEXT_TELEMETRY_DISABLED=1 NO_COLOR=1 CI=1
+  # shellcheck source=/dev/null
+  . "$APPS/$2.sh"
+  exit
+fi
+
+all=("$APPS"/*.sh)
+all=("${all[@]##*/}")
+all=("${all[@]%.sh}")
+names=("$@")
+(($#)) || names=("${all[@]}")
+for name in "${names[@]}"; do
+  [[ -e $APPS/$name.sh ]] || die "an application of test/apps: ${all[*]}" "$name" "correct the name" 2
+done
+[[ -e $LIBRARY ]] || die "the library, built" "no $LIBRARY" "run scripts/test.sh first"
+"$ROOT/scripts/deps.sh" apps
+node=$("$ROOT/scripts/runtimes.sh" | sed -n "s/^$RUNTIME\t//p")
+[[ -n $node ]] || die "a runtime of scripts/runtimes.sh" "$RUNTIME" "set TG_RUNTIME, or run scripts/deps.sh runtimes"
+
+# TG_KEEP=1 keeps what they printed, and the events.
+results=$(mktemp -d)
+# Inside the packages' tree, so that node and the bundlers find them from here.
+work=$(mktemp -d "$TREE/work.XXXXXX")
+trap '[[ -n ${TG_KEEP:-} ]] && say "kept: $results" || rm -rf "$results"; rm -rf "$work"' EXIT
+mkdir "$work/bin"
+ln -s "$node" "$work/bin/node"
+
+# run_app NAME HOW [VARIABLE=VALUE…]: its stdout goes to $results/NAME.HOW.
+run_app() {
+  local name=$1 how=$2 status=0
+  shift 2
+  mkdir "$work/$name"
+  (cd "$work/$name" && env PATH="$work/bin:$PATH" "$@" timeout -k 10 $TIMEOUT "$ROOT/scripts/apps.sh" --inside "$name" \
+    >"$results/$name.$how" 2>"$results/$name.$how.err" </dev/null) || status=$?
+  rm -rf "${work:?}/$name"
+  ((status == 0)) || say "$name, $how: ended with $status:"$'\n'"$(tail -n 20 "$results/$name.$how.err")"
+  return $status
+}
+
+failed=0
+for name in "${names[@]}"; do
+  run_app "$name" native || { failed=1; continue; }
+  for how in guarded diagnose; do
+    log=$results/$name.$how.log
+    guard_options=require=1:summary=never:format=json:log_path=$log
+    [[ $how == guarded ]] || guard_options+=:mode=diagnose
+    run_app "$name" $how LD_PRELOAD="$LIBRARY" TSFN_GUARD_OPTIONS="$guard_options" || { failed=1; continue; }
+    if diff "$results/$name.native" "$results/$name.$how" >&2; then
+      printf '%s\t%s\tsame output, %d lines\n' "$name" $how "$(wc -l <"$results/$name.native")"
+    else
+      failed=1
+      printf '%s\t%s\tother output than native\n' "$name" $how
+    fi
+    # What the guard had to tell.
+    [[ ! -e $log ]] || sed -n 's/.*"code":"\([^"]*\)","kind":"\([^"]*\)".*"addon":"\([^"]*\)".*/\1 \2, \3/p' "$log" |
+      sort | uniq -c
+  done
+done
+exit $failed
