@@ -1,0 +1,24 @@
+/* What the subcommands of tsfn-guard share.
+ *
+ * The command is an ordinary program: stdio and malloc are fine here, and nothing of it is in the preload object. */
+#ifndef TG_COMMAND_COMMAND_H
+#define TG_COMMAND_COMMAND_H
+
+/* Exit statuses of the command itself; those of a program that it starts are the program's own. */
+enum {
+  TG_EXIT_FAILED = 1,       /* a check failed, something was found */
+  TG_EXIT_USAGE = 2,        /* the command line is wrong, or a file that it names */
+  TG_EXIT_CANNOT_RUN = 126, /* as shells have it: found, but not to be run */
+  TG_EXIT_NOT_FOUND = 127
+};
+
+/* argv[0] is the subcommand's name; the program's exit status. */
+int tg_command_run(int argc, char **argv); /* argv[0] is tsfn-guard: starts a program guarded */
+int tg_command_doctor(int argc, char **argv);
+int tg_command_report(int argc, char **argv);
+int tg_command_top(int argc, char **argv);
+
+/* "tsfn-guard: needed: … / found: … / do: …" on stderr; returns `status`, for the caller to return. */
+int tg_complain(int status, const char *needed, const char *found, const char *remedy);
+
+#endif

@@ -1,0 +1,24 @@
+/* The tsfn-guard command: hands its command line to a subcommand, or starts a program guarded. */
+#include <stdio.h>
+#include <string.h>
+
+#include "command/command.h"
+
+int tg_complain(int status, const char *needed, const char *found, const char *remedy) {
+  fprintf(stderr, "tsfn-guard: needed: %s\n  found: %s\n  do: %s\n", needed, found, remedy);
+  return status;
+}
+
+int main(int argc, char **argv) {
+  static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+  } subcommands[] = {
+      {"doctor", tg_command_doctor},
+      {"report", tg_command_report},
+      {"top", tg_command_top},
+  };
+  for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof subcommands[0]; i++)
+    if (strcmp(argv[1], subcommands[i].name) == 0) return subcommands[i].run(argc - 1, argv + 1);
+  return tg_command_run(argc, argv);
+}

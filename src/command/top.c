@@ -1,0 +1,7 @@
+/* tsfn-guard top: not written yet. */
+#include "command/command.h"
+
+int tg_command_top(int argc, char **argv) {
+  (void)argc;
+  return tg_complain(TG_EXIT_USAGE, "a build with this subcommand", argv[0], "use a newer build");
+}
