@@ -363,6 +363,7 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   if (observer != NULL && observer->finalized != NULL) kind = observer->finalized(function, &quantity);
   lock(function);
   if (kind != TG_EVENT_NONE) describe(function, kind, quantity, &event);
+  event.view.finalized = true; /* by the time that it is told */
   end_finalizer(guard, function);
   unlock(function);
   tell(guard, &event);

@@ -444,7 +444,7 @@ const cases = {
       quantity: { milliseconds: (value) => value >= 59 && value < 30000 },
       callback: 'call_function',
       finalizing: true,
-      handle: { state: 'closed', counts: 0, finalized_ms_ago: soon },
+      handle: { state: 'closed', finalized: true, counts: 0 },
     },
   },
 
