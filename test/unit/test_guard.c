@@ -141,6 +141,7 @@ static void closing_row(void **state) {
   assert_int_equal(call(&r, 2), napi_invalid_arg); /* this thread was told */
   assert_int_equal(release(&r), napi_ok);          /* credit 0 */
   assert_int_equal(release(&r), napi_invalid_arg);
+  assert_int_equal(abort_it(&r), napi_invalid_arg); /* and it is no event: see below */
   fake_env_turn(r.env);
   assert_int_equal(r.live, 0);
   assert_int_equal(r.drained, 1);
