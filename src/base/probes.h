@@ -23,6 +23,9 @@ static inline void tg_probe_create(const void *handle, size_t max_queue_size, si
   STAP_PROBE4(tsfn_guard, create, handle, max_queue_size, thread_count, name);
 }
 
+/* Where the queue's length is not at hand: to ask for it would slow down the loop thread, which has it. */
+#define TG_PROBE_UNKNOWN SIZE_MAX
+
 /* A call is about to answer `status`, a napi_status, as is a release. */
 static inline void tg_probe_call(const void *handle, int status, size_t queue_length) {
   STAP_PROBE3(tsfn_guard, call, handle, status, queue_length);
@@ -32,7 +35,7 @@ static inline void tg_probe_release(const void *handle, int status, size_t threa
   STAP_PROBE3(tsfn_guard, release, handle, status, thread_count);
 }
 
-/* An item was taken, and so many are left; its callback comes next. */
+/* An item was taken, and at least so many are left; its callback comes next. */
 static inline void tg_probe_dispatch(const void *handle, size_t queue_length) {
   STAP_PROBE2(tsfn_guard, dispatch, handle, queue_length);
 }

@@ -173,8 +173,9 @@ static enum tg_event_kind note_user(struct trace *trace, size_t thread_count, ui
 static enum tg_event_kind called(const struct tg_function *function, uint64_t *quantity) {
   struct trace *trace = find_own(function);
   if (trace == NULL) return TG_EVENT_NONE;
-  if (function->queue.length > atomic_load_explicit(&trace->queue_highest, memory_order_relaxed))
-    atomic_store_explicit(&trace->queue_highest, function->queue.length, memory_order_relaxed);
+  size_t length = tg_queue_length(&function->queue);
+  if (length > atomic_load_explicit(&trace->queue_highest, memory_order_relaxed))
+    atomic_store_explicit(&trace->queue_highest, length, memory_order_relaxed);
   if (tg_function_is_loop_thread(function)) return TG_EVENT_NONE;
   return note_user(trace, function->thread_count, quantity);
 }

@@ -13,6 +13,7 @@ bool tg_guard_open(struct tg_guard *guard, const struct tg_runtime *runtime, con
   guard->host = host;
   guard->deadlock = deadlock;
   guard->queue_warn = SIZE_MAX;
+  guard->watches_calls = host->observer != NULL && host->observer->called != NULL;
   return tg_table_open(&guard->table, host, TG_TABLE_BITS_MAX);
 }
 
@@ -74,15 +75,18 @@ static bool is_unguarded(const struct use *use) {
          tg_table_is_outside(&use->guard->table, use->handle);
 }
 
-static void begin(struct use *use, struct tg_guard *guard, napi_threadsafe_function handle,
-                  const struct operation *operation, const void *caller, const char *mode) {
+/* The function was found and is locked. */
+static void begin_found(struct use *use, struct tg_guard *guard, napi_threadsafe_function handle,
+                        enum tg_verdict verdict, struct tg_function *function,
+                        const struct operation *operation, const void *caller, const char *mode) {
   use->guard = guard;
   use->handle = handle;
+  use->function = function;
+  use->verdict = verdict;
   use->operation = operation;
   use->caller = caller;
   use->mode = mode;
   use->event.kind = TG_EVENT_NONE;
-  use->verdict = tg_table_find(&guard->table, handle, &use->function);
   if (use->verdict == TG_HANDLE_VALID) {
     tg_function_note_user(use->function);
     if (is_freed_natively(use)) note(use, operation->after_finalize, 0);
@@ -93,9 +97,16 @@ static void begin(struct use *use, struct tg_guard *guard, napi_threadsafe_funct
   }
 }
 
+static void begin(struct use *use, struct tg_guard *guard, napi_threadsafe_function handle,
+                  const struct operation *operation, const void *caller, const char *mode) {
+  struct tg_function *function;
+  enum tg_verdict verdict = tg_table_find(&guard->table, handle, &function);
+  begin_found(use, guard, handle, verdict, function, operation, caller, mode);
+}
+
 /* For probes: 0 where the handle is not valid. */
 static size_t queue_length(const struct use *use) {
-  return use->verdict == TG_HANDLE_VALID ? use->function->queue.length : 0;
+  return use->verdict == TG_HANDLE_VALID ? tg_queue_length(&use->function->queue) : 0;
 }
 
 static size_t thread_count(const struct use *use) {
@@ -251,7 +262,7 @@ static napi_status turn_away(struct use *use) {
   struct tg_function *function = use->function;
   if (use->verdict == TG_HANDLE_VALID && function->thread_count != 0) {
     drop_count(use);
-    function->release_credit++;
+    tg_function_add_credit(function, 1);
     return end(use, napi_closing);
   }
   return end(use, told ? napi_invalid_arg : napi_closing);
@@ -281,9 +292,10 @@ static napi_status give_up(struct use *use, napi_status answer) {
 static void watch_call(struct use *use) {
   struct tg_function *function = use->function;
   if (function->thread_count == 0) note(use, TG_EVENT_CALL_WITHOUT_COUNT, 0);
-  if (function->queue.length > use->guard->queue_warn && !function->long_queue_told) {
+  size_t length = tg_queue_length(&function->queue);
+  if (length > use->guard->queue_warn && !function->long_queue_told) {
     function->long_queue_told = true;
-    note(use, TG_EVENT_LONG_QUEUE, function->queue.length);
+    note(use, TG_EVENT_LONG_QUEUE, length);
   }
   const struct tg_observer *observer = observer_of(use->guard);
   if (observer == NULL || observer->called == NULL) return;
@@ -292,11 +304,27 @@ static void watch_call(struct use *use) {
   note(use, kind, quantity);
 }
 
+/* Whether all that a call has to do is to queue its item: there is room, a ring is on its way, and nothing is to be noted
+ * or told. With the lock of an open function held. */
+static bool is_plain(const struct tg_guard *guard, const struct tg_function *function) {
+  return function->rung && function->doorbell_held && function->used_elsewhere && function->thread_count != 0 &&
+         !guard->watches_calls && guard->queue_warn == SIZE_MAX && !guard->runtime->forgets_calls &&
+         !tg_function_is_full(function) && tg_queue_has_room(&function->queue);
+}
+
 napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const void *caller, void *data,
                     napi_threadsafe_function_call_mode mode) {
+  struct tg_function *found;
+  enum tg_verdict verdict = tg_table_find(&guard->table, func, &found);
+  if (verdict == TG_HANDLE_VALID && found->state == TG_OPEN && is_plain(guard, found)) {
+    tg_queue_push(&found->queue, data);
+    tg_probe_call(func, napi_ok, TG_PROBE_UNKNOWN);
+    tg_lock_release(&found->lock, TG_RANK_FUNCTION);
+    return napi_ok;
+  }
   struct use use;
-  begin(&use, guard, func, &call_operation, caller,
-        mode == napi_tsfn_blocking ? "napi_tsfn_blocking" : "napi_tsfn_nonblocking");
+  begin_found(&use, guard, func, verdict, found, &call_operation, caller,
+              mode == napi_tsfn_blocking ? "napi_tsfn_blocking" : "napi_tsfn_nonblocking");
   if (use.function == NULL)
     return end(&use, is_unguarded(&use) ? guard->runtime->call(func, data, mode) : napi_invalid_arg);
   if (!is_open(&use)) return turn_away(&use);
@@ -338,7 +366,7 @@ static napi_status release_open(struct use *use, napi_threadsafe_function_releas
     tg_function_close(function);
     tg_function_release_doorbell(function, napi_tsfn_abort);
     if (function->crowded) note(use, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->sleepers);
-  } else if (function->thread_count == 0 && function->queue.length == 0) {
+  } else if (function->thread_count == 0 && tg_queue_length(&function->queue) == 0) {
     tg_function_release_doorbell(function, napi_tsfn_release);
   } else if (function->thread_count == 0) {
     tg_function_ring(function); /* nobody will again, and the runtime may have forgotten the last one */
@@ -380,12 +408,12 @@ static napi_status ref_or_unref(struct tg_guard *guard, napi_env env, napi_threa
   if (!is_open(&use)) return end(&use, napi_ok);
   struct tg_function *function = use.function;
   if (tg_function_is_loop_thread(function)) {
-    function->wish = TG_WISH_NOTHING; /* the later word counts */
+    tg_function_wish(function, TG_WISH_NOTHING); /* the later word counts */
     function->referenced = wish == TG_WISH_REF;
     return end(&use, natively(function->environment->env, function->doorbell));
   }
   note(&use, TG_EVENT_FOREIGN_REF, 0);
-  function->wish = (uint8_t)wish;
+  tg_function_wish(function, wish);
   if (function->doorbell_held) tg_function_ring(function); /* else whoever holds it next rings */
   return end(&use, napi_ok);
 }

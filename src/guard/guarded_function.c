@@ -24,6 +24,20 @@ static void unlock(struct tg_function *function) {
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
 }
 
+/* Whether somebody wants to know of each delivery. */
+static bool is_observed(const struct tg_guard *guard) {
+  const struct tg_observer *observer = guard->host->observer;
+  return observer != NULL && observer->delivering != NULL;
+}
+
+/* Where something may have changed that `pops_locked` depends on. With the lock held. */
+static void choose_pop(struct tg_function *function) {
+  const struct tg_guard *guard = guard_of(function);
+  bool locked = function->max_queue_size != 0 || function->state > TG_OPEN ||
+                function->wish != TG_WISH_NOTHING || guard->runtime->forgets_calls || is_observed(guard);
+  atomic_store_explicit(&function->pops_locked, locked, memory_order_relaxed);
+}
+
 void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
                          struct tg_environment *environment, const struct tg_addon *addon,
                          const char name[TG_NAME_SIZE]) {
@@ -49,6 +63,7 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->environment = environment;
   function->addon = addon;
   memcpy(function->name, name, sizeof function->name);
+  choose_pop(function);
   unlock(function);
 }
 
@@ -61,7 +76,7 @@ void tg_function_view(const struct tg_function *function, struct tg_view *view) 
   view->referenced = function->referenced;
   view->thread_count = function->thread_count;
   view->release_credit = function->release_credit;
-  view->queue_length = function->queue.length;
+  view->queue_length = tg_queue_length(&function->queue);
   view->max_queue_size = function->max_queue_size;
   view->sleepers = function->sleepers;
   view->addon = function->addon;
@@ -91,7 +106,7 @@ bool tg_function_is_loop_thread(const struct tg_function *function) {
 }
 
 bool tg_function_is_full(const struct tg_function *function) {
-  return function->max_queue_size != 0 && function->queue.length >= function->max_queue_size;
+  return function->max_queue_size != 0 && tg_queue_length(&function->queue) >= function->max_queue_size;
 }
 
 /* The env counts its finalized functions whose users may still be about: finalized, counts out, used
@@ -114,6 +129,11 @@ void tg_function_drop_count(struct tg_function *function) {
     function->environment->stragglers--;
 }
 
+void tg_function_add_credit(struct tg_function *function, size_t count) {
+  size_t most = UINT32_MAX - function->release_credit;
+  function->release_credit += (uint32_t)(count < most ? count : most);
+}
+
 static void set_finalized(struct tg_function *function) {
   function->finalized = true;
   if (has_straggler(function)) function->environment->stragglers++;
@@ -121,6 +141,7 @@ static void set_finalized(struct tg_function *function) {
 
 void tg_function_close(struct tg_function *function) {
   function->state = TG_CLOSING;
+  choose_pop(function);
   if (function->sleepers == 0) return;
   function->crowded = function->sleepers > 1;
   tg_gate_wake_all(&function->room);
@@ -152,18 +173,23 @@ napi_status tg_function_hold_doorbell(struct tg_function *function) {
   return function->wish == TG_WISH_NOTHING ? napi_ok : tg_function_ring(function);
 }
 
-napi_status tg_function_ring(struct tg_function *function) {
-  if (function->rung && !guard_of(function)->runtime->forgets_calls) return napi_ok;
-  int cancellation = forbid_cancellation();
-  napi_status status = guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
-  allow_cancellation(cancellation);
-  if (status == napi_ok) {
+/* The doorbell's answer to a ring. */
+static void note_ring(struct tg_function *function, napi_status answer) {
+  if (answer == napi_ok) {
     function->rung = true;
-  } else if (status == napi_closing) {
+  } else if (answer == napi_closing) {
     function->doorbell_held = false; /* that answer took the doorbell's count */
     tg_function_close(function);
   }
-  return status;
+}
+
+napi_status tg_function_ring(struct tg_function *function) {
+  if (function->rung && !guard_of(function)->runtime->forgets_calls) return napi_ok;
+  int cancellation = forbid_cancellation();
+  napi_status answer = guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
+  allow_cancellation(cancellation);
+  note_ring(function, answer);
+  return answer;
 }
 
 void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_function_release_mode mode) {
@@ -174,6 +200,11 @@ void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_
   int cancellation = forbid_cancellation();
   guard_of(function)->runtime->release(function->doorbell, mode);
   allow_cancellation(cancellation);
+}
+
+void tg_function_wish(struct tg_function *function, enum tg_wish wish) {
+  function->wish = (uint8_t)wish;
+  choose_pop(function);
 }
 
 void tg_function_sleep(struct tg_function *function) {
@@ -189,7 +220,7 @@ static void leave_environment(struct tg_function *function) {
 }
 
 void tg_function_forget_counts(struct tg_function *function) {
-  function->release_credit += function->thread_count;
+  tg_function_add_credit(function, function->thread_count);
   if (function->thread_count != 0) {
     function->thread_count = 1;
     tg_function_drop_count(function);
@@ -229,8 +260,9 @@ static void call_js(const struct tg_function *function, napi_threadsafe_function
 
 static void fulfil_wish(struct tg_function *function) {
   uint8_t wish = function->wish;
-  function->wish = TG_WISH_NOTHING;
-  if (wish != TG_WISH_NOTHING) function->referenced = wish == TG_WISH_REF;
+  if (wish == TG_WISH_NOTHING) return;
+  tg_function_wish(function, TG_WISH_NOTHING);
+  function->referenced = wish == TG_WISH_REF;
   if (wish == TG_WISH_REF) guard_of(function)->runtime->ref(function->environment->env, function->doorbell);
   if (wish == TG_WISH_UNREF)
     guard_of(function)->runtime->unref(function->environment->env, function->doorbell);
@@ -240,7 +272,7 @@ static void fulfil_wish(struct tg_function *function) {
  * holds a count, this is the moment at which the runtime decides to close, before the last callback runs; so
  * do we. */
 static void after_pop(struct tg_function *function) {
-  if (function->queue.length != 0) {
+  if (tg_queue_length(&function->queue) != 0) {
     if (function->doorbell_held) tg_function_ring(function);
   } else if (function->thread_count == 0 && function->state == TG_OPEN) {
     tg_function_close(function);
@@ -265,38 +297,60 @@ static void call_js_observed(const struct tg_function *function, const struct tg
  * doorbell's finalizer has not run, so the function is in its generation and stays in it until the addon's
  * callback is entered; the callback may run the loop, and so may end it: nothing of the function is touched
  * afterwards. */
+/* Takes an item without the lock, where another one waits behind it, and rings for that one. `rung` stays true: the ring
+ * that was on its way is here, and the next one is on its way. Whatever another thread does meanwhile under the lock, it
+ * finds a function whose queue is not empty and whose bell is rung, as it was before and is afterwards. */
+static bool take_ahead(struct tg_function *function, void **item) {
+  if (atomic_load_explicit(&function->pops_locked, memory_order_relaxed)) return false;
+  if (!tg_queue_is_ahead(&function->queue)) return false;
+  napi_status answer = guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
+  if (answer == napi_ok) {
+    *item = tg_queue_pop_ahead(&function->queue);
+    return true;
+  }
+  lock(function); /* it is being aborted just now, or there is no memory for a ring */
+  note_ring(function, answer);
+  unlock(function);
+  return false;
+}
+
+/* Takes whatever waits. `seen` is the function as it was, where somebody observes; `crowd` is to be told of. */
+static bool take_locked(struct tg_function *function, void **item, struct tg_event *seen, struct tg_event *crowd) {
+  lock(function);
+  function->rung = false;
+  fulfil_wish(function);
+  bool waits = tg_queue_length(&function->queue) != 0;
+  if (waits) {
+    const struct tg_guard *guard = guard_of(function);
+    if (is_observed(guard)) describe(function, TG_EVENT_NONE, 0, seen);
+    bool was_open = function->state == TG_OPEN;
+    *item = tg_queue_pop(&function->queue, guard->host);
+    after_pop(function);
+    if (function->sleepers != 0) tg_gate_wake_one(&function->room);
+    note_crowd(function, was_open, crowd);
+  }
+  unlock(function);
+  return waits;
+}
+
 void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, void *data) {
   (void)data;
   if (env == NULL) return; /* a left-over ring that the runtime discards, maybe after our finalizer */
   struct tg_function *function = context;
-  lock(function);
-  function->rung = false;
-  fulfil_wish(function);
-  if (function->queue.length == 0) {
-    unlock(function);
-    return;
-  }
+  struct tg_event seen, crowd;
+  crowd.kind = TG_EVENT_NONE;
+  void *item;
+  if (!take_ahead(function, &item) && !take_locked(function, &item, &seen, &crowd)) return;
+  /* Until the callback it is not over, as only this thread finalizes it. */
+  tg_probe_dispatch(handle_of(function), function->queue.ahead);
   const struct tg_guard *guard = guard_of(function);
   const struct tg_observer *observer = guard->host->observer;
-  bool observed = observer != NULL && observer->delivering != NULL;
-  struct tg_event crowd, event;
-  if (observed) describe(function, TG_EVENT_NONE, 0, &event);
-  bool was_open = function->state == TG_OPEN;
-  void *item = tg_queue_pop(&function->queue, guard->host);
-  tg_probe_dispatch(handle_of(function), function->queue.length);
-  after_pop(function);
-  if (function->sleepers != 0) tg_gate_wake_one(&function->room);
-  bool crowded = note_crowd(function, was_open, &crowd);
-  void *function_context = function->context;
-  napi_threadsafe_function_call_js call_js_cb = function->call_js_cb;
-  unlock(function);
-
-  if (crowded) tell(guard, &crowd);
+  tell(guard, &crowd);
   if (observer != NULL && observer->taken != NULL) observer->taken();
-  if (observed)
-    call_js_observed(function, guard, call_js_cb, env, js_callback, function_context, item, &event);
+  if (is_observed(guard))
+    call_js_observed(function, guard, function->call_js_cb, env, js_callback, function->context, item, &seen);
   else
-    call_js(function, call_js_cb, env, js_callback, function_context, item);
+    call_js(function, function->call_js_cb, env, js_callback, function->context, item);
 }
 
 /* Registered after the doorbell was made, so it runs just before the runtime's own hook for the doorbell. */
@@ -306,8 +360,8 @@ void tg_function_on_env_cleanup(void *argument) {
   lock(function);
   const struct tg_guard *guard = guard_of(function);
   bool was_open = function->state == TG_OPEN;
-  if (function->queue.length != 0)
-    describe(function, TG_EVENT_ITEMS_UNDELIVERED, function->queue.length, &undelivered);
+  size_t left = tg_queue_length(&function->queue);
+  if (left != 0) describe(function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
   if (was_open && function->thread_count != 0)
     describe(function, TG_EVENT_NEVER_RELEASED, function->thread_count, &unreleased);
   if (was_open) tg_function_close(function);
@@ -342,14 +396,14 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   function->state = TG_CLOSED;
   function->doorbell = NULL;
   function->doorbell_held = false;
-  struct tg_queue rest = function->queue;
-  function->queue = (struct tg_queue){0};
-  tg_probe_finalize(handle_of(function), rest.length);
+  struct tg_queue rest;
+  tg_queue_move(&rest, &function->queue);
+  tg_probe_finalize(handle_of(function), tg_queue_length(&rest));
   unlock(function);
 
   if (observer != NULL && observer->finalizing != NULL) observer->finalizing(function);
   bool dropped = is_promise_of_napi_rs(function);
-  while (rest.length != 0) {
+  while (tg_queue_length(&rest) != 0) {
     void *item = tg_queue_pop(&rest, guard->host);
     if (!dropped) call_js(function, function->call_js_cb, NULL, NULL, function->context, item);
   }

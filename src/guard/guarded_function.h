@@ -2,7 +2,8 @@
  *
  * One lives in each slot of the handle table and is used again and again, a generation each time.
  *
- * Thread safety: every field is guarded by `lock` (rank TG_RANK_FUNCTION), but for those marked otherwise. No
+ * Thread safety: every field is guarded by `lock` (rank TG_RANK_FUNCTION), but for those marked otherwise, and the
+ * loop thread's part of `queue`. No
  * lock is held while code of the addon runs. The runtime's functions may be called under `lock`: lock order
  * is ours, then the runtime's. (The first versions with nodejs/node#55877 discard left-over rings under their
  * own lock; tg_function_dispatch returns from those before it takes ours.) */
@@ -10,6 +11,7 @@
 #define TG_GUARD_GUARDED_FUNCTION_H
 
 #include <node_api.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,15 +25,17 @@ struct tg_guard;
 
 enum tg_wish { TG_WISH_NOTHING = 0, TG_WISH_REF, TG_WISH_UNREF };
 
+/* Three cache lines: what callers write under the lock, what the loop thread uses to take an item without it, and what
+ * neither needs often. */
 struct tg_function {
   struct tg_lock lock;
   struct tg_gate room; /* where callers sleep while the queue is full */
   uint32_t generation; /* written with the table's free_lock held too, and only while nobody is inside */
-  uint32_t index;      /* constant */
   uint32_t sleepers;   /* callers asleep in `room`: they are inside, the generation must not change */
 
   uint8_t state; /* enum tg_state */
   uint8_t wish;  /* enum tg_wish: what another thread asked for, to be done on the loop thread */
+  bool abandoned; /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
   bool rung : 1; /* a ring of the doorbell is on its way to the loop thread */
   /* Whether the doorbell's own thread_count is 1, not 0. While OPEN it is 1 exactly as long as somebody holds
    * a count or an item waits; so the runtime decides to close just when it would close the addon's own. */
@@ -41,31 +45,39 @@ struct tg_function {
   bool crowded : 1;         /* more than one caller slept when it closed; the runtime wakes only one */
   bool referenced : 1;      /* keeps the event loop alive, as far as we know */
   bool long_queue_told : 1; /* the queue was longer than the guard's queue_warn */
-  bool abandoned;      /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
-  uint32_t env_number; /* of its environment; set at create and then constant for the generation */
+  uint32_t release_credit;  /* releases to answer with ok after a call has consumed the count */
 
+  uint32_t index;      /* constant for ever */
+  uint32_t env_number; /* of its environment; constant for the generation */
   size_t thread_count;
-  size_t release_credit; /* releases to answer with ok after a call has consumed the count */
   size_t max_queue_size; /* 0: no limit */
-  struct tg_queue queue;
+  struct tg_queue queue; /* its second half begins the second line */
 
-  /* Touched only under `lock` and only until its finalizer has begun; so it cannot be gone. */
+  /* Whether the loop thread may not take an item without the lock: the queue has a limit, so that callers may sleep;
+   * the function is closing; another thread has a wish; or somebody watches. Written under the lock. The loop thread
+   * reads it without, relaxed: what it does by an old value is what it would have done a moment earlier, and it comes to
+   * the lock with the last item at the latest. */
+  atomic_bool pops_locked;
+
+  /* Touched only until its finalizer has begun, so it cannot be gone: under `lock`, or on the loop thread, where the
+   * finalizer runs. */
   napi_threadsafe_function doorbell;
 
   /* Set at create and then constant for the generation; stale callers read `context`, `addon` and `name`. */
   void *context;
-  void *finalize_data;
-  napi_finalize finalize_cb;
   napi_threadsafe_function_call_js call_js_cb; /* NULL: the runtime's default */
-  const struct tg_addon *addon;
-  char name[TG_NAME_SIZE];
 
   /* Referenced while set: from create until the function is finalized and its env is gone, or it is stale. */
   struct tg_environment *environment;
 
-  /* The list that a slot without use is in, guarded by the table's free_lock. */
-  struct tg_function *next;
-  struct tg_function *previous;
+  napi_finalize finalize_cb; /* these are constant too */
+  void *finalize_data;
+  const struct tg_addon *addon;
+  char name[TG_NAME_SIZE];
+
+  /* The list that a slot without use is in, guarded by the table's free_lock: indices, plus one; 0: none. */
+  uint32_t next;
+  uint32_t previous;
 };
 
 /* FREE -> CREATING: takes what the functions below need of a create; the doorbell comes later. */
@@ -91,6 +103,9 @@ void tg_function_note_user(struct tg_function *function);
 
 void tg_function_drop_count(struct tg_function *function);
 
+/* So many more releases are to be answered with ok. */
+void tg_function_add_credit(struct tg_function *function, size_t count);
+
 /* OPEN only. Makes sure that the doorbell's own count is held, so that the runtime keeps it open.
  * napi_closing: the runtime is closing it already, and so has the function been closed. */
 napi_status tg_function_hold_doorbell(struct tg_function *function);
@@ -104,6 +119,9 @@ void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_
 /* OPEN -> CLOSING: turns callers away from now on and wakes all that sleep. */
 void tg_function_close(struct tg_function *function);
 
+/* Another thread wants it to be ref'd or unref'd by the loop thread. */
+void tg_function_wish(struct tg_function *function, enum tg_wish wish);
+
 /* Sleeps until there may be room. The function stays in its generation meanwhile. */
 void tg_function_sleep(struct tg_function *function);
 
@@ -114,5 +132,7 @@ void tg_function_forget_counts(struct tg_function *function);
 void tg_function_leave(struct tg_guard *guard, struct tg_function *function);
 
 _Static_assert(sizeof(struct tg_function) <= 192, "docs/design.md promises at most 192 bytes a handle");
+_Static_assert(offsetof(struct tg_function, queue.popped) == 64, "the loop thread's part begins a cache line");
+_Static_assert(offsetof(struct tg_function, finalize_cb) == 128, "the part for rare use begins another");
 
 #endif

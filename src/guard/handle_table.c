@@ -38,32 +38,41 @@ struct tg_function *tg_table_slot(struct tg_table *table, uint32_t index) {
 
 /* What follows, down to take_locked, is called with free_lock held. */
 
-static void append(struct tg_slots *slots, struct tg_function *slot) {
-  slot->next = NULL;
+static uint32_t link_to(const struct tg_function *slot) {
+  return slot->index + 1;
+}
+
+static struct tg_function *linked(struct tg_table *table, uint32_t link) {
+  return tg_table_slot(table, link - 1);
+}
+
+static void append(struct tg_table *table, struct tg_slots *slots, struct tg_function *slot) {
+  slot->next = 0;
   slot->previous = slots->newest;
-  if (slots->newest == NULL)
-    slots->oldest = slot;
+  if (slots->newest == 0)
+    slots->oldest = link_to(slot);
   else
-    slots->newest->next = slot;
-  slots->newest = slot;
+    linked(table, slots->newest)->next = link_to(slot);
+  slots->newest = link_to(slot);
   slots->count++;
 }
 
-static void remove_from(struct tg_slots *slots, struct tg_function *slot) {
-  if (slot->previous == NULL)
+static void remove_from(struct tg_table *table, struct tg_slots *slots, struct tg_function *slot) {
+  if (slot->previous == 0)
     slots->oldest = slot->next;
   else
-    slot->previous->next = slot->next;
-  if (slot->next == NULL)
+    linked(table, slot->previous)->next = slot->next;
+  if (slot->next == 0)
     slots->newest = slot->previous;
   else
-    slot->next->previous = slot->previous;
+    linked(table, slot->next)->previous = slot->previous;
   slots->count--;
 }
 
-static struct tg_function *remove_oldest(struct tg_slots *slots) {
-  struct tg_function *slot = slots->oldest;
-  if (slot != NULL) remove_from(slots, slot);
+static struct tg_function *remove_oldest(struct tg_table *table, struct tg_slots *slots) {
+  if (slots->oldest == 0) return NULL;
+  struct tg_function *slot = linked(table, slots->oldest);
+  remove_from(table, slots, slot);
   return slot;
 }
 
@@ -84,14 +93,14 @@ static struct tg_function *use_fresh(struct tg_table *table) {
 static struct tg_function *take_locked(struct tg_table *table) {
   struct tg_function *slot = NULL;
   if (table->free.count < table->free_slots_min) slot = use_fresh(table);
-  if (slot == NULL) slot = remove_oldest(&table->free);
+  if (slot == NULL) slot = remove_oldest(table, &table->free);
   return slot;
 }
 
 void tg_table_abandon(struct tg_table *table, struct tg_function *slot) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   slot->abandoned = true;
-  append(&table->abandoned, slot);
+  append(table, &table->abandoned, slot);
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 
@@ -99,7 +108,7 @@ void tg_table_abandon(struct tg_table *table, struct tg_function *slot) {
 static struct tg_function *remove_oldest_abandoned(struct tg_table *table, uint32_t *generation) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   struct tg_function *slot = NULL;
-  if (table->abandoned.count > table->abandoned_max) slot = remove_oldest(&table->abandoned);
+  if (table->abandoned.count > table->abandoned_max) slot = remove_oldest(table, &table->abandoned);
   if (slot != NULL) {
     slot->abandoned = false;
     *generation = slot->generation;
@@ -151,18 +160,18 @@ struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_functi
 
 void tg_table_put_back(struct tg_table *table, struct tg_function *slot) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
-  append(&table->free, slot);
+  append(table, &table->free, slot);
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 
 void tg_table_expire(struct tg_table *table, struct tg_function *slot) {
   slot->state = TG_FREE;
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
-  if (slot->abandoned) remove_from(&table->abandoned, slot);
+  if (slot->abandoned) remove_from(table, &table->abandoned, slot);
   slot->abandoned = false;
   slot->generation++;
   if (slot->generation < 1U << table->generation_bits)
-    append(&table->free, slot);
+    append(table, &table->free, slot);
   else
     table->retired++; /* and never used again */
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);

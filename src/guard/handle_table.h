@@ -32,10 +32,10 @@ enum {
   TG_ABANDONED_MAX = 16384,
 };
 
-/* A list of slots, oldest first. */
+/* A list of slots, oldest first; linked as struct tg_function tells. */
 struct tg_slots {
-  struct tg_function *oldest;
-  struct tg_function *newest;
+  uint32_t oldest;
+  uint32_t newest;
   uint32_t count;
 };
 

@@ -1,42 +1,99 @@
-/* Implements the ring of queue.h. */
+/* Implements the ring of chunks of queue.h. */
 #include "guard/queue.h"
 
-#include <stdint.h>
-#include <string.h>
+static size_t popped_by(const struct tg_queue *queue, memory_order order) {
+  return atomic_load_explicit(&queue->popped, order);
+}
+
+static struct tg_chunk *make_chunk(const struct tg_host *host, size_t capacity, size_t begin) {
+  struct tg_chunk *chunk = host->allocate(sizeof *chunk + capacity * sizeof chunk->items[0]);
+  if (chunk == NULL) return NULL;
+  chunk->next = chunk;
+  chunk->begin = begin;
+  chunk->capacity = capacity;
+  return chunk;
+}
+
+/* Acquire pairs with the release in pop: the loop thread has read all of the chunk, and gone on to the next. */
+static bool is_emptied(const struct tg_queue *queue, const struct tg_chunk *chunk) {
+  return popped_by(queue, memory_order_acquire) - chunk->begin >= chunk->capacity;
+}
 
 bool tg_queue_reserve(struct tg_queue *queue, const struct tg_host *host) {
-  if (queue->length < queue->capacity) return true;
-  size_t capacity = queue->capacity == 0 ? TG_QUEUE_CAPACITY_FIRST : queue->capacity * 2;
-  if (capacity > SIZE_MAX / sizeof(void *)) return false;
-  void **items = host->allocate(capacity * sizeof *items);
-  if (items == NULL) return false;
-  if (queue->length != 0) {
-    /* The ring is full: its items are those from head to the end, then those before head. */
-    size_t tail = queue->capacity - queue->head;
-    memcpy(items, queue->items + queue->head, tail * sizeof *items);
-    memcpy(items + tail, queue->items, queue->head * sizeof *items);
+  if (tg_queue_has_room(queue)) return true;
+  struct tg_chunk *tail = queue->tail;
+  size_t pushed = atomic_load_explicit(&queue->pushed, memory_order_relaxed);
+  if (tail == NULL) {
+    queue->head = queue->tail = make_chunk(host, TG_CHUNK_ITEMS_FIRST, pushed);
+    return queue->tail != NULL;
   }
-  if (queue->items != NULL) host->release(queue->items);
-  queue->items = items;
-  queue->capacity = capacity;
-  queue->head = 0;
+  struct tg_chunk *oldest = tail->next;
+  if (oldest != tail && is_emptied(queue, oldest)) {
+    oldest->begin = pushed;
+    queue->tail = oldest;
+    return true;
+  }
+  size_t capacity = tail->capacity < TG_CHUNK_ITEMS_MAX ? tail->capacity * 2 : TG_CHUNK_ITEMS_MAX;
+  struct tg_chunk *chunk = make_chunk(host, capacity, pushed);
+  if (chunk == NULL) return false;
+  chunk->next = oldest;
+  tail->next = chunk;
+  queue->tail = chunk;
   return true;
 }
 
-void tg_queue_push(struct tg_queue *queue, void *item) {
-  queue->items[(queue->head + queue->length) & (queue->capacity - 1)] = item;
-  queue->length++;
+bool tg_queue_is_ahead(struct tg_queue *queue) {
+  if (queue->ahead > 1) return true;
+  /* Acquire pairs with the release in tg_queue_push. */
+  size_t length =
+      atomic_load_explicit(&queue->pushed, memory_order_acquire) - popped_by(queue, memory_order_relaxed);
+  queue->ahead = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX;
+  return length > 1;
 }
 
-void *tg_queue_pop(struct tg_queue *queue, const struct tg_host *host) {
-  void *item = queue->items[queue->head];
-  queue->head = (queue->head + 1) & (queue->capacity - 1);
-  queue->length--;
-  if (queue->length == 0 && queue->capacity > TG_QUEUE_CAPACITY_KEPT) tg_queue_free(queue, host);
+void *tg_queue_pop_ahead(struct tg_queue *queue) {
+  struct tg_chunk *chunk = queue->head;
+  size_t popped = popped_by(queue, memory_order_relaxed), at = popped - chunk->begin;
+  void *item = chunk->items[at];
+  /* At once, as the chunk may be used again from here on. */
+  if (at + 1 == chunk->capacity) queue->head = chunk->next;
+  queue->ahead--;
+  /* Release: who sees the number may write over what was read here. */
+  atomic_store_explicit(&queue->popped, popped + 1, memory_order_release);
   return item;
 }
 
+/* Frees all chunks behind this one. */
+static void free_others(struct tg_chunk *chunk, const struct tg_host *host) {
+  while (chunk->next != chunk) {
+    struct tg_chunk *other = chunk->next;
+    chunk->next = other->next;
+    host->release(other);
+  }
+}
+
+static void *pop_last(struct tg_queue *queue, const struct tg_host *host) {
+  struct tg_chunk *chunk = queue->head;
+  void *item = chunk->items[popped_by(queue, memory_order_relaxed) - chunk->begin];
+  free_others(chunk, host);
+  chunk->begin = 0;
+  *queue = (struct tg_queue){.tail = chunk, .head = chunk};
+  return item;
+}
+
+void *tg_queue_pop(struct tg_queue *queue, const struct tg_host *host) {
+  return tg_queue_is_ahead(queue) ? tg_queue_pop_ahead(queue) : pop_last(queue, host);
+}
+
+void tg_queue_move(struct tg_queue *to, struct tg_queue *from) {
+  *to = *from;
+  *from = (struct tg_queue){0};
+}
+
 void tg_queue_free(struct tg_queue *queue, const struct tg_host *host) {
-  if (queue->items != NULL) host->release(queue->items);
+  if (queue->head != NULL) {
+    free_others(queue->head, host);
+    host->release(queue->head);
+  }
   *queue = (struct tg_queue){0};
 }

@@ -1,38 +1,82 @@
-/* The queue of a guarded function: a FIFO ring that grows as needed and gives a burst's memory back.
+/* The queue of a guarded function: first in, first out, in chunks that are used again and again.
  *
- * Not thread-safe: guarded by the lock of the function that owns it. */
+ * Thread safety: many threads push, one at a time, as they hold the lock of the function that owns the queue. One
+ * thread pops, the loop thread: without the lock where it leaves an item behind (tg_queue_pop_ahead), with the lock
+ * where it may not. So to whoever holds the lock an empty queue stays empty, and one that is not does not become so. */
 #ifndef TG_GUARD_QUEUE_H
 #define TG_GUARD_QUEUE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "guard/runtime.h"
 
 enum {
-  TG_QUEUE_CAPACITY_FIRST = 16,
-  /* An empty ring larger than this is freed. Growing back costs less than two copies an item. */
-  TG_QUEUE_CAPACITY_KEPT = 1024,
+  TG_CHUNK_ITEMS_FIRST = 16,
+  TG_CHUNK_ITEMS_MAX = 1024, /* each chunk has twice as many items as the last one, up to this */
 };
 
-/* `capacity` is 0 or a power of two. */
+/* Chunks form a ring: behind the one that is pushed into come those that were emptied, the oldest first. */
+struct tg_chunk {
+  struct tg_chunk *next; /* written under the lock while it is the last; nobody looks beyond that one */
+  size_t begin;          /* the number of its first item; written under the lock while no item is in it */
+  size_t capacity;       /* constant */
+  void *items[];
+};
+
+/* Zero is empty. Items are numbered from 0 whenever the queue was empty. */
 struct tg_queue {
-  void **items;
-  size_t capacity;
-  size_t head;
-  size_t length;
+  /* Written under the lock, by those who push. */
+  struct tg_chunk *tail;
+  _Atomic size_t pushed;
+  /* Written by the loop thread; the owner puts them on another cache line than the two above. Under the lock the others
+   * write them while the queue has no chunk, or its env is over. */
+  _Atomic size_t popped;
+  struct tg_chunk *head; /* while not empty: the one with the next item */
+  uint32_t ahead;        /* as many items are known to be there, without a look at `pushed` */
 };
 
-/* Sees to it that the next push succeeds. False: no memory; the queue is as it was. */
+/* How many wait. With the lock held; without it another thread may see any number that was true once. */
+static inline size_t tg_queue_length(const struct tg_queue *queue) {
+  /* In this order the difference is never negative. Relaxed: what is read by the numbers is read under the lock. */
+  size_t popped = atomic_load_explicit(&queue->popped, memory_order_relaxed);
+  return atomic_load_explicit(&queue->pushed, memory_order_relaxed) - popped;
+}
+
+/* Whether the next push succeeds as it is. With the lock held. */
+static inline bool tg_queue_has_room(const struct tg_queue *queue) {
+  const struct tg_chunk *tail = queue->tail;
+  size_t pushed = atomic_load_explicit(&queue->pushed, memory_order_relaxed);
+  return tail != NULL && pushed - tail->begin < tail->capacity;
+}
+
+/* After one of the two said that there is room. With the lock held. */
+static inline void tg_queue_push(struct tg_queue *queue, void *item) {
+  size_t pushed = atomic_load_explicit(&queue->pushed, memory_order_relaxed);
+  queue->tail->items[pushed - queue->tail->begin] = item;
+  /* Release: who sees the number sees the item, the chunk that it is in and the way there. */
+  atomic_store_explicit(&queue->pushed, pushed + 1, memory_order_release);
+}
+
+/* Sees to it that the next push succeeds. False: no memory; the queue is as it was. With the lock held. */
 bool tg_queue_reserve(struct tg_queue *queue, const struct tg_host *host);
 
-/* After a successful reserve. */
-void tg_queue_push(struct tg_queue *queue, void *item);
+/* Whether an item can be taken that leaves another one behind. Loop thread, lock held or not. */
+bool tg_queue_is_ahead(struct tg_queue *queue);
 
-/* From a queue that is not empty. */
+/* Takes such an item. Loop thread, lock held or not. */
+void *tg_queue_pop_ahead(struct tg_queue *queue);
+
+/* From a queue that is not empty; gives a burst's memory back with the last one. Loop thread, with the lock held. */
 void *tg_queue_pop(struct tg_queue *queue, const struct tg_host *host);
 
-/* Frees the memory, whatever is queued. */
+/* Empties one queue into another, which has no memory of its own. With the lock held, once nothing is popped without
+ * it any more. */
+void tg_queue_move(struct tg_queue *to, struct tg_queue *from);
+
+/* Frees the memory, whatever is queued. As above. */
 void tg_queue_free(struct tg_queue *queue, const struct tg_host *host);
 
 #endif

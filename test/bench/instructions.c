@@ -105,7 +105,7 @@ int main(void) {
 
   count("call, others wait", call);
   count("dispatch, others wait", dispatch);
-  while (tg_table_slot(&guard->table, 0)->queue.length != 0) dispatch();
+  while (tg_queue_length(&tg_table_slot(&guard->table, 0)->queue) != 0) dispatch();
   count("call + dispatch of a single item", call_and_dispatch);
   count("acquire + release", acquire_and_release);
   count("get_context", get_context);
