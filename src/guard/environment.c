@@ -72,7 +72,7 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
   environment->next = *bucket;
   *bucket = environment;
   tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
-  const struct tg_observer *observer = guard->host->observer;
+  const struct tg_observer *observer = guard->observer;
   if (observer != NULL && observer->env_entered != NULL) observer->env_entered(env, environment->number);
   return environment;
 }

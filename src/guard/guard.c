@@ -11,9 +11,10 @@ bool tg_guard_open(struct tg_guard *guard, const struct tg_runtime *runtime, con
                    enum tg_deadlock deadlock) {
   guard->runtime = runtime;
   guard->host = host;
+  guard->observer = host->observer;
   guard->deadlock = deadlock;
   guard->queue_warn = SIZE_MAX;
-  guard->watches_calls = host->observer != NULL && host->observer->called != NULL;
+  guard->watches_calls = guard->observer != NULL && guard->observer->called != NULL;
   return tg_table_open(&guard->table, host, TG_TABLE_BITS_MAX);
 }
 
@@ -130,7 +131,7 @@ static napi_status end(struct use *use, napi_status answer) {
 }
 
 static const struct tg_observer *observer_of(const struct tg_guard *guard) {
-  return guard->host->observer;
+  return guard->observer;
 }
 
 /* The calling thread gives a count back. */

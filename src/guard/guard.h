@@ -24,11 +24,13 @@ enum tg_deadlock {
 enum { TG_ENVIRONMENT_BUCKETS = 64 };
 
 struct tg_guard {
-  const struct tg_runtime *runtime; /* constant after tg_guard_open, as are the next two */
+  /* Constant after tg_guard_open, down to watches_calls. */
+  const struct tg_runtime *runtime;
   const struct tg_host *host;
+  const struct tg_observer *observer; /* the host's */
   enum tg_deadlock deadlock;
   size_t queue_warn;  /* a longer queue is an event; SIZE_MAX: never */
-  bool watches_calls; /* the host's observer wants to know of each; constant too */
+  bool watches_calls; /* the observer wants to know of each */
   /* Once the table has no handle left, functions are the runtime's own, unguarded: better than none. From
    * then on a value outside the table's reservation may be one of those. Relaxed: whoever holds such a handle
    * has it from the create that set this. */

@@ -7,13 +7,8 @@
 #include "base/probes.h"
 #include "guard/guard.h"
 
-/* Until the finalizer is over. */
-static struct tg_guard *guard_of(const struct tg_function *function) {
-  return function->environment->guard;
-}
-
 static napi_threadsafe_function handle_of(const struct tg_function *function) {
-  return tg_table_handle(&guard_of(function)->table, function);
+  return tg_table_handle(&function->guard->table, function);
 }
 
 static void lock(struct tg_function *function) {
@@ -26,16 +21,17 @@ static void unlock(struct tg_function *function) {
 
 /* Whether somebody wants to know of each delivery. */
 static bool is_observed(const struct tg_guard *guard) {
-  const struct tg_observer *observer = guard->host->observer;
+  const struct tg_observer *observer = guard->observer;
   return observer != NULL && observer->delivering != NULL;
 }
 
-/* Where something may have changed that `pops_locked` depends on. With the lock held. */
+/* The loop thread takes items with the lock held where callers may wait for room, where it has a wish to fulfil, and where
+ * it must see what others do meanwhile. To be called where something of this has changed. With the lock held. */
 static void choose_pop(struct tg_function *function) {
-  const struct tg_guard *guard = guard_of(function);
+  const struct tg_guard *guard = function->guard;
   bool locked = function->max_queue_size != 0 || function->state > TG_OPEN ||
                 function->wish != TG_WISH_NOTHING || guard->runtime->forgets_calls || is_observed(guard);
-  atomic_store_explicit(&function->pops_locked, locked, memory_order_relaxed);
+  atomic_store_explicit(&function->queue.is_locked, locked, memory_order_relaxed);
 }
 
 void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
@@ -60,6 +56,7 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->finalize_data = arguments->thread_finalize_data;
   function->finalize_cb = arguments->thread_finalize_cb;
   function->call_js_cb = arguments->call_js_cb;
+  function->guard = environment->guard;
   function->environment = environment;
   function->addon = addon;
   memcpy(function->name, name, sizeof function->name);
@@ -93,7 +90,7 @@ static void describe(const struct tg_function *function, enum tg_event_kind kind
                              .quantity = quantity};
   if (event->caller == NULL) event->caller = (const void *)function->finalize_cb;
   tg_function_view(function, &event->view);
-  event->view.number = tg_table_number(&guard_of(function)->table, function);
+  event->view.number = tg_table_number(&function->guard->table, function);
 }
 
 /* No lock held. */
@@ -162,7 +159,7 @@ static void allow_cancellation(int before) {
 napi_status tg_function_hold_doorbell(struct tg_function *function) {
   if (function->doorbell_held) return napi_ok;
   int cancellation = forbid_cancellation();
-  napi_status status = guard_of(function)->runtime->acquire(function->doorbell);
+  napi_status status = function->guard->runtime->acquire(function->doorbell);
   allow_cancellation(cancellation);
   if (status != napi_ok) {
     tg_function_close(function); /* the runtime says closing, so do we */
@@ -184,9 +181,9 @@ static void note_ring(struct tg_function *function, napi_status answer) {
 }
 
 napi_status tg_function_ring(struct tg_function *function) {
-  if (function->rung && !guard_of(function)->runtime->forgets_calls) return napi_ok;
+  if (function->rung && !function->guard->runtime->forgets_calls) return napi_ok;
   int cancellation = forbid_cancellation();
-  napi_status answer = guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
+  napi_status answer = function->guard->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
   allow_cancellation(cancellation);
   note_ring(function, answer);
   return answer;
@@ -196,9 +193,9 @@ void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_
   if (!function->doorbell_held) return;
   function->doorbell_held = false;
   /* Of a single count a release is as good, but that the rings on their way deliver before the drain does. */
-  if (guard_of(function)->runtime->forgets_calls) mode = napi_tsfn_release;
+  if (function->guard->runtime->forgets_calls) mode = napi_tsfn_release;
   int cancellation = forbid_cancellation();
-  guard_of(function)->runtime->release(function->doorbell, mode);
+  function->guard->runtime->release(function->doorbell, mode);
   allow_cancellation(cancellation);
 }
 
@@ -254,7 +251,7 @@ static bool note_crowd(const struct tg_function *function, bool was_open, struct
 
 static void call_js(const struct tg_function *function, napi_threadsafe_function_call_js call_js_cb,
                     napi_env env, napi_value js_callback, void *context, void *item) {
-  if (call_js_cb == NULL) call_js_cb = guard_of(function)->runtime->call_js_default;
+  if (call_js_cb == NULL) call_js_cb = function->guard->runtime->call_js_default;
   call_js_cb(env, js_callback, context, item);
 }
 
@@ -263,9 +260,9 @@ static void fulfil_wish(struct tg_function *function) {
   if (wish == TG_WISH_NOTHING) return;
   tg_function_wish(function, TG_WISH_NOTHING);
   function->referenced = wish == TG_WISH_REF;
-  if (wish == TG_WISH_REF) guard_of(function)->runtime->ref(function->environment->env, function->doorbell);
+  if (wish == TG_WISH_REF) function->guard->runtime->ref(function->environment->env, function->doorbell);
   if (wish == TG_WISH_UNREF)
-    guard_of(function)->runtime->unref(function->environment->env, function->doorbell);
+    function->guard->runtime->unref(function->environment->env, function->doorbell);
 }
 
 /* After an item was taken: keeps the bell ringing while more wait. When that was the last one and nobody
@@ -285,7 +282,7 @@ static void after_pop(struct tg_function *function) {
 static void call_js_observed(const struct tg_function *function, const struct tg_guard *guard,
                              napi_threadsafe_function_call_js call_js_cb, napi_env env,
                              napi_value js_callback, void *context, void *item, struct tg_event *event) {
-  const struct tg_observer *observer = guard->host->observer;
+  const struct tg_observer *observer = guard->observer;
   event->kind = observer->delivering(env);
   tell(guard, event);
   call_js(function, call_js_cb, env, js_callback, context, item);
@@ -301,9 +298,8 @@ static void call_js_observed(const struct tg_function *function, const struct tg
  * that was on its way is here, and the next one is on its way. Whatever another thread does meanwhile under the lock, it
  * finds a function whose queue is not empty and whose bell is rung, as it was before and is afterwards. */
 static bool take_ahead(struct tg_function *function, void **item) {
-  if (atomic_load_explicit(&function->pops_locked, memory_order_relaxed)) return false;
   if (!tg_queue_is_ahead(&function->queue)) return false;
-  napi_status answer = guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
+  napi_status answer = function->guard->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
   if (answer == napi_ok) {
     *item = tg_queue_pop_ahead(&function->queue);
     return true;
@@ -321,7 +317,7 @@ static bool take_locked(struct tg_function *function, void **item, struct tg_eve
   fulfil_wish(function);
   bool waits = tg_queue_length(&function->queue) != 0;
   if (waits) {
-    const struct tg_guard *guard = guard_of(function);
+    const struct tg_guard *guard = function->guard;
     if (is_observed(guard)) describe(function, TG_EVENT_NONE, 0, seen);
     bool was_open = function->state == TG_OPEN;
     *item = tg_queue_pop(&function->queue, guard->host);
@@ -343,8 +339,8 @@ void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, v
   if (!take_ahead(function, &item) && !take_locked(function, &item, &seen, &crowd)) return;
   /* Until the callback it is not over, as only this thread finalizes it. */
   tg_probe_dispatch(handle_of(function), function->queue.ahead);
-  const struct tg_guard *guard = guard_of(function);
-  const struct tg_observer *observer = guard->host->observer;
+  const struct tg_guard *guard = function->guard;
+  const struct tg_observer *observer = guard->observer;
   tell(guard, &crowd);
   if (observer != NULL && observer->taken != NULL) observer->taken();
   if (is_observed(guard))
@@ -358,7 +354,7 @@ void tg_function_on_env_cleanup(void *argument) {
   struct tg_function *function = argument;
   struct tg_event crowd, undelivered = {.kind = TG_EVENT_NONE}, unreleased = {.kind = TG_EVENT_NONE};
   lock(function);
-  const struct tg_guard *guard = guard_of(function);
+  const struct tg_guard *guard = function->guard;
   bool was_open = function->state == TG_OPEN;
   size_t left = tg_queue_length(&function->queue);
   if (left != 0) describe(function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
@@ -389,8 +385,8 @@ static bool is_promise_of_napi_rs(const struct tg_function *function) {
 void tg_function_finalize(napi_env env, void *data, void *hint) {
   (void)hint;
   struct tg_function *function = data;
-  struct tg_guard *guard = guard_of(function);
-  const struct tg_observer *observer = guard->host->observer;
+  struct tg_guard *guard = function->guard;
+  const struct tg_observer *observer = guard->observer;
   lock(function);
   if (function->state == TG_OPEN) tg_function_close(function);
   function->state = TG_CLOSED;

@@ -53,11 +53,7 @@ struct tg_function {
   size_t max_queue_size; /* 0: no limit */
   struct tg_queue queue; /* its second half begins the second line */
 
-  /* Whether the loop thread may not take an item without the lock: the queue has a limit, so that callers may sleep;
-   * the function is closing; another thread has a wish; or somebody watches. Written under the lock. The loop thread
-   * reads it without, relaxed: what it does by an old value is what it would have done a moment earlier, and it comes to
-   * the lock with the last item at the latest. */
-  atomic_bool pops_locked;
+  struct tg_guard *guard; /* set with the slot's first create, and constant then */
 
   /* Touched only until its finalizer has begun, so it cannot be gone: under `lock`, or on the loop thread, where the
    * finalizer runs. */

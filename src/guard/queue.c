@@ -42,13 +42,18 @@ bool tg_queue_reserve(struct tg_queue *queue, const struct tg_host *host) {
   return true;
 }
 
-bool tg_queue_is_ahead(struct tg_queue *queue) {
+/* Whether at least two items wait. */
+static bool has_two(struct tg_queue *queue) {
   if (queue->ahead > 1) return true;
   /* Acquire pairs with the release in tg_queue_push. */
   size_t length =
       atomic_load_explicit(&queue->pushed, memory_order_acquire) - popped_by(queue, memory_order_relaxed);
   queue->ahead = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX;
   return length > 1;
+}
+
+bool tg_queue_is_ahead(struct tg_queue *queue) {
+  return !atomic_load_explicit(&queue->is_locked, memory_order_relaxed) && has_two(queue);
 }
 
 void *tg_queue_pop_ahead(struct tg_queue *queue) {
@@ -77,12 +82,15 @@ static void *pop_last(struct tg_queue *queue, const struct tg_host *host) {
   void *item = chunk->items[popped_by(queue, memory_order_relaxed) - chunk->begin];
   free_others(chunk, host);
   chunk->begin = 0;
-  *queue = (struct tg_queue){.tail = chunk, .head = chunk};
+  queue->tail = chunk;
+  queue->ahead = 0;
+  atomic_store_explicit(&queue->pushed, 0, memory_order_relaxed);
+  atomic_store_explicit(&queue->popped, 0, memory_order_relaxed);
   return item;
 }
 
 void *tg_queue_pop(struct tg_queue *queue, const struct tg_host *host) {
-  return tg_queue_is_ahead(queue) ? tg_queue_pop_ahead(queue) : pop_last(queue, host);
+  return has_two(queue) ? tg_queue_pop_ahead(queue) : pop_last(queue, host);
 }
 
 void tg_queue_move(struct tg_queue *to, struct tg_queue *from) {

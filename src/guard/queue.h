@@ -36,6 +36,9 @@ struct tg_queue {
   _Atomic size_t popped;
   struct tg_chunk *head; /* while not empty: the one with the next item */
   uint32_t ahead;        /* as many items are known to be there, without a look at `pushed` */
+  /* Whether nothing may be popped without the lock. The owner's word, written under the lock; the loop thread reads it
+   * without, relaxed: what it does by an old word it could have done a moment earlier. */
+  atomic_bool is_locked;
 };
 
 /* How many wait. With the lock held; without it another thread may see any number that was true once. */
@@ -63,7 +66,8 @@ static inline void tg_queue_push(struct tg_queue *queue, void *item) {
 /* Sees to it that the next push succeeds. False: no memory; the queue is as it was. With the lock held. */
 bool tg_queue_reserve(struct tg_queue *queue, const struct tg_host *host);
 
-/* Whether an item can be taken that leaves another one behind. Loop thread, lock held or not. */
+/* Whether an item can be taken without the lock: another one lies behind it, and `is_locked` does not forbid it. Loop
+ * thread. */
 bool tg_queue_is_ahead(struct tg_queue *queue);
 
 /* Takes such an item. Loop thread, lock held or not. */

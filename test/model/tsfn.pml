@@ -126,6 +126,12 @@ byte spurious = SPURIOUS;
 #define WAKES_ON_POP true
 #endif
 
+#ifdef POP_LAST_AHEAD
+#define MORE_WAIT (len(queue) > 0)
+#else
+#define MORE_WAIT (len(queue) > 1)
+#endif
+
 #define BIT(n) (1 << (n))
 #define FULL (LIMIT != 0 && len(queue) >= LIMIT)
 
@@ -188,6 +194,17 @@ inline runtime_call(status_is_ok) {
   if
   :: status_is_ok -> bell_rings++; assert(bell_rings == 1)
   :: else -> assert(bell_count == 1); bell_count = 0 /* napi_closing took it */
+  fi
+}
+
+/* As runtime_call, by the loop thread without the lock: the finalizer runs on the loop thread, so the doorbell is there.
+ * Refused only where it is being aborted, and then its count is gone: the answer is napi_invalid_arg. */
+inline runtime_call_ahead(status_is_ok) {
+  assert(bell_usable && lock != _pid);
+  status_is_ok = !bell_closing;
+  if
+  :: status_is_ok -> bell_rings++; assert(bell_rings == 1)
+  :: else -> assert(bell_count == 0)
   fi
 }
 
@@ -681,7 +698,20 @@ turn: /* of the loop: the doorbell's DispatchOne where it was rung or sent for, 
   }
 
 dispatch: /* tg_function_dispatch */
-  atomic {
+#if LIMIT == 0
+  /* take_ahead: without the lock, so others step in between. That is_locked is read first, or forbids it for a reason
+   * which is not modelled, is left open. */
+  if
+  :: atomic { state == TG_OPEN && MORE_WAIT -> assert(generation == me && environment) }
+     runtime_call_ahead(ok);
+     if
+     :: ok -> atomic { queue?item; ok = false; goto delivery }
+     :: else
+     fi
+  :: true
+  fi;
+#endif
+  atomic { /* take_locked */
     tg_lock_acquire();
     assert(generation == me && bell_usable);
     rung = false;
@@ -733,6 +763,7 @@ unlock:
 #endif
     skip
   }
+delivery:
   atomic {
     deliver(item);
     item = 0
