@@ -20,7 +20,7 @@ static int note(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
   const struct tg_image *runtime = argument;
   struct tg_image image;
-  struct tg_place place;
+  struct tg_place place = {.file = ""};
   if (info->dlpi_phdr == runtime->headers) return 0;
   if (!tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 0;
   if (!may_use_functions(&image) || !tg_addon_locate(image.symbols, &place)) return 0;
@@ -39,7 +39,7 @@ const struct tg_earlier_addon *tg_earlier_addons_note(const struct tg_image *run
 }
 
 bool tg_earlier_addons_have(const void *code) {
-  struct tg_place place;
+  struct tg_place place = {.file = ""};
   if (addons == NULL || !tg_addon_locate(code, &place)) return false;
   for (const struct tg_earlier_addon *addon = addons; addon != NULL; addon = addon->next)
     if (strcmp(addon->file, place.file) == 0) return true;

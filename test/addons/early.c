@@ -6,9 +6,8 @@
 
 #include "addon.h"
 
-static napi_status (*volatile release_function)(napi_threadsafe_function,
-                                                napi_threadsafe_function_release_mode) =
-    napi_release_threadsafe_function;
+static napi_status (*volatile release_function)(
+    napi_threadsafe_function, napi_threadsafe_function_release_mode) = napi_release_threadsafe_function;
 
 static napi_threadsafe_function tsfn;
 static char answers[128];

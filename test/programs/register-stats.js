@@ -34,7 +34,7 @@ async function main() {
   }
   const worker = new Worker(__filename);
   await new Promise((resolve) => worker.on('exit', resolve));
-  log(`the worker's event is here too: ${guard.events().length}`);
+  log(`the worker's event is here too: ${guard.events()[2].code}`);
   process.exit();
 }
 
