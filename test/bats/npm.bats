@@ -1,6 +1,4 @@
 # The npm package: made by scripts/npm-package.sh, installed without a network into a project, and used there.
-#
-# Seen to fail: with no stripping the sizes; without the real path of bin/tsfn-guard "npx" (it looks in node_modules/.bin).
 
 bats_require_minimum_version 1.5.0
 load helper

@@ -1,9 +1,8 @@
 # tsfn-guard/register: the guard without LD_PRELOAD, from the files of the npm package, with the library of the build.
 #
-# Seen to fail: with the library itself exporting napi_register_module_v1, "an addon that refers to its own init function"
-# (its exports are empty; aws-crt is such an addon). Without tg_earlier_addons_have, "loaded before" with `then` (SIGSEGV
-# in the runtime's release); without passes_through, with `first` (every answer 1); with open_guard after redirect
-# nothing, as that race is too short. Without is_guarded_already the copy arms silently.
+# Seen to fail: "loaded before" without tg_earlier_addons_have (with `then`: SIGSEGV in the runtime's release), and without
+# passes_through (unref answers napi_invalid_arg); "its own init function" with a preloaded library that exports
+# napi_register_module_v1 (the exports are empty; aws-crt is such an addon).
 
 bats_require_minimum_version 1.5.0
 load ../helper
