@@ -220,32 +220,28 @@ static bool find_functions(const struct runtime_object *object) {
   return false;
 }
 
-/* Another copy of this library. */
-struct other_guard {
-  char path[4096];
-};
-
+/* Another copy of this library, which has redirected the functions; its path goes to `argument`. */
 static int find_other_guard(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
-  struct other_guard *other = argument;
+  struct tg_place *other = argument;
   struct tg_image image;
   if (!tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 0;
   if (tg_image_find(&image, "tsfn_guard_ring", STT_OBJECT) == NULL) return 0;
   if (!tg_image_contains(&image, (uintptr_t)tg_redirections[TG_CREATE].original, 1, NULL)) return 0;
-  tg_copy_string(other->path, sizeof other->path, info->dlpi_name);
+  tg_copy_string(other->file, sizeof other->file, info->dlpi_name);
   return 1;
 }
 
 /* Whether the runtime's functions are those of another copy by now; says so. */
 static bool is_guarded_already(const struct runtime_object *object) {
-  struct other_guard other;
+  struct tg_place other;
   if (dl_iterate_phdr(find_other_guard, &other) == 0) return false;
   struct tg_text line;
   tg_text_start(&line);
   tg_text_add(&line, "not armed a second time in ");
   tg_text_add(&line, object->path);
   tg_text_add(&line, ": needed one guard, found that ");
-  tg_text_add(&line, other.path);
+  tg_text_add(&line, other.file);
   tg_text_add(&line, " guards it already; load one of them only");
   tg_text_write(&line);
   return true;
