@@ -158,35 +158,37 @@ static void put_events(void) {
     if (tg_policy_sum_up(&sites[i], &tally)) put_event(&tally);
 }
 
-enum { OPEN, CLOSING, CLOSED, LEAKED, IN_USE, STATES };
+const char *const tg_handle_state_names[TG_HANDLE_STATES] = {[TG_HANDLES_OPEN] = "open",
+                                                             [TG_HANDLES_CLOSING] = "closing",
+                                                             [TG_HANDLES_CLOSED] = "closed",
+                                                             [TG_HANDLES_LEAKED] = "leaked",
+                                                             [TG_HANDLES_IN_USE] = "in_use"};
 
-struct tally {
-  uint64_t handles[STATES];
-  uint64_t queued_items;
-};
-
-static unsigned state_of(const struct tg_view *view) {
-  if (view->state == TG_OPEN) return OPEN;
-  if (view->state == TG_CLOSING) return CLOSING;
-  return view->finalized && view->thread_count != 0 ? LEAKED : CLOSED;
+static enum tg_handle_state state_of(const struct tg_view *view) {
+  if (view->state == TG_OPEN) return TG_HANDLES_OPEN;
+  if (view->state == TG_CLOSING) return TG_HANDLES_CLOSING;
+  return view->finalized && view->thread_count != 0 ? TG_HANDLES_LEAKED : TG_HANDLES_CLOSED;
 }
 
 static void count_handle(void *argument, const struct tg_view *view) {
-  struct tally *tally = argument;
-  tally->handles[view == NULL ? IN_USE : state_of(view)]++;
+  struct tg_handle_tally *tally = argument;
+  tally->handles[view == NULL ? TG_HANDLES_IN_USE : state_of(view)]++;
   if (view != NULL) tally->queued_items += view->queue_length;
 }
 
+struct tg_handle_tally tg_metrics_count_handles(struct tg_guard *of) {
+  struct tg_handle_tally tally = {{0}, 0};
+  tg_guard_walk(of, count_handle, &tally);
+  return tally;
+}
+
 static void put_handles(void) {
-  static const char *const names[STATES] = {
-      [OPEN] = "open", [CLOSING] = "closing", [CLOSED] = "closed", [LEAKED] = "leaked", [IN_USE] = "in_use"};
-  struct tally tally = {{0}, 0};
-  tg_guard_walk(guard, count_handle, &tally);
+  struct tg_handle_tally tally = tg_metrics_count_handles(guard);
   start_family("tsfn_guard_handles", "gauge",
                "Thread-safe functions that are not over, by state; leaked: finalized, with counts out.");
-  for (unsigned state = 0; state < STATES; state++) {
+  for (unsigned state = 0; state < TG_HANDLE_STATES; state++) {
     start_sample("tsfn_guard_handles");
-    put_label("state", names[state]);
+    put_label("state", tg_handle_state_names[state]);
     end_sample(tally.handles[state]);
   }
   put_single("tsfn_guard_queued_items", "gauge", "Items in the queues of all thread-safe functions.",

@@ -27,6 +27,25 @@ void tg_metrics_touch(void);
 /* The process ends: writes the file, due or not, and never again. */
 void tg_metrics_write_last(void);
 
+/* The functions that are not over, by state; leaked: finalized, with counts out; in use just now, so not looked at. */
+enum tg_handle_state {
+  TG_HANDLES_OPEN,
+  TG_HANDLES_CLOSING,
+  TG_HANDLES_CLOSED,
+  TG_HANDLES_LEAKED,
+  TG_HANDLES_IN_USE,
+  TG_HANDLE_STATES
+};
+
+extern const char *const tg_handle_state_names[TG_HANDLE_STATES];
+
+struct tg_handle_tally {
+  uint64_t handles[TG_HANDLE_STATES];
+  uint64_t queued_items;
+};
+
+struct tg_handle_tally tg_metrics_count_handles(struct tg_guard *guard);
+
 /* For the tests: appends a label's value to `to`, escaped as the format wants it, cut to `size`; the new length. */
 size_t tg_metrics_escape(char *to, size_t size, size_t length, const char *value);
 

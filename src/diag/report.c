@@ -42,7 +42,7 @@ void tg_report_open(const struct tg_report_source *report_source,
 
 /* --- Small words */
 
-static const char *status_name(napi_status status) {
+const char *tg_report_status(napi_status status) {
   static const char *const names[] = {
       [napi_ok] = "napi_ok",
       [napi_invalid_arg] = "napi_invalid_arg",
@@ -102,10 +102,7 @@ void tg_report_time(char text[TG_TIME_SIZE]) {
   put_digits(text + 20, 3, (uint64_t)now.tv_nsec / 1000000);
 }
 
-/* "0x12" */
-enum { HEX_SIZE = 19 };
-
-static const char *format_hex(uint64_t number, char text[HEX_SIZE]) {
+const char *tg_report_hex(uint64_t number, char text[TG_HEX_SIZE]) {
   char digits[16];
   size_t count = 0;
   do digits[count++] = "0123456789abcdef"[number % 16];
@@ -167,14 +164,14 @@ void tg_report_emit_function(struct tg_emitter *emitter, const struct tg_view *v
 
 /* A frame is "file+0xoffset", or a bare address where no file has it (compiled JavaScript). */
 static void emit_frame(struct tg_emitter *emitter, const char *file, uint64_t offset) {
-  char hex[HEX_SIZE], frame[TG_FILE_MAX + 1 + HEX_SIZE];
+  char hex[TG_HEX_SIZE], frame[TG_FILE_MAX + 1 + TG_HEX_SIZE];
   size_t length = 0;
   if (file != NULL) {
     length = strlen(file);
     memcpy(frame, file, length);
     frame[length++] = '+';
   }
-  format_hex(offset, hex);
+  tg_report_hex(offset, hex);
   memcpy(frame + length, hex, strlen(hex) + 1);
   tg_emit_item(emitter, frame);
 }
@@ -203,22 +200,22 @@ void tg_report_emit_stack(struct tg_emitter *emitter, const char *name, uint32_t
 }
 
 static void emit_call(struct tg_emitter *emitter, const struct tg_event *event) {
-  char hex[HEX_SIZE];
+  char hex[TG_HEX_SIZE];
   if (event->function == NULL) return;
   tg_emit_group(emitter, "call");
   tg_emit_string(emitter, "function", event->function);
-  tg_emit_string(emitter, "func", format_hex((uint64_t)(uintptr_t)event->handle, hex));
+  tg_emit_string(emitter, "func", tg_report_hex((uint64_t)(uintptr_t)event->handle, hex));
   tg_emit_string(emitter, "mode", event->mode);
-  tg_emit_string(emitter, "answered", event->answered ? status_name(event->answer) : NULL);
+  tg_emit_string(emitter, "answered", event->answered ? tg_report_status(event->answer) : NULL);
 }
 
 static void emit_caller(struct tg_emitter *emitter, const struct tg_event *event, const char *symbol) {
   struct tg_place place;
-  char hex[HEX_SIZE];
+  char hex[TG_HEX_SIZE];
   if (event->caller == NULL || !source->locate(event->caller, &place)) return;
   tg_emit_group(emitter, "caller");
   tg_emit_string(emitter, "file", place.file);
-  tg_emit_string(emitter, "offset", format_hex(place.offset, hex));
+  tg_emit_string(emitter, "offset", tg_report_hex(place.offset, hex));
   tg_emit_string(emitter, "symbol", symbol[0] == '\0' ? NULL : symbol);
   tg_emit_string(emitter, "build_id", place.build_id[0] == '\0' ? NULL : place.build_id);
 }

@@ -47,6 +47,13 @@ extern struct tg_lock tg_report_lock;
 void tg_report_emit_function(struct tg_emitter *emitter, const struct tg_view *view);
 void tg_report_emit_stack(struct tg_emitter *emitter, const char *name, uint32_t stack);
 
+/* Node-API's name of a status. */
+const char *tg_report_status(napi_status status);
+
+/* "0x12" */
+enum { TG_HEX_SIZE = 19 };
+const char *tg_report_hex(uint64_t number, char text[TG_HEX_SIZE]);
+
 /* "2026-11-24T03:04:05.678Z" */
 enum { TG_TIME_SIZE = 25 };
 void tg_report_time(char time[TG_TIME_SIZE]);

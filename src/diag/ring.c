@@ -9,12 +9,9 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "tsfn_guard/ring.h"
 
 _Static_assert(sizeof(struct tsfn_guard_ring_record) == 160, "layout version 1");
 _Static_assert(offsetof(struct tsfn_guard_ring, record) == 40, "layout version 1");
-
-extern struct tsfn_guard_ring tsfn_guard_ring;
 
 __attribute__((visibility("default"))) struct tsfn_guard_ring tsfn_guard_ring = {
     .magic = "tsfn-guard ring",

@@ -3,6 +3,9 @@
 #define TG_DIAG_RING_H
 
 #include "guard/event.h"
+#include "tsfn_guard/ring.h"
+
+extern struct tsfn_guard_ring tsfn_guard_ring;
 
 void tg_ring_push(const struct tg_event *event, const char *file);
 

@@ -54,6 +54,18 @@ static void read_entry(struct tg_image *image, const ElfW(Dyn) * entry) {
     case DT_HASH:
       image->sysv_hash = address;
       break;
+    case DT_RELA:
+      image->relocations[0].start = address;
+      break;
+    case DT_RELASZ:
+      image->relocations[0].size = entry->d_un.d_val;
+      break;
+    case DT_JMPREL:
+      image->relocations[1].start = address;
+      break;
+    case DT_PLTRELSZ:
+      image->relocations[1].size = entry->d_un.d_val;
+      break;
     default:
       break;
   }
@@ -84,17 +96,26 @@ struct wanted {
   unsigned type;
 };
 
+/* The symbol of an index; NULL: there is none. */
+static const ElfW(Sym) * symbol_at(const struct tg_image *image, uint64_t index) {
+  uintptr_t address = (uintptr_t)image->symbols + index * sizeof(ElfW(Sym));
+  return readable(image, address, sizeof(ElfW(Sym))) ? (const ElfW(Sym) *)address : NULL;
+}
+
+static bool has_name(const struct tg_image *image, const ElfW(Sym) * symbol, const char *name) {
+  size_t size = strlen(name) + 1;
+  return symbol->st_name < image->strings_size && size <= image->strings_size - symbol->st_name &&
+         memcmp((const char *)image->strings + symbol->st_name, name, size) == 0;
+}
+
 /* The symbol of an index if it is this object's definition of what is wanted. */
 static const ElfW(Sym) * match(const struct tg_image *image, uint32_t index, const struct wanted *wanted) {
-  uintptr_t address = (uintptr_t)image->symbols + (uint64_t)index * sizeof(ElfW(Sym));
-  if (!readable(image, address, sizeof(ElfW(Sym)))) return NULL;
-  const ElfW(Sym) *symbol = (const ElfW(Sym) *)address;
+  const ElfW(Sym) *symbol = symbol_at(image, index);
+  if (symbol == NULL) return NULL;
   unsigned binding = ELF64_ST_BIND(symbol->st_info);
   if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol->st_info) != wanted->type) return NULL;
   if (binding != STB_GLOBAL && binding != STB_WEAK) return NULL;
-  size_t size = strlen(wanted->name) + 1;
-  if (symbol->st_name >= image->strings_size || size > image->strings_size - symbol->st_name) return NULL;
-  return memcmp((const char *)image->strings + symbol->st_name, wanted->name, size) == 0 ? symbol : NULL;
+  return has_name(image, symbol, wanted->name) ? symbol : NULL;
 }
 
 static uint32_t gnu_hash(const char *name) {
@@ -152,6 +173,21 @@ static const ElfW(Sym) * find_by_sysv_hash(const struct tg_image *image, const s
 const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, unsigned type) {
   const struct wanted wanted = {name, type};
   return image->gnu_hash != 0 ? find_by_gnu_hash(image, &wanted) : find_by_sysv_hash(image, &wanted);
+}
+
+bool tg_image_refers_to(const struct tg_image *image, const char *name) {
+  for (size_t i = 0; i < sizeof image->relocations / sizeof image->relocations[0]; i++) {
+    uintptr_t start = image->relocations[i].start;
+    size_t size = image->relocations[i].size;
+    if (start == 0 || start % _Alignof(ElfW(Rela)) != 0 || !readable(image, start, size)) continue;
+    const ElfW(Rela) *relocation = (const ElfW(Rela) *)start;
+    for (const ElfW(Rela) *end = relocation + size / sizeof *relocation; relocation < end; relocation++) {
+      uint64_t index = ELF64_R_SYM(relocation->r_info);
+      const ElfW(Sym) *symbol = index == STN_UNDEF ? NULL : symbol_at(image, index);
+      if (symbol != NULL && has_name(image, symbol, name)) return true;
+    }
+  }
+  return false;
 }
 
 void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol) {

@@ -19,6 +19,10 @@ struct tg_image {
   size_t strings_size;
   uintptr_t gnu_hash;  /* 0: none */
   uintptr_t sysv_hash; /* 0: none */
+  struct {
+    uintptr_t start; /* 0: none */
+    size_t size;
+  } relocations[2]; /* of data, and of the procedure linkage table */
 };
 
 /* Reads the dynamic section. `headers` must be readable, and so must all that the PT_LOAD headers describe.
@@ -27,6 +31,9 @@ bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * he
 
 /* The object's own global definition of that name and type (STT_FUNC, STT_OBJECT), or NULL. */
 const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, unsigned type);
+
+/* Whether the object refers to that name: one of its relocations is for it. Reads all of them. */
+bool tg_image_refers_to(const struct tg_image *image, const char *name);
 
 /* Where the definition is in memory. */
 void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol);

@@ -31,7 +31,8 @@ static bool point_to(const struct tg_image *image, ElfW(Sym) * symbol, const voi
   /* Executing stays allowed meanwhile: the page may hold code too (Node <= 18 has one read-execute segment). */
   if (!(protection & PROT_WRITE) && mprotect((void *)page, page_size, protection | PROT_WRITE) != 0)
     return false;
-  symbol->st_value = (uintptr_t)function - image->base; /* modulo 2^64, as the loader adds the base again */
+  /* Modulo 2^64, as the loader adds the base again. At once, as another thread may be binding a function. */
+  __atomic_store_n(&symbol->st_value, (uintptr_t)function - image->base, __ATOMIC_RELEASE);
   /* Were this to fail the page would stay writable: harmless, and nothing to stop the program for. */
   if (!(protection & PROT_WRITE)) mprotect((void *)page, page_size, protection);
   return true;

@@ -4,7 +4,7 @@
  * Why so: the dynamic linker searches the main program before any preloaded object, so a preloaded definition
  * is never chosen where the main program exports the symbol (docs/design.md).
  *
- * To be used before main, while the process has one thread. */
+ * By one thread at a time; others may be binding functions meanwhile, and find either. */
 #ifndef TG_ELF_REDIRECT_H
 #define TG_ELF_REDIRECT_H
 

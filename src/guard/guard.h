@@ -33,7 +33,7 @@ struct tg_guard {
   bool watches_calls; /* the observer wants to know of each */
   /* Once the table has no handle left, functions are the runtime's own, unguarded: better than none. From
    * then on a value outside the table's reservation may be one of those. Relaxed: whoever holds such a handle
-   * has it from the create that set this. */
+   * has it from the create that set this. Set from the start where addons were loaded before the guard. */
   atomic_bool passes_through;
   struct tg_table table;
   _Atomic uint64_t taken_at_exit;   /* the table's `taken` when an exit handler last walked it */

@@ -1,12 +1,18 @@
 /* The seven entry points: each notes where it was called from and hands its arguments to the core. */
 #include "preload/entry_points.h"
 
+#include "preload/earlier_addons.h"
+
 struct tg_guard tg_the_guard;
 
 static napi_status create(napi_env env, napi_value func, napi_value async_resource,
                           napi_value async_resource_name, size_t max_queue_size, size_t initial_thread_count,
                           void *thread_finalize_data, napi_finalize thread_finalize_cb, void *context,
                           napi_threadsafe_function_call_js call_js_cb, napi_threadsafe_function *result) {
+  if (tg_earlier_addons_have(__builtin_return_address(0)))
+    return tg_the_guard.runtime->create(env, func, async_resource, async_resource_name, max_queue_size,
+                                        initial_thread_count, thread_finalize_data, thread_finalize_cb,
+                                        context, call_js_cb, result);
   const struct tg_create_arguments arguments = {
       .env = env,
       .func = func,

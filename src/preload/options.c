@@ -337,6 +337,10 @@ void tg_options_parse(struct tg_options *options, const char *text) {
   copy_text(options->metrics_path, chosen[METRICS_PATH].text);
 }
 
+const char *tg_mode_name(enum tg_mode mode) {
+  return table[MODE].values[mode];
+}
+
 void tg_options_print(void) {
   struct tg_text line;
   for (unsigned i = 0; i < OPTIONS; i++) {

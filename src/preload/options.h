@@ -39,6 +39,8 @@ struct tg_options {
  * on.KIND=ACTION goes to the policy (diag/policy.h) at once. */
 void tg_options_parse(struct tg_options *options, const char *text);
 
+const char *tg_mode_name(enum tg_mode mode);
+
 /* The table of options, on stderr. */
 void tg_options_print(void);
 

@@ -1,4 +1,5 @@
-/* What happens when the library is loaded into a process: nothing, or the guard is armed before main.
+/* What happens when the library is loaded into a process: nothing, or the guard is armed. Preloaded, that is before
+ * main; as part of tsfn-guard/register (preload/register.h), in a process with threads and maybe addons.
  *
  * Rules of conduct, as every child process inherits LD_PRELOAD:
  *  - Where the process is no runtime: no mapping, no output, no symbol of ours in its way, some microseconds.
@@ -27,9 +28,11 @@
 #include "elf/image.h"
 #include "elf/redirect.h"
 #include "preload/addon_code.h"
+#include "preload/earlier_addons.h"
 #include "preload/entry_points.h"
 #include "preload/glibc_floor.h"
 #include "preload/options.h"
+#include "preload/register.h"
 #include "preload/runtime_node.h"
 #include "tsfn_guard/tsfn_guard.h"
 
@@ -116,7 +119,7 @@ static void at_exit(void) {
   tg_turn_all_away(&tg_the_guard);
 }
 
-/* The last exit handler: registered before main, so after those of the program and its addons. */
+/* The last exit handler: registered before those of the addons that are guarded. */
 static void at_last(void) {
   if (getpid() != armed_process) return;
   bool errors = tg_summary_has_errors();
@@ -167,21 +170,24 @@ static bool is_our_name(const char *entry, size_t length) {
   return strlen(own) == length && memcmp(own, entry, length) == 0;
 }
 
-/* Takes this library out of LD_PRELOAD, in place: the rest of it moves up. */
+/* Takes this library out of LD_PRELOAD, in place: the rest of it moves up. Where it was not loaded so, threads may be
+ * reading the environment, and nothing is done to it. */
 static void hide_from_children(void) {
   char *list = getenv("LD_PRELOAD");
-  unsetenv(TSFN_GUARD_OPTIONS_VARIABLE);
   if (list == NULL) return;
   char *to = list;
-  for (const char *from = list; *from != '\0';) {
+  const char *from = list;
+  while (*from != '\0') {
     size_t length = strcspn(from, " :"), separator = from[length] != '\0';
     if (!is_our_name(from, length)) {
-      memmove(to, from, length + separator);
+      if (to != from) memmove(to, from, length + separator);
       to += length + separator;
     }
     from += length + separator;
   }
+  if (to == from) return;
   *to = '\0';
+  unsetenv(TSFN_GUARD_OPTIONS_VARIABLE);
   if (*list == '\0') unsetenv("LD_PRELOAD");
 }
 
@@ -212,6 +218,33 @@ static bool find_functions(const struct runtime_object *object) {
   refuse(object, "the functions that Node-API version 4 and newer has", "no ", missing,
          "use an unmodified Node.js 12.22 or newer");
   return false;
+}
+
+/* Another copy of this library, which has redirected the functions; its path goes to `argument`. */
+static int find_other_guard(struct dl_phdr_info *info, size_t size, void *argument) {
+  (void)size;
+  struct tg_place *other = argument;
+  struct tg_image image;
+  if (!tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 0;
+  if (tg_image_find(&image, "tsfn_guard_ring", STT_OBJECT) == NULL) return 0;
+  if (!tg_image_contains(&image, (uintptr_t)tg_redirections[TG_CREATE].original, 1, NULL)) return 0;
+  tg_copy_string(other->file, sizeof other->file, info->dlpi_name);
+  return 1;
+}
+
+/* Whether the runtime's functions are those of another copy by now; says so. */
+static bool is_guarded_already(const struct runtime_object *object) {
+  struct tg_place other;
+  if (dl_iterate_phdr(find_other_guard, &other) == 0) return false;
+  struct tg_text line;
+  tg_text_start(&line);
+  tg_text_add(&line, "not armed a second time in ");
+  tg_text_add(&line, object->path);
+  tg_text_add(&line, ": needed one guard, found that ");
+  tg_text_add(&line, other.file);
+  tg_text_add(&line, " guards it already; load one of them only");
+  tg_text_write(&line);
+  return true;
 }
 
 /* A redirection that did not take, and what dlsym finds instead; NULL: all have taken. */
@@ -246,16 +279,38 @@ static bool redirect(const struct runtime_object *object) {
   return false;
 }
 
+/* Before the functions are redirected: other threads may call them from then on. */
 static bool open_guard(const struct runtime_object *object, const struct tg_host *host) {
   if (tg_guard_open(&tg_the_guard, tg_node_runtime(tg_redirections), host, options.deadlock)) {
     if (options.mode == TG_MODE_DIAGNOSE && options.queue_warn != 0)
       tg_the_guard.queue_warn = options.queue_warn;
     return true;
   }
-  tg_redirect_undo(&object->image, tg_redirections, TG_FUNCTIONS);
   refuse(object, "4 GiB of address space for handles, and as much for the program", "", "less",
          "raise the limit on virtual memory to 8 GiB or more (ulimit -v, RLIMIT_AS)");
   return false;
+}
+
+static void close_guard(void) {
+  const struct tg_table *table = &tg_the_guard.table;
+  munmap((void *)table->base, (size_t)table->handles << TG_HANDLE_SHIFT);
+}
+
+/* Says in one line which addons stay unguarded; of many, the rest of the line has room for some. */
+static void tell_earlier_addons(const struct tg_earlier_addon *addon) {
+  enum { ROOM = 512 };
+  struct runtime_object object;
+  struct tg_text names = {.length = 0};
+  if (addon == NULL) return;
+  for (; addon != NULL; addon = addon->next) {
+    bool fits = names.length + strlen(addon->file) < ROOM;
+    if (names.length != 0) tg_text_add(&names, ", ");
+    tg_text_add(&names, fits ? addon->file : "and others");
+    if (!fits) break;
+  }
+  tg_copy_string(object.path, sizeof object.path, tg_text_string(&names));
+  refuse(&object, "the guard before the addon", "that the addon was loaded first", "",
+         "load tsfn-guard/register before all addons (node -r tsfn-guard/register)");
 }
 
 static void say_armed(const struct runtime_object *object) {
@@ -318,12 +373,21 @@ __attribute__((constructor)) static void arm(void) {
     tg_options_print();
     tg_catalogue_print();
   }
+  tg_register_note(tg_mode_name(options.mode), false);
   if (options.mode == TG_MODE_OFF) return;
 
   open_diagnostics(&host);
   tg_addon_code_open(options.pin, at_exit);
   armed_process = getpid();
-  if (!find_functions(&object) || !redirect(&object) || !open_guard(&object, &host)) return;
+  if (!find_functions(&object) || is_guarded_already(&object) || !open_guard(&object, &host)) return;
+  const struct tg_earlier_addon *earlier = tg_earlier_addons_note(&object.image);
+  tg_the_guard.passes_through = earlier != NULL;
+  if (!redirect(&object)) {
+    close_guard();
+    return;
+  }
+  tell_earlier_addons(earlier);
+  tg_register_note(tg_mode_name(options.mode), true);
   atexit(at_last);
   handle_dump_signal();
   if (options.metrics_path[0] != '\0') {

@@ -19,11 +19,11 @@ header() {
   assert_output libc.so.6
 }
 
-@test "exports the ring for debuggers and nothing else" {
-  run bash -c 'nm -D --defined-only "$TG_LIB"'
+# No napi_register_module_v1, see src/preload/register.h; register.node has one, and is not preloaded.
+@test "exports the ring for debuggers, what register.node calls, and nothing else" {
+  run bash -c 'nm -D --defined-only "$TG_LIB" | cut -d " " -f 2-'
   assert_success
-  assert_equal "${#lines[@]}" 1
-  assert_output --regexp '^[0-9a-f]+ D tsfn_guard_ring$'
+  assert_output $'T tsfn_guard_events\nD tsfn_guard_ring\nT tsfn_guard_stats'
 }
 
 @test "binds to nothing newer than glibc 2.28" {

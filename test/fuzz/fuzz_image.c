@@ -92,7 +92,7 @@ static void relocate(const struct loaded *loaded) {
       ElfW(Dyn) entry;
       memcpy(&entry, loaded->memory + at, sizeof entry);
       if (entry.d_tag == DT_NULL) break;
-      if (entry.d_tag == DT_STRSZ) continue;
+      if (entry.d_tag == DT_STRSZ || entry.d_tag == DT_RELASZ || entry.d_tag == DT_PLTRELSZ) continue;
       entry.d_un.d_ptr += (uintptr_t)loaded->memory;
       memcpy(loaded->memory + at, &entry, sizeof entry);
     }
@@ -114,6 +114,7 @@ static unsigned look_up(const struct loaded *loaded) {
   unsigned found = 0;
   if (!tg_image_open(&image, (uintptr_t)loaded->memory, loaded->headers, loaded->count)) return 0;
   static const unsigned types[] = {STT_FUNC, STT_OBJECT};
+  tg_image_refers_to(&image, wanted[0]);
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
     for (size_t j = 0; j < 2; j++) {
       const ElfW(Sym) *symbol = tg_image_find(&image, wanted[i], types[j]);

@@ -99,7 +99,7 @@ static ElfW(Dyn) * dynamic(const struct loaded *loaded) {
 
 static bool is_pointer(const ElfW(Dyn) * entry) {
   return entry->d_tag == DT_SYMTAB || entry->d_tag == DT_STRTAB || entry->d_tag == DT_HASH ||
-         entry->d_tag == DT_GNU_HASH;
+         entry->d_tag == DT_GNU_HASH || entry->d_tag == DT_RELA || entry->d_tag == DT_JMPREL;
 }
 
 static void load(struct loaded *loaded, const char *file) {
@@ -194,6 +194,7 @@ static unsigned count_found(const struct tg_image *image) {
     found++;
   }
   assert_null(tg_image_find(image, "no_such_function", STT_FUNC));
+  assert_false(tg_image_refers_to(image, "no_such_function"));
   return found;
 }
 
@@ -278,6 +279,69 @@ static void a_name_lies_in_the_string_table_to_its_last_byte(void **state) {
     }
     unload(&loaded);
   }
+}
+
+static void knows_what_an_object_refers_to(void **state) {
+  (void)state;
+  /* Bound at load, and lazily: both are the procedure linkage table's. */
+  const char *const callers[] = {"libcalls-now.so", "libcalls-lazy.so"};
+  struct loaded loaded;
+  struct tg_image image;
+  for (int i = 0; i < 4; i++) {
+    load_layout(&loaded, callers[i / 2]);
+    if (i % 2 == 1) relocate(&loaded);
+    seal(&loaded);
+    assert_true(open_image(&image, &loaded));
+    for (unsigned name = 0; name < SEVEN; name++) assert_true(tg_image_refers_to(&image, names[name]));
+    assert_false(tg_image_refers_to(&image, "napi_create_threadsafe_functio"));
+    assert_false(tg_image_refers_to(&image, "napi_create_threadsafe_function_"));
+    assert_false(tg_image_refers_to(&image, "probe")); /* only defined there */
+    assert_false(tg_image_refers_to(&image, "dlsym"));
+    assert_false(tg_image_refers_to(&image, ""));
+    unload(&loaded);
+  }
+  load_layout(&loaded, "libfakenode-gnu-separate.so");
+  assert_true(open_image(&image, &loaded));
+  assert_true(tg_image_refers_to(&image, "__cxa_finalize")); /* among the data's */
+  for (unsigned name = 0; name < SEVEN; name++) assert_false(tg_image_refers_to(&image, names[name]));
+  unload(&loaded);
+}
+
+static void a_relocation_table_that_is_not_all_there_is_not_read(void **state) {
+  (void)state;
+  struct loaded loaded;
+  struct tg_image image;
+  load_layout(&loaded, "libcalls-now.so");
+  seal(&loaded);
+  ElfW(Dyn) *size = entry_of(&loaded, DT_PLTRELSZ), *start = entry_of(&loaded, DT_JMPREL);
+  const ElfW(Xword) sound_size = size->d_un.d_val;
+  const ElfW(Addr) sound_start = start->d_un.d_ptr;
+  const struct {
+    ElfW(Xword) size;
+    ElfW(Addr) start;
+  } corrupt[] = {{0, sound_start},
+                 {SIZE_MAX, sound_start},
+                 {loaded.size, sound_start},
+                 {sound_size, 0},
+                 {sound_size, sound_start + 1},
+                 {sound_size, loaded.size - 8},
+                 {sound_size, UINTPTR_MAX - 7}};
+  for (size_t i = 0; i < sizeof corrupt / sizeof corrupt[0]; i++) {
+    size->d_un.d_val = corrupt[i].size;
+    start->d_un.d_ptr = corrupt[i].start;
+    assert_true(open_image(&image, &loaded));
+    assert_false(tg_image_refers_to(&image, names[0]));
+  }
+  size->d_un.d_val = sound_size;
+  start->d_un.d_ptr = sound_start;
+  assert_true(open_image(&image, &loaded));
+  assert_true(tg_image_refers_to(&image, names[0]));
+  /* Of symbols that there are not. */
+  ElfW(Rela) *relocation = at(&loaded, sound_start);
+  for (; (uintptr_t)relocation < (uintptr_t)at(&loaded, sound_start) + sound_size; relocation++)
+    relocation->r_info = ELF64_R_INFO(UINT32_MAX - 1, ELF64_R_TYPE(relocation->r_info));
+  assert_false(tg_image_refers_to(&image, names[0]));
+  unload(&loaded);
 }
 
 /* Every symbol that every object in this process exports, looked up by name, against a walk over its table. */
@@ -573,6 +637,8 @@ int main(void) {
       cmocka_unit_test(finds_all_in_every_layout),
       cmocka_unit_test(finds_only_what_is_wanted),
       cmocka_unit_test(a_name_lies_in_the_string_table_to_its_last_byte),
+      cmocka_unit_test(knows_what_an_object_refers_to),
+      cmocka_unit_test(a_relocation_table_that_is_not_all_there_is_not_read),
       cmocka_unit_test(finds_every_symbol_of_every_object_in_this_process),
       cmocka_unit_test(reads_the_vdso),
       cmocka_unit_test(an_image_without_headers_or_tables_is_refused),

@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Makes the npm package tsfn-guard: build/npm/tsfn-guard-VERSION.tgz, and checks what is in it.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<'END'
+usage: scripts/npm-package.sh [--only x64|arm64]
+
+Builds the library and the command for Linux x64 and arm64, or for one of them, and packs them; the path of the package
+is the last line. On an x64 machine arm64 is cross-built, which needs Debian's gcc-aarch64-linux-gnu.
+END
+}
+
+HERE=$BUILD/npm
+FLOOR=GLIBC_2.28
+BINARIES=(libtsfnguard.so register.node tsfn-guard)
+machines=(x64 arm64)
+
+case ${1:-} in
+  '') ;;
+  --only)
+    [[ ${2:-} == x64 || ${2:-} == arm64 ]] || die "x64 or arm64 after --only" "${2:-nothing}" "correct it" 2
+    machines=("$2")
+    ;;
+  -h | --help) usage && exit ;;
+  *) die "what scripts/npm-package.sh --help lists" "$1" "correct it" 2 ;;
+esac
+
+[[ $(uname -m) == x86_64 ]] && own=x64 || own=arm64
+
+# tool MACHINE NAME: the binutils' name there.
+tool() {
+  if [[ $1 == "$own" ]]; then echo "$2"; else echo "aarch64-linux-gnu-$2"; fi
+}
+
+# build MACHINE: into build/npm/MACHINE.
+build() {
+  local preset=release
+  if [[ $1 != "$own" ]]; then
+    [[ $1 == arm64 ]] || die "an x64 machine, to build for x64" "$(uname -m)" "run it there, or with --only $own"
+    have aarch64-linux-gnu-gcc || die "the cross compiler aarch64-linux-gnu-gcc, for arm64" "none" \
+      "install gcc-aarch64-linux-gnu and libc6-dev-arm64-cross, or build with --only $own"
+    preset=arm64
+  fi
+  say "building for $1"
+  quietly "a configured $HERE/$1" cmake --preset "$preset" -B "$HERE/$1" -DBUILD_TESTING=OFF \
+    -DTSFN_GUARD_STATIC_COMMAND=ON "-DNODE_API_HEADERS=$headers"
+  quietly "a built $HERE/$1" cmake --build "$HERE/$1"
+}
+
+# check_binaries MACHINE: runs where the package says that it does.
+check_binaries() {
+  local file version needed interpreter
+  for file in libtsfnguard.so register.node; do
+    needed=$(readelf -VW "$prebuilds/$file" | sed -n 's/.*Name: \(GLIBC_[0-9.]*\).*/\1/p')
+    for version in $needed; do
+      printf '%s\n%s\n' "$version" "$FLOOR" | sort -VC ||
+        die "$file for $1 to need nothing newer than $FLOOR" "$version" "see src/preload/glibc_floor.h"
+    done
+  done
+  interpreter=$(readelf -lW "$prebuilds/tsfn-guard" | grep INTERP || true)
+  [[ -z $interpreter ]] || die "a static command for $1" "one with an interpreter" "see TSFN_GUARD_STATIC_COMMAND"
+}
+
+# gather MACHINE: copies and strips what goes into the package.
+gather() {
+  local prebuilds=$package/prebuilds/linux-$1 file
+  mkdir -p "$prebuilds"
+  for file in "${BINARIES[@]}" doctor_probe.node; do
+    [[ -e $HERE/$1/$file ]] || [[ $file != doctor_probe.node ]] || continue
+    cp "$HERE/$1/$file" "$prebuilds/"
+    "$(tool "$1" strip)" --strip-unneeded "$prebuilds/$file"
+  done
+  check_binaries "$1"
+}
+
+# pack: the package's path; npm itself says what is in it.
+pack() {
+  local name scripts
+  scripts=$(node -p "Object.keys(require('$package/package.json').scripts || {}).join()")
+  [[ -z $scripts ]] || die "no scripts in src/npm/package.json, as nothing is to run at its install" "$scripts" "remove them"
+  name=$(cd "$package" && npm pack --json --loglevel=error --pack-destination "$HERE" </dev/null |
+    node -e 'const [p] = [JSON.parse(require("fs").readFileSync(0))].flat();
+      for (const f of p.files) console.error(`${f.mode.toString(8)} ${String(f.size).padStart(8)} ${f.path}`);
+      console.log(p.filename)')
+  echo "$HERE/$name"
+}
+
+apt_need cmake:cmake ninja:ninja-build readelf:binutils npm:npm
+cd "$ROOT"
+headers=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
+version=$(sed -n 's/^project(tsfn-guard VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+package=$HERE/package
+rm -rf "$package" "$HERE"/*.tgz
+mkdir -p "$package"
+cp -r src/npm/{package.json,register.js,register.d.ts,README.md,bin} LICENSE "$package/"
+(cd "$package" && npm pkg set "version=$version")
+for machine in "${machines[@]}"; do build "$machine" && gather "$machine"; done
+[[ ${#machines[@]} == 2 ]] || (cd "$package" && npm pkg set --json "cpu=[\"${machines[0]}\"]")
+pack

@@ -1,0 +1,58 @@
+/** What tsfn-guard/register exports. Loading it arms the guard in this process, unless that was done before. */
+
+export interface Stats {
+  /** The guard's own version. */
+  version: string;
+  /** Whether the seven functions are redirected. The fields that follow `mode` are there where register.node is. */
+  armed: boolean;
+  mode: 'protect' | 'diagnose' | 'off';
+  /** "node 20.20.2"; null: not known yet. */
+  runtime?: string | null;
+  /** Thread-safe functions that addons asked for. */
+  created?: number;
+  /** Items that wait in their queues. */
+  queued?: number;
+  /** The functions that are not over. leaked: finalized, but threads still hold counts; in_use: busy just now. */
+  functions?: { open: number; closing: number; closed: number; leaked: number; in_use: number };
+  /** How often each kind of event was seen, told or not, by code: { TSG001: 3 }. */
+  events?: Record<string, number>;
+}
+
+export interface Event {
+  /** 1 for the first of the process. */
+  sequence: number;
+  time: Date;
+  /** "TSG001". */
+  code: string;
+  /** "call-after-finalize". */
+  kind: string;
+  severity: 'fatal-avoided' | 'hang-avoided' | 'warn' | 'leak' | 'info';
+  explanation: string;
+  /** The thread's id in the kernel. */
+  thread: number;
+  /** The handle as the addon passed it, in hexadecimal. */
+  func: string | null;
+  /** The status that the addon got, by its name in Node-API. */
+  answered: string | null;
+  /** The end of the path of the file to blame. */
+  addon: string | null;
+  /** The code that called, in hexadecimal. */
+  caller: string | null;
+  /** The handle's number, as in reports. */
+  number: number;
+  /** The name that the addon gave its function. */
+  name: string | null;
+  /** The env's number, as in reports. */
+  env: number | null;
+  /** What it counts depends on the kind. */
+  quantity: number | null;
+}
+
+/** The state of the guard now, of the whole process. */
+export function stats(): Stats;
+
+/** The last events that were told, at most 64 of the whole process, the oldest first. */
+export function events(): Event[];
+
+/** The path of libtsfnguard.so, for LD_PRELOAD in the environment of other programs. */
+export const library: string;

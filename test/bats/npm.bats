@@ -1,0 +1,123 @@
+# The npm package: made by scripts/npm-package.sh, installed without a network into a project, and used there.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+# Why not here; empty: no reason.
+why_not() {
+  command -v npm >/dev/null && command -v npx >/dev/null || echo "no npm and npx here"
+}
+
+setup_file() {
+  WHY_NOT=$(why_not)
+  export WHY_NOT PROJECT=$BATS_FILE_TMPDIR/project MACHINES='x64 arm64' MACHINE=x64
+  [[ -z $WHY_NOT ]] || return 0
+  [[ $(uname -m) != aarch64 ]] || MACHINE=arm64 MACHINES=arm64
+  command -v aarch64-linux-gnu-gcc >/dev/null || MACHINES=$MACHINE
+  local only=()
+  [[ $MACHINES == 'x64 arm64' ]] || only=(--only "$MACHINE")
+  run --separate-stderr "$TG_SOURCE/scripts/npm-package.sh" "${only[@]}"
+  assert_success
+  export PACKAGE=${lines[-1]}
+  mkdir "$PROJECT"
+  cd "$PROJECT" || return
+  echo '{ "private": true }' >package.json
+  npm install --offline --no-audit --no-fund --foreground-scripts --loglevel=error "$PACKAGE"
+}
+
+setup() {
+  [[ -z $WHY_NOT ]] || skip "$WHY_NOT"
+  cd "$PROJECT" || return
+}
+
+@test "holds what it needs and nothing else, and says the version of the source" {
+  local machine expected version
+  expected=$(printf 'package/%s\n' LICENSE README.md bin/tsfn-guard package.json register.d.ts register.js
+    for machine in $MACHINES; do
+      printf "package/prebuilds/linux-$machine/%s\n" libtsfnguard.so register.node tsfn-guard
+    done)
+  run bash -c 'tar -tzf "$0" | grep -v doctor_probe | LC_ALL=C sort' "$PACKAGE"
+  assert_output "$(LC_ALL=C sort <<<"$expected")"
+  version=$(sed -n 's/^#define TSFN_GUARD_VERSION "\(.*\)"/\1/p' "$TG_SOURCE/include/tsfn_guard/tsfn_guard.h")
+  run node -p 'require("tsfn-guard/package.json").version'
+  assert_output "$version"
+}
+
+@test "runs nothing at its install, needs no other package, is for Linux with glibc alone" {
+  run node -p 'const { scripts, dependencies, os, cpu, libc } = require("tsfn-guard/package.json");
+    JSON.stringify([scripts, dependencies, os, cpu.join(" "), libc])'
+  assert_output "[null,null,[\"linux\"],\"$MACHINES\",[\"glibc\"]]"
+  run find node_modules -name '*.gyp' -o -name '*.c'
+  assert_output ''
+}
+
+@test "the libraries are stripped, small, and need nothing newer than glibc 2.28; the command is static" {
+  local machine file
+  for machine in $MACHINES; do
+    for file in libtsfnguard.so register.node; do
+      file=node_modules/tsfn-guard/prebuilds/linux-$machine/$file
+      run readelf -SW "$file"
+      refute_output --partial .symtab
+      assert [ "$(stat -c %s "$file")" -lt 160000 ]
+      run bash -c 'readelf -VW "$0" | sed -n "s/.*Name: \(GLIBC_[0-9.]*\).*/\1/p"; echo GLIBC_2.28' "$file"
+      assert_equal "$(sort -V <<<"$output" | tail -n 1)" GLIBC_2.28
+    done
+    run readelf -lW "node_modules/tsfn-guard/prebuilds/linux-$machine/tsfn-guard"
+    refute_output --partial INTERP
+  done
+}
+
+@test "node -r tsfn-guard/register" {
+  run node -r tsfn-guard/register "$PROGRAMS/issue55706.js"
+  assert_success
+  assert_line 'threads=32 closing=32 invalid_arg=0 finalized=1'
+}
+
+@test "NODE_OPTIONS, with workers" {
+  NODE_OPTIONS=--require=tsfn-guard/register run node "$PROGRAMS/lifetime-worker.js" 5 4 500
+  assert_success
+  assert_line --regexp ' wrong=0$'
+}
+
+@test "npx tsfn-guard runs the command beside the library, with its arguments, and hands on its status" {
+  local prebuilds=node_modules/tsfn-guard/prebuilds/linux-$MACHINE
+  run npx --offline tsfn-guard --no-such-option
+  assert_failure
+  assert_output --partial tsfn-guard
+  mv "$prebuilds/tsfn-guard" "$prebuilds/kept"
+  printf '#!/bin/sh\nreadlink -f "$0"; printf "<%%s>" "$@"; exit 7\n' >"$prebuilds/tsfn-guard"
+  chmod +x "$prebuilds/tsfn-guard"
+  run npx --offline tsfn-guard node 'a b' ''
+  mv "$prebuilds/kept" "$prebuilds/tsfn-guard"
+  assert_failure 7
+  assert_line "$(readlink -f "$prebuilds")/tsfn-guard"
+  assert_line '<node><a b><>'
+}
+
+# Where npm was told to install for all machines.
+@test "the command on another machine, or with a file missing: says so" {
+  mkdir "$BATS_TEST_TMPDIR/bin"
+  printf '#!/bin/sh\n[ "$1" = -s ] && echo "$SYSTEM" || echo "$MACHINE"\n' >"$BATS_TEST_TMPDIR/bin/uname"
+  chmod +x "$BATS_TEST_TMPDIR/bin/uname"
+  export PATH=$BATS_TEST_TMPDIR/bin:$PATH
+  SYSTEM=Darwin MACHINE=arm64 run node_modules/.bin/tsfn-guard
+  assert_failure 126
+  assert_output $'tsfn-guard: needed: Linux\n  found: Darwin\n  do: run it there'
+  SYSTEM=Linux MACHINE=riscv64 run node_modules/.bin/tsfn-guard
+  assert_failure 126
+  assert_line '  found: riscv64'
+  mkdir -p "$BATS_TEST_TMPDIR/p/bin"
+  cp node_modules/tsfn-guard/bin/tsfn-guard "$BATS_TEST_TMPDIR/p/bin"
+  SYSTEM=Linux MACHINE=x86_64 run "$BATS_TEST_TMPDIR/p/bin/tsfn-guard"
+  assert_failure 126
+  assert_line '  found: no such program'
+}
+
+@test "on arm64, under qemu" {
+  local node=$TG_SOURCE/build/deps/arm64/node-20/bin/node
+  [[ $MACHINES == 'x64 arm64' && -x $node ]] || skip "no cross compiler, or no node for arm64; scripts/arm64.sh prepare fetches them"
+  run --separate-stderr bash -c 'ulimit -v $((16 << 20)); exec timeout 120 qemu-aarch64 -L /usr/aarch64-linux-gnu "$@"' - \
+    "$node" -r tsfn-guard/register -p 'const { armed, runtime } = require("tsfn-guard").stats(); [process.arch, armed, runtime].join()'
+  assert_success
+  assert_regex "$output" '^arm64,true,node 20\.'
+}
