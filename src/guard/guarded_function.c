@@ -120,7 +120,9 @@ static void set_finalized(struct tg_function *function) {
 }
 
 void tg_function_close(struct tg_function *function) {
+  const struct tg_observer *observer = guard_of(function)->host->observer;
   function->state = TG_CLOSING;
+  if (observer != NULL && observer->closing != NULL) observer->closing(function);
   if (function->sleepers == 0) return;
   function->crowded = function->sleepers > 1;
   tg_gate_wake_all(&function->room);
@@ -292,7 +294,7 @@ void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, v
   unlock(function);
 
   if (crowded) tell(guard, &crowd);
-  if (observer != NULL && observer->taken != NULL) observer->taken();
+  if (observer != NULL && observer->taken != NULL) observer->taken(function);
   if (observed)
     call_js_observed(function, guard, call_js_cb, env, js_callback, function_context, item, &event);
   else

@@ -20,6 +20,7 @@
 #include "diag/log.h"
 #include "diag/metrics.h"
 #include "diag/policy.h"
+#include "diag/publish.h"
 #include "diag/report.h"
 #include "diag/stacks.h"
 #include "diag/summary.h"
@@ -270,10 +271,11 @@ static void say_armed(const struct runtime_object *object) {
   tg_text_write(&line);
 }
 
+static const struct tg_report_source source = {tg_addon_locate, tg_addon_name_symbol, tg_addon_path,
+                                               tg_node_version};
+
 /* Everything that tells people. */
 static void open_diagnostics(struct tg_host *host) {
-  static const struct tg_report_source source = {tg_addon_locate, tg_addon_name_symbol, tg_addon_path,
-                                                 tg_node_version};
   bool diagnose = options.mode == TG_MODE_DIAGNOSE, metrics = options.metrics_path[0] != '\0';
   tg_policy_log_up_to(diagnose ? TG_INFO : TG_WARN);
   tg_policy_set_rate(options.rate);
@@ -326,6 +328,10 @@ __attribute__((constructor)) static void arm(void) {
   if (!find_functions(&object) || !redirect(&object) || !open_guard(&object, &host)) return;
   atexit(at_last);
   handle_dump_signal();
+  if (options.publish) {
+    tg_node_learn_version_early();
+    host.observer = tg_publish_open(&tg_the_guard, &source, options.mode == TG_MODE_DIAGNOSE, host.observer);
+  }
   if (options.metrics_path[0] != '\0') {
     tg_node_learn_version_early();
     tg_metrics_touch();
