@@ -194,8 +194,7 @@ static int complain_of_options(const struct tg_watch *watch, const char *text) {
         watch, "a process that publishes", ", with publish=1, but it publishes nothing",
         "see what it said on stderr when it started; in a program that is no runtime the guard does "
         "nothing");
-  join(&found, (const char *const[]){", with ", text == NULL ? "no" : "", " " TSFN_GUARD_OPTIONS_VARIABLE,
-                                     text == NULL ? "" : "=", text, NULL});
+  join(&found, (const char *const[]){", with " TSFN_GUARD_OPTIONS_VARIABLE "=", text, NULL});
   return complain_of(watch, "a process that was started with publish=1",
                      text == NULL ? ", started without options" : found.bytes, start_remedy);
 }

@@ -3,7 +3,7 @@
  * Rules of conduct, as every child process inherits LD_PRELOAD:
  *  - Where the process is no runtime: no mapping, no output, no symbol of ours in its way, some microseconds.
  *  - No thread, ever. No signal handler, no change to the environment and no file opened, but where an option asks
- *    for it (dump_signal, propagate=0, log_path, metrics_path).
+ *    for it (dump_signal, propagate=0, log_path, metrics_path; publish=1 opens a memfd).
  *  - Only libc is needed, and nothing of it newer than glibc 2.28.
  *  - All of the seven symbols are redirected, or none; one line says why not. */
 #include <errno.h>

@@ -206,6 +206,14 @@ START='start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PR
   complains 1 'a process that was started with publish=1' "process $pid (node), with TSFN_GUARD_OPTIONS=rate=0" "$START"
   end_watched
 
+  watch end
+  LD_PRELOAD=$TG_LIB "$TG_NODE" -e 'setTimeout(() => {}, 100000)' 3>&- 8>&- &
+  watched+=($!)
+  sleep 2
+  top $!
+  complains 1 'a process that was started with publish=1' "process $! (node), started without options" "$START"
+  end_watched
+
   options='' watch end
   top "$pid"
   complains 1 'a process that was started with publish=1' "process $pid (node), with TSFN_GUARD_OPTIONS=" "$START"
@@ -271,7 +279,7 @@ START='start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PR
 terminal() {
   command -v tmux >/dev/null || skip "needs tmux"
   "${tmux[@]}" new-session -d -x "$1" -y "$2" "PS1='shell> ' TERM=screen bash --norc --noprofile" 3>&- 8>&-
-  shows 'shell> '
+  shows 'shell>'
   "${tmux[@]}" send-keys "stty -a >$BATS_TEST_TMPDIR/before" Enter
 }
 
