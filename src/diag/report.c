@@ -17,6 +17,7 @@
 #include "diag/log.h"
 #include "diag/metrics.h"
 #include "diag/policy.h"
+#include "diag/publish.h"
 #include "diag/ring.h"
 #include "diag/stacks.h"
 #include "diag/trace.h"
@@ -373,6 +374,7 @@ static void report(struct facts *facts) {
   tg_lock_acquire(&tg_report_lock, TG_RANK_REPORT);
   struct tg_site *site = tg_policy_find_site(event->kind, event->caller, event->view.addon, find_file);
   bool tell = tg_policy_count(site);
+  tg_publish_event(event->kind);
   if (tell) tg_ring_push(event, site->file);
   if (tell && action != TG_ACTION_IGNORE) {
     if (facts->detail != NULL && options.format == TG_FORMAT_TEXT)

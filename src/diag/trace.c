@@ -185,6 +185,11 @@ static void released(const struct tg_function *function) {
   if (trace != NULL) forget_user(trace, this_thread());
 }
 
+static void taken(const struct tg_function *function) {
+  (void)function;
+  options.changed();
+}
+
 static enum tg_event_kind delivering(napi_env env) {
   if (options.is_javascript_forbidden == NULL || !options.is_javascript_forbidden(env)) return TG_EVENT_NONE;
   return TG_EVENT_JAVASCRIPT_FORBIDDEN;
@@ -237,7 +242,7 @@ uint64_t tg_trace_finalized(void) {
 const struct tg_observer *tg_trace_open(const struct tg_trace_options *trace_options) {
   static struct tg_observer observer = {.created = created, .finalized = finalized};
   options = *trace_options;
-  observer.taken = options.changed;
+  if (options.changed != NULL) observer.taken = taken;
   if (options.diagnose) {
     observer.env_entered = env_entered;
     observer.called = called;

@@ -14,7 +14,8 @@ bool tg_guard_open(struct tg_guard *guard, const struct tg_runtime *runtime, con
   guard->observer = host->observer;
   guard->deadlock = deadlock;
   guard->queue_warn = SIZE_MAX;
-  guard->watches_calls = guard->observer != NULL && guard->observer->called != NULL;
+  guard->watches_calls =
+      guard->observer != NULL && (guard->observer->called != NULL || guard->observer->used != NULL);
   return tg_table_open(&guard->table, host, TG_TABLE_BITS_MAX);
 }
 
@@ -114,12 +115,26 @@ static size_t thread_count(const struct use *use) {
   return use->verdict == TG_HANDLE_VALID ? use->function->thread_count : 0;
 }
 
+static const struct tg_observer *observer_of(const struct tg_guard *guard) {
+  return guard->observer;
+}
+
+/* The handle is valid. */
+static void show(const struct use *use, napi_status answer) {
+  const struct tg_observer *observer = observer_of(use->guard);
+  if (observer == NULL || observer->used == NULL) return;
+  observer->used(use->function, use->operation == &call_operation, answer);
+}
+
 /* Lets go of the function and gives `answer` back. */
 static napi_status end(struct use *use, napi_status answer) {
   if (use->operation == &call_operation) tg_probe_call(use->handle, answer, queue_length(use));
   if (use->operation == &release_operation) tg_probe_release(use->handle, answer, thread_count(use));
   if (use->function != NULL) {
-    if (use->verdict == TG_HANDLE_VALID) tg_function_leave(use->guard, use->function);
+    if (use->verdict == TG_HANDLE_VALID) {
+      show(use, answer);
+      tg_function_leave(use->guard, use->function);
+    }
     tg_lock_release(&use->function->lock, TG_RANK_FUNCTION);
   }
   if (use->event.kind != TG_EVENT_NONE) {
@@ -128,10 +143,6 @@ static napi_status end(struct use *use, napi_status answer) {
     use->guard->host->on_event(&use->event);
   }
   return answer;
-}
-
-static const struct tg_observer *observer_of(const struct tg_guard *guard) {
-  return guard->observer;
 }
 
 /* The calling thread gives a count back. */

@@ -137,8 +137,10 @@ static void set_finalized(struct tg_function *function) {
 }
 
 void tg_function_close(struct tg_function *function) {
+  const struct tg_observer *observer = function->guard->observer;
   function->state = TG_CLOSING;
   choose_pop(function);
+  if (observer != NULL && observer->closing != NULL) observer->closing(function);
   if (function->sleepers == 0) return;
   function->crowded = function->sleepers > 1;
   tg_gate_wake_all(&function->room);
@@ -342,7 +344,7 @@ void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, v
   const struct tg_guard *guard = function->guard;
   const struct tg_observer *observer = guard->observer;
   tell(guard, &crowd);
-  if (observer != NULL && observer->taken != NULL) observer->taken();
+  if (observer != NULL && observer->taken != NULL) observer->taken(function);
   if (is_observed(guard))
     call_js_observed(function, guard, function->call_js_cb, env, js_callback, function->context, item, &seen);
   else

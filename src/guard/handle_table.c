@@ -165,6 +165,8 @@ void tg_table_put_back(struct tg_table *table, struct tg_function *slot) {
 }
 
 void tg_table_expire(struct tg_table *table, struct tg_function *slot) {
+  const struct tg_observer *observer = table->host->observer;
+  if (observer != NULL && observer->expired != NULL) observer->expired(slot);
   slot->state = TG_FREE;
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   if (slot->abandoned) remove_from(table, &table->abandoned, slot);

@@ -49,7 +49,7 @@ struct tg_addon;
 
 struct tg_function;
 
-/* Whoever wants to know about ordinary life too: mode=diagnose and the metrics. Each answers the kind of an
+/* Whoever wants to know about ordinary life too: mode=diagnose, the metrics and publish=1. Each answers the kind of an
  * event that it noticed, or TG_EVENT_NONE. Members may be NULL, `delivering` and `delivered` both or none. None
  * may call back into the core. */
 struct tg_observer {
@@ -61,14 +61,20 @@ struct tg_observer {
   enum tg_event_kind (*called)(const struct tg_function *function, uint64_t *quantity);
   /* The function's lock is held, and the calling thread has just given a count back. */
   void (*released)(const struct tg_function *function);
-  /* An item was taken from a queue, and is to be delivered now. Loop thread, no lock held. */
-  void (*taken)(void);
+  /* The function's lock is held, and one of the seven functions is about to give this answer. Any thread. */
+  void (*used)(const struct tg_function *function, bool is_call, napi_status answer);
+  /* The function's lock is held, and it has just been closed. Any thread. */
+  void (*closing)(const struct tg_function *function);
+  /* An item was taken from its queue, and is to be delivered now. Loop thread, no lock held. */
+  void (*taken)(const struct tg_function *function);
   /* Around call_js_cb with a live env. Loop thread, no lock held. */
   enum tg_event_kind (*delivering)(napi_env env);
   enum tg_event_kind (*delivered)(napi_env env);
   /* Around the drain and finalize_cb. Loop thread, no lock held. */
   void (*finalizing)(const struct tg_function *function);
   enum tg_event_kind (*finalized)(const struct tg_function *function, uint64_t *quantity);
+  /* The function's lock is held, and its handle ends. Any thread; of a slot that was never `created` too. */
+  void (*expired)(const struct tg_function *function);
 };
 
 struct tg_host {

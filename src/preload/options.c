@@ -39,6 +39,7 @@ enum {
   EXITCODE,
   DUMP_SIGNAL,
   METRICS_PATH,
+  PUBLISH,
   HELP,
   OPTIONS
 };
@@ -124,6 +125,9 @@ static const struct option table[OPTIONS] = {
                               "most once a second",
                       .form = "FILE",
                       .text = ""},
+    [PUBLISH] = {.key = "publish",
+                 .help = "1: show what happens to tsfn-guard top, in memory that this user may read",
+                 .values = {"0", "1"}},
     [HELP] = {.key = "help", .help = "1: print this table and the events", .values = {"0", "1"}},
 };
 
@@ -322,6 +326,7 @@ void tg_options_parse(struct tg_options *options, const char *text) {
       .verbosity = chosen[VERBOSITY].number == 1,
       .pin = chosen[PIN].number == 1,
       .propagate = chosen[PROPAGATE].number == 1,
+      .publish = chosen[PUBLISH].number == 1,
       .help = chosen[HELP].number == 1,
       .format = (enum tg_format)chosen[FORMAT].number,
       .summary = (enum tg_summary)chosen[SUMMARY].number,

@@ -20,6 +20,7 @@ struct tg_options {
   bool verbosity;
   bool pin;
   bool propagate;
+  bool publish;
   bool help;
   enum tg_format format;
   enum tg_summary summary;

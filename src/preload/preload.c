@@ -4,7 +4,7 @@
  * Rules of conduct, as every child process inherits LD_PRELOAD:
  *  - Where the process is no runtime: no mapping, no output, no symbol of ours in its way, some microseconds.
  *  - No thread, ever. No signal handler, no change to the environment and no file opened, but where an option asks
- *    for it (dump_signal, propagate=0, log_path, metrics_path).
+ *    for it (dump_signal, propagate=0, log_path, metrics_path; publish=1 opens a memfd).
  *  - Only libc is needed, and nothing of it newer than glibc 2.28.
  *  - All of the seven symbols are redirected, or none; one line says why not. */
 #include <errno.h>
@@ -21,6 +21,7 @@
 #include "diag/log.h"
 #include "diag/metrics.h"
 #include "diag/policy.h"
+#include "diag/publish.h"
 #include "diag/report.h"
 #include "diag/stacks.h"
 #include "diag/summary.h"
@@ -325,10 +326,11 @@ static void say_armed(const struct runtime_object *object) {
   tg_text_write(&line);
 }
 
+static const struct tg_report_source source = {tg_addon_locate, tg_addon_name_symbol, tg_addon_path,
+                                               tg_node_version};
+
 /* Everything that tells people. */
 static void open_diagnostics(struct tg_host *host) {
-  static const struct tg_report_source source = {tg_addon_locate, tg_addon_name_symbol, tg_addon_path,
-                                                 tg_node_version};
   bool diagnose = options.mode == TG_MODE_DIAGNOSE, metrics = options.metrics_path[0] != '\0';
   tg_policy_log_up_to(diagnose ? TG_INFO : TG_WARN);
   tg_policy_set_rate(options.rate);
@@ -390,6 +392,10 @@ __attribute__((constructor)) static void arm(void) {
   tg_register_note(tg_mode_name(options.mode), true);
   atexit(at_last);
   handle_dump_signal();
+  if (options.publish) {
+    tg_node_learn_version_early();
+    host.observer = tg_publish_open(&tg_the_guard, &source, options.mode == TG_MODE_DIAGNOSE, host.observer);
+  }
   if (options.metrics_path[0] != '\0') {
     tg_node_learn_version_early();
     tg_metrics_touch();

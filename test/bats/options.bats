@@ -26,7 +26,7 @@ bad_value() {
 unknown() {
   printf "TSFN_GUARD_OPTIONS: '%s' is not an option and was ignored; the options are mode, deadlock, require, \
 verbosity, pin, propagate, log_path, format, rate, suppressions, stack_depth, queue_warn, finalize_warn_ms, summary, \
-exitcode, dump_signal, metrics_path, help, on.EVENT" "$1"
+exitcode, dump_signal, metrics_path, publish, help, on.EVENT" "$1"
 }
 
 @test "without options, with empty ones, and with every default spelt out: silent and guarded" {

@@ -11,7 +11,7 @@
 #include "diag/catalogue.h"
 #include "preload/options.h"
 
-enum { KEYS = 15, TEXTS = 3, LINE_MAX_BYTES = 1024 };
+enum { KEYS = 16, TEXTS = 3, LINE_MAX_BYTES = 1024 };
 
 /* Choices, and numbers with the most that they may be. */
 static const struct {
@@ -26,6 +26,7 @@ static const struct {
     {"verbosity", {"0", "1"}, 0, 0},
     {"pin", {"0", "1"}, 1, 0},
     {"propagate", {"0", "1"}, 1, 0},
+    {"publish", {"0", "1"}, 0, 0},
     {"help", {"0", "1"}, 0, 0},
     {"format", {"text", "json"}, 0, 0},
     {"summary", {"errors", "always", "never"}, 0, 0},
@@ -149,10 +150,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (unsigned i = 0; i < TEXTS; i++) strcpy(reading.texts[i], texts[i].otherwise);
   read_all(text, &reading);
   const uint64_t got[KEYS] = {
-      options.mode,       options.deadlock,         options.require,    options.verbosity,
-      options.pin,        options.propagate,        options.help,       options.format,
-      options.summary,    options.exitcode,         options.rate,       options.stack_depth,
-      options.queue_warn, options.finalize_warn_ms, options.dump_signal};
+      options.mode,        options.deadlock,   options.require,          options.verbosity,
+      options.pin,         options.propagate,  options.publish,          options.help,
+      options.format,      options.summary,    options.exitcode,         options.rate,
+      options.stack_depth, options.queue_warn, options.finalize_warn_ms, options.dump_signal};
   demand(memcmp(got, reading.numbers, sizeof got) == 0, "other options than the rules say");
   demand(strcmp(options.log_path, reading.texts[0]) == 0, "another log_path");
   demand(strcmp(options.suppressions, reading.texts[1]) == 0, "another suppressions");

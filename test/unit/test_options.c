@@ -60,6 +60,7 @@ static void expect(const char *text, struct tg_options expected, unsigned lines)
   assert_int_equal(options.verbosity, expected.verbosity);
   assert_int_equal(options.pin, expected.pin);
   assert_int_equal(options.propagate, expected.propagate);
+  assert_int_equal(options.publish, expected.publish);
   assert_int_equal(options.help, expected.help);
   assert_int_equal(options.format, expected.format);
   assert_int_equal(options.summary, expected.summary);
@@ -114,6 +115,9 @@ static void every_value_is_understood(void **state) {
   expected = defaults;
   expected.propagate = false;
   expect("propagate=0", expected, 0);
+  expected = defaults;
+  expected.publish = true;
+  expect("publish=1", expected, 0);
   expected = defaults;
   expected.format = TG_FORMAT_JSON;
   expect("format=json", expected, 0);

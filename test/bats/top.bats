@@ -1,0 +1,401 @@
+# tsfn-guard top: what it shows of programs that are known, what it says where there is nothing to see, and the live view
+# in a terminal (tmux), whose state it must give back.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+TOP=$TG_BUILD/tsfn-guard
+
+setup() {
+  TG_NODE=$("$TG_SOURCE/scripts/runtimes.sh" | sed -n 's/^node-22\t//p')
+  TG_NODE=${TG_NODE:-$(command -v node || true)}
+  [[ -n $TG_NODE ]] || skip "no node"
+  watched=() options=publish=1
+  tmux=(tmux -L "top$BATS_TEST_NUMBER.$$" -f /dev/null)
+}
+
+teardown() {
+  local process
+  for process in "${watched[@]}"; do kill -9 "$process" 2>/dev/null || true; done
+  "${tmux[@]}" kill-server 2>/dev/null || true
+}
+
+# watch CASE ARGS…: starts a case of top.js, guarded, and waits until it is ready. $pid is its process; it ends with
+# end_watched.
+watch() {
+  local fifo=$BATS_TEST_TMPDIR/stdin said=$BATS_TEST_TMPDIR/said
+  rm -f "$fifo" "$said"
+  mkfifo "$fifo"
+  LD_PRELOAD=$TG_LIB TSFN_GUARD_OPTIONS=$options "$TG_NODE" "$PROGRAMS/top.js" "$@" \
+    <"$fifo" >"$said" 2>"$BATS_TEST_TMPDIR/stderr" 3>&- &
+  pid=$!
+  watched+=("$pid")
+  exec 8>"$fifo"
+  until grep -q ready "$said"; do
+    kill -0 "$pid" || fail "it has ended: $(cat "$BATS_TEST_TMPDIR/stderr")"
+    sleep 0.05
+  done
+}
+
+end_watched() {
+  exec 8>&-
+  wait "$pid"
+}
+
+# top ARGS…: of the process that is watched.
+top() {
+  run --separate-stderr timeout -k 5 "$TG_TIMEOUT" "$TOP" top "$@"
+}
+
+# field FILTER VALUE: what jq's filter finds in the JSON.
+field() {
+  assert_equal "$(jq -c "$1" <<<"$output")" "$2"
+}
+
+# complains STATUS NEEDED FOUND DO
+complains() {
+  assert_equal "$output" ''
+  assert_equal "$stderr" "tsfn-guard: needed: $2
+  found: $3
+  do: $4"
+  assert_equal "$status" "$1"
+}
+
+@test "a program that is known: every figure, as JSON" {
+  watch known
+  top --once --json --interval 0.2 "$pid"
+  assert_success
+  assert_equal "$stderr" ''
+  field '[.version, .type, .process, .mode, .ended]' "[1,\"top\",$pid,\"protect\",false]"
+  field .runtime "\"node $("$TG_NODE" -p process.versions.node)\""
+  field .handles '{"open":2,"closing":1,"closed":0,"leaked":1,"not_shown":0}'
+  field .queued_items 9
+  field .totals '{"created":5,"finalized":2,"calls":9,"delivered":0,"queue_full":4,"closing":1}'
+  field '.per_second | add' 0
+  field '.events' '[{"code":"TSG007","kind":"stale-handle","severity":"fatal-avoided","seen":3,"per_second":0}]'
+  field '[.functions[] | [.name, .state, .counts, .queue, .queue_limit, .calls, .calls_per_second, .env]]' \
+    '[["open","open",2,5,8,5,0,1],["closing","closing",0,3,0,3,0,1],["full","open",1,1,1,1,0,1],["finalized 2","leaked",2,0,0,0,0,1]]'
+  field '[.functions[].addon] | unique' "[\"$TEST_ADDONS/script.node\"]"
+  field '.functions_not_listed' 0
+  end_watched
+}
+
+@test "the same as a table, for people" {
+  options=mode=diagnose:publish=1:metrics_path=$BATS_TEST_TMPDIR/metrics.prom watch known
+  top --once --interval 0.2 "$pid"
+  assert_success
+  assert_line --regexp "^tsfn-guard [0-9.]+  process $pid, node [0-9.]+, guarded for [0-9]+s, mode=diagnose$"
+  assert_line 'handles  2 open, 1 closing, 0 closed, 1 leaked; 9 items queued'
+  assert_line 'totals   5 created, 2 finalized, 9 calls, 0 delivered, 4 full, 1 closing'
+  assert_line --regexp '^ +2 +0 +5 +8 +2 open +[0-9]+s +1 open +script.node$'
+  refute_output --partial $'\033'
+  end_watched
+  # The observers of mode=diagnose and of the metrics have seen the same.
+  run grep -E '^tsfn_guard_(created|finalized)_total' "$BATS_TEST_TMPDIR/metrics.prom"
+  assert_line 'tsfn_guard_created_total{} 5'
+  assert_line 'tsfn_guard_finalized_total{} 2'
+}
+
+@test "rates: of calls that come at a known pace, and none where nobody calls" {
+  watch calling
+  top --once --json --interval 2 "$pid"
+  field '[.functions[].name]' '["calling","idle"]'
+  # 500 a second if the machine is idle; never more.
+  field '.functions[0].calls_per_second | . > 50 and . < 520' true
+  field '.functions[1].calls_per_second' 0
+  field '(.per_second.calls - .functions[0].calls_per_second) | fabs < 0.2' true
+  field '.interval_ms >= 2000' true
+  end_watched
+}
+
+@test "names that would steer a terminal, forge a line or break JSON" {
+  watch names
+  top --once --json --interval 0.1 "$pid"
+  field '[.functions[].name]' '["?[31mred","two?lines","quote \" \\","grün€","??2J",null]'
+  top --once --interval 0.1 "$pid"
+  assert_line --partial ' ?[31mred '
+  assert_line --partial ' two?lines '
+  refute_output --partial $'\033'
+  end_watched
+}
+
+@test "100,000 handles; and more than there are records for are counted" {
+  watch many 100000
+  top --once --json --interval 0.1 "$pid"
+  field '[.handles.open, .handles.not_shown, (.functions | length), .functions_not_listed]' '[100000,0,1000,99000]'
+  end_watched
+}
+
+@test "functions that come and go as fast as they can: sums that add up, while it reads" {
+  watch churn
+  local i
+  for i in 1 2 3; do
+    top --once --json --interval 0.3 "$pid"
+    field '.per_second.created > 0 and .per_second.finalized > 0 and .per_second.calls > 0' true
+    # Between two words that are read one after the other some more may have come.
+    field '.totals | .created >= .finalized and .calls <= .created + 2000' true
+    field '[.functions[] | select(.name != "churn" or .counts > 1 or .calls > 1)]' '[]'
+  done
+  end_watched
+}
+
+@test "workers: an env each; they are gone when they have ended" {
+  watch workers 5
+  top --once --json --interval 0.1 "$pid"
+  field '[.functions[].env] | sort' '[1,2,3,4,5]'
+  field '[.functions[].name] | sort' '["worker 0","worker 1","worker 2","worker 3","worker 4"]'
+  end_watched
+}
+
+@test "a process that ends while it is watched: says so, status 0" {
+  watch end
+  (sleep 0.5; kill -9 "$pid") 3>&- &
+  top --interval 0.2 "$pid"
+  assert_success
+  assert_equal "${lines[-1]}" "process $pid has ended"
+  assert_equal "$stderr" ''
+  watch end
+  (sleep 0.5; kill -9 "$pid") 3>&- &
+  top --json --interval 0.2 "$pid"
+  assert_success
+  assert_equal "$(jq -c .ended <<<"$output" | tail -n 2)" $'false\ntrue'
+}
+
+@test "what is not a process's id, or not the right options" {
+  top abc
+  complains 2 'the id of a process' abc 'give a number, as pgrep -a node prints it'
+  top -1
+  complains 2 'an option of tsfn-guard top' -1 'see tsfn-guard top --help'
+  top 99999999999999999999
+  complains 2 'the id of a process' 99999999999999999999 'give a number, as pgrep -a node prints it'
+  top
+  complains 2 'the id of one process' none 'run it as: tsfn-guard top PID'
+  top 1 2
+  complains 2 'the id of one process' 'more than one argument' 'run it as: tsfn-guard top PID'
+  top --interval 0 1
+  complains 2 '--interval with 0.1 to 3600 seconds' 0 'correct it'
+  top --interval nan 1
+  complains 2 '--interval with 0.1 to 3600 seconds' nan 'correct it'
+  top --interval
+  complains 2 'a value after --interval' nothing 'see tsfn-guard top --help'
+  top --help
+  assert_success
+  assert_line 'usage: tsfn-guard top [--once] [--json] [--interval SECONDS] PID'
+}
+
+START='start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PRELOAD and TSFN_GUARD_OPTIONS=publish=1'
+
+@test "processes that cannot be watched: which one, and what to do" {
+  top 4194304
+  complains 1 'the id of a process that runs' 'no process 4194304' 'see them with: pgrep -a node'
+
+  sleep 100 3>&- &
+  watched+=($!)
+  top $!
+  complains 1 'a process that is guarded' "process $! (sleep), which has not loaded libtsfnguard.so" "$START"
+
+  LD_PRELOAD=$TG_LIB TSFN_GUARD_OPTIONS=publish=1 sleep 100 3>&- &
+  watched+=($!)
+  sleep 0.5
+  top $!
+  complains 1 'a process that publishes' "process $! (sleep), with publish=1, but it publishes nothing" \
+    'see what it said on stderr when it started; in a program that is no runtime the guard does nothing'
+
+  options=rate=0 watch end
+  top "$pid"
+  complains 1 'a process that was started with publish=1' "process $pid (node), with TSFN_GUARD_OPTIONS=rate=0" "$START"
+  end_watched
+
+  watch end
+  LD_PRELOAD=$TG_LIB "$TG_NODE" -e 'setTimeout(() => {}, 100000)' 3>&- 8>&- &
+  watched+=($!)
+  sleep 2
+  top $!
+  complains 1 'a process that was started with publish=1' "process $! (node), started without options" "$START"
+  end_watched
+
+  options='' watch end
+  top "$pid"
+  complains 1 'a process that was started with publish=1' "process $pid (node), with TSFN_GUARD_OPTIONS=" "$START"
+  end_watched
+
+  options=mode=off:publish=1 watch end
+  top "$pid"
+  complains 1 'a process that is guarded' "process $pid (node), which mode=off leaves as it is" \
+    'start it without mode=off and with publish=1'
+  end_watched
+}
+
+@test "another user's process is not looked into" {
+  [[ $(id -u) == 0 ]] || skip "only root can be two users"
+  command -v setpriv >/dev/null || skip "needs setpriv"
+  watch end
+  local command
+  command=$(mktemp) # where nobody may execute it
+  cp "$TOP" "$command"
+  chmod 755 "$command"
+  run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups "$command" top --once "$pid"
+  rm -f "$command"
+  complains 1 'a process that this user may look into' "process $pid (node) of user 0, and this is user 65534" \
+    'run it as that user, or as root'
+  end_watched
+}
+
+@test "nothing is published, and no descriptor opened, unless it was asked for; no file in any case" {
+  options=verbosity=0 watch end
+  run ls -l "/proc/$pid/fd"
+  refute_output --partial memfd
+  end_watched
+  watch end
+  run ls -l "/proc/$pid/fd"
+  assert_line --partial '/memfd:tsfn-guard (deleted)'
+  assert_equal "$(find /dev/shm /tmp -maxdepth 1 -name '*tsfn-guard*' -newer "$BATS_TEST_TMPDIR/said")" ''
+  end_watched
+}
+
+@test "a limit on the size of files: one line, and the program runs" {
+  run --separate-stderr bash -c 'ulimit -f 1000; LD_PRELOAD=$TG_LIB TSFN_GUARD_OPTIONS=publish=1 "$0" -p 1' "$TG_NODE"
+  assert_success
+  assert_equal "$output" 1
+  assert_regex "$stderr" '^tsfn-guard\[[0-9]+\]: publish: needed 33 MiB of sealed shared memory that only this process writes, found File too large; tsfn-guard top will see nothing; use Linux 4.14 or newer, and allow memfd_create \(seccomp\) and files of that size \(ulimit -f, -v\)$'
+}
+
+@test "the stress test runs as ever while it publishes and is watched" {
+  LD_PRELOAD=$TG_LIB TSFN_GUARD_OPTIONS=publish=1:on.warn=ignore:on.fatal-avoided=ignore:on.hang-avoided=ignore:summary=never \
+    "$TG_NODE" "$PROGRAMS/stress.js" 7 6 >"$BATS_TEST_TMPDIR/said" 3>&- &
+  pid=$!
+  watched+=("$pid")
+  sleep 1.5
+  top --json --interval 0.1 "$pid"
+  assert_success
+  field -s '.[-1].ended' true
+  wait "$pid"
+  assert_regex "$(tail -n 1 "$BATS_TEST_TMPDIR/said")" '^unbalanced=0 foreign=0 disordered=0 late=0 .* lost=0 '
+}
+
+# --- The live view
+
+# terminal COLUMNS ROWS: a shell in tmux.
+terminal() {
+  command -v tmux >/dev/null || skip "needs tmux"
+  "${tmux[@]}" new-session -d -x "$1" -y "$2" "PS1='shell> ' TERM=screen bash --norc --noprofile" 3>&- 8>&-
+  shows 'shell>'
+  "${tmux[@]}" send-keys "stty -a >$BATS_TEST_TMPDIR/before" Enter
+}
+
+screen() {
+  "${tmux[@]}" capture-pane -p
+}
+
+# shows TEXT: the screen does, sooner or later.
+shows() {
+  local i
+  for ((i = 0; i < 150; i++)); do
+    [[ $(screen) != *"$1"* ]] || return 0
+    sleep 0.1
+  done
+  fail "no '$1' in: $(screen)"
+}
+
+# given_back: the shell's screen is there again, with a cursor, and the terminal is as it was.
+given_back() {
+  shows 'status='
+  assert_equal "$("${tmux[@]}" display -p '#{alternate_on} #{cursor_flag} #{wrap_flag}')" '0 1 1'
+  "${tmux[@]}" send-keys "stty -a >$BATS_TEST_TMPDIR/after; echo done'='" Enter
+  shows 'done='
+  run diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+  assert_success
+}
+
+# type_top: runs it in the terminal; the shell then says its status.
+type_top() {
+  "${tmux[@]}" send-keys "$1 $TOP top --interval 0.2 $pid; echo status'='\$?" Enter
+  shows 'HANDLE CALLS/S'
+  assert_equal "$("${tmux[@]}" display -p '#{alternate_on} #{cursor_flag}')" '1 0'
+}
+
+@test "live: the view moves; s sorts, p pauses, h helps, q quits; the terminal is given back" {
+  watch calling
+  terminal 100 20
+  type_top
+  shows 'by calls/s'
+  shows ' calling '
+  local before
+  before=$(screen | grep '^totals')
+  sleep 1
+  assert [ "$(screen | grep '^totals')" != "$before" ]
+  assert_equal "$("${tmux[@]}" capture-pane -pe | grep -c $'\033\[7m')" 1
+  "${tmux[@]}" send-keys s
+  shows 'by queue'
+  "${tmux[@]}" send-keys h
+  shows 'sort by something else than queue'
+  "${tmux[@]}" send-keys h p
+  shows PAUSED
+  before=$(screen)
+  sleep 1
+  assert_equal "$(screen)" "$before"
+  refute [ "$(grep -c 'sort by something' <<<"$before")" != 0 ]
+  "${tmux[@]}" send-keys p
+  sleep 0.5
+  refute [ "$(screen | grep -c PAUSED)" != 0 ]
+  "${tmux[@]}" send-keys q
+  shows 'status=0'
+  given_back
+  end_watched
+}
+
+@test "live: a terminal that gets another size, down to a tiny one" {
+  watch many 50
+  terminal 100 20
+  type_top
+  shows 'and 40 more'
+  "${tmux[@]}" resize-window -x 60 -y 30
+  shows 'and 30 more'
+  assert [ "$(screen | awk '{ if (length > most) most = length } END { print most }')" -le 60 ]
+  "${tmux[@]}" resize-window -x 10 -y 3
+  sleep 0.5
+  shows 'tsfn-guard'
+  "${tmux[@]}" resize-window -x 100 -y 20
+  shows 'and 40 more'
+  "${tmux[@]}" send-keys q
+  given_back
+  end_watched
+}
+
+@test "live: SIGINT, SIGTERM, SIGTSTP and the process's end give the terminal back" {
+  watch calling
+  terminal 100 24
+  type_top
+  "${tmux[@]}" send-keys C-c
+  shows 'status=130'
+  given_back
+  "${tmux[@]}" send-keys clear Enter
+  type_top
+  kill -TERM "$(pgrep -f "^$TOP top --interval 0.2 $pid\$")"
+  shows 'status=143'
+  given_back
+  "${tmux[@]}" send-keys clear Enter
+  type_top
+  "${tmux[@]}" send-keys C-z
+  shows Stopped
+  assert_equal "$("${tmux[@]}" display -p '#{alternate_on} #{cursor_flag}')" '0 1'
+  "${tmux[@]}" send-keys fg Enter
+  shows 'HANDLE CALLS/S'
+  assert_equal "$("${tmux[@]}" display -p '#{alternate_on} #{cursor_flag}')" '1 0'
+  kill -9 "$pid"
+  shows "process $pid has ended"
+  given_back
+}
+
+@test "live: no colour with NO_COLOR; no live view where TERM is dumb or stdout a pipe" {
+  watch calling
+  terminal 100 20
+  type_top NO_COLOR=1
+  refute [ "$("${tmux[@]}" capture-pane -pe | grep -c $'\033\[')" != 0 ]
+  "${tmux[@]}" send-keys q
+  given_back
+  "${tmux[@]}" send-keys "clear; TERM=dumb $TOP top --once --interval 0.2 $pid | cat -v" Enter
+  shows ' calling '
+  refute [ "$(screen | grep -c '\^\[')" != 0 ]
+  end_watched
+}
