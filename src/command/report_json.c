@@ -100,11 +100,13 @@ static void write_change(const struct tg_report *report, size_t place, FILE *out
 
 static void write_group(struct tg_report *report, size_t place, FILE *out) {
   const struct tg_group *group = &report->groups.groups[place];
+  char where[TG_WHERE_MAX];
   fputs("{\"code\":", out);
   tg_json_write(out, group->code);
   write_string(out, "kind", group->kind);
   write_string(out, "severity", tg_severity_names[group->severity]);
   write_string(out, "addon", group->addon);
+  write_string(out, "where", tg_report_where(report, group, where));
   write_number(out, "count", group->count);
   write_change(report, place, out);
   write_number(out, "processes", group->processes);

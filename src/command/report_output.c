@@ -52,6 +52,35 @@ bool tg_is_runtime_file(const char *file) {
   return false;
 }
 
+/* The first frame that is not the runtime's; that of the caller, if it is known. */
+static const struct tg_frame *find_culprit(const struct tg_group *group) {
+  if (group->caller.file != NULL) return &group->caller;
+  for (unsigned i = 0; i < group->stack.count; i++) {
+    const char *file = group->stack.frames[i].file;
+    if (file != NULL && !tg_is_runtime_file(file)) return &group->stack.frames[i];
+  }
+  return NULL;
+}
+
+const char *tg_report_where(struct tg_report *report, const struct tg_group *group, char where[TG_WHERE_MAX]) {
+  struct tg_resolution resolution;
+  const struct tg_frame *frame = find_culprit(group);
+  where[0] = '\0';
+  if (frame == NULL) return where;
+  tg_report_resolve(report, group, frame, &resolution);
+  const struct tg_place_name *name = &resolution.names[0];
+  if (resolution.count != 0 && name->source != NULL)
+    snprintf(where, TG_WHERE_MAX, "%.180s (%.50s:%u)", name->function == NULL ? "?" : name->function,
+             tg_base_name(name->source), name->line);
+  else if (resolution.count != 0)
+    snprintf(where, TG_WHERE_MAX, "%s", name->function);
+  else if (group->symbol != NULL && frame == &group->caller)
+    snprintf(where, TG_WHERE_MAX, "%s", group->symbol);
+  else
+    snprintf(where, TG_WHERE_MAX, "%.200s+0x%llx", tg_base_name(frame->file), (unsigned long long)frame->offset);
+  return where;
+}
+
 const char *tg_format_time(int64_t time, char text[32]) {
   time_t seconds = (time_t)(time / 1000);
   struct tm tm;

@@ -49,6 +49,10 @@ void tg_report_resolve(struct tg_report *report, const struct tg_group *group, c
 /* Whether the stack's innermost frame is the caller. */
 bool tg_starts_with_caller(const struct tg_group *group);
 
+/* The function that did it, with its line if that is known; else file+offset. Empty: no code is known. */
+enum { TG_WHERE_MAX = 256 };
+const char *tg_report_where(struct tg_report *report, const struct tg_group *group, char where[TG_WHERE_MAX]);
+
 /* What of a group stays the same in other processes, with other addresses and, where functions are known, after a rebuild:
  * its code, addon and functions. In the pool of the symbolizer. */
 const char *tg_report_key(struct tg_report *report, const struct tg_group *group);

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "command/json.h"
 #include "command/report_output.h"
 
 enum { ROWS_MAX = 50, DETAILED_MAX = 10, CELL_MAX = 256, COLUMNS = 9, WIDTH = 120, NARROWEST_ADDON = 12 };
@@ -36,23 +37,23 @@ static size_t width_of(const char *text) {
   return width;
 }
 
-/* Cuts off the beginning, which says less of a path. */
-static void cut_front(char *text, size_t most) {
-  size_t width = width_of(text);
-  if (width <= most) return;
-  const char *rest = text;
-  for (size_t over = width - most + 1; over != 0 || ((unsigned char)*rest & 0xc0) == 0x80; rest++)
-    if (((unsigned char)*rest & 0xc0) != 0x80) over--;
-  memmove(text + 3, rest, strlen(rest) + 1);
-  memcpy(text, "…", 3);
+static void cut(char *text, size_t most) {
+  if (width_of(text) <= most) return;
+  size_t width = 0;
+  while (width < most || ((unsigned char)*text & 0xc0) == 0x80) width += ((unsigned char)*text++ & 0xc0) != 0x80;
+  do text--;
+  while (((unsigned char)*text & 0xc0) == 0x80);
+  memcpy(text, "…", sizeof "…");
 }
 
-static const char *short_time(int64_t time, char text[CELL_MAX]) {
+/* Without the day where all is on one, which stands above the table. */
+static void format_moment(const struct tg_report *report, int64_t time, char text[CELL_MAX]) {
+  enum { DAY_MS = 86400000 };
+  bool is_one_day = report->groups.first / DAY_MS == report->groups.last / DAY_MS;
   char whole[32];
   tg_format_time(time, whole);
   whole[10] = ' ';
-  snprintf(text, CELL_MAX, "%.14s", whole + 5);
-  return text;
+  snprintf(text, CELL_MAX, "%.*s", is_one_day ? 8 : 14, whole + (is_one_day ? 11 : 5));
 }
 
 /* --- Colour */
@@ -81,8 +82,9 @@ static unsigned terminal_width(FILE *out) {
 
 enum { SEVERITY, EVENT, COUNT, CHANGE, PROCESSES, FIRST, LAST, ADDON };
 
-static void fill_row(const struct tg_report *report, size_t place, char cells[COLUMNS][CELL_MAX]) {
+static void fill_row(struct tg_report *report, size_t place, char cells[COLUMNS][CELL_MAX]) {
   const struct tg_group *group = &report->groups.groups[place];
+  char where[TG_WHERE_MAX];
   snprintf(cells[0], CELL_MAX, "%zu", place + 1);
   snprintf(cells[1 + SEVERITY], CELL_MAX, "%s", tg_severity_names[group->severity]);
   snprintf(cells[1 + EVENT], CELL_MAX, "%s %s", group->code, group->kind == NULL ? "" : group->kind);
@@ -92,9 +94,11 @@ static void fill_row(const struct tg_report *report, size_t place, char cells[CO
     snprintf(cells[1 + CHANGE], CELL_MAX, "%s", tg_change_names[change->change]);
   }
   format_count(group->processes, cells[1 + PROCESSES]);
-  short_time(group->first, cells[1 + FIRST]);
-  short_time(group->last, cells[1 + LAST]);
-  snprintf(cells[1 + ADDON], CELL_MAX, "%s", group->addon == NULL ? "(unknown)" : tg_base_name(group->addon));
+  format_moment(report, group->first, cells[1 + FIRST]);
+  format_moment(report, group->last, cells[1 + LAST]);
+  snprintf(cells[1 + ADDON], CELL_MAX, "%.100s %.150s",
+           group->addon == NULL ? "(unknown)" : tg_base_name(group->addon), tg_report_where(report, group, where));
+  tg_tame(cells[1 + ADDON]);
 }
 
 static void print_row(const struct table *table, size_t row, const size_t widths[COLUMNS], FILE *out) {
@@ -123,12 +127,12 @@ static void measure(const struct table *table, unsigned most, size_t widths[COLU
   size_t left = most > all + NARROWEST_ADDON ? most - all : NARROWEST_ADDON;
   if (widths[COLUMNS - 1] <= left) return;
   widths[COLUMNS - 1] = left;
-  for (size_t row = 0; row < table->rows; row++) cut_front(table->cells[row][COLUMNS - 1], left);
+  for (size_t row = 0; row < table->rows; row++) cut(table->cells[row][COLUMNS - 1], left);
 }
 
-static void print_table(const struct tg_report *report, FILE *out) {
+static void print_table(struct tg_report *report, FILE *out) {
   static const char *const headings[COLUMNS] = {"#",         "SEVERITY",  "EVENT",    "COUNT", NULL,
-                                                "PROCESSES", "FIRST SEEN", "LAST SEEN", "ADDON"};
+                                                "PROCS", "FIRST SEEN", "LAST SEEN", "ADDON, FUNCTION"};
   size_t shown = report->groups.count < ROWS_MAX ? report->groups.count : ROWS_MAX;
   struct table table = {.rows = shown + 1, .cells = tg_resize(NULL, shown + 1, sizeof *table.cells)};
   memset(table.cells, 0, table.rows * sizeof *table.cells);
