@@ -137,6 +137,8 @@ const scenarios = {
     say('dragging zooms', await text('axis') !== before);
     await click(`document.querySelector('[data-zoom="all"]')`);
     say('all again', await text('axis') === before);
+    await click(`document.querySelector('#lanes .opener')`);
+    await click(`document.querySelectorAll('#lanes .opener')[4]`);
     await click(opener);
     for (const scheme of ['light', 'dark']) {
       await look(1280, 900, scheme);
