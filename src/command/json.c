@@ -108,13 +108,13 @@ char *tg_json_string(char *text, const jsmntok_t *token) {
   const char *end = text + token->end;
   for (const char *from = start; from < end;) {
     if (*from != '\\') {
-      *to++ = *from == '\0' ? '?' : *from;
+      *to++ = (char)(*from == '\0' ? '?' : *from);
       from++;
     } else if (from[1] == 'u') {
       from = decode_point(from + 2, end, &to);
     } else {
       /* The letters that stand for control characters come out as those do. */
-      *to++ = strchr("\"\\/", from[1]) != NULL ? from[1] : '?';
+      *to++ = (char)(strchr("\"\\/", from[1]) != NULL ? from[1] : '?');
       from += 2;
     }
   }

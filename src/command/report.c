@@ -16,14 +16,18 @@ struct options {
 static const char usage[] =
     "usage: tsfn-guard report [OPTION…] LOG…\n"
     "\n"
-    "Sums up logs that the guard wrote with format=json: events alike are counted together, worst first. LOG is a\n"
+    "Sums up logs that the guard wrote with format=json: events alike are counted together, worst first. LOG "
+    "is a\n"
     "file, or - for standard input; rotated files may come in any order.\n"
     "\n"
     "  --json             as one object of JSON\n"
-    "  --diff OLD         show what is new, more, fewer and gone since OLD, an older log or output of --json\n"
-    "  --fail-on SEVERITY exit with status 1 if there is an event so bad or worse (with --diff: a new one, or more):\n"
+    "  --diff OLD         show what is new, more, fewer and gone since OLD, an older log or output of "
+    "--json\n"
+    "  --fail-on SEVERITY exit with status 1 if there is an event so bad or worse (with --diff: a new one, "
+    "or more):\n"
     "                     fatal-avoided, hang-avoided, warn, leak or info\n"
-    "  --html FILE        write a page with a timeline, filters and all stacks to FILE, instead of the table\n"
+    "  --html FILE        write a page with a timeline, filters and all stacks to FILE, instead of the "
+    "table\n"
     "  -h, --help         print this\n";
 
 static int parse_severity(const char *word, enum tg_severity *severity) {
@@ -35,12 +39,10 @@ static int parse_severity(const char *word, enum tg_severity *severity) {
 
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, struct options *options) {
-  static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
-                                        {"diff", required_argument, NULL, 'd'},
-                                        {"fail-on", required_argument, NULL, 'f'},
-                                        {"html", required_argument, NULL, 'w'},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {NULL, 0, NULL, 0}};
+  static const struct option longs[] = {
+      {"json", no_argument, NULL, 'j'},          {"diff", required_argument, NULL, 'd'},
+      {"fail-on", required_argument, NULL, 'f'}, {"html", required_argument, NULL, 'w'},
+      {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
   int option;
   *options = (struct options){.fail_on = TG_SEVERITIES};
   opterr = 0;
@@ -55,10 +57,11 @@ static int parse(int argc, char **argv, struct options *options) {
     if (option == 'w') options->html = optarg;
     if (option == 'f' && parse_severity(optarg, &options->fail_on) != 0) return TG_EXIT_USAGE;
     if (option == ':')
-      return tg_complain(TG_EXIT_USAGE, "a value for the option", argv[optind - 1], "see tsfn-guard report --help");
-    if (option == '?')
-      return tg_complain(TG_EXIT_USAGE, "--json, --diff OLD, --fail-on SEVERITY or --html FILE", argv[optind - 1],
+      return tg_complain(TG_EXIT_USAGE, "a value for the option", argv[optind - 1],
                          "see tsfn-guard report --help");
+    if (option == '?')
+      return tg_complain(TG_EXIT_USAGE, "--json, --diff OLD, --fail-on SEVERITY or --html FILE",
+                         argv[optind - 1], "see tsfn-guard report --help");
   }
   if (optind < argc) return -1;
   return tg_complain(TG_EXIT_USAGE, "a log that the guard wrote with format=json", "none",
@@ -92,7 +95,8 @@ static int write_out(struct tg_report *report, const struct options *options) {
   else if (options->html == NULL)
     tg_report_write_text(report, stdout);
   if (fflush(stdout) == 0 && ferror(stdout) == 0) return 0;
-  return tg_complain(TG_EXIT_FAILED, "standard output that takes the report", strerror(errno), "make room for it");
+  return tg_complain(TG_EXIT_FAILED, "standard output that takes the report", strerror(errno),
+                     "make room for it");
 }
 
 int tg_command_report(int argc, char **argv) {

@@ -88,7 +88,8 @@ struct old_groups {
 };
 
 static struct tg_old_group *find_old(const struct old_groups *groups, const char *key) {
-  uint32_t *found = key == NULL ? NULL : tg_map_get(&groups->by_key, tg_hash(TG_HASH_START, key, strlen(key)));
+  uint32_t *found =
+      key == NULL ? NULL : tg_map_get(&groups->by_key, tg_hash(TG_HASH_START, key, strlen(key)));
   return found == NULL ? NULL : &groups->old[*found];
 }
 
@@ -99,8 +100,8 @@ static void add_old(struct old_groups *groups, const struct tg_old_group *old) {
     if (old->severity < known->severity) known->severity = old->severity;
     return;
   }
-  if (old->key == NULL ||
-      !tg_map_put(&groups->by_key, tg_hash(TG_HASH_START, old->key, strlen(old->key)), (uint32_t)groups->count))
+  if (old->key == NULL || !tg_map_put(&groups->by_key, tg_hash(TG_HASH_START, old->key, strlen(old->key)),
+                                      (uint32_t)groups->count))
     return;
   if (groups->count == groups->allocated) {
     groups->allocated = groups->allocated == 0 ? 64 : groups->allocated * 2;
@@ -116,11 +117,16 @@ static bool read_old_group(char *text, const jsmntok_t *tokens, unsigned count, 
   if (tokens[object].type != JSMN_OBJECT) return false;
   for (unsigned key = object + 1; key < end; key = tg_json_next(tokens, count, key + 1)) {
     const jsmntok_t *value = &tokens[key + 1];
-    if (tg_json_is(text, &tokens[key], "key")) old->key = tg_json_string(text, value);
-    else if (tg_json_is(text, &tokens[key], "code")) old->code = tg_json_string(text, value);
-    else if (tg_json_is(text, &tokens[key], "kind")) old->kind = tg_json_string(text, value);
-    else if (tg_json_is(text, &tokens[key], "addon")) old->addon = tg_json_string(text, value);
-    else if (tg_json_is(text, &tokens[key], "count")) tg_json_number(text, value, &old->count);
+    if (tg_json_is(text, &tokens[key], "key"))
+      old->key = tg_json_string(text, value);
+    else if (tg_json_is(text, &tokens[key], "code"))
+      old->code = tg_json_string(text, value);
+    else if (tg_json_is(text, &tokens[key], "kind"))
+      old->kind = tg_json_string(text, value);
+    else if (tg_json_is(text, &tokens[key], "addon"))
+      old->addon = tg_json_string(text, value);
+    else if (tg_json_is(text, &tokens[key], "count"))
+      tg_json_number(text, value, &old->count);
     else if (tg_json_is(text, &tokens[key], "severity")) {
       const char *severity = tg_json_string(text, value);
       if (severity != NULL) old->severity = tg_severity_find(severity, strlen(severity));
@@ -218,12 +224,14 @@ static void judge(struct tg_report *report, const struct old_groups *older, uint
     if (old == NULL) continue;
     uint64_t count = now[old - older->old];
     change->before = old->count;
-    change->change = count > old->count ? TG_CHANGE_MORE : count < old->count ? TG_CHANGE_FEWER : TG_CHANGE_NONE;
+    change->change = count > old->count   ? TG_CHANGE_MORE
+                     : count < old->count ? TG_CHANGE_FEWER
+                                          : TG_CHANGE_NONE;
   }
 }
 
 int tg_report_compare(struct tg_report *report, const char *name) {
-  struct old_groups older = {.by_key.most = 4 * TG_GROUPS_MAX};
+  struct old_groups older = {.by_key.most = (size_t)4 * TG_GROUPS_MAX};
   int problem = read_older(report, name, &older);
   if (problem != 0) return problem;
   struct tg_difference *difference = tg_resize(NULL, 1, sizeof *difference);

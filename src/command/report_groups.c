@@ -72,8 +72,8 @@ static struct tg_process *latest_process(struct tg_groups *groups, int64_t pid, 
 static struct tg_process *new_process(struct tg_groups *groups, int64_t pid, int64_t time) {
   uint64_t hash = hash_number(TG_HASH_START, (uint64_t)pid);
   if (groups->process_count == PROCESSES_MAX) return &groups->processes[0];
-  groups->processes = room(groups->processes, groups->process_count, &groups->processes_allocated,
-                           sizeof *groups->processes);
+  groups->processes =
+      room(groups->processes, groups->process_count, &groups->processes_allocated, sizeof *groups->processes);
   uint32_t index = (uint32_t)groups->process_count++;
   groups->processes[index] = (struct tg_process){pid, time, time, TG_UNKNOWN};
   uint32_t *found = tg_map_get(&groups->process_by_pid, hash);
@@ -343,13 +343,14 @@ void tg_groups_open(struct tg_groups *groups, bool keep_moments) {
   groups->process_by_pid.most = PROCESSES_MAX;
   groups->site_by_key.most = groups->account_by_key.most = groups->pairs.most = TG_SITES_TRACKED_MAX;
   groups->groups = room(NULL, 0, &groups->allocated, sizeof *groups->groups);
-  groups->groups[groups->count++] = (struct tg_group){.code = "TSG---",
-                                                      .kind = "others",
-                                                      .explanation = "events of more groups than are told apart",
-                                                      .is_rest = true,
-                                                      .severity = TG_INFO,
-                                                      .first = forever,
-                                                      .last = TG_UNKNOWN};
+  groups->groups[groups->count++] =
+      (struct tg_group){.code = "TSG---",
+                        .kind = "others",
+                        .explanation = "events of more groups than are told apart",
+                        .is_rest = true,
+                        .severity = TG_INFO,
+                        .first = forever,
+                        .last = TG_UNKNOWN};
 }
 
 static void add_event(struct tg_groups *groups, const struct tg_line *line) {

@@ -77,7 +77,7 @@ struct tg_groups {
   uint64_t moments_dropped;
 
   uint64_t lines[TG_LINE_TYPES];
-  uint64_t untracked; /* events counted by lines only, as there were too many sites */
+  uint64_t untracked;    /* events counted by lines only, as there were too many sites */
   uint64_t live, leaked; /* of the summaries */
   int64_t first, last;
 };

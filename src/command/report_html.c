@@ -37,5 +37,6 @@ int tg_report_write_html(struct tg_report *report, const char *path) {
   if (!failed) return 0;
   char found[512];
   snprintf(found, sizeof found, "%s: %s", path, strerror(error));
-  return tg_complain(TG_EXIT_USAGE, "a file for the page that can be written", found, "give another with --html FILE");
+  return tg_complain(TG_EXIT_USAGE, "a file for the page that can be written", found,
+                     "give another with --html FILE");
 }

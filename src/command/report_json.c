@@ -244,7 +244,8 @@ static void write_processes(const struct tg_groups *groups, FILE *out) {
   for (size_t i = 0; i < groups->process_count; i++) {
     const struct tg_process *process = &groups->processes[i];
     if (!used[i]) continue;
-    fprintf(out, "%s\"%zu\":{\"pid\":%" PRId64 ",\"first\":%" PRId64 "}", first ? "" : ",", i, process->pid, process->first);
+    fprintf(out, "%s\"%zu\":{\"pid\":%" PRId64 ",\"first\":%" PRId64 "}", first ? "" : ",", i, process->pid,
+            process->first);
     first = false;
   }
   putc('}', out);

@@ -14,8 +14,9 @@ enum { TOKENS_MAX = 1024 };
 #define NUMBER_MAX (UINT64_C(1) << 53)
 
 const char *const tg_line_type_names[TG_LINE_TYPES] = {
-    [TG_LINE_EVENT] = "event",       [TG_LINE_TALLY] = "tally",     [TG_LINE_LIVE] = "live", [TG_LINE_LEAKED] = "leaked",
-    [TG_LINE_FUNCTION] = "function", [TG_LINE_SUMMARY] = "summary", [TG_LINE_DUMP] = "dump",
+    [TG_LINE_EVENT] = "event",   [TG_LINE_TALLY] = "tally",       [TG_LINE_LIVE] = "live",
+    [TG_LINE_LEAKED] = "leaked", [TG_LINE_FUNCTION] = "function", [TG_LINE_SUMMARY] = "summary",
+    [TG_LINE_DUMP] = "dump",
 };
 
 /* What a line begins with, as the guard writes it. */
@@ -160,8 +161,8 @@ static const struct group {
   const char *name;
   const struct field *fields;
 } groups[] = {
-    {"call", call_fields},     {"caller", caller_fields}, {"thread", thread_fields},   {"handle", handle_fields},
-    {"env", env_fields},       {"events", tally_fields},  {"process", process_fields},
+    {"call", call_fields}, {"caller", caller_fields}, {"thread", thread_fields},   {"handle", handle_fields},
+    {"env", env_fields},   {"events", tally_fields},  {"process", process_fields},
 };
 
 /* The tokens of the line that is being read. */

@@ -40,9 +40,9 @@ const char *tg_base_name(const char *path) {
 }
 
 bool tg_is_runtime_file(const char *file) {
-  static const char *const beginnings[] = {"libnode.so",   "libuv.so",  "libc.so",        "libc-",      "libpthread",
-                                           "libstdc++.so", "libgcc_s.", "ld-linux",       "ld-musl",    "libc.musl",
-                                           "libm.so",      "libv8",     "libtsfnguard.so"};
+  static const char *const beginnings[] = {
+      "libnode.so", "libuv.so", "libc.so",   "libc-",   "libpthread", "libstdc++.so",   "libgcc_s.",
+      "ld-linux",   "ld-musl",  "libc.musl", "libm.so", "libv8",      "libtsfnguard.so"};
   static const char *const names[] = {"node", "nodejs", "bun", "deno"};
   const char *name = tg_base_name(file);
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -62,7 +62,8 @@ static const struct tg_frame *find_culprit(const struct tg_group *group) {
   return NULL;
 }
 
-const char *tg_report_where(struct tg_report *report, const struct tg_group *group, char where[TG_WHERE_MAX]) {
+const char *tg_report_where(struct tg_report *report, const struct tg_group *group,
+                            char where[TG_WHERE_MAX]) {
   struct tg_resolution resolution;
   const struct tg_frame *frame = find_culprit(group);
   where[0] = '\0';
@@ -77,7 +78,8 @@ const char *tg_report_where(struct tg_report *report, const struct tg_group *gro
   else if (group->symbol != NULL && frame == &group->caller)
     snprintf(where, TG_WHERE_MAX, "%s", group->symbol);
   else
-    snprintf(where, TG_WHERE_MAX, "%.200s+0x%llx", tg_base_name(frame->file), (unsigned long long)frame->offset);
+    snprintf(where, TG_WHERE_MAX, "%.200s+0x%llx", tg_base_name(frame->file),
+             (unsigned long long)frame->offset);
   return where;
 }
 

@@ -27,7 +27,7 @@ struct tg_difference {
   struct tg_group_change {
     enum tg_change change;
     uint64_t before;
-  } *of_groups; /* by the place of the group */
+  } * of_groups; /* by the place of the group */
 };
 
 struct tg_report {

@@ -46,11 +46,17 @@ static int check_kind(const struct tg_input *input, const struct stat *status) {
   if (!S_ISREG(status->st_mode) || pread(input->file, magic, sizeof magic, 0) != sizeof magic) return 0;
   bool gzip = magic[0] == 0x1f && magic[1] == 0x8b;
   bool zstd = memcmp(magic, "\x28\xb5\x2f\xfd", sizeof magic) == 0;
-  bool xz = memcmp(magic, "\xfd" "7zX", sizeof magic) == 0;
+  bool xz = memcmp(magic,
+                   "\xfd"
+                   "7zX",
+                   sizeof magic) == 0;
   if (!gzip && !zstd && !xz) return 0;
   char found[512], remedy[256];
   snprintf(found, sizeof found, "%s: it is compressed", input->name);
-  snprintf(remedy, sizeof remedy, "%s FILE | tsfn-guard report -", gzip ? "zcat" : zstd ? "zstdcat" : "xzcat");
+  snprintf(remedy, sizeof remedy, "%s FILE | tsfn-guard report -",
+           gzip   ? "zcat"
+           : zstd ? "zstdcat"
+                  : "xzcat");
   return tg_complain(TG_EXIT_USAGE, "plain lines of JSON", found, remedy);
 }
 
@@ -115,7 +121,9 @@ static void show_progress(const struct tg_read_counts *counts, uint64_t total) {
   progress_shown = true;
   double rate = (double)counts->bytes / 1e6 / (time - started);
   fprintf(stderr, "\r\033[K%" PRIu64 " MB", counts->bytes / 1000000);
-  if (total != 0) fprintf(stderr, " of %" PRIu64 ", %.0f %%", total / 1000000, 100.0 * (double)counts->bytes / (double)total);
+  if (total != 0)
+    fprintf(stderr, " of %" PRIu64 ", %.0f %%", total / 1000000,
+            100.0 * (double)counts->bytes / (double)total);
   fprintf(stderr, ", %" PRIu64 " lines, %.0f MB/s", counts->lines, rate);
 }
 

@@ -8,9 +8,9 @@
 
 struct tg_input {
   const char *name; /* as it was given; "-" is standard input */
-  int file;         /* -1: it is opened when it is its turn, as there may be more than may be open at a time */
-  int64_t first;    /* the time of its first line, to sort by; INT64_MAX: it cannot be known before */
-  uint64_t size;    /* 0: unknown */
+  int file;      /* -1: it is opened when it is its turn, as there may be more than may be open at a time */
+  int64_t first; /* the time of its first line, to sort by; INT64_MAX: it cannot be known before */
+  uint64_t size; /* 0: unknown */
 };
 
 /* What was read. */

@@ -40,7 +40,8 @@ static size_t width_of(const char *text) {
 static void cut(char *text, size_t most) {
   if (width_of(text) <= most) return;
   size_t width = 0;
-  while (width < most || ((unsigned char)*text & 0xc0) == 0x80) width += ((unsigned char)*text++ & 0xc0) != 0x80;
+  while (width < most || ((unsigned char)*text & 0xc0) == 0x80)
+    width += ((unsigned char)*text++ & 0xc0) != 0x80;
   do text--;
   while (((unsigned char)*text & 0xc0) == 0x80);
   memcpy(text, "…", sizeof "…");
@@ -97,7 +98,8 @@ static void fill_row(struct tg_report *report, size_t place, char cells[COLUMNS]
   format_moment(report, group->first, cells[1 + FIRST]);
   format_moment(report, group->last, cells[1 + LAST]);
   snprintf(cells[1 + ADDON], CELL_MAX, "%.100s %.150s",
-           group->addon == NULL ? "(unknown)" : tg_base_name(group->addon), tg_report_where(report, group, where));
+           group->addon == NULL ? "(unknown)" : tg_base_name(group->addon),
+           tg_report_where(report, group, where));
   tg_tame(cells[1 + ADDON]);
 }
 
@@ -131,7 +133,7 @@ static void measure(const struct table *table, unsigned most, size_t widths[COLU
 }
 
 static void print_table(struct tg_report *report, FILE *out) {
-  static const char *const headings[COLUMNS] = {"#",         "SEVERITY",  "EVENT",    "COUNT", NULL,
+  static const char *const headings[COLUMNS] = {"#",     "SEVERITY",   "EVENT",     "COUNT",          NULL,
                                                 "PROCS", "FIRST SEEN", "LAST SEEN", "ADDON, FUNCTION"};
   size_t shown = report->groups.count < ROWS_MAX ? report->groups.count : ROWS_MAX;
   struct table table = {.rows = shown + 1, .cells = tg_resize(NULL, shown + 1, sizeof *table.cells)};
@@ -156,7 +158,8 @@ static void print_table(struct tg_report *report, FILE *out) {
 /* --- Stacks */
 
 /* "perform (/src/script.c:120)", or file+offset. */
-static void print_name(const struct tg_frame *frame, const struct tg_place_name *name, bool checked, FILE *out) {
+static void print_name(const struct tg_frame *frame, const struct tg_place_name *name, bool checked,
+                       FILE *out) {
   if (name->function != NULL) fputs(name->function, out);
   if (name->source != NULL)
     fprintf(out, "%s(%s:%u)", name->function == NULL ? "" : " ", name->source, name->line);
@@ -212,7 +215,8 @@ static void print_call(const struct tg_group *group, FILE *out) {
 static void print_group(struct tg_report *report, size_t place, FILE *out) {
   const struct tg_group *group = &report->groups.groups[place];
   fprintf(out, "\n%s#%zu %s %s%s: %s\n", colour_of(group->severity), place + 1, group->code,
-          group->kind == NULL ? "" : group->kind, plain(), group->explanation == NULL ? "" : group->explanation);
+          group->kind == NULL ? "" : group->kind, plain(),
+          group->explanation == NULL ? "" : group->explanation);
   if (group->addon != NULL) fprintf(out, "      %-10s %s\n", "addon", group->addon);
   if (group->natively != NULL && group->action != NULL)
     fprintf(out, "      %-10s %s %s; the guard %s\n", "natively",

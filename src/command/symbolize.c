@@ -241,7 +241,8 @@ static const char *name_by_symbol(struct tg_symbolizer *symbolizer, const struct
   if (symbol == NULL) return NULL;
   const char *name = demangle(&symbolizer->pool, object->names + symbol->name);
   if (name == NULL || offset == symbol->start) return name;
-  snprintf(text, sizeof text, "%.*s+0x%llx", NAME_MAX_BYTES, name, (unsigned long long)(offset - symbol->start));
+  snprintf(text, sizeof text, "%.*s+0x%llx", NAME_MAX_BYTES, name,
+           (unsigned long long)(offset - symbol->start));
   return tg_pool_keep(&symbolizer->pool, text);
 }
 

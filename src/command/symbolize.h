@@ -24,7 +24,7 @@ struct tg_place_name {
 };
 
 struct tg_resolution {
-  unsigned count; /* 0: nothing is known */
+  unsigned count;                             /* 0: nothing is known */
   struct tg_place_name names[TG_INLINED_MAX]; /* the innermost of inlined ones first */
   const char *problem; /* why nothing is known, if that is worth telling; lives as long as the symbolizer */
   bool is_checked;     /* the file has the build-id of the log */

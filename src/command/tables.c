@@ -11,7 +11,8 @@ enum { FIRST_CAPACITY = 1024, BLOCK_SIZE = 65536, STRING_MAX = BLOCK_SIZE / 4 };
 void *tg_resize(void *memory, size_t count, size_t size) {
   void *resized = reallocarray(memory, count, size);
   if (resized != NULL || count == 0) return resized;
-  exit(tg_complain(TG_EXIT_FAILED, "more memory", "none", "raise the limit (ulimit -v), or give fewer logs at a time"));
+  exit(tg_complain(TG_EXIT_FAILED, "more memory", "none",
+                   "raise the limit (ulimit -v), or give fewer logs at a time"));
 }
 
 /* FNV-1a, and a last mixing, as tables take the low bits. */

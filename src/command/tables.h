@@ -13,7 +13,7 @@ struct tg_map {
   struct tg_map_entry {
     uint64_t hash; /* never 0 */
     uint32_t value;
-  } *entries;
+  } * entries;
   size_t capacity; /* a power of two, or 0 */
   size_t count;
   size_t most;
