@@ -110,7 +110,6 @@ of() {
   assert_equal "$(of '[.groups[].count, .skipped.other, .skipped.broken, .skipped.cut_off]' log)" '[2,1,1,1]'
 }
 
-# Seen to fail: read in the order of the command line, the older lines were another process.
 @test "rotated files count right in any order, and a file that is named twice once" {
   line 1 1 1 >log.2
   line 1 8 2 >log.1
@@ -192,7 +191,7 @@ complains() {
   complains 'No such file' --html absent/page.html log
 }
 
-# Each line is a process of its own, the worst that there is: seen to fail with lists that grow without a limit.
+# Each line is a process of its own, the worst that there is.
 @test "much input is read in little memory" {
   line 4711 1 | sed 's/4711/@/' >template
   awk '{ for (i = 1; i <= 90000; i++) { one = $0; sub(/@/, i, one); print one } }' template >log
@@ -251,7 +250,6 @@ looks_at() {
   assert_line 'dark: wider than the window: false'
 }
 
-# Seen to fail: without the escaping of '<' the page's own script did not run.
 @test "page: names that try to break out are text" {
   local name="/</script><script>ran=1</script><img src=x onerror='ran=1'>\"&amp;'DATA\"DATA\"/x.node"
   line 1 1 1 TSG001 warn "$name" >log

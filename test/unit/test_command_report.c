@@ -170,7 +170,6 @@ static int open_groups(void **state) {
   return 0;
 }
 
-/* Seen to fail: lines counted instead of what they stand for gave 4. */
 static void test_seen_is_cumulative(void **state) {
   (void)state;
   for (int64_t seen = 1; seen <= 64; seen *= 4) add(event(1, 10, seen, 0x20));
