@@ -53,7 +53,7 @@ npm_tree() {
 }
 
 build_tools() {
-  local tools=(cc:gcc /usr/include/stdio.h:libc6-dev cmake:cmake) version
+  local tools=(cc:gcc /usr/include/stdio.h:libc6-dev cmake:cmake /usr/include/jsmn.h:libjsmn-dev) version
   have ninja || have make || tools+=(ninja:ninja-build)
   apt_need "${tools[@]}"
   version=$(cmake --version | sed -n '1s/.* //p')
@@ -70,6 +70,7 @@ test_tools() {
   # Without these the fuzz tests are skipped.
   (apt_need spin:spin) || say "no spin here: the model will not be checked"
   (apt_need clang-14:clang-14 :libclang-rt-14-dev) || say "no clang-14 with libFuzzer here: the fuzz tests will be skipped"
+  (apt_need chromium:chromium) || say "no chromium here: the page of tsfn-guard report will not be looked at"
   (apt_need bpftrace:bpftrace) || say "no bpftrace here: whether probes fire will not be tested"
   have npm || apt_need node:nodejs npm:npm
 }

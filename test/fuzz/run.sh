@@ -14,13 +14,13 @@ Status 1: something was found; what was tried is in build/release/fuzz/found. St
 END
 }
 
-TARGETS=(guard options image)
+TARGETS=(guard options image report)
 build=${TG_BUILD:-$BUILD/release}
 fuzz=$build/fuzz
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
 # The longest input that makes sense, bytes.
-declare -A LONGEST=([guard]=500 [options]=2000 [image]=8192)
+declare -A LONGEST=([guard]=500 [options]=2000 [image]=8192 [report]=4096)
 
 need_targets() {
   local target

@@ -1,0 +1,80 @@
+/* One line of a log, as docs/event.schema.json has it.
+ *
+ * Pure functions over the bytes that they are given; whoever wrote these is not trusted. */
+#ifndef TG_COMMAND_REPORT_LINE_H
+#define TG_COMMAND_REPORT_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "diag/catalogue.h"
+#include "diag/stacks.h"
+
+/* What the guard writes has at most 4096 bytes; others may put theirs before it. */
+enum { TG_LINE_MAX = 65536 };
+
+enum tg_line_type {
+  TG_LINE_EVENT,
+  TG_LINE_TALLY,
+  TG_LINE_LIVE,
+  TG_LINE_LEAKED,
+  TG_LINE_FUNCTION,
+  TG_LINE_SUMMARY,
+  TG_LINE_DUMP,
+  TG_LINE_TYPES
+};
+
+extern const char *const tg_line_type_names[TG_LINE_TYPES];
+
+struct tg_frame {
+  const char *file; /* NULL: code of no file, and the offset is an address */
+  uint64_t offset;
+};
+
+struct tg_frames {
+  unsigned count;
+  struct tg_frame frames[TG_STACK_DEPTH_MAX];
+};
+
+enum { TG_UNKNOWN = -1 };
+
+/* Strings lie in the line's own bytes; NULL: null, or not there. Numbers that may be unknown are TG_UNKNOWN then. */
+struct tg_line {
+  enum tg_line_type type;
+  int64_t time; /* milliseconds since 1970 */
+  const char *code, *kind, *explanation, *runtime, *natively, *action, *addon;
+  enum tg_severity severity;
+  int64_t seen, suppressed;
+  int64_t pid, tid;
+  const char *thread;
+  const char *function, *mode, *answered; /* the call; function NULL: the event is not about one */
+  struct tg_frame caller;                 /* file NULL: none is known */
+  const char *symbol, *build_id;
+  bool has_handle;
+  int64_t handle, age_ms, finalized_ms_ago, counts, queue;
+  const char *name, *state, *creator;
+  int64_t env, worker;
+  struct tg_frames stack, created_at, finalized_at;
+  int64_t alike;                        /* functions of a summary that were made at the same place */
+  int64_t events, live, leaked, in_use; /* of the process, in its summary */
+};
+
+enum tg_line_verdict {
+  TG_LINE_OURS,
+  TG_LINE_OTHER,  /* the program's own, or no report at all */
+  TG_LINE_TEXT,   /* a report with format=text */
+  TG_LINE_NEWER,  /* of another version than this command knows */
+  TG_LINE_BROKEN, /* it begins as ours do, and is not whole */
+};
+
+/* `text` is changed. There may be something before the object, as in lines that a log shipper has passed on. */
+enum tg_line_verdict tg_line_parse(char *text, size_t length, struct tg_line *line);
+
+/* "file+0x12", or a bare address. */
+bool tg_frame_parse(char *text, struct tg_frame *frame);
+
+/* "2026-11-24T03:04:05.678Z" in milliseconds since 1970. */
+bool tg_time_parse(const char *text, int64_t *time);
+
+#endif
