@@ -254,8 +254,11 @@ static int prepare(struct request *request, struct tg_target *target, const char
 static int start(const struct tg_target *target, char **argv) {
   execvp(target->program, argv);
   int error = errno;
-  return tg_complain(error == ENOENT ? TG_EXIT_NOT_FOUND : TG_EXIT_CANNOT_RUN, "to execute the program",
-                     target->program, strerror(error));
+  char found[PATH_MAX + 128];
+  snprintf(found, sizeof found, "%s: %s", target->program, strerror(error));
+  return tg_complain(error == ENOENT ? TG_EXIT_NOT_FOUND : TG_EXIT_CANNOT_RUN,
+                     "a program that can be executed", found,
+                     "see that the loader or the interpreter that it names is there, too");
 }
 
 int tg_command_run(int argc, char **argv) {
