@@ -68,7 +68,7 @@ static void tell_json(enum check check, enum status status, const char *found, c
   tg_emit_string(&emitter, "status", status_names[status]);
   tg_emit_string(&emitter, "found", found);
   tg_emit_string(&emitter, "remedy", remedy);
-  size_t length = tg_emit_close(&emitter);
+  size_t length = tg_emit_close(&emitter) - strlen("\n");
   printf("%s%.*s", check == LIBRARY ? "" : ",", (int)length, object);
 }
 

@@ -114,8 +114,19 @@ static void obstruct_machine(struct tg_target *target, unsigned machine) {
            tg_machine_name(target->binary.machine));
 }
 
-static void examine_binary(struct tg_target *target, unsigned machine) {
+/* False: none are gained. */
+static bool obstruct_privileges(struct tg_target *target) {
   const char *privilege = privilege_of(target->file);
+  if (privilege == NULL) return false;
+  obstruct(target, TG_OBSTACLE_PRIVILEGES,
+           "a program that gains no privileges, as the loader ignores LD_PRELOAD where one does",
+           "run a copy without them; for a port below 1024 give the service the ambient capability "
+           "CAP_NET_BIND_SERVICE instead");
+  find(target, target->file, privilege);
+  return true;
+}
+
+static void examine_binary(struct tg_target *target, unsigned machine) {
   if (!tg_binary_read(target->file, &target->binary)) {
     obstruct(target, TG_OBSTACLE_NOT_EXECUTABLE, "a program", "install it anew");
     find(target, target->file, ", an ELF file that is damaged or no program");
@@ -125,13 +136,7 @@ static void examine_binary(struct tg_target *target, unsigned machine) {
     obstruct(target, TG_OBSTACLE_STATIC, "a dynamically linked program, as it is the loader that preloads",
              "use a build that is linked dynamically, as the official ones of Node.js, Bun and Deno are");
     find(target, target->file, ", which is linked statically");
-  } else if (privilege != NULL) {
-    obstruct(target, TG_OBSTACLE_PRIVILEGES,
-             "a program that gains no privileges, as the loader ignores LD_PRELOAD where one does",
-             "run a copy without them; for a port below 1024 give the service the ambient capability "
-             "CAP_NET_BIND_SERVICE instead");
-    find(target, target->file, privilege);
-  } else if (is_musl(target->binary.loader)) {
+  } else if (!obstruct_privileges(target) && is_musl(target->binary.loader)) {
     obstruct(
         target, TG_OBSTACLE_MUSL, "a program for glibc",
         "use a build for glibc; what is known of musl is in docs/runtimes.md (Bun 1.4.5 was guarded there)");
@@ -152,7 +157,8 @@ static int why_not(const char *path) {
 
 /* One directory of PATH; an empty one is the current directory. */
 static int look_in(const char *directory, size_t length, const char *name, char path[PATH_MAX]) {
-  int wanted = snprintf(path, PATH_MAX, "%.*s%s%s", (int)length, directory, length == 0 ? "" : "/", name);
+  int wanted =
+      snprintf(path, PATH_MAX, "%.*s/%s", length == 0 ? 1 : (int)length, length == 0 ? "." : directory, name);
   return wanted < PATH_MAX ? why_not(path) : ENAMETOOLONG;
 }
 
@@ -263,9 +269,12 @@ void tg_target_examine(struct tg_target *target, const char *program, unsigned m
   memcpy(target->file, target->program, sizeof target->file);
   for (unsigned scripts = 0; scripts <= SCRIPTS_MAX; scripts++) {
     char line[FIRST_LINE_MAX];
-    /* What may be executed and not read can only be a program. */
-    bool readable = read_first_line(target->file, line);
-    if (!readable || strncmp(line, ELFMAG, SELFMAG) == 0) {
+    if (!read_first_line(target->file, line)) {
+      /* What may be executed and not read is a program that cannot be looked into. */
+      obstruct_privileges(target);
+      return;
+    }
+    if (strncmp(line, ELFMAG, SELFMAG) == 0) {
       examine_binary(target, machine);
       return;
     }

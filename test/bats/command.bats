@@ -1,9 +1,9 @@
 # tsfn-guard PROGRAM: the program is its own in all but that it is guarded, the options are the library's, and what
 # cannot be guarded is refused.
 #
-# Seen to fail: "first in LD_PRELOAD" with ours appended, "no other copy" without taking them out, "decoy" with a bare
-# file name in LD_PRELOAD, "quoted" with every value written as it is, "set-user-ID" on a file system without set-user-ID
-# unless that is looked for.
+# Seen to fail: "first in LD_PRELOAD" with ours appended; "not added twice" without taking copies out; "decoy" with a bare
+# file name in LD_PRELOAD; "quoted" with every value written as it is; "set-user-ID" where the owner or no_new_privs was
+# not asked; "what is not there" where PATH's first match was taken, executable or not.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -308,6 +308,13 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   run --separate-stderr "$GUARD" ./file
   complains 126 'a program that may be executed' './file, which may not be' \
     'make it executable (chmod +x), or name its runtime before it'
+  # One that may be executed but not read is not looked into.
+  if ((EUID == 0)); then
+    chmod 755 .
+    install -m 711 "$(type -P echo)" unreadable
+    run setpriv --reuid=65534 --regid=65534 --clear-groups "$GUARD" ./unreadable said
+    [[ $output == *'ermission denied'* ]] || assert_output said
+  fi
   # PATH is gone through to its end; the current directory is in it only where it says so.
   mkdir bin other
   touch other/tool
