@@ -22,6 +22,8 @@ __asm__(".symver dladdr, dladdr@GLIBC_2.17");
 __asm__(".symver pthread_create, pthread_create@GLIBC_2.17");
 #endif
 
+#pragma weak dladdr
+#pragma weak pthread_create
 #pragma weak napi_create_threadsafe_function
 #pragma weak napi_get_threadsafe_function_context
 #pragma weak napi_call_threadsafe_function
