@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Writes the tables of options and events into README.md and docs/misuse/README.md, from what help=1 prints:
-# docs.sh [--check]. Status 1: with --check, a table is not what help=1 says, or a kind of event has no page.
+# Writes the tables of options and events into README.md and docs/misuse/README.md, from what help=1 prints, and that of
+# known faults into docs/affected.md, from what the command prints: docs.sh [--check]. Status 1: with --check, a table is
+# not what they say, or a kind of event has no page.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -60,12 +61,13 @@ fill() {
   if [[ -z $check ]]; then
     printf '%s\n' "$filled" >"$file"
   elif ! diff -u "$file" <(printf '%s\n' "$filled") >&2; then
-    die "the table $marker as help=1 prints it" "another one in $file" "run scripts/docs.sh"
+    die "the table $marker as the program prints it" "another one in $file" "run scripts/docs.sh"
   fi
 }
 
 options_table | fill "$ROOT/README.md" options
 events_table | fill "$ROOT/docs/misuse/README.md" catalogue
+"${library%/*}/tsfn-guard" doctor --table | fill "$ROOT/docs/affected.md" affected
 while read -r code; do
   [[ -e $ROOT/docs/misuse/$code.md ]] || die "a page for each kind" "no docs/misuse/$code.md" "write it"
 done < <(grep -o '^TSG[0-9]*' <<<"$help")

@@ -27,7 +27,7 @@ SECONDS_PER_RUN=20
 is_affected() {
   [[ $1 =~ ^v([0-9]+)\.([0-9]+)\. ]] || return 1
   local major=${BASH_REMATCH[1]} minor=${BASH_REMATCH[2]}
-  ((major < 24 || (major == 24 && minor <= 13) || (major == 25 && minor <= 3)))
+  ((major < 24 || (major == 24 && minor <= 13) || (major == 25 && minor <= 3))) && [[ $1 != v24.13.[1-9]* ]]
 }
 
 # prepare TARGET…: builds these targets of the release preset; silent when they are up to date.

@@ -1,4 +1,5 @@
 /* The tsfn-guard command: hands its command line to a subcommand, or starts a program guarded. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@ int tg_complain(int status, const char *needed, const char *found, const char *r
   return status;
 }
 
-int main(int argc, char **argv) {
+static int dispatch(int argc, char **argv) {
   static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -21,4 +22,10 @@ int main(int argc, char **argv) {
   for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof subcommands[0]; i++)
     if (strcmp(argv[1], subcommands[i].name) == 0) return subcommands[i].run(argc - 1, argv + 1);
   return tg_command_run(argc, argv);
+}
+
+int main(int argc, char **argv) {
+  int status = dispatch(argc, argv);
+  if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+  return tg_complain(TG_EXIT_FAILED, "to write to standard output", strerror(errno), "see what it leads to");
 }

@@ -35,7 +35,7 @@ struct tg_runtime {
   /* What the runtime does for an addon that gave no call_js_cb: it calls the function without arguments. */
   void (*call_js_default)(napi_env env, napi_value js_callback, void *context, void *data);
 
-  /* Whether a thread-safe function that is closed but still has counts stays allocated (Node 24.14, 25.4, 26;
+  /* Whether a thread-safe function that is closed but still has counts stays allocated (Node 24.13.1, 25.4, 26;
    * nodejs/node#55877). Only messages depend on it. Any thread, locks held. */
   bool (*keeps_closed_functions)(void);
 

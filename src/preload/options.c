@@ -190,32 +190,38 @@ static void complain_of_key(struct piece pair) {
   tg_text_write(&line);
 }
 
+static void add_needed_event(struct tg_text *line) {
+  tg_text_add(line, "on.EVENT=log|ignore|abort|stop with an event's code or name of help=1, or a severity:");
+  for (unsigned i = 0; i < TG_SEVERITIES; i++) {
+    tg_text_add(line, i == 0 ? " " : ", ");
+    tg_text_add(line, tg_severity_names[i]);
+  }
+}
+
 static void complain_of_event(struct piece pair) {
   struct tg_text line;
   start_complaint(&line, pair);
-  tg_text_add(
-      &line,
-      "' is not understood and was ignored; needed on.EVENT=log|ignore|abort|stop with an event's code or "
-      "name of help=1, or a severity:");
-  for (unsigned i = 0; i < TG_SEVERITIES; i++) {
-    tg_text_add(&line, i == 0 ? " " : ", ");
-    tg_text_add(&line, tg_severity_names[i]);
-  }
+  tg_text_add(&line, "' is not understood and was ignored; needed ");
+  add_needed_event(&line);
   tg_text_write(&line);
+}
+
+static void add_needed(struct tg_text *line, const struct option *option) {
+  tg_text_add(line, option->key);
+  tg_text_add(line, "=");
+  add_values(line, option);
+  if (option->most != 0) {
+    tg_text_add(line, " from 0 to ");
+    tg_text_add_number(line, option->most);
+  }
+  if (option->text != NULL) tg_text_add(line, " of 1 to 1023 bytes");
 }
 
 static void complain_of_value(struct piece pair, const struct option *option) {
   struct tg_text line;
   start_complaint(&line, pair);
   tg_text_add(&line, "' is not understood; needed ");
-  tg_text_add(&line, option->key);
-  tg_text_add(&line, "=");
-  add_values(&line, option);
-  if (option->most != 0) {
-    tg_text_add(&line, " from 0 to ");
-    tg_text_add_number(&line, option->most);
-  }
-  if (option->text != NULL) tg_text_add(&line, " of 1 to 1023 bytes");
+  add_needed(&line, option);
   tg_text_add(&line, "; the default ");
   add_default(&line, option);
   tg_text_add(&line, " is used");
@@ -362,4 +368,32 @@ void tg_options_print(void) {
   tg_text_start(&line);
   tg_text_add(&line, on_help);
   tg_text_write(&line);
+}
+
+bool tg_options_look(unsigned number, struct tg_option_look *look) {
+  if (number >= OPTIONS) return false;
+  const struct option *option = &table[number];
+  struct tg_text values;
+  values.length = 0;
+  add_values(&values, option);
+  *look = (struct tg_option_look){.key = option->key};
+  look->is_switch = option->most == 0 && option->text == NULL && strcmp(option->values[0], "0") == 0;
+  tg_copy_string(look->values, sizeof look->values, tg_text_string(&values));
+  return true;
+}
+
+bool tg_options_check(const char *key, const char *value, struct tg_text *needed) {
+  const struct piece key_piece = {key, strlen(key)}, value_piece = {value, strlen(value)};
+  struct choice unused;
+  needed->length = 0;
+  if (strncmp(key, on_prefix, strlen(on_prefix)) == 0) {
+    add_needed_event(needed);
+    return read_event(key_piece, value_piece);
+  }
+  for (unsigned i = 0; i < OPTIONS; i++) {
+    if (!equals(table[i].key, key_piece)) continue;
+    add_needed(needed, &table[i]);
+    return read_value(&table[i], value_piece, &unused);
+  }
+  return false;
 }

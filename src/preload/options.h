@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "diag/emitter.h"
 #include "diag/log.h"
 #include "guard/guard.h"
@@ -44,5 +45,18 @@ const char *tg_mode_name(enum tg_mode mode);
 
 /* The table of options, on stderr. */
 void tg_options_print(void);
+
+/* For the command, whose long options are these keys: what one looks like. */
+struct tg_option_look {
+  const char *key;
+  char values[64]; /* "protect|diagnose|off", "FILE", "N" */
+  bool is_switch;  /* its values are 0 and 1 */
+};
+
+/* The option of a number, counted from 0. False: there are no more. */
+bool tg_options_look(unsigned number, struct tg_option_look *look);
+
+/* Whether a pair is understood ("on.KIND" is a key too, and then goes to the policy); what would be is at `needed`. */
+bool tg_options_check(const char *key, const char *value, struct tg_text *needed);
 
 #endif

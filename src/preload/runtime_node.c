@@ -106,11 +106,11 @@ static void call_js_default(napi_env env, napi_value js_callback, void *context,
     node.throw_error(env, "ERR_NAPI_TSFN_CALL_JS", "Failed to call JS callback");
 }
 
-/* nodejs/node#55877 came with 24.14 and 25.4. */
+/* nodejs/node#55877 came with 24.13.1 and 25.4. */
 static bool keeps_closed_functions(void) {
   const napi_node_version *known = version;
   if (known == NULL) return false;
-  if (known->major == 24) return known->minor >= 14;
+  if (known->major == 24) return known->minor > 13 || (known->minor == 13 && known->patch >= 1);
   if (known->major == 25) return known->minor >= 4;
   return known->major > 25;
 }

@@ -269,6 +269,49 @@ static void help_has_a_line_for_every_option(void **state) {
   for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) assert_non_null(strstr(printed, lines[i]));
 }
 
+static void the_command_sees_every_option_once(void **state) {
+  (void)state;
+  struct tg_option_look look;
+  unsigned count = 0, switches = 0;
+  char line[256];
+  run(NULL, true);
+  for (; tg_options_look(count, &look); count++) {
+    switches += look.is_switch;
+    /* Each key is one that the parser knows, and none of its values is cut off. */
+    snprintf(line, sizeof line, "%s=%s (default ", look.key, look.values);
+    assert_non_null(strstr(printed, line));
+  }
+  assert_int_equal(count, line_count() - 1); /* less on.EVENT, which is not in the table */
+  assert_int_equal(switches, 5);
+}
+
+static void the_command_checks_as_the_parser_does(void **state) {
+  (void)state;
+  static const struct {
+    const char *key;
+    const char *value;
+    bool understood;
+    const char *needed;
+  } cases[] = {
+      {"mode", "off", true, "mode=protect|diagnose|off"},
+      {"mode", "of", false, "mode=protect|diagnose|off"},
+      {"mode", "", false, "mode=protect|diagnose|off"},
+      {"exitcode", "255", true, "exitcode=N from 0 to 255"},
+      {"exitcode", "256", false, "exitcode=N from 0 to 255"},
+      {"log_path", "a:b", true, "log_path=stderr|FILE|fd:N of 1 to 1023 bytes"},
+      {"log_path", "", false, "log_path=stderr|FILE|fd:N of 1 to 1023 bytes"},
+      {"on.TSG007", "stop", true, "on.EVENT=log|ignore|abort|stop with"},
+      {"on.TSG000", "stop", false, "on.EVENT=log|ignore|abort|stop with"},
+      {"on.", "log", false, "on.EVENT=log|ignore|abort|stop with"},
+      {"modes", "off", false, ""},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct tg_text needed;
+    assert_int_equal(tg_options_check(cases[i].key, cases[i].value, &needed), cases[i].understood);
+    assert_int_equal(strncmp(tg_text_string(&needed), cases[i].needed, strlen(cases[i].needed)), 0);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(nothing_gives_the_defaults),
@@ -282,6 +325,8 @@ int main(void) {
       cmocka_unit_test(no_byte_of_the_text_forges_a_line),
       cmocka_unit_test(texts_of_every_length_are_one_line_each),
       cmocka_unit_test(help_has_a_line_for_every_option),
+      cmocka_unit_test(the_command_sees_every_option_once),
+      cmocka_unit_test(the_command_checks_as_the_parser_does),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

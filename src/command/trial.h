@@ -1,0 +1,42 @@
+/* Runs a JavaScript runtime with doctor's probe addon, and reads what that tells. */
+#ifndef TG_COMMAND_TRIAL_H
+#define TG_COMMAND_TRIAL_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What a program that was run said on both its outputs, and how it ended. */
+struct tg_outcome {
+  char said[32 * 1024];
+  int status; /* as waitpid has it; -1: it could not be started */
+  bool timed_out;
+};
+
+/* Runs a program, with `library` preloaded unless NULL, until it ends or its time is up; it is killed then. */
+void tg_run_captured(char *const argv[], const char *library, struct tg_outcome *outcome);
+
+/* For people: "exit status 1", "signal 6 (Aborted)", "no end within 20 s". */
+void tg_describe_end(const struct tg_outcome *outcome, char *text, size_t size);
+
+/* The first line in which `mark` is, from there on; false: there is none. */
+bool tg_line_with(const struct tg_outcome *outcome, const char *mark, char *line, size_t size);
+
+struct tg_trial {
+  struct tg_outcome outcome;
+  char runtime[32]; /* "node", "bun", "deno", "electron"; empty: it did not come so far */
+  char version[64];
+  char node_version[64]; /* of the Node that it is, or tells that it is like */
+  char libc[64];         /* glibc's version, or "other" */
+  char holder[PATH_MAX]; /* of the seven; empty: they are not all in one place */
+  bool in_program;       /* the holder is the main program */
+  char missing[256];     /* one of the seven; empty: none */
+  bool is_guarded;       /* the handle is one of the guard's */
+  bool works;            /* the item was delivered, and the function finalized */
+};
+
+/* Whether `runtime` seems to be a runtime by what it answers to --version; if so, runs it with the probe. False: it
+ * does not, and outcome is that of --version. */
+bool tg_try_runtime(const char *runtime, const char *probe, const char *library, struct tg_trial *trial);
+
+#endif

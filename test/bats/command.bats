@@ -1,0 +1,495 @@
+# tsfn-guard PROGRAM: the program is its own in all but that it is guarded, the options are the library's, and what
+# cannot be guarded is refused.
+#
+# Seen to fail: "first in LD_PRELOAD" with ours appended; "not added twice" without taking copies out; "decoy" with a bare
+# file name in LD_PRELOAD; "quoted" with every value written as it is; "set-user-ID" where the owner or no_new_privs was
+# not asked; "what is not there" where PATH's first match was taken, executable or not.
+
+bats_require_minimum_version 1.5.0
+load helper
+load fake
+
+GUARD=$TG_BUILD/tsfn-guard
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return
+  unset LD_PRELOAD TSFN_GUARD_OPTIONS
+}
+
+# runtime NAME: sets `node` to one of scripts/runtimes.sh, or skips.
+runtime() {
+  node=$("$TG_SOURCE/scripts/runtimes.sh" | sed -n "s/^$1\t//p")
+  [[ -n $node ]] || skip "no $1 was fetched"
+}
+
+# script NAME LINES: an executable file here.
+script() {
+  printf '%s\n' "${@:2}" >"$1"
+  chmod +x "$1"
+}
+
+# complains STATUS NEEDED FOUND DO: the command has ended so, and said exactly that on stderr.
+complains() {
+  assert_equal "$stderr" "tsfn-guard: needed: $2
+  found: $3
+  do: $4"
+  assert_equal "$output" ''
+  assert_equal "$status" "$1"
+}
+
+# refused PROGRAM NEEDED FOUND DO: status 126, and with --best-effort it is run all the same.
+refused() {
+  run --separate-stderr "$GUARD" "$1"
+  complains 126 "$2" "$3" "$4; --best-effort runs it all the same"
+}
+
+# environment ARGS…: what `env` prints under the command of a variable, in `output`.
+environment() {
+  run --separate-stderr "$GUARD" "${@:2}" -- sh -c "printf '%s\n' \"\$$1\""
+  assert_success
+  assert_equal "$stderr" ''
+}
+
+# --- The program is its own
+
+@test "exit status, arguments, output, standard input" {
+  run --separate-stderr "$GUARD" sh -c 'cat; echo "$0|$1|$2" >&2; exit 7' zero '--mode' 'a b' < <(echo input)
+  assert_equal "$status" 7
+  assert_equal "$output" input
+  assert_equal "$stderr" 'zero|--mode|a b'
+  run "$GUARD" -- true
+  assert_success
+}
+
+@test "a signal kills the program, not something in between" {
+  run "$GUARD" sh -c 'kill -TERM $$'
+  assert_equal "$status" 143
+  run "$GUARD" sh -c 'kill -KILL $$'
+  assert_equal "$status" 137
+}
+
+@test "the process number and the parent are those of the command" {
+  runtime node-20
+  # shellcheck disable=SC2016
+  run sh -c 'echo "$$ $PPID"; exec "$@"' - "$GUARD" "$node" -p 'process.pid + " " + process.ppid'
+  assert_success
+  assert_equal "${#lines[@]}" 2
+  assert_equal "${lines[0]}" "${lines[1]}"
+}
+
+@test "the program's own options are its own, also before --" {
+  runtime node-20
+  run "$GUARD" "$node" --version
+  assert_output 'v20.20.2'
+  run "$GUARD" "$node" --no-warnings -p '[process.execArgv, process.argv.slice(1)].join()' -- --mode off
+  assert_output '--no-warnings,-p,[process.execArgv, process.argv.slice(1)].join(),--mode,off'
+}
+
+@test "the case of nodejs/node#55706 dies natively and ends well under the command" {
+  runtime node-20
+  run timeout -k 5 20 "$node" "$PROGRAMS/issue55706.js"
+  assert died "$status"
+  run timeout -k 5 20 "$GUARD" "$node" "$PROGRAMS/issue55706.js"
+  assert_success
+  assert_line 'threads=32 closing=32 invalid_arg=0 finalized=1'
+}
+
+# --- What children inherit
+
+@test "a script for node is guarded, and so are npm's scripts and npx" {
+  local node npm
+  runtime node-24.21
+  npm=$(command -v npm) || skip "no npm here"
+  export PATH=${node%/*}:$PATH
+  export npm_config_update_notifier=false
+  script app '#!/usr/bin/env node' 'console.log("app", process.pid)'
+  run --separate-stderr "$GUARD" --verbosity ./app
+  assert_success
+  assert_equal "${stderr%%: *}" "tsfn-guard[${output#app }]"
+  assert_regex "$stderr" 'armed: node 24\.21\.0'
+
+  mkdir -p node_modules/.bin
+  cp app node_modules/.bin/app
+  echo '{"scripts": {"start": "app"}}' >package.json
+  local arguments
+  for arguments in start 'exec app'; do
+    # shellcheck disable=SC2086
+    run --separate-stderr "$GUARD" --verbosity "$npm" --silent $arguments
+    assert_success
+    assert_regex "$output" '^app [0-9]+$'
+    # npm itself, and the program that it starts.
+    assert_equal "$(grep -c 'armed: node ' <<<"$stderr")" 2
+    assert_regex "$stderr" "tsfn-guard\[${output#app }\]: .* armed: node 24\.21\.0"
+  done
+  run --separate-stderr "$GUARD" --verbosity npx --no app
+  assert_success
+  assert_regex "$stderr" "tsfn-guard\[${output#app }\]: .* armed: node 24\.21\.0"
+}
+
+@test "env -S, and a script for a script" {
+  runtime node-20
+  export PATH=${node%/*}:$PATH
+  script one '#!/usr/bin/env -S -u NOTHING A=b node --no-warnings' 'console.log(process.execArgv[0], process.env.A)'
+  run "$GUARD" ./one
+  assert_output '--no-warnings b'
+  script two "#!$BATS_TEST_TMPDIR/three" 'console.log("two")'
+  script three "#!$node" 'console.log("three")'
+  run "$GUARD" ./two
+  assert_success
+  assert_output three
+}
+
+# --- LD_PRELOAD
+
+@test "ours is first in LD_PRELOAD, what was there stays, in its order" {
+  environment LD_PRELOAD
+  assert_output "$TG_BUILD/libtsfnguard.so"
+  LD_PRELOAD="$HELPERS/libplugin.so:$HELPERS/libpointers.so" environment LD_PRELOAD
+  assert_output "$TG_BUILD/libtsfnguard.so:$HELPERS/libplugin.so:$HELPERS/libpointers.so"
+  LD_PRELOAD=" $HELPERS/libplugin.so  $HELPERS/libpointers.so " environment LD_PRELOAD
+  assert_output "$TG_BUILD/libtsfnguard.so:$HELPERS/libplugin.so:$HELPERS/libpointers.so"
+}
+
+@test "ours is not added twice, and no other copy of it stays" {
+  LD_PRELOAD=$TG_LIB environment LD_PRELOAD
+  assert_output "$TG_BUILD/libtsfnguard.so"
+  cp "$TG_LIB" .
+  LD_PRELOAD=$HELPERS/libplugin.so:$PWD/libtsfnguard.so:$TG_LIB environment LD_PRELOAD
+  assert_output "$TG_BUILD/libtsfnguard.so:$HELPERS/libplugin.so"
+  run "$GUARD" "$GUARD" sh -c "echo \$LD_PRELOAD"
+  assert_output "$TG_BUILD/libtsfnguard.so"
+}
+
+@test "a decoy in the current directory is not used" {
+  printf '#include <stdlib.h>\n__attribute__((constructor)) static void f(void) { _Exit(99); }\n' >decoy.c
+  cc -shared -fPIC -o libtsfnguard.so decoy.c
+  LD_PRELOAD=$PWD/libtsfnguard.so run env true
+  assert_equal "$status" 99 # or the test says nothing
+  environment LD_PRELOAD
+  assert_output "$TG_BUILD/libtsfnguard.so"
+  PATH=.:$PATH environment LD_PRELOAD
+  assert_output "$TG_BUILD/libtsfnguard.so"
+}
+
+@test "installed, the library is found from the command's own place, through links too" {
+  local place arch
+  arch=$(uname -m)-linux-gnu
+  for place in bin lib/tsfn-guard "lib/$arch/tsfn-guard" lib64/tsfn-guard; do
+    rm -rf prefix
+    mkdir -p prefix/bin "prefix/$place"
+    cp "$GUARD" prefix/bin/
+    cp "$TG_LIB" "prefix/$place/"
+    ln -sf "$PWD/prefix/bin/tsfn-guard" link
+    run ./link sh -c "echo \$LD_PRELOAD"
+    assert_output "$PWD/prefix/$place/libtsfnguard.so"
+  done
+}
+
+@test "a library that is missing, unreadable, or has a space or a colon in its path" {
+  mkdir bin 'a b' a:b
+  cp "$GUARD" bin/
+  run --separate-stderr bin/tsfn-guard true
+  complains 126 'libtsfnguard.so beside this program, or in ../lib/tsfn-guard' "$PWD/bin" \
+    'install tsfn-guard as a whole, or build it'
+  echo 'no library' >bin/libtsfnguard.so
+  run --separate-stderr bin/tsfn-guard true
+  complains 126 'the library' "$PWD/bin/libtsfnguard.so" 'make it readable, or install it anew'
+  local place
+  for place in 'a b' a:b; do
+    cp "$GUARD" "$TG_LIB" "$place/"
+    run --separate-stderr "$place/tsfn-guard" true
+    complains 126 'a library whose path has no space, colon or dollar sign, which LD_PRELOAD cannot hold' \
+      "$PWD/$place/libtsfnguard.so" 'move tsfn-guard elsewhere'
+  done
+}
+
+# --- Options
+
+@test "without options TSFN_GUARD_OPTIONS stays as it is" {
+  run "$GUARD" sh -c "echo \${TSFN_GUARD_OPTIONS-unset}"
+  assert_output unset
+  TSFN_GUARD_OPTIONS=pin=0 environment TSFN_GUARD_OPTIONS
+  assert_output pin=0
+}
+
+@test "every option of the library's table is one of the command's" {
+  runtime node-20
+  local key given=() expected='' values value
+  while read -r key values; do
+    case $values in
+      FILE | 'stderr|FILE|fd:N') value=name ;;
+      N) value=1 ;;
+      *) value=${values##*|} ;;
+    esac
+    [[ $key != help ]] || continue
+    given+=("--${key//_/-}=$value")
+    expected+=:$key=$value
+  done < <(TSFN_GUARD_OPTIONS=help=1:mode=off LD_PRELOAD=$TG_LIB "$node" -e 0 2>&1 |
+    sed -n 's/^tsfn-guard\[[0-9]*\]: \([a-z_]*\)=\(.*\) (default .*/\1 \2/p')
+  assert [ "${#given[@]}" -ge 17 ]
+  environment TSFN_GUARD_OPTIONS "${given[@]}" --on leak=ignore --on=TSG007=log
+  assert_output "${expected#:}:on.leak=ignore:on.TSG007=log"
+  # And the library understands it all.
+  TSFN_GUARD_OPTIONS=$output LD_PRELOAD=$TG_LIB run --separate-stderr timeout 20 "$node" -e 0
+  refute_regex "$stderr" 'TSFN_GUARD_OPTIONS: '
+}
+
+@test "a switch without a value is 1, and a value may be a word of its own" {
+  environment TSFN_GUARD_OPTIONS --require --pin=0 --mode diagnose
+  assert_output require=1:pin=0:mode=diagnose
+}
+
+@test "those of the environment are kept, and the command line's win" {
+  runtime node-20
+  TSFN_GUARD_OPTIONS=mode=off:verbosity=1 run --separate-stderr "$GUARD" --mode=protect "$node" \
+    -p process.env.TSFN_GUARD_OPTIONS
+  assert_output mode=off:verbosity=1:mode=protect
+  assert_regex "$stderr" ' armed: '
+}
+
+@test "values are quoted where TSFN_GUARD_OPTIONS needs it, and arrive as they were given" {
+  runtime node-20
+  environment TSFN_GUARD_OPTIONS --log-path=/a:b --metrics-path="it's:x" --suppressions "'q" --log-path=fd:2
+  assert_output "log_path='/a:b':metrics_path=\"it's:x\":suppressions=\"'q\":log_path=fd:2"
+  run --separate-stderr "$GUARD" --log-path="'\":" true
+  complains 2 "a value without a colon, or without one of the quotes ' and \"" "log_path='\":" 'use another name'
+  mkdir a:b
+  run --separate-stderr "$GUARD" --mode diagnose --summary always --log-path "a:b/log" "$node" \
+    "$PROGRAMS/issue55706.js"
+  assert_success
+  assert_regex "$(<a:b/log)" 'summary'
+}
+
+@test "a wrong value is refused in the library's words, before anything runs" {
+  run --separate-stderr "$GUARD" --mode=of touch ran
+  complains 2 'mode=protect|diagnose|off' mode=of 'correct it; see tsfn-guard --help'
+  run --separate-stderr "$GUARD" --dump-signal 65 touch ran
+  complains 2 'dump_signal=N from 0 to 64' dump_signal=65 'correct it; see tsfn-guard --help'
+  run --separate-stderr "$GUARD" --log-path= touch ran
+  complains 2 'log_path=stderr|FILE|fd:N of 1 to 1023 bytes' log_path= 'correct it; see tsfn-guard --help'
+  run --separate-stderr "$GUARD" --pin=2 touch ran
+  complains 2 'pin=0|1' pin=2 'correct it; see tsfn-guard --help'
+  local event
+  for event in nothing=log leak leak=die; do
+    run --separate-stderr "$GUARD" --on "$event" touch ran
+    local key=${event%%=*} value=${event#*=}
+    [[ $event == *=* ]] || value=
+    complains 2 "on.EVENT=log|ignore|abort|stop with an event's code or name of help=1, or a severity: fatal-avoided, \
+hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --help'
+  done
+  assert [ ! -e ran ]
+}
+
+@test "a wrong option, an option without its value, no program" {
+  local remedy='see tsfn-guard --help; options of the program come after its name' option
+  for option in --nonsense --version=3 -x; do
+    run --separate-stderr "$GUARD" "$option" true
+    complains 2 'an option of tsfn-guard' "$option" "$remedy"
+  done
+  run --separate-stderr "$GUARD" --mode
+  complains 2 'a value after the option' --mode "$remedy"
+  run --separate-stderr "$GUARD"
+  complains 2 'a program to run' none 'name one: tsfn-guard node app.js; see tsfn-guard --help'
+  run --separate-stderr "$GUARD" --pin=0 --
+  assert_equal "$status" 2
+}
+
+# --- Refusals
+
+@test "what is not there is 127, what may not be executed 126, as in shells" {
+  run -127 --separate-stderr "$GUARD" no-such-program
+  complains 127 'a program to run' 'no-such-program, which is not in PATH' 'check its name, or PATH'
+  run -127 --separate-stderr "$GUARD" --best-effort ./no-such-program
+  complains 127 'a program to run' './no-such-program, which is not there' 'check its path'
+  run -127 --separate-stderr "$GUARD" ''
+  run --separate-stderr "$GUARD" --best-effort ./
+  complains 126 'a program that may be executed' './, a directory' 'name a program'
+  echo >file
+  run --separate-stderr "$GUARD" ./file
+  complains 126 'a program that may be executed' './file, which may not be' \
+    'make it executable (chmod +x), or name its runtime before it'
+  # One that may be executed but not read is not looked into.
+  if ((EUID == 0)); then
+    chmod 755 .
+    install -m 711 "$(type -P echo)" unreadable
+    run setpriv --reuid=65534 --regid=65534 --clear-groups "$GUARD" ./unreadable said
+    [[ $output == *'ermission denied'* ]] || assert_output said
+  fi
+  # PATH is gone through to its end; the current directory is in it only where it says so.
+  mkdir bin other
+  touch other/tool
+  script bin/tool '#!/bin/sh' 'echo tool'
+  PATH=$PWD/other:$PWD/bin:$PATH run "$GUARD" tool
+  assert_output tool
+  PATH=$PWD/other:$PATH run --separate-stderr "$GUARD" tool
+  assert_equal "$status" 126
+  touch only-here
+  run -127 --separate-stderr "$GUARD" only-here
+}
+
+@test "a file that is no program and no script" {
+  script file 'echo run by sh'
+  refused ./file 'a program, or a script whose first line names its runtime (#!)' './file, which is neither' \
+    'name its runtime: tsfn-guard -- node FILE'
+  run --separate-stderr "$GUARD" --best-effort ./file
+  assert_success
+  assert_output 'run by sh'
+  assert_regex "$stderr" 'it is run all the same$'
+  script empty '#!'
+  run "$GUARD" ./empty
+  assert_failure 126
+  script circle "#!$PWD/circle"
+  run "$GUARD" ./circle
+  assert_failure 126
+}
+
+@test "a script whose runtime is missing" {
+  local remedy='install it, or name another: tsfn-guard -- RUNTIME SCRIPT' needed
+  needed="the runtime that the script's first line names"
+  script one '#!/usr/bin/env no-such-node'
+  refused ./one "$needed" './one, which wants no-such-node: No such file or directory' "$remedy"
+  script two '#!/no/such/node --flag'
+  refused ./two "$needed" './two, which wants /no/such/node: No such file or directory' "$remedy"
+}
+
+@test "a static program" {
+  [[ -x $HELPERS/static ]] || skip "no static C library to build one with"
+  refused "$HELPERS/static" 'a dynamically linked program, as it is the loader that preloads' \
+    "$HELPERS/static, which is linked statically" \
+    'use a build that is linked dynamically, as the official ones of Node.js, Bun and Deno are'
+  run --separate-stderr "$GUARD" --best-effort "$HELPERS/static"
+  assert_equal "$status $output" '3 static'
+}
+
+@test "a program for another architecture, and of another class" {
+  local own other
+  read -r own other < <(case $(uname -m) in x86_64) echo 'x86-64 arm64' ;; *) echo 'arm64 x86-64' ;; esac)
+  cp "$HELPERS/plain" plain
+  # e_machine, at offset 18: EM_AARCH64 is 183, EM_X86_64 62.
+  printf "$([[ $other == arm64 ]] && echo '\xb7' || echo '\x3e')\0" | dd of=plain bs=1 seek=18 conv=notrunc status=none
+  refused ./plain "a program for $own, as the library is" "./plain, which is for $other" \
+    'use the tsfn-guard of that architecture'
+  cp "$HELPERS/plain" plain32
+  printf '\1' | dd of=plain32 bs=1 seek=4 conv=notrunc status=none
+  refused ./plain32 "a program for $own, as the library is" './plain32, which is for a 32-bit or big-endian machine' \
+    'use the tsfn-guard of that architecture'
+}
+
+@test "a program for musl" {
+  # The loader's name is all that is looked at.
+  cp "$HELPERS/plain" plain
+  local loader other=/lib/ld-musl-x86_64.so.1
+  loader=$(readelf -lW plain | sed -n 's/.*interpreter: \(.*\)\]/\1/p')
+  while ((${#other} < ${#loader})); do other=/$other; done
+  sed -i "s#$loader#$other#" plain
+  refused ./plain 'a program for glibc' './plain, which is for musl' \
+    'use a build for glibc; what is known of musl is in docs/runtimes.md (Bun 1.4.5 was guarded there)'
+  # A script may start one, as it stands for any program.
+  [[ ! -x $TG_SOURCE/build/deps/musl/bun ]] || {
+    run --separate-stderr "$GUARD" --verbosity "$TG_SOURCE/build/deps/musl/bun" -p 1+1
+    assert_output 2
+    assert_regex "$stderr" ' armed: '
+  }
+}
+
+@test "a set-user-ID and a set-group-ID program, and one with capabilities" {
+  ((EUID == 0)) || skip "needs root"
+  local needed='a program that gains no privileges, as the loader ignores LD_PRELOAD where one does' remedy
+  remedy='run a copy without them; for a port below 1024 give the service the ambient capability CAP_NET_BIND_SERVICE
+instead'
+  remedy=${remedy//$'\n'/ }
+  cp "$(command -v env)" env
+  chown 65534:65534 env
+  chmod u+s env
+  refused ./env "$needed" './env, which is set-user-ID' "$remedy"
+  # It is true: the loader takes LD_PRELOAD out.
+  LD_PRELOAD=$TG_LIB run ./env
+  refute_output --partial LD_PRELOAD=
+  chmod u-s,g+s env
+  refused ./env "$needed" './env, which is set-group-ID' "$remedy"
+  # Nothing is gained by whom the file belongs to, nor where new privileges are forbidden.
+  chown 0:0 env
+  chmod u+s,g+s env
+  run "$GUARD" ./env
+  assert_output --partial "LD_PRELOAD=$TG_BUILD/libtsfnguard.so"
+  chown 65534:65534 env
+  chmod u+s env
+  run setpriv --no-new-privs "$GUARD" ./env
+  assert_success
+  assert_output --partial "LD_PRELOAD=$TG_BUILD/libtsfnguard.so"
+  # Capabilities are nothing new to root.
+  chmod u-s env
+  command -v setcap >/dev/null && setcap cap_net_bind_service=ep env || skip "setcap is missing, or may not"
+  run "$GUARD" ./env
+  assert_success
+  chmod 755 . "$BATS_TEST_TMPDIR" env
+  run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups "$GUARD" ./env
+  [[ $stderr != *'ermission denied'* ]] || skip "nobody may not come here"
+  complains 126 "$needed" './env, which has file capabilities' "$remedy; --best-effort runs it all the same"
+}
+
+@test "damaged ELF files are refused, whatever is cut off or overwritten" {
+  local size
+  for size in 4 16 63 64 100 200; do
+    head -c "$size" "$HELPERS/plain" >cut
+    chmod +x cut
+    run --separate-stderr "$GUARD" --best-effort ./cut
+    complains 126 'a program' './cut, an ELF file that is damaged or no program' 'install it anew'
+  done
+  cp "$HELPERS/plain" plain
+  # e_phoff, e_phentsize and e_phnum: far away, too large, too many.
+  local at
+  for at in 32 54 56; do
+    cp "$HELPERS/plain" plain
+    printf '\xff\xff' | dd of=plain bs=1 seek=$at conv=notrunc status=none
+    [[ $at != 32 ]] || printf '\xff\xff\xff\xff\xff\xff\xff\xff' | dd of=plain bs=1 seek=32 conv=notrunc status=none
+    run --separate-stderr "$GUARD" ./plain
+    complains 126 'a program' './plain, an ELF file that is damaged or no program' 'install it anew'
+  done
+}
+
+# --- --help and --version
+
+@test "--help fits a screen of 24 lines and 80 columns, and names every option and three examples" {
+  local option
+  for option in --help -h; do
+    run --separate-stderr "$GUARD" "$option"
+    assert_success
+    assert_equal "$stderr" ''
+    assert [ "${#lines[@]}" -le 24 ]
+    assert [ "$(wc -L <<<"$output")" -le 80 ]
+    assert_equal "$(sed -n '/^examples:/,$p' <<<"$output" | grep -c '^  tsfn-guard ')" 3
+  done
+  while read -r option; do
+    assert_output --partial " --${option//_/-}"
+  done < <(sed -n 's/^| `\([a-z_]*\)=.*/\1/p' "$TG_SOURCE/README.md")
+}
+
+@test "--version says which, and where the library is" {
+  local version
+  version=$(sed -n 's/^#define TSFN_GUARD_VERSION "\(.*\)"/\1/p' "$TG_SOURCE/include/tsfn_guard/tsfn_guard.h")
+  run --separate-stderr "$GUARD" --version
+  assert_success
+  assert_equal "$output" "tsfn-guard $version
+library: $TG_BUILD/libtsfnguard.so"
+  cp "$GUARD" .
+  run --separate-stderr ./tsfn-guard -V
+  assert_failure 1
+  assert_equal "$output" "tsfn-guard $version"
+}
+
+@test "output that cannot be written is an error" {
+  local option
+  for option in --help --version; do
+    run --separate-stderr bash -c '"$0" "$1" >/dev/full' "$GUARD" "$option"
+    complains 1 'to write to standard output' 'No space left on device' 'see what it leads to'
+    run --separate-stderr bash -c '"$0" "$1" >&-' "$GUARD" "$option"
+    complains 1 'to write to standard output' 'Bad file descriptor' 'see what it leads to'
+  done
+}
+
+@test "closed descriptors stay closed for the program" {
+  # shellcheck disable=SC2016
+  run sh -c '"$0" sh -c "for fd in 0 1 2; do [ -e /proc/\$\$/fd/\$fd ] && echo \$fd; done" <&- 2>&-' "$GUARD"
+  assert_output 1
+}

@@ -1,0 +1,358 @@
+# tsfn-guard doctor: on the runtimes that are here, and with each of its checks made to fail in earnest.
+#
+# Seen to fail: "affected" with an end of a fault moved by one version; "leaves no file" with the tried file left there.
+
+bats_require_minimum_version 1.5.0
+load helper
+load fake
+
+GUARD=$TG_BUILD/tsfn-guard
+CHECKS='library program architecture linking privileges loads runtime libc symbols redirect affected options log'
+NPM=$TG_SOURCE/build/deps/npm
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return
+  unset LD_PRELOAD TSFN_GUARD_OPTIONS
+}
+
+runtime() {
+  node=$("$TG_SOURCE/scripts/runtimes.sh" | sed -n "s/^$1\t//p")
+  [[ -n $node ]] || skip "no $1 was fetched"
+}
+
+# doctor ARGS…: runs it, and sees that every check is told once, in order, in one line each.
+doctor() {
+  run --separate-stderr timeout -k 5 100 "${doctor_command:-$GUARD}" doctor "$@"
+  assert_equal "$stderr" ''
+  assert_equal "$(sed -E 's/^(ok|warn|fail) +([a-z]+): .*/\2/' <<<"$output" | tr '\n' ' ')" "$CHECKS "
+  local failed=0
+  ! grep -q '^fail' <<<"$output" || failed=1
+  assert_equal "$status" "$failed"
+}
+
+# told STATUS CHECK TEXT: that line, whole, where TEXT ends without an asterisk.
+told() {
+  local line
+  line=$(grep -E "^[a-z]+ +$2: " <<<"$output")
+  # shellcheck disable=SC2053
+  [[ $line == "$(printf '%-4s  %s: ' "$1" "$2")"$3 ]] || fail "needed: $1 $2: $3"$'\n'"found: $line"
+}
+
+# untried CHECK…
+untried() {
+  local check
+  for check; do told warn "$check" 'not tried; do: mend what failed, and repeat'; done
+}
+
+# copy_of_command: the command with its files here, in `doctor_command`, to be spoilt.
+copy_of_command() {
+  cp "$GUARD" "$TG_LIB" "$TG_BUILD/doctor_probe.node" .
+  doctor_command=$PWD/tsfn-guard
+}
+
+script() {
+  printf '%s\n' "${@:2}" >"$1"
+  chmod +x "$1"
+}
+
+# --- Where all is well
+
+@test "every node that is here can be guarded, and the faults of its version are told" {
+  local name node version common=shared-count,\ lost-wake-up,\ blocked-at-close,\ exit faults
+  while IFS=$'\t' read -r name node; do
+    version=$("$node" --version)
+    doctor "$node"
+    assert_success
+    told ok library "$TG_BUILD/libtsfnguard.so"
+    told ok runtime "node ${version#v}"
+    told ok libc 'glibc *; 2.28 or newer is needed'
+    told ok redirect "the seven lead to the guard; a thread's item was delivered, its function finalized"
+    case $name in
+      node-24.21 | node-26)
+        told ok affected "without the guard node ${version#v} has: $common, release-at-end, null-context" ;;
+      *)
+        faults="use-after-free, $common, finalized-early, null-context"
+        told warn affected "without the guard node ${version#v} has: $faults; do: run it guarded; docs/affected.md *" ;;
+    esac
+    if [[ $name == debian-18 ]]; then
+      told ok program "$node, a script for */bash, which is what the next lines are about"
+      told ok symbols "all seven in the library $(readlink -f "${node%/*}"/root/usr/lib/*/libnode.so.108)"
+    else
+      told ok program "$node"
+      told ok symbols "all seven in the program itself, $(readlink -f "$node")"
+    fi
+  done < <("$TG_SOURCE/scripts/runtimes.sh")
+  [[ -n ${node:-} || -n $version ]] || skip "no runtime was fetched"
+}
+
+@test "Bun and Deno can be guarded, and what does not hold there is said" {
+  local path name here=0
+  while read -r name path; do
+    [[ -x $NPM/other-runtimes/node_modules/$path ]] || continue
+    here=1
+    doctor "$NPM/other-runtimes/node_modules/$path"
+    assert_success
+    told ok runtime "${name/-/ }"
+    told ok symbols "all seven in the program itself, *"
+    told ok redirect "the seven lead to the guard; *"
+    [[ $name == bun-1.4.5 ]] || told warn affected '* worker-end; do: run it guarded; docs/runtimes.md *'
+  done <<'END'
+bun-1.3.9 bun-1-3/bin/bun
+bun-1.4.5 bun-1-4/bin/bun
+deno-2.9.6 deno-2-9/deno
+END
+  ((here)) || skip "no other runtime here; scripts/deps.sh other-runtimes fetches them"
+}
+
+@test "Electron is recognised by what it says, and that it is not tested is said" {
+  runtime node-24.21
+  # What Electron answers, run as Node: it says so in process.versions.
+  echo "Object.defineProperty(process.versions, 'electron', { value: '40.1.0' });" >electron.js
+  script electron '#!/bin/sh' "[ \"\$ELECTRON_RUN_AS_NODE\" = 1 ] || exit 9
+case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \"\$@\" ;; esac"
+  doctor ./electron
+  assert_success
+  told warn runtime 'electron 40.1.0, with Node 24.21.0; Electron is not among what tsfn-guard is tested with; do: *'
+  told ok affected 'without the guard node 24.21.0 has: *'
+}
+
+@test "without a runtime it takes node from PATH" {
+  runtime node-20
+  mkdir bin
+  ln -s "$node" bin/node
+  PATH=$PWD/bin:$PATH doctor
+  told ok program "$PWD/bin/node"
+  told ok runtime 'node 20.20.2'
+}
+
+@test "--json says the same, and is JSON" {
+  runtime node-20
+  doctor "$node"
+  local text=$output
+  run --separate-stderr "$GUARD" doctor "$node" --json
+  assert_success
+  assert_equal "$(jq -r '.checks[] | "\(.status)  \(.check): \(.found)\(if .remedy then "; do: " + .remedy else "" end)"' \
+    <<<"$output")" "$(sed -E 's/^(ok|warn|fail) +/\1  /' <<<"$text")"
+  assert_equal "$(jq -c '[.version, .ok, .warn, .fail]' <<<"$output")" '[1,12,1,0]'
+  run --separate-stderr "$GUARD" doctor --json $'no "such\\\n\xff'
+  assert_failure 1
+  assert_equal "$(jq -r '.checks[1].found' <<<"$output")" 'needed a program to run; found no "such\??, which is not in PATH'
+  assert_equal "$(jq '.fail' <<<"$output")" 1
+}
+
+# --- Each check fails
+
+@test "library: missing, damaged, in a path that LD_PRELOAD cannot hold" {
+  copy_of_command
+  rm libtsfnguard.so
+  doctor
+  told fail library "no libtsfnguard.so beside this program or in ../lib/tsfn-guard: $PWD; do: install *"
+  untried program architecture linking privileges loads runtime libc symbols redirect affected
+  head -c 100 "$TG_LIB" >libtsfnguard.so
+  doctor
+  told fail library "$PWD/libtsfnguard.so, which is no ELF file, or a damaged one; do: *"
+  mkdir 'a b'
+  cp "$GUARD" "$TG_LIB" 'a b'
+  doctor_command='a b/tsfn-guard' doctor
+  told fail library "$PWD/a b/libtsfnguard.so: LD_PRELOAD cannot hold a path with a space, *; do: move tsfn-guard elsewhere"
+}
+
+@test "library: unreadable" {
+  ((EUID == 0)) || skip "needs root"
+  local place
+  place=$(mktemp -d)
+  cp "$GUARD" "$TG_LIB" "$place"
+  chmod 755 "$place"
+  chmod 600 "$place/libtsfnguard.so"
+  run setpriv --reuid=65534 --regid=65534 --clear-groups "$place/tsfn-guard" doctor
+  rm -rf "$place"
+  assert_failure 1
+  told fail library "$place/libtsfnguard.so: Permission denied; do: make it readable (chmod a+r)"
+}
+
+@test "program: missing, not executable, a script without its runtime" {
+  doctor ./nothing
+  told fail program 'needed a program to run; found ./nothing, which is not there; do: check its path'
+  untried architecture linking privileges loads runtime libc symbols redirect affected
+  echo >file
+  doctor ./file
+  told fail program 'needed a program that may be executed; found ./file, which may not be; do: *'
+  script script '#!/no/such/node'
+  doctor ./script
+  told fail program "*found ./script, which wants /no/such/node: No such file or directory; do: install it, *"
+}
+
+@test "architecture, linking: another machine's header, a static program" {
+  cp "$HELPERS/plain" plain
+  printf '\xf3\0' | dd of=plain bs=1 seek=18 conv=notrunc status=none
+  doctor ./plain
+  told fail architecture 'needed a program for *, as the library is; found ./plain, which is for RISC-V; do: *'
+  [[ -x $HELPERS/static ]] || skip "no static C library to build one with"
+  doctor "$HELPERS/static"
+  told fail linking "*; found $HELPERS/static, which is linked statically; do: *"
+  untried privileges loads runtime libc symbols redirect affected
+}
+
+@test "privileges: a set-user-ID copy" {
+  ((EUID == 0)) || skip "needs root"
+  cp "$HELPERS/plain" plain
+  chown 65534 plain
+  chmod u+s plain
+  doctor ./plain
+  told fail privileges 'needed a program that gains no privileges, *; found ./plain, which is set-user-ID; do: run a copy *'
+}
+
+@test "loads: the program's loader cannot load the library" {
+  runtime node-20
+  copy_of_command
+  # A version of glibc that nobody has, in the names of versions that the library wants.
+  LC_ALL=C sed -i 's/GLIBC_2\.2\.5/GLIBC_9.2.5/g; s/GLIBC_2\.17/GLIBC_9.17/g' libtsfnguard.so
+  doctor "$node"
+  told fail loads "*ld-linux-*: version \`GLIBC_9*' not found *; do: use the tsfn-guard of this system's architecture and libc*"
+  untried runtime libc symbols redirect affected
+}
+
+@test "runtime: a program that is none, one that runs no script, an old Node" {
+  doctor bash
+  told fail runtime '/*/bash is none that is known: --version came to exit status 0, and said GNU bash*; do: name a *'
+  untried libc symbols redirect affected
+  script strange '#!/bin/sh' 'test "$1" = --version || { echo no scripts here; exit 3; }; echo v99.0.0'
+  doctor ./strange
+  told fail runtime 'it ran no script: exit status 3, and it said no scripts here?; do: *'
+  script old '#!/bin/sh' 'test "$1" = --version || { for line in "runtime node" "version 10.1.0" "node 10.1.0"; do
+    echo "tsfn-guard-probe $line"; done; exit; }; echo v10.1.0'
+  doctor ./old
+  told fail runtime 'node 10.1.0; do: use Node.js 12.22 or newer'
+}
+
+@test "runtime: one that never ends does not hang doctor" {
+  script hangs '#!/bin/sh' 'sleep 1000 & echo $! >pid; wait'
+  doctor ./hangs
+  told fail runtime './hangs is none that is known: --version came to no end within 20 s, and said ; do: *'
+  # Nor does it leave anything running.
+  run kill -0 "$(<pid)"
+  assert_failure
+}
+
+@test "symbols: a node that does not export one of the seven" {
+  runtime node-20
+  LC_ALL=C sed 's/napi_ref_threadsafe_function/napi_Ref_threadsafe_function/' "$node" >node
+  chmod +x node
+  doctor ./node
+  told fail symbols 'it does not export napi_ref_threadsafe_function; do: use an unmodified Node.js 12.22 or newer, *'
+  untried redirect
+}
+
+@test "symbols: a runtime that does not load addons" {
+  runtime node-24.21
+  script noaddons '#!/bin/sh' "exec $node --no-addons \"\$@\""
+  doctor ./noaddons
+  told fail symbols 'the probe addon was not loaded: exit status 1, and it said: Error: *; do: see that *'
+}
+
+@test "redirect: no room for the handles, another library's definition, a wrapper that clears LD_PRELOAD" {
+  runtime node-20
+  run bash -c 'ulimit -v 4608000; exec "$@"' - "$GUARD" doctor "$node"
+  assert_failure 1
+  told fail redirect 'not armed in *: needed 4 GiB of address space for handles*ulimit -v*; do: see what it says'
+  told ok symbols '*'
+  script wrapper '#!/bin/sh' "unset LD_PRELOAD; exec $node \"\$@\""
+  doctor ./wrapper
+  told fail redirect 'the library is not in the process (exit status 0); do: see whether a wrapper script *'
+  runtime debian-18
+  LD_PRELOAD=$HELPERS/libintruder.so doctor "$node"
+  told fail redirect 'not armed in *: *another definition of napi_call_threadsafe_function in *libintruder.so; remove *'
+}
+
+@test "runtime: the probe addon is missing" {
+  copy_of_command
+  rm doctor_probe.node
+  doctor
+  told fail runtime "no doctor_probe.node in $PWD; do: install tsfn-guard as a whole, or build it"
+}
+
+@test "affected: a version that nobody has looked at" {
+  script bun '#!/bin/sh' 'test "$1" = --version || { for line in "runtime bun" "version 9.9.9" "node 99.0.0"; do
+    echo "tsfn-guard-probe $line"; done; exit; }; echo 9.9.9'
+  doctor ./bun
+  told warn affected 'not known of bun 9.9.9, which nobody has looked at; do: see docs/affected.md'
+}
+
+# affected_by VERSION: the faults that doctor tells of a node which says that it is this version.
+affected_by() {
+  script node '#!/bin/sh' "test \"\$1\" = --version || { for line in 'runtime node' 'version $1' 'node $1'; do
+    echo \"tsfn-guard-probe \$line\"; done; exit; }; echo v$1"
+  run "$GUARD" doctor ./node
+  sed -n 's/.*affected: without the guard node [^ ]* has: \([^;]*\).*/\1/p' <<<"$output"
+}
+
+@test "affected: the first and the last version of each fault" {
+  local version faults common='shared-count, lost-wake-up, blocked-at-close, exit'
+  while IFS=: read -r version faults; do
+    assert_equal "$version: $(affected_by "$version" | sed "s/$common/…/")" "$version:$faults"
+  done <<'END'
+12.22.12: use-after-free, …, finalized-early, null-context
+24.13.0: use-after-free, …, finalized-early, null-context
+24.13.1: …, finalized-early, release-at-end, null-context
+24.15.0: …, finalized-early, release-at-end, null-context
+24.16.0: …, release-at-end, null-context
+25.0.0: use-after-free, …, finalized-early, null-context
+25.3.0: use-after-free, …, finalized-early, null-context
+25.4.0: …, finalized-early, release-at-end, null-context
+25.9.0: …, finalized-early, release-at-end, null-context
+26.0.0: …, finalized-early, release-at-end, null-context
+26.1.0: …, release-at-end, null-context
+27.0.0-nightly: …, release-at-end, null-context
+END
+}
+
+@test "options: what the library does not understand, and the kill switch" {
+  TSFN_GUARD_OPTIONS=modes=off doctor bash
+  told warn options "TSFN_GUARD_OPTIONS: 'modes=off' is not an option and was ignored; *; do: correct TSFN_GUARD_OPTIONS"
+  TSFN_GUARD_OPTIONS=mode=off doctor bash
+  told warn options 'mode=off: mode=off leaves every program as it is; do: take mode=off out *'
+  TSFN_GUARD_OPTIONS=mode=diagnose doctor bash
+  told ok options mode=diagnose
+}
+
+@test "log: a file that can be written, one that cannot, and leaves no file" {
+  TSFN_GUARD_OPTIONS=log_path=$PWD/log.%p doctor bash
+  told ok log "$PWD/log.* can be written"
+  run compgen -G 'log*'
+  assert_failure
+  echo kept >log
+  TSFN_GUARD_OPTIONS=log_path=log doctor bash
+  told ok log 'log can be written'
+  assert_equal "$(<log)" kept
+  TSFN_GUARD_OPTIONS=log_path=$PWD doctor bash
+  told fail log "$PWD: Is a directory; do: give log_path another file, *"
+  TSFN_GUARD_OPTIONS=log_path=/proc/none doctor bash
+  told fail log '/proc/none: No such file or directory; do: *'
+  ln -s log link
+  TSFN_GUARD_OPTIONS=log_path=link doctor bash
+  told fail log 'link: it is a symbolic link, which is not followed; do: *'
+  TSFN_GUARD_OPTIONS=log_path=fd:7 doctor bash
+  told ok log 'fd:7 of the program'
+}
+
+# --- The command line
+
+@test "a wrong command line is 2, output that cannot be written 1" {
+  run --separate-stderr "$GUARD" doctor --nonsense
+  assert_failure 2
+  assert_equal "$output" ''
+  assert_regex "$stderr" 'found: --nonsense'
+  run --separate-stderr "$GUARD" doctor node deno
+  assert_failure 2
+  assert_regex "$stderr" 'needed: one runtime'
+  run "$GUARD" doctor --help
+  assert_success
+  run bash -c '"$0" doctor --table >/dev/full' "$GUARD"
+  assert_failure 1
+}
+
+@test "what a program says forges no line" {
+  script forger '#!/bin/sh' "printf 'x\nok    redirect: all is well\r\033[2J'"
+  doctor ./forger
+  told fail runtime './forger is none *, and said x?ok    redirect: all is well??[2J; do: *'
+}
