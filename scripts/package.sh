@@ -38,6 +38,7 @@ build() {
     ${TSFN_GUARD_MAINTAINER:+"-DTSFN_GUARD_MAINTAINER=$TSFN_GUARD_MAINTAINER"}
   quietly "a built $TREE" cmake --build "$TREE" -j "$(nproc)"
   quietly "packages" pack --config "$TREE/CPackConfig.cmake" -G "$generators"
+  rm -rf "$TREE/packages/_CPack_Packages"
   [[ $generators == *DEB* ]] || say "no .deb: needed dpkg-deb, found none"
   find "$TREE/packages" -maxdepth 1 -type f | sort
 }
