@@ -40,7 +40,6 @@ a change to the addon or to Node.js, and tells which addon did what.
 .
 The command tsfn-guard starts programs so, says whether they can be guarded,
 reads the logs and watches processes.")
-set(CPACK_RESOURCE_FILE_LICENSE ${CMAKE_SOURCE_DIR}/LICENSE)
 set(CPACK_PACKAGE_FILE_NAME tsfn-guard-${PROJECT_VERSION}-linux-${CMAKE_SYSTEM_PROCESSOR})
 set(CPACK_PACKAGE_DIRECTORY ${CMAKE_BINARY_DIR}/packages)
 set(CPACK_STRIP_FILES ON)

@@ -45,7 +45,7 @@ build() {
 
 check_lintian() {
   say "lintian:"
-  lintian --allow-root --fail-on error,warning --info --show-overrides "$1" >&2 || die "a .deb without findings" "those above" \
+  lintian --allow-root --fail-on error,warning "$1" >&2 || die "a .deb without findings" "those above" \
     "mend them, or say in packaging/lintian-overrides why they stay"
 }
 
