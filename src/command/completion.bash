@@ -155,7 +155,7 @@ _tsfn_guard() {
     _tsfn_guard_offer_values "${current%%=*}" "${current#*=}" "${kept#"${current%%=*}="}"
   elif ((i == last)) && [[ $current == -* && ${words[last - 1]} != -- ]]; then
     case $subcommand in
-      doctor) _tsfn_guard_offer "$current" '' --json --help ;;
+      doctor) _tsfn_guard_offer "$current" '' --json --table --help ;;
       report) _tsfn_guard_offer "$current" '' --json --diff --fail-on --html --help ;;
       top) _tsfn_guard_offer "$current" '' --once --json --interval --help ;;
       *) _tsfn_guard_offer "$current" '' "${_tsfn_guard_options[@]%% *}" --best-effort --help --version -- ;;

@@ -35,10 +35,13 @@ assert_arms() {
   assert_line 42
 }
 
-# The options that the help of a subcommand (or of the command itself) names, but for those that every one has.
+# The options that the help of a subcommand (or of the command itself) explains.
 options_of_help() {
+  local output
   run "$TG_BUILD/tsfn-guard" "$@" --help
   assert_success
+  # The usage of the command itself has its subcommands' options.
+  (($#)) || output=$(sed '/^usage:/,/^$/d' <<<"$output")
   grep -oE -- '--[a-z][a-z-]*' <<<"$output" | sort -u
 }
 
@@ -175,9 +178,11 @@ Enhances: nodejs"
   for subcommand in '' doctor report top; do
     # shellcheck disable=SC2086
     complete_line $subcommand --
-    local offered=$output
+    local offered=$output options
     # shellcheck disable=SC2086
-    for option in $(options_of_help $subcommand); do
+    options=$(options_of_help $subcommand)
+    assert [ -n "$options" ]
+    for option in $options; do
       assert grep -qF -- "$option" <<<"$manual"
       assert grep -qxF -- "$option" <<<"$offered"
     done
@@ -208,7 +213,7 @@ Enhances: nodejs"
   assert_completes 'call-after-finalize= call-without-count=' --on call-
   assert_completes abort --on TSG001 = a
   assert_completes 'log ignore abort stop' --on = fatal-avoided =
-  assert_completes '--json --help' doctor --
+  assert_completes '--json --table --help' doctor --
   assert_completes 'fatal-avoided hang-avoided warn leak info' report --fail-on ''
   assert_completes README.md report LICENSE READ
   assert_completes README.md report --html READ
