@@ -66,7 +66,7 @@ test_tools() {
   apt_need bats:bats /usr/lib/bats/bats-assert/load.bash:bats-assert /usr/lib/bats/bats-support/load.bash:bats-support \
     /usr/include/cmocka.h:libcmocka-dev c++:g++ valgrind:valgrind gdb:gdb python3:python3 readelf:binutils \
     clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck :systemtap-sdt-dev :python3-prometheus-client \
-    :python3-jsonschema jq:jq tmux:tmux setcap:libcap2-bin
+    :python3-jsonschema jq:jq tmux:tmux setcap:libcap2-bin man:man-db mandoc:mandoc pkg-config:pkg-config
   # Without these the fuzz tests are skipped.
   (apt_need spin:spin) || say "no spin here: the model will not be checked"
   (apt_need clang-14:clang-14 :libclang-rt-14-dev) || say "no clang-14 with libFuzzer here: the fuzz tests will be skipped"

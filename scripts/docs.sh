@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Writes the tables of options and events into README.md and docs/misuse/README.md, from what help=1 prints, and that of
-# known faults into docs/affected.md, from what the command prints: docs.sh [--check]. Status 1: with --check, a table is
-# not what they say, or a kind of event has no page.
+# Writes what help=1 prints of options and events, and what the command knows of faults, into the docs, the manual page and
+# the completion: docs.sh [--check]. Status 1: with --check, one of them is not what they say, or a kind of event has no page.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -49,23 +48,80 @@ events_table() {
     }' <<<"$help"
 }
 
-# fill FILE MARKER: replaces what lies between <!-- MARKER --> and <!-- /MARKER --> by stdin.
+# Entries of the manual page: the command's options, which are those of TSFN_GUARD_OPTIONS but for help.
+manual_options() {
+  awk '/^TSG/ || /^help=/ { next }
+    # What stands for a value is an Ar, what is to be typed a Cm.
+    function values(text,   count, i, words, macros) {
+      count = split(text, words, "|")
+      for (i = 1; i <= count; i++) {
+        if (words[i] == "fd:N") words[i] = "Cm fd:\\& Ns Ar N"
+        else words[i] = (words[i] ~ /^[A-Z]+$/ ? "Ar " : "Cm ") words[i]
+        macros = macros (i == 1 ? "" : " | ") words[i]
+      }
+      return macros
+    }
+    {
+      equal = index($0, "=")
+      at = index($0, " (default ")
+      key = substr($0, 1, equal - 1)
+      value = substr($0, equal + 1, at - equal - 1)
+      rest = substr($0, at + length(" (default "))
+      close_at = index(rest, "): ")
+      gsub(/_/, "\\-", key)
+      if (key == "on.EVENT") print ".It Fl \\-on Ar EVENT Ns = Ns " values(value)
+      else if (value == "0|1") print ".It Fl \\-" key " Ns Op = Ns " values(value)
+      else print ".It Fl \\-" key " " values(value)
+      print "\\&" substr(rest, close_at + 3) ".\nDefault: " substr(rest, 1, close_at - 1) "."
+    }' <<<"$help"
+}
+
+# The completion's options, each with its values; FILE and N stand for what is not to be listed.
+completion_options() {
+  awk -v quote="'" '/^TSG/ || /^help=/ { next }
+    {
+      sub(/ \(default .*/, "")
+      equal = index($0, "=")
+      key = substr($0, 1, equal - 1)
+      values = substr($0, equal + 1)
+      sub(/^on\.EVENT$/, "on", key)
+      gsub(/_/, "-", key)
+      gsub(/[|]/, " ", values)
+      print "  " quote "--" key " " values quote
+    }' <<<"$help"
+}
+
+# The completion's events: codes and names, then the severities.
+completion_events() {
+  awk '/^TSG/ {
+      severity = $3
+      gsub(/[(),:]/, "", severity)
+      print "  " $1 " " $2
+      if (!seen[severity]++) severities = severities " " severity
+    }
+    END { print " " severities }' <<<"$help"
+}
+
+# fill FILE MARKER: replaces what lies between the lines with <!-- MARKER --> and <!-- /MARKER --> by stdin.
 fill() {
   local file=$1 marker=$2 table filled
   table=$(cat)
   grep -q "<!-- $marker -->" "$file" || die "the marker $marker" "none in $file" "put <!-- $marker --> there"
   filled=$(TABLE=$table awk -v begin="<!-- $marker -->" -v end="<!-- /$marker -->" '
-    $0 == end { inside = 0 }
+    index($0, end) { inside = 0 }
     !inside { print }
-    $0 == begin { inside = 1; print ENVIRON["TABLE"] }' "$file")
+    index($0, begin) { inside = 1; print ENVIRON["TABLE"] }' "$file")
   if [[ -z $check ]]; then
     printf '%s\n' "$filled" >"$file"
   elif ! diff -u "$file" <(printf '%s\n' "$filled") >&2; then
-    die "the table $marker as the program prints it" "another one in $file" "run scripts/docs.sh"
+    die "what the program prints between the marks $marker" "something else in $file" "run scripts/docs.sh"
   fi
 }
 
-options_table | fill "$ROOT/README.md" options
+options_table | fill "$ROOT/docs/options.md" options
+manual_options | fill "$ROOT/docs/tsfn-guard.1" options
+completion_options | fill "$ROOT/src/command/completion.bash" options
+completion_events | fill "$ROOT/src/command/completion.bash" events
 events_table | fill "$ROOT/docs/misuse/README.md" catalogue
 "${library%/*}/tsfn-guard" doctor --table | fill "$ROOT/docs/affected.md" affected
 while read -r code; do

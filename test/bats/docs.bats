@@ -1,4 +1,5 @@
-# The docs say what the program says: options and events, from help=1 on a real runtime, and a page for each event.
+# The docs say what the program says: options and events, from help=1 on a real runtime, and a page for each event;
+# and their links lead somewhere.
 
 load helper
 
@@ -6,16 +7,116 @@ setup() {
   [[ -n $("$TG_SOURCE/scripts/runtimes.sh") ]] || skip "no runtime was fetched"
 }
 
-@test "the tables in README.md and docs/misuse are those of help=1, and every event has its page" {
+@test "the docs, the manual page and the completion say what help=1 says, and every event has its page" {
   run "$TG_SOURCE/scripts/docs.sh" --check
   assert_success
   assert_output ''
 }
 
-@test "a table that is not up to date is noticed" {
-  cp -r "$TG_SOURCE/scripts" "$TG_SOURCE/docs" "$TG_SOURCE/README.md" "$BATS_TEST_TMPDIR"
-  sed -i 's/^| `pin=.*//' "$BATS_TEST_TMPDIR/README.md"
-  TG_NODE=$("$TG_SOURCE/scripts/runtimes.sh" | sed -n '1s/.*\t//p') run "$BATS_TEST_TMPDIR/scripts/docs.sh" --check
+# stale FILE PATTERN: whether a line of help=1 that is missing in a file is noticed.
+stale() {
+  local tree=$BATS_TEST_TMPDIR/${1//\//-}
+  mkdir -p "$tree/src/command"
+  cp -r "$TG_SOURCE/scripts" "$TG_SOURCE/docs" "$tree"
+  cp "$TG_SOURCE/src/command/completion.bash" "$tree/src/command"
+  sed -i "/$2/d" "$tree/$1"
+  TG_NODE=$("$TG_SOURCE/scripts/runtimes.sh" | sed -n '1s/.*\t//p') run "$tree/scripts/docs.sh" --check
   assert_failure 1
+  assert_output --partial "something else in $tree/$1"
   assert_output --partial 'run scripts/docs.sh'
+}
+
+@test "a page that is not up to date is noticed" {
+  stale docs/options.md '^| `pin='
+  stale docs/misuse/README.md '^| .TSG009'
+  stale docs/tsfn-guard.1 '^\.It Fl ..rate'
+  stale src/command/completion.bash "^  '--pin"
+  stale src/command/completion.bash '^  TSG009'
+}
+
+@test "a link that leads nowhere is noticed, and a page that nothing leads to" {
+  cp -r "$TG_SOURCE/docs" "$TG_SOURCE/README.md" "$BATS_TEST_TMPDIR"
+  cd "$BATS_TEST_TMPDIR"
+  echo '[a](docs/none.md) [b](docs/design.md#none) ![c](none.png) [d](htps://x) `[e](none)`' >>README.md
+  echo 'alone' >docs/alone.md
+  run "$TG_SOURCE/test/docs/check_links.py" "$BATS_TEST_TMPDIR"
+  assert_failure 1
+  assert_line --regexp '^README.md:[0-9]+: docs/none.md: there is no such file'
+  assert_line --regexp '^README.md:[0-9]+: docs/design.md#none: there is no such heading'
+  assert_line --regexp '^README.md:[0-9]+: none.png: there is no such file'
+  assert_line --regexp '^README.md:[0-9]+: htps://x: needed an address'
+  assert_line 'docs/alone.md: no links lead here from README.md'
+  refute_line --partial ': none: '
+}
+
+# block FILE LANGUAGE PATTERN: the first code block in that language with a line that matches.
+block() {
+  awk -v language="$2" -v pattern="$3" '
+    $0 == "```" language { inside = 1; text = ""; next }
+    inside && $0 == "```" { inside = 0; if (text ~ pattern) { printf "%s", text; exit } }
+    inside { text = text $0 "\n" }' "$1"
+}
+
+@test "the drop-in of docs/operations.md: systemd takes it, and the guard gets what it means" {
+  command -v systemd-analyze >/dev/null || skip "no systemd-analyze here"
+  local units=$BATS_TEST_TMPDIR/units
+  mkdir -p "$units/myapp.service.d"
+  printf '[Service]\nExecStart=/bin/true\nMemoryDenyWriteExecute=yes\nProtectSystem=strict\n' >"$units/myapp.service"
+  block "$TG_SOURCE/docs/operations.md" ini myapp.service.d >"$units/myapp.service.d/tsfn-guard.conf"
+  assert grep -q '^Environment=LD_PRELOAD=/usr/lib/tsfn-guard/libtsfnguard.so$' "$units/myapp.service.d/tsfn-guard.conf"
+  SYSTEMD_UNIT_PATH=$units: run systemd-analyze verify --recursive-errors=no "$units/myapp.service"
+  assert_success
+  refute_output --partial tsfn-guard.conf
+  # Or it would not have looked at the drop-in.
+  echo 'Environment2=x' >>"$units/myapp.service.d/tsfn-guard.conf"
+  SYSTEMD_UNIT_PATH=$units: run systemd-analyze verify --recursive-errors=no "$units/myapp.service"
+  assert_output --partial tsfn-guard.conf
+}
+
+@test "the rules of docs/operations.md: promtool takes them, and they fire" {
+  command -v promtool >/dev/null || skip "no promtool here"
+  cd "$BATS_TEST_TMPDIR"
+  block "$TG_SOURCE/docs/operations.md" yaml '^groups:' >rules.yml
+  cat >test.yml <<'END'
+rule_files: [rules.yml]
+tests:
+  - interval: 1m
+    input_series:
+      - series: 'tsfn_guard_events_total{severity="fatal-avoided",code="TSG001",kind="call-after-finalize",addon="x.node",instance="a"}'
+        values: '0x10 3x60'
+      - series: 'tsfn_guard_handles{state="leaked",instance="a"}'
+        values: '5000x180'
+      - series: 'tsfn_guard_queued_items{instance="a"}'
+        values: '1x20 200000x20 0x60'
+    alert_rule_test:
+      - {eval_time: 5m, alertname: TsfnGuardAvoidedCrash}
+      - eval_time: 20m
+        alertname: TsfnGuardAvoidedCrash
+        exp_alerts:
+          - exp_labels: {severity: fatal-avoided, code: TSG001, kind: call-after-finalize, addon: x.node, instance: a}
+            exp_annotations: {summary: 'x.node would have crashed or hung a (TSG001 call-after-finalize)'}
+      - {eval_time: 100m, alertname: TsfnGuardAvoidedCrash}
+      - eval_time: 20m
+        alertname: TsfnGuardAbsent
+        exp_alerts:
+          - exp_annotations: {summary: 'nothing is guarded any more'}
+      - {eval_time: 25m, alertname: TsfnGuardQueue}
+      - eval_time: 35m
+        alertname: TsfnGuardQueue
+        exp_alerts:
+          - {exp_labels: {instance: a}, exp_annotations: {summary: 'the event loop on a does not keep up with an addon'}}
+      - eval_time: 150m
+        alertname: TsfnGuardLeak
+        exp_alerts:
+          - exp_labels: {instance: a, state: leaked}
+            exp_annotations: {summary: 'an addon on a does not release its thread-safe functions'}
+END
+  run promtool check rules rules.yml
+  assert_success
+  run promtool test rules test.yml
+  assert_success
+  # Every series in the rules is one of the guard's.
+  for series in $(grep -o 'tsfn_guard_[a-z_]*' rules.yml); do
+    assert grep -q "\"$series\"" "$TG_SOURCE/src/diag/metrics.c"
+  done
 }

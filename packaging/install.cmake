@@ -1,0 +1,61 @@
+# What is installed where, and the packages that CPack makes of it (scripts/package.sh builds and checks those).
+include(GNUInstallDirs)
+
+# The library is a preload object and nothing to link with, so it lies in a directory of its own. The command finds it
+# from its own place: whatever is installed may be moved as a whole.
+set(private_directory ${CMAKE_INSTALL_LIBDIR}/tsfn-guard)
+set(for_all_to_read OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS ${for_all_to_read} OWNER_EXECUTE GROUP_EXECUTE WORLD_EXECUTE)
+
+install(TARGETS tsfn-guard RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+install(TARGETS tsfnguard LIBRARY DESTINATION ${private_directory} PERMISSIONS ${for_all_to_read} COMPONENT runtime)
+if(TARGET doctor_probe)
+  install(TARGETS doctor_probe LIBRARY DESTINATION ${private_directory} PERMISSIONS ${for_all_to_read} COMPONENT runtime)
+endif()
+install(FILES docs/tsfn-guard.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
+install(FILES src/command/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+  RENAME tsfn-guard COMPONENT runtime)
+
+# The file itself says where the prefix is, from where it lies.
+set(pkgconfig_directory ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+file(RELATIVE_PATH prefix_from_pkgconfig ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+configure_file(packaging/tsfn-guard.pc.in tsfn-guard.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/tsfn-guard.pc DESTINATION ${pkgconfig_directory} COMPONENT development)
+install(DIRECTORY include/tsfn_guard DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+
+# As in the source tree, so that the links hold.
+install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT documentation)
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT documentation PATTERN *.1 EXCLUDE)
+install(FILES scripts/ring.gdb DESTINATION ${CMAKE_INSTALL_DOCDIR}/scripts COMPONENT documentation)
+
+set(TSFN_GUARD_MAINTAINER "The tsfn-guard authors <tsfn-guard@localhost>" CACHE STRING
+  "Who answers for a package built here, as Debian wants it: Name <address>")
+set(CPACK_GENERATOR DEB TGZ)
+set(CPACK_PACKAGE_CONTACT ${TSFN_GUARD_MAINTAINER})
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "keeps Node.js alive when addons misuse thread-safe functions")
+set(CPACK_PACKAGE_DESCRIPTION "A native addon of Node.js that uses a napi_threadsafe_function while a
+worker ends or the process exits may take the process with it: SIGSEGV,
+SIGABRT, a hang. Preloaded, this library makes those functions safe, without
+a change to the addon or to Node.js, and tells which addon did what.
+.
+The command tsfn-guard starts programs so, says whether they can be guarded,
+reads the logs and watches processes.")
+set(CPACK_PACKAGE_FILE_NAME tsfn-guard-${PROJECT_VERSION}-linux-${CMAKE_SYSTEM_PROCESSOR})
+set(CPACK_PACKAGE_DIRECTORY ${CMAKE_BINARY_DIR}/packages)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_VERBATIM_VARIABLES ON)
+set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS ${CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS})
+
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+set(CPACK_DEBIAN_PACKAGE_SECTION javascript)
+set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
+set(CPACK_DEBIAN_PACKAGE_ENHANCES nodejs)
+# dpkg-shlibdeps would say 2.34, where dlopen came to libc: that is weak here. test/bats/library.bats sees to 2.28.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6 (>= 2.28)")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/packaging/debian.cmake)
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
+  set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE arm64)
+endif()
+include(CPack)

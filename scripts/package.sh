@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Builds the packages, a .deb and a .tar.gz: package.sh [--check]. See usage below.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=private_apt.sh
+. "$ROOT/scripts/private_apt.sh"
+
+usage() {
+  cat <<'END'
+usage: scripts/package.sh [--check]
+
+Builds build/package/packages/*.tar.gz, and *.deb where dpkg-deb is, and prints their paths. The command in them is
+linked statically, the library needs glibc 2.28. Under the same SOURCE_DATE_EPOCH (the last commit's, if unset) the
+same machine makes the same bytes. TSFN_GUARD_MAINTAINER, "Name <address>", is who the .deb says answers for it.
+
+--check also has lintian look at the .deb, installs it into a clean Debian (debootstrap, as root; nothing of this
+machine's system is touched), runs Debian's nodejs there without and with it, and removes it again.
+END
+}
+
+TREE=$BUILD/package
+RUNS=5 # natively some of them hang, each until its time is over
+
+# As root's, whoever builds.
+pack() { if ((EUID == 0)) || ! have fakeroot; then cpack "$@"; else fakeroot cpack "$@"; fi; }
+
+build() {
+  local headers generators=TGZ
+  "$ROOT/scripts/deps.sh" build-tools
+  headers=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
+  ! have dpkg-deb || generators+=';DEB'
+  SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$ROOT" log -1 --format=%ct 2>/dev/null || date -r "$ROOT/CHANGELOG.md" +%s)}
+  export SOURCE_DATE_EPOCH
+  rm -rf "$TREE/packages"
+  # The same path on every architecture, for LD_PRELOAD's sake.
+  quietly "a configured $TREE" cmake -S "$ROOT" -B "$TREE" -DBUILD_TESTING=OFF \
+    -DTSFN_GUARD_STATIC_COMMAND=ON -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib "-DNODE_API_HEADERS=$headers" \
+    ${TSFN_GUARD_MAINTAINER:+"-DTSFN_GUARD_MAINTAINER=$TSFN_GUARD_MAINTAINER"}
+  quietly "a built $TREE" cmake --build "$TREE" -j "$(nproc)"
+  quietly "packages" pack --config "$TREE/CPackConfig.cmake" -G "$generators"
+  rm -rf "$TREE/packages/_CPack_Packages"
+  [[ $generators == *DEB* ]] || say "no .deb: needed dpkg-deb, found none"
+  find "$TREE/packages" -maxdepth 1 -type f | sort
+}
+
+check_lintian() {
+  say "lintian:"
+  lintian --allow-root --fail-on error,warning "$1" >&2 || die "a .deb without findings" "those above" \
+    "mend them, or say in packaging/lintian-overrides why they stay"
+}
+
+# inside COMMAND…: runs it in the clean Debian, with a /proc that goes with it.
+inside() {
+  unshare --mount --pid --fork chroot "$CLEAN" sh -c 'mount -t proc proc /proc && exec "$@"' sh \
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@" </dev/null
+}
+
+files_inside() { find "$CLEAN" -xdev \( -path "$CLEAN/var/cache" -o -path "$CLEAN/var/lib/apt" -o -path "$CLEAN/var/lib/dpkg" \
+  -o -path "$CLEAN/var/log" -o -path "$CLEAN/proc" \) -prune -o -print | sort; }
+
+# ended COMMAND…: the program of nodejs/node#55706 inside, $RUNS times; how many ended with 0.
+ended() {
+  local number well=0
+  for ((number = 0; number < RUNS; number++)); do
+    ! inside sh -c 'ulimit -c 0; exec timeout -k 5 20 env "$@"' sh TEST_ADDONS=/trial "$@" >"$CLEAN/trial/log" 2>&1 ||
+      well=$((well + 1))
+  done
+  echo "$well"
+}
+
+check_in_clean_debian() {
+  local deb=$1 mirror native guarded preload=/usr/lib/tsfn-guard/libtsfnguard.so before
+  mirror=$(debian_mirror)
+  [[ -n $mirror ]] || die "apt sources with Debian's main packages" "none" "run this on a Debian"
+  CLEAN=$(mktemp -d)
+  # shellcheck disable=SC2064
+  trap "rm -rf --one-file-system '$CLEAN'" EXIT
+  say "a clean Debian from $mirror, in $CLEAN"
+  quietly "a clean Debian" debootstrap --variant=minbase --keyring="$DEBIAN_KEYS" \
+    "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$CLEAN" "$mirror"
+  quietly "Debian's nodejs in it" inside apt-get -q install -y --no-install-recommends nodejs
+  mkdir "$CLEAN/trial"
+  cp "$ROOT/test/programs/issue55706.js" "$BUILD/release/addons/issue55706.node" "$CLEAN/trial"
+  : >"$CLEAN/trial/log"
+  cp "$deb" "$CLEAN/trial/tsfn-guard.deb"
+  before=$(files_inside)
+
+  quietly "the .deb installed" inside apt-get -q install -y --no-install-recommends /trial/tsfn-guard.deb
+  say "inside: node $(inside node --version), $(inside dpkg-query -W tsfn-guard), dpkg -V: $(inside dpkg -V tsfn-guard | wc -l) findings"
+  native=$(ended node /trial/issue55706.js)
+  guarded=$(ended "LD_PRELOAD=$preload" TSFN_GUARD_OPTIONS=require=1 node /trial/issue55706.js)
+  say "of $RUNS runs ended well: natively $native, with LD_PRELOAD $guarded"
+  ((native < RUNS && guarded == RUNS)) || die "crashes natively and none guarded" "$native and $guarded of $RUNS runs ended well" \
+    "read the last run: $(cat "$CLEAN/trial/log")"
+  guarded=$(ended tsfn-guard --require node /trial/issue55706.js)
+  say "with the command $guarded"
+  ((guarded == RUNS)) || die "no crash with the command" "$guarded of $RUNS runs ended well: $(cat "$CLEAN/trial/log")" \
+    "try it: tsfn-guard --require node …"
+
+  quietly "the .deb purged" inside apt-get -q purge -y tsfn-guard
+  diff <(printf '%s\n' "$before") <(files_inside) >&2 || die "nothing left behind" "the files above" "see packaging/install.cmake"
+  say "purged: nothing was left behind"
+}
+
+case ${1:-} in
+  '') build ;;
+  --check)
+    apt_need lintian:lintian debootstrap:debootstrap unshare:util-linux
+    ((EUID == 0)) || die "root, for debootstrap and chroot" "user $(id -un)" "run it as root, in a machine of your own"
+    [[ -e $BUILD/release/addons/issue55706.node ]] || die "the test addons in build/release" "none" "run scripts/test.sh, or scripts/quickstart.sh, first"
+    packages=$(build)
+    printf '%s\n' "$packages"
+    deb=$(grep '\.deb$' <<<"$packages") || die "a .deb to check" "none" "run this on a Debian"
+    check_lintian "$deb"
+    check_in_clean_debian "$deb"
+    ;;
+  -h | --help) usage ;;
+  *) die "no argument, or --check" "$1" "see scripts/package.sh --help" 2 ;;
+esac

@@ -1,0 +1,247 @@
+# What is installed and packaged: complete, movable, and right for Debian; the manual page and the completion.
+# scripts/package.sh --check installs the .deb into a clean Debian; that takes too long to be here.
+
+load helper
+
+setup_file() {
+  # Without test/: a packager needs a compiler, cmake and node_api.h.
+  export TREE=$BATS_FILE_TMPDIR/tree
+  mkdir -p "$TREE"
+  cp -r "$TG_SOURCE"/{CMakeLists.txt,CHANGELOG.md,LICENSE,README.md,docs,include,packaging,scripts,src} "$TREE"
+  PACKAGES=$(SOURCE_DATE_EPOCH=1700000000 "$TREE/scripts/package.sh")
+  export PACKAGES
+}
+
+setup() {
+  NODE=$("$TG_SOURCE/scripts/runtimes.sh" | sed -n '1s/.*\t//p')
+}
+
+# package SUFFIX: the path of that package.
+package() { grep "$1\$" <<<"$PACKAGES"; }
+
+# unpacked: where the .tar.gz is unpacked.
+unpacked() {
+  mkdir -p "$BATS_TEST_TMPDIR/unpacked"
+  tar -xzf "$(package .tar.gz)" -C "$BATS_TEST_TMPDIR/unpacked"
+  echo "$BATS_TEST_TMPDIR"/unpacked/*
+}
+
+# assert_arms LIBRARY
+assert_arms() {
+  [[ -n $NODE ]] || skip "no runtime was fetched"
+  LD_PRELOAD=$1 TSFN_GUARD_OPTIONS=verbosity=1:require=1 run "$NODE" -p 42
+  assert_success
+  assert_output --partial 'armed: '
+  assert_line 42
+}
+
+# The options that the help of a subcommand (or of the command itself) explains.
+options_of_help() {
+  local output
+  run "$TG_BUILD/tsfn-guard" "$@" --help
+  assert_success
+  # The usage of the command itself has its subcommands' options.
+  (($#)) || output=$(sed '/^usage:/,/^$/d' <<<"$output")
+  grep -oE -- '--[a-z][a-z-]*' <<<"$output" | sort -u
+}
+
+# complete_line WORD…: what is offered for the last of these words, broken as readline does it.
+complete_line() {
+  run bash --norc -c '. "$1" && shift && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) && _tsfn_guard && printf "%s\n" "${COMPREPLY[@]}"' \
+    bash "$TG_SOURCE/src/command/completion.bash" tsfn-guard "$@"
+}
+
+# assert_completes EXPECTED WORD…
+assert_completes() {
+  complete_line "${@:2}"
+  assert_equal "$(sort <<<"$output")" "$(tr ' ' '\n' <<<"$1" | sort)"
+}
+
+@test "cmake --install under DESTDIR: every file has its place, and the tree may be moved" {
+  DESTDIR=$BATS_TEST_TMPDIR/staged run cmake --install "$TG_BUILD" --prefix /opt/tsfn-guard
+  assert_success
+  local moved=$BATS_TEST_TMPDIR/moved library
+  mv "$BATS_TEST_TMPDIR/staged/opt/tsfn-guard" "$moved"
+  run bash -c "cd '$moved' && find . -type f | grep -v '^./share/doc' | sed 's#^./lib[^/]*/\\($(cc -print-multiarch)/\\)\\?#LIB/#; s#^./##' | grep -v doctor_probe | LC_ALL=C sort"
+  assert_output "LIB/pkgconfig/tsfn-guard.pc
+LIB/tsfn-guard/libtsfnguard.so
+bin/tsfn-guard
+$(cd "$TG_SOURCE" && find include -name '*.h' | LC_ALL=C sort)
+share/bash-completion/completions/tsfn-guard
+share/man/man1/tsfn-guard.1"
+  run python3 "$TG_SOURCE/test/docs/check_links.py" "$moved/share/doc/tsfn-guard"
+  # What is not installed (tests, sources) is the only thing that a link may miss.
+  refute_line --regexp '^[^:]+:[0-9]+: (\.\./(README|CHANGELOG|docs|scripts)|[^.]).*: there is no'
+  assert_line --partial ' links in '
+
+  command -v pkg-config >/dev/null || skip "no pkg-config here"
+  export PKG_CONFIG_PATH
+  PKG_CONFIG_PATH=$(dirname "$(find "$moved" -name tsfn-guard.pc)")
+  library=$(pkg-config --variable=preload tsfn-guard)
+  assert_equal "$(realpath "$library")" "$(realpath "$(find "$moved" -name libtsfnguard.so)")"
+  assert_equal "$(pkg-config --modversion tsfn-guard)" "$(sed -n 's/.*TSFN_GUARD_VERSION "\(.*\)"/\1/p' "$TG_SOURCE/include/tsfn_guard/tsfn_guard.h")"
+  echo '#include <tsfn_guard/ring.h>' >"$BATS_TEST_TMPDIR/use.c"
+  # shellcheck disable=SC2046
+  run cc -fsyntax-only $(pkg-config --cflags tsfn-guard) "$BATS_TEST_TMPDIR/use.c"
+  assert_success
+  assert_arms "$(realpath "$library")"
+}
+
+@test "the .tar.gz: unpacked anywhere it runs, the command linked statically" {
+  local root
+  root=$(unpacked)
+  assert_arms "$root/lib/tsfn-guard/libtsfnguard.so"
+  run readelf -l "$root/bin/tsfn-guard"
+  refute_output --partial INTERP
+  run readelf -S "$root/lib/tsfn-guard/libtsfnguard.so"
+  refute_output --partial .symtab
+}
+
+@test "a build without a type is a Release build; one of a packager's own flags has no checks of lock ranks" {
+  run sed -n 's/^CMAKE_BUILD_TYPE:STRING=//p' "$TREE/build/package/CMakeCache.txt"
+  assert_output Release
+  run cmake -S "$TREE" -B "$BATS_TEST_TMPDIR/none" -DCMAKE_BUILD_TYPE=None -DBUILD_TESTING=OFF \
+    -DNODE_API_HEADERS="$NODE_API_HEADERS"
+  assert_success
+  run cat "$BATS_TEST_TMPDIR/none/compile_commands.json"
+  assert_output --partial src/guard/guard.c
+  refute_output --partial TG_LOCK_CHECKS
+}
+
+@test "the command of the .tar.gz finds the library that was unpacked with it" {
+  local root
+  root=$(unpacked)
+  run "$root/bin/tsfn-guard" --version
+  [[ $output != *'a build with this subcommand'* ]] || skip "the command is not written yet"
+  assert_success
+  assert_output --partial "$root/lib/tsfn-guard/libtsfnguard.so"
+  [[ -n $NODE ]] || skip "no runtime was fetched"
+  run "$root/bin/tsfn-guard" --verbosity --require "$NODE" -p 42
+  assert_success
+  assert_output --partial 'armed: '
+}
+
+@test "the .deb: its fields, its files and their modes, what Debian wants of it" {
+  local deb listing
+  deb=$(package .deb) || skip "no dpkg-deb here"
+  run dpkg-deb -f "$deb" Package Version Architecture Depends Section Enhances
+  assert_output "Package: tsfn-guard
+Version: $(sed -n 's/.*TSFN_GUARD_VERSION "\(.*\)"/\1/p' "$TG_SOURCE/include/tsfn_guard/tsfn_guard.h")-1
+Architecture: $(dpkg --print-architecture)
+Depends: libc6 (>= 2.28)
+Section: javascript
+Enhances: nodejs"
+  # No scripts: installing it does nothing but put files there.
+  run dpkg-deb --ctrl-tarfile "$deb"
+  assert_equal "$(dpkg-deb --ctrl-tarfile "$deb" | tar -t | grep -v '/$' | sort | xargs)" './control ./md5sums'
+  listing=$(dpkg-deb -c "$deb")
+  for file in bin/tsfn-guard lib/tsfn-guard/libtsfnguard.so share/man/man1/tsfn-guard.1.gz share/doc/tsfn-guard/copyright \
+    share/doc/tsfn-guard/changelog.gz share/doc/tsfn-guard/changelog.Debian.gz share/lintian/overrides/tsfn-guard; do
+    assert grep -q " ./usr/$file\$" <<<"$listing"
+  done
+  run awk '$2 != "root/root" || ($1 != "drwxr-xr-x" && $1 != "-rw-r--r--" && $6 != "./usr/bin/tsfn-guard")' <<<"$listing"
+  assert_output ''
+  dpkg-deb -x "$deb" "$BATS_TEST_TMPDIR/root"
+  run cat "$BATS_TEST_TMPDIR/root/usr/share/doc/tsfn-guard/copyright"
+  assert_line 'License: Expat'
+  assert_line " Permission is hereby granted, free of charge, to any person obtaining a copy"
+  assert_line --partial 'Copyright: 20'
+}
+
+@test "the same source makes the same packages" {
+  local before
+  before=$(cat $PACKAGES | sha256sum)
+  touch "$TREE/README.md"
+  SOURCE_DATE_EPOCH=1700000000 run "$TREE/scripts/package.sh"
+  assert_success
+  assert_equal "$(cat $PACKAGES | sha256sum)" "$before"
+}
+
+@test "the manual page has no findings" {
+  local page=$TG_SOURCE/docs/tsfn-guard.1
+  command -v man >/dev/null || command -v mandoc >/dev/null || skip "no man here"
+  if command -v man >/dev/null; then
+    LC_ALL=C.UTF-8 MANROFFSEQ='' run bash -c "man --warnings -E UTF-8 -l -Tutf8 -Z '$page' 2>&1 >/dev/null"
+    assert_output ''
+  fi
+  if command -v mandoc >/dev/null; then
+    run mandoc -T lint -W warning "$page"
+    assert_output ''
+  fi
+}
+
+@test "the manual page and the completion know every option that the help names" {
+  local subcommand option manual
+  run "$TG_BUILD/tsfn-guard" --help
+  [[ $output != *'a build with this subcommand'* ]] || skip "the command is not written yet"
+  manual=$(sed 's/\\-/-/g; s/Fl /-/g' "$TG_SOURCE/docs/tsfn-guard.1")
+  for subcommand in '' doctor report top; do
+    # shellcheck disable=SC2086
+    complete_line $subcommand --
+    local offered=$output options
+    # shellcheck disable=SC2086
+    options=$(options_of_help $subcommand)
+    assert [ -n "$options" ]
+    for option in $options; do
+      assert grep -qF -- "$option" <<<"$manual"
+      assert grep -qxF -- "$option" <<<"$offered"
+    done
+  done
+}
+
+@test "the completion: subcommands, options, values, files, events" {
+  cd "$TG_SOURCE"
+  complete_line ''
+  assert_line doctor
+  assert_line report
+  assert_line top
+  complete_line --
+  assert_line --mode
+  assert_line --log-path
+  assert_line --best-effort
+  refute_line --on.EVENT
+  assert_completes --metrics-path --met
+  assert_completes 'protect diagnose off' --mode ''
+  assert_completes diagnose --mode d
+  assert_completes diagnose --mode = d
+  assert_completes 'protect diagnose off' --mode =
+  assert_completes '0 1' --require =
+  assert_completes '' --rate ''
+  assert_completes stderr --log-path std
+  assert_completes README.md --log-path READ
+  assert_completes README.md --suppressions = READ
+  assert_completes 'call-after-finalize= call-without-count=' --on call-
+  assert_completes abort --on TSG001 = a
+  assert_completes 'log ignore abort stop' --on = fatal-avoided =
+  assert_completes '--json --table --help' doctor --
+  assert_completes 'fatal-avoided hang-avoided warn leak info' report --fail-on ''
+  assert_completes README.md report LICENSE READ
+  assert_completes README.md report --html READ
+}
+
+@test "the completion: the program, and then its own arguments" {
+  cd "$TG_SOURCE"
+  complete_line --require sleepi
+  assert_output ''
+  complete_line --require slee
+  assert_line sleep
+  complete_line --mode diagnose -- slee
+  assert_line sleep
+  complete_line doctor slee
+  assert_line sleep
+  # A value is no program, what follows a program no option of ours.
+  assert_completes '' --rate 5 sleep --mo
+  assert_completes README.md --pin sleep READ
+  assert_completes LICENSE -- sleep LICE
+}
+
+@test "the completion of top: the processes that are guarded" {
+  [[ -n $NODE ]] || skip "no runtime was fetched"
+  LD_PRELOAD=$TG_LIB "$NODE" -e 'setTimeout(() => {}, 20000)' 3>&- &
+  local pid=$!
+  for ((i = 0; i < 100; i++)); do grep -q libtsfnguard "/proc/$pid/maps" && break || sleep 0.05; done
+  complete_line top ''
+  kill "$pid"
+  assert_line "$pid"
+  refute_line "$$"
+}
