@@ -176,7 +176,8 @@ static bool open_screen(struct screen *screen) {
   sigemptyset(&wanted);
   const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT};
   for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) sigaddset(&wanted, numbers[i]);
-  *screen = (struct screen){.has_keys = tcgetattr(STDIN_FILENO, &screen->before) == 0};
+  *screen = (struct screen){.has_keys = false};
+  screen->has_keys = tcgetattr(STDIN_FILENO, &screen->before) == 0;
   sigprocmask(SIG_BLOCK, &wanted, &screen->blocked_before);
   screen->signals = signalfd(-1, &wanted, SFD_CLOEXEC);
   if (screen->signals < 0) return false;

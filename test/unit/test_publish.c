@@ -258,9 +258,9 @@ static void create_and_finish(struct recorder *recorder, unsigned turn) {
 }
 
 /* 1 or 2; 0: it was none just then. */
-static unsigned read_kind(void) {
+static unsigned read_kind(uint32_t index) {
   struct tsfn_guard_record record;
-  if (!tg_watch_read(&watch.page->record[0], &record)) return 0;
+  if (!tg_watch_read(&watch.page->record[index], &record)) return 0;
   unsigned kind = strcmp(record.name, "one--------------------------") == 0 ? 1 : 2;
   if (kind == 2) assert_string_equal(record.name, "two");
   assert_int_equal(record.max_queue_size, kind);
@@ -269,19 +269,18 @@ static unsigned read_kind(void) {
   return kind;
 }
 
-static struct recorder interrupting;
+static struct tg_function interrupting = {.index = 1};
 static volatile sig_atomic_t interruptions;
 
 /* Ends the function that is there, and makes one of the other kind. */
 static void interrupt(int number) {
   (void)number;
-  int turn = ++interruptions;
-  while (fake_env_live(interrupting.env) != 0) {
-    release(&interrupting);
-    fake_env_turn(interrupting.env);
-  }
-  interrupting.name = turn % 2 == 0 ? "one--------------------------" : "two";
-  create_with(&interrupting, (size_t)(turn % 2) + 1, 1);
+  unsigned kind = (unsigned)interruptions++ % 2 + 1;
+  host.observer->expired(&interrupting);
+  interrupting.generation++;
+  interrupting.max_queue_size = interrupting.thread_count = kind;
+  strcpy(interrupting.name, kind == 1 ? "one--------------------------" : "two");
+  host.observer->created(&interrupting, NULL);
 }
 
 /* The reader, interrupted anywhere, finds another function in the slot when it goes on. Seen to fail: with tg_watch_read
@@ -290,14 +289,12 @@ static void no_two_functions_are_mixed_by_an_interrupted_reader(void **state) {
   (void)state;
   enum { INTERRUPTIONS = 2000 };
   const struct itimerval often = {{0, 50}, {0, 50}}, never = {{0, 0}, {0, 0}};
-  interrupting = (struct recorder){.guard = guard, .env = fake_env_open()};
   signal(SIGALRM, interrupt);
   setitimer(ITIMER_REAL, &often, NULL);
-  while (interruptions < INTERRUPTIONS) read_kind();
+  while (interruptions < INTERRUPTIONS) read_kind(interrupting.index);
   setitimer(ITIMER_REAL, &never, NULL);
   signal(SIGALRM, SIG_IGN);
-  release(&interrupting);
-  fake_env_close(interrupting.env);
+  host.observer->expired(&interrupting);
 }
 
 static atomic_bool over;
@@ -318,7 +315,7 @@ static void no_two_functions_are_mixed(void **state) {
   unsigned seen[3] = {0};
   atomic_store(&over, false);
   pthread_create(&writer, NULL, write_on, NULL);
-  for (unsigned i = 0; i < READS || seen[1] == 0 || seen[2] == 0; i++) seen[read_kind()]++;
+  for (unsigned i = 0; i < READS || seen[1] == 0 || seen[2] == 0; i++) seen[read_kind(0)]++;
   atomic_store(&over, true);
   pthread_join(writer, NULL);
 }
