@@ -15,7 +15,7 @@ END
 
 HERE=$BUILD/npm
 FLOOR=GLIBC_2.28
-BINARIES=(libtsfnguard.so register.node tsfn-guard)
+BINARIES=(libtsfnguard.so register.node tsfn-guard doctor_probe.node)
 machines=(x64 arm64)
 
 case ${1:-} in
@@ -68,8 +68,7 @@ check_binaries() {
 gather() {
   local prebuilds=$package/prebuilds/linux-$1 file
   mkdir -p "$prebuilds"
-  for file in "${BINARIES[@]}" doctor_probe.node; do
-    [[ -e $HERE/$1/$file ]] || [[ $file != doctor_probe.node ]] || continue
+  for file in "${BINARIES[@]}"; do
     cp "$HERE/$1/$file" "$prebuilds/"
     "$(tool "$1" strip)" --strip-unneeded "$prebuilds/$file"
   done

@@ -47,7 +47,7 @@ build() {
 check_lintian() {
   say "lintian:"
   lintian --allow-root --fail-on error,warning "$1" >&2 || die "a .deb without findings" "those above" \
-    "mend them, or say in packaging/lintian-overrides why they stay"
+    "mend them, or say in scripts/packaging/lintian-overrides why they stay"
 }
 
 # inside COMMAND…: runs it in the clean Debian, with a /proc that goes with it.
@@ -99,7 +99,7 @@ check_in_clean_debian() {
     "try it: tsfn-guard --require node …"
 
   quietly "the .deb purged" inside apt-get -q purge -y tsfn-guard
-  diff <(printf '%s\n' "$before") <(files_inside) >&2 || die "nothing left behind" "the files above" "see packaging/install.cmake"
+  diff <(printf '%s\n' "$before") <(files_inside) >&2 || die "nothing left behind" "the files above" "see scripts/packaging/install.cmake"
   say "purged: nothing was left behind"
 }
 

@@ -21,6 +21,7 @@ _tsfn_guard_options=(
   '--exitcode N'
   '--dump-signal N'
   '--metrics-path FILE'
+  '--publish 0 1'
   '--on log ignore abort stop'
   # <!-- /options -->
 )

@@ -7,7 +7,7 @@ setup_file() {
   # Without test/: a packager needs a compiler, cmake and node_api.h.
   export TREE=$BATS_FILE_TMPDIR/tree
   mkdir -p "$TREE"
-  cp -r "$TG_SOURCE"/{CMakeLists.txt,CHANGELOG.md,LICENSE,README.md,docs,include,packaging,scripts,src} "$TREE"
+  cp -r "$TG_SOURCE"/{CMakeLists.txt,CHANGELOG.md,LICENSE,README.md,docs,include,scripts,src} "$TREE"
   PACKAGES=$(SOURCE_DATE_EPOCH=1700000000 "$TREE/scripts/package.sh")
   export PACKAGES
 }
@@ -112,7 +112,6 @@ share/man/man1/tsfn-guard.1"
   local root
   root=$(unpacked)
   run "$root/bin/tsfn-guard" --version
-  [[ $output != *'a build with this subcommand'* ]] || skip "the command is not written yet"
   assert_success
   assert_output --partial "$root/lib/tsfn-guard/libtsfnguard.so"
   [[ -n $NODE ]] || skip "no runtime was fetched"
@@ -173,7 +172,6 @@ Enhances: nodejs"
 @test "the manual page and the completion know every option that the help names" {
   local subcommand option manual
   run "$TG_BUILD/tsfn-guard" --help
-  [[ $output != *'a build with this subcommand'* ]] || skip "the command is not written yet"
   manual=$(sed 's/\\-/-/g; s/Fl /-/g' "$TG_SOURCE/docs/tsfn-guard.1")
   for subcommand in '' doctor report top; do
     # shellcheck disable=SC2086

@@ -57,7 +57,7 @@ tsfn_guard release 8 -4 8'
 
   local without=$BATS_FILE_TMPDIR/source
   mkdir "$without"
-  cp -r "$TG_SOURCE"/{CMakeLists.txt,src,include,packaging} "$without"
+  cp -r "$TG_SOURCE"/{CMakeLists.txt,src,include,scripts} "$without"
   sed -i -E '/^ *(if \([^;]*\) )?tg_probe_[a-z]+\(.*;$/d; /#include "base\/probes.h"/d' "$without"/src/*/*.c
   run grep -rE 'tg_probe_|probes\.h' "$without/src" --include='*.c'
   assert_output ''

@@ -19,7 +19,7 @@ install(FILES src/command/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/b
 # The file itself says where the prefix is, from where it lies.
 set(pkgconfig_directory ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH prefix_from_pkgconfig ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
-configure_file(packaging/tsfn-guard.pc.in tsfn-guard.pc @ONLY)
+configure_file(scripts/packaging/tsfn-guard.pc.in tsfn-guard.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/tsfn-guard.pc DESTINATION ${pkgconfig_directory} COMPONENT development)
 install(DIRECTORY include/tsfn_guard DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 
@@ -54,7 +54,7 @@ set(CPACK_DEBIAN_PACKAGE_ENHANCES nodejs)
 # dpkg-shlibdeps would say 2.34, where dlopen came to libc: that is weak here. test/bats/library.bats sees to 2.28.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6 (>= 2.28)")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
-set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/packaging/debian.cmake)
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/scripts/packaging/debian.cmake)
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
   set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE arm64)
 endif()
