@@ -9,19 +9,21 @@ usage() {
 usage: scripts/real-table.sh [ADDON…]     measures these, or all of test/real: about ten minutes an addon
        scripts/real-table.sh --print      the table of what has been measured, once more
 
+On the runtimes in TG_RUNTIMES (default: "node-18 node-20 node-22 node-24.21 node-26"), names of scripts/runtimes.sh.
 Wants the tests built (scripts/test.sh). Keeps its figures in build/real-table.tsv, those of an addon until it is
 measured again. A cell says how many of 20 runs ended well, native → guarded; - where the addon does not run there.
 END
 }
 
 FIGURES=$BUILD/real-table.tsv
+RUNTIMES=" ${TG_RUNTIMES:-node-18 node-20 node-22 node-24.21 node-26} "
 
-# measure ADDON: its cases, on each runtime that the tests use.
+# measure ADDON: its cases, on each of those runtimes.
 measure() {
   local runtime node
   [[ ! -e $FIGURES ]] || sed -i "/^$1\t/d" "$FIGURES"
   while IFS=$'\t' read -r runtime node; do
-    [[ $runtime != node-24.13 && $runtime != debian-18 ]] || continue
+    [[ $RUNTIMES == *" $runtime "* ]] || continue
     say "$1 on $runtime"
     TG_TALLY=$FIGURES TG_BUILD=$BUILD/release TG_SOURCE=$ROOT TG_RUNTIME=$runtime TG_NODE=$node \
       bats "$ROOT/test/real/$1.bats" </dev/null >&2

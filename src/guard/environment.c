@@ -60,6 +60,7 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
   environment->guard = guard;
   environment->env = env;
   environment->loop_thread = pthread_self();
+  environment->may_be_ended = guard->runtime->may_be_ended();
   environment->number = 1 + atomic_fetch_add_explicit(&guard->environments_made, 1, memory_order_relaxed);
   atomic_init(&environment->references, 2);
   if (guard->runtime->add_env_cleanup_hook(env, on_env_cleanup, environment) != napi_ok) {

@@ -21,6 +21,7 @@ struct tg_environment {
   napi_env env;                /* constant */
   pthread_t loop_thread;       /* constant */
   uint32_t number;             /* constant; 1 for the process's first */
+  bool may_be_ended;           /* constant; while its JavaScript runs: a worker's */
   atomic_uint references;      /* one for the list, one for every function that is not free */
   atomic_uint stragglers;      /* finalized functions with counts out that other threads have used */
   atomic_bool outstanding;     /* the teardown met a function that other threads have used, with counts out */

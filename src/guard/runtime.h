@@ -39,6 +39,9 @@ struct tg_runtime {
    * nodejs/node#55877). Only messages depend on it. Any thread, locks held. */
   bool (*keeps_closed_functions)(void);
 
+  /* Whether JavaScript may be ended from outside while it runs on the calling loop thread: a worker's is. */
+  bool (*may_be_ended)(void);
+
   /* Whether the runtime may forget a call that comes while it ends a dispatch, until the next call or release; and
    * never finalizes what is aborted with several calls queued (Bun 1.3). */
   bool forgets_calls;

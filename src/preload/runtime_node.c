@@ -106,6 +106,10 @@ static void call_js_default(napi_env env, napi_value js_callback, void *context,
     node.throw_error(env, "ERR_NAPI_TSFN_CALL_JS", "Failed to call JS callback");
 }
 
+static bool is_no_main_thread(void) {
+  return syscall(SYS_gettid) != getpid();
+}
+
 /* nodejs/node#55877 came with 24.13.1 and 25.4. */
 static bool keeps_closed_functions(void) {
   const napi_node_version *known = version;
@@ -128,6 +132,7 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
   runtime.copy_string = copy_string;
   runtime.call_js_default = call_js_default;
   runtime.keeps_closed_functions = keeps_closed_functions;
+  runtime.may_be_ended = is_no_main_thread;
   runtime.forgets_calls = !is_node;
   return &runtime;
 }

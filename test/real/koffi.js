@@ -5,7 +5,9 @@ const { Worker, isMainThread, parentPort, workerData } = require('worker_threads
 const koffi = require('koffi');
 
 // A thread whose call was turned away waits in koffi for ever. Past so many, koffi throws from such a thread, and dies.
+// 4096 is the most that it takes: four seconds of the timer. (On a busy machine an env's end was seen to take 0.4 s.)
 koffi.config({ max_async_calls: 4096 });
+const PERIOD = 1000; // microseconds
 
 const libc = koffi.load('libc.so.6');
 koffi.proto('void OnTick(int value)');
@@ -32,7 +34,7 @@ function every(microseconds, onTick) {
 function work() {
   let ticks = 0;
   const alive = setInterval(() => {}, 1000);
-  const stop = every(1000, (value) => {
+  const stop = every(PERIOD, (value) => {
     if (value !== 7 || ++ticks !== 200) return;
     stop();
     console.log('200 ticks');
@@ -41,10 +43,10 @@ function work() {
 }
 
 // Twenty ticks. The callback does not keep the loop alive: the thread ends under a timer that ticks on.
-function tickOn(microseconds, then) {
+function tickOn(then) {
   let ticks = 0;
   const alive = setInterval(() => {}, 1000);
-  every(microseconds, () => {
+  every(PERIOD, () => {
     if (++ticks !== 20) return;
     then('ticking');
     clearInterval(alive);
@@ -58,6 +60,6 @@ function worker() {
 
 if (!isMainThread) {
   setInterval(() => {}, 1000);
-  tickOn(1000, (line) => parentPort.postMessage(line));
-} else if (process.argv[2] === 'exit') tickOn(100, console.log);
+  tickOn((line) => parentPort.postMessage(line));
+} else if (process.argv[2] === 'exit') tickOn(console.log);
 else ({ work, worker })[process.argv[2]]();

@@ -12,7 +12,8 @@ const shell = (script) => require('@lydell/node-pty').spawn('/bin/sh', ['-c', sc
 async function work() {
   const told = Array.from({ length: 10 }, (_, i) => new Promise((resolve) => {
     let output = '';
-    const terminal = shell(`echo shell ${i}; exit ${i}`);
+    // A busy machine may not get to the output within the 200 ms that node-pty gives it after the end.
+    const terminal = shell(`echo shell ${i}; sleep 1; exit ${i}`);
     terminal.onData((data) => (output += data));
     terminal.onExit(({ exitCode }) => resolve(output.trim() === `shell ${i}` && exitCode === i));
   }));

@@ -21,7 +21,8 @@ const shells = [];
 async function busy(dir, swing) {
   let messages = 0;
   for (let i = 0; i < 2; i++) {
-    const shell = run('timeout 3 sh -c "while :; do echo 0123456789; sleep 0.002; done"');
+    // It outlives the case, as nx writes to stdout when a shell has ended before its env; and ends with its terminal.
+    const shell = run('timeout 60 sh -c "while echo 0123456789; do sleep 0.002; done"');
     shell.onOutput(() => ++messages === 10 && swing());
     shell.onExit(() => {});
     shells.push(shell);

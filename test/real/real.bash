@@ -4,6 +4,8 @@
 # times each way and appends what came of it: addon, case, runtime, how, ok, died, other, what they died of (tabs
 # between). scripts/real-table.sh makes a table of that.
 
+# Workers that load an addon take their time: 24 seconds were seen on a machine with thirty others at work.
+TG_TIMEOUT=${TG_TIMEOUT:-90}
 load ../bats/helper
 
 # shellcheck disable=SC2034 # for native and guarded

@@ -209,6 +209,10 @@ static bool keeps_closed(void) {
   return fake_settings.keeps_closed;
 }
 
+static bool may_be_ended(void) {
+  return true;
+}
+
 const struct tg_runtime fake_runtime = {
     .create = create,
     .get_context = get_context,
@@ -222,6 +226,7 @@ const struct tg_runtime fake_runtime = {
     .copy_string = copy_string,
     .call_js_default = call_js_default,
     .keeps_closed_functions = keeps_closed,
+    .may_be_ended = may_be_ended,
 };
 
 static void *allocate(size_t size) {

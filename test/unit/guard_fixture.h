@@ -28,6 +28,7 @@ struct recorder {
   const char *name;                                                     /* NULL: "recorder" */
   void (*on_item)(struct recorder *recorder, napi_env env, void *item); /* NULL: none */
   void (*on_finalize)(struct recorder *recorder);                       /* NULL: none */
+  napi_threadsafe_function_call_js call_js_cb;                          /* NULL: record_call */
 };
 
 static inline void record_call(napi_env env, napi_value js_callback, void *context, void *data) {
@@ -60,7 +61,7 @@ static inline napi_status create_with(struct recorder *recorder, size_t max_queu
       .thread_finalize_data = recorder,
       .thread_finalize_cb = record_finalize,
       .context = recorder,
-      .call_js_cb = record_call,
+      .call_js_cb = recorder->call_js_cb != NULL ? recorder->call_js_cb : record_call,
   };
   return tg_create(recorder->guard, &arguments, CALLER, &recorder->func);
 }
