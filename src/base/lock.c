@@ -115,8 +115,11 @@ void tg_gate_wait(struct tg_gate *gate, struct tg_lock *lock, enum tg_lock_rank 
   tg_lock_acquire(lock, rank);
 }
 
-void tg_gate_wake_one(struct tg_gate *gate) {
+void tg_gate_open(struct tg_gate *gate) {
   atomic_fetch_add_explicit(&gate->sequence, 1, memory_order_relaxed);
+}
+
+void tg_gate_wake_one(struct tg_gate *gate) {
   futex_wake(&gate->sequence, 1);
 }
 

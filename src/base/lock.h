@@ -57,8 +57,13 @@ void tg_lock_release(struct tg_lock *lock, enum tg_lock_rank rank);
  * reason: the caller checks its condition in a loop. */
 void tg_gate_wait(struct tg_gate *gate, struct tg_lock *lock, enum tg_lock_rank rank);
 
-/* Both are called with the gate's lock held, after the condition was changed. */
+/* With the gate's lock held, after the condition was changed: who is about to sleep does not. */
+void tg_gate_open(struct tg_gate *gate);
+
+/* Wakes one who sleeps. After tg_gate_open, at best with the lock released, which the sleeper wants at once. */
 void tg_gate_wake_one(struct tg_gate *gate);
+
+/* Both, for all; with the lock held. */
 void tg_gate_wake_all(struct tg_gate *gate);
 
 #endif

@@ -296,7 +296,7 @@ static napi_status wait_for_room(struct use *use, napi_threadsafe_function_call_
 
 /* The caller may have been woken for room that it cannot use: passes the wake-up on. */
 static napi_status give_up(struct use *use, napi_status answer) {
-  if (use->function->sleepers != 0) tg_gate_wake_one(&use->function->room);
+  if (tg_function_offer_room(use->function)) tg_gate_wake_one(&use->function->room);
   return end(use, answer);
 }
 

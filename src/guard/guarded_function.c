@@ -210,6 +210,14 @@ void tg_function_sleep(struct tg_function *function) {
   function->sleepers++;
   tg_gate_wait(&function->room, &function->lock, TG_RANK_FUNCTION);
   function->sleepers--;
+  if (function->woken != 0) function->woken--;
+}
+
+bool tg_function_offer_room(struct tg_function *function) {
+  if (function->sleepers == function->woken) return false;
+  if (function->woken != UINT8_MAX) function->woken++;
+  tg_gate_open(&function->room);
+  return true;
 }
 
 static void leave_environment(struct tg_function *function) {
@@ -327,17 +335,19 @@ static bool take_locked(struct tg_function *function, void **item, struct tg_eve
   lock(function);
   function->rung = false;
   fulfil_wish(function);
-  bool waits = tg_queue_length(&function->queue) != 0;
+  bool waits = tg_queue_length(&function->queue) != 0, wake = false;
   if (waits) {
     const struct tg_guard *guard = function->guard;
     if (is_observed(guard)) describe(function, TG_EVENT_NONE, 0, seen);
     bool was_open = function->state == TG_OPEN;
     *item = tg_queue_pop(&function->queue, guard->host);
     after_pop(function);
-    if (function->sleepers != 0) tg_gate_wake_one(&function->room);
+    wake = tg_function_offer_room(function);
     note_crowd(function, was_open, crowd);
   }
   unlock(function);
+  /* The slot stays, whatever becomes of the function: at worst somebody wakes for nothing. */
+  if (wake) tg_gate_wake_one(&function->room);
   return waits;
 }
 

@@ -33,8 +33,9 @@ struct tg_function {
   uint32_t generation; /* written with the table's free_lock held too, and only while nobody is inside */
   uint32_t sleepers;   /* callers asleep in `room`: they are inside, the generation must not change */
 
-  uint8_t state; /* enum tg_state */
-  uint8_t wish;  /* enum tg_wish: what another thread asked for, to be done on the loop thread */
+  uint8_t state : 4; /* enum tg_state */
+  uint8_t wish : 4;  /* enum tg_wish: what another thread asked for, to be done on the loop thread */
+  uint8_t woken;     /* of the sleepers, those that a wake-up is on its way to */
   bool abandoned; /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
   bool rung : 1; /* a ring of the doorbell is on its way to the loop thread */
   /* Whether the doorbell's own thread_count is 1, not 0. While OPEN it is 1 exactly as long as somebody holds
@@ -117,6 +118,9 @@ void tg_function_close(struct tg_function *function);
 
 /* Another thread wants it to be ref'd or unref'd by the loop thread. */
 void tg_function_wish(struct tg_function *function, enum tg_wish wish);
+
+/* There is room for one more: picks a sleeper who is to be woken for it. True: the caller calls tg_gate_wake_one. */
+bool tg_function_offer_room(struct tg_function *function);
 
 /* Sleeps until there may be room. The function stays in its generation meanwhile. */
 void tg_function_sleep(struct tg_function *function);

@@ -46,6 +46,7 @@ LEAVE_BEFORE_FINALIZED | LIMIT=1 OTHERS=1                | generation==me
 SEQUENCE_READ_UNLOCKED | LIMIT=1 OTHERS=1                | asleep==0
 NO_WAKE_ON_POP         | LIMIT=1 OTHERS=1                | asleep==0
 FORGET_TO_RING_ON      | LIMIT=0 OTHERS=1                | pending==0
+KEEP_WOKEN             | LIMIT=1 OTHERS=1 CALLS=2        | asleep==0
 CALLBACK_UNDER_LOCK    | LIMIT=1 OTHERS=1                | lock!=_pid
 POP_LAST_AHEAD         | LIMIT=0 OTHERS=3                | doorbell_held==((thread_count"
 

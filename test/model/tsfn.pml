@@ -55,6 +55,7 @@
 byte lock = NOBODY; /* who holds it */
 byte generation = 1;
 byte sleepers;
+byte woken; /* of them, those that a wake-up is on its way to */
 byte state = TG_FREE;
 bool rung;
 bool doorbell_held;
@@ -148,7 +149,7 @@ inline tg_lock_release() {
   lock = NOBODY
 }
 
-/* The second half of tg_gate_wake_one: FUTEX_WAKE wakes any one. */
+/* tg_gate_wake_one: FUTEX_WAKE wakes any one. */
 inline futex_wake_one() {
   if
   :: asleep & 1 -> asleep = asleep & ~1
@@ -435,6 +436,9 @@ sleep: /* tg_function_sleep, tg_gate_wait */
     tg_lock_acquire();
     inside--;
     sleepers--;
+#ifndef KEEP_WOKEN
+    woken = (woken != 0 -> woken - 1 : 0);
+#endif
     if
     :: sleepers == 0 -> sequence = 0
     :: else
@@ -602,7 +606,7 @@ inline join_callers() {
 /* The loop thread of one generation's env. */
 proctype loop(byte me) {
   byte item;
-  bool popped, valid, ok;
+  bool popped, valid, ok, wake;
 #if FROM_CALLBACK
   byte from_callback = FROM_CALLBACK;
 #endif
@@ -750,18 +754,19 @@ dispatch: /* tg_function_dispatch */
     :: ok -> ok = false; futex_wake_all(); tg_function_release_doorbell(false)
     :: else
     fi;
-    if
-    :: sleepers != 0 && WAKES_ON_POP -> bump_sequence()
-    :: else -> goto unlock
-    fi
-  }
-  atomic {
-    futex_wake_one();
-unlock:
+    if /* tg_function_offer_room */
+    :: sleepers > woken && WAKES_ON_POP -> woken++; bump_sequence(); wake = true
+    :: else
+    fi;
 #ifndef CALLBACK_UNDER_LOCK
-    tg_lock_release();
+    tg_lock_release()
 #endif
-    skip
+  }
+  atomic { /* with the lock released, so others step in between */
+    if
+    :: wake -> wake = false; futex_wake_one()
+    :: else
+    fi
   }
 delivery:
   atomic {
