@@ -150,6 +150,7 @@ complains() {
 # watch_to_its_end ARGS…: watches a process that is killed after the first sample; the samples are in $output.
 watch_to_its_end() {
   local samples=$BATS_TEST_TMPDIR/samples top
+  rm -f "$samples"
   watch end
   timeout -k 5 "$TG_TIMEOUT" "$TOP" top --interval 0.2 "$@" "$pid" >"$samples" 3>&- 8>&- &
   top=$!
@@ -276,7 +277,7 @@ START='start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PR
   sleep 1.5
   top --json --interval 0.1 "$pid"
   assert_success
-  field -s '.[-1].ended' true
+  assert_equal "$(tail -n 1 <<<"$output" | jq .ended)" true
   wait "$pid"
   assert_regex "$(tail -n 1 "$BATS_TEST_TMPDIR/said")" '^unbalanced=0 foreign=0 disordered=0 late=0 .* lost=0 '
 }
@@ -361,8 +362,7 @@ type_top() {
   shows 'and 30 more'
   assert [ "$(screen | awk '{ if (length > most) most = length } END { print most }')" -le 60 ]
   "${tmux[@]}" resize-window -x 10 -y 3
-  sleep 0.5
-  shows 'tsfn-guard'
+  shows $'\nrates/s'
   "${tmux[@]}" resize-window -x 100 -y 20
   shows 'and 40 more'
   "${tmux[@]}" send-keys q
@@ -375,6 +375,8 @@ type_top() {
   terminal 100 24
   type_top
   "${tmux[@]}" send-keys C-c
+  shows $'\nshell>' # which gives the rest of that line up
+  "${tmux[@]}" send-keys "echo status'='\$?" Enter
   shows 'status=130'
   given_back
   "${tmux[@]}" send-keys clear Enter
@@ -392,6 +394,8 @@ type_top() {
   assert_equal "$("${tmux[@]}" display -p '#{alternate_on} #{cursor_flag}')" '1 0'
   kill -9 "$pid"
   shows "process $pid has ended"
+  "${tmux[@]}" send-keys "echo status'='\$?" Enter
+  shows 'status=0'
   given_back
 }
 
