@@ -58,6 +58,7 @@ static void trying_a_held_lock_fails_at_once(void **state) {
 static void every_wake_up_changes_the_sequence(void **state) {
   (void)state;
   uint32_t before = atomic_load(&gate.sequence);
+  tg_gate_open(&gate);
   tg_gate_wake_one(&gate);
   uint32_t between = atomic_load(&gate.sequence);
   tg_gate_wake_all(&gate);
