@@ -283,7 +283,7 @@ static void the_command_sees_every_option_once(void **state) {
     assert_non_null(strstr(printed, line));
   }
   assert_int_equal(count, line_count() - 1); /* less on.EVENT, which is not in the table */
-  assert_int_equal(switches, 5);
+  assert_int_equal(switches, 6);
 }
 
 static void the_command_checks_as_the_parser_does(void **state) {
