@@ -7,8 +7,9 @@
 #include "base/probes.h"
 #include "guard/guard.h"
 
-static napi_threadsafe_function handle_of(const struct tg_function *function) {
-  return tg_table_handle(&function->guard->table, function);
+/* Until the finalizer is over. */
+static struct tg_guard *guard_of(const struct tg_function *function) {
+  return function->environment->guard;
 }
 
 static void lock(struct tg_function *function) {
@@ -28,7 +29,7 @@ static bool is_observed(const struct tg_guard *guard) {
 /* The loop thread takes items with the lock held where callers may wait for room, where it has a wish to fulfil, and where
  * it must see what others do meanwhile. To be called where something of this has changed. With the lock held. */
 static void choose_pop(struct tg_function *function) {
-  const struct tg_guard *guard = function->guard;
+  const struct tg_guard *guard = guard_of(function);
   bool locked = function->max_queue_size != 0 || function->state > TG_OPEN ||
                 function->wish != TG_WISH_NOTHING || guard->runtime->forgets_calls || is_observed(guard);
   atomic_store_explicit(&function->queue.is_locked, locked, memory_order_relaxed);
@@ -56,7 +57,7 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->finalize_data = arguments->thread_finalize_data;
   function->finalize_cb = arguments->thread_finalize_cb;
   function->call_js_cb = arguments->call_js_cb;
-  function->guard = environment->guard;
+  function->handle = tg_table_handle(&environment->guard->table, function);
   function->environment = environment;
   function->addon = addon;
   memcpy(function->name, name, sizeof function->name);
@@ -84,13 +85,13 @@ void tg_function_view(const struct tg_function *function, struct tg_view *view) 
 static void describe(const struct tg_function *function, enum tg_event_kind kind, uint64_t quantity,
                      struct tg_event *event) {
   *event = (struct tg_event){.kind = kind,
-                             .handle = handle_of(function),
+                             .handle = function->handle,
                              .caller = (const void *)function->call_js_cb,
                              .known = true,
                              .quantity = quantity};
   if (event->caller == NULL) event->caller = (const void *)function->finalize_cb;
   tg_function_view(function, &event->view);
-  event->view.number = tg_table_number(&function->guard->table, function);
+  event->view.number = tg_table_number(&guard_of(function)->table, function);
 }
 
 /* No lock held. */
@@ -137,7 +138,7 @@ static void set_finalized(struct tg_function *function) {
 }
 
 void tg_function_close(struct tg_function *function) {
-  const struct tg_observer *observer = function->guard->observer;
+  const struct tg_observer *observer = guard_of(function)->observer;
   function->state = TG_CLOSING;
   choose_pop(function);
   if (observer != NULL && observer->closing != NULL) observer->closing(function);
@@ -161,7 +162,7 @@ static void allow_cancellation(int before) {
 napi_status tg_function_hold_doorbell(struct tg_function *function) {
   if (function->doorbell_held) return napi_ok;
   int cancellation = forbid_cancellation();
-  napi_status status = function->guard->runtime->acquire(function->doorbell);
+  napi_status status = guard_of(function)->runtime->acquire(function->doorbell);
   allow_cancellation(cancellation);
   if (status != napi_ok) {
     tg_function_close(function); /* the runtime says closing, so do we */
@@ -183,9 +184,9 @@ static void note_ring(struct tg_function *function, napi_status answer) {
 }
 
 napi_status tg_function_ring(struct tg_function *function) {
-  if (function->rung && !function->guard->runtime->forgets_calls) return napi_ok;
+  if (function->rung && !guard_of(function)->runtime->forgets_calls) return napi_ok;
   int cancellation = forbid_cancellation();
-  napi_status answer = function->guard->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
+  napi_status answer = guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
   allow_cancellation(cancellation);
   note_ring(function, answer);
   return answer;
@@ -195,9 +196,9 @@ void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_
   if (!function->doorbell_held) return;
   function->doorbell_held = false;
   /* Of a single count a release is as good, but that the rings on their way deliver before the drain does. */
-  if (function->guard->runtime->forgets_calls) mode = napi_tsfn_release;
+  if (guard_of(function)->runtime->forgets_calls) mode = napi_tsfn_release;
   int cancellation = forbid_cancellation();
-  function->guard->runtime->release(function->doorbell, mode);
+  guard_of(function)->runtime->release(function->doorbell, mode);
   allow_cancellation(cancellation);
 }
 
@@ -270,7 +271,7 @@ __attribute__((noinline, no_sanitize_address)) static void clear_stack(void) {
 
 static void call_js(const struct tg_function *function, napi_threadsafe_function_call_js call_js_cb,
                     napi_env env, napi_value js_callback, void *context, void *item) {
-  if (call_js_cb == NULL) call_js_cb = function->guard->runtime->call_js_default;
+  if (call_js_cb == NULL) call_js_cb = guard_of(function)->runtime->call_js_default;
   if (function->environment->may_be_ended) clear_stack();
   call_js_cb(env, js_callback, context, item);
 }
@@ -280,9 +281,9 @@ static void fulfil_wish(struct tg_function *function) {
   if (wish == TG_WISH_NOTHING) return;
   tg_function_wish(function, TG_WISH_NOTHING);
   function->referenced = wish == TG_WISH_REF;
-  if (wish == TG_WISH_REF) function->guard->runtime->ref(function->environment->env, function->doorbell);
+  if (wish == TG_WISH_REF) guard_of(function)->runtime->ref(function->environment->env, function->doorbell);
   if (wish == TG_WISH_UNREF)
-    function->guard->runtime->unref(function->environment->env, function->doorbell);
+    guard_of(function)->runtime->unref(function->environment->env, function->doorbell);
 }
 
 /* After an item was taken: keeps the bell ringing while more wait. When that was the last one and nobody
@@ -319,7 +320,7 @@ static void call_js_observed(const struct tg_function *function, const struct tg
  * finds a function whose queue is not empty and whose bell is rung, as it was before and is afterwards. */
 static bool take_ahead(struct tg_function *function, void **item) {
   if (!tg_queue_is_ahead(&function->queue)) return false;
-  napi_status answer = function->guard->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
+  napi_status answer = guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
   if (answer == napi_ok) {
     *item = tg_queue_pop_ahead(&function->queue);
     return true;
@@ -337,7 +338,7 @@ static bool take_locked(struct tg_function *function, void **item, struct tg_eve
   fulfil_wish(function);
   bool waits = tg_queue_length(&function->queue) != 0, wake = false;
   if (waits) {
-    const struct tg_guard *guard = function->guard;
+    const struct tg_guard *guard = guard_of(function);
     if (is_observed(guard)) describe(function, TG_EVENT_NONE, 0, seen);
     bool was_open = function->state == TG_OPEN;
     *item = tg_queue_pop(&function->queue, guard->host);
@@ -360,8 +361,8 @@ void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, v
   void *item;
   if (!take_ahead(function, &item) && !take_locked(function, &item, &seen, &crowd)) return;
   /* Until the callback it is not over, as only this thread finalizes it. */
-  tg_probe_dispatch(handle_of(function), function->queue.ahead);
-  const struct tg_guard *guard = function->guard;
+  tg_probe_dispatch(function->handle, function->queue.ahead);
+  const struct tg_guard *guard = guard_of(function);
   const struct tg_observer *observer = guard->observer;
   tell(guard, &crowd);
   if (observer != NULL && observer->taken != NULL) observer->taken(function);
@@ -376,7 +377,7 @@ void tg_function_on_env_cleanup(void *argument) {
   struct tg_function *function = argument;
   struct tg_event crowd, undelivered = {.kind = TG_EVENT_NONE}, unreleased = {.kind = TG_EVENT_NONE};
   lock(function);
-  const struct tg_guard *guard = function->guard;
+  const struct tg_guard *guard = guard_of(function);
   bool was_open = function->state == TG_OPEN;
   size_t left = tg_queue_length(&function->queue);
   if (left != 0) describe(function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
@@ -407,7 +408,7 @@ static bool is_promise_of_napi_rs(const struct tg_function *function) {
 void tg_function_finalize(napi_env env, void *data, void *hint) {
   (void)hint;
   struct tg_function *function = data;
-  struct tg_guard *guard = function->guard;
+  struct tg_guard *guard = guard_of(function);
   const struct tg_observer *observer = guard->observer;
   lock(function);
   if (function->state == TG_OPEN) tg_function_close(function);
@@ -416,7 +417,7 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   function->doorbell_held = false;
   struct tg_queue rest;
   tg_queue_move(&rest, &function->queue);
-  tg_probe_finalize(handle_of(function), tg_queue_length(&rest));
+  tg_probe_finalize(function->handle, tg_queue_length(&rest));
   unlock(function);
 
   if (observer != NULL && observer->finalizing != NULL) observer->finalizing(function);

@@ -54,7 +54,7 @@ struct tg_function {
   size_t max_queue_size; /* 0: no limit */
   struct tg_queue queue; /* its second half begins the second line */
 
-  struct tg_guard *guard; /* set with the slot's first create, and constant then */
+  napi_threadsafe_function handle; /* set at create and then constant for the generation */
 
   /* Touched only until its finalizer has begun, so it cannot be gone: under `lock`, or on the loop thread, where the
    * finalizer runs. */

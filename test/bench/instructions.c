@@ -35,6 +35,11 @@ static napi_status answer_release(napi_threadsafe_function func, napi_threadsafe
   return napi_ok;
 }
 
+/* As on the main thread. */
+static bool is_never_ended(void) {
+  return false;
+}
+
 static void must(napi_status status) {
   if (status != napi_ok) abort();
 }
@@ -97,6 +102,7 @@ int main(void) {
   runtime.call = answer_call;
   runtime.acquire = answer_acquire;
   runtime.release = answer_release;
+  runtime.may_be_ended = is_never_ended;
   guard = fake_guard_open(TG_DEADLOCK_OVERFLOW);
   guard->runtime = &runtime;
   env = fake_env_open();

@@ -20,7 +20,9 @@ assert.equal(outcome.marks.length, 15);
 assert(outcome.figures.length >= 48, `${outcome.figures.length} figures`);
 for (const { id, title, figure, values, ratios } of outcome.figures) {
   assert(table.includes(`${title}: ${figure}`), `${id} is not in the table`);
-  assert(values.native.median > 0 && values.guarded.median > 0, `${id} is 0`);
+  assert(values.native.median > 0, `${id} is 0`);
+  if (id === 'memory-hook/bytes') continue; // Node's own
+  assert(values.guarded.median > 0, `${id} is 0`);
   assert(Number.isFinite(ratios.guarded.median), `${id} has no ratio`);
 }
 for (const { title } of outcome.marks) assert(table.includes(title), title);
