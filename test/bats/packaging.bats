@@ -122,6 +122,7 @@ share/man/man1/tsfn-guard.1"
   assert_output --partial 'armed: '
 }
 
+# Seen to fail: register.node was not installed.
 @test "the .tar.gz: node -r register.node arms from where it lies, doctor finds its addon" {
   local root
   root=$(unpacked)
