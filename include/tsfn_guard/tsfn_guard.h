@@ -1,6 +1,7 @@
 /* tsfn-guard's public face for other programs: its version, its environment variable, its exit status.
  *
- * The library is used by preloading it (README.md) or with tsfn-guard/register; it has no functions for others to call. */
+ * The library is used by preloading it (README.md) or with tsfn-guard/register; it has no functions
+ * for others to call (the two that it exports are register.node's own). */
 #ifndef TSFN_GUARD_H
 #define TSFN_GUARD_H
 

@@ -8,10 +8,8 @@ set(for_all_to_read OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS ${for_all_to_read} OWNER_EXECUTE GROUP_EXECUTE WORLD_EXECUTE)
 
 install(TARGETS tsfn-guard RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
-install(TARGETS tsfnguard LIBRARY DESTINATION ${private_directory} PERMISSIONS ${for_all_to_read} COMPONENT runtime)
-if(TARGET doctor_probe)
-  install(TARGETS doctor_probe LIBRARY DESTINATION ${private_directory} PERMISSIONS ${for_all_to_read} COMPONENT runtime)
-endif()
+# Beside the library: doctor's addon, and the one for node -r, which looks for the library there.
+install(TARGETS tsfnguard doctor_probe register_node LIBRARY DESTINATION ${private_directory} PERMISSIONS ${for_all_to_read} COMPONENT runtime)
 install(FILES docs/tsfn-guard.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
 install(FILES src/command/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
   RENAME tsfn-guard COMPONENT runtime)
