@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -322,19 +323,17 @@ static void examine_runtime(struct doctor *doctor) {
 
 /* Parses them as the library does; what that complains of goes to `said`, not to stderr. */
 static void parse_options(struct tg_options *options, char *said, size_t size) {
-  FILE *file = tmpfile();
+  int file = memfd_create("tsfn-guard complaints", MFD_CLOEXEC);
   int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  if (file != NULL) dup2(fileno(file), STDERR_FILENO);
+  if (file >= 0) dup2(file, STDERR_FILENO);
   tg_options_parse(options, getenv(TSFN_GUARD_OPTIONS_VARIABLE));
   if (saved >= 0) {
     dup2(saved, STDERR_FILENO);
     close(saved);
   }
-  said[0] = '\0';
-  if (file == NULL) return;
-  rewind(file);
-  said[fread(said, 1, size - 1, file)] = '\0';
-  fclose(file);
+  ssize_t length = file < 0 ? 0 : pread(file, said, size - 1, 0);
+  said[length < 0 ? 0 : length] = '\0';
+  if (file >= 0) close(file);
 }
 
 static void check_options(struct doctor *doctor, struct tg_options *options) {
@@ -399,8 +398,17 @@ static int print_help(void) {
   return 0;
 }
 
+/* A closed stdin, stdout or stderr would become a file of ours, and a runtime's output be lost. What is put there can be
+ * neither read nor written. */
+static void fill_closed_descriptors(void) {
+  int file = 0;
+  while (file >= 0 && file <= STDERR_FILENO) file = open("/dev/null", O_PATH | O_CLOEXEC);
+  if (file >= 0) close(file);
+}
+
 static int diagnose(bool json, const char *runtime) {
   static struct doctor doctor;
+  fill_closed_descriptors();
   doctor.json = json;
   if (json) printf("{\"version\":1,\"checks\":[");
   examine(&doctor, runtime);

@@ -154,7 +154,7 @@ static int add_event(struct request *request, const char *argument) {
 
 static int complain_of_option(int answer, char **argv) {
   const char letter[] = {'-', (char)optopt, '\0'};
-  bool is_letter = optopt > 0 && optopt <= UCHAR_MAX;
+  bool is_letter = optopt != 0 && optopt <= UCHAR_MAX; /* less than 0: a byte beyond ASCII, as a char */
   return tg_complain(TG_EXIT_USAGE, answer == ':' ? "a value after the option" : "an option of tsfn-guard",
                      is_letter ? letter : argv[optind - 1],
                      "see tsfn-guard --help; options of the program come after its name");

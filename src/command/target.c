@@ -151,7 +151,7 @@ static int why_not(const char *path) {
   struct stat status;
   if (stat(path, &status) != 0) return errno;
   if (S_ISDIR(status.st_mode)) return EISDIR;
-  if (!S_ISREG(status.st_mode)) return EACCES;
+  if (!S_ISREG(status.st_mode)) return ENOEXEC;
   return access(path, X_OK) == 0 ? 0 : errno;
 }
 
@@ -191,18 +191,22 @@ static int look_up(const char *name, char path[PATH_MAX]) {
 }
 
 static void obstruct_lookup(struct tg_target *target, const char *name, int error) {
-  if (error == EACCES || error == EISDIR) {
+  if (error == EACCES || error == EISDIR || error == ENOEXEC) {
     obstruct(
         target, TG_OBSTACLE_NOT_EXECUTABLE, "a program that may be executed",
-        error == EISDIR ? "name a program" : "make it executable (chmod +x), or name its runtime before it");
-    find(target, target->program, error == EISDIR ? ", a directory" : ", which may not be");
+        error == EACCES ? "make it executable (chmod +x), or name its runtime before it" : "name a program");
+    find(target, target->program,
+         error == EACCES   ? ", which may not be"
+         : error == EISDIR ? ", a directory"
+                           : ", which is no regular file");
     return;
   }
   bool in_path = strchr(name, '/') == NULL;
   obstruct(target, TG_OBSTACLE_NOT_FOUND, "a program to run",
            in_path ? "check its name, or PATH" : "check its path");
   if (error == ENOENT)
-    find(target, name, in_path ? ", which is not in PATH" : ", which is not there");
+    find(target, name[0] == '\0' ? "an empty name" : name,
+         in_path ? ", which is not in PATH" : ", which is not there");
   else
     snprintf(target->found, sizeof target->found, "%.*s: %s", PATH_MAX, name, strerror(error));
 }
@@ -222,15 +226,35 @@ static bool read_first_line(const char *path, char line[FIRST_LINE_MAX]) {
   return true;
 }
 
-/* The program that env starts: its first argument that is no option and sets no variable. NULL: none. */
+/* What is left of a word of env's arguments once an option that stands for itself is taken off: "-Snode" is node. NULL:
+ * nothing can be told of it. */
+static char *without_option(char *word) {
+  static const char *const alone[] = {"-", "-S", "-i", "-v"};
+  static const char split[] = "--split-string=";
+  for (size_t i = 0; i < sizeof alone / sizeof alone[0]; i++)
+    if (strcmp(word, alone[i]) == 0) return word + strlen(word);
+  if (strncmp(word, split, strlen(split)) == 0) return word + strlen(split);
+  return strncmp(word, "-S", 2) == 0 ? word + 2 : NULL;
+}
+
+/* The program that env starts. NULL: none, or one that only env itself can tell. */
 static char *program_of_env(char *arguments) {
-  char *rest = NULL, *word = strtok_r(arguments, " \t", &rest);
-  while (word != NULL && (word[0] == '-' || strchr(word, '=') != NULL)) {
-    bool takes_next = strcmp(word, "-u") == 0 || strcmp(word, "-C") == 0;
-    word = strtok_r(NULL, " \t", &rest);
-    if (takes_next && word != NULL) word = strtok_r(NULL, " \t", &rest);
+  /* Where env splits the words it takes a carriage return for a space, and reads quotes and variables. */
+  bool is_split = strstr(arguments, "-S") != NULL || strstr(arguments, "--split-string") != NULL;
+  const char *separators = is_split ? " \t\v\f\r" : " \t";
+  if (is_split && strpbrk(arguments, "'\"\\$#") != NULL) return NULL;
+  char *rest = NULL, *word = strtok_r(arguments, separators, &rest);
+  while (word != NULL) {
+    if (strcmp(word, "-u") == 0 || strcmp(word, "-C") == 0) {
+      strtok_r(NULL, separators, &rest);
+    } else {
+      if (word[0] == '-') word = without_option(word);
+      if (word == NULL || word[0] == '-') return NULL;
+      if (word[0] != '\0' && strchr(word, '=') == NULL) return word;
+    }
+    word = strtok_r(NULL, separators, &rest);
   }
-  return word;
+  return NULL;
 }
 
 /* The interpreter in the line after #!; NULL: none. env is passed over: it is the program that it starts which
@@ -252,7 +276,9 @@ static bool follow(struct tg_target *target, const char *interpreter) {
     return true;
   }
   obstruct(target, TG_OBSTACLE_NO_RUNTIME, "the runtime that the script's first line names",
-           "install it, or name another: tsfn-guard -- RUNTIME SCRIPT");
+           interpreter[strlen(interpreter) - 1] == '\r'
+               ? "end the script's lines without a carriage return (CRLF)"
+               : "install it, or name another: tsfn-guard -- RUNTIME SCRIPT");
   snprintf(target->found, sizeof target->found, "%s, which wants %s: %s", target->file, interpreter,
            strerror(error));
   return false;

@@ -3,7 +3,8 @@
 #
 # Seen to fail: "first in LD_PRELOAD" with ours appended; "not added twice" without taking copies out; "decoy" with a bare
 # file name in LD_PRELOAD; "quoted" with every value written as it is; "set-user-ID" where the owner or no_new_privs was
-# not asked; "what is not there" where PATH's first match was taken, executable or not.
+# not asked; "what is not there" where PATH's first match was taken, executable or not. With the first line read as it was at
+# first: "env's own options" (four of the six refused), "CRLF", "forge no line" (a real line end).
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -137,6 +138,47 @@ environment() {
   run "$GUARD" ./two
   assert_success
   assert_output three
+}
+
+@test "env's own options, quotes and variables: what only env can read is left to it" {
+  runtime node-20
+  export PATH=${node%/*}:$PATH
+  local line
+  # shellcheck disable=SC2016
+  for line in '-Snode ./one' '--split-string=node ./one' "-S 'node' --no-warnings" '-S A=${PATH} node' $'-S node\r' \
+    '-S-i -u X A=b node --no-warnings'; do
+    script one "#!/usr/bin/env $line" 'console.log("ran")'
+    run "$GUARD" ./one
+    assert_output ran
+    assert_success
+  done
+  script one '#!/usr/bin/env -Sno-such-node'
+  run --separate-stderr "$GUARD" ./one
+  assert_equal "$status" 126
+}
+
+@test "yarn is guarded, and what it starts" {
+  local yarn
+  runtime node-24.21
+  yarn=$(command -v yarn) || skip "no yarn here"
+  export PATH=${node%/*}:$PATH
+  echo '{"license": "MIT", "scripts": {"start": "node -p process.pid"}}' >package.json
+  run --separate-stderr "$GUARD" --verbosity "$yarn" --silent start
+  assert_success
+  assert_equal "$(grep -c 'armed: node 24\.21\.0' <<<"$stderr")" 2
+  assert_regex "$stderr" "tsfn-guard\[$output\]: "
+}
+
+@test "next is guarded" {
+  local next=$TG_SOURCE/build/deps/npm/apps/node_modules/.bin/next
+  runtime node-24.21
+  [[ -x $next ]] || skip "no next was fetched"
+  export PATH=${node%/*}:$PATH
+  export NEXT_TELEMETRY_DISABLED=1
+  run --separate-stderr "$GUARD" --verbosity "$next" --version
+  assert_success
+  assert_regex "$output" '^Next\.js v[0-9]+'
+  assert_regex "$stderr" 'armed: node 24\.21\.0'
 }
 
 # --- LD_PRELOAD
@@ -282,7 +324,7 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
 
 @test "a wrong option, an option without its value, no program" {
   local remedy='see tsfn-guard --help; options of the program come after its name' option
-  for option in --nonsense --version=3 -x; do
+  for option in --nonsense --version=3 -x --p=0; do
     run --separate-stderr "$GUARD" "$option" true
     complains 2 'an option of tsfn-guard' "$option" "$remedy"
   done
@@ -302,6 +344,7 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   run -127 --separate-stderr "$GUARD" --best-effort ./no-such-program
   complains 127 'a program to run' './no-such-program, which is not there' 'check its path'
   run -127 --separate-stderr "$GUARD" ''
+  complains 127 'a program to run' 'an empty name, which is not in PATH' 'check its name, or PATH'
   run --separate-stderr "$GUARD" --best-effort ./
   complains 126 'a program that may be executed' './, a directory' 'name a program'
   echo >file
@@ -350,6 +393,22 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   refused ./one "$needed" './one, which wants no-such-node: No such file or directory' "$remedy"
   script two '#!/no/such/node --flag'
   refused ./two "$needed" './two, which wants /no/such/node: No such file or directory' "$remedy"
+}
+
+@test "a script with CRLF, and names with control characters, which forge no line" {
+  script crlf $'#!/usr/bin/env sh\r'
+  refused ./crlf "the runtime that the script's first line names" \
+    './crlf, which wants sh?: No such file or directory' "end the script's lines without a carriage return (CRLF)"
+  run -127 --separate-stderr "$GUARD" $'x\n  do: sleep\e[2J'
+  complains 127 'a program to run' 'x?  do: sleep?[2J, which is not in PATH' 'check its name, or PATH'
+}
+
+@test "a FIFO and a device are not opened" {
+  mkfifo -m 755 fifo
+  run --separate-stderr timeout 20 "$GUARD" --best-effort ./fifo
+  complains 126 'a program that may be executed' './fifo, which is no regular file' 'name a program'
+  run --separate-stderr timeout 20 "$GUARD" /dev/zero
+  complains 126 'a program that may be executed' '/dev/zero, which is no regular file' 'name a program'
 }
 
 @test "a static program" {

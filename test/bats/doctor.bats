@@ -1,6 +1,7 @@
 # tsfn-guard doctor: on the runtimes that are here, and with each of its checks made to fail in earnest.
 #
-# Seen to fail: "affected" with an end of a fault moved by one version; "leaves no file" with the tried file left there.
+# Seen to fail: "affected" with an end of a fault moved by one version; "leaves no file" with the tried file left there;
+# "closed" with the descriptors left as they were (what the library said on the runtime's stderr was lost).
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -262,6 +263,16 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   runtime debian-18
   LD_PRELOAD=$HELPERS/libintruder.so doctor "$node"
   told fail redirect 'not armed in *: *another definition of napi_call_threadsafe_function in *libintruder.so; remove *'
+}
+
+@test "closed stdin, stdout and stderr become none of doctor's own files" {
+  runtime node-20
+  run bash -c 'ulimit -v 4608000; exec "$@" <&- 2>&-' - "$GUARD" doctor "$node"
+  assert_failure 1
+  told fail redirect 'not armed in *: needed 4 GiB of address space for handles*; do: see what it says'
+  run bash -c '"$@" <&- >&-' - "$GUARD" doctor "$node"
+  assert_failure 1
+  assert_line 'tsfn-guard: needed: to write to standard output'
 }
 
 @test "runtime: the probe addon is missing" {
