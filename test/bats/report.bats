@@ -60,7 +60,7 @@ of() {
   run --separate-stderr "$REPORT" report one.json two.json three.json
   assert_success
   assert_equal "$stderr" ''
-  assert_line --regexp '^1  fatal-avoided  TSG001 call-after-finalize +2 +2  .* script\.node perform_once \(script\.c:[0-9]+\)'
+  assert_line --regexp '^1  fatal-avoided  TSG001 call-after-finalize +2 +2  .* script\.node perform_once \(script\.c:'
   assert_line --regexp '^2  warn           TSG022 slow-finalizer +1 +1  '
   assert_line --regexp '^      at         perform_once \(test/addons/script\.c:[0-9]+\)$'
   assert_line --regexp '^                 perform \(test/addons/script\.c:[0-9]+\)$'
