@@ -142,7 +142,7 @@ const scenarios = {
     for (let i = 0; i < 60; i++) await evaluate(`document.querySelector('[data-zoom="out"]').click()`);
     say('zoomed out for ever is all', await text('axis') === before);
     await click(`document.querySelector('#lanes .opener')`);
-    await click(`document.querySelectorAll('#lanes .opener')[4]`);
+    await click(`[...document.querySelectorAll('#lanes .opener')].at(-1)`);
     await click(opener);
     for (const scheme of ['light', 'dark']) {
       await look(1280, 900, scheme);
