@@ -71,6 +71,7 @@ of() {
   assert_output --partial "script.c:$(addr2line -e addons/script.node "$(printf '0x%x' $((offset - 1)))" | sed 's/.*://; s/ .*//'))"
 }
 
+# Seen to fail: without the comparison of build-ids, and with the last note's padding required, which this build-id lacks.
 @test "a file without debug information gives symbols, one that has changed nothing" {
   mkdir addons
   strip -g "$REAL/addons/script.node" -o addons/script.node
@@ -85,6 +86,7 @@ of() {
   assert_line --partial '(the file is not here)'
 }
 
+# Seen to fail: with names kept as they are in the symbol table.
 @test "C++ names are demangled" {
   echo 'namespace outer { struct Inner { int method(int); }; int Inner::method(int x) { return x * 3; } }' >cxx.cc
   c++ -shared -fPIC -g -o cxx.node cxx.cc
@@ -96,6 +98,7 @@ of() {
   assert_line --regexp 'outer::Inner::method\(int\) \(.*cxx\.cc:1\)$'
 }
 
+# Seen to fail: without the note on lines that were cut off.
 @test "lines of others, damaged, long and cut ones are counted and passed over" {
   {
     echo 'server listens'
@@ -128,6 +131,7 @@ of() {
   assert_equal "$(of '[.groups[] | [.count, .processes, .told]]' log.2 log same log.1 ./log)" '[[20,1,3]]'
 }
 
+# Seen to fail: with a look at the first 64 KiB only.
 @test "rotated files are sorted also where the first report comes late" {
   local file
   line 1 1 1 >told.2
