@@ -1,6 +1,7 @@
 /* tsfn-guard report: what logs in JSON come to. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,12 +38,26 @@ static int parse_severity(const char *word, enum tg_severity *severity) {
                      "give one of these");
 }
 
+/* Options that have no letter. */
+enum { JSON = UCHAR_MAX + 1, DIFF, FAIL_ON, HTML };
+
+static int complain_of_option(int answer, char **argv) {
+  const char letter[] = {'-', (char)optopt, '\0'};
+  bool is_letter = optopt > 0 && optopt <= UCHAR_MAX;
+  return tg_complain(
+      TG_EXIT_USAGE,
+      answer == ':' ? "a value for the option" : "--json, --diff OLD, --fail-on SEVERITY or --html FILE",
+      is_letter ? letter : argv[optind - 1], "see tsfn-guard report --help");
+}
+
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, struct options *options) {
-  static const struct option longs[] = {
-      {"json", no_argument, NULL, 'j'},          {"diff", required_argument, NULL, 'd'},
-      {"fail-on", required_argument, NULL, 'f'}, {"html", required_argument, NULL, 'w'},
-      {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+  static const struct option longs[] = {{"json", no_argument, NULL, JSON},
+                                        {"diff", required_argument, NULL, DIFF},
+                                        {"fail-on", required_argument, NULL, FAIL_ON},
+                                        {"html", required_argument, NULL, HTML},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
   int option;
   *options = (struct options){.fail_on = TG_SEVERITIES};
   opterr = 0;
@@ -52,16 +67,11 @@ static int parse(int argc, char **argv, struct options *options) {
       fputs(usage, stdout);
       return 0;
     }
-    if (option == 'j') options->json = true;
-    if (option == 'd') options->diff = optarg;
-    if (option == 'w') options->html = optarg;
-    if (option == 'f' && parse_severity(optarg, &options->fail_on) != 0) return TG_EXIT_USAGE;
-    if (option == ':')
-      return tg_complain(TG_EXIT_USAGE, "a value for the option", argv[optind - 1],
-                         "see tsfn-guard report --help");
-    if (option == '?')
-      return tg_complain(TG_EXIT_USAGE, "--json, --diff OLD, --fail-on SEVERITY or --html FILE",
-                         argv[optind - 1], "see tsfn-guard report --help");
+    if (option == JSON) options->json = true;
+    if (option == DIFF) options->diff = optarg;
+    if (option == HTML) options->html = optarg;
+    if (option == FAIL_ON && parse_severity(optarg, &options->fail_on) != 0) return TG_EXIT_USAGE;
+    if (option == ':' || option == '?') return complain_of_option(option, argv);
   }
   if (optind < argc) return -1;
   return tg_complain(TG_EXIT_USAGE, "a log that the guard wrote with format=json", "none",
@@ -80,6 +90,9 @@ static int judge(const struct tg_report *report, enum tg_severity fail_on) {
   if (fail_on == TG_SEVERITIES) return 0;
   for (size_t i = 0; i < report->groups.count; i++)
     if (is_failure(report, i, fail_on)) return TG_EXIT_FAILED;
+  if (report->counts.newer != 0)
+    return tg_complain(TG_EXIT_USAGE, "reports that this command knows for --fail-on to judge",
+                       "reports of a newer guard in the logs", "use the command of that guard");
   if (report->counts.text == 0) return 0;
   return tg_complain(TG_EXIT_USAGE, "reports in JSON for --fail-on to judge", "reports as text in the logs",
                      "run the program with TSFN_GUARD_OPTIONS=format=json");

@@ -298,6 +298,7 @@ static int by_time(const void *a, const void *b) {
 
 /* The newest half of what there is room for, or all. */
 static void trim_moments(struct tg_groups *groups) {
+  if (groups->moment_count == 0) return;
   qsort(groups->moments, groups->moment_count, sizeof *groups->moments, by_time);
   if (groups->moment_count <= TG_MOMENTS_MAX) return;
   size_t surplus = groups->moment_count - TG_MOMENTS_MAX;

@@ -44,7 +44,9 @@ bool tg_time_parse(const char *text, int64_t *time) {
       !read_digits(text + 14, 2, &tm.tm_min) || !read_digits(text + 17, 2, &tm.tm_sec) ||
       !read_digits(text + 20, 3, &milliseconds))
     return false;
-  if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31) return false;
+  if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
+      tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59)
+    return false;
   tm.tm_year -= 1900;
   tm.tm_mon--;
   *time = (int64_t)timegm(&tm) * 1000 + milliseconds;

@@ -24,17 +24,28 @@ static int complain_file(const char *name, const char *found) {
   return tg_complain(TG_EXIT_USAGE, "logs that can be read", text, "correct the name, or leave it out");
 }
 
-/* Without taking anything out of a pipe. */
+/* Looks for the first report in whole lines; how many bytes these are. */
+static size_t find_first_time(char *bytes, size_t size, int64_t *first) {
+  struct tg_line line;
+  size_t start = 0;
+  char *end;
+  while (*first == INT64_MAX && (end = memchr(bytes + start, '\n', size - start)) != NULL) {
+    size_t length = (size_t)(end - bytes) - start;
+    if (tg_line_parse(bytes + start, length, &line) == TG_LINE_OURS) *first = line.time;
+    start += length + 1;
+  }
+  return start;
+}
+
+/* The program's own output may come long before the first report. The file's position stays. */
 static int64_t peek_first_time(int file) {
   char *bytes = tg_resize(NULL, TG_LINE_MAX, 1);
-  struct tg_line line;
-  ssize_t got = pread(file, bytes, TG_LINE_MAX, 0);
   int64_t first = INT64_MAX;
-  for (ssize_t start = 0; start < got && first == INT64_MAX;) {
-    char *end = memchr(bytes + start, '\n', (size_t)(got - start));
-    if (end == NULL) break;
-    if (tg_line_parse(bytes + start, (size_t)(end - bytes - start), &line) == TG_LINE_OURS) first = line.time;
-    start = end - bytes + 1;
+  off_t at = 0;
+  ssize_t got;
+  while (first == INT64_MAX && (got = pread(file, bytes, TG_LINE_MAX, at)) > 0) {
+    size_t whole = find_first_time(bytes, (size_t)got, &first);
+    at += whole != 0 ? (ssize_t)whole : got;
   }
   free(bytes);
   return first;

@@ -89,6 +89,7 @@ static void fill_row(struct tg_report *report, size_t place, char cells[COLUMNS]
   snprintf(cells[0], CELL_MAX, "%zu", place + 1);
   snprintf(cells[1 + SEVERITY], CELL_MAX, "%s", tg_severity_names[group->severity]);
   snprintf(cells[1 + EVENT], CELL_MAX, "%s %s", group->code, group->kind == NULL ? "" : group->kind);
+  tg_tame(cells[1 + EVENT]); /* it may be cut within a character */
   format_count(group->count, cells[1 + COUNT]);
   if (report->difference != NULL) {
     const struct tg_group_change *change = &report->difference->of_groups[place];

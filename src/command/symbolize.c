@@ -64,11 +64,13 @@ static void read_notes(struct tg_object *object, uint64_t offset, uint64_t size)
     Elf64_Nhdr note;
     memcpy(&note, object->bytes + offset, sizeof note);
     uint64_t name = (note.n_namesz + UINT64_C(3)) & ~UINT64_C(3);
-    uint64_t whole = sizeof note + name + ((note.n_descsz + UINT64_C(3)) & ~UINT64_C(3));
-    if (whole > size) return;
+    uint64_t end = sizeof note + name + note.n_descsz;
+    if (end > size) return;
     const unsigned char *text = object->bytes + offset + sizeof note;
     if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && memcmp(text, "GNU", 4) == 0)
       format_build_id(object, text + name, note.n_descsz);
+    uint64_t whole = (end + 3) & ~UINT64_C(3);
+    if (whole > size) return; /* the last one may lack its padding */
     offset += whole;
     size -= whole;
   }

@@ -17,21 +17,32 @@ TG_NODE=${TG_NODE:-$TG_SOURCE/build/deps/npm/runtimes/node_modules/node-20/bin/n
 build() {
   mkdir -p "$1"
   (cd "$TG_SOURCE" && cc -O2 -shared -fPIC -D_GNU_SOURCE -DNODE_GYP_MODULE_NAME=script -isystem "$NODE_API_HEADERS" "${@:2}" \
-    test/addons/script.c -o "$BATS_TEST_TMPDIR/$1/script.node" -lpthread)
+    test/addons/script.c -o "$OLDPWD/$1/script.node" -lpthread)
 }
 
 # log_of CODE LOG [OPTION]: what a process writes that provokes it.
 log_of() {
-  TEST_ADDONS=$BATS_TEST_TMPDIR/addons TG_LIB=$TG_BUILD/libtsfnguard.so \
+  TEST_ADDONS=$PWD/addons TG_LIB=$TG_BUILD/libtsfnguard.so \
     TSFN_GUARD_OPTIONS=mode=diagnose:format=json:summary=always:finalize_warn_ms=20:log_path=$2${3:+:$3} \
     guarded events.js provoke "$1" >"$2.facts"
 }
 
-# line PID SEEN [SECONDS] [CODE] [SEVERITY] [ADDON] [CALLER] [BUILD_ID]: an event as the guard writes it, rate and all.
+# Made once, as compilers and runtimes take the most time here: an addon with debug information, and logs of processes with it.
+setup_file() {
+  export REAL=$BATS_FILE_TMPDIR
+  cd "$REAL" || return
+  build addons -g
+  log_of TSG001 one.json
+  log_of TSG001 two.json
+  log_of TSG022 three.json
+}
+
+# line PID SEEN [SECONDS] [CODE] [SEVERITY] [ADDON] [CALLER] [BUILD_ID] [KIND]: an event as the guard writes it, rate and all.
 line() {
   jq -nc --argjson pid "$1" --argjson seen "$2" --arg time "$(printf '%02d' "${3:-1}")" --arg code "${4:-TSG001}" \
-    --arg severity "${5:-fatal-avoided}" --arg addon "${6:-/app/x.node}" --arg offset "${7:-0x10}" --arg id "${8:-ab}" '
-    {version: 1, type: "event", time: "2026-11-25T07:00:\($time).000Z", code: $code, kind: "some-kind", severity: $severity,
+    --arg severity "${5:-fatal-avoided}" --arg addon "${6:-/app/x.node}" --arg offset "${7:-0x10}" --arg id "${8:-ab}" \
+    --arg kind "${9:-some-kind}" '
+    {version: 1, type: "event", time: "2026-11-25T07:00:\($time).000Z", code: $code, kind: $kind, severity: $severity,
      explanation: "e", runtime: "node 20.20.2", natively: "would", action: "did", addon: $addon, seen: $seen, suppressed: 0,
      call: {function: "napi_call_threadsafe_function", func: "0x1", mode: null, answered: "napi_closing"},
      caller: {file: $addon, offset: $offset, symbol: null, build_id: $id}, thread: {pid: $pid, tid: 1, name: "t"},
@@ -44,14 +55,11 @@ of() {
 }
 
 @test "real logs: counts, functions and source lines, also of functions that were inlined" {
-  build addons -g
-  log_of TSG001 one.json
-  log_of TSG001 two.json
-  log_of TSG022 three.json
+  cd "$REAL"
   run --separate-stderr "$REPORT" report one.json two.json three.json
   assert_success
   assert_equal "$stderr" ''
-  assert_line --regexp '^1  fatal-avoided  TSG001 call-after-finalize +2 +2  .* script\.node perform_once \(script\.c:[0-9]+\)'
+  assert_line --regexp '^1  fatal-avoided  TSG001 call-after-finalize +2 +2  .* script\.node perform_once \(script\.c:'
   assert_line --regexp '^2  warn           TSG022 slow-finalizer +1 +1  '
   assert_line --regexp '^      at         perform_once \(test/addons/script\.c:[0-9]+\)$'
   assert_line --regexp '^                 perform \(test/addons/script\.c:[0-9]+\)$'
@@ -63,9 +71,11 @@ of() {
   assert_output --partial "script.c:$(addr2line -e addons/script.node "$(printf '0x%x' $((offset - 1)))" | sed 's/.*://; s/ .*//'))"
 }
 
+# Seen to fail: without the comparison of build-ids, and with the last note's padding required, which this build-id lacks.
 @test "a file without debug information gives symbols, one that has changed nothing" {
-  build addons
-  log_of TSG001 log
+  mkdir addons
+  strip -g "$REAL/addons/script.node" -o addons/script.node
+  sed "s|$REAL/|$PWD/|g" "$REAL/one.json" >log
   run "$REPORT" report log
   assert_line --regexp '^      at         perform\+0x[0-9a-f]+ in script\.node$'
   build addons -DANOTHER_BUILD -O1 -Wl,--build-id=0x1234567890
@@ -76,6 +86,7 @@ of() {
   assert_line --partial '(the file is not here)'
 }
 
+# Seen to fail: with names kept as they are in the symbol table.
 @test "C++ names are demangled" {
   echo 'namespace outer { struct Inner { int method(int); }; int Inner::method(int x) { return x * 3; } }' >cxx.cc
   c++ -shared -fPIC -g -o cxx.node cxx.cc
@@ -87,6 +98,7 @@ of() {
   assert_line --regexp 'outer::Inner::method\(int\) \(.*cxx\.cc:1\)$'
 }
 
+# Seen to fail: without the note on lines that were cut off.
 @test "lines of others, damaged, long and cut ones are counted and passed over" {
   {
     echo 'server listens'
@@ -119,12 +131,28 @@ of() {
   assert_equal "$(of '[.groups[] | [.count, .processes, .told]]' log.2 log same log.1 ./log)" '[[20,1,3]]'
 }
 
-@test "rate: what was not told is counted, by lines and by the summary" {
-  build addons
-  log_of TSG012 log rate=1
-  local events
+# Seen to fail: with a look at the first 64 KiB only.
+@test "rotated files are sorted also where the first report comes late" {
+  local file
+  line 1 1 1 >told.2
+  line 1 8 2 >told.1
+  for file in 2 1; do
+    { yes 'the program'\''s own output' | head -c 200000; cat told.$file; } >log.$file
+  done
+  assert_equal "$(of '[.groups[] | [.count, .processes]]' log.1 log.2)" '[[8,1]]'
+}
+
+# Seen to fail, run by hand over such a log: with each line counted as one event, 273 without tallies in place of 16,387.
+@test "rate: thousands of events of which few were told are counted, by lines and by the summary" {
+  TEST_ADDONS=$TG_BUILD/addons TSFN_GUARD_OPTIONS=mode=diagnose:format=json:summary=always:log_path=log \
+    guarded stress.js 1 1 >/dev/null
+  local events lines
   events=$(jq -s '[.[] | select(.type == "summary").process.events] | add' log)
+  lines=$(wc -l <log)
+  assert [ "$events" -gt $((3 * lines)) ]
   assert_equal "$(of '[.groups[].count] | add' log)" "$events"
+  jq -c 'select(.type != "tally")' log >untallied
+  assert [ "$(of '[.groups[].count] | add' untallied)" -gt $((events / 2)) ]
 }
 
 @test "--diff: new, more, fewer, same and gone, with a log and with what --json wrote" {
@@ -151,6 +179,7 @@ of() {
   [[ $stderr == *'needed: --diff with an older log'* ]]
 }
 
+# Seen to fail: a log of a newer guard alone passed with status 0.
 @test "--fail-on: that severity or worse" {
   line 1 1 1 TSG019 leak >log
   run "$REPORT" report --fail-on leak log
@@ -167,6 +196,10 @@ of() {
   run --separate-stderr "$REPORT" report --fail-on info empty
   assert_failure 2
   [[ $stderr == *'format=json'* ]]
+  line 1 1 | sed 's/"version":1/"version":2/' >newer
+  run --separate-stderr "$REPORT" report --fail-on info newer
+  assert_failure 2
+  [[ $stderr == *'newer guard'* ]]
 }
 
 # complains PATTERN ARGS…
@@ -183,6 +216,7 @@ complains() {
   gzip -k log
   complains 'needed: a log that the guard wrote with format=json'
   complains 'found: --unknown' --unknown log
+  complains 'found: -x' -xy log
   complains 'a value for the option' --diff
   complains 'fatal-avoided, hang-avoided, warn, leak or info' --fail-on terrible log
   complains 'absent: No such file' absent
@@ -193,32 +227,61 @@ complains() {
 
 # Each line is a process of its own, the worst that there is.
 @test "much input is read in little memory" {
-  line 4711 1 | sed 's/4711/@/' >template
-  awk '{ for (i = 1; i <= 90000; i++) { one = $0; sub(/@/, i, one); print one } }' template >log
+  line 4711 1 | awk -F 4711 '{ for (i = 1; i <= 90000; i++) print $1 i $2 }' >log
   assert [ "$(stat -c %s log)" -gt 50000000 ]
   run bash -c "ulimit -v 120000 && cat log | '$REPORT' report --json - | jq -c '[.groups[] | [.count, .processes]]'"
   assert_success
   assert_output '[[90000,90000]]'
 }
 
-# ---- The page ----
-
-# looks_at PAGE SCENARIO: in Chromium; what was seen is in $output.
-looks_at() {
-  command -v chromium >/dev/null || skip 'there is no chromium'
-  run timeout 300 node "$TG_SOURCE/test/helpers/report_page.js" chromium "$1" "$2"
-  assert_success
-  assert_line 'problems: none'
-  assert_line 'requests but for the page: none'
+@test "output that cannot be written, input that is closed" {
+  line 1 1 >log
+  run --separate-stderr bash -c "'$REPORT' report --json log >/dev/full"
+  assert_failure 1
+  [[ $stderr == *'No space left'* ]]
+  complains 'No space left' --html /dev/full log
+  run --separate-stderr bash -c "'$REPORT' report - <&-"
+  assert_failure 2
+  [[ $stderr == *'found: -: Bad file descriptor'* ]]
 }
 
-@test "page: all is there, and filters work by click and key" {
-  { line 1 3 1; line 1 1 2 TSG011 warn; line 2 1 3 TSG022 warn /app/slow.node; line 2 1 4 TSG019 leak; } >log
-  sed -i 's/"code":"TSG001","kind":"some-kind"/"code":"TSG001","kind":"call-after-finalize"/; s/"code":"TSG022","kind":"some-kind"/"code":"TSG022","kind":"slow-finalizer"/' log
-  run "$REPORT" report --html page.html log
+# The reader waits for more than a second, for that is when the progress begins.
+@test "progress: on a terminal, and taken off it" {
+  command -v script >/dev/null || skip 'there is no script(1)'
+  line 1 1 >log
+  run script -qec "{ cat log; sleep 1.5; cat log; } | '$REPORT' report --json - >out" /dev/null </dev/null
   assert_success
-  assert_output ''
-  looks_at page.html filters
+  assert_output --partial '0 MB, 2 lines, 0 MB/s'
+  [[ $output == *$'\r\033[K' ]]
+}
+
+# ---- The page ----
+
+# Seen to fail: the age beyond a date threw in the page's script, so problems were not none.
+@test "the page in Chromium: filters, details, names that try to break out, tens of thousands of events" {
+  command -v chromium >/dev/null || skip 'there is no chromium'
+  local name="/</script><script>ran=1</script><img src=x onerror='ran=1'>\"&amp;'DATA\"DATA\"/x.node" page
+  {
+    line 1 3 1 TSG001 fatal-avoided /app/x.node 0x10 ab call-after-finalize
+    line 1 1 2 TSG011 warn
+    line 2 1 3 TSG022 warn /app/slow.node 0x10 ab slow-finalizer
+    line 2 1 4 TSG019 leak
+  } >filters
+  cat "$REAL"/{one,three}.json >details
+  # An age that leads beyond what a date can be.
+  line 1 1 1 TSG001 warn "$name" | sed 's/"age_ms":500/"age_ms":9007199254740992/' >hostile
+  line 1 3141 | sed 's/"number":1/"number":#/' |
+    awk -F '3141|#' '{ for (i = 1; i <= 30000; i++) print $1 i $2 i % 5000 $3 }' >many
+  for page in filters details hostile many; do
+    run "$REPORT" report --html $page.html $page
+    assert_success
+    assert_output ''
+  done
+  run timeout 300 node "$TG_SOURCE/test/helpers/report_page.js" chromium filters.html details.html hostile.html many.html
+  assert_success
+  assert_line 'problems: none'
+  assert_line 'requests but for the pages: none'
+
   assert_line 'groups: 4 rows, 4 of 4 groups, 6 events'
   assert_line 'functions: 2 lanes, 2 of 2'
   assert_line 'marks created: true'
@@ -230,14 +293,7 @@ looks_at() {
   assert_line 'text: 1 of 4 groups, 1 events'
   assert_line 'first kind by key: TSG001, 1 of 4 groups, 3 events'
   assert_line 'first process by key: 2 of 4 groups, 4 events'
-}
 
-@test "page: details open by key, the table sorts, the timeline zooms, a narrow window is enough" {
-  build addons -g
-  log_of TSG001 one.json
-  log_of TSG022 two.json
-  "$REPORT" report --html page.html one.json two.json
-  looks_at page.html details
   assert_line --partial 'detail: what, addon, build-id, natively, the guard, call, threads, at, created at, finalized at'
   assert_line 'expanded: true'
   assert_line --regexp '^frames: perform_once \(test/addons/script.c:[0-9]+\) \| perform \(.*\) \| .* \| [0-9]+ frames of libc.so.6'
@@ -246,28 +302,18 @@ looks_at() {
   assert_line 'moments: true'
   assert_line 'dragging zooms: true'
   assert_line 'all again: true'
+  assert_line 'zoomed out for ever is all: true'
   assert_line 'light: wider than the window: false'
   assert_line 'dark: wider than the window: false'
-}
 
-@test "page: names that try to break out are text" {
-  local name="/</script><script>ran=1</script><img src=x onerror='ran=1'>\"&amp;'DATA\"DATA\"/x.node"
-  line 1 1 1 TSG001 warn "$name" >log
-  "$REPORT" report --html page.html log
-  looks_at page.html hostile
   assert_line 'ran: nothing'
   assert_line 'scripts: 2'
   assert_line 'images: 0'
   assert_line "addon: $name"
   assert_line 'images then: 0'
-}
 
-@test "page: tens of thousands of events" {
-  line 4711 3141 | sed 's/3141/@/; s/"number":1/"number":#/' >template
-  awk '{ for (i = 1; i <= 30000; i++) { one = $0; sub(/@/, i, one); sub(/#/, i % 5000, one); print one } }' template >log
-  "$REPORT" report --html page.html log
-  looks_at page.html many
   assert_line 'groups: 1 of 1 groups, 30,000 events'
   assert_line 'functions: 5,000 of 5,000'
+  assert_line 'note: the timeline has the newest 20,000 lines of functions; 10,000 older ones are counted only'
   assert_line 'drawn again within 2 s: true'
 }

@@ -1,5 +1,6 @@
-// Looks at a page of tsfn-guard report --html in a real Chromium, with real clicks and keys, and says what it saw.
-// node report_page.js CHROMIUM PAGE SCENARIO [SCREENSHOT-PREFIX]
+// Looks at pages of tsfn-guard report --html in one real Chromium, with real clicks and keys, and says what it saw.
+// node report_page.js CHROMIUM PAGE…: the page's name is that of its scenario, as in many.html. Photographs are made
+// where TG_SCREENSHOTS says, as in /tmp/page.
 'use strict';
 const { spawn } = require('child_process');
 const fs = require('fs');
@@ -7,7 +8,8 @@ const os = require('os');
 const path = require('path');
 const { pathToFileURL } = require('url');
 
-const [chromium, page, scenario, prefix] = process.argv.slice(2);
+const [chromium, ...pages] = process.argv.slice(2);
+const prefix = process.env.TG_SCREENSHOTS;
 const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'tsfn-guard-page.'));
 const browser = spawn(chromium, ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync', '--remote-debugging-pipe', '--hide-scrollbars',
@@ -137,8 +139,10 @@ const scenarios = {
     say('dragging zooms', await text('axis') !== before);
     await click(`document.querySelector('[data-zoom="all"]')`);
     say('all again', await text('axis') === before);
+    for (let i = 0; i < 60; i++) await evaluate(`document.querySelector('[data-zoom="out"]').click()`);
+    say('zoomed out for ever is all', await text('axis') === before);
     await click(`document.querySelector('#lanes .opener')`);
-    await click(`document.querySelectorAll('#lanes .opener')[4]`);
+    await click(`[...document.querySelectorAll('#lanes .opener')].at(-1)`);
     await click(opener);
     for (const scheme of ['light', 'dark']) {
       await look(1280, 900, scheme);
@@ -165,6 +169,7 @@ const scenarios = {
   async many() {
     say('groups', await text('shown'));
     say('functions', await text('lanes-shown'));
+    say('note', await evaluate(`[...document.querySelectorAll('#notes li')].find((e) => e.textContent.includes('timeline')).textContent`));
     const time = await evaluate(`(() => { const t = performance.now(); document.getElementById('reset').click(); return performance.now() - t; })()`);
     say('drawn again within 2 s', time < 2000);
   },
@@ -182,14 +187,16 @@ async function main() {
   const { targetId } = targetInfos.find((one) => one.type === 'page');
   ({ sessionId: session } = await send('Target.attachToTarget', { targetId, flatten: true }));
   for (const domain of ['Page', 'Runtime', 'Log', 'Network']) await send(`${domain}.enable`);
-  await look(1280, 900, 'light');
-  const loaded = new Promise((resolve) => listeners.push(({ method }) => method === 'Page.loadEventFired' && resolve()));
-  const { href } = pathToFileURL(path.resolve(page));
-  await send('Page.navigate', { url: href });
-  await loaded;
-  await scenarios[scenario]();
+  const hrefs = pages.map((page) => pathToFileURL(path.resolve(page)).href);
+  for (const href of hrefs) {
+    await look(1280, 900, 'light');
+    const loaded = new Promise((resolve) => listeners.push(({ method }) => method === 'Page.loadEventFired' && resolve()));
+    await send('Page.navigate', { url: href });
+    await loaded;
+    await scenarios[path.basename(href, '.html')]();
+  }
   say('problems', problems.join(' / ') || 'none');
-  say('requests but for the page', requests.filter((url) => url !== href && !url.startsWith('data:')).join(' ') || 'none');
+  say('requests but for the pages', requests.filter((url) => !hrefs.includes(url) && !url.startsWith('data:')).join(' ') || 'none');
 }
 
 main().catch((error) => {

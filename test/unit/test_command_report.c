@@ -99,6 +99,8 @@ static void test_lines_that_are_not_taken(void **state) {
       {HEAD KIND "\"seen\":1,\"stack\":[{}]}", TG_LINE_BROKEN},
       {HEAD KIND "\"seen\":1,\"stack\":[\"x\"]}", TG_LINE_BROKEN},
       {HEAD "\"code\":\"TSG001\",\"kind\":\"x\",\"severity\":\"terrible\",\"seen\":1}", TG_LINE_BROKEN},
+      {"{\"version\":1,\"type\":\"event\",\"time\":\"9999-12-31T99:23:09.827Z\"," KIND "\"seen\":1}",
+       TG_LINE_BROKEN},
       {"{\"version\":1,\"type\":\"event\",\"time\":\"2026-13-25T07:23:09.827Z\"," KIND "\"seen\":1}",
        TG_LINE_BROKEN},
   };
