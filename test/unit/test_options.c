@@ -256,11 +256,12 @@ static void texts_of_every_length_are_one_line_each(void **state) {
 static void help_has_a_line_for_every_option(void **state) {
   (void)state;
   run(NULL, true);
-  assert_int_equal(line_count(), 19);
+  assert_int_equal(line_count(), 20);
   const char *const lines[] = {"mode=protect|diagnose|off (default protect): ",
                                "deadlock=overflow|status|hang (default overflow): ",
                                "verbosity=0|1 (default 0): ",
                                "pin=0|1 (default 1): ",
+                               "publish=0|1 (default 0): ",
                                "log_path=stderr|FILE|fd:N (default stderr): ",
                                "rate=N (default 1): ",
                                "suppressions=FILE (default none): ",
@@ -282,7 +283,7 @@ static void the_command_sees_every_option_once(void **state) {
     assert_non_null(strstr(printed, line));
   }
   assert_int_equal(count, line_count() - 1); /* less on.EVENT, which is not in the table */
-  assert_int_equal(switches, 5);
+  assert_int_equal(switches, 6);
 }
 
 static void the_command_checks_as_the_parser_does(void **state) {
