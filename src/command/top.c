@@ -120,7 +120,8 @@ static int stream(struct tg_watch *watch, const struct choices *choices) {
   bool is_there = true;
   if (!tg_watch_take(watch)) return complain_of_memory();
   for (double next = now() + choices->seconds; is_there; next += choices->seconds) {
-    if (next < now()) next = now() + choices->seconds; /* was stopped meanwhile: what was missed is not made up for */
+    /* It was stopped meanwhile: what was missed is not made up for. */
+    if (next < now()) next = now() + choices->seconds;
     sleep_until(next);
     is_there = tg_watch_is_there(watch);
     if (!tg_watch_take(watch)) return complain_of_memory();

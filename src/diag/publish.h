@@ -17,7 +17,8 @@
 
 /* An observer for the tg_host that publishes and hands on to `next`, which may be NULL. `next` itself, and one line on
  * stderr, where there is no such memory. Once, before tg_guard_open, which keeps the host's observer. */
-const struct tg_observer *tg_publish_open(const struct tg_report_source *source, const struct tg_observer *next);
+const struct tg_observer *tg_publish_open(const struct tg_report_source *source,
+                                          const struct tg_observer *next);
 
 /* The guard is armed: readers find the memory complete from now on. */
 void tg_publish_armed(const struct tg_guard *guard, bool diagnose);

@@ -129,7 +129,7 @@ static int open_published(void **state) {
   host.observer = tg_publish_open(&source, NULL);
   guard = calloc(1, sizeof *guard);
   if (guard == NULL || !tg_guard_open(guard, &fake_runtime, &host, TG_DEADLOCK_OVERFLOW)) return 1;
-  guard->table.free_slots_min = 1; /* so that a slot is used again and again */
+  guard->table.free_slots_min = 1;        /* so that a slot is used again and again */
   if (watch_pid(getpid()) == 0) return 1; /* not complete before it is armed */
   forget_watch();
   tg_publish_armed(guard, true);
