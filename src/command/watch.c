@@ -240,7 +240,7 @@ static int check_head(struct tg_watch *watch) {
   copy_text(watch->guard, page->guard, sizeof watch->guard);
   if (memcmp(page->magic, TSFN_GUARD_PUBLISHED_MAGIC, sizeof page->magic) != 0)
     return complain_of(watch, "what it publishes to be complete", ", which is only just starting",
-                       "try again; if it stays so the guard did not arm, and said why on stderr");
+                       "try again");
   if (page->version != TSFN_GUARD_PUBLISHED_VERSION ||
       page->head_size != offsetof(struct tsfn_guard_published, record) ||
       page->record_size != sizeof page->record[0] || page->records != TSFN_GUARD_PUBLISHED_RECORDS ||

@@ -305,9 +305,7 @@ static bool open_anchor(struct tsfn_guard_published *page) {
   return true;
 }
 
-void tg_publish_armed(const struct tg_guard *guard, bool diagnose) {
-  struct tsfn_guard_published *page = anchor == NULL ? NULL : anchor->page;
-  if (page == NULL) return;
+static void write_head(struct tsfn_guard_published *page, const struct tg_guard *guard, bool diagnose) {
   page->version = TSFN_GUARD_PUBLISHED_VERSION;
   page->head_size = offsetof(struct tsfn_guard_published, record);
   page->record_size = sizeof(struct tsfn_guard_record);
@@ -333,7 +331,8 @@ static void complain(int error) {
   tg_text_write(&line);
 }
 
-const struct tg_observer *tg_publish_open(const struct tg_report_source *report_source,
+const struct tg_observer *tg_publish_open(const struct tg_guard *guard,
+                                          const struct tg_report_source *report_source, bool diagnose,
                                           const struct tg_observer *next_observer) {
   static struct tg_observer observer;
   const size_t size = sizeof(struct tsfn_guard_published);
@@ -346,6 +345,7 @@ const struct tg_observer *tg_publish_open(const struct tg_report_source *report_
     if (file >= 0) close(file);
     return next_observer;
   }
+  write_head(page, guard, diagnose);
   if (next_observer != NULL) next = *next_observer;
   observer = next;
   observer.created = created;

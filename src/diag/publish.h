@@ -16,12 +16,9 @@
 #include "tsfn_guard/published.h"
 
 /* An observer for the tg_host that publishes and hands on to `next`, which may be NULL. `next` itself, and one line on
- * stderr, where there is no such memory. Once, before tg_guard_open, which keeps the host's observer. */
-const struct tg_observer *tg_publish_open(const struct tg_report_source *source,
-                                          const struct tg_observer *next);
-
-/* The guard is armed: readers find the memory complete from now on. */
-void tg_publish_armed(const struct tg_guard *guard, bool diagnose);
+ * stderr, where there is no such memory. Once, before the first handle. */
+const struct tg_observer *tg_publish_open(const struct tg_guard *guard, const struct tg_report_source *source,
+                                          bool diagnose, const struct tg_observer *next);
 
 /* One more event of this kind was counted (diag/policy.h). With the report's lock held. */
 void tg_publish_event(enum tg_event_kind kind);

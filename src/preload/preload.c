@@ -381,9 +381,7 @@ __attribute__((constructor)) static void arm(void) {
   open_diagnostics(&host);
   tg_addon_code_open(options.pin, at_exit);
   armed_process = getpid();
-  if (!find_functions(&object) || is_guarded_already(&object)) return;
-  if (options.publish) host.observer = tg_publish_open(&source, host.observer);
-  if (!open_guard(&object, &host)) return;
+  if (!find_functions(&object) || is_guarded_already(&object) || !open_guard(&object, &host)) return;
   const struct tg_earlier_addon *earlier = tg_earlier_addons_note(&object.image);
   tg_the_guard.passes_through = earlier != NULL;
   if (!redirect(&object)) {
@@ -396,7 +394,7 @@ __attribute__((constructor)) static void arm(void) {
   handle_dump_signal();
   if (options.publish) {
     tg_node_learn_version_early();
-    tg_publish_armed(&tg_the_guard, options.mode == TG_MODE_DIAGNOSE);
+    host.observer = tg_publish_open(&tg_the_guard, &source, options.mode == TG_MODE_DIAGNOSE, host.observer);
   }
   if (options.metrics_path[0] != '\0') {
     tg_node_learn_version_early();

@@ -125,14 +125,11 @@ static int open_published(void **state) {
   ill = start(mean_ill);
   unsealed = start(have_no_seals);
   fake_reset();
+  guard = fake_guard_open(TG_DEADLOCK_OVERFLOW);
+  guard->table.free_slots_min = 1; /* so that a slot is used again and again */
   host = fake_host;
-  host.observer = tg_publish_open(&source, NULL);
-  guard = calloc(1, sizeof *guard);
-  if (guard == NULL || !tg_guard_open(guard, &fake_runtime, &host, TG_DEADLOCK_OVERFLOW)) return 1;
-  guard->table.free_slots_min = 1;        /* so that a slot is used again and again */
-  if (watch_pid(getpid()) == 0) return 1; /* not complete before it is armed */
-  forget_watch();
-  tg_publish_armed(guard, true);
+  host.observer = tg_publish_open(guard, &source, true, NULL);
+  guard->host = guard->table.host = &host;
   return ill < 0 || unsealed < 0 || host.observer == NULL || watch_pid(getpid()) != 0;
 }
 
