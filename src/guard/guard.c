@@ -11,12 +11,16 @@ bool tg_guard_open(struct tg_guard *guard, const struct tg_runtime *runtime, con
                    enum tg_deadlock deadlock) {
   guard->runtime = runtime;
   guard->host = host;
-  guard->observer = host->observer;
   guard->deadlock = deadlock;
   guard->queue_warn = SIZE_MAX;
-  guard->watches_calls =
-      guard->observer != NULL && (guard->observer->called != NULL || guard->observer->used != NULL);
+  tg_guard_observe(guard);
   return tg_table_open(&guard->table, host, TG_TABLE_BITS_MAX);
+}
+
+void tg_guard_observe(struct tg_guard *guard) {
+  const struct tg_observer *observer = guard->host->observer;
+  guard->observer = observer;
+  guard->watches_calls = observer != NULL && (observer->called != NULL || observer->used != NULL);
 }
 
 struct operation {

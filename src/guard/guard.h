@@ -51,6 +51,9 @@ static inline unsigned tg_environment_bucket(napi_env env) {
 bool tg_guard_open(struct tg_guard *guard, const struct tg_runtime *runtime, const struct tg_host *host,
                    enum tg_deadlock deadlock);
 
+/* The host has another observer now. Before the first create. */
+void tg_guard_observe(struct tg_guard *guard);
+
 struct tg_create_arguments {
   napi_env env;
   napi_value func;

@@ -395,6 +395,7 @@ __attribute__((constructor)) static void arm(void) {
   if (options.publish) {
     tg_node_learn_version_early();
     host.observer = tg_publish_open(&tg_the_guard, &source, options.mode == TG_MODE_DIAGNOSE, host.observer);
+    tg_guard_observe(&tg_the_guard);
   }
   if (options.metrics_path[0] != '\0') {
     tg_node_learn_version_early();

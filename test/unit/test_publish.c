@@ -130,6 +130,7 @@ static int open_published(void **state) {
   host = fake_host;
   host.observer = tg_publish_open(guard, &source, true, NULL);
   guard->host = guard->table.host = &host;
+  tg_guard_observe(guard);
   return ill < 0 || unsealed < 0 || host.observer == NULL || watch_pid(getpid()) != 0;
 }
 
