@@ -38,7 +38,7 @@ skip() {
 tools() {
   apt_need aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu "$SYSROOT/include/stdio.h:libc6-dev-arm64-cross" \
     "$SYSROOT/lib/libstdc++.so.6:libstdc++6-arm64-cross" qemu-aarch64:qemu-user cmake:cmake ninja:ninja-build \
-    readelf:binutils
+    readelf:binutils /usr/include/jsmn.h:libjsmn-dev
 }
 
 # cmocka: Debian's for arm64, unpacked; without it the unit tests are left out.

@@ -87,7 +87,7 @@ pack() {
   echo "$HERE/$name"
 }
 
-apt_need cmake:cmake ninja:ninja-build readelf:binutils npm:npm
+apt_need cmake:cmake ninja:ninja-build readelf:binutils npm:npm /usr/include/jsmn.h:libjsmn-dev
 cd "$ROOT"
 headers=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
 version=$(sed -n 's/^project(tsfn-guard VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)

@@ -120,6 +120,8 @@ static int stream(struct tg_watch *watch, const struct choices *choices) {
   bool is_there = true;
   if (!tg_watch_take(watch)) return complain_of_memory();
   for (double next = now() + choices->seconds; is_there; next += choices->seconds) {
+    /* It was stopped meanwhile: what was missed is not made up for. */
+    if (next < now()) next = now() + choices->seconds;
     sleep_until(next);
     is_there = tg_watch_is_there(watch);
     if (!tg_watch_take(watch)) return complain_of_memory();
@@ -254,6 +256,7 @@ static void handle_signal(struct screen *screen) {
 static void handle_keys(struct screen *screen) {
   char keys[64];
   ssize_t count = read(STDIN_FILENO, keys, sizeof keys);
+  if (count < 0 && errno == EAGAIN) return;   /* another reader was faster, where stdin does not block */
   if (count <= 0) screen->has_keys = false;   /* the terminal is gone, which a signal tells too */
   if (count > 0 && keys[0] == '\033') return; /* an arrow or such */
   for (ssize_t i = 0; i < count; i++) {

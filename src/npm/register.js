@@ -2,15 +2,19 @@
 // does. node -r tsfn-guard/register app.js, or NODE_OPTIONS=--require=tsfn-guard/register.
 'use strict';
 const path = require('path');
+const { isMainThread } = require('worker_threads');
 
 const directory = path.join(__dirname, 'prebuilds', `${process.platform}-${process.arch}`);
 
-// As the library says it: what was needed, what was found, what to do.
+// As the library says it, in one line: what was needed, what was found, what to do. JavaScript in a worker can end no
+// more than the worker.
 function refuse(needed, found, remedy) {
   const required = /(^|:)require=1(:|$)/.test(process.env.TSFN_GUARD_OPTIONS || '');
-  const outcome = required ? 'require=1, so it does not start' : 'it runs unguarded';
+  const what = isMainThread ? 'it' : 'this worker';
+  const outcome = required ? `require=1, so ${what} does not start` : 'it runs unguarded';
+  const [reason] = found.split('\n');
   process.stderr.write(
-    `tsfn-guard[${process.pid}]: not armed: needed ${needed}, found ${found}; ${remedy}; ${outcome}\n`,
+    `tsfn-guard[${process.pid}]: not armed: needed ${needed}, found ${reason}; ${remedy}; ${outcome}\n`,
   );
   if (required) process.exit(78);
   return null;

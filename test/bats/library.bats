@@ -85,6 +85,7 @@ header() {
   assert [ $((fields[5])) -le 1024 ]
 }
 
-@test "is smaller than 160 KB" {
-  assert [ "$(stat -L -c %s "$TG_LIB")" -lt 160000 ]
+# It is 156 KB since publish=1, what register.node calls, and link-time optimization; it grows by pages of 4 KB.
+@test "is smaller than 180 KB" {
+  assert [ "$(stat -L -c %s "$TG_LIB")" -lt 180000 ]
 }

@@ -170,6 +170,24 @@ watch_to_its_end() {
   assert_equal "$(jq -c .ended <<<"$output" | sort -u)" $'false\ntrue'
 }
 
+# Seen to fail: with a schedule that makes up for each sample that was missed (30 at once).
+@test "stopped for a while, a stream of samples does not make up for what it missed" {
+  local samples=$BATS_TEST_TMPDIR/samples top
+  watch calling
+  timeout -k 5 "$TG_TIMEOUT" "$TOP" top --json --interval 0.1 "$pid" >"$samples" 3>&- 8>&- &
+  top=$!
+  until [[ -s $samples ]]; do sleep 0.05; done
+  kill -STOP "$(pgrep -P "$top")"
+  sleep 3
+  kill -CONT "$(pgrep -P "$top")"
+  sleep 1
+  kill "$top"
+  wait "$top" || true
+  assert [ "$(grep '}$' "$samples" | jq -c 'select(.interval_ms > 2000)' | wc -l)" -eq 1 ]
+  assert [ "$(grep '}$' "$samples" | jq -c 'select(.interval_ms < 5)' | wc -l)" -le 5 ]
+  end_watched
+}
+
 @test "what is not a process's id, or not the right options" {
   top abc
   complains 2 'the id of a process' abc 'give a number, as pgrep -a node prints it'

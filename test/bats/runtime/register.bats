@@ -1,8 +1,9 @@
 # tsfn-guard/register: the guard without LD_PRELOAD, from the files of the npm package, with the library of the build.
 #
 # Seen to fail: "loaded before" without tg_earlier_addons_have (with `then`: SIGSEGV in the runtime's release), and without
-# passes_through (unref answers napi_invalid_arg); "its own init function" with a preloaded library that exports
-# napi_register_module_v1 (the exports are empty; aws-crt is such an addon).
+# passes_through (unref answers napi_invalid_arg); "a file is missing" with all lines of Node's message in the guard's;
+# "its own init function" with a preloaded library that exports napi_register_module_v1 (the exports are empty; aws-crt is
+# such an addon).
 
 bats_require_minimum_version 1.5.0
 load ../helper
@@ -197,5 +198,11 @@ loaded first; load tsfn-guard/register before all addons (node -r tsfn-guard/reg
   run --separate-stderr node -r tsfn-guard/register -p 1
   assert_success
   assert_output 1
-  assert_regex "$(said)" '^not armed: needed register.node and libtsfnguard.so, found Cannot find module '
+  assert_equal "${#stderr_lines[@]}" 1
+  assert_regex "$(said)" "^not armed: needed register.node and libtsfnguard.so, found Cannot find module '[^']*'; install "
+  TSFN_GUARD_OPTIONS=require=1 run --separate-stderr node -e '
+    const { Worker } = require("worker_threads");
+    new Worker("require(`tsfn-guard/register`); console.log(`went on`)", { eval: true }).on("exit", console.log);'
+  assert_output 78
+  assert_regex "$(said)" '; require=1, so this worker does not start$'
 }
