@@ -311,10 +311,6 @@ static void call_js_observed(const struct tg_function *function, const struct tg
   tell(guard, event);
 }
 
-/* The doorbell rang: delivers one item, in the callback scope that the runtime has opened for it. The
- * doorbell's finalizer has not run, so the function is in its generation and stays in it until the addon's
- * callback is entered; the callback may run the loop, and so may end it: nothing of the function is touched
- * afterwards. */
 /* Takes an item without the lock, where another one waits behind it, and rings for that one. `rung` stays true: the ring
  * that was on its way is here, and the next one is on its way. Whatever another thread does meanwhile under the lock, it
  * finds a function whose queue is not empty and whose bell is rung, as it was before and is afterwards. */
@@ -352,6 +348,10 @@ static bool take_locked(struct tg_function *function, void **item, struct tg_eve
   return waits;
 }
 
+/* The doorbell rang: delivers one item, in the callback scope that the runtime has opened for it. The
+ * doorbell's finalizer has not run, so the function is in its generation and stays in it until the addon's
+ * callback is entered; the callback may run the loop, and so may end it: nothing of the function is touched
+ * afterwards. */
 void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, void *data) {
   (void)data;
   if (env == NULL) return; /* a left-over ring that the runtime discards, maybe after our finalizer */

@@ -41,9 +41,10 @@ struct tg_queue {
   atomic_bool is_locked;
 };
 
-/* How many wait. With the lock held; without it another thread may see any number that was true once. */
+/* How many wait. With the lock held, or on the loop thread: to others the two may be of different times. */
 static inline size_t tg_queue_length(const struct tg_queue *queue) {
-  /* In this order the difference is never negative. Relaxed: what is read by the numbers is read under the lock. */
+  /* Never negative: who holds the lock has seen the last push, and the loop thread the pushes that it popped. Relaxed:
+   * what is read by the numbers is read under the lock. */
   size_t popped = atomic_load_explicit(&queue->popped, memory_order_relaxed);
   return atomic_load_explicit(&queue->pushed, memory_order_relaxed) - popped;
 }

@@ -145,7 +145,15 @@ static napi_status create(napi_env napi_env, napi_value func, napi_value resourc
   return napi_ok;
 }
 
-static napi_status call(napi_threadsafe_function func, void *data, napi_threadsafe_function_call_mode mode) {
+/* Set by tests of one thread only. */
+static void happen_once(void (**event)(void)) {
+  void (*now)(void) = *event;
+  if (now == NULL) return;
+  *event = NULL;
+  now();
+}
+
+static napi_status ring(napi_threadsafe_function func, void *data, napi_threadsafe_function_call_mode mode) {
   struct doorbell *doorbell = use(func);
   if (doorbell == &unguarded.doorbell)
     return done(doorbell, ++doorbell->queued > unguarded.max_queue_size ? napi_queue_full : napi_ok);
@@ -162,6 +170,13 @@ static napi_status call(napi_threadsafe_function func, void *data, napi_threadsa
     doorbell->queued++;
   atomic_fetch_add(&fake_rings, 1);
   return done(doorbell, napi_ok);
+}
+
+static napi_status call(napi_threadsafe_function func, void *data, napi_threadsafe_function_call_mode mode) {
+  happen_once(&fake_settings.before_ring);
+  napi_status answer = ring(func, data, mode);
+  happen_once(&fake_settings.after_ring);
+  return answer;
 }
 
 static napi_status acquire(napi_threadsafe_function func) {

@@ -638,6 +638,121 @@ static void at_exit_every_caller_is_turned_away_and_accepted_items_may_still_com
   close_recorder(&r);
 }
 
+/* --- An item that is taken without the lock, as another one waits behind it. */
+
+static void assert_in_order(const struct recorder *r, uintptr_t count) {
+  assert_int_equal(r->live + r->drained, count);
+  for (uintptr_t i = 0; i < count; i++) assert_int_equal((uintptr_t)r->items[i], i + 1);
+}
+
+/* Seen to fail (it waits for ever): where tg_queue_is_ahead says no. */
+static void with_two_waiting_one_is_taken_while_another_thread_holds_the_lock(void **state) {
+  (void)state;
+  struct recorder r;
+  struct tg_function *function;
+  open_recorder(&r, 0, 1);
+  for (uintptr_t i = 1; i <= 2; i++) assert_int_equal(call(&r, i), napi_ok);
+  assert_int_equal(tg_table_find(&r.guard->table, r.func, &function), TG_HANDLE_VALID);
+  tg_function_dispatch(fake_napi_env(r.env), NULL, function, NULL);
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  assert_in_order(&r, 1);
+  fake_env_turn(r.env);
+  assert_in_order(&r, 2);
+  close_recorder(&r);
+}
+
+static void *unref_elsewhere(void *argument) {
+  struct recorder *r = argument;
+  assert_int_equal(tg_unref(r->guard, NULL, r->func, CALLER), napi_ok);
+  return NULL;
+}
+
+static void wish_at_third_item(struct recorder *r, napi_env env, void *item) {
+  (void)env;
+  pthread_t thread;
+  assert_int_equal(atomic_load(&fake_unrefs), (uintptr_t)item > 3 ? 1 : 0);
+  if ((uintptr_t)item != 3) return;
+  assert_int_equal(pthread_create(&thread, NULL, unref_elsewhere, r), 0);
+  pthread_join(thread, NULL);
+}
+
+/* Seen to fail: where tg_function_wish does not choose again how to take the next item. */
+static void a_wish_is_fulfilled_with_the_next_item_however_many_wait(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  r.on_item = wish_at_third_item;
+  for (uintptr_t i = 1; i <= 20; i++) assert_int_equal(call(&r, i), napi_ok);
+  fake_env_turn(r.env);
+  assert_in_order(&r, 20);
+  struct tg_function *function;
+  assert_int_equal(tg_table_find(&r.guard->table, r.func, &function), TG_HANDLE_VALID);
+  assert_false(function->queue.is_locked); /* from then on as before */
+  assert_false(function->referenced);
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  close_recorder(&r);
+}
+
+static struct recorder *interrupted;
+
+static void abort_now(void) {
+  assert_int_equal(abort_it(interrupted), napi_ok);
+}
+
+static void release_now(void) {
+  assert_int_equal(release(interrupted), napi_ok);
+}
+
+static void call_now(void) {
+  assert_int_equal(call(interrupted, 6), napi_ok);
+}
+
+/* What other threads may do between the loop thread's decision, its ring and its pop. */
+static void what_comes_between_ring_and_pop_loses_nothing(void **state) {
+  (void)state;
+  void (*const events[])(void) = {abort_now, release_now, call_now};
+  for (unsigned i = 0; i < 2 * sizeof events / sizeof events[0]; i++) {
+    void (*event)(void) = events[i / 2];
+    struct recorder r;
+    open_recorder(&r, 0, 1);
+    interrupted = &r;
+    for (uintptr_t item = 1; item <= 5; item++) assert_int_equal(call(&r, item), napi_ok);
+    *(i % 2 == 0 ? &fake_settings.before_ring : &fake_settings.after_ring) = event;
+    fake_env_turn(r.env);
+    assert_in_order(&r, event == call_now ? 6 : 5);
+    assert_int_equal(r.drained, event == abort_now ? 4 : 0);
+    assert_int_equal(r.finalized, event == call_now ? 0 : 1);
+    assert_int_equal(r.drained_after_finalize, 0);
+    close_recorder(&r);
+  }
+}
+
+/* Seen to fail: where take_ahead takes the item whatever the runtime answered. */
+static void where_the_runtime_will_not_ring_no_item_is_taken_ahead(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  for (uintptr_t item = 1; item <= 5; item++) assert_int_equal(call(&r, item), napi_ok);
+  fake_settings.refuse_ring = napi_generic_failure;
+  fake_env_turn(r.env);
+  assert_in_order(&r, 1);
+  fake_settings.refuse_ring = napi_ok;
+  assert_int_equal(call(&r, 6), napi_ok);
+  fake_env_turn(r.env);
+  assert_in_order(&r, 6);
+  for (uintptr_t item = 7; item <= 9; item++) assert_int_equal(call(&r, item), napi_ok);
+  fake_settings.refuse_ring = napi_closing;
+  fake_env_turn(r.env);
+  assert_in_order(&r, 7);
+  assert_int_equal(call(&r, 10), napi_closing);
+  fake_env_close(r.env);
+  r.env = NULL;
+  assert_in_order(&r, 9);
+  assert_int_equal(r.drained, 2);
+  assert_int_equal(r.finalized, 1);
+  close_recorder(&r);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(open_delivers_in_order_and_closes_at_the_last_release),
@@ -666,6 +781,10 @@ int main(void) {
       cmocka_unit_test(without_handles_the_runtime_serves_functions_itself),
       cmocka_unit_test(addon_code_is_kept_only_while_counts_are_out),
       cmocka_unit_test(at_exit_every_caller_is_turned_away_and_accepted_items_may_still_come),
+      cmocka_unit_test(with_two_waiting_one_is_taken_while_another_thread_holds_the_lock),
+      cmocka_unit_test(a_wish_is_fulfilled_with_the_next_item_however_many_wait),
+      cmocka_unit_test(what_comes_between_ring_and_pop_loses_nothing),
+      cmocka_unit_test(where_the_runtime_will_not_ring_no_item_is_taken_ahead),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -290,6 +290,76 @@ static void churn_loses_nothing(void **state) {
   fake_guard_close(guard);
 }
 
+/* Threads that call as fast as they can, now and then ref and unref, and at last release or abort. */
+struct hurrier {
+  pthread_t thread;
+  struct recorder *recorder;
+  uintptr_t number;
+  bool aborts;
+  unsigned accepted;
+};
+
+enum { HURRIERS = 4, HURRIED_ITEMS = 3000 };
+
+static void *hurry(void *argument) {
+  struct hurrier *hurrier = argument;
+  struct recorder *r = hurrier->recorder;
+  for (uintptr_t i = 0; i < HURRIED_ITEMS; i++) {
+    if (call_blocking(r, hurrier->number << PRODUCER_SHIFT | i) != napi_ok) break;
+    hurrier->accepted++;
+    if (i % 64 == hurrier->number) tg_ref(r->guard, NULL, r->func, CALLER);
+    if (i % 64 == 32 + hurrier->number) tg_unref(r->guard, NULL, r->func, CALLER);
+    if (i % 512 == 0 && acquire(r) == napi_ok) release(r);
+    if (hurrier->aborts && i == HURRIED_ITEMS / 2) break;
+  }
+  tg_release(r->guard, r->func, CALLER, hurrier->aborts ? napi_tsfn_abort : napi_tsfn_release);
+  return NULL;
+}
+
+static unsigned taken_ahead;
+
+static void expect_order_and_count_ahead(struct recorder *recorder, napi_env env, void *item) {
+  expect_order(recorder, env, item);
+  /* Constant, or the loop thread's own. */
+  struct tg_function *function = tg_table_slot(&recorder->guard->table, 0);
+  if (env != NULL && function->queue.ahead > 0) taken_ahead++;
+}
+
+/* The loop thread takes items without the lock while others push, wish, and end the function in each way. */
+static void an_unlimited_queue_keeps_all_in_order_however_it_ends(void **state) {
+  (void)state;
+  enum { BY_RELEASE = ENDINGS, ROUNDS = 40 };
+  taken_ahead = 0;
+  for (unsigned round = 0; round < ROUNDS; round++) {
+    unsigned ending = round % (BY_RELEASE + 1);
+    struct recorder r;
+    struct hurrier hurriers[HURRIERS];
+    open_recorder(&r, 0, HURRIERS);
+    memset(next_of, 0, sizeof next_of);
+    r.on_item = expect_order_and_count_ahead;
+    for (uintptr_t i = 0; i < HURRIERS; i++) {
+      hurriers[i] = (struct hurrier){.recorder = &r, .number = i, .aborts = ending == BY_ABORT && i == 0};
+      assert_int_equal(pthread_create(&hurriers[i].thread, NULL, hurry, &hurriers[i]), 0);
+    }
+    while (r.live < HURRIED_ITEMS && r.finalized == 0) fake_env_turn(r.env);
+    if (ending == BY_EXIT || ending == BY_ENV_END) end_by(&r, ending);
+    while (r.env != NULL && ending != BY_EXIT && r.finalized == 0) fake_env_turn(r.env);
+    unsigned accepted = 0;
+    for (unsigned i = 0; i < HURRIERS; i++) {
+      pthread_join(hurriers[i].thread, NULL);
+      accepted += hurriers[i].accepted;
+    }
+    if (r.env != NULL) fake_env_close(r.env);
+    r.env = NULL;
+    assert_int_equal(r.live + r.drained, accepted);
+    assert_int_equal(r.drained_after_finalize, 0);
+    assert_int_equal(r.finalized, 1);
+    if (ending == BY_RELEASE) assert_int_equal(r.live, HURRIERS * HURRIED_ITEMS);
+    close_recorder(&r);
+  }
+  assert_true(taken_ahead > ROUNDS);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(no_wake_up_is_lost_and_order_is_kept),
@@ -299,6 +369,7 @@ int main(void) {
       cmocka_unit_test(a_slot_is_not_used_again_while_callers_sleep_in_it),
       cmocka_unit_test(a_foreign_unref_is_done_on_the_loop_thread),
       cmocka_unit_test(churn_loses_nothing),
+      cmocka_unit_test(an_unlimited_queue_keeps_all_in_order_however_it_ends),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
