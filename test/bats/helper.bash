@@ -29,7 +29,7 @@ repetitions() {
   echo $(($1 * ${TG_REPEAT:-1}))
 }
 
-# Whether this runtime frees a closed TSFN under its threads (Node < 24.14): where the native crashes are.
+# Whether this runtime frees a closed TSFN under its threads (Node before 24.13.1): where the native crashes are.
 runtime_frees_closed() {
   case $TG_RUNTIME in
     node-18 | node-20 | node-22 | node-24.13 | debian-18) return 0 ;;

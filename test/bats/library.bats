@@ -1,4 +1,4 @@
-# What the built library is to the dynamic linker: needs libc alone, exports one object, hardened, small.
+# What the built library is to the dynamic linker: needs libc alone, exports what debuggers and register.node want, hardened, small.
 
 load helper
 
