@@ -263,8 +263,7 @@ static void fulfil_wish(struct tg_function *function) {
   tg_function_wish(function, TG_WISH_NOTHING);
   function->referenced = wish == TG_WISH_REF;
   if (wish == TG_WISH_REF) function->guard->runtime->ref(function->environment->env, function->doorbell);
-  if (wish == TG_WISH_UNREF)
-    function->guard->runtime->unref(function->environment->env, function->doorbell);
+  if (wish == TG_WISH_UNREF) function->guard->runtime->unref(function->environment->env, function->doorbell);
 }
 
 /* After an item was taken: keeps the bell ringing while more wait. When that was the last one and nobody
@@ -309,7 +308,8 @@ static bool take_ahead(struct tg_function *function, void **item) {
 }
 
 /* Takes whatever waits. `seen` is the function as it was, where somebody observes; `crowd` is to be told of. */
-static bool take_locked(struct tg_function *function, void **item, struct tg_event *seen, struct tg_event *crowd) {
+static bool take_locked(struct tg_function *function, void **item, struct tg_event *seen,
+                        struct tg_event *crowd) {
   lock(function);
   function->rung = false;
   fulfil_wish(function);
