@@ -323,9 +323,10 @@ static void watch_call(struct use *use) {
 /* Whether all that a call has to do is to queue its item: there is room, a ring is on its way, and nothing is to be noted
  * or told. With the lock of an open function held. */
 static bool is_plain(const struct tg_guard *guard, const struct tg_function *function) {
-  return function->rung && function->doorbell_held && function->used_elsewhere && function->thread_count != 0 &&
-         !guard->watches_calls && guard->queue_warn == SIZE_MAX && !guard->runtime->forgets_calls &&
-         !tg_function_is_full(function) && tg_queue_has_room(&function->queue);
+  return function->rung && function->doorbell_held && function->used_elsewhere &&
+         function->thread_count != 0 && !guard->watches_calls && guard->queue_warn == SIZE_MAX &&
+         !guard->runtime->forgets_calls && !tg_function_is_full(function) &&
+         tg_queue_has_room(&function->queue);
 }
 
 napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const void *caller, void *data,

@@ -328,7 +328,8 @@ static bool take_ahead(struct tg_function *function, void **item) {
 }
 
 /* Takes whatever waits. `seen` is the function as it was, where somebody observes; `crowd` is to be told of. */
-static bool take_locked(struct tg_function *function, void **item, struct tg_event *seen, struct tg_event *crowd) {
+static bool take_locked(struct tg_function *function, void **item, struct tg_event *seen,
+                        struct tg_event *crowd) {
   lock(function);
   function->rung = false;
   fulfil_wish(function);

@@ -36,8 +36,8 @@ struct tg_function {
   uint8_t state : 4; /* enum tg_state */
   uint8_t wish : 4;  /* enum tg_wish: what another thread asked for, to be done on the loop thread */
   uint8_t woken;     /* of the sleepers, those that a wake-up is on its way to */
-  bool abandoned; /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
-  bool rung : 1; /* a ring of the doorbell is on its way to the loop thread */
+  bool abandoned;    /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
+  bool rung : 1;     /* a ring of the doorbell is on its way to the loop thread */
   /* Whether the doorbell's own thread_count is 1, not 0. While OPEN it is 1 exactly as long as somebody holds
    * a count or an item waits; so the runtime decides to close just when it would close the addon's own. */
   bool doorbell_held : 1;
@@ -132,7 +132,8 @@ void tg_function_forget_counts(struct tg_function *function);
 void tg_function_leave(struct tg_guard *guard, struct tg_function *function);
 
 _Static_assert(sizeof(struct tg_function) <= 192, "docs/design.md promises at most 192 bytes a handle");
-_Static_assert(offsetof(struct tg_function, queue.popped) == 64, "the loop thread's part begins a cache line");
+_Static_assert(offsetof(struct tg_function, queue.popped) == 64,
+               "the loop thread's part begins a cache line");
 _Static_assert(offsetof(struct tg_function, finalize_cb) == 128, "the part for rare use begins another");
 
 #endif

@@ -21,7 +21,8 @@ struct fake_settings {
   bool forgets_next;         /* the next ring of a doorbell is answered with ok and forgotten */
   napi_status refuse_create; /* not napi_ok: what create answers */
   napi_status refuse_ring;   /* not napi_ok: what a doorbell's call answers */
-  void (*before_ring)(void); /* what happens just before a doorbell is rung, and just after; each once, NULL: nothing */
+  void (*before_ring)(
+      void); /* what happens just before a doorbell is rung, and just after; each once, NULL: nothing */
   void (*after_ring)(void);
   int allocations_left;      /* negative: no limit; else so many succeed */
   unsigned reserve_bits_max; /* larger reservations are refused */

@@ -661,6 +661,15 @@ static void with_two_waiting_one_is_taken_while_another_thread_holds_the_lock(vo
   close_recorder(&r);
 }
 
+/* Each pop from a bounded queue is to wake a waiter. Seen to fail: where choose_pop forgets the limit. */
+static void of_a_bounded_queue_nothing_is_taken_ahead(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 9, 1);
+  assert_true(tg_table_slot(&r.guard->table, 0)->queue.is_locked);
+  close_recorder(&r);
+}
+
 static void *unref_elsewhere(void *argument) {
   struct recorder *r = argument;
   assert_int_equal(tg_unref(r->guard, NULL, r->func, CALLER), napi_ok);
@@ -782,6 +791,7 @@ int main(void) {
       cmocka_unit_test(addon_code_is_kept_only_while_counts_are_out),
       cmocka_unit_test(at_exit_every_caller_is_turned_away_and_accepted_items_may_still_come),
       cmocka_unit_test(with_two_waiting_one_is_taken_while_another_thread_holds_the_lock),
+      cmocka_unit_test(of_a_bounded_queue_nothing_is_taken_ahead),
       cmocka_unit_test(a_wish_is_fulfilled_with_the_next_item_however_many_wait),
       cmocka_unit_test(what_comes_between_ring_and_pop_loses_nothing),
       cmocka_unit_test(where_the_runtime_will_not_ring_no_item_is_taken_ahead),

@@ -115,7 +115,8 @@ static void is_ahead_where_two_wait(void **state) {
 
 static void without_memory_it_stays_as_it_was(void **state) {
   (void)state;
-  for (unsigned full = TG_CHUNK_ITEMS_FIRST; full <= 3 * TG_CHUNK_ITEMS_FIRST; full += 2 * TG_CHUNK_ITEMS_FIRST) {
+  for (unsigned full = TG_CHUNK_ITEMS_FIRST; full <= 3 * TG_CHUNK_ITEMS_FIRST;
+       full += 2 * TG_CHUNK_ITEMS_FIRST) {
     struct tg_queue queue = {0};
     fake_settings.allocations_left = -1;
     for (uintptr_t i = 0; i < full; i++) push(&queue, i);
