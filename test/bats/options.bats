@@ -86,7 +86,7 @@ exitcode, dump_signal, metrics_path, publish, help, on.EVENT" "$1"
     'require=0|1 (default 0): ' 'verbosity=0|1 (default 0): ' 'pin=0|1 (default 1): ' 'help=0|1 (default 0): '; do
     assert_equal "$(grep -cF "]: $expected" <<<"$stderr")" 1
   done
-  assert_equal "$(without_reports "$stderr" | wc -l)" 19
+  assert_equal "$(without_reports "$stderr" | wc -l)" 20 # the options, on.EVENT among them
   assert_equal "$(grep -cE ': TSG[0-9]{3} [a-z-]+ \((fatal-avoided|hang-avoided|warn|leak|info)(, mode=diagnose)?\): ' \
     <<<"$stderr")" $((27 + 7)) # the catalogue; the probe's misuses and their summary
 }
