@@ -3,9 +3,8 @@
  * One lives in each slot of the handle table and is used again and again, a generation each time.
  *
  * Thread safety: every field is guarded by `lock` (rank TG_RANK_FUNCTION), but for those marked otherwise, and the
- * loop thread's part of `queue`. No
- * lock is held while code of the addon runs. The runtime's functions may be called under `lock`: lock order
- * is ours, then the runtime's. (The first versions with nodejs/node#55877 discard left-over rings under their
+ * loop thread's part of `queue`. No lock is held while code of the addon runs. The runtime's functions may be called
+ * under `lock`: lock order is ours, then the runtime's. (The first versions with nodejs/node#55877 discard left-over rings under their
  * own lock; tg_function_dispatch returns from those before it takes ours.) */
 #ifndef TG_GUARD_GUARDED_FUNCTION_H
 #define TG_GUARD_GUARDED_FUNCTION_H

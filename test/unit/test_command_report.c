@@ -19,7 +19,7 @@ int tg_complain(int status, const char *needed, const char *found, const char *r
 }
 
 /* The tables live as long as the command, so nobody frees them. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void) {
   return "detect_leaks=0";
 }

@@ -762,11 +762,43 @@ static void where_the_runtime_will_not_ring_no_item_is_taken_ahead(void **state)
   close_recorder(&r);
 }
 
+/* What a call needs to take the short way, but for a ring under way: another thread has called before. */
+static void take_the_short_way(struct recorder *r) {
+  tg_table_slot(&r->guard->table, 0)->used_elsewhere = true;
+}
+
+/* Seen to fail: without the conditions of is_plain, one each (mutations plain-call-…). */
+static void a_call_takes_the_short_way_only_where_nothing_else_is_to_be_done(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 2, 1);
+  take_the_short_way(&r);
+  assert_int_equal(call(&r, 1), napi_ok);
+  assert_int_equal(call(&r, 2), napi_ok);
+  assert_int_equal(call(&r, 3), napi_queue_full);
+  fake_env_turn(r.env);
+  unsigned rings = atomic_load(&fake_rings);
+  assert_int_equal(call(&r, 4), napi_ok); /* no ring is on its way any more */
+  assert_int_equal(atomic_load(&fake_rings), rings + 1);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 3);
+  assert_int_equal(call(&r, 5), napi_ok);
+  assert_int_equal(release(&r), napi_ok);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_CALL_WITHOUT_COUNT]), 0);
+  assert_int_equal(call(&r, 6), napi_ok); /* a ring is on its way, but no count is left */
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_CALL_WITHOUT_COUNT]), 1);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 5);
+  assert_int_equal(r.finalized, 1);
+  close_recorder(&r);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(open_delivers_in_order_and_closes_at_the_last_release),
       cmocka_unit_test(a_forgotten_ring_is_made_up_for),
       cmocka_unit_test(full_is_full_at_exactly_the_limit),
+      cmocka_unit_test(a_call_takes_the_short_way_only_where_nothing_else_is_to_be_done),
       cmocka_unit_test(count_zero_is_not_closed_before_the_loop_decides),
       cmocka_unit_test(the_last_item_of_a_released_function_closes_it_before_its_callback),
       cmocka_unit_test(closing_row),

@@ -81,12 +81,12 @@ static void mean_ill(int ready) {
   int file = make_memory();
   struct tsfn_guard_published *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
-  *page = (struct tsfn_guard_published){.magic = TSFN_GUARD_PUBLISHED_MAGIC,
-                                        .version = TSFN_GUARD_PUBLISHED_VERSION,
-                                        .head_size = offsetof(struct tsfn_guard_published, record),
-                                        .record_size = sizeof(struct tsfn_guard_record),
-                                        .records = TSFN_GUARD_PUBLISHED_RECORDS,
-                                        .process = getpid()};
+  memcpy(page->magic, TSFN_GUARD_PUBLISHED_MAGIC, sizeof TSFN_GUARD_PUBLISHED_MAGIC);
+  page->version = TSFN_GUARD_PUBLISHED_VERSION;
+  page->head_size = offsetof(struct tsfn_guard_published, record);
+  page->record_size = sizeof(struct tsfn_guard_record);
+  page->records = TSFN_GUARD_PUBLISHED_RECORDS;
+  page->process = getpid();
   for (bool told = false;; told = true) {
     for (size_t i = from; i < size; i++) ((volatile unsigned char *)page)[i] = next_byte();
     if (!told && write(ready, "x", 1) != 1) _exit(1);
