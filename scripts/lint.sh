@@ -22,7 +22,11 @@ check() {
 }
 check clang-format clang-format --dry-run -Werror "${formatted[@]}"
 # GCC's options for link-time optimization are none of clang's.
-check clang-tidy clang-tidy --quiet --warnings-as-errors='*' --extra-arg=-Wno-ignored-optimization-argument -p build/release "${sources[@]}"
+tidy() {
+  printf '%s\0' "${sources[@]}" | xargs -0 -n 4 -P "$(nproc)" clang-tidy --quiet --warnings-as-errors='*' \
+    --extra-arg=-Wno-ignored-optimization-argument -p build/release
+}
+check clang-tidy tidy
 check cppcheck cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --inline-suppr \
   -I src -I include src
 printf '%s\n' "" "${summary[@]}"

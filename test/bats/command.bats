@@ -17,12 +17,6 @@ setup() {
   unset LD_PRELOAD TSFN_GUARD_OPTIONS
 }
 
-# runtime NAME: sets `node` to one of scripts/runtimes.sh, or skips.
-runtime() {
-  node=$("$TG_SOURCE/scripts/runtimes.sh" | sed -n "s/^$1\t//p")
-  [[ -n $node ]] || skip "no $1 was fetched"
-}
-
 # script NAME LINES: an executable file here.
 script() {
   printf '%s\n' "${@:2}" >"$1"

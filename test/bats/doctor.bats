@@ -16,11 +16,6 @@ setup() {
   unset LD_PRELOAD TSFN_GUARD_OPTIONS
 }
 
-runtime() {
-  node=$("$TG_SOURCE/scripts/runtimes.sh" | sed -n "s/^$1\t//p")
-  [[ -n $node ]] || skip "no $1 was fetched"
-}
-
 # doctor ARGS…: runs it, and sees that every check is told once, in order, in one line each.
 doctor() {
   run --separate-stderr timeout -k 5 100 "${doctor_command:-$GUARD}" doctor "$@"
