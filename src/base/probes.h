@@ -1,30 +1,25 @@
 /* Probes for bpftrace, perf and SystemTap (USDT, provider tsfn_guard): a nop each until somebody attaches.
  *
- * Without TSFN_GUARD_PROBES they are nothing: arguments have no side effects, so the compiler drops them too
- * (bats/probes.bats compares the object code). Each call is a line of its own, for that test. What the arguments
- * mean stays; docs/diagnostics.md has them. Any thread, locks held or not. */
+ * Without TSFN_GUARD_PROBES they are nothing, and their arguments are not evaluated (bats/probes.bats compares the object
+ * code). Each call is a line of its own, for that test. What the arguments mean stays; docs/diagnostics.md has them. Any
+ * thread, locks held or not. */
 #ifndef TG_BASE_PROBES_H
 #define TG_BASE_PROBES_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where the queue's length is not at hand: to ask for it would slow down the loop thread, which has it. */
+#define TG_PROBE_UNKNOWN SIZE_MAX
+
 #ifdef TSFN_GUARD_PROBES
 #include <sys/sdt.h>
-#else
-#define STAP_PROBE2(provider, name, a, b) ((void)(a), (void)(b))
-#define STAP_PROBE3(provider, name, a, b, c) ((void)(a), (void)(b), (void)(c))
-#define STAP_PROBE4(provider, name, a, b, c, d) ((void)(a), (void)(b), (void)(c), (void)(d))
-#endif
 
 /* A thread-safe function was created. */
 static inline void tg_probe_create(const void *handle, size_t max_queue_size, size_t thread_count,
                                    const char *name) {
   STAP_PROBE4(tsfn_guard, create, handle, max_queue_size, thread_count, name);
 }
-
-/* Where the queue's length is not at hand: to ask for it would slow down the loop thread, which has it. */
-#define TG_PROBE_UNKNOWN SIZE_MAX
 
 /* A call is about to answer `status`, a napi_status, as is a release. */
 static inline void tg_probe_call(const void *handle, int status, size_t queue_length) {
@@ -49,5 +44,19 @@ static inline void tg_probe_finalize(const void *handle, size_t queue_length) {
 static inline void tg_probe_misuse(const void *handle, int kind, int status, const void *caller) {
   STAP_PROBE4(tsfn_guard, misuse, handle, kind, status, caller);
 }
+
+#else
+/* Macros, as a function's arguments would be evaluated: a read of an atomic word is not dropped. */
+#define tg_probe_create(handle, max_queue_size, thread_count, name) \
+  ((void)sizeof(handle), (void)sizeof(max_queue_size), (void)sizeof(thread_count), (void)sizeof(name))
+#define tg_probe_call(handle, status, queue_length) \
+  ((void)sizeof(handle), (void)sizeof(status), (void)sizeof(queue_length))
+#define tg_probe_release(handle, status, thread_count) \
+  ((void)sizeof(handle), (void)sizeof(status), (void)sizeof(thread_count))
+#define tg_probe_dispatch(handle, queue_length) ((void)sizeof(handle), (void)sizeof(queue_length))
+#define tg_probe_finalize(handle, queue_length) ((void)sizeof(handle), (void)sizeof(queue_length))
+#define tg_probe_misuse(handle, kind, status, caller) \
+  ((void)sizeof(handle), (void)sizeof(kind), (void)sizeof(status), (void)sizeof(caller))
+#endif
 
 #endif

@@ -202,8 +202,8 @@ environment() {
 # hides BEFORE AFTER: of an LD_PRELOAD, with the library's path for GUARD and that of another for OTHER.
 hides() {
   local before=${1//GUARD/$TG_LIB}
-  environment "${before//OTHER/$TG_BUILD/helpers/libpointers.so}" propagate=0
-  local left=${2//OTHER/helpers/libpointers.so}
+  environment "${before//OTHER/$TG_BUILD/helpers/libstarve.so}" propagate=0
+  local left=${2//OTHER/helpers/libstarve.so}
   assert_output "$(printf '%s\n' "program: $left" 'program: none' "child: $left" 'child: none' "a node: status 0, says ''")"
 }
 
