@@ -48,15 +48,15 @@ static inline void tg_probe_misuse(const void *handle, int kind, int status, con
 #else
 /* Macros, as a function's arguments would be evaluated: a read of an atomic word is not dropped. */
 #define tg_probe_create(handle, max_queue_size, thread_count, name) \
-  ((void)sizeof(handle), (void)sizeof(max_queue_size), (void)sizeof(thread_count), (void)sizeof(name))
+  (0 ? ((void)(handle), (void)(max_queue_size), (void)(thread_count), (void)(name)) : (void)0)
 #define tg_probe_call(handle, status, queue_length) \
-  ((void)sizeof(handle), (void)sizeof(status), (void)sizeof(queue_length))
+  (0 ? ((void)(handle), (void)(status), (void)(queue_length)) : (void)0)
 #define tg_probe_release(handle, status, thread_count) \
-  ((void)sizeof(handle), (void)sizeof(status), (void)sizeof(thread_count))
-#define tg_probe_dispatch(handle, queue_length) ((void)sizeof(handle), (void)sizeof(queue_length))
-#define tg_probe_finalize(handle, queue_length) ((void)sizeof(handle), (void)sizeof(queue_length))
+  (0 ? ((void)(handle), (void)(status), (void)(thread_count)) : (void)0)
+#define tg_probe_dispatch(handle, queue_length) (0 ? ((void)(handle), (void)(queue_length)) : (void)0)
+#define tg_probe_finalize(handle, queue_length) (0 ? ((void)(handle), (void)(queue_length)) : (void)0)
 #define tg_probe_misuse(handle, kind, status, caller) \
-  ((void)sizeof(handle), (void)sizeof(kind), (void)sizeof(status), (void)sizeof(caller))
+  (0 ? ((void)(handle), (void)(kind), (void)(status), (void)(caller)) : (void)0)
 #endif
 
 #endif
