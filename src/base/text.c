@@ -74,6 +74,11 @@ void tg_copy_string(char *to, size_t size, const char *from) {
   to[length] = '\0';
 }
 
+void tg_copy_end(char *to, size_t size, const char *from) {
+  size_t length = strlen(from);
+  tg_copy_string(to, size, length < size ? from : from + length - (size - 1));
+}
+
 /* Node makes a pipe that is its stderr non-blocking, and what reads it may be slow. Not for ever: a program that never
  * waits for its log must not do so here. */
 static bool is_writable_soon(int file) {

@@ -38,6 +38,9 @@ size_t tg_utf8_length(const char *bytes);
 /* Copies a string, cut to `size` with its NUL. */
 void tg_copy_string(char *to, size_t size, const char *from);
 
+/* As tg_copy_string, but keeps the end of a long string: of a path that tells most. */
+void tg_copy_end(char *to, size_t size, const char *from);
+
 /* Ends the line and writes it to stderr. */
 void tg_text_write(struct tg_text *text);
 

@@ -87,12 +87,6 @@ static uint64_t now(void) {
   return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
 }
 
-/* Keeps the end of a long one. */
-static void copy_end(char *to, size_t size, const char *from) {
-  size_t length = strlen(from);
-  tg_copy_string(to, size, length < size ? from : from + length - (size - 1));
-}
-
 /* --- Records */
 
 /* NULL: it has none. */
@@ -129,7 +123,7 @@ static uint32_t place_of_addon(struct tsfn_guard_published *page, const struct t
   for (uint32_t i = 0; i < TSFN_GUARD_PUBLISHED_ADDONS; i++) {
     const struct tg_addon *known = NULL;
     if (atomic_compare_exchange_strong(&addons[i], &known, addon)) {
-      copy_end(page->addons[i].path, sizeof page->addons[i].path, source->addon_path(addon));
+      tg_copy_end(page->addons[i].path, sizeof page->addons[i].path, source->addon_path(addon));
       __atomic_store_n(&page->addons[i].known, 1, __ATOMIC_RELEASE);
     }
     if (known == NULL || known == addon) return i + 1;

@@ -346,8 +346,7 @@ static void find_file(const void *caller, const void *creator, char *path, size_
     found = place.file;
   else if (creator != NULL)
     found = source->addon_path(creator);
-  size_t length = strlen(found);
-  tg_copy_string(path, size, length < size ? found : found + length - (size - 1));
+  tg_copy_end(path, size, found);
 }
 
 static void punish(enum tg_action action) {

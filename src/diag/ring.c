@@ -3,7 +3,6 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,9 +41,7 @@ void tg_ring_push(const struct tg_event *event, const char *file) {
   record->env = event->view.env;
   record->answer = event->answered ? (int32_t)event->answer : -1;
   tg_copy_string(record->name, sizeof record->name, event->view.name);
-  size_t length = strlen(file);
-  tg_copy_string(record->file, sizeof record->file,
-                 length < sizeof record->file ? file : file + length - (sizeof record->file - 1));
+  tg_copy_end(record->file, sizeof record->file, file);
   atomic_signal_fence(memory_order_seq_cst);
   record->sequence = sequence;
 }

@@ -203,9 +203,7 @@ static int find_place(struct dl_phdr_info *info, size_t size, void *argument) {
   struct search *search = argument;
   if (!holds(info, search->code)) return 0;
   struct tg_place *place = search->place;
-  size_t length = strlen(info->dlpi_name);
-  tg_copy_string(place->file, TG_FILE_MAX,
-                 length < TG_FILE_MAX ? info->dlpi_name : info->dlpi_name + length - (TG_FILE_MAX - 1));
+  tg_copy_end(place->file, TG_FILE_MAX, info->dlpi_name);
   place->offset = (uintptr_t)search->code - info->dlpi_addr;
   place->build_id[0] = '\0';
   for (unsigned i = 0; i < info->dlpi_phnum && place->build_id[0] == '\0'; i++) {
