@@ -18,10 +18,15 @@ function blocked(addon) {
   process.exit(0);
 }
 
-// Three threads call, bounded, and the third delivery ends it all.
+// Three threads call, bounded, and the third delivery ends it all, once the queue is full again and all are blocked.
 function endWithin(addon, end) {
   let calls = 0;
-  const tsfn = addon.create({ queue: 4, count: 3, callback: () => ++calls === 3 && end() });
+  const endAtThird = () => {
+    if (++calls !== 3) return;
+    addon.waitBlocked(tsfn);
+    end();
+  };
+  const tsfn = addon.create({ queue: 4, count: 3, callback: endAtThird });
   addon.start(tsfn, 'produce', 3);
 }
 

@@ -4,9 +4,9 @@ const fs = require('fs');
 const { findInFiles, Lang } = require('@ast-grep/napi');
 const cases = require('./cases');
 
+// Workers share the directory and write the same at the same time.
 function writeSources(dir) {
-  if (fs.existsSync(`${dir}/src`)) return;
-  fs.mkdirSync(`${dir}/src`);
+  fs.mkdirSync(`${dir}/src`, { recursive: true });
   for (let i = 0; i < 60; i++) {
     fs.writeFileSync(`${dir}/src/${i}.js`, `function f${i}(a) { console.log(a, ${i}); return a }\n`.repeat(100));
   }

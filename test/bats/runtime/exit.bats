@@ -1,9 +1,8 @@
 # process.exit() runs no finalizer, and natively callers go on getting ok; so a static destructor that joins them
 # hangs. And ends that come from within call_js_cb.
 #
-# Natively, process.exit() hangs 10 of 10 on every runtime while static destructors join callers. Within a worker's
-# call_js_cb, process.exit() or worker.terminate() with three callers on a full queue hangs mostly, and on
-# Node >= 24 in some runs not (chance decides how many are blocked at the end); so that is only printed.
+# Natively all of these hang, 10 of 10 on every runtime: process.exit() while static destructors join callers, and
+# process.exit() or worker.terminate() within call_js_cb with three callers blocked on a full queue.
 
 load ../helper
 load lifetime
@@ -15,8 +14,8 @@ unfinished() {
   threads 3
 }
 
-@test "natively: exit hangs in static destructors that join callers, on every Node" {
-  natively_dies lifetime-exit.js blocked within
+@test "natively: ends hang that wait for callers, on every Node" {
+  natively_dies lifetime-exit.js blocked within worker-exit worker-terminate
   [[ ! -e $TEST_ADDONS/static_thread.node ]] || natively_dies lifetime-exit.js static
 }
 
@@ -37,10 +36,6 @@ unfinished() {
   for _ in $(seq "$(repetitions 5)"); do
     expect_guarded lifetime-exit.js within <<<"$(unfinished 3)"
   done
-}
-
-@test "natively: process.exit() or worker.terminate() within a worker's call_js_cb may hang" {
-  native_may_die lifetime-exit.js worker-exit worker-terminate
 }
 
 @test "guarded: process.exit() within call_js_cb in a worker" {
