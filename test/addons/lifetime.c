@@ -8,8 +8,8 @@
  *     finalize_cb releases
  *   start(function, role, threads, amount)   starts threads; the roles are in the table `roles`
  *   abort(function), release(function), acquire(function), unref(function)
- *   waitBlocked(function, accepted, threads) sleeps until so many items were accepted and the threads are
- * stuck waitAccepted(items)                      sleeps until so many items were accepted in all
+ *   waitBlocked(function)                    sleeps until all its threads are blocked inside a call
+ *   waitAccepted(function, items)            sleeps until so many items were accepted in all
  *   joinInHook(), joinInAsyncHook()          adds an env cleanup hook that joins the env's threads
  *   wrap(function), instanceData(function)   a finalizer at the env's end releases the function
  *   freeze(function), thaw()                 keeps its threads from waking up, wherever they sleep
@@ -24,8 +24,11 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "addon.h"
 
@@ -52,6 +55,7 @@ struct subject {
 
 struct caller {
   pthread_t thread;
+  atomic_long id; /* the thread's in /proc; 0 before it runs */
   struct subject *subject;
   void (*role)(struct caller *);
   uint32_t index;
@@ -208,6 +212,7 @@ static const struct {
 
 static void *run_caller(void *argument) {
   struct caller *caller = argument;
+  atomic_store(&caller->id, syscall(SYS_gettid));
   caller->role(caller);
   return NULL;
 }
@@ -385,11 +390,37 @@ static napi_value start(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* A thread that was woken is so no longer, even if it has not got a processor yet. */
+static bool is_asleep(const struct caller *caller) {
+  char path[64], state = 0;
+  snprintf(path, sizeof path, "/proc/self/task/%ld/stat", atomic_load(&caller->id));
+  FILE *file = fopen(path, "re");
+  if (file == NULL) return false;
+  if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1) state = 0;
+  fclose(file);
+  return state == 'S';
+}
+
+static bool all_asleep_inside(const struct subject *subject) {
+  if (atomic_load(&subject->inside) != atomic_load(&subject->threads)) return false;
+  for (struct caller *caller = atomic_load(&callers); caller != NULL; caller = caller->next)
+    if (caller->subject == subject && !is_asleep(caller)) return false;
+  return true;
+}
+
+/* Asleep for so long: on the queue, and not on a lock. */
+static void await_blocked(const struct subject *subject) {
+  for (unsigned steady = 0; steady < 50; sleep_ms(1)) steady = all_asleep_inside(subject) ? steady + 1 : 0;
+}
+
 static void begin_in_hook(void *argument) {
   const struct beginning *beginning = argument;
   begin(beginning);
   await_accepted(beginning->subject, beginning->accepted);
-  sleep_ms(50); /* nobody can see a thread fall asleep on a full queue, but by then it has */
+  if (beginning->amount != 0)
+    join(beginning->subject, NULL);
+  else if (beginning->role == produce)
+    await_blocked(beginning->subject);
 }
 
 static napi_value start_in_hook(napi_env env, napi_callback_info info) {
@@ -426,9 +457,7 @@ static napi_value wait_accepted(napi_env env, napi_callback_info info) {
 }
 
 static napi_value wait_blocked(napi_env env, napi_callback_info info) {
-  const struct subject *subject = argument_subject(env, info, 0);
-  for (unsigned steady = 0; steady < 50; sleep_ms(1))
-    steady = atomic_load(&subject->inside) == atomic_load(&subject->threads) ? steady + 1 : 0;
+  await_blocked(argument_subject(env, info, 0));
   return NULL;
 }
 

@@ -1,11 +1,12 @@
 /* What an addon of many loads for itself: makes a function, and has its callbacks and the code of its thread. */
 #include <node_api.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { CALLS_AFTER_CLOSING = 200 };
+enum { AFTERLIFE_MS = 200 };
 
 static void on_call(napi_env env, napi_value callback, void *context, void *data) {
   (void)env;
@@ -14,14 +15,19 @@ static void on_call(napi_env env, napi_value callback, void *context, void *data
   (void)data;
 }
 
+static int64_t now_ms(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
 /* Goes on for a while after its environment is gone. */
 static void *run(void *tsfn) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
   unsigned closing = 0;
-  for (unsigned left = CALLS_AFTER_CLOSING; left != 0; nanosleep(&millisecond, NULL)) {
+  for (int64_t end = INT64_MAX; now_ms() < end; nanosleep(&millisecond, NULL)) {
     napi_status status = napi_call_threadsafe_function(tsfn, NULL, napi_tsfn_nonblocking);
-    closing += status == napi_closing;
-    if (closing != 0) left--;
+    if (status == napi_closing && closing++ == 0) end = now_ms() + AFTERLIFE_MS;
   }
   fprintf(stderr, "plugin: closing=%u\n", closing);
   return NULL;

@@ -90,10 +90,11 @@ const cases = {
     else filledAtEnd(10, 1);
   },
 
-  // All seven functions from call_js_cb, the drain and finalize_cb.
+  // All seven functions from call_js_cb, the drain and finalize_cb. The item, then the two calls out of its delivery.
   probe() {
-    const tsfn = filled(1, 1, { probes: 1 });
-    setTimeout(() => addon.release(tsfn), 50);
+    let calls = 0;
+    const callback = () => ++calls === 3 && setTimeout(() => addon.release(tsfn), 50);
+    const tsfn = filled(1, 1, { probes: 1, callback });
   },
   probeAtEnd() {
     filledAtEnd(1, 1, { probes: 1 });

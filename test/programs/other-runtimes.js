@@ -46,8 +46,10 @@ const cases = {
     addon.abort(tsfn);
   },
   async flow() {
-    const tsfn = addon.create({ queue: 50, count: 8 });
+    let delivered = 0;
+    const tsfn = addon.create({ queue: 50, count: 8, callback: () => delivered++ });
     addon.start(tsfn, 'produce', 8, 2000);
+    while (delivered < 16000) await sleep(10); // tell() joins the threads, and then nobody would make room
   },
 };
 
