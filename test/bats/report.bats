@@ -23,7 +23,7 @@ build() {
 # log_of CODE LOG [OPTION]: what a process writes that provokes it.
 log_of() {
   TEST_ADDONS=$PWD/addons TG_LIB=$TG_BUILD/libtsfnguard.so \
-    TSFN_GUARD_OPTIONS=mode=diagnose:format=json:summary=always:finalize_warn_ms=20:log_path=$2${3:+:$3} \
+    TSFN_GUARD_OPTIONS=mode=diagnose:format=json:summary=always:log_path=$2${3:+:$3} \
     guarded events.js provoke "$1" >"$2.facts"
 }
 
@@ -34,7 +34,7 @@ setup_file() {
   build addons -g
   log_of TSG001 one.json
   log_of TSG001 two.json
-  log_of TSG022 three.json
+  log_of TSG022 three.json finalize_warn_ms=20
 }
 
 # line PID SEEN [SECONDS] [CODE] [SEVERITY] [ADDON] [CALLER] [BUILD_ID] [KIND]: an event as the guard writes it, rate and all.
@@ -249,7 +249,7 @@ complains() {
 @test "progress: on a terminal, and taken off it" {
   command -v script >/dev/null || skip 'there is no script(1)'
   line 1 1 >log
-  run script -qec "{ cat log; sleep 1.5; cat log; } | '$REPORT' report --json - >out" /dev/null </dev/null
+  run script -qec "{ cat log; sleep 3; cat log; } | '$REPORT' report --json - >out" /dev/null </dev/null
   assert_success
   assert_output --partial '0 MB, 2 lines, 0 MB/s'
   [[ $output == *$'\r\033[K' ]]

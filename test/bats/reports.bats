@@ -415,7 +415,7 @@ END
 @test "a set-user-ID program ignores the environment" {
   ((EUID == 0)) || skip 'only root can make a program that belongs to another user'
   local directory
-  directory=$(mktemp -d /tmp/tsfn-guard.XXXXXX)
+  directory=$(mktemp -d /tmp/tg-test.XXXXXX)
   chmod 755 "$directory"
   cp "$TG_LIB" "$directory/"
   cc -rdynamic -o "$directory/told" -DFAKE_NODE_METADATA -isystem "$NODE_API_HEADERS" \

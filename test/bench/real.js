@@ -32,7 +32,7 @@ async function lightningcss() {
 // A storm: bursts of files that come, change and go, each burst awaited.
 async function watcher() {
   const FILES = 500;
-  const directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'tsfn-guard-bench-')));
+  const directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'tg-test-bench-')));
   let seen = 0;
   let told = () => {};
   const onEvents = (error, events) => {

@@ -10,7 +10,7 @@ const { pathToFileURL } = require('url');
 
 const [chromium, ...pages] = process.argv.slice(2);
 const prefix = process.env.TG_SCREENSHOTS;
-const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'tsfn-guard-page.'));
+const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'tg-test-page.'));
 const browser = spawn(chromium, ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync', '--remote-debugging-pipe', '--hide-scrollbars',
   `--user-data-dir=${profile}`, 'about:blank'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
@@ -175,6 +175,23 @@ const scenarios = {
   },
 };
 
+// Right after the start there may be none yet.
+async function firstPage() {
+  for (;;) {
+    const { targetInfos } = await send('Target.getTargets');
+    const page = targetInfos.find((one) => one.type === 'page');
+    if (page) return page.targetId;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+// By its own word: a load event may still be that of about:blank. Between two pages there is nobody to answer.
+async function open(href) {
+  const opened = `location.href.split('#')[0] === ${JSON.stringify(href)} && document.readyState === 'complete'`;
+  await send('Page.navigate', { url: href });
+  while (!await evaluate(opened).catch(() => false)) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
 async function main() {
   const problems = [], requests = [];
   listeners.push(({ method, params }) => {
@@ -183,26 +200,34 @@ async function main() {
     if (method === 'Log.entryAdded') problems.push(`${params.entry.level}: ${params.entry.text}`);
     if (method === 'Network.requestWillBeSent') requests.push(params.request.url.slice(0, 100));
   });
-  const { targetInfos } = await send('Target.getTargets');
-  const { targetId } = targetInfos.find((one) => one.type === 'page');
-  ({ sessionId: session } = await send('Target.attachToTarget', { targetId, flatten: true }));
+  ({ sessionId: session } = await send('Target.attachToTarget', { targetId: await firstPage(), flatten: true }));
   for (const domain of ['Page', 'Runtime', 'Log', 'Network']) await send(`${domain}.enable`);
   const hrefs = pages.map((page) => pathToFileURL(path.resolve(page)).href);
   for (const href of hrefs) {
     await look(1280, 900, 'light');
-    const loaded = new Promise((resolve) => listeners.push(({ method }) => method === 'Page.loadEventFired' && resolve()));
-    await send('Page.navigate', { url: href });
-    await loaded;
+    await open(href);
     await scenarios[path.basename(href, '.html')]();
   }
   say('problems', problems.join(' / ') || 'none');
   say('requests but for the pages', requests.filter((url) => !hrefs.includes(url) && !url.startsWith('data:')).join(' ') || 'none');
 }
 
+// The browser's children may write into it for a moment longer.
+async function removeProfile() {
+  for (let left = 50; fs.existsSync(profile); left--) {
+    try {
+      fs.rmSync(profile, { recursive: true, force: true });
+    } catch (error) {
+      if (left === 0) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
 main().catch((error) => {
   console.log(error.stack);
   process.exitCode = 1;
 }).finally(() => {
-  browser.once('exit', () => fs.rmSync(profile, { recursive: true, force: true }));
+  browser.once('exit', removeProfile);
   browser.kill('SIGKILL');
 });

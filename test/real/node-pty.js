@@ -33,8 +33,8 @@ function start(script, onStarted) {
 async function terminated() {
   const worker = new Worker(__filename, { workerData: { kind, dir } });
   await new Promise((resolve) => worker.once('message', resolve));
-  // Half a second later the worker has got as far as to wait for its shells.
-  setTimeout(() => fs.writeFileSync(`${dir}/end`, ''), 500);
+  // By then the worker has got as far as to wait for its shells.
+  setTimeout(() => fs.writeFileSync(`${dir}/end`, ''), 1500);
   await worker.terminate();
   console.log('terminated');
 }

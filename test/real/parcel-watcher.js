@@ -33,7 +33,7 @@ async function work() {
   };
   for (let i = 0; i < 5; i++) {
     const file = path.join(dir, `ours-${i}`);
-    await change(() => fs.writeFileSync(file, 'some'));
+    await change(() => fs.writeFileSync(file, '')); // with contents it would be two events, at times two batches
     await change(() => fs.appendFileSync(file, 'more'));
     await change(() => fs.unlinkSync(file));
   }

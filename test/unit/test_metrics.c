@@ -56,10 +56,10 @@ static uint64_t now_ms(void) {
 
 enum { TICK_MS = 10 }; /* of the coarse clock, at most */
 
-/* Writes, and then touches until the next write: the milliseconds between. */
+/* Writes, and then touches until the next write: the milliseconds between, and what the first took. */
 static uint64_t write_twice(void) {
-  assert_true(touch_writes());
   uint64_t start = now_ms();
+  assert_true(touch_writes());
   while (!touch_writes()) rest(5);
   return now_ms() - start;
 }
@@ -74,7 +74,7 @@ static void a_slow_write_is_followed_by_a_longer_rest(void **state) {
   (void)state;
   delay_ms = 20;
   uint64_t took = write_twice();
-  assert_in_range(took, 100 * 20 - TICK_MS, 20000);
+  assert_in_range(took, 100 * 20 - TICK_MS, 50000);
 }
 
 static void a_held_lock_is_not_waited_for(void **state) {

@@ -70,7 +70,7 @@ static void the_first_are_told_and_then_powers_of_two(void **state) {
 
 /* Whether a file of this text suppresses events of the kind from that file. */
 static bool suppresses(const char *text, enum tg_event_kind kind, const char *file) {
-  char path[] = "/tmp/tsfn-guard-suppressions-XXXXXX";
+  char path[] = "/tmp/tg-test-suppressions-XXXXXX";
   int descriptor = mkstemp(path);
   assert_true(descriptor >= 0 && write(descriptor, text, strlen(text)) == (ssize_t)strlen(text));
   close(descriptor);

@@ -16,7 +16,7 @@
 
 enum { LINE_MAX_SIZE = 4096 };
 
-static char log_path[] = "/tmp/tsfn-guard-report-XXXXXX";
+static char log_path[] = "/tmp/tg-test-report-XXXXXX";
 static char line[LINE_MAX_SIZE * 4];
 static const char *file = "/app/x.node";
 

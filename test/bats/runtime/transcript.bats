@@ -180,7 +180,7 @@ ALL_EXCEPTIONS='javaScript notAnError callJs byDefault finalizer finalizerJavaSc
 
 @test "fairness: timers and immediates during a flood" {
   same_cases transcript-loop.js flood
-  shows 'the flood is over'
+  shows 'the flood is over, after three timers and three immediates'
   same_cases transcript-loop.js floodByThread
   shows '300000 items, in order true, a timer in the middle true'
 }
