@@ -66,8 +66,7 @@ LIBRARY=${TG_SOURCE:?}/build/arm64/libtsfnguard.so
 
 @test "in workers, natively: SIGABRT or SIGSEGV" {
   for runtime in node-20 node-26; do
-    run arm64 native $runtime lifetime-worker.js 3 4 300
-    assert died "$status"
+    one_dies arm64 native $runtime lifetime-worker.js 3 4 300
   done
 }
 

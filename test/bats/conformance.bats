@@ -43,13 +43,18 @@ setup() {
   assert_line --regexp '^[1-9][0-9]* passed, 0 failed, [01] skipped$'
 }
 
+# Natively a busy machine saves node-18 now and then; guarded none may fail in any of the runs.
 @test "the tests that came with Node's own fix pass guarded where natively they abort" {
   [[ "${RUNTIMES[*]}" == *node-18*node-26* ]] || skip 'node-18 and node-26 were not both fetched'
-  conformance node-24 "${RUNTIMES[@]}" --test 'test_threadsafe_function_*/*'
-  assert_success
-  assert_line --regexp ' node-18 .*_abort/test.js .* skipped: natively fail 134, guarded it passes$'
-  assert_line --regexp ' node-18 .*_shutdown/test.js .* skipped: natively fail 1, guarded it passes$'
-  assert_line '2 passed, 0 failed, 2 skipped'
+  local died=''
+  for _ in 1 2 3 4 5; do
+    conformance node-24 "${RUNTIMES[@]}" --test 'test_threadsafe_function_*/*'
+    assert_success
+    assert_line --regexp '^[234] passed, 0 failed, [012] skipped$'
+    died+=$(grep -E 'node-18 .* skipped: natively fail (1|134), guarded it passes$' <<<"$output" || true)
+    [[ $died != *_abort/test.js* || $died != *_shutdown/test.js* ]] || return 0
+  done
+  fail "natively, one of them never failed on node-18: $died"
 }
 
 @test "a guard that breaks a test is noticed" {

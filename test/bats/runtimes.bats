@@ -178,18 +178,8 @@ ends_well() {
 @test "natively: workers' threads hang the process or crash it, and the producers hang" {
   TG_TIMEOUT=5
   dies() {
-    local case status
-    while read -r status case; do
-      died "$status" && continue
-      [[ $1/$case == bun-1.4/workers* || $1/$case == bun-musl/workers* ]] || fail "$1 natively, $case ended with $status"
-    done < <(for case in 'workers 5' flow; do
-      (
-        read -ra words <<<"$case"
-        status=0
-        natively "$1" other-runtimes.js "${words[@]}" >/dev/null 2>&1 || status=$?
-        echo "$status $case"
-      ) 3>&- &
-    done; wait)
+    one_dies natively "$1" other-runtimes.js workers 5
+    one_dies natively "$1" other-runtimes.js flow
   }
   each dies
 }
