@@ -105,7 +105,7 @@ unit_tests() {
   [[ -x ${tests[0]} ]] || skip "no unit tests were built"
   for test in "${tests[@]}"; do
     say "${test##*/}"
-    timeout -k 5 120 qemu-aarch64 -L "$SYSROOT" -E "LD_PRELOAD=$SMALL_RESERVATIONS" "$test" </dev/null || die "${test##*/} to pass" "status $?" "see above"
+    timeout -k 5 600 qemu-aarch64 -L "$SYSROOT" -E "LD_PRELOAD=$SMALL_RESERVATIONS" "$test" </dev/null || die "${test##*/} to pass" "status $?" "see above"
   done
 }
 

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "command/command.h"
 #include "command/tables.h"
 
@@ -118,9 +119,7 @@ int tg_inputs_open(struct tg_input *inputs, size_t *count) {
 static bool progress_shown;
 
 static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+  return (double)tg_nanoseconds(CLOCK_MONOTONIC) / 1e9;
 }
 
 static void show_progress(const struct tg_read_counts *counts, uint64_t total) {

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "command/top_print.h"
@@ -84,9 +85,7 @@ static int read_choices(int argc, char **argv, struct choices *choices, bool *do
 /* --- Time */
 
 static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+  return (double)tg_nanoseconds(CLOCK_MONOTONIC) / 1e9;
 }
 
 static void sleep_until(double end) {

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "command/library.h"
 #include "tsfn_guard/tsfn_guard.h"
@@ -39,9 +40,7 @@ static const char program[] =
 /* --- Running a program */
 
 static int64_t now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+  return (int64_t)(tg_nanoseconds(CLOCK_MONOTONIC) / 1000000);
 }
 
 /* The options of whoever runs doctor are not asked for here, nor is what NODE_OPTIONS would load. */

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "preload/options.h"
@@ -414,17 +415,11 @@ static void read_texts(struct tg_watch *watch) {
       copy_text(watch->addons[i], page->addons[i].path, sizeof watch->addons[i]);
 }
 
-static uint64_t now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
-}
-
 bool tg_watch_take(struct tg_watch *watch) {
   const struct tsfn_guard_published *page = watch->page;
   const struct tg_watch_sample before = watch->sample;
   struct tg_watch_sample *sample = &watch->sample;
-  *sample = (struct tg_watch_sample){.time = now(), .functions = before.functions};
+  *sample = (struct tg_watch_sample){.time = tg_nanoseconds(CLOCK_MONOTONIC), .functions = before.functions};
   if (before.time != 0) sample->seconds = (double)(sample->time - before.time) / 1e9;
   read_texts(watch);
   sample->totals[TG_WATCH_CREATED] = load(&page->created);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "diag/catalogue.h"
 #include "diag/log.h"
@@ -42,12 +43,6 @@ static bool complained;
 /* What is to be written. Untouched, and so no memory, where there are no metrics. */
 static char text[TEXT_SIZE];
 static size_t text_length;
-
-static uint64_t read_clock(clockid_t clock) {
-  struct timespec time;
-  clock_gettime(clock, &time);
-  return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec;
-}
 
 /* --- The format */
 
@@ -264,11 +259,11 @@ static void complain(int error) {
 static void write_file(unsigned patience_ms) {
   int cancellation;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation); /* the lock is held at cancellation points */
-  uint64_t start = read_clock(CLOCK_MONOTONIC);
+  uint64_t start = tg_nanoseconds(CLOCK_MONOTONIC);
   if (put_all(patience_ms)) {
     if (!replace_file()) complain(errno);
-    uint64_t rest = (read_clock(CLOCK_MONOTONIC) - start) * REST;
-    atomic_store_explicit(&due, read_clock(CLOCK_MONOTONIC_COARSE) + (rest < SECOND ? SECOND : rest),
+    uint64_t rest = (tg_nanoseconds(CLOCK_MONOTONIC) - start) * REST;
+    atomic_store_explicit(&due, tg_nanoseconds(CLOCK_MONOTONIC_COARSE) + (rest < SECOND ? SECOND : rest),
                           memory_order_relaxed);
   }
   pthread_setcancelstate(cancellation, NULL);
@@ -276,7 +271,7 @@ static void write_file(unsigned patience_ms) {
 
 static bool is_due(void) {
   uint64_t time = atomic_load_explicit(&due, memory_order_relaxed);
-  return time != UINT64_MAX && read_clock(CLOCK_MONOTONIC_COARSE) >= time;
+  return time != UINT64_MAX && tg_nanoseconds(CLOCK_MONOTONIC_COARSE) >= time;
 }
 
 void tg_metrics_touch(void) {

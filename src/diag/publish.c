@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "diag/policy.h"
 #include "guard/guarded_function.h"
@@ -82,9 +83,7 @@ static void count_together(uint64_t *word) {
 
 /* Some milliseconds are no matter, and where the machine's clock is slow, the coarse one is not. */
 static uint64_t now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-  return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+  return tg_nanoseconds(CLOCK_MONOTONIC_COARSE);
 }
 
 /* --- Records */

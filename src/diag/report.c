@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/probes.h"
 #include "base/text.h"
 #include "diag/catalogue.h"
@@ -118,9 +119,7 @@ const char *tg_report_hex(uint64_t number, char text[TG_HEX_SIZE]) {
 /* --- The fields */
 
 static void emit_age(struct tg_emitter *emitter, const char *name, uint64_t since) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  uint64_t now = (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+  uint64_t now = tg_nanoseconds(CLOCK_MONOTONIC);
   if (since == 0)
     tg_emit_null(emitter, name);
   else

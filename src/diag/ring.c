@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 _Static_assert(sizeof(struct tsfn_guard_ring_record) == 160, "layout version 1");
@@ -20,18 +21,12 @@ __attribute__((visibility("default"))) struct tsfn_guard_ring tsfn_guard_ring = 
     .next = 1,
 };
 
-static uint64_t now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_REALTIME, &time);
-  return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
-}
-
 void tg_ring_push(const struct tg_event *event, const char *file) {
   uint64_t sequence = tsfn_guard_ring.next++;
   struct tsfn_guard_ring_record *record = &tsfn_guard_ring.record[(sequence - 1) % TSFN_GUARD_RING_RECORDS];
   record->sequence = 0;
   atomic_signal_fence(memory_order_seq_cst);
-  record->time = now();
+  record->time = tg_nanoseconds(CLOCK_REALTIME);
   record->kind = event->kind;
   record->thread = (int32_t)syscall(SYS_gettid);
   record->handle = (uint64_t)(uintptr_t)event->handle;

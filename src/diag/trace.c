@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "diag/stacks.h"
 #include "guard/guarded_function.h"
 #include "guard/handle_table.h"
@@ -39,12 +40,6 @@ static struct {
   _Atomic int32_t loop_thread;
   _Atomic int64_t worker;
 } envs[ENVS_MAX];
-
-static uint64_t now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
-}
 
 static int32_t this_thread(void) {
   static _Thread_local int32_t id;
@@ -118,7 +113,7 @@ static void created(const struct tg_function *function, const void *caller) {
   if (trace == NULL) return;
   atomic_store_explicit(&trace->generation, 0, memory_order_relaxed);
   atomic_thread_fence(memory_order_release);
-  atomic_store_explicit(&trace->created, now(), memory_order_relaxed);
+  atomic_store_explicit(&trace->created, tg_nanoseconds(CLOCK_MONOTONIC), memory_order_relaxed);
   atomic_store_explicit(&trace->created_at, keep_stack(caller), memory_order_relaxed);
   atomic_store_explicit(&trace->finalized, 0, memory_order_relaxed);
   atomic_store_explicit(&trace->finalized_at, 0, memory_order_relaxed);
@@ -202,14 +197,14 @@ static enum tg_event_kind delivered(napi_env env) {
 
 static void finalizing(const struct tg_function *function) {
   struct trace *trace = find_own(function);
-  if (trace != NULL) atomic_store_explicit(&trace->finalizing, now(), memory_order_relaxed);
+  if (trace != NULL) atomic_store_explicit(&trace->finalizing, tg_nanoseconds(CLOCK_MONOTONIC), memory_order_relaxed);
 }
 
 static enum tg_event_kind finalized(const struct tg_function *function, uint64_t *quantity) {
   count(&finalized_count);
   struct trace *trace = find_own(function);
   if (trace == NULL) return TG_EVENT_NONE;
-  uint64_t time = now();
+  uint64_t time = tg_nanoseconds(CLOCK_MONOTONIC);
   atomic_store_explicit(&trace->finalized, time, memory_order_relaxed);
   atomic_store_explicit(&trace->finalized_at, keep_stack(NULL), memory_order_relaxed);
   uint64_t took_ms = (time - atomic_load_explicit(&trace->finalizing, memory_order_relaxed)) / 1000000;

@@ -119,13 +119,9 @@ static size_t thread_count(const struct use *use) {
   return use->verdict == TG_HANDLE_VALID ? use->function->thread_count : 0;
 }
 
-static const struct tg_observer *observer_of(const struct tg_guard *guard) {
-  return guard->observer;
-}
-
 /* The handle is valid. */
 static void show(const struct use *use, napi_status answer) {
-  const struct tg_observer *observer = observer_of(use->guard);
+  const struct tg_observer *observer = use->guard->observer;
   if (observer == NULL || observer->used == NULL) return;
   observer->used(use->function, use->operation == &call_operation, answer);
 }
@@ -152,7 +148,7 @@ static napi_status end(struct use *use, napi_status answer) {
 /* The calling thread gives a count back. */
 static void drop_count(struct use *use) {
   tg_function_drop_count(use->function);
-  const struct tg_observer *observer = observer_of(use->guard);
+  const struct tg_observer *observer = use->guard->observer;
   if (observer != NULL && observer->released != NULL) observer->released(use->function);
 }
 
@@ -248,7 +244,7 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
     abandon(function);
     return napi_generic_failure;
   }
-  const struct tg_observer *observer = observer_of(guard);
+  const struct tg_observer *observer = guard->observer;
   if (observer != NULL && observer->created != NULL) observer->created(function, caller);
   tg_probe_create(handle, arguments->max_queue_size, arguments->initial_thread_count, function->name);
   *result = handle;
@@ -313,7 +309,7 @@ static void watch_call(struct use *use) {
     function->long_queue_told = true;
     note(use, TG_EVENT_LONG_QUEUE, length);
   }
-  const struct tg_observer *observer = observer_of(use->guard);
+  const struct tg_observer *observer = use->guard->observer;
   if (observer == NULL || observer->called == NULL) return;
   uint64_t quantity = 0;
   enum tg_event_kind kind = observer->called(function, &quantity);

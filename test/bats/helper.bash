@@ -62,6 +62,16 @@ one_dies() {
   fail "$* lived five times; the last: $status, $output"
 }
 
+# await COMMAND…: until it succeeds; 20 seconds at most.
+await() {
+  local i
+  for ((i = 0; i < 400; i++)); do
+    ! "$@" 2>/dev/null || return 0
+    sleep 0.05
+  done
+  fail "waited in vain: $*"
+}
+
 # matches_schema LOG…: all lines of logs in JSON are as docs/event.schema.json says. Debian's python3 has the checker.
 matches_schema() {
   run /usr/bin/python3 "$TG_SOURCE/test/helpers/check_schema.py" "$TG_SOURCE/docs/event.schema.json" "$@"

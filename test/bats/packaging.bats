@@ -253,7 +253,7 @@ Enhances: nodejs"
   [[ -n $NODE ]] || skip "no runtime was fetched"
   LD_PRELOAD=$TG_LIB "$NODE" -e 'setTimeout(() => {}, 20000)' 3>&- &
   local pid=$!
-  for ((i = 0; i < 100; i++)); do grep -q libtsfnguard "/proc/$pid/maps" && break || sleep 0.05; done
+  await grep -q libtsfnguard "/proc/$pid/maps"
   complete_line top ''
   kill "$pid"
   assert_line "$pid"

@@ -176,7 +176,7 @@ watch_to_its_end() {
   watch calling
   timeout -k 5 "$TG_TIMEOUT" "$TOP" top --json --interval 0.1 "$pid" >"$samples" 3>&- 8>&- &
   top=$!
-  until [[ -s $samples ]]; do sleep 0.05; done
+  await test -s "$samples"
   kill -STOP "$(pgrep -P "$top")"
   sleep 3
   kill -CONT "$(pgrep -P "$top")"
@@ -208,16 +208,6 @@ watch_to_its_end() {
   top --help
   assert_success
   assert_line 'usage: tsfn-guard top [--once] [--json] [--interval SECONDS] PID'
-}
-
-# await COMMAND…: until it succeeds; 15 seconds at most.
-await() {
-  local i
-  for ((i = 0; i < 150; i++)); do
-    ! "$@" 2>/dev/null || return 0
-    sleep 0.1
-  done
-  fail "in vain: $*"
 }
 
 publishes() { [[ $(ls -l "/proc/$1/fd") == *memfd:tsfn-guard* ]]; }

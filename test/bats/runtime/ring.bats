@@ -112,7 +112,7 @@ expect_logged() {
 @test "a running process" {
   LD_PRELOAD=$STRIPPED "$TG_NODE" -e 'console.log(1); setInterval(() => {}, 1000)' >"$BATS_TEST_TMPDIR/started" 3>&- &
   local process=$!
-  while [[ ! -s $BATS_TEST_TMPDIR/started ]]; do sleep 0.05; done
+  await test -s "$BATS_TEST_TMPDIR/started"
   ring -p "$process"
   kill "$process"
   [[ $stderr != *ptrace* ]] || skip "no permission to attach to a process here"

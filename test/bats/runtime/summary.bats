@@ -98,21 +98,11 @@ END
   assert_equal "$(said '[.handle.name, .thread.name] | join("|")')" 'a"b\c?d?[2J??�é|t"?\'
 }
 
-# wait_for TEXT FILE: 10 s at most.
-wait_for() {
-  local i
-  for ((i = 0; i < 1000; i++)); do
-    ! grep -q "$1" "$2" 2>/dev/null || return 0
-    sleep 0.01
-  done
-  fail "no $1 in $2: $(cat "$2")"
-}
-
 # begin OPTIONS CASE: in the background, until it says that it is ready; $! is the program itself.
 begin() {
   TSFN_GUARD_OPTIONS=dump_signal=12:format=json:log_path=$LOG:$1 LD_PRELOAD=$TG_LIB \
     "$TG_NODE" "$PROGRAMS/summary.js" "$2" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
-  wait_for ready "$BATS_TEST_TMPDIR/out"
+  await grep -q ready "$BATS_TEST_TMPDIR/out"
 }
 
 # alive: name, state, ref'd and counts of each function of a dump.
@@ -125,7 +115,7 @@ alive() {
   begin mode=diagnose idle
   pid=$!
   kill -USR2 "$pid"
-  wait_for '"dump"' "$LOG"
+  await grep -q '"dump"' "$LOG"
   matches_schema "$LOG"
   assert_equal "$(alive)" "$(printf '%s\n' '["closing","closed",true,1]' '["idle 1","open",true,1]' \
     '["idle 2","open",true,1]' '["idle 3","open",false,1]')"

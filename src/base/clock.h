@@ -1,0 +1,17 @@
+/* What a clock says, as one number.
+ *
+ * Any thread, in a signal handler too; errno is left as it was. */
+#ifndef TG_BASE_CLOCK_H
+#define TG_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Nanoseconds since the clock's epoch; 64 bits hold 584 years of them. */
+static inline uint64_t tg_nanoseconds(clockid_t clock) {
+  struct timespec time;
+  clock_gettime(clock, &time);
+  return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+#endif
