@@ -154,6 +154,11 @@ static bool check_program(struct doctor *doctor, const char *runtime) {
     tell_obstacle(doctor, LINKING, FAIL);
     return false;
   }
+  if (access(target->binary.loader, X_OK) != 0) {
+    tell(doctor, LINKING, FAIL, "install the libc that the program was built for, or another build of it",
+         "dynamic, by %s: %s", target->binary.loader, strerror(errno));
+    return false;
+  }
   tell(doctor, LINKING, OK, NULL, "dynamic, by %s", target->binary.loader);
   if (target->obstacle == TG_OBSTACLE_PRIVILEGES) {
     tell_obstacle(doctor, PRIVILEGES, FAIL);

@@ -50,6 +50,14 @@ static int complain_of_option(int answer, char **argv) {
       is_letter ? letter : argv[optind - 1], "see tsfn-guard report --help");
 }
 
+/* Who forgets the page's name names a log there. */
+static int complain_of_page(const char *name) {
+  char found[PATH_MAX + 64];
+  snprintf(found, sizeof found, "%s, which is there and is no page", name);
+  return tg_complain(TG_EXIT_USAGE, "a name for the page after --html", found,
+                     "give another, before the logs: --html FILE LOG…");
+}
+
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, struct options *options) {
   static const struct option longs[] = {{"json", no_argument, NULL, JSON},
@@ -73,6 +81,8 @@ static int parse(int argc, char **argv, struct options *options) {
     if (option == FAIL_ON && parse_severity(optarg, &options->fail_on) != 0) return TG_EXIT_USAGE;
     if (option == ':' || option == '?') return complain_of_option(option, argv);
   }
+  if (options->html != NULL && !tg_report_may_write_html(options->html))
+    return complain_of_page(options->html);
   if (optind < argc) return -1;
   return tg_complain(TG_EXIT_USAGE, "a log that the guard wrote with format=json", "none",
                      "give its name, or - for standard input; see tsfn-guard report --help");
@@ -93,9 +103,14 @@ static int judge(const struct tg_report *report, enum tg_severity fail_on) {
   if (report->counts.newer != 0)
     return tg_complain(TG_EXIT_USAGE, "reports that this command knows for --fail-on to judge",
                        "reports of a newer guard in the logs", "use the command of that guard");
-  if (report->counts.text == 0) return 0;
-  return tg_complain(TG_EXIT_USAGE, "reports in JSON for --fail-on to judge", "reports as text in the logs",
-                     "run the program with TSFN_GUARD_OPTIONS=format=json");
+  if (report->counts.text != 0)
+    return tg_complain(TG_EXIT_USAGE, "reports in JSON for --fail-on to judge", "reports as text in the logs",
+                       "run the program with TSFN_GUARD_OPTIONS=format=json");
+  if (report->counts.broken + report->counts.cut + report->counts.too_long != 0)
+    return tg_complain(TG_EXIT_USAGE, "whole lines for --fail-on to judge",
+                       "lines that are damaged, cut off or longer than 64 KiB, and may have been reports",
+                       "look at them, or judge without: leave --fail-on away");
+  return 0;
 }
 
 static int write_out(struct tg_report *report, const struct options *options) {

@@ -2,6 +2,7 @@
 #ifndef TG_COMMAND_REPORT_OUTPUT_H
 #define TG_COMMAND_REPORT_OUTPUT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "command/report_groups.h"
@@ -74,6 +75,9 @@ void tg_report_write_json(struct tg_report *report, FILE *out);
 
 /* "{…}" of all groups and moments, for the page. */
 void tg_report_write_page_data(struct tg_report *report, FILE *out);
+
+/* Whether nothing that anybody wants back lies there: no regular file, an empty one, or a page. */
+bool tg_report_may_write_html(const char *path);
 
 /* 0, or the exit status after a complaint. */
 int tg_report_write_html(struct tg_report *report, const char *path);

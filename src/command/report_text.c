@@ -289,7 +289,8 @@ void tg_report_write_text(struct tg_report *report, FILE *out) {
   in_colour = isatty(fileno(out)) && (no_colour == NULL || no_colour[0] == '\0');
   print_head(report, out);
   putc('\n', out);
-  if (groups->count == 0) fputs("No events.\n", out);
+  if (groups->count == 0)
+    fputs(report->counts.text == 0 ? "No events.\n" : "No events in JSON, but reports as text.\n", out);
   if (groups->count != 0) print_table(report, out);
   for (size_t i = 0; i < groups->count && i < DETAILED_MAX; i++) print_group(report, i, out);
   if (groups->count > DETAILED_MAX)

@@ -77,9 +77,12 @@ static int complain_of_access(const struct tg_watch *watch) {
   char of_it[96];
   struct stat status = {0};
   fstat(watch->directory, &status);
+  static const char needed[] = "a process that this user may look into";
+  if (status.st_uid == geteuid())
+    return complain_of(watch, needed, ", which has changed its user or has more rights than this one",
+                       "run it as root, with the capability to trace it (CAP_SYS_PTRACE)");
   snprintf(of_it, sizeof of_it, " of user %u, and this is user %u", status.st_uid, geteuid());
-  return complain_of(watch, "a process that this user may look into", of_it,
-                     "run it as that user, or as root");
+  return complain_of(watch, needed, of_it, "run it as that user, or as root");
 }
 
 /* --- Finding the memory */

@@ -197,7 +197,8 @@ static enum tg_event_kind delivered(napi_env env) {
 
 static void finalizing(const struct tg_function *function) {
   struct trace *trace = find_own(function);
-  if (trace != NULL) atomic_store_explicit(&trace->finalizing, tg_nanoseconds(CLOCK_MONOTONIC), memory_order_relaxed);
+  if (trace != NULL)
+    atomic_store_explicit(&trace->finalizing, tg_nanoseconds(CLOCK_MONOTONIC), memory_order_relaxed);
 }
 
 static enum tg_event_kind finalized(const struct tg_function *function, uint64_t *quantity) {

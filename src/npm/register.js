@@ -1,5 +1,5 @@
 // tsfn-guard/register: arms the guard in this process, for places where LD_PRELOAD cannot be set, and shows what it
-// does. node -r tsfn-guard/register app.js, or NODE_OPTIONS=--require=tsfn-guard/register.
+// does. node -r tsfn-guard/register app.js, or NODE_OPTIONS=--require=/its/absolute/path.
 'use strict';
 const path = require('path');
 const { isMainThread } = require('worker_threads');

@@ -189,6 +189,15 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   untried privileges loads runtime libc symbols redirect affected
 }
 
+# Seen to fail: the library was blamed for not being loaded.
+@test "linking: a program whose loader is not here" {
+  LC_ALL=C sed 's#/lib64/ld-linux-x86-64.so.2#/lib64/ld-linux-x86-64.so.9#' /bin/true >true
+  chmod +x true
+  doctor ./true
+  told fail linking 'dynamic, by /lib64/ld-linux-x86-64.so.9: No such file or directory; do: install the libc *'
+  untried loads runtime
+}
+
 @test "privileges: a set-user-ID copy" {
   ((EUID == 0)) || skip "needs root"
   cp "$HELPERS/plain" plain

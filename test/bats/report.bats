@@ -195,11 +195,25 @@ of() {
   echo 'tsfn-guard[7]: TSG001 call-after-finalize (fatal-avoided): as text' >empty
   run --separate-stderr "$REPORT" report --fail-on info empty
   assert_failure 2
+  assert_line 'No events in JSON, but reports as text.'
   [[ $stderr == *'format=json'* ]]
   line 1 1 | sed 's/"version":1/"version":2/' >newer
   run --separate-stderr "$REPORT" report --fail-on info newer
   assert_failure 2
   [[ $stderr == *'newer guard'* ]]
+}
+
+# Seen to fail: status 0, as if it had been looked at.
+@test "--fail-on: a line that cannot be read passes no log" {
+  local damage
+  for damage in 'head -c -100' 'tr , ;' "sed s/TSG/$(printf %066000d 0)/"; do
+    { line 1 1 1 TSG019 leak; line 2 1 | $damage; } >log
+    run --separate-stderr "$REPORT" report --fail-on warn log
+    assert_failure 2
+    [[ $stderr == *'whole lines for --fail-on to judge'* ]]
+    run "$REPORT" report --fail-on leak log
+    assert_failure 1
+  done
 }
 
 # complains PATTERN ARGS…
@@ -223,6 +237,21 @@ complains() {
   complains 'a directory' .
   complains 'zcat FILE' log.gz
   complains 'No such file' --html absent/page.html log
+}
+
+# Seen to fail: the first log became a page, with status 0.
+@test "--html without its FILE costs no log" {
+  line 1 1 | tee log >other
+  complains 'found: log, which is there and is no page' --html log
+  complains 'do: give another, before the logs: --html FILE LOG…' --html log other
+  complains 'log, which is there' --html log log
+  assert_equal "$(cat log)" "$(cat other)"
+  : >page
+  for _ in empty page; do
+    run "$REPORT" report --html page log
+    assert_success
+    assert_equal "$(head -n 1 page)" '<!doctype html>'
+  done
 }
 
 # Each line is a process of its own, the worst that there is.

@@ -272,6 +272,23 @@ START='start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PR
   end_watched
 }
 
+# The kernel calls both of user 65534, and lets neither look into the other.
+@test "a process that has changed its user is not looked into, and not told to run as that user" {
+  [[ $(id -u) == 0 ]] || skip "only root can change its user"
+  command -v setpriv >/dev/null || skip "needs setpriv"
+  local command said=$BATS_TEST_TMPDIR/said
+  "$TG_NODE" -e 'process.setuid(65534); console.log(1); setTimeout(() => {}, 100000)' >"$said" 3>&- &
+  watched+=($!)
+  await test -s "$said"
+  command=$(mktemp)
+  cp "$TOP" "$command"
+  chmod 755 "$command"
+  run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups "$command" top --once "$!"
+  rm -f "$command"
+  complains 1 'a process that this user may look into' "process ${watched[-1]} (node), which has changed its user or has more rights than this one" \
+    'run it as root, with the capability to trace it (CAP_SYS_PTRACE)'
+}
+
 @test "nothing is published, and no descriptor opened, unless it was asked for; no file in any case" {
   options=verbosity=0 watch end
   run ls -l "/proc/$pid/fd"
