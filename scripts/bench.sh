@@ -9,7 +9,7 @@ usage() {
 usage: scripts/bench.sh [--quick] [--json FILE] [--svg FILE] [--rounds N] [--runtime NAME] [--only REGEXP]
                         [--against LIBRARY]
 
-  --quick            fewer cases and slices: three minutes on an idle machine instead of a quarter of an hour
+  --quick            fewer cases and slices: three minutes on an idle machine instead of five
   --json FILE        writes all figures there, every round's too
   --svg FILE         draws the ratios there
   --rounds N         9 unless said otherwise; with fewer than 6 there is no interval, only a range
