@@ -18,20 +18,17 @@ __asm__(
     ".popsection");
 extern const char tg_report_page[] __attribute__((visibility("hidden")));
 
-/* What every page begins with. */
-static const char first_line[] = "<!doctype html>\n";
-
 /* Where the data go. JSON has no '<' here, so they cannot end the script that they stand in. */
 static const char place[] = "\"DATA\"";
 
 bool tg_report_may_write_html(const char *path) {
-  char start[sizeof first_line] = "";
+  char start[sizeof "<!doctype html>"]; /* the length of the page's first line, with its end */
   struct stat status;
   FILE *there = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? fopen(path, "re") : NULL;
   if (there == NULL) return true; /* nothing is lost; whether it can be written comes out then */
-  size_t length = fread(start, 1, sizeof start - 1, there);
+  size_t length = fread(start, 1, sizeof start, there);
   fclose(there);
-  return length == 0 || strcmp(start, first_line) == 0;
+  return length == 0 || (length == sizeof start && memcmp(start, tg_report_page, length) == 0);
 }
 
 int tg_report_write_html(struct tg_report *report, const char *path) {

@@ -257,16 +257,25 @@ START='start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PR
   end_watched
 }
 
-@test "another user's process is not looked into" {
-  [[ $(id -u) == 0 ]] || skip "only root can be two users"
-  command -v setpriv >/dev/null || skip "needs setpriv"
-  watch end
+# top_as_nobody PID: the command as another user, which only root can run it as (two_users).
+top_as_nobody() {
   local command
   command=$(mktemp) # where nobody may execute it
   cp "$TOP" "$command"
   chmod 755 "$command"
-  run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups "$command" top --once "$pid"
+  run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups "$command" top --once "$1"
   rm -f "$command"
+}
+
+two_users() {
+  [[ $(id -u) == 0 ]] || skip "only root can be two users"
+  command -v setpriv >/dev/null || skip "needs setpriv"
+}
+
+@test "another user's process is not looked into" {
+  two_users
+  watch end
+  top_as_nobody "$pid"
   complains 1 'a process that this user may look into' "process $pid (node) of user 0, and this is user 65534" \
     'run it as that user, or as root'
   end_watched
@@ -274,17 +283,12 @@ START='start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PR
 
 # The kernel calls both of user 65534, and lets neither look into the other.
 @test "a process that has changed its user is not looked into, and not told to run as that user" {
-  [[ $(id -u) == 0 ]] || skip "only root can change its user"
-  command -v setpriv >/dev/null || skip "needs setpriv"
-  local command said=$BATS_TEST_TMPDIR/said
+  two_users
+  local said=$BATS_TEST_TMPDIR/said
   "$TG_NODE" -e 'process.setuid(65534); console.log(1); setTimeout(() => {}, 100000)' >"$said" 3>&- &
   watched+=($!)
   await test -s "$said"
-  command=$(mktemp)
-  cp "$TOP" "$command"
-  chmod 755 "$command"
-  run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups "$command" top --once "$!"
-  rm -f "$command"
+  top_as_nobody "$!"
   complains 1 'a process that this user may look into' "process ${watched[-1]} (node), which has changed its user or has more rights than this one" \
     'run it as root, with the capability to trace it (CAP_SYS_PTRACE)'
 }
