@@ -1,7 +1,9 @@
 # Reading /proc/PID/maps from stdin.
 
 # segments PATH: the mappings of one object as "from-to permissions" by offset in its file, neighbours of the same
-# permissions as one: the kernel may split a mapping and leave it so, and that is nothing to us.
+# permissions as one: the kernel may split a mapping and leave it so, and that is nothing to us. What maps a part of
+# the file a second time is left out: V8 places a copy of its builtins beside its code, but not in every process (not in
+# 2 of 250 native ones of Node 22).
 segments() {
   local range permissions offset rest from to last_to=none last_permissions=none path=$1
   while read -r range permissions offset rest; do
@@ -15,7 +17,23 @@ segments() {
     fi
     printf '%x' "$to"
     last_to=$to last_permissions=$permissions
-  done | sed -e 's/[0-9a-f]*+//g' -e '/^$/d'
+  done | sed -e 's/[0-9a-f]*+//g' -e '/^$/d' | without_copies
+}
+
+# without_copies: the lines of segments, without those that lie within another.
+without_copies() {
+  local i j copy ranges=() from=() to=()
+  mapfile -t ranges
+  for i in "${!ranges[@]}"; do
+    from[i]=$((16#${ranges[i]%% *})) to[i]=$((16#${ranges[i]##* }))
+  done
+  for i in "${!ranges[@]}"; do
+    copy=false
+    for j in "${!ranges[@]}"; do
+      ((to[j] - from[j] > to[i] - from[i] && from[j] <= from[i] && to[i] <= to[j])) && copy=true
+    done
+    "$copy" || echo "${ranges[i]}"
+  done
 }
 
 # reservations: the sizes in GiB of all inaccessible anonymous mappings from 1 GiB up. The guard's is one.
