@@ -54,6 +54,7 @@ _tsfn_guard_events=(
   TSG025 addon-pinned
   TSG026 not-armed
   TSG027 handles-used-up
+  TSG028 exception-caught
   fatal-avoided warn hang-avoided info leak
   # <!-- /events -->
 )

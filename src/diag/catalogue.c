@@ -102,6 +102,10 @@ const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS] = {
                                   "would have done the same",
                                   "lets the runtime serve this TSFN and those to come, unguarded", NULL,
                                   TG_WARN, false},
+    [TG_EVENT_EXCEPTION_CAUGHT] =
+        {"exception-caught",
+         "a C++ exception left call_js_cb in an environment that runs no JavaScript any more",
+         "would have ended the process (std::terminate)", "caught it", NULL, TG_FATAL_AVOIDED, false},
 };
 
 void tg_catalogue_code(enum tg_event_kind kind, char code[TG_CODE_SIZE]) {

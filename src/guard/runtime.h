@@ -35,6 +35,11 @@ struct tg_runtime {
   /* What the runtime does for an addon that gave no call_js_cb: it calls the function without arguments. */
   void (*call_js_default)(napi_env env, napi_value js_callback, void *context, void *data);
 
+  /* Calls call_js_cb with the arguments before it. `owner` is the function's own env, also where `env` is NULL. False: a
+   * C++ exception has left it where that env can run no JavaScript any more, and is over. Loop thread, no lock held. */
+  bool (*call_js)(napi_env env, napi_value js_callback, void *context, void *data,
+                  napi_threadsafe_function_call_js call_js_cb, napi_env owner);
+
   /* Whether a thread-safe function that is closed but still has counts stays allocated (Node 24.13.1, 25.4, 26;
    * nodejs/node#55877). Only messages depend on it. Any thread, locks held. */
   bool (*keeps_closed_functions)(void);

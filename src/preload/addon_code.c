@@ -225,6 +225,31 @@ bool tg_addon_locate(const void *code, struct tg_place *place) {
   return true;
 }
 
+/* The code and the function that is sought in its object. */
+struct companion {
+  const void *code;
+  const char *name;
+  void *address; /* NULL: not found */
+};
+
+static int find_companion(struct dl_phdr_info *info, size_t size, void *argument) {
+  (void)size;
+  struct companion *companion = argument;
+  struct tg_image image;
+  if (!holds(info, companion->code)) return 0;
+  if (!tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 1;
+  const ElfW(Sym) *symbol = tg_image_find(&image, companion->name, STT_FUNC);
+  if (symbol != NULL) companion->address = tg_image_address(&image, symbol);
+  return 1;
+}
+
+bool tg_addon_find_beside(const void *code, const char *name, void *place) {
+  struct companion companion = {.code = code, .name = name};
+  dl_iterate_phdr(find_companion, &companion);
+  memcpy(place, &companion.address, sizeof companion.address);
+  return companion.address != NULL;
+}
+
 /* The code and what is to be named. */
 struct naming {
   const void *code;

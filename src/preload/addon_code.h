@@ -28,6 +28,10 @@ const char *tg_addon_path(const struct tg_addon *addon);
  * own path. */
 bool tg_addon_locate(const void *code, struct tg_place *place);
 
+/* The global function of that name in the object that holds `code`; its address is at `place` then, which is a pointer to
+ * a function pointer. */
+bool tg_addon_find_beside(const void *code, const char *name, void *place);
+
 /* "name+0x12" of the nearest symbol in its dynamic symbol table. */
 bool tg_addon_name_symbol(const void *code, char symbol[TG_SYMBOL_MAX]);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "preload/barrier.h"
 
 static struct {
   napi_status (*get_undefined)(napi_env, napi_value *);
@@ -131,6 +132,8 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
   runtime.remove_env_cleanup_hook = node.remove_env_cleanup_hook;
   runtime.copy_string = copy_string;
   runtime.call_js_default = call_js_default;
+  tg_barrier_open(tg_node_is_javascript_over);
+  runtime.call_js = tg_barrier_call_js;
   runtime.keeps_closed_functions = keeps_closed_functions;
   runtime.may_be_ended = is_no_main_thread;
   runtime.forgets_calls = !is_node;
@@ -225,4 +228,9 @@ bool tg_node_was_left_exception(napi_env env) {
   bool forbidden = tg_node_is_javascript_forbidden(env);
   node.throw_value(env, exception);
   return !forbidden;
+}
+
+bool tg_node_is_javascript_over(napi_env env) {
+  if (!is_node) return false;
+  return tg_node_has_exception(env) ? !tg_node_was_left_exception(env) : tg_node_is_javascript_forbidden(env);
 }

@@ -1,7 +1,7 @@
 # @lydell/node-pty 1.1.0 (node-addon-api): the thread that waits for a shell calls once, and the finalizer joins it. So
 # a worker's end waits for its shells, and the call comes at any time until then.
-# A call that is delivered while the worker cannot run JavaScript any more throws a C++ exception through Node, which
-# ends the process, with and without the guard: the addon's own.
+# A call that is delivered while the worker cannot run JavaScript any more throws a C++ exception, which ends the process
+# natively (in up to 2 of 20 runs of the table) and is caught by the guard: without that 18 of 200 runs with forty shells died.
 
 load real
 setup() { needs @lydell/node-pty; }
@@ -23,7 +23,7 @@ setup() { needs @lydell/node-pty; }
 
 @test "hangup: its shells end while it is being terminated" {
   natively any node-pty.js hangup <<<'terminated'
-  lives_or_own "terminate called after throwing an instance of 'Napi::Error'" node-pty.js hangup <<<'terminated'
+  lives node-pty.js hangup <<<'terminated'
 }
 
 @test "exit: process.exit() while the shells run" {

@@ -220,6 +220,13 @@ static void call_js_default(napi_env env, napi_value js_callback, void *context,
   (void)data;
 }
 
+static bool call_js(napi_env env, napi_value js_callback, void *context, void *data,
+                    napi_threadsafe_function_call_js call_js_cb, napi_env owner) {
+  (void)owner;
+  call_js_cb(env, js_callback, context, data);
+  return !fake_settings.throws;
+}
+
 static bool keeps_closed(void) {
   return fake_settings.keeps_closed;
 }
@@ -240,6 +247,7 @@ const struct tg_runtime fake_runtime = {
     .remove_env_cleanup_hook = remove_hook,
     .copy_string = copy_string,
     .call_js_default = call_js_default,
+    .call_js = call_js,
     .keeps_closed_functions = keeps_closed,
     .may_be_ended = may_be_ended,
 };

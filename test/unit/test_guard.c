@@ -552,6 +552,31 @@ static void counts_that_never_come_back_are_forgotten_oldest_first(void **state)
   close_recorder(&r);
 }
 
+/* What was caught is told once an item; nothing else changes. */
+static void each_exception_that_was_caught_is_told(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  fake_settings.throws = true;
+  assert_int_equal(call(&r, 1), napi_ok);
+  assert_int_equal(call(&r, 2), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 2);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_EXCEPTION_CAUGHT]), 2);
+  fake_settings.throws = false;
+  assert_int_equal(call(&r, 3), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 3);
+  fake_settings.throws = true;
+  assert_int_equal(call(&r, 4), napi_ok);
+  assert_int_equal(abort_it(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.drained, 1);
+  assert_int_equal(r.finalized, 1);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_EXCEPTION_CAUGHT]), 3);
+  close_recorder(&r);
+}
+
 /* The smallest table that can be, two slots of four generations, is soon used up. */
 static void without_handles_the_runtime_serves_functions_itself(void **state) {
   (void)state;
@@ -819,6 +844,7 @@ int main(void) {
       cmocka_unit_test(what_the_runtime_refuses_at_create_is_refused),
       cmocka_unit_test(without_memory_there_is_a_status_and_nothing_is_lost),
       cmocka_unit_test(counts_that_never_come_back_are_forgotten_oldest_first),
+      cmocka_unit_test(each_exception_that_was_caught_is_told),
       cmocka_unit_test(without_handles_the_runtime_serves_functions_itself),
       cmocka_unit_test(addon_code_is_kept_only_while_counts_are_out),
       cmocka_unit_test(at_exit_every_caller_is_turned_away_and_accepted_items_may_still_come),

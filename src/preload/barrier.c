@@ -1,0 +1,157 @@
+/* Implements barrier.h: one frame in assembler, and what the unwinder asks of it. */
+#include "preload/barrier.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unwind.h>
+
+#include "preload/addon_code.h"
+
+/* Calls call_js_cb with the first four arguments and returns NULL, or what was caught. `owner` lies in a register that
+ * the unwinder knows to restore, so that the personality routine finds it there. */
+struct _Unwind_Exception *tg_barrier_enter(napi_env env, napi_value js_callback, void *context, void *data,
+                                           napi_threadsafe_function_call_js call_js_cb, napi_env owner);
+
+/* Where tg_barrier_enter goes on with an exception in the register of its result. */
+extern const char tg_barrier_landing[];
+
+/* Both are hidden, and have no table of their own (LSDA): there is one call, and one place to land. The encoding 0x1b is
+ * DW_EH_PE_pcrel | DW_EH_PE_sdata4, which needs no relocation. */
+#if defined(__x86_64__)
+enum { OWNER_REGISTER = 3 /* rbx */ };
+__asm__(
+    ".pushsection .text\n"
+    ".globl tg_barrier_enter\n"
+    ".hidden tg_barrier_enter\n"
+    ".type tg_barrier_enter, @function\n"
+    "tg_barrier_enter:\n"
+    "  .cfi_startproc\n"
+    "  .cfi_personality 0x1b, tg_barrier_personality\n"
+    "  endbr64\n"
+    "  pushq %rbx\n"
+    "  .cfi_def_cfa_offset 16\n"
+    "  .cfi_offset %rbx, -16\n"
+    "  movq %r9, %rbx\n"
+    "  callq *%r8\n"
+    "  xorl %eax, %eax\n"
+    ".globl tg_barrier_landing\n"
+    ".hidden tg_barrier_landing\n"
+    "tg_barrier_landing:\n"
+    "  endbr64\n"
+    "  popq %rbx\n"
+    "  .cfi_def_cfa_offset 8\n"
+    "  retq\n"
+    "  .cfi_endproc\n"
+    ".size tg_barrier_enter, . - tg_barrier_enter\n"
+    ".popsection\n");
+#elif defined(__aarch64__)
+enum { OWNER_REGISTER = 19 };
+/* hint 34 and 36 are "bti c" and "bti j". */
+__asm__(
+    ".pushsection .text\n"
+    ".globl tg_barrier_enter\n"
+    ".hidden tg_barrier_enter\n"
+    ".type tg_barrier_enter, %function\n"
+    "tg_barrier_enter:\n"
+    "  .cfi_startproc\n"
+    "  .cfi_personality 0x1b, tg_barrier_personality\n"
+    "  hint #34\n"
+    "  stp x29, x30, [sp, #-32]!\n"
+    "  .cfi_def_cfa_offset 32\n"
+    "  .cfi_offset x29, -32\n"
+    "  .cfi_offset x30, -24\n"
+    "  mov x29, sp\n"
+    "  str x19, [sp, #16]\n"
+    "  .cfi_offset x19, -16\n"
+    "  mov x19, x5\n"
+    "  blr x4\n"
+    "  mov x0, #0\n"
+    ".globl tg_barrier_landing\n"
+    ".hidden tg_barrier_landing\n"
+    "tg_barrier_landing:\n"
+    "  hint #36\n"
+    "  ldr x19, [sp, #16]\n"
+    "  ldp x29, x30, [sp], #32\n"
+    "  .cfi_restore x19\n"
+    "  .cfi_restore x29\n"
+    "  .cfi_restore x30\n"
+    "  .cfi_def_cfa_offset 0\n"
+    "  ret\n"
+    "  .cfi_endproc\n"
+    ".size tg_barrier_enter, . - tg_barrier_enter\n"
+    ".popsection\n");
+#else
+#error "needed x86-64 or arm64"
+#endif
+
+static bool (*is_over)(napi_env env);
+
+void tg_barrier_open(bool (*is_javascript_over)(napi_env env)) {
+  is_over = is_javascript_over;
+}
+
+/* Of the unwinder that is at work: the context that it hands out is its own. */
+struct unwinder {
+  _Unwind_Word (*get_gr)(struct _Unwind_Context *, int);
+  void (*set_gr)(struct _Unwind_Context *, int, _Unwind_Word);
+  void (*set_ip)(struct _Unwind_Context *, _Unwind_Ptr);
+};
+
+static bool find_unwinder(const void *code, struct unwinder *unwinder) {
+  return tg_addon_find_beside(code, "_Unwind_GetGR", &unwinder->get_gr) &&
+         tg_addon_find_beside(code, "_Unwind_SetGR", &unwinder->set_gr) &&
+         tg_addon_find_beside(code, "_Unwind_SetIP", &unwinder->set_ip);
+}
+
+/* What a C++ runtime has thrown: GCC's, or LLVM's. The last byte tells an exception from one that is thrown once more. */
+static bool is_cxx(_Unwind_Exception_Class exception_class) {
+  const _Unwind_Exception_Class gnu = 0x474e5543432b2b00 /* GNUCC++ */,
+                                llvm = 0x434c4e47432b2b00 /* CLNGC++ */;
+  _Unwind_Exception_Class vendor = exception_class & ~(_Unwind_Exception_Class)0xff;
+  return vendor == gnu || vendor == llvm;
+}
+
+/* Called by the unwinder, through the table of tg_barrier_enter. First in search of a handler, before anything is undone;
+ * then, if there is one, once more to enter it. */
+__attribute__((visibility("hidden"))) _Unwind_Reason_Code tg_barrier_personality(
+    int version, _Unwind_Action actions, _Unwind_Exception_Class exception_class,
+    struct _Unwind_Exception *exception, struct _Unwind_Context *context) {
+  struct unwinder unwinder;
+  bool enters = (actions & _UA_HANDLER_FRAME) != 0;
+  if (version != 1 || (actions & _UA_FORCE_UNWIND) != 0 || !is_cxx(exception_class))
+    return _URC_CONTINUE_UNWIND;
+  if (!enters && (actions & _UA_SEARCH_PHASE) == 0) return _URC_CONTINUE_UNWIND;
+  if (!find_unwinder(__builtin_return_address(0), &unwinder)) return _URC_CONTINUE_UNWIND;
+  if (!enters) {
+    napi_env owner = (napi_env)unwinder.get_gr(context, OWNER_REGISTER);
+    return is_over(owner) ? _URC_HANDLER_FOUND : _URC_CONTINUE_UNWIND;
+  }
+  unwinder.set_gr(context, __builtin_eh_return_data_regno(0), (_Unwind_Word)exception);
+  unwinder.set_ip(context, (_Unwind_Ptr)tg_barrier_landing);
+  return _URC_INSTALL_CONTEXT;
+}
+
+/* As an empty `catch (...)` does it, by the C++ runtime that has thrown it. One that hides its functions destroys it all
+ * the same, but counts it as thrown for ever (std::uncaught_exceptions). */
+__attribute__((noinline, cold)) static void end_exception(struct _Unwind_Exception *exception) {
+  void *(*begin_catch)(void *);
+  void (*end_catch)(void);
+  const void *runtime = (const void *)exception->exception_cleanup;
+  if (runtime == NULL) return;
+  if (tg_addon_find_beside(runtime, "__cxa_begin_catch", &begin_catch) &&
+      tg_addon_find_beside(runtime, "__cxa_end_catch", &end_catch)) {
+    begin_catch(exception);
+    end_catch();
+  } else {
+    exception->exception_cleanup(_URC_FOREIGN_EXCEPTION_CAUGHT, exception);
+  }
+}
+
+bool tg_barrier_call_js(napi_env env, napi_value js_callback, void *context, void *data,
+                        napi_threadsafe_function_call_js call_js_cb, napi_env owner) {
+  struct _Unwind_Exception *exception = tg_barrier_enter(env, js_callback, context, data, call_js_cb, owner);
+  if (exception == NULL) return true;
+  end_exception(exception);
+  return false;
+}
