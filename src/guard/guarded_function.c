@@ -269,33 +269,31 @@ __attribute__((noinline, no_sanitize_address)) static void clear_stack(void) {
   __asm__ volatile("" : : "r"(room) : "memory"); /* it is read, which the compiler cannot know */
 }
 
-/* No lock held. After a callback the function may be over, and its handle stale. */
-static void tell_exception(struct tg_guard *guard, napi_threadsafe_function handle,
-                           napi_threadsafe_function_call_js call_js_cb) {
-  struct tg_function *function;
+/* No lock held. The callback may have ended the function; its slot stays. */
+__attribute__((cold, noinline)) static void tell_exception(struct tg_function *function,
+                                                           struct tg_guard *guard,
+                                                           napi_threadsafe_function handle,
+                                                           napi_threadsafe_function_call_js call_js_cb) {
   struct tg_event event = {
       .kind = TG_EVENT_EXCEPTION_CAUGHT, .handle = handle, .caller = (const void *)call_js_cb};
+  lock(function);
+  event.known = function->state > TG_CREATING && function->handle == handle;
+  if (event.known) tg_function_view(function, &event.view);
+  unlock(function);
   event.view.number = tg_table_number_of(&guard->table, handle);
-  enum tg_verdict verdict = tg_table_find(&guard->table, handle, &function);
-  if (verdict == TG_HANDLE_VALID) {
-    event.known = true;
-    tg_function_view(function, &event.view);
-    event.view.number = tg_table_number(&guard->table, function);
-  }
-  if (function != NULL) unlock(function);
   tell(guard, &event);
 }
 
-/* Nothing of the function is touched after the callback. */
-static void call_js(const struct tg_function *function, napi_threadsafe_function_call_js call_js_cb,
-                    napi_env env, napi_value js_callback, void *context, void *item) {
+/* Nothing of the function is touched after the callback, unless that has thrown. */
+static void call_js(struct tg_function *function, napi_threadsafe_function_call_js call_js_cb, napi_env env,
+                    napi_value js_callback, void *context, void *item) {
   struct tg_guard *guard = guard_of(function);
   const struct tg_environment *environment = function->environment;
   napi_threadsafe_function handle = function->handle;
   if (call_js_cb == NULL) call_js_cb = guard->runtime->call_js_default;
   if (environment->may_be_ended) clear_stack();
   if (!guard->runtime->call_js(env, js_callback, context, item, call_js_cb, environment->env))
-    tell_exception(guard, handle, call_js_cb);
+    tell_exception(function, guard, handle, call_js_cb);
 }
 
 static void fulfil_wish(struct tg_function *function) {
@@ -322,7 +320,7 @@ static void after_pop(struct tg_function *function) {
 
 /* As call_js, with the observer before and after. `event` describes the function as it was: after the callback
  * it may be gone. */
-static void call_js_observed(const struct tg_function *function, const struct tg_guard *guard,
+static void call_js_observed(struct tg_function *function, const struct tg_guard *guard,
                              napi_threadsafe_function_call_js call_js_cb, napi_env env,
                              napi_value js_callback, void *context, void *item, struct tg_event *event) {
   const struct tg_observer *observer = guard->observer;

@@ -85,23 +85,29 @@ __asm__(
 #error "needed x86-64 or arm64"
 #endif
 
-static bool (*is_over)(napi_env env);
+static const struct tg_barrier_questions *ask;
 
-void tg_barrier_open(bool (*is_javascript_over)(napi_env env)) {
-  is_over = is_javascript_over;
+void tg_barrier_open(const struct tg_barrier_questions *questions) {
+  ask = questions;
 }
 
-/* Of the unwinder that is at work: the context that it hands out is its own. */
+/* The context that an unwinder hands out is its own, and so are these. */
 struct unwinder {
   _Unwind_Word (*get_gr)(struct _Unwind_Context *, int);
   void (*set_gr)(struct _Unwind_Context *, int, _Unwind_Word);
   void (*set_ip)(struct _Unwind_Context *, _Unwind_Ptr);
+  _Unwind_Ptr (*get_ip)(struct _Unwind_Context *);
+  _Unwind_Word (*get_cfa)(struct _Unwind_Context *);
+  _Unwind_Reason_Code (*backtrace)(_Unwind_Trace_Fn, void *);
 };
 
 static bool find_unwinder(const void *code, struct unwinder *unwinder) {
   return tg_addon_find_beside(code, "_Unwind_GetGR", &unwinder->get_gr) &&
          tg_addon_find_beside(code, "_Unwind_SetGR", &unwinder->set_gr) &&
-         tg_addon_find_beside(code, "_Unwind_SetIP", &unwinder->set_ip);
+         tg_addon_find_beside(code, "_Unwind_SetIP", &unwinder->set_ip) &&
+         tg_addon_find_beside(code, "_Unwind_GetIP", &unwinder->get_ip) &&
+         tg_addon_find_beside(code, "_Unwind_GetCFA", &unwinder->get_cfa) &&
+         tg_addon_find_beside(code, "_Unwind_Backtrace", &unwinder->backtrace);
 }
 
 /* What a C++ runtime has thrown: GCC's, or LLVM's. The last byte tells an exception from one that is thrown once more. */
@@ -112,24 +118,64 @@ static bool is_cxx(_Unwind_Exception_Class exception_class) {
   return vendor == gnu || vendor == llvm;
 }
 
-/* Called by the unwinder, through the table of tg_barrier_enter. First in search of a handler, before anything is undone;
- * then, if there is one, once more to enter it. */
-__attribute__((visibility("hidden"))) _Unwind_Reason_Code tg_barrier_personality(
-    int version, _Unwind_Action actions, _Unwind_Exception_Class exception_class,
-    struct _Unwind_Exception *exception, struct _Unwind_Context *context) {
+/* From the throw outwards to the barrier's frame. */
+struct walk {
+  const struct unwinder *unwinder;
+  _Unwind_Word barrier; /* the frame's canonical frame address */
+  bool arrived;
+};
+
+static _Unwind_Reason_Code step(struct _Unwind_Context *context, void *argument) {
+  struct walk *walk = argument;
+  walk->arrived = walk->unwinder->get_cfa(context) == walk->barrier;
+  if (walk->arrived || ask->is_runtime_code((const void *)walk->unwinder->get_ip(context)))
+    return _URC_NORMAL_STOP;
+  return _URC_NO_REASON;
+}
+
+/* Whether nothing but the addon's code lies between the throw and the barrier. The runtime's frames have tables, but undo
+ * nothing: after an exception has passed them V8's scopes point into a stack that is gone. That is so where
+ * napi_call_function has called a function in C++, or an addon's callback runs the loop. */
+static bool is_clean(const struct unwinder *unwinder, struct _Unwind_Context *barrier) {
+  struct walk walk = {.unwinder = unwinder, .barrier = unwinder->get_cfa(barrier)};
+  unwinder->backtrace(step, &walk);
+  return walk.arrived;
+}
+
+/* Who has searched, for the case that another one enters: code with an unwinder of its own, which it hides, goes on with
+ * that after each destructor, whoever began. A C++ runtime's personality routine does not know of that either, and uses
+ * the functions of one with the contexts of the other. */
+static _Thread_local struct unwinder searcher;
+
+static _Unwind_Reason_Code search(const void *caller, struct _Unwind_Context *context) {
   struct unwinder unwinder;
-  bool enters = (actions & _UA_HANDLER_FRAME) != 0;
-  if (version != 1 || (actions & _UA_FORCE_UNWIND) != 0 || !is_cxx(exception_class))
-    return _URC_CONTINUE_UNWIND;
-  if (!enters && (actions & _UA_SEARCH_PHASE) == 0) return _URC_CONTINUE_UNWIND;
-  if (!find_unwinder(__builtin_return_address(0), &unwinder)) return _URC_CONTINUE_UNWIND;
-  if (!enters) {
-    napi_env owner = (napi_env)unwinder.get_gr(context, OWNER_REGISTER);
-    return is_over(owner) ? _URC_HANDLER_FOUND : _URC_CONTINUE_UNWIND;
-  }
+  if (!find_unwinder(caller, &unwinder)) return _URC_CONTINUE_UNWIND;
+  napi_env owner = (napi_env)unwinder.get_gr(context, OWNER_REGISTER);
+  if (!ask->is_over(owner) || !is_clean(&unwinder, context)) return _URC_CONTINUE_UNWIND;
+  searcher = unwinder;
+  return _URC_HANDLER_FOUND;
+}
+
+static _Unwind_Reason_Code enter(const void *caller, struct _Unwind_Context *context,
+                                 struct _Unwind_Exception *exception) {
+  struct unwinder unwinder;
+  if (!find_unwinder(caller, &unwinder)) unwinder = searcher;
   unwinder.set_gr(context, __builtin_eh_return_data_regno(0), (_Unwind_Word)exception);
   unwinder.set_ip(context, (_Unwind_Ptr)tg_barrier_landing);
   return _URC_INSTALL_CONTEXT;
+}
+
+/* Called by the unwinder, through the table of tg_barrier_enter: in search of a handler, before anything is undone; and once
+ * more to enter it, if this is the one. What ends a thread (pthread_exit, pthread_cancel) does not search. `used`: the
+ * assembler's mention is nothing to a link-time optimizer. */
+__attribute__((visibility("hidden"), used)) _Unwind_Reason_Code tg_barrier_personality(
+    int version, _Unwind_Action actions, _Unwind_Exception_Class exception_class,
+    struct _Unwind_Exception *exception, struct _Unwind_Context *context) {
+  const void *caller = __builtin_return_address(0);
+  if (version != 1 || !is_cxx(exception_class)) return _URC_CONTINUE_UNWIND;
+  if ((actions & _UA_SEARCH_PHASE) != 0) return search(caller, context);
+  if ((actions & _UA_HANDLER_FRAME) != 0) return enter(caller, context, exception);
+  return _URC_CONTINUE_UNWIND;
 }
 
 /* As an empty `catch (...)` does it, by the C++ runtime that has thrown it. One that hides its functions destroys it all

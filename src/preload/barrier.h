@@ -6,17 +6,22 @@
  * without the guard, and the stack is as it was thrown.
  *
  * Without libstdc++ and libgcc_s, which a program that is no C++ need not have: a personality routine of our own (Itanium
- * C++ ABI, level I) with the functions of the unwinder that calls it. An unwinder that does not export them, as one that
- * is linked into an addon with -static-libgcc, passes by. */
+ * C++ ABI, level I) with the functions of the unwinder that calls it. An unwinder that an addon has for itself, and hides,
+ * passes by. */
 #ifndef TG_PRELOAD_BARRIER_H
 #define TG_PRELOAD_BARRIER_H
 
 #include <node_api.h>
 #include <stdbool.h>
 
-/* Once, before all else. `is_over`: whether the env can run no JavaScript any more; it is asked on the env's loop thread
- * within a throw. */
-void tg_barrier_open(bool (*is_over)(napi_env env));
+/* What the barrier must know. Asked within a throw, on the env's loop thread, no lock held. */
+struct tg_barrier_questions {
+  bool (*is_over)(napi_env env); /* whether the env can run no JavaScript any more */
+  bool (*is_runtime_code)(const void *code);
+};
+
+/* Once, before all else. */
+void tg_barrier_open(const struct tg_barrier_questions *questions);
 
 /* The runtime function of that name (guard/runtime.h). */
 bool tg_barrier_call_js(napi_env env, napi_value js_callback, void *context, void *data,

@@ -30,6 +30,7 @@ static struct {
 } node;
 
 static struct tg_runtime runtime;
+static struct tg_image runtime_image;
 static const napi_node_version *_Atomic version; /* NULL: unknown */
 static bool is_node; /* not a runtime that is only like it, and tells the version that it is like */
 
@@ -82,6 +83,7 @@ const char *tg_node_open(const struct tg_image *image) {
   };
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
     if (!look_up(image, wanted[i].name, wanted[i].place) && !wanted[i].optional) return wanted[i].name;
+  runtime_image = *image;
   is_node = tg_image_find(image, "_ZN4node11per_process8metadataE", STT_OBJECT) != NULL;
   if (!is_node) node.get_uv_event_loop = NULL; /* Bun's and Deno's give out something else */
   return NULL;
@@ -120,6 +122,10 @@ static bool keeps_closed_functions(void) {
   return known->major > 25;
 }
 
+static bool is_runtime_code(const void *code) {
+  return tg_image_contains(&runtime_image, (uintptr_t)code, 1, NULL);
+}
+
 const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirections[TG_FUNCTIONS]) {
   memcpy(&runtime.create, &redirections[TG_CREATE].original, sizeof(void *));
   memcpy(&runtime.get_context, &redirections[TG_GET_CONTEXT].original, sizeof(void *));
@@ -132,7 +138,8 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
   runtime.remove_env_cleanup_hook = node.remove_env_cleanup_hook;
   runtime.copy_string = copy_string;
   runtime.call_js_default = call_js_default;
-  tg_barrier_open(tg_node_is_javascript_over);
+  static const struct tg_barrier_questions questions = {tg_node_is_javascript_over, is_runtime_code};
+  tg_barrier_open(&questions);
   runtime.call_js = tg_barrier_call_js;
   runtime.keeps_closed_functions = keeps_closed_functions;
   runtime.may_be_ended = is_no_main_thread;

@@ -3,17 +3,21 @@
 // Exports:
 //   create(callback, always): a thread-safe function with one count and two items, unref'd. `always`: call_js_cb throws
 //     in any case.
-//   report(): how many exceptions were thrown and still exist, what std::uncaught_exceptions says, how many items have
-//     come, how many functions are finalized
+//   throwAtEnd(): a callback that waits until no JavaScript can be called any more, and throws
+//   report(): how many exceptions were thrown and still exist, what std::uncaught_exceptions said to the finalizer, how
+//     many items have come, how many functions are finalized, whether throwAtEnd waits
 #include <node_api.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <exception>
 
+#include <unistd.h>
+
 namespace {
 
-std::atomic<int> thrown, alive, items, finalized;
+std::atomic<int> thrown, alive, items, finalized, waiting;
+std::atomic<int> uncaught{-1};
 
 struct Thrown : std::exception {
   Thrown() {
@@ -48,7 +52,9 @@ void CallJs(napi_env env, napi_value callback, void *always, void *) {
   throw Thrown();
 }
 
+// On the thread that has thrown.
 void Finalize(napi_env, void *, void *) {
+  uncaught = std::uncaught_exceptions();
   finalized++;
 }
 
@@ -67,15 +73,21 @@ napi_value Create(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// V8 calls it without a frame of JavaScript's.
+napi_value ThrowAtEnd(napi_env env, napi_callback_info) {
+  waiting = 1;
+  // Refused for its arguments as long as JavaScript may run, and then because that may not.
+  while (napi_call_function(env, nullptr, nullptr, 0, nullptr, nullptr) == napi_invalid_arg) usleep(1000);
+  thrown++;
+  throw Thrown();
+}
+
 napi_value Report(napi_env env, napi_callback_info) {
   const struct {
     const char *name;
     int value;
-  } rows[] = {{"thrown", thrown},
-              {"alive", alive},
-              {"uncaught", std::uncaught_exceptions()},
-              {"items", items},
-              {"finalized", finalized}};
+  } rows[] = {{"thrown", thrown}, {"alive", alive},         {"uncaught", uncaught},
+              {"items", items},   {"finalized", finalized}, {"waiting", waiting}};
   napi_value result;
   Check(napi_create_object(env, &result));
   for (const auto &row : rows) {
@@ -91,6 +103,7 @@ napi_value Report(napi_env env, napi_callback_info) {
 extern "C" napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   const napi_property_descriptor functions[] = {
       {"create", nullptr, Create, nullptr, nullptr, nullptr, napi_default, nullptr},
+      {"throwAtEnd", nullptr, ThrowAtEnd, nullptr, nullptr, nullptr, napi_default, nullptr},
       {"report", nullptr, Report, nullptr, nullptr, nullptr, napi_default, nullptr},
   };
   Check(napi_define_properties(env, exports, sizeof functions / sizeof functions[0], functions));

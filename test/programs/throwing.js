@@ -2,6 +2,7 @@
 // node throwing.js CASE [ADDON]
 //   worker   a worker is terminated within the first of two items
 //   quit     another calls process.exit() there
+//   through  a worker is terminated while call_js_cb waits for a function in C++, which throws then
 //   drain    items are left at the end of the main thread: they are delivered without an env
 //   live     JavaScript can still run
 'use strict';
@@ -21,18 +22,23 @@ function main(scenario) {
     return addon.create(() => {}, true);
   }
   if (scenario === 'drain') return process.on('exit', () => addon.create(() => {}, false));
+  const ready = setInterval(() => addon.report().waiting && worker.terminate(), 10);
   const worker = new Worker(__filename, { argv: process.argv.slice(2), workerData: scenario });
   worker.on('message', () => worker.terminate());
-  return worker.on('exit', report);
+  return worker.on('exit', () => {
+    clearInterval(ready);
+    report();
+  });
 }
 
 function inWorker() {
-  addon.create(() => {
+  setInterval(() => {}, 1000);
+  if (workerData === 'through') return addon.create(addon.throwAtEnd, false);
+  return addon.create(() => {
     if (workerData === 'quit') process.exit();
     parentPort.postMessage('within');
     for (;;);
   }, false);
-  setInterval(() => {}, 1000);
 }
 
 if (isMainThread) main(process.argv[2]);

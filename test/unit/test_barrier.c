@@ -25,6 +25,14 @@ static bool is_over(napi_env env) {
   return env == OVER;
 }
 
+/* All that is in the section of this name. */
+#define PRETENDED_RUNTIME __attribute__((noinline, section("pretended_runtime")))
+extern const char __start_pretended_runtime[], __stop_pretended_runtime[];
+
+static bool is_runtime_code(const void *code) {
+  return (const char *)code >= __start_pretended_runtime && (const char *)code < __stop_pretended_runtime;
+}
+
 static void destroy(_Unwind_Reason_Code reason, struct _Unwind_Exception *exception) {
   (void)exception;
   destroyed++;
@@ -32,8 +40,9 @@ static void destroy(_Unwind_Reason_Code reason, struct _Unwind_Exception *except
 }
 
 static int prepare(void **state) {
+  static const struct tg_barrier_questions questions = {is_over, is_runtime_code};
   (void)state;
-  tg_barrier_open(is_over);
+  tg_barrier_open(&questions);
   asked = destroyed = returned = 0;
   return 0;
 }
@@ -126,6 +135,23 @@ static void the_frame_whose_env_is_over_catches(void **state) {
   assert_int_equal(destroyed, 1);
 }
 
+PRETENDED_RUNTIME static void throw_within_runtime(napi_env env, napi_value js_callback, void *context,
+                                                   void *data) {
+  throw_it(env, js_callback, context, data);
+}
+
+static void throw_beyond_runtime(napi_env env, napi_value js_callback, void *context, void *data) {
+  throw_within_runtime(env, js_callback, context, data);
+}
+
+static void what_has_passed_the_runtimes_frames_is_not_caught(void **state) {
+  (void)state;
+  struct _Unwind_Exception exception = exception_of("GNUCC++\0");
+  assert_true(tg_barrier_call_js(NULL, NULL, NULL, &exception, throw_beyond_runtime, OVER));
+  assert_int_equal(returned, 1);
+  assert_int_equal(destroyed, 0);
+}
+
 static void one_without_a_destructor_is_caught(void **state) {
   (void)state;
   struct _Unwind_Exception exception = exception_of("GNUCC++\0");
@@ -202,6 +228,7 @@ int main(void) {
       cmocka_unit_test_setup(elsewhere_they_pass, prepare),
       cmocka_unit_test_setup(what_is_not_cxx_passes, prepare),
       cmocka_unit_test_setup(the_frame_whose_env_is_over_catches, prepare),
+      cmocka_unit_test_setup(what_has_passed_the_runtimes_frames_is_not_caught, prepare),
       cmocka_unit_test_setup(one_without_a_destructor_is_caught, prepare),
       cmocka_unit_test_setup(callers_keep_their_registers, prepare),
       cmocka_unit_test_setup(a_thread_may_end_within, prepare),
