@@ -3,7 +3,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include <unwind.h>
 
 #include "preload/addon_code.h"
