@@ -261,15 +261,16 @@ static bool note_crowd(const struct tg_function *function, bool was_open, struct
 }
 
 /* Addons read results that a failed Node-API function has not written, and live, or not, by what the frames before
- * theirs left there: the runtime's, or now ours. So they find NULL. The callback's frame is where this one was (with
- * AddressSanitizer's red zones it would not be). */
+ * theirs left there: the runtime's, or now ours. So they find NULL. The callback's frame begins some words below where this one
+ * did (with AddressSanitizer's red zones it would not). */
 __attribute__((noinline, no_sanitize_address)) static void clear_stack(void) {
   char room[512];
   memset(room, 0, sizeof room);
   __asm__ volatile("" : : "r"(room) : "memory"); /* it is read, which the compiler cannot know */
 }
 
-/* No lock held. The callback may have ended the function; its slot stays. */
+/* No lock held. The callback may have ended the function, so `describe`, which needs its env, will not do; its slot
+ * stays. */
 __attribute__((cold, noinline)) static void tell_exception(struct tg_function *function,
                                                            struct tg_guard *guard,
                                                            napi_threadsafe_function handle,

@@ -15,74 +15,62 @@ struct _Unwind_Exception *tg_barrier_enter(napi_env env, napi_value js_callback,
 /* Where tg_barrier_enter goes on with an exception in the register of its result. */
 extern const char tg_barrier_landing[];
 
-/* Both are hidden, and have no table of their own (LSDA): there is one call, and one place to land. The encoding 0x1b is
- * DW_EH_PE_pcrel | DW_EH_PE_sdata4, which needs no relocation. */
 #if defined(__x86_64__)
 enum { OWNER_REGISTER = 3 /* rbx */ };
-__asm__(
-    ".pushsection .text\n"
-    ".globl tg_barrier_enter\n"
-    ".hidden tg_barrier_enter\n"
-    ".type tg_barrier_enter, @function\n"
-    "tg_barrier_enter:\n"
-    "  .cfi_startproc\n"
-    "  .cfi_personality 0x1b, tg_barrier_personality\n"
-    "  endbr64\n"
-    "  pushq %rbx\n"
-    "  .cfi_def_cfa_offset 16\n"
-    "  .cfi_offset %rbx, -16\n"
-    "  movq %r9, %rbx\n"
-    "  callq *%r8\n"
-    "  xorl %eax, %eax\n"
-    ".globl tg_barrier_landing\n"
-    ".hidden tg_barrier_landing\n"
-    "tg_barrier_landing:\n"
-    "  endbr64\n"
-    "  popq %rbx\n"
-    "  .cfi_def_cfa_offset 8\n"
-    "  retq\n"
-    "  .cfi_endproc\n"
-    ".size tg_barrier_enter, . - tg_barrier_enter\n"
-    ".popsection\n");
+#define CALL                   \
+  "  endbr64\n"                \
+  "  pushq %rbx\n"             \
+  "  .cfi_def_cfa_offset 16\n" \
+  "  .cfi_offset %rbx, -16\n"  \
+  "  movq %r9, %rbx\n"         \
+  "  callq *%r8\n"             \
+  "  xorl %eax, %eax\n"
+#define RETURN                \
+  "  endbr64\n"               \
+  "  popq %rbx\n"             \
+  "  .cfi_def_cfa_offset 8\n" \
+  "  retq\n"
 #elif defined(__aarch64__)
 enum { OWNER_REGISTER = 19 };
 /* hint 34 and 36 are "bti c" and "bti j". */
-__asm__(
-    ".pushsection .text\n"
-    ".globl tg_barrier_enter\n"
-    ".hidden tg_barrier_enter\n"
-    ".type tg_barrier_enter, %function\n"
-    "tg_barrier_enter:\n"
-    "  .cfi_startproc\n"
-    "  .cfi_personality 0x1b, tg_barrier_personality\n"
-    "  hint #34\n"
-    "  stp x29, x30, [sp, #-32]!\n"
-    "  .cfi_def_cfa_offset 32\n"
-    "  .cfi_offset x29, -32\n"
-    "  .cfi_offset x30, -24\n"
-    "  mov x29, sp\n"
-    "  str x19, [sp, #16]\n"
-    "  .cfi_offset x19, -16\n"
-    "  mov x19, x5\n"
-    "  blr x4\n"
-    "  mov x0, #0\n"
-    ".globl tg_barrier_landing\n"
-    ".hidden tg_barrier_landing\n"
-    "tg_barrier_landing:\n"
-    "  hint #36\n"
-    "  ldr x19, [sp, #16]\n"
-    "  ldp x29, x30, [sp], #32\n"
-    "  .cfi_restore x19\n"
-    "  .cfi_restore x29\n"
-    "  .cfi_restore x30\n"
-    "  .cfi_def_cfa_offset 0\n"
-    "  ret\n"
-    "  .cfi_endproc\n"
-    ".size tg_barrier_enter, . - tg_barrier_enter\n"
-    ".popsection\n");
+#define CALL                      \
+  "  hint #34\n"                  \
+  "  stp x29, x30, [sp, #-32]!\n" \
+  "  .cfi_def_cfa_offset 32\n"    \
+  "  .cfi_offset x29, -32\n"      \
+  "  .cfi_offset x30, -24\n"      \
+  "  mov x29, sp\n"               \
+  "  str x19, [sp, #16]\n"        \
+  "  .cfi_offset x19, -16\n"      \
+  "  mov x19, x5\n"               \
+  "  blr x4\n"                    \
+  "  mov x0, #0\n"
+#define RETURN                  \
+  "  hint #36\n"                \
+  "  ldr x19, [sp, #16]\n"      \
+  "  ldp x29, x30, [sp], #32\n" \
+  "  .cfi_restore x19\n"        \
+  "  .cfi_restore x29\n"        \
+  "  .cfi_restore x30\n"        \
+  "  .cfi_def_cfa_offset 0\n"   \
+  "  ret\n"
 #else
 #error "needed x86-64 or arm64"
 #endif
+
+/* Without a table of its own (LSDA): there is one call, and one place to land. The encoding 0x1b is DW_EH_PE_pcrel |
+ * DW_EH_PE_sdata4, which needs no relocation. Global, as a link-time optimizer may part assembler and C; hidden. */
+__asm__(
+    ".pushsection .text\n"
+    ".globl tg_barrier_enter, tg_barrier_landing\n"
+    ".hidden tg_barrier_enter, tg_barrier_landing\n"
+    ".type tg_barrier_enter, %function\n"
+    "tg_barrier_enter:\n"
+    "  .cfi_startproc\n"
+    "  .cfi_personality 0x1b, tg_barrier_personality\n" CALL "tg_barrier_landing:\n" RETURN
+    "  .cfi_endproc\n"
+    ".size tg_barrier_enter, . - tg_barrier_enter\n"
+    ".popsection\n");
 
 static const struct tg_barrier_questions *ask;
 

@@ -122,6 +122,12 @@ static bool keeps_closed_functions(void) {
   return known->major > 25;
 }
 
+/* With an exception that is pending or without. */
+static bool is_javascript_over(napi_env env) {
+  if (!is_node) return false;
+  return tg_node_has_exception(env) ? !tg_node_was_left_exception(env) : tg_node_is_javascript_forbidden(env);
+}
+
 static bool is_runtime_code(const void *code) {
   return tg_image_contains(&runtime_image, (uintptr_t)code, 1, NULL);
 }
@@ -138,7 +144,7 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
   runtime.remove_env_cleanup_hook = node.remove_env_cleanup_hook;
   runtime.copy_string = copy_string;
   runtime.call_js_default = call_js_default;
-  static const struct tg_barrier_questions questions = {tg_node_is_javascript_over, is_runtime_code};
+  static const struct tg_barrier_questions questions = {is_javascript_over, is_runtime_code};
   tg_barrier_open(&questions);
   runtime.call_js = tg_barrier_call_js;
   runtime.keeps_closed_functions = keeps_closed_functions;
@@ -235,9 +241,4 @@ bool tg_node_was_left_exception(napi_env env) {
   bool forbidden = tg_node_is_javascript_forbidden(env);
   node.throw_value(env, exception);
   return !forbidden;
-}
-
-bool tg_node_is_javascript_over(napi_env env) {
-  if (!is_node) return false;
-  return tg_node_has_exception(env) ? !tg_node_was_left_exception(env) : tg_node_is_javascript_forbidden(env);
 }

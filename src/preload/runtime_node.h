@@ -44,10 +44,6 @@ bool tg_node_has_exception(napi_env env);
 bool tg_node_was_left_exception(napi_env env);
 bool tg_node_is_javascript_forbidden(napi_env env);
 
-/* Whether the env can run no JavaScript any more, with or without an exception; never of a runtime that is no Node. Loop
- * thread. */
-bool tg_node_is_javascript_over(napi_env env);
-
 /* Only of the main thread's loop. */
 bool tg_node_is_loop_kept_by(uint64_t count);
 
