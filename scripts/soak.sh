@@ -43,11 +43,13 @@ cd "$ROOT"
 quietly "a build of what is there now" cmake --build --preset release
 export TG_STRESS_SECONDS=$stress TG_CYCLES=$cycles TG_REPEAT=$repeat
 failed=0
+# A test may take hours here.
+run() { ctest --preset release --output-on-failure --timeout 36000 "$@"; }
 while :; do
-  ctest --preset release --output-on-failure -L 'runtime|real' || failed=1
+  run -L 'runtime|real' || failed=1
   # At a stretch where a closed TSFN is freed under its threads, and where it is not.
-  TG_SOAK_SECONDS=$real ctest --preset release --output-on-failure -R '^node-(20|26)/real-soak$' || failed=1
-  ctest --preset release --output-on-failure -R '^(arm64|conformance)$' || failed=1
+  TG_SOAK_SECONDS=$real run -R '^node-(20|26)/real-soak$' || failed=1
+  run -R '^(arm64|conformance)$' || failed=1
   test/fuzz/run.sh "$fuzz" || [[ $? -eq 77 ]] || failed=1
   ((failed == 0 && SECONDS < minutes * 60)) || break
 done

@@ -1,18 +1,31 @@
 #!/usr/bin/env bash
-# Fetches what the tests need, builds everything and runs all tests: test.sh [--label LABEL] [CTEST-ARGS…].
+# Fetches what the tests need, builds everything and runs the tests of a tier, see usage below.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-labels=()
-if [[ ${1:-} == --label ]]; then
-  (($# > 1)) || die "a label after --label" "nothing" "name one, as: scripts/test.sh --label unit" 2
-  labels=(-L "$2")
+usage() {
+  cat <<'END'
+usage: scripts/test.sh [--tier NAME] [--label LABEL] [CTEST-ARGS…]
+
+  --tier NAME    quick    the unit tests, and the heart of the rest on two runtimes: three minutes
+                 default  all that guards a promise, as CI runs it: twenty minutes on two idle cores
+                 full     every test on every runtime, with repetitions and large configurations: hours
+  --label LABEL  only these of them: unit, general, runtime, real, fuzz, model, sanitizers, bench
+
+The rest goes to ctest, as -R 'node-20/exit'. A single test of any tier: ctest --preset release -R NAME.
+END
+}
+
+tier=default labels=()
+while [[ ${1:-} == --tier || ${1:-} == --label || ${1:-} == -h || ${1:-} == --help ]]; do
+  [[ $1 != -h && $1 != --help ]] || { usage && exit 0; }
+  (($# > 1)) || die "a name after $1" "nothing" "name one, see scripts/test.sh --help" 2
+  if [[ $1 == --label ]]; then labels=(-L "$2"); else tier=$2; fi
   shift 2
-elif [[ ${1:-} == -h || ${1:-} == --help ]]; then
-  say "usage: scripts/test.sh [--label LABEL] [CTEST-ARGS…]"
-  exit 0
-fi
+done
+[[ $tier == quick || $tier == default || $tier == full ]] ||
+  die "the tier quick, default or full" "$tier" "correct the name" 2
 
 "$ROOT/scripts/deps.sh" test-tools
 headers=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
@@ -37,4 +50,4 @@ if [[ -n $absent || ${#skipped[@]} -gt 0 ]]; then
   say "SKIPPED, so not tested (${skipped[*]:-see below}; what failed is said above):"
   say "$absent"
 fi
-exec ctest --preset release --output-on-failure -j "$(nproc)" "${labels[@]}" "$@"
+exec ctest --preset "$tier" --output-on-failure -j "$(nproc)" "${labels[@]}" "$@"

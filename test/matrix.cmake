@@ -1,0 +1,146 @@
+# Which test runs where, and in which tier: one row a test. test/CMakeLists.txt reads it; test/README.md says how.
+#
+# The tiers are CTest presets. Each has all of those before it:
+#   quick    what one runs before a commit: under three minutes
+#   default  what scripts/test.sh and CI run: all that guards a promise of docs/contract.md
+#   full     by hand: every runtime, five times the repetitions, the large configurations
+#
+# A column says on which runtimes the test runs in that tier: a set of these, `once` where no runtime is told, or `-`.
+# What depends on no version of the runtime runs on the oldest and on the newest. Debian's node has its functions in
+# libnode.so, so it runs what concerns the place where they are found.
+set(ON_all node-18 node-20 node-22 node-24.13 node-24.21 node-26 debian-18)
+set(ON_node node-18 node-20 node-22 node-24.13 node-24.21 node-26)
+set(ON_lines node-18 node-20 node-22 node-24.21 node-26)
+set(ON_ends node-18 node-26)
+set(ON_ends+libnode node-18 node-26 debian-18)
+set(ON_ends+22 node-18 node-22 node-26)
+set(ON_20+26 node-20 node-26)
+set(ON_once once)
+set(ON_- "")
+
+# `seconds` is what it takes on an idle machine; the longest start first. `cores` is 1, or `all` for what keeps every core
+# busy: nothing runs beside that, so it disturbs no test that looks at a clock.
+# A file that has no row has the one of its directory that ends in *.bats.
+set(TEST_MATRIX
+# test                          | quick | default     | full    | seconds | cores
+  "unit/*                       | once  | once        | once    |   1     | 1"
+  "unit/asan-ubsan              | -     | once        | once    |  50     | all"
+  "unit/tsan                    | -     | once        | once    |  50     | all"
+  "lint                         | -     | once        | once    | 100     | all"
+  "docs/snippets                | -     | once        | once    |  18     | 1"
+  "docs/links                   | once  | once        | once    |   1     | 1"
+  "mutations                    | once  | once        | once    |   8     | 1"
+  "model                        | -     | once        | once    |  90     | all"
+  "model/large                  | -     | -           | once    | 300     | all"
+  "conformance/all              | -     | -           | once    | 900     | 1"
+  "bench/instructions           | -     | once        | once    |   1     | 1"
+  "bench/smoke                  | -     | once        | once    |  43     | 1"
+  "fuzz/*                       | -     | once        | once    |  15     | 1"
+  "bats/*.bats                  | -     | once        | once    |  15     | 1"
+  "bats/arm64.bats              | -     | once        | once    | 130     | 1"
+  "bats/command.bats            | once  | once        | once    |  12     | 1"
+  "bats/conformance.bats        | -     | once        | once    | 100     | 1"
+  "bats/doctor.bats             | -     | once        | once    |  36     | 1"
+  "bats/inert.bats              | once  | once        | once    |   3     | 1"
+  "bats/library.bats            | once  | once        | once    |   1     | 1"
+  "bats/options.bats            | once  | once        | once    |   3     | 1"
+  "bats/redirect.bats           | once  | once        | once    |  12     | 1"
+  "bats/runtimes.bats           | -     | once        | once    |  58     | 1"
+  "bats/top.bats                | -     | once        | once    |  36     | 1"
+  "bats/runtime/*.bats          | -     | ends        | all     |  10     | 1"
+  "bats/runtime/addon-api.bats  | -     | ends        | all     |   8     | 1"
+  "bats/runtime/armed.bats      | ends  | all         | all     |   4     | 1"
+  "bats/runtime/clean.bats      | ends  | ends        | all     |   3     | 1"
+  "bats/runtime/exceptions.bats | -     | all         | all     |   4     | 1"
+  "bats/runtime/faults.bats     | -     | ends        | all     |  35     | 1"
+  "bats/runtime/hooks.bats      | -     | node        | all     |  11     | 1"
+  "bats/runtime/inert.bats      | -     | ends+libnode| all     |   2     | 1"
+  "bats/runtime/issue55706.bats | ends  | all         | all     |   4     | 1"
+  "bats/runtime/mapped.bats     | -     | ends+libnode| all     |  14     | 1"
+  "bats/runtime/oracle.bats     | -     | node        | all     |  20     | 1"
+  "bats/runtime/probes.bats     | -     | 20+26       | 20+26   |   5     | 1"
+  "bats/runtime/redirect.bats   | ends  | all         | all     |   2     | 1"
+  "bats/runtime/register.bats   | -     | ends+libnode| all     |   8     | 1"
+  "bats/runtime/ring.bats       | -     | 20+26       | 20+26   |  20     | 1"
+  "bats/runtime/shared-count.bats | ends| node        | all     |   5     | 1"
+  "bats/runtime/stress.bats     | -     | ends+22     | all     |  20     | all"
+  "bats/runtime/summary.bats    | ends  | ends        | all     |   7     | 1"
+  "bats/runtime/table.bats      | ends  | node        | all     |  15     | 1"
+  "bats/runtime/transcript.bats | ends  | node        | all     |  16     | 1"
+  "real/*.bats                  | -     | 20+26       | lines   |  10     | 1"
+  "real/koffi.bats              | -     | ends        | lines   |   6     | 1"
+  "real/lightningcss.bats       | -     | ends        | lines   |   7     | 1"
+  "real/node-pty.bats           | -     | ends        | lines   |  34     | 1"
+  "real/parcel-watcher.bats     | -     | ends        | lines   |  21     | 1"
+  "real/rolldown.bats           | -     | 20+26       | lines   |  18     | 1"
+  "real/soak.bats               | -     | 20+26       | lines   |  23     | 1"
+)
+
+include(ProcessorCount)
+ProcessorCount(all_cores)
+if(all_cores EQUAL 0)
+  set(all_cores 2)
+endif()
+
+# A row of a file that is gone, or misspelt, would be a test that nobody misses.
+set(rows_of_tests)
+foreach(line IN LISTS TEST_MATRIX)
+  string(REGEX REPLACE " *\\| *" ";" row "${line}")
+  list(LENGTH row columns)
+  list(GET row 0 test)
+  string(FIND "${test}" "*" wildcard)
+  if(NOT columns EQUAL 6)
+    message(FATAL_ERROR "test/matrix.cmake: needed: 6 columns\n  found: ${line}\n  do: correct that row")
+  elseif(wildcard EQUAL -1 AND test MATCHES "\\.bats$" AND NOT EXISTS ${CMAKE_CURRENT_LIST_DIR}/${test})
+    message(FATAL_ERROR "test/matrix.cmake: needed: a file test/${test}\n  found: none\n  do: correct its row, or remove it")
+  endif()
+  set("row_of_${test}" "${row}")
+endforeach()
+
+# matrix_row(TEST): sets `row`, of the test itself or of its directory.
+function(matrix_row test)
+  if(NOT DEFINED "row_of_${test}")
+    string(REGEX REPLACE "[^/.]+((\\.bats)?)$" "*\\1" test "${test}")
+  endif()
+  if(NOT DEFINED "row_of_${test}")
+    message(FATAL_ERROR "test/matrix.cmake: needed: a row for ${test}\n  found: none\n  do: add one")
+  endif()
+  set(row "${row_of_${test}}" PARENT_SCOPE)
+endfunction()
+
+# matrix_tier(TEST RUNTIME): sets `tier` to the first in which it runs there; RUNTIME is `once` for what has none.
+function(matrix_tier test runtime)
+  matrix_row("${test}")
+  set(column 0)
+  set(tier "" PARENT_SCOPE)
+  foreach(name quick default full)
+    math(EXPR column "${column} + 1")
+    list(GET row ${column} set)
+    if(NOT DEFINED "ON_${set}")
+      message(FATAL_ERROR "test/matrix.cmake: needed: a set of runtimes\n  found: ${set}\n  do: correct the row of ${test}")
+    endif()
+    if(runtime IN_LIST "ON_${set}")
+      set(tier ${name} PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+endfunction()
+
+# matrix_properties(NAME TEST TIER LABEL): of the CTest test NAME, which runs the row's TEST.
+function(matrix_properties name test tier label)
+  matrix_row("${test}")
+  list(GET row 4 seconds)
+  list(GET row 5 cores)
+  if(cores STREQUAL all)
+    set(cores ${all_cores})
+    math(EXPR seconds "${seconds} + 1000") # first: later they would wait for every core to be idle
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${label};tier-${tier}" COST ${seconds} PROCESSORS ${cores})
+endfunction()
+
+# matrix_test(NAME LABEL PROPERTY VALUE…): the same for a CTest test that runs once, whose row has its own name.
+function(matrix_test name label)
+  matrix_tier(${name} once)
+  matrix_properties(${name} ${name} ${tier} ${label})
+  set_tests_properties(${name} PROPERTIES ${ARGN})
+endfunction()
