@@ -85,7 +85,7 @@ prepare() {
   cd "$ROOT"
   say "building build/arm64"
   quietly "a configured build/arm64" cmake --preset arm64 "-DNODE_API_HEADERS=$headers"
-  quietly "a built build/arm64" cmake --build --preset arm64
+  quietly "a built build/arm64" cmake --build --preset arm64 --target tsfnguard test_addons unit_tests
   quietly "$SMALL_RESERVATIONS" aarch64-linux-gnu-gcc -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -shared -fPIC \
     -o "$SMALL_RESERVATIONS" test/arm64/small_reservations.c
 }

@@ -14,5 +14,5 @@ cd "$ROOT"
 generator=()
 have ninja || generator=(-G 'Unix Makefiles')
 quietly "a configured build/$preset" cmake --preset "$preset" "${generator[@]}" "-DNODE_API_HEADERS=$headers"
-quietly "a built build/$preset" cmake --build --preset "$preset"
-exec ctest --preset "$preset" --output-on-failure
+quietly "a built build/$preset" cmake --build --preset "$preset" --target unit_tests
+exec ctest --preset "$preset" --output-on-failure -j "$(nproc)"

@@ -13,7 +13,6 @@ set(ON_node node-18 node-20 node-22 node-24.13 node-24.21 node-26)
 set(ON_lines node-18 node-20 node-22 node-24.21 node-26)
 set(ON_ends node-18 node-26)
 set(ON_ends+libnode node-18 node-26 debian-18)
-set(ON_ends+22 node-18 node-22 node-26)
 set(ON_20+26 node-20 node-26)
 set(ON_once once)
 set(ON_- "")
@@ -63,7 +62,7 @@ set(TEST_MATRIX
   "bats/runtime/register.bats   | -     | ends+libnode| all     |   8     | 1"
   "bats/runtime/ring.bats       | -     | 20+26       | 20+26   |  20     | 1"
   "bats/runtime/shared-count.bats | ends| node        | all     |   5     | 1"
-  "bats/runtime/stress.bats     | -     | ends+22     | all     |  20     | all"
+  "bats/runtime/stress.bats     | -     | ends        | all     |  20     | all"
   "bats/runtime/summary.bats    | ends  | ends        | all     |   7     | 1"
   "bats/runtime/table.bats      | ends  | node        | all     |  15     | 1"
   "bats/runtime/transcript.bats | ends  | node        | all     |  16     | 1"

@@ -176,7 +176,7 @@ ends_well() {
 
 # Bun 1.4 dies of the workers in most runs only: 16 of 20, and 18 of 20 on musl.
 @test "natively: workers' threads hang the process or crash it, and the producers hang" {
-  TG_TIMEOUT=5
+  TG_TIMEOUT=3
   dies() {
     one_dies natively "$1" other-runtimes.js workers 5
     one_dies natively "$1" other-runtimes.js flow

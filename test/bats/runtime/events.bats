@@ -34,14 +34,14 @@ is_told() {
   assert_success
 }
 
-# dies_natively CODE: with the oracle, which makes every use of freed memory a certain fault.
-dies_natively() {
-  LD_PRELOAD=$TG_BUILD/helpers/liboracle.so one_dies native events.js provoke "$1"
+# faults_natively CODE: and certainly, by the oracle.
+faults_natively() {
+  LD_PRELOAD=$ORACLE natively_dies events.js "provoke $1"
 }
 
 # answers_natively CODE ANSWER: and lives.
 answers_natively() {
-  LD_PRELOAD=$TG_BUILD/helpers/liboracle.so run --separate-stderr native events.js provoke "$1"
+  run --separate-stderr watched native events.js provoke "$1"
   assert_success
   assert_output --partial "\"answer\":\"$2\""
 }
@@ -55,7 +55,7 @@ hangs_natively() {
 after_finalize() {
   is_told "$1"
   if runtime_frees_closed; then
-    dies_natively "$1"
+    faults_natively "$1"
   else
     answers_natively "$1" "$2"
   fi
@@ -87,22 +87,22 @@ after_finalize() {
 
 @test "TSG007 stale-handle" {
   is_told TSG007
-  dies_natively TSG007
+  faults_natively TSG007
 }
 
 @test "TSG008 never-a-handle" {
   is_told TSG008
-  dies_natively TSG008
+  faults_natively TSG008
 }
 
 @test "TSG009 null-handle" {
   is_told TSG009
-  dies_natively TSG009
+  faults_natively TSG009
 }
 
 @test "TSG010 null-result" {
   is_told TSG010
-  dies_natively TSG010
+  faults_natively TSG010
 }
 
 @test "TSG011 release-after-closing" {

@@ -15,8 +15,10 @@ unfinished() {
 }
 
 @test "natively: ends hang that wait for callers, on every Node" {
-  natively_dies lifetime-exit.js blocked within worker-exit worker-terminate
-  [[ ! -e $TEST_ADDONS/static_thread.node ]] || natively_dies lifetime-exit.js static
+  native_control
+  local static=()
+  [[ ! -e $TEST_ADDONS/static_thread.node ]] || static=(static)
+  natively_dies lifetime-exit.js blocked within worker-exit worker-terminate "${static[@]}"
 }
 
 @test "guarded: exit ends a static std::jthread that calls until it is told closing" {

@@ -88,7 +88,7 @@ limited() {
 }
 
 @test "a thread is cancelled while it is blocked: natively a hang; guarded the others go on and nothing is lost" {
-  TG_TIMEOUT=3 one_dies native fault-cancel.js
+  natively_dies fault-cancel.js
   for _ in $(seq "$(repetitions 10)"); do
     run guarded fault-cancel.js
     assert_success
@@ -143,7 +143,7 @@ forked_to_exit() {
 }
 
 @test "SIGPROF storm: blocked threads. Natively a hang" {
-  TG_TIMEOUT=3 one_dies native fault-signals.js 4 8 5000
+  natively_dies fault-signals.js '4 8 5000'
   for _ in $(seq "$(repetitions 2)"); do
     run guarded fault-signals.js 4 8 5000
     assert_success
@@ -175,7 +175,7 @@ forked_to_exit() {
 }
 
 @test "exit() from a thread while others call: natively a crash; guarded all are turned away" {
-  one_dies native fault-exit.js
+  natively_dies fault-exit.js
   for _ in $(seq "$(repetitions 5)"); do
     run guarded fault-exit.js
     assert_success
@@ -184,7 +184,7 @@ forked_to_exit() {
 }
 
 @test "dlclose of a plugin at its environment's end, with a thread in it: natively a crash; guarded it stays mapped" {
-  one_dies native fault-dlclose.js "$HELPERS/libplugin.so"
+  natively_dies fault-dlclose.js "$HELPERS/libplugin.so"
   for _ in $(seq "$(repetitions 2)"); do
     run guarded fault-dlclose.js "$HELPERS/libplugin.so"
     assert_success
@@ -193,7 +193,7 @@ forked_to_exit() {
 }
 
 @test "a constructor joins a thread whose fault is reported, while dlopen is under way" {
-  TG_TIMEOUT=5 one_dies native fault-dlopen.js
+  natively_dies fault-dlopen.js
   for mode in protect diagnose; do
     TSFN_GUARD_OPTIONS=mode=$mode run guarded fault-dlopen.js
     assert_success

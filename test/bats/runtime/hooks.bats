@@ -28,6 +28,7 @@ hooks() {
 }
 
 @test "natively: joining blocked callers from a hook or a finalizer hangs, on every Node" {
+  native_control
   natively_dies lifetime-hooks.js hookBlocked asyncHookBlocked joinAtEnd joinAtAbort
   natively_survives lifetime-hooks.js hook asyncHook
 }
@@ -48,6 +49,7 @@ hooks() {
 }
 
 @test "natively: a finalizer that releases a live function hangs on Node >= 24.14" {
+  native_control
   if runtime_frees_closed; then
     natively_survives lifetime-hooks.js wrapped instanceData
   else
@@ -63,6 +65,7 @@ $(drained 0 0)"
 }
 
 @test "natively: one function's finalize_cb that releases another dies on Node < 24.14" {
+  native_control
   if runtime_frees_closed; then
     natively_dies lifetime-hooks.js finalizerNewer
   else
@@ -93,6 +96,7 @@ $(drained 0 0)"
 }
 
 @test "natively: joining threads that wait for their delivery hangs on Node < 24.14" {
+  native_control
   if runtime_frees_closed; then
     natively_dies lifetime-hooks.js awaitAtEnd awaitAtAbort
   else
@@ -123,6 +127,7 @@ $(drained 1 1)"
 }
 
 @test "natively: threads and callbacks that take the addon's lock may die" {
+  native_control
   native_may_die lifetime-hooks.js lockAtEnd lockAtAbort
 }
 

@@ -1,37 +1,5 @@
 # What the lifetime tests share, on top of helper.bash.
 
-# native_each SECONDS PROGRAM CASE…: runs the program natively once a case (words of arguments), all at the same
-# time as most of them hang, and prints "STATUS CASE" for each.
-native_each() {
-  local seconds=$1 program=$2 case
-  shift 2
-  for case; do
-    (
-      read -ra words <<<"$case"
-      status=0
-      TG_TIMEOUT=$seconds native "$program" "${words[@]}" >/dev/null 2>&1 || status=$?
-      echo "$status $case"
-    ) 3>&- &
-  done
-  wait
-}
-
-# natively_dies PROGRAM CASE…: each case dies in one of five runs; only those that lived run again. A busy machine saves
-# some of them now and then: of 15 runs beside three busy loops, 8 blocking producers came through once. A run that
-# lives is done after a fraction of this time.
-natively_dies() {
-  local program=$1 cases=("${@:2}") lived status case
-  for _ in 1 2 3 4 5; do
-    lived=()
-    while read -r status case; do
-      died "$status" || lived+=("$case")
-    done < <(native_each 3 "$program" "${cases[@]}")
-    ((${#lived[@]})) || return 0
-    cases=("${lived[@]}")
-  done
-  fail "natively, these lived five times: ${cases[*]}"
-}
-
 natively_survives() {
   local status case
   while read -r status case; do

@@ -15,6 +15,7 @@ transcript() {
 told='thread: closing=1 wrong=0'
 
 @test "natively: the thread's code is unmapped under it, on every Node" {
+  native_control
   natively_dies lifetime-mapped.js 'mapped_symbol start' 'mapped_constructor start'
 }
 

@@ -10,17 +10,7 @@
 load ../helper
 
 setup() {
-  ORACLE=$TG_BUILD/helpers/liboracle.so
   export ORACLE_TELL=1
-}
-
-# guarded_by_both PROGRAM.js ARGS…
-guarded_by_both() {
-  TG_LIB="$TG_LIB $ORACLE" guarded "$@"
-}
-
-native_by_oracle() {
-  LD_PRELOAD=$ORACLE native "$@"
 }
 
 # assert_fault: in the page of a TSFN that was freed, or on its mutex in the moment between its destruction and that,
@@ -34,14 +24,14 @@ assert_fault() {
 # assert_certain_fault PROGRAM.js ARGS…: natively.
 assert_certain_fault() {
   for _ in $(seq "$(repetitions 3)"); do
-    run native_by_oracle "$@"
+    run watched native "$@"
     assert_fault
   done
 }
 
 # assert_no_fault PROGRAM.js ARGS…: guarded; all functions that were made are gone at the end.
 assert_no_fault() {
-  run guarded_by_both "$@"
+  run watched guarded "$@"
   assert_success
   refute_output --partial 'use after free'
   assert_output --regexp 'oracle: TSFNs made=([0-9]+) freed='
@@ -49,14 +39,16 @@ assert_no_fault() {
 }
 
 @test "natively: threads that share a count, or outlive their worker, use freed memory on every runtime" {
+  native_control
   assert_certain_fault lifetime-shared.js abort
   assert_certain_fault lifetime-shared.js worker
   assert_certain_fault lifetime-worker.js 3 8 200
 }
 
 @test "natively: nodejs/node#55706 and others use freed memory on Node < 24.14" {
+  native_control
   runtime_frees_closed || skip 'fixed in this Node'
-  one_dies native_by_oracle issue55706.js
+  one_dies watched native issue55706.js
   assert_fault
   assert_certain_fault lifetime-hooks.js finalizerNewer
 }
@@ -99,7 +91,7 @@ assert_no_fault() {
   local name
   for name in worker-exit worker-terminate; do assert_no_fault lifetime-exit.js $name; done
   for name in static blocked within; do
-    run guarded_by_both lifetime-exit.js $name
+    run watched guarded lifetime-exit.js $name
     assert_success
     assert_line 'oracle: TSFNs made=1 freed=0'
   done

@@ -14,9 +14,8 @@ setup() {
 }
 
 @test "natively: uses freed memory and dies, on every Node" {
-  for _ in $(seq 3); do
-    natively_dies lifetime-shared.js abort worker
-  done
+  native_control
+  LD_PRELOAD=$ORACLE natively_dies lifetime-shared.js abort worker
 }
 
 # Each is told closing once, and from then on invalid_arg: any other answer counts as wrong.

@@ -7,13 +7,12 @@
 
 load ../helper
 
-# A minute on one runtime, twelve seconds on the others; soak runs say how long (TG_STRESS_SECONDS).
-seconds=12
-[[ $TG_RUNTIME != node-22 ]] || seconds=60
-seconds=${TG_STRESS_SECONDS:-$seconds}
+# The tier `full` takes a minute; soak runs say how long.
+seconds=${TG_STRESS_SECONDS:-12}
 
 @test "natively: crashes" {
-  one_dies native stress.js "${TG_SEED:-$RANDOM}" 10
+  native_control
+  natively_dies stress.js "${TG_SEED:-$RANDOM} 10"
 }
 
 @test "guarded: no crash, no hang, every item accounted for, no growth" {

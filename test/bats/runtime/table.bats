@@ -32,17 +32,6 @@ expect_both() {
   expect "$@" <<<"$expected"
 }
 
-# dies_natively PROGRAM ARGS…: at least one of five runs dies, and none prints what only the guard can.
-dies_natively() {
-  local deaths=0
-  for _ in 1 2 3 4 5; do
-    run native "$@"
-    if died "$status"; then deaths=$((deaths + 1)); fi
-  done
-  echo "# $TG_RUNTIME: native $*: $deaths of 5 died" >&3
-  assert [ "$deaths" -gt 0 ]
-}
-
 # ---- The table ----
 
 @test "open" {
@@ -121,6 +110,7 @@ END
 }
 
 @test "natively: every operation dies on NULL and on garbage" {
+  native_control
   for state in null garbage; do
     for operation in $OPERATIONS; do
       run native table-cells.js $state "$operation"
@@ -130,6 +120,7 @@ END
 }
 
 @test "natively: a NULL result of get_context dies, of create is refused" {
+  native_control
   run native table-cells.js open getContextNullResult
   assert died "$status"
   run native table-rules.js nullResult
@@ -138,7 +129,8 @@ END
 }
 
 @test "natively: calls on a stale handle die" {
-  dies_natively table-cells.js stale call
+  native_control
+  LD_PRELOAD=$ORACLE natively_dies table-cells.js 'stale call'
 }
 
 @test "a NULL result of create and of get_context is invalid_arg" {
@@ -210,8 +202,8 @@ END
 }
 
 @test "natively: the programs on counts, credit and once a thread die" {
-  dies_natively table-rules.js credit
-  dies_natively table-rules.js oncePerThread
+  native_control
+  LD_PRELOAD=$ORACLE natively_dies table-rules.js credit oncePerThread
 }
 
 @test "released to 0, then acquired or called in the same turn: stays open, natively too" {
@@ -268,7 +260,7 @@ END
 }
 
 @test "a blocking call on a full queue from the own loop, natively and with deadlock=hang: hangs" {
-  export TG_TIMEOUT=2 TSFN_GUARD_OPTIONS=deadlock=hang
+  export TG_TIMEOUT=1 TSFN_GUARD_OPTIONS=deadlock=hang
   for how in native guarded; do
     run --separate-stderr $how table-rules.js ownLoop
     assert_equal "$status" 124
@@ -282,7 +274,7 @@ END
 ends, the thread got ok
 finalize unref
 END
-  TG_TIMEOUT=2 run native table-rules.js unrefByThread
+  TG_TIMEOUT=1 run native table-rules.js unrefByThread
   assert_equal "$status" 124
 }
 
@@ -395,7 +387,8 @@ END
 }
 
 @test "natively: a worker's handle used by the main thread after the worker has ended dies" {
-  dies_natively table-worker.js terminate
+  native_control
+  LD_PRELOAD=$ORACLE natively_dies table-worker.js terminate
 }
 
 # ---- What is said ----

@@ -8,15 +8,17 @@ load ../helper
 load lifetime
 
 @test "natively: dies within a few workers" {
-  natively_dies lifetime-worker.js '5 4 1000' '5 4 1000' '5 4 1000'
+  LD_PRELOAD=$ORACLE natively_dies lifetime-worker.js '5 4 1000'
 }
 
 # A thread that calls on may take another's count, so closing may come to it more often than once.
-@test "guarded: 200 workers, every answer within the contract, one finalizer each" {
-  workers=$(repetitions 200)
-  TG_TIMEOUT=$workers
-  run guarded lifetime-worker.js "$workers" 4 2000
+@test "guarded: 40 workers under the oracle, every answer within the contract, one finalizer each" {
+  export ORACLE_TELL=1
+  workers=$(repetitions 40)
+  TG_TIMEOUT=$((30 + workers))
+  run watched guarded lifetime-worker.js "$workers" 4 2000
   assert_success
   assert_line "$(functions "$workers")"
   assert_line --regexp "^threads=$((workers * 4)) told=$((workers * 4)) told_once=[0-9]+ wrong=0$"
+  assert_line "oracle: TSFNs made=$workers freed=$workers"
 }
