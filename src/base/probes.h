@@ -1,6 +1,6 @@
 /* Probes for bpftrace, perf and SystemTap (USDT, provider tsfn_guard): a nop each until somebody attaches.
  *
- * Without TSFN_GUARD_PROBES they are nothing, and their arguments are not evaluated (bats/probes.bats compares the object
+ * Without TSFN_GUARD_PROBES they are nothing, and their arguments are not evaluated (bats/probes-build.bats compares the object
  * code). Each call is a line of its own, for that test. What the arguments mean stays; docs/diagnostics.md has them. Any
  * thread, locks held or not. */
 #ifndef TG_BASE_PROBES_H

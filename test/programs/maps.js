@@ -1,3 +1,3 @@
-// Copies /proc/self/maps to stdout.
+// Copies /proc/self/maps to stdout (bindings.bats, children.bats).
 'use strict';
 process.stdout.write(require('fs').readFileSync('/proc/self/maps'));

@@ -1,4 +1,4 @@
-// Where call_js_cb throws C++ exceptions (test/addons/throwing.cc).
+// Where call_js_cb throws C++ exceptions (test/addons/throwing.cc; exceptions.bats).
 // node throwing.js CASE [ADDON]
 //   worker   a worker is terminated within the first of two items
 //   quit     another calls process.exit() there
