@@ -14,7 +14,7 @@ usage: scripts/deps.sh NAME…
   addon-api     node-addon-api, for the C++ test addons
   fast-check    fast-check, for the property tests
   runtimes      the node binaries the tests run under
-  apps          the packages of test/apps, for scripts/apps.sh
+  apps          the packages of test/apps, for test/apps.sh
   real          the real addons of test/real, with their prebuilt binaries
   other-runtimes  Bun and Deno, for test/bats/runtimes.bats (x64)
   musl-runtime  Bun on musl, from Bun's musl build and Debian's packages, unpacked, not installed;

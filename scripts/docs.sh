@@ -13,7 +13,7 @@ case ${1:-} in
   *) die "no argument, or --check" "$1" "run it as: scripts/docs.sh [--check]" 2 ;;
 esac
 [[ -e $library ]] || die "the built library" "no $library" "build it: scripts/quickstart.sh, or set TG_LIB" 2
-runtime=${TG_NODE:-$("$ROOT/scripts/runtimes.sh" | sed -n '1s/.*\t//p')}
+runtime=${TG_NODE:-$("$ROOT/test/runtimes.sh" | sed -n '1s/.*\t//p')}
 runtime=${runtime:-$(command -v node || true)}
 [[ -n $runtime ]] || die "a runtime to ask" "no node in PATH" "install Node.js, or set TG_NODE" 2
 

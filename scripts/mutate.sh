@@ -78,7 +78,7 @@ esac
 
 "$ROOT/scripts/deps.sh" test-tools
 HEADERS=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
-line=$("$ROOT/scripts/runtimes.sh" | sed -n '/^node-22/p;$p' | head -n 1)
+line=$("$ROOT/test/runtimes.sh" | sed -n '/^node-22/p;$p' | head -n 1)
 [[ -n $line ]] || die "a runtime to test on" "none" "run scripts/deps.sh runtimes"
 RUNTIME=${line%%$'\t'*} NODE=${line#*$'\t'}
 

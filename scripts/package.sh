@@ -3,8 +3,6 @@
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# shellcheck source=private_apt.sh
-. "$ROOT/scripts/private_apt.sh"
 
 usage() {
   cat <<'END'

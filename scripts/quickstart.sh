@@ -71,7 +71,7 @@ choose_node() {
     say "node: $NODE, $version: the node in PATH, which has the defect"
     return
   fi
-  NODE=$("$ROOT/scripts/runtimes.sh" | sed -n 's/^node-22\t//p')
+  NODE=$("$ROOT/test/runtimes.sh" | sed -n 's/^node-22\t//p')
   if [[ -z $NODE ]]; then
     "$ROOT/scripts/deps.sh" demo-node
     NODE=$(echo "$DEPS"/npm/demo-node*/node_modules/node-22/bin/node)

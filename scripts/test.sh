@@ -44,8 +44,8 @@ configure "${arguments[@]}"
 cmake --build --preset release
 
 say "runtimes the tests run under:"
-"$ROOT/scripts/runtimes.sh" >&2
-absent=$("$ROOT/scripts/runtimes.sh" --missing)
+"$ROOT/test/runtimes.sh" >&2
+absent=$("$ROOT/test/runtimes.sh" --missing)
 if [[ -n $absent || ${#skipped[@]} -gt 0 ]]; then
   say "SKIPPED, so not tested (${skipped[*]:-see below}; what failed is said above):"
   say "$absent"

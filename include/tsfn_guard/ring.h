@@ -1,5 +1,5 @@
 /* The last events of a guarded process, for debuggers: lies in the exported symbol tsfn_guard_ring, so that it can
- * be read from a core dump (scripts/ring.gdb does it).
+ * be read from a core dump (ring.gdb does it).
  *
  * Layout version 1. A later version changes `version`, and what is there stays where it is for as long as
  * `version` is 1. All numbers in the machine's byte order. The process writes it with a lock held and never reads

@@ -24,7 +24,7 @@ install(DIRECTORY include/tsfn_guard DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COM
 # As in the source tree, so that the links hold.
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT documentation)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT documentation PATTERN *.1 EXCLUDE)
-install(FILES scripts/ring.gdb DESTINATION ${CMAKE_INSTALL_DOCDIR}/scripts COMPONENT documentation)
+install(FILES scripts/packaging/ring.gdb DESTINATION ${CMAKE_INSTALL_DOCDIR}/scripts/packaging COMPONENT documentation)
 
 set(TSFN_GUARD_MAINTAINER "The tsfn-guard authors <tsfn-guard@localhost>" CACHE STRING
   "Who answers for a package built here, as Debian wants it: Name <address>")

@@ -3,20 +3,20 @@
 # qemu runs node and its threads well, only slower (4 s for a run of tenths), so timing is not what it is on the
 # machine itself. Natively, the case of nodejs/node#55706 is then decided by load: node-20 died in 2 of 5 runs, node-26
 # in none of 5 (it has the fix), so no native outcome is required there. Its variant in workers died with SIGABRT in 12
-# of 12 runs, 6 on each. What qemu cannot have is the guard's reservation of 16 TiB, see scripts/arm64.sh: everything
+# of 12 runs, 6 on each. What qemu cannot have is the guard's reservation of 16 TiB, see test/arm64/arm64.sh: everything
 # here runs under a limit on the address space, with a smaller one.
 
 load helper
 
 setup_file() {
-  run "$TG_SOURCE/scripts/arm64.sh" prepare
+  run "$TG_SOURCE/test/arm64/arm64.sh" prepare
   [[ $status -ne 3 ]] || skip "${lines[-1]}"
   assert_success
 }
 
 # arm64 native|guarded RUNTIME PROGRAM ARGS…
 arm64() {
-  timeout -k 5 120 "$TG_SOURCE/scripts/arm64.sh" run "$1" "$2" "$PROGRAMS/$3" "${@:4}"
+  timeout -k 5 120 "$TG_SOURCE/test/arm64/arm64.sh" run "$1" "$2" "$PROGRAMS/$3" "${@:4}"
 }
 
 LIBRARY=${TG_SOURCE:?}/build/arm64/libtsfnguard.so
@@ -41,7 +41,7 @@ LIBRARY=${TG_SOURCE:?}/build/arm64/libtsfnguard.so
 }
 
 @test "the unit tests" {
-  run "$TG_SOURCE/scripts/arm64.sh" unit
+  run "$TG_SOURCE/test/arm64/arm64.sh" unit
   [[ $status -ne 3 ]] || skip "${lines[-1]}"
   assert_success
 }

@@ -1,4 +1,4 @@
-# A share of scripts/conformance.sh: Node's own tests of the thread-safe function, of cleanup hooks and of workers, on
+# A share of test/conformance/conformance.sh: Node's own tests of the thread-safe function, of cleanup hooks and of workers, on
 # the oldest affected and the newest runtime, natively and guarded. All of node-18's pass natively on both. Two of
 # node-24's came with the fix of nodejs/node#55706: natively they abort on the older runtime.
 
@@ -6,7 +6,7 @@ load helper
 
 # conformance SUITE ARGS…: skips where the tests' source cannot be had.
 conformance() {
-  run "$TG_SOURCE/scripts/conformance.sh" --suite "$1" --runs "$(repetitions 1)" "${@:2}"
+  run "$TG_SOURCE/test/conformance/conformance.sh" --suite "$1" --runs "$(repetitions 1)" "${@:2}"
   [[ $status -ne 3 ]] || skip "$(grep '^SKIPPED: ' <<<"$output")"
 }
 
@@ -15,7 +15,7 @@ setup() {
   local name
   while read -r name _; do
     case $name in node-18 | node-26) RUNTIMES+=(--runtime "$name") ;; esac
-  done < <("$TG_SOURCE/scripts/runtimes.sh")
+  done < <("$TG_SOURCE/test/runtimes.sh")
   ((${#RUNTIMES[@]})) || skip "neither node-18 nor node-26 was fetched"
 }
 

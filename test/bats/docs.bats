@@ -4,7 +4,7 @@
 load helper
 
 setup() {
-  [[ -n $("$TG_SOURCE/scripts/runtimes.sh") ]] || skip "no runtime was fetched"
+  [[ -n $("$TG_SOURCE/test/runtimes.sh") ]] || skip "no runtime was fetched"
 }
 
 @test "the docs, the manual page and the completion say what help=1 says, and every event has its page" {
@@ -20,7 +20,7 @@ stale() {
   cp -r "$TG_SOURCE/scripts" "$TG_SOURCE/docs" "$tree"
   cp "$TG_SOURCE/src/command/completion.bash" "$tree/src/command"
   sed -i "/$2/d" "$tree/$1"
-  TG_NODE=$("$TG_SOURCE/scripts/runtimes.sh" | sed -n '1s/.*\t//p') run "$tree/scripts/docs.sh" --check
+  TG_NODE=$("$TG_SOURCE/test/runtimes.sh" | sed -n '1s/.*\t//p') run "$tree/scripts/docs.sh" --check
   assert_failure 1
   assert_output --partial "something else in $tree/$1"
   assert_output --partial 'run scripts/docs.sh'

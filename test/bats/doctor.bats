@@ -77,7 +77,7 @@ script() {
       told ok program "$node"
       told ok symbols "all seven in the program itself, $(readlink -f "$node")"
     fi
-  done < <("$TG_SOURCE/scripts/runtimes.sh")
+  done < <("$TG_SOURCE/test/runtimes.sh")
   [[ -n ${node:-} || -n $version ]] || skip "no runtime was fetched"
 }
 

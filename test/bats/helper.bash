@@ -13,10 +13,10 @@ PROGRAMS=$(cd "$(dirname "${BASH_SOURCE[0]}")/../programs" && pwd)
 export PROGRAMS
 ulimit -c 0
 
-# runtime NAME: sets `node` to one of scripts/runtimes.sh, or skips.
+# runtime NAME: sets `node` to one of test/runtimes.sh, or skips.
 runtime() {
   # shellcheck disable=SC2034 # for those who call this
-  node=$("$TG_SOURCE/scripts/runtimes.sh" | sed -n "s/^$1\t//p")
+  node=$("$TG_SOURCE/test/runtimes.sh" | sed -n "s/^$1\t//p")
   [[ -n $node ]] || skip "no $1 was fetched"
 }
 

@@ -1,4 +1,4 @@
-# The npm package: made by scripts/npm-package.sh, installed without a network into a project, and used there.
+# The npm package: made by src/npm/package.sh, installed without a network into a project, and used there.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -16,7 +16,7 @@ setup_file() {
   command -v aarch64-linux-gnu-gcc >/dev/null || MACHINES=$MACHINE
   local only=()
   [[ $MACHINES == 'x64 arm64' ]] || only=(--only "$MACHINE")
-  run --separate-stderr "$TG_SOURCE/scripts/npm-package.sh" "${only[@]}"
+  run --separate-stderr "$TG_SOURCE/src/npm/package.sh" "${only[@]}"
   assert_success
   export PACKAGE=${lines[-1]}
   mkdir "$PROJECT"
@@ -116,7 +116,7 @@ setup() {
 
 @test "on arm64, under qemu" {
   local node=$TG_SOURCE/build/deps/arm64/node-20/bin/node
-  [[ $MACHINES == 'x64 arm64' && -x $node ]] || skip "no cross compiler, or no node for arm64; scripts/arm64.sh prepare fetches them"
+  [[ $MACHINES == 'x64 arm64' && -x $node ]] || skip "no cross compiler, or no node for arm64; test/arm64/arm64.sh prepare fetches them"
   run --separate-stderr bash -c 'ulimit -v $((16 << 20)); exec timeout 120 qemu-aarch64 -L /usr/aarch64-linux-gnu "$@"' - \
     "$node" -r tsfn-guard/register -p 'const { armed, runtime } = require("tsfn-guard").stats(); [process.arch, armed, runtime].join()'
   assert_success

@@ -13,7 +13,7 @@ setup_file() {
 }
 
 setup() {
-  NODE=$("$TG_SOURCE/scripts/runtimes.sh" | sed -n '1s/.*\t//p')
+  NODE=$("$TG_SOURCE/test/runtimes.sh" | sed -n '1s/.*\t//p')
 }
 
 # package SUFFIX: the path of that package.

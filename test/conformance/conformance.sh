@@ -1,17 +1,15 @@
 #!/usr/bin/env bash
 # Runs other people's Node-API tests natively and guarded: what passes natively must pass guarded.
 set -euo pipefail
-# shellcheck source=lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# shellcheck source=private_apt.sh
-. "$ROOT/scripts/private_apt.sh"
+# shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 usage() {
   cat <<'END'
-usage: scripts/conformance.sh [--suite NAME]… [--runtime NAME]… [--test GLOB]… [--runs N] [--options TEXT]
+usage: test/conformance/conformance.sh [--suite NAME]… [--runtime NAME]… [--test GLOB]… [--runs N] [--options TEXT]
 
   --suite NAME    node-18, node-20 or node-24: Node's own test/node-api, from Debian's source packages; without it all
-  --runtime NAME  one that scripts/runtimes.sh lists; without it all of them
+  --runtime NAME  one that test/runtimes.sh lists; without it all of them
   --test GLOB     only the tests that match, as 'test_threadsafe_function/*'
   --runs N        how often each test runs natively and guarded (3)
   --options TEXT  the guard's options, as mode=diagnose:on.warn=abort
@@ -67,7 +65,7 @@ fetch() {
   [[ -e $to/complete ]]
 }
 
-runtime_path() { "$ROOT/scripts/runtimes.sh" | sed -n "s/^$1\t//p"; }
+runtime_path() { "$ROOT/test/runtimes.sh" | sed -n "s/^$1\t//p"; }
 
 # build SUITE: all addons that can be built; a test whose addon cannot fails natively too.
 build() {
@@ -190,7 +188,7 @@ for suite in "${suites[@]}"; do describe "$suite"; done
 if ((!${#runtimes[@]})); then
   "$ROOT/scripts/deps.sh" runtimes
   "$ROOT/scripts/deps.sh" debian-node || true
-  mapfile -t runtimes < <("$ROOT/scripts/runtimes.sh" | cut -f 1)
+  mapfile -t runtimes < <("$ROOT/test/runtimes.sh" | cut -f 1)
 fi
 apt_need cc:gcc c++:g++ cmake:cmake
 have ninja || have make || apt_need ninja:ninja-build
@@ -212,7 +210,7 @@ for suite in "${suites[@]}"; do
   cd "$HERE/$suite"
   for runtime in "${runtimes[@]}"; do
     node=$(runtime_path "$runtime")
-    [[ -n $node ]] || die "the runtime $runtime" "none" "scripts/runtimes.sh lists those there are"
+    [[ -n $node ]] || die "the runtime $runtime" "none" "test/runtimes.sh lists those there are"
     for name in "${names[@]}"; do
       ! matches "$name" || judge "$suite" "$runtime" "$node" "$name"
     done

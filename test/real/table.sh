@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Runs every case of the real addons 20 times natively and 20 times guarded, and prints a table of what came of it.
 set -euo pipefail
-# shellcheck source=lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 usage() {
   cat <<'END'
-usage: scripts/real-table.sh [ADDON…]     measures these, or all of test/real: about ten minutes an addon
-       scripts/real-table.sh --print      the table of what has been measured, once more
+usage: test/real/table.sh [ADDON…]     measures these, or all of test/real: about ten minutes an addon
+       test/real/table.sh --print      the table of what has been measured, once more
 
-On the runtimes in TG_RUNTIMES (default: "node-18 node-20 node-22 node-24.21 node-26"), names of scripts/runtimes.sh.
+On the runtimes in TG_RUNTIMES (default: "node-18 node-20 node-22 node-24.21 node-26"), names of test/runtimes.sh.
 Wants the tests built (scripts/test.sh). Keeps its figures in build/real-table.tsv, those of an addon until it is
 measured again. A cell says how many of 20 runs ended well, native → guarded; - where the addon does not run there.
 END
@@ -27,7 +27,7 @@ measure() {
     say "$1 on $runtime"
     TG_TALLY=$FIGURES TG_BUILD=$BUILD/release TG_SOURCE=$ROOT TG_RUNTIME=$runtime TG_NODE=$node \
       bats "$ROOT/test/real/$1.bats" </dev/null >&2
-  done < <("$ROOT/scripts/runtimes.sh")
+  done < <("$ROOT/test/runtimes.sh")
 }
 
 table() {
@@ -53,7 +53,7 @@ table() {
 
 case ${1:-} in
   -h | --help) usage; exit ;;
-  --print) [[ -e $FIGURES ]] || die "figures in $FIGURES" "none" "run scripts/real-table.sh"; table; exit ;;
+  --print) [[ -e $FIGURES ]] || die "figures in $FIGURES" "none" "run test/real/table.sh"; table; exit ;;
 esac
 [[ -e $BUILD/release/libtsfnguard.so ]] || die "the library, built" "none in build/release" "run scripts/test.sh first"
 if (($#)); then addons=("$@"); else mapfile -t addons < <(cd "$ROOT/test/real" && printf '%s\n' *.bats | sed 's/\.bats$//'); fi

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Runs the tests for hours: long stress, millions of functions, many repetitions on every runtime, long fuzzing.
 set -euo pipefail
-# shellcheck source=lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
 usage() {
   cat <<'END'
-usage: scripts/soak.sh [--stress SECONDS] [--real SECONDS] [--cycles N] [--repeat N] [--fuzz SECONDS] [--minutes N]
+usage: test/soak.sh [--stress SECONDS] [--real SECONDS] [--cycles N] [--repeat N] [--fuzz SECONDS] [--minutes N]
 
   --stress SECONDS  how long the stress test runs on each runtime (600)
   --real SECONDS    how long each of two programs uses real addons without a break (600)

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Measures the guard against none, side by side; docs/performance.md tells what the figures mean.
 set -euo pipefail
-# shellcheck source=lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 usage() {
   cat <<'END'
-usage: scripts/bench.sh [--quick] [--json FILE] [--svg FILE] [--rounds N] [--runtime NAME] [--only REGEXP]
+usage: test/bench/bench.sh [--quick] [--json FILE] [--svg FILE] [--rounds N] [--runtime NAME] [--only REGEXP]
                         [--against LIBRARY]
 
   --quick            fewer cases and slices: three minutes on an idle machine instead of five
   --json FILE        writes all figures there, every round's too
   --svg FILE         draws the ratios there
   --rounds N         9 unless said otherwise; with fewer than 6 there is no interval, only a range
-  --runtime NAME     of scripts/runtimes.sh; node-22 unless said otherwise
+  --runtime NAME     of test/runtimes.sh; node-22 unless said otherwise
   --only REGEXP      only the measurements whose id matches: flood-1-0-c, burst-js, cycle, latency, live-1000, …
   --against LIBRARY  measures another build of libtsfnguard.so too
 
@@ -52,12 +52,12 @@ done
 
 "$ROOT/scripts/deps.sh" build-tools
 "$ROOT/scripts/deps.sh" addon-api || say "SKIPPED: without node-addon-api the two alternatives are not measured"
-node=$("$ROOT/scripts/runtimes.sh" | sed -n "s/^$runtime\t//p")
+node=$("$ROOT/test/runtimes.sh" | sed -n "s/^$runtime\t//p")
 if [[ -z $node ]]; then
   "$ROOT/scripts/deps.sh" runtimes
-  node=$("$ROOT/scripts/runtimes.sh" | sed -n "s/^$runtime\t//p")
+  node=$("$ROOT/test/runtimes.sh" | sed -n "s/^$runtime\t//p")
 fi
-[[ -n $node ]] || die "a runtime that scripts/runtimes.sh lists" "$runtime" "see scripts/runtimes.sh" 2
+[[ -n $node ]] || die "a runtime that test/runtimes.sh lists" "$runtime" "see test/runtimes.sh" 2
 if "$ROOT/scripts/deps.sh" real; then
   arguments+=(--modules "$DEPS/npm/real/node_modules")
 else

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the core and its unit tests with a sanitizer and runs them: sanitize.sh asan-ubsan|tsan.
 set -euo pipefail
-# shellcheck source=lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 case ${1:-} in
   asan-ubsan | tsan) preset=$1 ;;

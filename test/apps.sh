@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs whole applications natively, guarded and with mode=diagnose, and compares what they print: apps.sh [NAME…].
 set -euo pipefail
-# shellcheck source=lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
 # The applications are scripts in test/apps, sourced in an empty directory. They find there:
-#   node           the runtime, TG_RUNTIME of scripts/runtimes.sh (default: node-24.21)
+#   node           the runtime, TG_RUNTIME of test/runtimes.sh (default: node-24.21)
 #   $MODULES       the packages of scripts/npm/apps, which modules of the application find too
 #   $NODE_PREFIX   a directory with include/node
 #   sums DIR       prints the checksums of all files in it
@@ -37,8 +37,8 @@ for name in "${names[@]}"; do
 done
 [[ -e $LIBRARY ]] || die "the library, built" "no $LIBRARY" "run scripts/test.sh first"
 "$ROOT/scripts/deps.sh" apps
-node=$("$ROOT/scripts/runtimes.sh" | sed -n "s/^$RUNTIME\t//p")
-[[ -n $node ]] || die "a runtime of scripts/runtimes.sh" "$RUNTIME" "set TG_RUNTIME, or run scripts/deps.sh runtimes"
+node=$("$ROOT/test/runtimes.sh" | sed -n "s/^$RUNTIME\t//p")
+[[ -n $node ]] || die "a runtime of test/runtimes.sh" "$RUNTIME" "set TG_RUNTIME, or run scripts/deps.sh runtimes"
 
 # TG_KEEP=1 keeps what they printed, and the events.
 results=$(mktemp -d)
@@ -53,7 +53,7 @@ run_app() {
   local name=$1 how=$2 status=0
   shift 2
   mkdir "$work/$name"
-  (cd "$work/$name" && env PATH="$work/bin:$PATH" "$@" timeout -k 10 $TIMEOUT "$ROOT/scripts/apps.sh" --inside "$name" \
+  (cd "$work/$name" && env PATH="$work/bin:$PATH" "$@" timeout -k 10 $TIMEOUT "$ROOT/test/apps.sh" --inside "$name" \
     >"$results/$name.$how" 2>"$results/$name.$how.err" </dev/null) || status=$?
   rm -rf "${work:?}/$name"
   ((status == 0)) || say "$name, $how: ended with $status:"$'\n'"$(tail -n 20 "$results/$name.$how.err")"
