@@ -79,6 +79,32 @@ void tg_copy_end(char *to, size_t size, const char *from) {
   tg_copy_string(to, size, length < size ? from : from + length - (size - 1));
 }
 
+/* Goes back to the last star only, so the time is at most the product of the lengths. */
+static bool glob_fits(const char *pattern, const char *end, const char *text) {
+  const char *star = NULL, *resume = NULL;
+  while (*text != '\0') {
+    if (pattern != end && *pattern == '*') {
+      star = ++pattern;
+      resume = text;
+    } else if (pattern != end && (*pattern == '?' || *pattern == *text)) {
+      pattern++;
+      text++;
+    } else if (star != NULL) {
+      pattern = star;
+      text = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (pattern != end && *pattern == '*') pattern++;
+  return pattern == end;
+}
+
+bool tg_glob_fits_path(const char *pattern, size_t length, const char *path) {
+  const char *slash = strrchr(path, '/'), *end = pattern + length;
+  return glob_fits(pattern, end, path) || (slash != NULL && glob_fits(pattern, end, slash + 1));
+}
+
 /* Node makes a pipe that is its stderr non-blocking, and what reads it may be slow. Not for ever: a program that never
  * waits for its log must not do so here. */
 static bool is_writable_soon(int file) {

@@ -41,6 +41,9 @@ void tg_copy_string(char *to, size_t size, const char *from);
 /* As tg_copy_string, but keeps the end of a long string: of a path that tells most. */
 void tg_copy_end(char *to, size_t size, const char *from);
 
+/* Whether a pattern of `length` bytes, with * for any bytes and ? for one, fits a path or its last part. */
+bool tg_glob_fits_path(const char *pattern, size_t length, const char *path);
+
 /* Ends the line and writes it to stderr. */
 void tg_text_write(struct tg_text *text);
 

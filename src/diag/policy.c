@@ -42,11 +42,21 @@ void tg_policy_set_rate(uint64_t rate) {
   logged_first = rate;
 }
 
-enum tg_action tg_policy_action(enum tg_event_kind kind) {
+/* What the options say of a kind; `otherwise` where they say nothing. */
+static enum tg_action action_or(enum tg_event_kind kind, enum tg_action otherwise) {
   enum tg_severity severity = tg_catalogue[kind].severity;
   if (of_kind[kind] != 0) return (enum tg_action)(of_kind[kind] - 1);
   if (of_severity[severity] != 0) return (enum tg_action)(of_severity[severity] - 1);
-  return severity <= logged_up_to ? TG_ACTION_LOG : TG_ACTION_IGNORE;
+  return otherwise;
+}
+
+enum tg_action tg_policy_action(enum tg_event_kind kind) {
+  bool is_logged = tg_catalogue[kind].severity <= logged_up_to;
+  return action_or(kind, is_logged ? TG_ACTION_LOG : TG_ACTION_IGNORE);
+}
+
+enum tg_action tg_policy_action_if_it_matters(enum tg_event_kind kind) {
+  return action_or(kind, TG_ACTION_LOG);
 }
 
 /* --- Suppressions */
@@ -60,37 +70,14 @@ static struct suppression {
 } suppressions[SUPPRESSIONS_MAX];
 static unsigned suppression_count;
 
-/* With * for any bytes and ? for one. Goes back to the last star only, so the time is at most the product of
- * the lengths. */
-static bool matches(const char *pattern, const char *text) {
-  const char *star = NULL, *resume = NULL;
-  while (*text != '\0') {
-    if (*pattern == '*') {
-      star = ++pattern;
-      resume = text;
-    } else if (*pattern == '?' || *pattern == *text) {
-      pattern++;
-      text++;
-    } else if (star != NULL) {
-      pattern = star;
-      text = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (*pattern == '*') pattern++;
-  return *pattern == '\0';
-}
-
 static bool is_suppressed(enum tg_event_kind kind, const char *file) {
-  const char *slash = strrchr(file, '/');
   for (unsigned i = 0; i < suppression_count; i++) {
     const struct suppression *one = &suppressions[i];
     if (one->kind != TG_EVENT_NONE && one->kind != kind) continue;
     if (one->kind == TG_EVENT_NONE && one->severity != TG_SEVERITIES &&
         one->severity != tg_catalogue[kind].severity)
       continue;
-    if (matches(one->pattern, file) || (slash != NULL && matches(one->pattern, slash + 1))) return true;
+    if (tg_glob_fits_path(one->pattern, strlen(one->pattern), file)) return true;
   }
   return false;
 }

@@ -24,6 +24,10 @@ void tg_policy_log_up_to(enum tg_severity severity);
 
 enum tg_action tg_policy_action(enum tg_event_kind kind);
 
+/* The same for an event that has changed what the program does: whatever its severity, it is logged where nothing was
+ * said of it. */
+enum tg_action tg_policy_action_if_it_matters(enum tg_event_kind kind);
+
 /* Logs the first `rate` of each kind and site, then each whose number is a power of two. 0: all. */
 void tg_policy_set_rate(uint64_t rate);
 

@@ -358,7 +358,8 @@ static void punish(enum tg_action action) {
 static void report(struct facts *facts) {
   const struct tg_event *event = facts->event;
   tg_probe_misuse(event->handle, (int)event->kind, event->answered ? (int)event->answer : -1, event->caller);
-  enum tg_action action = tg_policy_action(event->kind);
+  enum tg_action action =
+      event->matters ? tg_policy_action_if_it_matters(event->kind) : tg_policy_action(event->kind);
   int saved = errno, cancellation;
   /* write(2) is a cancellation point, and the lock is held. */
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
@@ -393,8 +394,12 @@ void tg_report_event(const struct tg_event *event) {
   report(&facts);
 }
 
+void tg_report_detail(const struct tg_event *event, const char *detail) {
+  struct facts facts = {.event = event, .detail = detail};
+  report(&facts);
+}
+
 void tg_report_process(enum tg_event_kind kind, const char *detail) {
   const struct tg_event event = {.kind = kind};
-  struct facts facts = {.event = &event, .detail = detail};
-  report(&facts);
+  tg_report_detail(&event, detail);
 }

@@ -37,6 +37,9 @@ void tg_report_open(const struct tg_report_source *source, const struct tg_repor
 /* The host's on_event. */
 void tg_report_event(const struct tg_event *event);
 
+/* The same with a sentence that says more; in text it is the whole message. */
+void tg_report_detail(const struct tg_event *event, const char *detail);
+
 /* An event of the process itself, no function's. `detail` says more; in text it is the whole message. */
 void tg_report_process(enum tg_event_kind kind, const char *detail);
 

@@ -18,11 +18,13 @@ _Static_assert(BUCKETS >= 2 * TG_STACKS_MAX, "a free bucket is always found soon
 
 static unsigned depth_max;
 static bool (*locate)(const void *code, struct tg_place *place);
+static unsigned long long (*count_unloads)(void);
 
 /* Guards the writing of what follows; rank TG_RANK_STACKS. A stack and a file never change once counted. */
 static struct tg_lock lock;
 static struct kept {
   struct tg_stack stack;
+  unsigned long long unloads; /* as many objects were unloaded when its addresses last meant these places */
   struct {
     uint16_t file; /* one more than its place; 0: none */
     uint64_t offset;
@@ -33,8 +35,10 @@ static _Atomic uint32_t count;    /* released after the stack was written */
 static char files[TG_FILES_MAX][TG_FILE_MAX];
 static uint16_t file_count;
 
-void tg_stacks_open(unsigned depth, bool (*locate_code)(const void *code, struct tg_place *place)) {
+void tg_stacks_open(unsigned depth, bool (*locate_code)(const void *code, struct tg_place *place),
+                    unsigned long long (*unloads_so_far)(void)) {
   locate = locate_code;
+  count_unloads = unloads_so_far;
   depth_max = depth < TG_STACK_DEPTH_MAX ? depth : TG_STACK_DEPTH_MAX;
   if (backtrace == NULL) depth_max = 0;
   void *frame;
@@ -85,29 +89,60 @@ static uint16_t keep_file(const char *path) {
   return ++file_count;
 }
 
-static uint32_t find(const struct tg_stack *stack) {
+/* The stack, if its addresses still mean what they did. */
+static uint32_t find(const struct tg_stack *stack, unsigned long long unloads) {
   tg_lock_acquire(&lock, TG_RANK_STACKS);
   uint32_t number = buckets[find_bucket(stack)];
+  if (number != 0 && kept[number - 1].unloads != unloads) number = 0;
   tg_lock_release(&lock, TG_RANK_STACKS);
   return number;
 }
 
-/* The caller has looked for it in vain, or another thread has just kept the same. */
-static uint32_t add(const struct tg_stack *stack, const struct tg_place *places, const bool *located) {
+/* Where the frames of a stack are. */
+struct places {
+  struct tg_place place[TG_STACK_DEPTH_MAX];
+  bool located[TG_STACK_DEPTH_MAX];
+};
+
+/* With the lock held. */
+static bool means(const struct kept *one, const struct places *places) {
+  for (unsigned i = 0; i < one->stack.depth; i++) {
+    uint16_t file = one->places[i].file;
+    if ((file != 0) != places->located[i]) return false;
+    if (file == 0) continue;
+    if (one->places[i].offset != places->place[i].offset) return false;
+    if (strcmp(files[file - 1], places->place[i].file) != 0) return false;
+  }
+  return true;
+}
+
+/* With the lock held, and a place free. */
+static uint16_t fill(const struct tg_stack *stack, const struct places *places, unsigned long long unloads) {
+  uint32_t used = atomic_load_explicit(&count, memory_order_relaxed);
+  struct kept *one = &kept[used];
+  one->stack = *stack;
+  one->unloads = unloads;
+  for (unsigned i = 0; i < stack->depth; i++) {
+    one->places[i].file = places->located[i] ? keep_file(places->place[i].file) : 0;
+    one->places[i].offset =
+        one->places[i].file != 0 ? places->place[i].offset : (uint64_t)(uintptr_t)stack->frames[i];
+  }
+  atomic_store_explicit(&count, used + 1, memory_order_release);
+  return (uint16_t)(used + 1);
+}
+
+/* The caller has looked for it in vain; or another thread has just kept the same; or an object was unloaded since, which
+ * says little: most addresses still mean the same places. */
+static uint32_t add(const struct tg_stack *stack, const struct places *places, unsigned long long unloads) {
   tg_lock_acquire(&lock, TG_RANK_STACKS);
   unsigned bucket = find_bucket(stack);
-  uint32_t used = atomic_load_explicit(&count, memory_order_relaxed);
-  if (buckets[bucket] == 0 && used < TG_STACKS_MAX) {
-    kept[used].stack = *stack;
-    for (unsigned i = 0; i < stack->depth; i++) {
-      kept[used].places[i].file = located[i] ? keep_file(places[i].file) : 0;
-      kept[used].places[i].offset =
-          kept[used].places[i].file != 0 ? places[i].offset : (uint64_t)(uintptr_t)stack->frames[i];
-    }
-    buckets[bucket] = (uint16_t)(used + 1);
-    atomic_store_explicit(&count, used + 1, memory_order_release);
-  }
   uint32_t number = buckets[bucket];
+  bool has_place = atomic_load_explicit(&count, memory_order_relaxed) < TG_STACKS_MAX;
+  if (number != 0 && means(&kept[number - 1], places))
+    kept[number - 1].unloads = unloads;
+  else
+    number = has_place ? fill(stack, places, unloads) : 0;
+  if (number != 0) buckets[bucket] = (uint16_t)number;
   tg_lock_release(&lock, TG_RANK_STACKS);
   return number;
 }
@@ -122,12 +157,12 @@ static void drop_code_of_no_file(struct tg_stack *stack) {
 uint32_t tg_stack_keep(struct tg_stack *stack) {
   drop_code_of_no_file(stack);
   if (stack->depth == 0) return 0;
-  uint32_t number = find(stack);
-  if (number != 0 || atomic_load_explicit(&count, memory_order_relaxed) == TG_STACKS_MAX) return number;
-  struct tg_place places[TG_STACK_DEPTH_MAX];
-  bool located[TG_STACK_DEPTH_MAX];
-  for (unsigned i = 0; i < stack->depth; i++) located[i] = locate(stack->frames[i], &places[i]);
-  return add(stack, places, located);
+  unsigned long long unloads = count_unloads();
+  uint32_t number = find(stack, unloads);
+  if (number != 0) return number;
+  struct places places;
+  for (unsigned i = 0; i < stack->depth; i++) places.located[i] = locate(stack->frames[i], &places.place[i]);
+  return add(stack, &places, unloads);
 }
 
 static const struct kept *find_kept(uint32_t number) {

@@ -27,8 +27,10 @@ struct tg_stack {
 };
 
 /* Once, before other threads: `depth` frames at most; 0: take no stacks at all. The first unwinding of a process
- * loads libgcc, which is done here. `locate` answers false for code of no file. */
-void tg_stacks_open(unsigned depth, bool (*locate)(const void *code, struct tg_place *place));
+ * loads libgcc, which is done here. `locate` answers false for code of no file; as long as
+ * `count_unloads` answers the same an address means the same code. */
+void tg_stacks_open(unsigned depth, bool (*locate)(const void *code, struct tg_place *place),
+                    unsigned long long (*count_unloads)(void));
 
 /* The calling thread's stack, from `caller` outwards if that is in it; else without this library's own frames. */
 void tg_stack_take(struct tg_stack *stack, const void *caller);

@@ -175,19 +175,31 @@ const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, 
   return image->gnu_hash != 0 ? find_by_gnu_hash(image, &wanted) : find_by_sysv_hash(image, &wanted);
 }
 
-bool tg_image_refers_to(const struct tg_image *image, const char *name) {
+/* Whether a relocation is for that name. */
+static bool is_for(const struct tg_image *image, const ElfW(Rela) * relocation, const char *name) {
+  uint64_t index = ELF64_R_SYM(relocation->r_info);
+  const ElfW(Sym) *symbol = index == STN_UNDEF ? NULL : symbol_at(image, index);
+  return symbol != NULL && has_name(image, symbol, name);
+}
+
+const ElfW(Rela) *
+    tg_image_relocation(const struct tg_image *image, const char *name, const ElfW(Rela) * last) {
+  bool passed = last == NULL;
   for (size_t i = 0; i < sizeof image->relocations / sizeof image->relocations[0]; i++) {
     uintptr_t start = image->relocations[i].start;
     size_t size = image->relocations[i].size;
     if (start == 0 || start % _Alignof(ElfW(Rela)) != 0 || !readable(image, start, size)) continue;
     const ElfW(Rela) *relocation = (const ElfW(Rela) *)start;
     for (const ElfW(Rela) *end = relocation + size / sizeof *relocation; relocation < end; relocation++) {
-      uint64_t index = ELF64_R_SYM(relocation->r_info);
-      const ElfW(Sym) *symbol = index == STN_UNDEF ? NULL : symbol_at(image, index);
-      if (symbol != NULL && has_name(image, symbol, name)) return true;
+      if (passed && is_for(image, relocation, name)) return relocation;
+      passed = passed || relocation == last;
     }
   }
-  return false;
+  return NULL;
+}
+
+bool tg_image_refers_to(const struct tg_image *image, const char *name) {
+  return tg_image_relocation(image, name, NULL) != NULL;
 }
 
 void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol) {

@@ -32,7 +32,12 @@ bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * he
 /* The object's own global definition of that name and type (STT_FUNC, STT_OBJECT), or NULL. */
 const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, unsigned type);
 
-/* Whether the object refers to that name: one of its relocations is for it. Reads all of them. */
+/* The object's relocations for that name, one after the other: the first after `last` (NULL: of all), or NULL. Reads
+ * them all. */
+const ElfW(Rela) *
+    tg_image_relocation(const struct tg_image *image, const char *name, const ElfW(Rela) * last);
+
+/* Whether the object refers to that name: one of its relocations is for it. */
 bool tg_image_refers_to(const struct tg_image *image, const char *name);
 
 /* Where the definition is in memory. */

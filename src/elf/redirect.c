@@ -23,19 +23,47 @@ static int protection_of(const struct tg_image *image, uintptr_t page, uintptr_t
   return protection;
 }
 
-static bool point_to(const struct tg_image *image, ElfW(Sym) * symbol, const void *function) {
+/* Writes a word of the object's, which is 8-byte aligned and so on one page. */
+static bool write_word(const struct tg_image *image, uintptr_t *word, uintptr_t value) {
   uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
-  uintptr_t address = (uintptr_t)&symbol->st_value; /* 8-byte aligned, so on one page */
+  uintptr_t address = (uintptr_t)word;
   uintptr_t page = address & ~(page_size - 1);
   int protection = protection_of(image, page, address, page_size);
   /* Executing stays allowed meanwhile: the page may hold code too (Node <= 18 has one read-execute segment). */
   if (!(protection & PROT_WRITE) && mprotect((void *)page, page_size, protection | PROT_WRITE) != 0)
     return false;
-  /* Modulo 2^64, as the loader adds the base again. At once, as another thread may be binding a function. */
-  __atomic_store_n(&symbol->st_value, (uintptr_t)function - image->base, __ATOMIC_RELEASE);
+  /* At once, as another thread may be binding or calling a function. */
+  __atomic_store_n(word, value, __ATOMIC_RELEASE);
   /* Were this to fail the page would stay writable: harmless, and nothing to stop the program for. */
   if (!(protection & PROT_WRITE)) mprotect((void *)page, page_size, protection);
   return true;
+}
+
+/* Modulo 2^64, as the loader adds the base again. */
+static bool point_to(const struct tg_image *image, ElfW(Sym) * symbol, const void *function) {
+  return write_word(image, &symbol->st_value, (uintptr_t)function - image->base);
+}
+
+/* A pointer to the function itself, which the loader fills in: of the procedure linkage table, or of data. */
+static bool is_slot(const ElfW(Rela) * relocation) {
+  uint64_t type = ELF64_R_TYPE(relocation->r_info);
+#if defined(__x86_64__)
+  return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT;
+#elif defined(__aarch64__)
+  return type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT;
+#endif
+}
+
+bool tg_redirect_import(const struct tg_image *image, const char *name, const void *replacement) {
+  bool redirected = false;
+  const ElfW(Rela) *relocation = NULL;
+  while ((relocation = tg_image_relocation(image, name, relocation)) != NULL) {
+    uintptr_t slot = image->base + relocation->r_offset;
+    if (!is_slot(relocation) || slot % sizeof slot != 0) continue;
+    if (!tg_image_contains(image, slot, sizeof slot, NULL)) continue;
+    redirected = write_word(image, (uintptr_t *)slot, (uintptr_t)replacement) || redirected;
+  }
+  return redirected;
 }
 
 const char *tg_redirect_find(const struct tg_image *image, struct tg_redirection *redirections,

@@ -1,4 +1,4 @@
-/* Redirects functions that a loaded object exports: rewrites their entries in its in-memory .dynsym, so that
+/* Redirects functions of a loaded object. Those that it exports: rewrites their entries in its in-memory .dynsym, so that
  * every relocation and every dlsym from then on finds the replacement.
  *
  * Why so: the dynamic linker searches the main program before any preloaded object, so a preloaded definition
@@ -26,6 +26,9 @@ const char *tg_redirect_find(const struct tg_image *image, struct tg_redirection
 
 /* After a successful find: redirects all, or none. False: a page cannot be made writable; errno says why. */
 bool tg_redirect_apply(const struct tg_image *image, const struct tg_redirection *redirections, size_t count);
+
+/* Redirects a function that the object calls and another one defines. False: it does not call it that way. */
+bool tg_redirect_import(const struct tg_image *image, const char *name, const void *replacement);
 
 /* Undoes a successful apply. */
 void tg_redirect_undo(const struct tg_image *image, const struct tg_redirection *redirections, size_t count);

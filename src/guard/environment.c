@@ -21,22 +21,10 @@ static void unlist(struct tg_environment *environment) {
   tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
 }
 
-static void keep_mapped(const struct tg_environment *environment) {
-  const struct tg_host *host = environment->guard->host;
-  for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++) {
-    if (!host->keep_mapped(environment->addons[i])) continue;
-    const struct tg_event event = {.kind = TG_EVENT_ADDON_PINNED,
-                                   .view = {.env = environment->number, .addon = environment->addons[i]}};
-    host->on_event(&event);
-  }
-}
-
 /* The env cleanup hook. Every function's own hook has run by now, and every doorbell is closing. */
 static void on_env_cleanup(void *argument) {
   struct tg_environment *environment = argument;
   environment->ended = true;
-  if (atomic_load(&environment->outstanding) || atomic_load(&environment->stragglers) != 0)
-    keep_mapped(environment);
   unlist(environment);
   tg_environment_leave(environment);
 }
@@ -78,32 +66,55 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
   return environment;
 }
 
-static void remember(struct tg_environment *environment, const struct tg_addon *addon) {
+/* What is known of code addresses no longer holds once an object was unloaded: another one, or the same anew, may be
+ * at its address. */
+static void forget_if_unloaded(struct tg_environment *environment) {
+  unsigned long long unloads = environment->guard->host->count_unloads();
+  if (unloads == environment->unloads) return;
+  environment->unloads = unloads;
+  memset(environment->addons, 0, sizeof environment->addons);
+  memset(environment->code, 0, sizeof environment->code);
+  memset(environment->code_addon, 0, sizeof environment->code_addon);
+}
+
+/* Where there are more objects than places the last ones are looked up again and again. */
+static void remember(struct tg_environment *environment, struct tg_addon *addon) {
   for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS; i++) {
     if (environment->addons[i] == addon) return;
     if (environment->addons[i] != NULL) continue;
     environment->addons[i] = addon;
     return;
   }
-  environment->guard->host->keep_mapped(addon); /* no place to remember it: stay on the safe side */
 }
 
-/* An object stays loaded as long as an env that uses it lives, so what is known of it stays true. */
-static const struct tg_addon *find_known(const struct tg_environment *environment, const void *code) {
+static struct tg_addon *find_known(const struct tg_environment *environment, const void *code) {
   for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++)
     if (environment->guard->host->is_in_addon(environment->addons[i], code)) return environment->addons[i];
   return NULL;
 }
 
-const struct tg_addon *tg_environment_adopt(struct tg_environment *environment,
-                                            const void *const places[TG_CODE_PLACES]) {
+static struct tg_addon *look_up(struct tg_environment *environment, const void *code) {
+  struct tg_addon *addon = find_known(environment, code);
+  if (addon == NULL) addon = environment->guard->host->adopt_addon(code);
+  if (addon != NULL) remember(environment, addon);
+  return addon;
+}
+
+struct tg_addon *tg_environment_adopt(struct tg_environment *environment,
+                                      const void *const places[TG_CODE_PLACES]) {
+  forget_if_unloaded(environment);
+  struct tg_addon *first = NULL;
   for (unsigned i = 0; i < TG_CODE_PLACES; i++) {
-    if (places[i] == NULL || places[i] == environment->code[i]) continue;
-    const struct tg_addon *addon = find_known(environment, places[i]);
-    if (addon == NULL) addon = environment->guard->host->adopt_addon(places[i]);
-    environment->code[i] = places[i];
-    environment->code_addon[i] = addon;
-    if (addon != NULL) remember(environment, addon);
+    if (places[i] == NULL) continue;
+    bool known = places[i] == environment->code[i];
+    if (!known) {
+      environment->code_addon[i] = look_up(environment, places[i]);
+      environment->code[i] = places[i];
+    }
+    struct tg_addon *addon = environment->code_addon[i];
+    if (i == 0) first = addon;
+    if (first != NULL && addon != NULL && addon != first && !known)
+      environment->guard->host->join_addons(first, addon);
   }
-  return places[0] == NULL ? NULL : environment->code_addon[0];
+  return first;
 }

@@ -1,8 +1,7 @@
-/* Env lifetime: what the guard remembers of a napi_env that creates thread-safe functions, so that addon code
- * stays mapped as long as threads may run in it.
+/* Env lifetime: what the guard remembers of a napi_env that creates thread-safe functions.
  *
  * A record is made at an env's first create and registers one cleanup hook before the first doorbell exists;
- * so it runs after the runtime's hooks for all doorbells and before the runtime unloads the addon. */
+ * so it runs after the runtime's hooks for all doorbells. */
 #ifndef TG_GUARD_ENVIRONMENT_H
 #define TG_GUARD_ENVIRONMENT_H
 
@@ -23,16 +22,16 @@ struct tg_environment {
   uint32_t number;             /* constant; 1 for the process's first */
   bool may_be_ended;           /* constant; while its JavaScript runs: a worker's */
   atomic_uint references;      /* one for the list, one for every function that is not free */
-  atomic_uint stragglers;      /* finalized functions with counts out that other threads have used */
-  atomic_bool outstanding;     /* the teardown met a function that other threads have used, with counts out */
   struct tg_environment *next; /* guarded by the guard's environments_lock */
 
   bool ended; /* its cleanup hook has run; loop thread only */
 
-  /* Loop thread only: the objects whose code was seen, and a cache of where the last create came from. */
-  const struct tg_addon *addons[TG_ENVIRONMENT_ADDONS];
+  /* Loop thread only: the objects whose code was seen, and a cache of where the last create came from. Both hold as
+   * long as the host has counted as many unloads. */
+  unsigned long long unloads;
+  struct tg_addon *addons[TG_ENVIRONMENT_ADDONS];
   const void *code[TG_CODE_PLACES];
-  const struct tg_addon *code_addon[TG_CODE_PLACES];
+  struct tg_addon *code_addon[TG_CODE_PLACES];
 };
 
 /* The env's record, referenced for the caller; made when there is none. Loop thread. NULL: no memory, or the
@@ -43,7 +42,7 @@ void tg_environment_leave(struct tg_environment *environment);
 
 /* Adopts the objects that hold the given code; returns the first place's. NULL places are passed over. Loop
  * thread, no lock held. */
-const struct tg_addon *tg_environment_adopt(struct tg_environment *environment,
-                                            const void *const places[TG_CODE_PLACES]);
+struct tg_addon *tg_environment_adopt(struct tg_environment *environment,
+                                      const void *const places[TG_CODE_PLACES]);
 
 #endif

@@ -88,6 +88,7 @@ struct tg_event {
   bool known; /* whether `view` is more than a number */
   struct tg_view view;
   uint64_t quantity; /* how many, how long: what it counts depends on the kind (diag/catalogue.c) */
+  bool matters;      /* it has changed what the program does: reported even where its severity is not */
 };
 
 #endif

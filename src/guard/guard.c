@@ -94,7 +94,7 @@ static void begin_found(struct use *use, struct tg_guard *guard, napi_threadsafe
   use->mode = mode;
   use->event.kind = TG_EVENT_NONE;
   if (use->verdict == TG_HANDLE_VALID) {
-    tg_function_note_user(use->function);
+    tg_function_note_user(use->function, guard->host);
     if (is_freed_natively(use)) note(use, operation->after_finalize, 0);
   } else if (use->verdict != TG_NEVER_A_HANDLE) {
     note(use, TG_EVENT_STALE_HANDLE, 0);
@@ -193,7 +193,7 @@ static void abandon(struct tg_function *function) {
 
 /* There is no handle left: the runtime serves this function itself. */
 static napi_status pass_through(struct tg_guard *guard, const struct tg_create_arguments *arguments,
-                                const void *caller, const struct tg_addon *addon,
+                                const void *caller, struct tg_addon *addon,
                                 napi_threadsafe_function *result) {
   atomic_store_explicit(&guard->passes_through, true, memory_order_relaxed);
   napi_status status = guard->runtime->create(
@@ -217,7 +217,7 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
   if (environment == NULL) return napi_generic_failure;
   const void *const places[TG_CODE_PLACES] = {caller, (const void *)arguments->call_js_cb,
                                               (const void *)arguments->thread_finalize_cb};
-  const struct tg_addon *addon = tg_environment_adopt(environment, places);
+  struct tg_addon *addon = tg_environment_adopt(environment, places);
   napi_threadsafe_function handle;
   struct tg_function *function = tg_table_take(&guard->table, &handle);
   if (function == NULL) {
@@ -316,12 +316,11 @@ static void watch_call(struct use *use) {
   note(use, kind, quantity);
 }
 
-/* Whether all that a call has to do is to queue its item: there is room, a ring is on its way, and nothing is to be noted
- * or told. With the lock of an open function held. */
+/* Whether all that a call has to do is to queue its item: there is room, a ring is on its way, and nothing is to be
+ * told. With the lock of an open function held. */
 static bool is_plain(const struct tg_guard *guard, const struct tg_function *function) {
-  return function->rung && function->doorbell_held && function->used_elsewhere &&
-         function->thread_count != 0 && !guard->watches_calls && guard->queue_warn == SIZE_MAX &&
-         !guard->runtime->forgets_calls && !tg_function_is_full(function) &&
+  return function->rung && function->doorbell_held && function->thread_count != 0 && !guard->watches_calls &&
+         guard->queue_warn == SIZE_MAX && !guard->runtime->forgets_calls && !tg_function_is_full(function) &&
          tg_queue_has_room(&function->queue);
 }
 
@@ -329,6 +328,7 @@ napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const
                     napi_threadsafe_function_call_mode mode) {
   struct tg_function *found;
   enum tg_verdict verdict = tg_table_find(&guard->table, func, &found);
+  if (verdict == TG_HANDLE_VALID) tg_function_note_user(found, guard->host);
   if (verdict == TG_HANDLE_VALID && found->state == TG_OPEN && is_plain(guard, found)) {
     tg_queue_push(&found->queue, data);
     tg_probe_call(func, napi_ok, TG_PROBE_UNKNOWN);

@@ -36,7 +36,7 @@ static void choose_pop(struct tg_function *function) {
 }
 
 void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
-                         struct tg_environment *environment, const struct tg_addon *addon,
+                         struct tg_environment *environment, struct tg_addon *addon,
                          const char name[TG_NAME_SIZE]) {
   lock(function); /* a late caller of the slot's last generation may be reading */
   function->state = TG_CREATING;
@@ -107,24 +107,46 @@ bool tg_function_is_full(const struct tg_function *function) {
   return function->max_queue_size != 0 && tg_queue_length(&function->queue) >= function->max_queue_size;
 }
 
-/* The env counts its finalized functions whose users may still be about: finalized, counts out, used
- * elsewhere. The next three see to it whenever one of these changes. */
-static bool has_straggler(const struct tg_function *function) {
-  return function->finalized && function->thread_count != 0 && function->used_elsewhere;
+/* What the function adds to its addon's counters. */
+struct share {
+  bool is_unreturned;
+  bool is_straggler;
+};
+
+static struct share share_of(const struct tg_function *function) {
+  bool is_unreturned = function->state >= TG_CLOSING && function->thread_count != 0;
+  return (struct share){is_unreturned, is_unreturned && function->used_elsewhere};
 }
 
-void tg_function_note_user(struct tg_function *function) {
-  if (function->used_elsewhere || function->environment == NULL || tg_function_is_loop_thread(function))
-    return;
+/* Release: who finds nothing left to wait for unmaps code, after all that was done before. */
+static void count(atomic_uint *counter, bool before, bool now) {
+  if (now && !before) atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+  if (before && !now) atomic_fetch_sub_explicit(counter, 1, memory_order_release);
+}
+
+/* After a change of what a share is made of: the state, the count of threads, or who has used it. */
+static void update_addon(const struct tg_function *function, struct share before) {
+  struct share now = share_of(function);
+  if (function->addon == NULL) return;
+  count(&function->addon->unreturned, before.is_unreturned, now.is_unreturned);
+  count(&function->addon->stragglers, before.is_straggler, now.is_straggler);
+}
+
+_Thread_local napi_threadsafe_function tg_noted_handle;
+
+void tg_function_note_new_user(struct tg_function *function, const struct tg_host *host) {
+  tg_noted_handle = function->handle;
+  if (function->environment == NULL || tg_function_is_loop_thread(function)) return;
+  struct share before = share_of(function);
   function->used_elsewhere = true;
-  if (has_straggler(function)) function->environment->stragglers++;
+  update_addon(function, before);
+  if (function->addon != NULL) host->note_thread(function->addon);
 }
 
 void tg_function_drop_count(struct tg_function *function) {
-  bool had_straggler = has_straggler(function);
+  struct share before = share_of(function);
   function->thread_count--;
-  if (had_straggler && function->thread_count == 0 && function->environment != NULL)
-    function->environment->stragglers--;
+  update_addon(function, before);
 }
 
 void tg_function_add_credit(struct tg_function *function, size_t count) {
@@ -132,14 +154,11 @@ void tg_function_add_credit(struct tg_function *function, size_t count) {
   function->release_credit += (uint32_t)(count < most ? count : most);
 }
 
-static void set_finalized(struct tg_function *function) {
-  function->finalized = true;
-  if (has_straggler(function)) function->environment->stragglers++;
-}
-
 void tg_function_close(struct tg_function *function) {
   const struct tg_observer *observer = guard_of(function)->observer;
+  struct share before = share_of(function);
   function->state = TG_CLOSING;
+  update_addon(function, before);
   choose_pop(function);
   if (observer != NULL && observer->closing != NULL) observer->closing(function);
   if (function->sleepers == 0) return;
@@ -246,7 +265,7 @@ void tg_function_leave(struct tg_guard *guard, struct tg_function *function) {
 /* The last thing that the loop thread does. Counts that are still out may never come back; so from here on
  * the slot may be taken for others if need be, and nothing that is the env's own stays behind. */
 static void end_finalizer(struct tg_guard *guard, struct tg_function *function) {
-  set_finalized(function);
+  function->finalized = true;
   if (function->environment->ended) leave_environment(function);
   if (function->thread_count != 0) tg_table_abandon(&guard->table, function);
   tg_function_leave(guard, function);
@@ -406,8 +425,6 @@ void tg_function_on_env_cleanup(void *argument) {
   if (was_open && function->thread_count != 0)
     describe(function, TG_EVENT_NEVER_RELEASED, function->thread_count, &unreleased);
   if (was_open) tg_function_close(function);
-  if (function->thread_count != 0 && function->used_elsewhere)
-    atomic_store(&function->environment->outstanding, true);
   /* A runtime that keeps closed functions would keep the doorbell for ever if its count stayed. */
   tg_function_release_doorbell(function, napi_tsfn_abort);
   bool crowded = note_crowd(function, was_open, &crowd);

@@ -16,11 +16,13 @@
 #include <stdint.h>
 
 #include "base/lock.h"
+#include "guard/addon.h"
 #include "guard/event.h"
 #include "guard/queue.h"
 
 struct tg_create_arguments;
 struct tg_guard;
+struct tg_host;
 
 enum tg_wish { TG_WISH_NOTHING = 0, TG_WISH_REF, TG_WISH_UNREF };
 
@@ -68,7 +70,7 @@ struct tg_function {
 
   napi_finalize finalize_cb; /* these are constant too */
   void *finalize_data;
-  const struct tg_addon *addon;
+  struct tg_addon *addon;
   char name[TG_NAME_SIZE];
 
   /* The list that a slot without use is in, guarded by the table's free_lock: indices, plus one; 0: none. */
@@ -78,7 +80,7 @@ struct tg_function {
 
 /* FREE -> CREATING: takes what the functions below need of a create; the doorbell comes later. */
 void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
-                         struct tg_environment *environment, const struct tg_addon *addon,
+                         struct tg_environment *environment, struct tg_addon *addon,
                          const char name[TG_NAME_SIZE]);
 
 /* The doorbell's callbacks, and the env cleanup hook; the function is their context or data. Loop thread. */
@@ -94,8 +96,15 @@ void tg_function_view(const struct tg_function *function, struct tg_view *view);
 bool tg_function_is_loop_thread(const struct tg_function *function);
 bool tg_function_is_full(const struct tg_function *function);
 
-/* Notes that the calling thread uses it. */
-void tg_function_note_user(struct tg_function *function);
+/* The handle that the calling thread has used last: it is noted as that function's user. */
+extern _Thread_local napi_threadsafe_function tg_noted_handle;
+
+void tg_function_note_new_user(struct tg_function *function, const struct tg_host *host);
+
+/* Notes that the calling thread uses it. Handles are never given out twice, so one comparison says that it is noted. */
+static inline void tg_function_note_user(struct tg_function *function, const struct tg_host *host) {
+  if (function->handle != tg_noted_handle) tg_function_note_new_user(function, host);
+}
 
 void tg_function_drop_count(struct tg_function *function);
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "guard/addon.h"
 #include "guard/event.h"
 
 /* Node-API's functions by the names that Node-API gives them, less prefix and suffix. All are called as the
@@ -52,9 +53,6 @@ struct tg_runtime {
   bool forgets_calls;
 };
 
-/* An object file with addon code; its meaning is the host's. Never freed. */
-struct tg_addon;
-
 struct tg_function;
 
 /* Whoever wants to know about ordinary life too: mode=diagnose, the metrics and publish=1. Each answers the kind of an
@@ -91,17 +89,22 @@ struct tg_host {
   void *(*map)(size_t size);     /* zeroed pages that are never given back, or NULL */
   void *(*reserve)(size_t size); /* inaccessible address space, aligned to 16 bytes, or NULL */
 
-  /* Which object `code` is in (NULL: unknown, or not an addon's). Sees to it that the object stays mapped as
-   * far as that harms nobody, and that its exit handler is registered. Called once an env and object, on the
-   * loop thread, no lock held. */
-  const struct tg_addon *(*adopt_addon)(const void *code);
+  /* Which object `code` is in (NULL: unknown, or no object's), with an exit handler registered that comes after the
+   * static objects of all that is loaded. Loop thread, no lock held. */
+  struct tg_addon *(*adopt_addon)(const void *code);
 
-  /* Whether the code is in that object. Any thread, locks held. */
+  /* Whether the code is in that object. Loop thread, no lock held. */
   bool (*is_in_addon)(const struct tg_addon *addon, const void *code);
 
-  /* The environment is being torn down and threads still hold counts: the object must stay mapped. False: it cannot
-   * be kept so. */
-  bool (*keep_mapped)(const struct tg_addon *addon);
+  /* A function has code in both: while something of one may still run the other stays mapped as well. As above. */
+  void (*join_addons)(struct tg_addon *addon, struct tg_addon *other);
+
+  /* How many objects were unloaded so far: as long as it is the same, code addresses mean what they meant. As above. */
+  unsigned long long (*count_unloads)(void);
+
+  /* The calling thread uses a function of that object's: it counts among the object's threads until it ends. Called for
+   * each function that it uses, with that function's lock held. */
+  void (*note_thread)(struct tg_addon *addon);
 
   /* Something worth telling has happened. Any thread, no lock of the core held, must not call back into the
    * core. */

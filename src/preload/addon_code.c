@@ -12,39 +12,59 @@
 #include "base/lock.h"
 #include "base/text.h"
 #include "elf/image.h"
+#include "preload/addon_threads.h"
 #include "preload/glibc_floor.h"
+#include "preload/stack_search.h"
 
 /* A process loads a handful of addons. Where there are more, the rest is treated as unknown code: guarded,
- * but not pinned. */
-enum { ADDONS_MAX = 1024, REPEATED_HANDLERS_MAX = 4096 };
+ * but not kept mapped. */
+enum { ADDONS_MAX = 1024, EXIT_HANDLERS_MAX = 4096 };
 
-struct tg_addon {
-  _Atomic uintptr_t start; /* its first segment's first address; written under `lock` until `pinned` is set */
-  _Atomic uintptr_t end;   /* behind its last segment; likewise */
-  atomic_bool pinned;      /* set under `lock`, never unset */
-  bool handled;            /* has an exit handler; guarded by `lock` */
+/* An object that the runtime has opened, or whose code creates functions. */
+struct record {
+  struct tg_addon addon;   /* first, as the core knows the record by it */
   char *path;              /* constant */
+  _Atomic uintptr_t start; /* its first segment's first address; written under `lock` */
+  _Atomic uintptr_t end;   /* behind its last segment; likewise; 0: it is not mapped */
+
+  /* Guarded by `lock`. */
+  struct record *joined;               /* an object that has code of the same functions; NULL: none */
+  unsigned opened;                     /* by the runtime, and not closed yet */
+  bool is_loaded_by_it;                /* the runtime has opened it at least once */
+  bool is_kept;                        /* never to be unmapped, as something of it may still run */
+  bool is_always_kept;                 /* because the user wants it so */
+  bool was_told;                       /* that it was loaded again with its static data as it was */
+  unsigned registrations;              /* how often a constructor has registered a module */
+  struct tg_registration registration; /* the last of them; its object is mapped */
 };
 
 static struct tg_lock lock;
-static struct tg_addon addons[ADDONS_MAX];
-static atomic_uint addon_count;    /* released after the new record was written */
-static unsigned repeated_handlers; /* guarded by `lock` */
+static struct record records[ADDONS_MAX];
+static atomic_uint record_count; /* released after the new record was written */
+static const char *pinned_always;
 static bool may_pin;
 static void (*exit_handler)(void);
 
-void tg_addon_code_open(bool pin, void (*on_exit)(void)) {
-  may_pin = pin;
+void tg_addon_code_open(const char *pin, void (*on_exit)(void)) {
+  may_pin = strcmp(pin, "0") != 0;
+  pinned_always = may_pin && strcmp(pin, "1") != 0 ? pin : "";
   exit_handler = on_exit;
+  tg_addon_threads_open();
 }
+
+static struct record *record_of(const struct tg_addon *addon) {
+  return &records[(const struct record *)(const void *)addon - records];
+}
+
+/* --- Finding objects */
 
 /* One loaded object, as dl_iterate_phdr showed it. */
 struct object {
-  uintptr_t code;
+  uintptr_t code; /* what is looked for */
   uintptr_t start;
   uintptr_t end;
-  char path[4096]; /* empty for the main program */
-  bool registered_by_symbol;
+  unsigned long long loads; /* of the process, so far */
+  char path[4096];          /* empty for the main program */
 };
 
 static int find_object(struct dl_phdr_info *info, size_t size, void *argument) {
@@ -52,6 +72,7 @@ static int find_object(struct dl_phdr_info *info, size_t size, void *argument) {
   struct object *object = argument;
   bool holds_code = false;
   uintptr_t start = UINTPTR_MAX, end = 0;
+  object->loads = info->dlpi_adds;
   for (unsigned i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *header = &info->dlpi_phdr[i];
     if (header->p_type != PT_LOAD) continue;
@@ -65,96 +86,225 @@ static int find_object(struct dl_phdr_info *info, size_t size, void *argument) {
   object->end = end;
   /* Copied: the loader may free its own any time after this. */
   tg_copy_string(object->path, sizeof object->path, info->dlpi_name);
-  struct tg_image image;
-  object->registered_by_symbol = tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum) &&
-                                 tg_image_find(&image, "napi_register_module_v1", STT_FUNC) != NULL;
   return 1;
+}
+
+/* False: the code is the main program's, or of no file. */
+static bool find_object_of(const void *code, struct object *object) {
+  object->code = (uintptr_t)code;
+  object->path[0] = '\0';
+  return dl_iterate_phdr(find_object, object) != 0 && object->path[0] != '\0';
+}
+
+static int read_unloads(struct dl_phdr_info *info, size_t size, void *argument) {
+  (void)size;
+  *(unsigned long long *)argument = info->dlpi_subs;
+  return 1;
+}
+
+unsigned long long tg_addon_count_unloads(void) {
+  unsigned long long unloads = 0;
+  dl_iterate_phdr(read_unloads, &unloads);
+  return unloads;
+}
+
+bool tg_addon_has_code(const struct tg_addon *addon, const void *code) {
+  const struct record *record = record_of(addon);
+  return (uintptr_t)code >= record->start && (uintptr_t)code < record->end;
+}
+
+/* With `lock` held. */
+static struct record *find_by_path(const char *path) {
+  unsigned count = atomic_load_explicit(&record_count, memory_order_relaxed);
+  for (unsigned i = 0; i < count; i++)
+    if (strcmp(records[i].path, path) == 0) return &records[i];
+  return NULL;
+}
+
+/* The record of an object that is loaded; NULL: there is no place for it. With `lock` held. */
+static struct record *find_or_add(const struct object *object) {
+  struct record *record = find_by_path(object->path);
+  unsigned count = atomic_load_explicit(&record_count, memory_order_relaxed);
+  if (record == NULL && count != ADDONS_MAX) {
+    size_t size = strlen(object->path) + 1;
+    char *path = malloc(size);
+    if (path == NULL) return NULL;
+    record = &records[count];
+    record->path = memcpy(path, object->path, size);
+    atomic_store_explicit(&record_count, count + 1, memory_order_release);
+  }
+  if (record == NULL) return NULL;
+  record->start = object->start;
+  record->end = object->end;
+  return record;
+}
+
+/* --- Adopting */
+
+/* exit() runs handlers last come, first served. One of ours that was registered after the last object was loaded runs
+ * before the destructors of all static objects, which may join a thread that waits for us to turn it away. So there is
+ * another one whenever something was loaded since the last, up to a limit. With `lock` held. */
+static void register_exit_handler(const struct object *object) {
+  static unsigned long long loads;
+  static unsigned registered;
+  if (registered != 0 && (loads == object->loads || registered == EXIT_HANDLERS_MAX)) return;
+  loads = object->loads;
+  registered++;
+  atexit(exit_handler);
+}
+
+struct tg_addon *tg_addon_adopt(const void *code) {
+  struct object object;
+  bool is_object = find_object_of(code, &object);
+  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+  struct record *record = is_object ? find_or_add(&object) : NULL;
+  register_exit_handler(&object);
+  tg_lock_release(&lock, TG_RANK_ADDONS);
+  return record == NULL ? NULL : &record->addon;
+}
+
+void tg_addon_join(struct tg_addon *addon, struct tg_addon *other) {
+  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+  record_of(addon)->joined = record_of(other);
+  record_of(other)->joined = record_of(addon);
+  tg_lock_release(&lock, TG_RANK_ADDONS);
+}
+
+/* --- Keeping mapped */
+
+/* Counts that no other thread has used may be in the hands of one that waits for its first use. */
+static bool may_run(const struct record *record) {
+  const struct tg_addon *addon = &record->addon;
+  /* Acquire pairs with the releases of those that count down. */
+  if (atomic_load_explicit(&addon->threads, memory_order_acquire) != 0) return true;
+  if (atomic_load_explicit(&addon->stragglers, memory_order_acquire) != 0) return true;
+  if (atomic_load_explicit(&addon->unreturned, memory_order_acquire) == 0) return false;
+  return tg_stack_search(record->start, record->end);
 }
 
 /* Marks the object as never to be unmapped. It is found by the very name that the loader has for it, so no
  * file is opened. */
 static bool pin(const char *path) {
-  if (!may_pin || dlopen == NULL || dlclose == NULL) return false;
+  if (dlopen == NULL || dlclose == NULL) return false;
   void *handle = dlopen(path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
   if (handle == NULL) return false;
   dlclose(handle);
   return true;
 }
 
-bool tg_addon_has_code(const struct tg_addon *addon, const void *code) {
-  return (uintptr_t)code >= addon->start && (uintptr_t)code < addon->end;
-}
-
-static struct tg_addon *find_pinned(const void *code) {
-  unsigned count = atomic_load_explicit(&addon_count, memory_order_acquire);
-  for (unsigned i = 0; i < count; i++)
-    if (atomic_load_explicit(&addons[i].pinned, memory_order_acquire) && tg_addon_has_code(&addons[i], code))
-      return &addons[i];
-  return NULL;
-}
-
-/* With `lock` held. */
-static struct tg_addon *find_or_add(const struct object *object) {
-  unsigned count = atomic_load_explicit(&addon_count, memory_order_relaxed);
-  for (unsigned i = 0; i < count; i++)
-    if (strcmp(addons[i].path, object->path) == 0) return &addons[i];
-  if (count == ADDONS_MAX) return NULL;
-  size_t size = strlen(object->path) + 1;
-  char *path = malloc(size);
-  if (path == NULL) return NULL;
-  addons[count].path = memcpy(path, object->path, size);
-  atomic_store_explicit(&addon_count, count + 1, memory_order_release);
-  return &addons[count];
-}
-
-/* exit() runs handlers last come, first served. Registering ours once the addon's static objects exist makes
- * it run before their destructors, which may join a thread that waits for us to turn it away. An object that
- * was unloaded and loaded again has new ones; one that cannot be pinned may have been, so it gets another
- * handler with each env, up to a limit. With `lock` held. */
-static void register_exit_handler(struct tg_addon *addon) {
-  if (addon->handled && repeated_handlers == REPEATED_HANDLERS_MAX) return;
-  repeated_handlers += addon->handled;
-  addon->handled = true;
-  atexit(exit_handler);
-}
-
-static struct tg_addon *note_object(const struct object *object) {
+static void keep_mapped(struct record *record) {
   tg_lock_acquire(&lock, TG_RANK_ADDONS);
-  struct tg_addon *addon = find_or_add(object);
-  if (addon != NULL && !atomic_load_explicit(&addon->pinned, memory_order_relaxed)) {
-    addon->start = object->start;
-    addon->end = object->end;
-    register_exit_handler(addon);
+  bool is_kept = record->is_kept || record->is_always_kept;
+  tg_lock_release(&lock, TG_RANK_ADDONS);
+  if (is_kept || !pin(record->path)) return;
+  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+  record->is_kept = true;
+  tg_lock_release(&lock, TG_RANK_ADDONS);
+  const struct tg_event event = {.kind = TG_EVENT_ADDON_PINNED, .view = {.addon = &record->addon}};
+  tg_report_event(&event);
+}
+
+/* The object and what it has code in common with. */
+static void keep_with_joined(struct record *record) {
+  keep_mapped(record);
+  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+  struct record *joined = record->joined;
+  tg_lock_release(&lock, TG_RANK_ADDONS);
+  if (joined != NULL && joined->end != 0) keep_mapped(joined);
+}
+
+/* `closing` is about to be unloaded, and with it maybe objects that only it needs, which the runtime has never opened. */
+static void keep_what_may_run(const struct record *closing) {
+  unsigned count = atomic_load_explicit(&record_count, memory_order_acquire);
+  for (struct record *record = records; record < records + count; record++) {
+    bool goes = record == closing || (!record->is_loaded_by_it && record->end != 0);
+    if (goes && may_run(record)) keep_with_joined(record);
+  }
+}
+
+/* --- What the runtime opens and closes */
+
+bool tg_addon_is_always_kept(const char *file) {
+  for (const char *glob = pinned_always; *glob != '\0';) {
+    size_t length = strcspn(glob, ",");
+    if (tg_glob_fits_path(glob, length, file)) return true;
+    glob += length + (glob[length] == ',');
+  }
+  return false;
+}
+
+/* A constructor that does nothing else leaves the call as a jump, and then the caller seems to be the dynamic linker. */
+void tg_addon_registered(const void *caller, const struct tg_registration *registration) {
+  struct object object;
+  if (!find_object_of(registration->module, &object) && !find_object_of(caller, &object)) return;
+  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+  struct record *record = find_or_add(&object);
+  if (record != NULL) {
+    record->registration = *registration;
+    record->registrations++;
   }
   tg_lock_release(&lock, TG_RANK_ADDONS);
-  return addon;
 }
 
-const struct tg_addon *tg_addon_adopt(const void *code) {
-  struct tg_addon *known = find_pinned(code);
-  if (known != NULL) return known;
+/* Once an addon, in every mode: what it keeps in static variables is that of an env that has ended. */
+static void tell_reloaded(struct record *record) {
+  struct tg_text detail = {.length = 0};
+  const struct tg_event event = {
+      .kind = TG_EVENT_ADDON_PINNED, .view = {.addon = &record->addon}, .matters = true};
+  tg_text_add(&detail, "TSG025 addon-pinned: ");
+  tg_text_add(&detail, record->path);
+  tg_text_add(&detail,
+              " is loaded again, but was kept mapped, as threads may still run it: its static variables are "
+              "those of the environment that has ended; load it in the main thread first, or set pin=0");
+  tg_report_detail(&event, tg_text_string(&detail));
+}
+
+void tg_addon_opened(const void *in_it, bool has_registered, bool is_always_kept) {
   struct object object;
-  object.code = (uintptr_t)code;
-  if (dl_iterate_phdr(find_object, &object) == 0 || object.path[0] == '\0') return NULL;
-  struct tg_addon *addon = note_object(&object);
-  /* Node asks dlsym for an addon's registration function, or else relies on its constructor, which does not
-   * run again for an object that is still mapped: such an addon could never be loaded again. */
-  if (addon != NULL && object.registered_by_symbol) tg_addon_keep_mapped(addon);
-  return addon;
+  if (!find_object_of(in_it, &object)) return;
+  struct tg_registration again = {NULL, NULL};
+  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+  struct record *record = find_or_add(&object);
+  bool is_first = record != NULL && record->opened++ == 0, tell = false;
+  if (record != NULL) {
+    record->is_loaded_by_it = true;
+    record->is_always_kept = record->is_always_kept || is_always_kept;
+  }
+  if (is_first && !has_registered) again = record->registration;
+  if (is_first && record->is_kept && !record->was_told) tell = record->was_told = true;
+  tg_lock_release(&lock, TG_RANK_ADDONS);
+  if (again.module != NULL) again.register_module(again.module);
+  if (tell) tell_reloaded(record);
 }
 
-bool tg_addon_keep_mapped(const struct tg_addon *addon) {
-  struct tg_addon *record = &addons[addon - addons];
-  if (atomic_load_explicit(&record->pinned, memory_order_acquire)) return true;
-  if (!pin(record->path)) return false;
+struct tg_addon *tg_addon_closing(const char *path, unsigned *registrations) {
   tg_lock_acquire(&lock, TG_RANK_ADDONS);
-  atomic_store_explicit(&record->pinned, true, memory_order_release);
+  struct record *record = find_by_path(path);
+  bool is_last = record != NULL && record->opened != 0 && --record->opened == 0;
+  if (is_last) *registrations = record->registrations;
   tg_lock_release(&lock, TG_RANK_ADDONS);
-  return true;
+  if (!is_last) return NULL;
+  if (may_pin) keep_what_may_run(record);
+  return &record->addon;
+}
+
+void tg_addon_closed(struct tg_addon *addon, unsigned registrations) {
+  struct record *record = record_of(addon);
+  struct object object;
+  bool is_mapped =
+      find_object_of((const void *)record->start, &object) && strcmp(object.path, record->path) == 0;
+  if (is_mapped) return;
+  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+  /* Another thread may have opened it again meanwhile, and its constructor have registered it. */
+  if (record->opened == 0 && record->registrations == registrations) {
+    record->registration = (struct tg_registration){NULL, NULL};
+    record->start = record->end = 0;
+  }
+  tg_lock_release(&lock, TG_RANK_ADDONS);
 }
 
 const char *tg_addon_path(const struct tg_addon *addon) {
-  return addon->path;
+  return record_of(addon)->path;
 }
 
 /* The code and where it was found. */

@@ -64,9 +64,11 @@ static const struct option table[OPTIONS] = {
                    .help = "1: say in one line that the guard is armed",
                    .values = {"0", "1"}},
     [PIN] = {.key = "pin",
-             .help = "0: let Node unload addon code that threads may still run",
-             .values = {"0", "1"},
-             .otherwise = 1},
+             .help =
+                 "1: keep addon code mapped at the end of its environment while threads may still run it; "
+                 "0: never; GLOB: do so, and keep these addons mapped always",
+             .form = "0|1|GLOB[,GLOB...]",
+             .text = "1"},
     [PROPAGATE] = {.key = "propagate",
                    .help = "0: hide the guard from child processes",
                    .values = {"0", "1"},
@@ -214,6 +216,7 @@ static void add_needed(struct tg_text *line, const struct option *option) {
     tg_text_add(line, " from 0 to ");
     tg_text_add_number(line, option->most);
   }
+  if (option == &table[PIN]) tg_text_add(line, ", a GLOB with one of *?./,");
   if (option->text != NULL) tg_text_add(line, " of 1 to 1023 bytes");
 }
 
@@ -246,10 +249,19 @@ static bool read_number(const struct option *option, struct piece value, uint64_
   return true;
 }
 
+/* What else could be meant by a word like "true" is not guessed. */
+static bool is_pin(struct piece value) {
+  if (equals("0", value) || equals("1", value)) return true;
+  for (size_t i = 0; i < value.length; i++)
+    if (strchr("*?./", value.bytes[i]) != NULL) return true;
+  return false;
+}
+
 static bool read_value(const struct option *option, struct piece value, struct choice *choice) {
   if (option->most != 0) return read_number(option, value, &choice->number);
   if (option->text != NULL) {
     if (value.length == 0 || value.length >= TG_LOG_PATH_MAX) return false;
+    if (option == &table[PIN] && !is_pin(value)) return false;
     choice->text = value;
     return true;
   }
@@ -330,7 +342,6 @@ void tg_options_parse(struct tg_options *options, const char *text) {
       .deadlock = (enum tg_deadlock)chosen[DEADLOCK].number,
       .require = chosen[REQUIRE].number == 1,
       .verbosity = chosen[VERBOSITY].number == 1,
-      .pin = chosen[PIN].number == 1,
       .propagate = chosen[PROPAGATE].number == 1,
       .publish = chosen[PUBLISH].number == 1,
       .help = chosen[HELP].number == 1,
@@ -344,6 +355,7 @@ void tg_options_parse(struct tg_options *options, const char *text) {
       .dump_signal = chosen[DUMP_SIGNAL].number,
   };
   copy_text(options->log_path, chosen[LOG_PATH].text);
+  copy_text(options->pin, chosen[PIN].text);
   copy_text(options->suppressions, chosen[SUPPRESSIONS].text);
   copy_text(options->metrics_path, chosen[METRICS_PATH].text);
 }

@@ -29,9 +29,11 @@
 #include "elf/image.h"
 #include "elf/redirect.h"
 #include "preload/addon_code.h"
+#include "preload/addon_threads.h"
 #include "preload/earlier_addons.h"
 #include "preload/entry_points.h"
 #include "preload/glibc_floor.h"
+#include "preload/loading.h"
 #include "preload/options.h"
 #include "preload/register.h"
 #include "preload/runtime_node.h"
@@ -336,7 +338,7 @@ static void open_diagnostics(struct tg_host *host) {
   tg_policy_set_rate(options.rate);
   if (options.suppressions[0] != '\0') tg_policy_read_suppressions(options.suppressions);
   tg_log_open(options.log_path);
-  tg_stacks_open(diagnose ? (unsigned)options.stack_depth : 0, tg_addon_locate);
+  tg_stacks_open(diagnose ? (unsigned)options.stack_depth : 0, tg_addon_locate, tg_addon_count_unloads);
   const struct tg_report_options report = {options.format, diagnose};
   tg_report_open(&source, &report);
   const struct tg_trace_options trace = {.diagnose = diagnose,
@@ -363,7 +365,9 @@ __attribute__((constructor)) static void arm(void) {
       .reserve = reserve,
       .adopt_addon = tg_addon_adopt,
       .is_in_addon = tg_addon_has_code,
-      .keep_mapped = tg_addon_keep_mapped,
+      .join_addons = tg_addon_join,
+      .count_unloads = tg_addon_count_unloads,
+      .note_thread = tg_addon_threads_note,
       .on_event = tg_report_event,
   };
   struct runtime_object object;
@@ -388,6 +392,7 @@ __attribute__((constructor)) static void arm(void) {
     close_guard();
     return;
   }
+  tg_loading_open(&object.image);
   tell_earlier_addons(earlier);
   tg_register_note(tg_mode_name(options.mode), true);
   atexit(at_last);

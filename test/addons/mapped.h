@@ -3,11 +3,16 @@
  *
  * Exports: start(): a thread calls every millisecond until some time after it was told closing;
  * startAndFinish(): a thread calls once, releases, and is joined, so that nothing is outstanding;
- * create(): no thread, and the count is never given back. */
+ * create(): no thread, and the count is never given back;
+ * loads(): how often the addon was initialized since its static variables began;
+ * once(callback): creates a function only where a static variable has none, and calls it, which must be delivered;
+ * linger(): a thread gives back the last count, which is waited for, and stays in the addon's code for 300 ms more;
+ * wait(): a thread has a count, and does nothing but wait for 300 ms before it uses it. */
 #ifndef TEST_MAPPED_H
 #define TEST_MAPPED_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <time.h>
 
 #include "addon.h"
@@ -72,7 +77,83 @@ static inline napi_value mapped_create(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+static void call_back(napi_env env, napi_value js_callback, void *context, void *data) {
+  (void)context;
+  (void)data;
+  napi_value receiver;
+  if (env == NULL) return;
+  MUST(env, napi_get_undefined(env, &receiver));
+  MUST(env, napi_call_function(env, receiver, js_callback, 0, NULL, NULL));
+}
+
+/* As addons do that take a static variable for an environment's. */
+static inline napi_value mapped_once(napi_env env, napi_callback_info info) {
+  static napi_threadsafe_function tsfn;
+  if (tsfn == NULL) {
+    MUST(env, napi_create_threadsafe_function(env, argument(env, info, 0), NULL, make_string(env, "once"), 0,
+                                              1, NULL, NULL, NULL, call_back, &tsfn));
+  }
+  return make_u32(env, napi_call_threadsafe_function(tsfn, NULL, napi_tsfn_nonblocking));
+}
+
+static unsigned loads;
+
+static inline napi_value mapped_loads(napi_env env, napi_callback_info info) {
+  (void)info;
+  return make_u32(env, loads);
+}
+
+/* Sleeps in this code, which is to be there when the sleep is over. */
+static inline void stay(void) {
+  const struct timespec millisecond = {.tv_nsec = 1000000};
+  for (int64_t end = mapped_clock_ms() + AFTERLIFE_MS; mapped_clock_ms() < end;)
+    nanosleep(&millisecond, NULL);
+}
+
+static sem_t released;
+
+static inline void *release_and_linger(void *tsfn) {
+  napi_release_threadsafe_function((napi_threadsafe_function)tsfn, napi_tsfn_release);
+  sem_post(&released);
+  stay();
+  fprintf(stderr, "thread: back\n");
+  return NULL;
+}
+
+static inline void *wait_and_use(void *tsfn) {
+  sem_post(&released);
+  stay();
+  napi_status status =
+      napi_call_threadsafe_function((napi_threadsafe_function)tsfn, NULL, napi_tsfn_nonblocking);
+  fprintf(stderr, "thread: %s\n", status == napi_closing ? "closing" : "not told closing");
+  return NULL;
+}
+
+static inline void start_and_await(napi_env env, void *(*run)(void *)) {
+  if (sem_init(&released, 0, 0) != 0) abort();
+  pthread_detach(start_mapped_thread(env, run));
+  while (sem_wait(&released) != 0) {
+  }
+}
+
+static inline napi_value mapped_linger(napi_env env, napi_callback_info info) {
+  (void)info;
+  start_and_await(env, release_and_linger);
+  return NULL;
+}
+
+static inline napi_value mapped_wait(napi_env env, napi_callback_info info) {
+  (void)info;
+  start_and_await(env, wait_and_use);
+  return NULL;
+}
+
 static inline napi_value init_mapped(napi_env env, napi_value exports) {
+  loads++;
+  export_function(env, exports, "loads", mapped_loads);
+  export_function(env, exports, "once", mapped_once);
+  export_function(env, exports, "linger", mapped_linger);
+  export_function(env, exports, "wait", mapped_wait);
   export_function(env, exports, "start", mapped_start);
   export_function(env, exports, "create", mapped_create);
   export_function(env, exports, "startAndFinish", mapped_start_and_finish);

@@ -409,10 +409,9 @@ static void end_env(unsigned env) {
   struct event event = {.kind = END_ENV, .value = (int)env};
   ending = true;
   if (world == &real) {
-    atomic_store(&fake_kept_mapped, 0);
     fake_env_close(envs[env]);
     envs[env] = NULL;
-    event.status = atomic_load(&fake_kept_mapped) != 0;
+    event.status = atomic_load(&fake_addon.stragglers) != 0;
   } else {
     event.status = reference_end(env);
   }

@@ -66,7 +66,9 @@ static struct function *find(struct reference_handle handle) {
 /* One of the seven functions begins, on that thread. */
 static struct function *use(struct reference_handle handle, unsigned thread) {
   struct function *function = find(handle);
-  if (function != NULL && function->state != STALE && thread != function->env) function->shared = true;
+  if (function != NULL && function->state != STALE && function->env < REFERENCE_ENVS &&
+      thread != function->env)
+    function->shared = true;
   return function;
 }
 
@@ -309,13 +311,14 @@ static void tear_down(struct function *function) {
   if (function->state == CLOSING) function->doomed = true;
 }
 
-/* "Counts are out at the teardown of a function that a thread other than the loop thread has used." */
+/* "Counts are out of a closed function that a thread other than the loop thread has used." */
 bool reference_end(unsigned env) {
   bool counts_out = false;
   for_each(env, tear_down);
   for (unsigned i = 0; i < created_count; i++) {
     const struct function *function = &functions[created[i]];
-    if (function->env == env && function->count != 0 && function->shared) counts_out = true;
+    if (function->state != STALE && function->state != OPEN && function->count != 0 && function->shared)
+      counts_out = true;
   }
   for_each(env, finalize_if_doomed);
   /* Whatever comes to this place next is another env. */

@@ -39,7 +39,10 @@ struct fake_env {
 
 struct fake_settings fake_settings;
 atomic_uint fake_events[TG_EVENT_KINDS];
-atomic_uint fake_kept_mapped, fake_refs, fake_unrefs, fake_rings;
+struct tg_addon fake_addon;
+atomic_uint fake_adopted, fake_joined;
+unsigned long long fake_unloads;
+atomic_uint fake_refs, fake_unrefs, fake_rings;
 
 static void demand(bool holds, const char *what) {
   if (holds) return;
@@ -50,7 +53,12 @@ static void demand(bool holds, const char *what) {
 void fake_reset(void) {
   fake_settings = (struct fake_settings){.allocations_left = -1, .reserve_bits_max = TG_TABLE_BITS_MAX};
   for (unsigned i = 0; i < TG_EVENT_KINDS; i++) atomic_store(&fake_events[i], 0);
-  atomic_store(&fake_kept_mapped, 0);
+  atomic_store(&fake_addon.threads, 0);
+  atomic_store(&fake_addon.unreturned, 0);
+  atomic_store(&fake_addon.stragglers, 0);
+  atomic_store(&fake_adopted, 0);
+  atomic_store(&fake_joined, 0);
+  tg_noted_handle = NULL;
   atomic_store(&fake_refs, 0);
   atomic_store(&fake_unrefs, 0);
   atomic_store(&fake_rings, 0);
@@ -270,19 +278,34 @@ static void *reserve(size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Code at an odd address belongs to no addon. */
-static const struct tg_addon *adopt_addon(const void *code) {
-  return ((uintptr_t)code & 1) != 0 ? NULL : (const struct tg_addon *)code;
+/* Of the code below FAR_CODE, and of the rest, which is another object's. */
+static struct tg_addon far_addon;
+enum { FAR_CODE = 0x100000 };
+
+static struct tg_addon *addon_at(const void *code) {
+  return (uintptr_t)code < FAR_CODE ? &fake_addon : &far_addon;
+}
+
+static struct tg_addon *adopt_addon(const void *code) {
+  atomic_fetch_add(&fake_adopted, 1);
+  return ((uintptr_t)code & 1) != 0 ? NULL : addon_at(code);
 }
 
 static bool is_in_addon(const struct tg_addon *addon, const void *code) {
-  return (const void *)addon == code;
+  return ((uintptr_t)code & 1) == 0 && addon == addon_at(code);
 }
 
-static bool keep_mapped(const struct tg_addon *addon) {
-  (void)addon;
-  atomic_fetch_add(&fake_kept_mapped, 1);
-  return true;
+static void join_addons(struct tg_addon *addon, struct tg_addon *other) {
+  demand(addon != other, "an addon is joined with itself");
+  atomic_fetch_add(&fake_joined, 1);
+}
+
+static unsigned long long count_unloads(void) {
+  return fake_unloads;
+}
+
+static void note_thread(struct tg_addon *addon) {
+  atomic_fetch_add(&addon->threads, 1);
 }
 
 static void on_event(const struct tg_event *event) {
@@ -296,7 +319,9 @@ const struct tg_host fake_host = {
     .reserve = reserve,
     .adopt_addon = adopt_addon,
     .is_in_addon = is_in_addon,
-    .keep_mapped = keep_mapped,
+    .join_addons = join_addons,
+    .count_unloads = count_unloads,
+    .note_thread = note_thread,
     .on_event = on_event,
 };
 

@@ -32,7 +32,10 @@ extern struct fake_settings fake_settings;
 
 /* What has happened since fake_reset. */
 extern atomic_uint fake_events[TG_EVENT_KINDS];
-extern atomic_uint fake_kept_mapped;
+extern struct tg_addon fake_addon; /* all code is of this one, but for code at odd addresses */
+extern atomic_uint fake_adopted;   /* how often an address was looked up */
+extern atomic_uint fake_joined;
+extern unsigned long long fake_unloads;
 extern atomic_uint fake_refs, fake_unrefs;
 extern atomic_uint fake_rings; /* items given to doorbells */
 

@@ -16,7 +16,7 @@
 
 static const struct tg_options defaults = {.mode = TG_MODE_PROTECT,
                                            .deadlock = TG_DEADLOCK_OVERFLOW,
-                                           .pin = true,
+                                           .pin = "1",
                                            .propagate = true,
                                            .rate = 1,
                                            .stack_depth = 16,
@@ -58,7 +58,7 @@ static void expect(const char *text, struct tg_options expected, unsigned lines)
   assert_int_equal(options.deadlock, expected.deadlock);
   assert_int_equal(options.require, expected.require);
   assert_int_equal(options.verbosity, expected.verbosity);
-  assert_int_equal(options.pin, expected.pin);
+  assert_string_equal(options.pin, expected.pin);
   assert_int_equal(options.propagate, expected.propagate);
   assert_int_equal(options.publish, expected.publish);
   assert_int_equal(options.help, expected.help);
@@ -104,7 +104,7 @@ static void every_value_is_understood(void **state) {
   expected.verbosity = true;
   expect("verbosity=1", expected, 0);
   expected = defaults;
-  expected.pin = false;
+  strcpy(expected.pin, "0");
   expect("pin=0", expected, 0);
   expected = defaults;
   expected.help = true;
@@ -156,7 +156,7 @@ static void texts_may_be_quoted(void **state) {
   strcpy(expected.log_path, "/a/b.%p");
   expect("log_path=/a/b.%p", expected, 0);
   strcpy(expected.log_path, "fd:3");
-  expected.pin = false;
+  strcpy(expected.pin, "0");
   expect("log_path=fd:3:pin=0", expected, 0);
   strcpy(expected.log_path, "/a:b");
   expect("log_path='/a:b':pin=0", expected, 0);
@@ -198,7 +198,7 @@ static void all_at_once_in_any_order_between_empty_pieces(void **state) {
   all.mode = TG_MODE_OFF;
   all.deadlock = TG_DEADLOCK_HANG;
   all.require = all.verbosity = all.help = true;
-  all.pin = false;
+  strcpy(all.pin, "0");
   expect("mode=off:deadlock=hang:require=1:verbosity=1:pin=0:help=1", all, 0);
   expect("::help=1::pin=0:verbosity=1:require=1:::deadlock=hang:mode=off::", all, 0);
 }
@@ -208,6 +208,9 @@ static void the_last_value_of_a_key_counts(void **state) {
   struct tg_options expected = defaults;
   expect("mode=off:mode=protect", expected, 0);
   expect("pin=0:pin=1:pin=0:pin=1", expected, 0);
+  strcpy(expected.pin, "*/x.node,y?.node");
+  expect("pin=*/x.node,y?.node", expected, 0);
+  strcpy(expected.pin, "1");
   expected.mode = TG_MODE_OFF;
   expect("mode=protect:mode=off", expected, 0);
   expect("mode=bad:mode=off", expected, 1);
@@ -260,7 +263,7 @@ static void help_has_a_line_for_every_option(void **state) {
   const char *const lines[] = {"mode=protect|diagnose|off (default protect): ",
                                "deadlock=overflow|status|hang (default overflow): ",
                                "verbosity=0|1 (default 0): ",
-                               "pin=0|1 (default 1): ",
+                               "pin=0|1|GLOB[,GLOB...] (default 1): ",
                                "publish=0|1 (default 0): ",
                                "log_path=stderr|FILE|fd:N (default stderr): ",
                                "rate=N (default 1): ",

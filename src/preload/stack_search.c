@@ -1,0 +1,130 @@
+/* Implements stack_search.h. */
+#include "preload/stack_search.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+enum {
+  DEPTH_MAX = 256 * 1024, /* bytes of a stack, from its innermost frame */
+  PIECE = 4096,
+  PATIENCE_MS = 5, /* for threads that run just now, all together */
+};
+
+struct search {
+  uintptr_t start, end;
+  int memory; /* /proc/self/mem */
+  unsigned patience_ms;
+};
+
+/* As the kernel writes it: the last two words are the stack pointer and the program counter. */
+static bool read_pointers(const char *line, uintptr_t pointers[2]) {
+  pointers[0] = pointers[1] = 0;
+  for (const char *word = strchr(line, 'x'); word != NULL; word = strchr(word, 'x')) {
+    uintptr_t value = 0;
+    for (word++; strchr("0123456789abcdef", *word) != NULL && *word != '\0'; word++)
+      value = value * 16 + (uintptr_t)(*word <= '9' ? *word - '0' : *word - 'a' + 10);
+    pointers[0] = pointers[1];
+    pointers[1] = value;
+  }
+  return pointers[0] != 0;
+}
+
+/* False: the thread is gone or runs; of the latter the kernel writes "running", which has no x in it. */
+static bool read_state(const char *thread, uintptr_t pointers[2], bool *runs) {
+  struct tg_text path = {.length = 0};
+  char line[256];
+  tg_text_add(&path, "/proc/self/task/");
+  tg_text_add(&path, thread);
+  tg_text_add(&path, "/syscall");
+  int file = open(tg_text_string(&path), O_RDONLY | O_CLOEXEC);
+  *runs = false;
+  if (file < 0) return false;
+  ssize_t length = read(file, line, sizeof line - 1);
+  close(file);
+  if (length <= 0) return false;
+  line[length] = '\0';
+  *runs = line[0] == 'r';
+  return read_pointers(line, pointers);
+}
+
+/* A thread that sleeps again and again is seen asleep soon. */
+static bool find_stack(struct search *search, const char *thread, uintptr_t pointers[2]) {
+  const struct timespec millisecond = {.tv_nsec = 1000000};
+  bool runs;
+  while (!read_state(thread, pointers, &runs)) {
+    if (!runs || search->patience_ms == 0) return false;
+    search->patience_ms--;
+    nanosleep(&millisecond, NULL);
+  }
+  return true;
+}
+
+static bool is_within(const struct search *search, uintptr_t address) {
+  return address >= search->start && address < search->end;
+}
+
+/* Pieces end where pages do, so that the page behind the stack's last one ends it. */
+static bool is_on_stack(const struct search *search, uintptr_t stack) {
+  uintptr_t words[PIECE / sizeof(uintptr_t)];
+  uintptr_t address = stack & ~(sizeof *words - 1);
+  while (address - stack < DEPTH_MAX || address < stack) {
+    size_t wanted = PIECE - address % PIECE;
+    ssize_t got = pread(search->memory, words, wanted, (off_t)address);
+    if (got <= 0) return false;
+    for (size_t i = 0; i < (size_t)got / sizeof *words; i++)
+      if (is_within(search, words[i])) return true;
+    if ((size_t)got < wanted) return false;
+    address += wanted;
+  }
+  return false;
+}
+
+static bool is_thread_within(struct search *search, const char *thread) {
+  uintptr_t pointers[2];
+  if (!find_stack(search, thread, pointers)) return false;
+  return is_within(search, pointers[1]) || is_on_stack(search, pointers[0]);
+}
+
+/* A directory entry as getdents64 gives it. */
+struct entry {
+  uint64_t inode;
+  int64_t next;
+  unsigned short length;
+  unsigned char type;
+  char name[];
+};
+
+static bool is_own(const char *thread) {
+  char digits[TG_DIGITS_MAX];
+  size_t length = tg_format_number((uint64_t)syscall(SYS_gettid), digits);
+  return strlen(thread) == length && memcmp(thread, digits, length) == 0;
+}
+
+static bool search_threads(struct search *search, int tasks) {
+  _Alignas(struct entry) char entries[2048];
+  for (long got; (got = syscall(SYS_getdents64, tasks, entries, sizeof entries)) > 0;) {
+    const struct entry *entry;
+    for (long at = 0; at < got; at += entry->length) {
+      entry = (const struct entry *)(entries + at);
+      if (entry->name[0] == '.' || is_own(entry->name)) continue;
+      if (is_thread_within(search, entry->name)) return true;
+    }
+  }
+  return false;
+}
+
+bool tg_stack_search(uintptr_t start, uintptr_t end) {
+  struct search search = {start, end, open("/proc/self/mem", O_RDONLY | O_CLOEXEC), PATIENCE_MS};
+  if (search.memory < 0) return false;
+  int tasks = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  bool found = tasks >= 0 && search_threads(&search, tasks);
+  if (tasks >= 0) close(tasks);
+  close(search.memory);
+  return found;
+}
