@@ -56,6 +56,7 @@ set(TEST_MATRIX
   "bats/runtime/children.bats   | -     | ends+libnode| all     |   2     | 1"
   "bats/runtime/issue55706.bats | ends  | all         | all     |   4     | 1"
   "bats/runtime/mapped.bats     | -     | ends+libnode| all     |  14     | 1"
+  "bats/runtime/unload.bats     | -     | all         | all     |  18     | 1"
   "bats/runtime/oracle.bats     | -     | node        | all     |  20     | 1"
   "bats/runtime/probes.bats     | -     | 20+26       | 20+26   |   5     | 1"
   "bats/runtime/bindings.bats   | ends  | all         | all     |   2     | 1"
@@ -73,6 +74,7 @@ set(TEST_MATRIX
   "real/parcel-watcher.bats     | -     | ends        | lines   |  21     | 1"
   "real/rolldown.bats           | -     | 20+26       | lines   |  18     | 1"
   "real/soak.bats               | -     | 20+26       | lines   |  23     | 1"
+  "real/worker-server.bats      | -     | 20+26       | lines   |  14     | 1"
 )
 
 include(ProcessorCount)

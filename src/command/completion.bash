@@ -8,7 +8,7 @@ _tsfn_guard_options=(
   '--deadlock overflow status hang'
   '--require 0 1'
   '--verbosity 0 1'
-  '--pin 0 1'
+  '--pin 0 1 GLOB[,GLOB...]'
   '--propagate 0 1'
   '--log-path stderr FILE fd:N'
   '--format text json'

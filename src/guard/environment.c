@@ -25,6 +25,8 @@ static void unlist(struct tg_environment *environment) {
 static void on_env_cleanup(void *argument) {
   struct tg_environment *environment = argument;
   environment->ended = true;
+  for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++)
+    environment->guard->host->leave_addon(environment->addons[i]);
   unlist(environment);
   tg_environment_leave(environment);
 }
@@ -72,7 +74,7 @@ static void forget_if_unloaded(struct tg_environment *environment) {
   unsigned long long unloads = environment->guard->host->count_unloads();
   if (unloads == environment->unloads) return;
   environment->unloads = unloads;
-  memset(environment->addons, 0, sizeof environment->addons);
+  memset(environment->is_located, 0, sizeof environment->is_located);
   memset(environment->code, 0, sizeof environment->code);
   memset(environment->code_addon, 0, sizeof environment->code_addon);
 }
@@ -80,16 +82,17 @@ static void forget_if_unloaded(struct tg_environment *environment) {
 /* Where there are more objects than places the last ones are looked up again and again. */
 static void remember(struct tg_environment *environment, struct tg_addon *addon) {
   for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS; i++) {
-    if (environment->addons[i] == addon) return;
-    if (environment->addons[i] != NULL) continue;
+    if (environment->addons[i] != NULL && environment->addons[i] != addon) continue;
     environment->addons[i] = addon;
+    environment->is_located[i] = true;
     return;
   }
 }
 
 static struct tg_addon *find_known(const struct tg_environment *environment, const void *code) {
   for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++)
-    if (environment->guard->host->is_in_addon(environment->addons[i], code)) return environment->addons[i];
+    if (environment->is_located[i] && environment->guard->host->is_in_addon(environment->addons[i], code))
+      return environment->addons[i];
   return NULL;
 }
 

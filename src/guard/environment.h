@@ -13,7 +13,7 @@
 struct tg_guard;
 struct tg_addon;
 
-enum { TG_ENVIRONMENT_ADDONS = 8, TG_CODE_PLACES = 3 };
+enum { TG_ENVIRONMENT_ADDONS = 16, TG_CODE_PLACES = 3 };
 
 struct tg_environment {
   struct tg_guard *guard;      /* constant */
@@ -26,10 +26,11 @@ struct tg_environment {
 
   bool ended; /* its cleanup hook has run; loop thread only */
 
-  /* Loop thread only: the objects whose code was seen, and a cache of where the last create came from. Both hold as
-   * long as the host has counted as many unloads. */
+  /* Loop thread only: the objects that have created functions here, and a cache of where the last create came from. Where
+   * code is holds as long as the host has counted as many unloads. */
   unsigned long long unloads;
   struct tg_addon *addons[TG_ENVIRONMENT_ADDONS];
+  bool is_located[TG_ENVIRONMENT_ADDONS]; /* since the last unload */
   const void *code[TG_CODE_PLACES];
   struct tg_addon *code_addon[TG_CODE_PLACES];
 };

@@ -102,6 +102,9 @@ struct tg_host {
   /* How many objects were unloaded so far: as long as it is the same, code addresses mean what they meant. As above. */
   unsigned long long (*count_unloads)(void);
 
+  /* An env in which the object has created functions ends. All of these are closed by now. As above. */
+  void (*leave_addon)(struct tg_addon *addon);
+
   /* The calling thread uses a function of that object's: it counts among the object's threads until it ends. Called for
    * each function that it uses, with that function's lock held. */
   void (*note_thread)(struct tg_addon *addon);

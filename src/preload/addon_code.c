@@ -222,6 +222,17 @@ static void keep_what_may_run(const struct record *closing) {
   }
 }
 
+/* What the runtime has opened is kept when it closes that. The rest an addon has opened for itself, and may close any time
+ * from now on. */
+void tg_addon_leave(struct tg_addon *addon) {
+  struct record *record = record_of(addon);
+  if (!may_pin) return;
+  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+  bool is_own = !record->is_loaded_by_it && record->end != 0;
+  tg_lock_release(&lock, TG_RANK_ADDONS);
+  if (is_own && may_run(record)) keep_with_joined(record);
+}
+
 /* --- What the runtime opens and closes */
 
 bool tg_addon_is_always_kept(const char *file) {

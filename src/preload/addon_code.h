@@ -23,6 +23,7 @@ struct tg_addon *tg_addon_adopt(const void *code);
 bool tg_addon_has_code(const struct tg_addon *addon, const void *code);
 void tg_addon_join(struct tg_addon *addon, struct tg_addon *other);
 unsigned long long tg_addon_count_unloads(void);
+void tg_addon_leave(struct tg_addon *addon);
 
 /* --- What the runtime loads and unloads (preload/loading.h) */
 

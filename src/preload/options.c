@@ -389,7 +389,8 @@ bool tg_options_look(unsigned number, struct tg_option_look *look) {
   values.length = 0;
   add_values(&values, option);
   *look = (struct tg_option_look){.key = option->key};
-  look->is_switch = option->most == 0 && option->text == NULL && strcmp(option->values[0], "0") == 0;
+  bool is_choice = option->most == 0 && option->text == NULL;
+  look->is_switch = option == &table[PIN] || (is_choice && strcmp(option->values[0], "0") == 0);
   tg_copy_string(look->values, sizeof look->values, tg_text_string(&values));
   return true;
 }

@@ -50,7 +50,7 @@ void tg_options_print(void);
 struct tg_option_look {
   const char *key;
   char values[64]; /* "protect|diagnose|off", "FILE", "N" */
-  bool is_switch;  /* its values are 0 and 1 */
+  bool is_switch;  /* its values are 0 and 1, and maybe others */
 };
 
 /* The option of a number, counted from 0. False: there are no more. */

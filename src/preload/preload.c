@@ -367,6 +367,7 @@ __attribute__((constructor)) static void arm(void) {
       .is_in_addon = tg_addon_has_code,
       .join_addons = tg_addon_join,
       .count_unloads = tg_addon_count_unloads,
+      .leave_addon = tg_addon_leave,
       .note_thread = tg_addon_threads_note,
       .on_event = tg_report_event,
   };

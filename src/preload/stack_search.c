@@ -13,7 +13,7 @@
 enum {
   DEPTH_MAX = 256 * 1024, /* bytes of a stack, from its innermost frame */
   PIECE = 4096,
-  PATIENCE_MS = 5, /* for threads that run just now, all together */
+  PATIENCE_MS = 20, /* for threads that run just now, all together */
 };
 
 struct search {

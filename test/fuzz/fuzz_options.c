@@ -11,7 +11,7 @@
 #include "diag/catalogue.h"
 #include "preload/options.h"
 
-enum { KEYS = 16, TEXTS = 3, LINE_MAX_BYTES = 1024 };
+enum { KEYS = 15, TEXTS = 4, LINE_MAX_BYTES = 1024 };
 
 /* Choices, and numbers with the most that they may be. */
 static const struct {
@@ -24,7 +24,6 @@ static const struct {
     {"deadlock", {"overflow", "status", "hang"}, 0, 0},
     {"require", {"0", "1"}, 0, 0},
     {"verbosity", {"0", "1"}, 0, 0},
-    {"pin", {"0", "1"}, 1, 0},
     {"propagate", {"0", "1"}, 1, 0},
     {"publish", {"0", "1"}, 0, 0},
     {"help", {"0", "1"}, 0, 0},
@@ -41,7 +40,7 @@ static const struct {
 static const struct {
   const char *key;
   const char *otherwise;
-} texts[TEXTS] = {{"log_path", "stderr"}, {"suppressions", ""}, {"metrics_path", ""}};
+} texts[TEXTS] = {{"log_path", "stderr"}, {"suppressions", ""}, {"metrics_path", ""}, {"pin", "1"}};
 
 static unsigned lines;
 
@@ -106,6 +105,9 @@ static bool understood(const char *key, const char *value, struct reading *readi
     if (strcmp(texts[i].key, key) != 0) continue;
     strcpy(reading->texts[i], texts[i].otherwise);
     if (value == NULL || *value == '\0' || strlen(value) > 1023) return false;
+    /* "0, 1, or a GLOB with one of *?./" */
+    bool is_pin = strcmp(value, "0") == 0 || strcmp(value, "1") == 0 || strpbrk(value, "*?./") != NULL;
+    if (strcmp(key, "pin") == 0 && !is_pin) return false;
     strcpy(reading->texts[i], value);
     return true;
   }
@@ -151,13 +153,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   read_all(text, &reading);
   const uint64_t got[KEYS] = {
       options.mode,        options.deadlock,   options.require,          options.verbosity,
-      options.pin,         options.propagate,  options.publish,          options.help,
+      options.propagate,  options.publish,          options.help,
       options.format,      options.summary,    options.exitcode,         options.rate,
       options.stack_depth, options.queue_warn, options.finalize_warn_ms, options.dump_signal};
   demand(memcmp(got, reading.numbers, sizeof got) == 0, "other options than the rules say");
   demand(strcmp(options.log_path, reading.texts[0]) == 0, "another log_path");
   demand(strcmp(options.suppressions, reading.texts[1]) == 0, "another suppressions");
   demand(strcmp(options.metrics_path, reading.texts[2]) == 0, "another metrics_path");
+  demand(strcmp(options.pin, reading.texts[3]) == 0, "another pin");
   demand(lines == reading.bad, "not one line for each pair that is not understood");
   free(text);
   return 0;

@@ -491,16 +491,14 @@ const cases = {
     },
   },
 
-  // A thread has used it and does not give its count back. That the function is never released comes first.
+  // Only a worker loads the addon, and a thread that has given its count back is still in its code.
   TSG025: {
     provoke: async () => {
-      const handle = create(quiet);
-      runOn('user', handle, 'call');
-      await turns(3);
-      run(handle, 'unref');
-      process.on('exit', () => tell(handle));
+      const load = `require(${JSON.stringify(`${process.env.TEST_ADDONS}/mapped_symbol.node`)})`;
+      const worker = new Worker(`${load}.linger(); setTimeout(() => process.exit(0), 20)`, { eval: true });
+      worker.on('exit', () => setTimeout(() => {}, 500)); // the thread lives shorter
+      tell(0n);
     },
-    besides: ['TSG019'],
     event: { kind: 'addon-pinned', severity: 'info', addon: true },
   },
 

@@ -1,12 +1,14 @@
 // Ends that run no finalizer, or that come from within a callback.
-// node lifetime-exit.js static|blocked|within|worker-exit|worker-terminate
+// node lifetime-exit.js static|anonymous|blocked|within|worker-exit|worker-terminate
 'use strict';
 const { Worker, workerData, parentPort } = require('worker_threads');
 const load = (name) => require(`${process.env.TEST_ADDONS}/${name}.node`);
 
 // A static std::jthread calls until it is told closing; static destructors join it.
-function staticThread() {
-  load('static_thread').start();
+function staticThread(kind) {
+  const addon = load('static_thread');
+  if (kind === 'static') addon.start();
+  else addon.startAnonymous(() => {}); // made by code of no file
   setTimeout(() => process.exit(0), 100);
 }
 
@@ -36,14 +38,15 @@ function inWorker(addon) {
   worker.on('exit', (code) => console.log(`worker: ${code}`));
 }
 
-const addon = process.argv[2] === 'static' ? null : load('lifetime');
+const isStatic = ['static', 'anonymous'].includes(process.argv[2]);
+const addon = isStatic ? null : load('lifetime');
 const askToTerminate = () => {
   parentPort.postMessage('terminate me');
   for (;;); // the callback never returns by itself
 };
 if (workerData === 'worker-exit') endWithin(addon, () => process.exit(7));
 else if (workerData === 'worker-terminate') endWithin(addon, askToTerminate);
-else if (process.argv[2] === 'static') staticThread();
+else if (isStatic) staticThread(process.argv[2]);
 else if (process.argv[2] === 'blocked') blocked(addon);
 else if (process.argv[2] === 'within') endWithin(addon, () => process.exit(0));
 else inWorker(addon);

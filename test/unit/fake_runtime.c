@@ -40,7 +40,7 @@ struct fake_env {
 struct fake_settings fake_settings;
 atomic_uint fake_events[TG_EVENT_KINDS];
 struct tg_addon fake_addon;
-atomic_uint fake_adopted, fake_joined;
+atomic_uint fake_adopted, fake_joined, fake_left;
 unsigned long long fake_unloads;
 atomic_uint fake_refs, fake_unrefs, fake_rings;
 
@@ -58,6 +58,7 @@ void fake_reset(void) {
   atomic_store(&fake_addon.stragglers, 0);
   atomic_store(&fake_adopted, 0);
   atomic_store(&fake_joined, 0);
+  atomic_store(&fake_left, 0);
   tg_noted_handle = NULL;
   atomic_store(&fake_refs, 0);
   atomic_store(&fake_unrefs, 0);
@@ -304,6 +305,10 @@ static unsigned long long count_unloads(void) {
   return fake_unloads;
 }
 
+static void leave_addon(struct tg_addon *addon) {
+  if (addon == &fake_addon) atomic_fetch_add(&fake_left, 1);
+}
+
 static void note_thread(struct tg_addon *addon) {
   atomic_fetch_add(&addon->threads, 1);
 }
@@ -321,6 +326,7 @@ const struct tg_host fake_host = {
     .is_in_addon = is_in_addon,
     .join_addons = join_addons,
     .count_unloads = count_unloads,
+    .leave_addon = leave_addon,
     .note_thread = note_thread,
     .on_event = on_event,
 };

@@ -35,6 +35,7 @@ extern atomic_uint fake_events[TG_EVENT_KINDS];
 extern struct tg_addon fake_addon; /* all code is of this one, but for code at odd addresses */
 extern atomic_uint fake_adopted;   /* how often an address was looked up */
 extern atomic_uint fake_joined;
+extern atomic_uint fake_left; /* envs that have ended in which it has created functions */
 extern unsigned long long fake_unloads;
 extern atomic_uint fake_refs, fake_unrefs;
 extern atomic_uint fake_rings; /* items given to doorbells */

@@ -675,7 +675,9 @@ static void code_is_looked_up_once_and_again_after_an_unload(void **state) {
   fake_unloads++;
   create_from(&r, 0x2001, 0);
   assert_true(atomic_load(&fake_adopted) > before + 1);
+  assert_int_equal(atomic_load(&fake_left), 0);
   fake_env_close(r.env);
+  assert_int_equal(atomic_load(&fake_left), 1);
   r.env = NULL;
   close_recorder(&r);
 }

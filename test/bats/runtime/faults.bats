@@ -201,3 +201,13 @@ forked_to_exit() {
     assert_output --partial 'loaded'
   done
 }
+
+# Seen to fail (a hang): where the first create pinned its addon, which waits for whoever is in dlopen.
+@test "an addon's first function is made while another thread is in a constructor that waits for that" {
+  run native fault-first-create.js
+  assert_success
+  assert_output created
+  run guarded fault-first-create.js
+  assert_success
+  assert_output created
+}
