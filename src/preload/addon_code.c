@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "elf/image.h"
 #include "preload/addon_threads.h"
-#include "preload/glibc_floor.h"
+#include "preload/dl.h"
 #include "preload/stack_search.h"
 
 /* A process loads a handful of addons. Where there are more, the rest is treated as unknown code: guarded,
@@ -49,6 +49,7 @@ void tg_addon_code_open(const char *pin, void (*on_exit)(void)) {
   may_pin = strcmp(pin, "0") != 0;
   pinned_always = may_pin && strcmp(pin, "1") != 0 ? pin : "";
   exit_handler = on_exit;
+  tg_dl_open();
   tg_addon_threads_open();
 }
 
@@ -185,10 +186,10 @@ static bool may_run(const struct record *record) {
 /* Marks the object as never to be unmapped. It is found by the very name that the loader has for it, so no
  * file is opened. */
 static bool pin(const char *path) {
-  if (dlopen == NULL || dlclose == NULL) return false;
-  void *handle = dlopen(path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+  if (tg_dl.open == NULL) return false;
+  void *handle = tg_dl.open(path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
   if (handle == NULL) return false;
-  dlclose(handle);
+  tg_dl.close(handle);
   return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include "elf/redirect.h"
 #include "preload/addon_code.h"
+#include "preload/dl.h"
 #include "preload/glibc_floor.h"
 
 static const struct tg_image *runtime;
@@ -55,10 +56,10 @@ static const struct link_map *map_of(void *handle) {
 /* The dynamic linker looks at who calls it where a name has no slash; such a call is passed on as a jump. Addons are opened
  * by their paths. */
 static void *open_object(const char *file, int flags) {
-  if (file == NULL || strchr(file, '/') == NULL) return dlopen(file, flags);
+  if (file == NULL || strchr(file, '/') == NULL) return tg_dl.open(file, flags);
   bool is_always_kept = tg_addon_is_always_kept(file);
   unsigned before = registered;
-  void *handle = dlopen(file, is_always_kept ? flags | RTLD_NODELETE : flags);
+  void *handle = tg_dl.open(file, is_always_kept ? flags | RTLD_NODELETE : flags);
   const struct link_map *map = handle == NULL ? NULL : map_of(handle);
   if (map != NULL) tg_addon_opened(map->l_ld, registered != before, is_always_kept);
   return handle;
@@ -69,7 +70,7 @@ static int close_object(void *handle) {
   unsigned registrations = 0;
   struct tg_addon *addon =
       map == NULL || map->l_name == NULL ? NULL : tg_addon_closing(map->l_name, &registrations);
-  int result = dlclose(handle);
+  int result = tg_dl.close(handle);
   if (addon != NULL) tg_addon_closed(addon, registrations);
   return result;
 }
@@ -78,7 +79,7 @@ void tg_loading_open(const struct tg_image *image) {
   static struct tg_image kept;
   kept = *image;
   runtime = &kept;
-  if (dlopen == NULL || dlclose == NULL) return;
+  if (tg_dl.open == NULL) return;
   for (unsigned i = 0; i < REGISTRARS; i++)
     if (tg_redirect_find(image, &registrars[i], 1) == NULL) tg_redirect_apply(image, &registrars[i], 1);
   tg_redirect_import(image, "dlopen", (const void *)open_object);

@@ -31,7 +31,7 @@ struct tg_options {
   uint64_t finalize_warn_ms; /* 0: never */
   uint64_t dump_signal;      /* 0: none */
   char log_path[TG_LOG_PATH_MAX];
-  char pin[TG_LOG_PATH_MAX]; /* "0", "1", or which addons are always kept mapped: GLOB,GLOB */
+  char pin[TG_LOG_PATH_MAX];          /* "0", "1", or which addons are always kept mapped: GLOB,GLOB */
   char suppressions[TG_LOG_PATH_MAX]; /* empty: none */
   char metrics_path[TG_LOG_PATH_MAX]; /* empty: none */
 };
