@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "elf/image.h"
 #include "preload/glibc_floor.h"
+#include "preload/program.h"
 
 /* A process loads a handful of addons. Where there are more, the rest is treated as unknown code: guarded,
  * but not pinned. */
@@ -218,11 +219,8 @@ bool tg_addon_locate(const void *code, struct tg_place *place) {
   struct search search = {code, place};
   if (dl_iterate_phdr(find_place, &search) == 0) return false;
   if (place->file[0] != '\0') return true;
-  /* The main program has no name in the loader's list. */
-  ssize_t length = readlink("/proc/self/exe", place->file, TG_FILE_MAX - 1);
-  if (length <= 0) return false;
-  place->file[length] = '\0';
-  return true;
+  tg_copy_end(place->file, TG_FILE_MAX, tg_program_path());
+  return place->file[0] != '\0';
 }
 
 /* The code and the function that is sought in its object. */
