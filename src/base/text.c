@@ -2,9 +2,53 @@
 #include "base/text.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/output.h"
+
+/* The Unicode standard's table 3-7: the second byte's range keeps out overlong forms, surrogates and what is beyond
+ * U+10FFFF, on which strict readers give up the whole text. `most`: bytes that are there. 0: it is not well-formed. */
+static size_t utf8_length(const unsigned char *bytes, size_t most) {
+  unsigned char lead = bytes[0], least = 0x80, greatest = 0xbf;
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (lead == 0xe0) least = 0xa0;
+  if (lead == 0xed) greatest = 0x9f;
+  if (lead == 0xf0) least = 0x90;
+  if (lead == 0xf4) greatest = 0x8f;
+  if (length > most || bytes[1] < least || bytes[1] > greatest) return 0;
+  for (size_t i = 2; i < length; i++)
+    if (i >= most || (bytes[i] & 0xc0) != 0x80) return 0;
+  return length;
+}
+
+static uint32_t decode(const unsigned char *bytes, size_t length) {
+  static const unsigned char of_lead[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+  uint32_t point = bytes[0] & of_lead[length];
+  for (size_t i = 1; i < length; i++) point = point << 6 | (bytes[i] & 0x3f);
+  return point;
+}
+
+/* Those that steer a terminal, end a line, or change the direction in which the text around them is shown, so that it
+ * reads as another one. */
+static bool is_control(uint32_t point) {
+  return point < 0x20 || (point >= 0x7f && point < 0xa0) /* U+009B is ESC [ */ || point == 0x61c ||
+         point == 0x200e || point == 0x200f /* marks of direction */ ||
+         (point >= 0x2028 && point <= 0x202e) /* ends of line and paragraph; embeddings, overrides */ ||
+         (point >= 0x2066 && point <= 0x2069) /* isolates */;
+}
+
+static size_t shown_length(const char *text, size_t most) {
+  const unsigned char *bytes = (const unsigned char *)text;
+  size_t length = utf8_length(bytes, most);
+  return length == 0 || is_control(decode(bytes, length)) ? 0 : length;
+}
+
+size_t tg_shown_length(const char *text) {
+  return shown_length(text, strnlen(text, 4));
+}
 
 void tg_text_start(struct tg_text *text) {
   text->length = 0;
@@ -19,13 +63,13 @@ const char *tg_text_string(struct tg_text *text) {
 }
 
 void tg_text_add_bytes(struct tg_text *text, const char *bytes, size_t length) {
-  for (size_t i = 0; i < length && text->length < sizeof text->bytes - 1; i++) {
-    char byte = bytes[i];
-    if ((unsigned char)byte < 0x20 || byte == 0x7f) byte = '?';
-    /* The second byte of U+0080 to U+009F: U+009B steers terminals as ESC [ does. */
-    bool after_c2 = i != 0 && (unsigned char)bytes[i - 1] == 0xc2;
-    if (after_c2 && (unsigned char)byte >= 0x80 && (unsigned char)byte < 0xa0) byte = '?';
-    text->bytes[text->length++] = byte;
+  while (length != 0) {
+    size_t shown = shown_length(bytes, length), taken = shown == 0 ? 1 : shown;
+    if (taken > sizeof text->bytes - 1 - text->length) return;
+    memcpy(text->bytes + text->length, shown == 0 ? "?" : bytes, taken);
+    text->length += taken;
+    bytes += taken;
+    length -= taken;
   }
 }
 
@@ -48,24 +92,6 @@ void tg_text_add_number(struct tg_text *text, uint64_t number) {
   char digits[TG_DIGITS_MAX];
   size_t length = tg_format_number(number, digits);
   tg_text_add_bytes(text, digits, length);
-}
-
-/* The Unicode standard's table 3-7: the second byte's range keeps out overlong forms, surrogates and what is beyond
- * U+10FFFF, on which strict readers give up the whole text. */
-size_t tg_utf8_length(const char *text) {
-  const unsigned char *bytes = (const unsigned char *)text;
-  unsigned char lead = bytes[0], least = 0x80, most = 0xbf;
-  if (lead < 0x80) return 1;
-  if (lead < 0xc2 || lead > 0xf4) return 0;
-  size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  if (lead == 0xc2 || lead == 0xe0) least = 0xa0;
-  if (lead == 0xed) most = 0x9f;
-  if (lead == 0xf0) least = 0x90;
-  if (lead == 0xf4) most = 0x8f;
-  if (bytes[1] < least || bytes[1] > most) return 0;
-  for (size_t i = 2; i < length; i++)
-    if ((bytes[i] & 0xc0) != 0x80) return 0;
-  return length;
 }
 
 void tg_copy_string(char *to, size_t size, const char *from) {
@@ -105,30 +131,9 @@ bool tg_glob_fits_path(const char *pattern, size_t length, const char *path) {
   return glob_fits(pattern, end, path) || (slash != NULL && glob_fits(pattern, end, slash + 1));
 }
 
-/* Node makes a pipe that is its stderr non-blocking, and what reads it may be slow. Not for ever: a program that never
- * waits for its log must not do so here. */
-static bool is_writable_soon(int file) {
-  enum { PATIENCE_MS = 1000 };
-  struct pollfd wanted = {.fd = file, .events = POLLOUT};
-  int ready = poll(&wanted, 1, PATIENCE_MS);
-  return ready > 0 ? (wanted.revents & POLLOUT) != 0 : ready < 0 && errno == EINTR;
-}
-
-bool tg_write_all(int file, const char *bytes, size_t length) {
-  int saved = errno;
-  while (length != 0) {
-    ssize_t result = write(file, bytes, length);
-    if (result < 0 && errno == EINTR) continue;
-    if (result < 0 && errno == EAGAIN && is_writable_soon(file)) continue;
-    if (result <= 0) break; /* nobody to tell */
-    bytes += result;
-    length -= (size_t)result;
-  }
-  errno = saved;
-  return length == 0;
-}
-
 void tg_text_write(struct tg_text *text) {
+  int saved = errno;
   text->bytes[text->length] = '\n';
-  tg_write_all(STDERR_FILENO, text->bytes, text->length + 1);
+  tg_output_write(&tg_stderr, text->bytes, text->length + 1);
+  errno = saved;
 }

@@ -20,20 +20,20 @@ void tg_text_start(struct tg_text *text);
 /* Puts a NUL behind what is there so far; the string. */
 const char *tg_text_string(struct tg_text *text);
 
-/* `string` may be NULL (nothing is added). Control characters become '?', so that a name chosen by an addon
- * cannot forge lines. */
-void tg_text_add(struct tg_text *text, const char *string);
-void tg_text_add_bytes(struct tg_text *text, const char *bytes, size_t length);
-void tg_text_add_number(struct tg_text *text, uint64_t number);
+/* `string` may be NULL (nothing is added). What tg_shown_length refuses becomes '?', so that a name chosen by an addon
+ * cannot forge lines. Cold: lines are few, and their code need not be fast but small. */
+__attribute__((cold)) void tg_text_add(struct tg_text *text, const char *string);
+__attribute__((cold)) void tg_text_add_bytes(struct tg_text *text, const char *bytes, size_t length);
+__attribute__((cold)) void tg_text_add_number(struct tg_text *text, uint64_t number);
 
 enum { TG_DIGITS_MAX = 20 };
 
 /* The decimal digits of a number, and how many they are; no NUL. */
 size_t tg_format_number(uint64_t number, char digits[TG_DIGITS_MAX]);
 
-/* The length of the well-formed UTF-8 sequence at `bytes`, which end with a NUL; 0: there is none, or it is one of the
- * control characters from U+0080 on, of which U+009B steers terminals as ESC [ does. */
-size_t tg_utf8_length(const char *bytes);
+/* The length of the character at `text`, which ends with a NUL, if people may be shown it; 0: it is no well-formed UTF-8,
+ * or it steers terminals or the direction of text. Each byte of such a one becomes '?'. */
+size_t tg_shown_length(const char *text);
 
 /* Copies a string, cut to `size` with its NUL. */
 void tg_copy_string(char *to, size_t size, const char *from);
@@ -46,8 +46,5 @@ bool tg_glob_fits_path(const char *pattern, size_t length, const char *path);
 
 /* Ends the line and writes it to stderr. */
 void tg_text_write(struct tg_text *text);
-
-/* Writes all of it, with one write(2) where the file takes it at once. False: the file takes no more. */
-bool tg_write_all(int file, const char *bytes, size_t length);
 
 #endif

@@ -370,12 +370,17 @@ static int try_to_append(const char *path) {
 
 static void check_log(struct doctor *doctor, const struct tg_options *options) {
   const char *log = options->log_path;
-  char path[TG_LOG_PATH_MAX];
-  tg_expand_path(log, path, sizeof path);
+  char path[TG_LOG_PATH_MAX] = "";
+  struct tg_path file;
+  struct tg_text problem = {.length = 0};
   bool is_file = strcmp(log, "stderr") != 0 && strncmp(log, "fd:", strlen("fd:")) != 0;
-  int error = is_file ? try_to_append(path) : 0;
+  bool has_path = is_file && tg_path_open(&file, log, &problem);
+  if (has_path) tg_path_expand(&file, path);
+  int error = has_path ? try_to_append(path) : 0;
   if (!is_file)
     tell(doctor, LOG, OK, NULL, "%s of the program", log);
+  else if (!has_path)
+    tell(doctor, LOG, FAIL, "give log_path another file", "%s", tg_text_string(&problem));
   else if (error == 0)
     tell(doctor, LOG, OK, NULL, "%s can be written", path);
   else

@@ -88,15 +88,10 @@ static const char *decode_point(const char *from, const char *end, char **to) {
   return from;
 }
 
-static bool is_tame(const char *string, size_t length) {
-  unsigned char byte = (unsigned char)*string;
-  return length != 0 && byte >= 0x20 && byte != 0x7f;
-}
-
 void tg_tame(char *string) {
   while (*string != '\0') {
-    size_t length = tg_utf8_length(string);
-    bool tame = is_tame(string, length);
+    size_t length = tg_shown_length(string);
+    bool tame = length != 0;
     if (!tame) *string = '?';
     string += tame ? length : 1;
   }
@@ -142,8 +137,8 @@ void tg_json_write(FILE *out, const char *string) {
   }
   putc('"', out);
   while (*string != '\0') {
-    size_t length = tg_utf8_length(string);
-    bool tame = is_tame(string, length);
+    size_t length = tg_shown_length(string);
+    bool tame = length != 0;
     if (!tame)
       putc('?', out);
     else if (strchr("\"\\<>&", *string) != NULL)

@@ -106,6 +106,13 @@ static bool is_musl(const char *loader) {
   return strncmp(name, "ld-musl-", strlen("ld-musl-")) == 0;
 }
 
+/* It looks like a static program, and may start any. */
+static bool is_dynamic_linker(const char *file) {
+  const char *name = strrchr(file, '/');
+  name = name == NULL ? file : name + 1;
+  return strncmp(name, "ld-", strlen("ld-")) == 0 || strncmp(name, "ld.so", strlen("ld.so")) == 0;
+}
+
 static void obstruct_machine(struct tg_target *target, unsigned machine) {
   static char needed[64];
   snprintf(needed, sizeof needed, "a program for %s, as the library is", tg_machine_name(machine));
@@ -132,6 +139,10 @@ static void examine_binary(struct tg_target *target, unsigned machine) {
     find(target, target->file, ", an ELF file that is damaged or no program");
   } else if (target->binary.machine != machine) {
     obstruct_machine(target, machine);
+  } else if (target->binary.loader[0] == '\0' && is_dynamic_linker(target->file)) {
+    obstruct(target, TG_OBSTACLE_STATIC, "a program, as what the dynamic linker starts is not looked into",
+             "name the program alone, or set LD_PRELOAD by hand");
+    find(target, target->file, ", the dynamic linker");
   } else if (target->binary.loader[0] == '\0') {
     obstruct(target, TG_OBSTACLE_STATIC, "a dynamically linked program, as it is the loader that preloads",
              "use a build that is linked dynamically, as the official ones of Node.js, Bun and Deno are");

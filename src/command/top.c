@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/output.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "command/top_print.h"
@@ -152,7 +153,7 @@ struct screen {
 };
 
 static bool write_screen(const char *bytes, size_t length) {
-  return tg_write_all(STDOUT_FILENO, bytes, length);
+  return tg_write_all(STDOUT_FILENO, bytes, length) == length;
 }
 
 /* The other screen, without a cursor and without wrapping at the right edge. */

@@ -65,10 +65,9 @@ struct line {
 /* What is no UTF-8 and what steers a terminal becomes '?'. */
 static void put_text(struct line *line, const char *text) {
   while (*text != '\0' && line->columns < line->most) {
-    size_t length = tg_utf8_length(text);
-    unsigned char byte = (unsigned char)*text;
-    bool odd = length == 0 || byte < 0x20 || byte == 0x7f;
-    if (length == 0) length = 1;
+    size_t length = tg_shown_length(text);
+    bool odd = length == 0;
+    if (odd) length = 1;
     fwrite(odd ? "?" : text, 1, odd ? 1 : length, line->to);
     line->columns++;
     text += length;

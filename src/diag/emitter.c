@@ -21,15 +21,14 @@ static void put(struct tg_emitter *emitter, const char *string) {
   put_bytes(emitter, string, strlen(string));
 }
 
-/* Control characters and what is no UTF-8 become '?', in both forms: a name that an addon or a thread chose
+/* Control characters and what is no UTF-8 become '?' (base/text.h), in both forms: a name that an addon or a thread chose
  * neither forges lines nor breaks a reader. */
 static void put_escaped(struct tg_emitter *emitter, const char *string) {
   while (*string != '\0') {
-    size_t length = tg_utf8_length(string);
-    unsigned char byte = (unsigned char)*string;
-    if (length == 0 || byte < 0x20 || byte == 0x7f)
+    size_t length = tg_shown_length(string);
+    if (length == 0)
       put(emitter, "?");
-    else if (emitter->format == TG_FORMAT_JSON && (byte == '"' || byte == '\\'))
+    else if (emitter->format == TG_FORMAT_JSON && (*string == '"' || *string == '\\'))
       put_bytes(emitter, (const char[]){'\\', *string}, 2);
     else
       put_bytes(emitter, string, length);

@@ -3,39 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "base/text.h"
 
-static char log_path[TG_LOG_PATH_MAX]; /* empty: no file but `descriptor` */
-static int descriptor = STDERR_FILENO;
-static bool complained;
+static bool has_file;
+static struct tg_path file_path;
+static const struct tg_output *output = &tg_stderr; /* where there is no file */
 
-void tg_expand_path(const char *path, char *expanded, size_t size) {
-  size_t length = 0;
-  for (; *path != '\0' && length + TG_DIGITS_MAX < size; path++) {
-    if (path[0] == '%' && path[1] == 'p') {
-      length += tg_format_number((uint64_t)getpid(), expanded + length);
-      path++;
-    } else {
-      expanded[length++] = *path;
-      if (path[0] == '%' && path[1] == '%') path++;
-    }
-  }
-  expanded[length] = '\0';
-}
-
-bool tg_path_has_process(const char *path) {
-  for (; *path != '\0'; path++) {
-    if (path[0] != '%') continue;
-    if (path[1] == 'p') return true;
-    if (path[1] == '%') path++;
-  }
-  return false;
-}
+static _Atomic uint64_t missed;
+static atomic_bool complained;
+/* What the file took last is the beginning of a report, without its line's end. */
+static atomic_bool is_torn;
 
 int tg_open_for_append(const char *path) {
   int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
@@ -46,23 +29,22 @@ int tg_open_for_append(const char *path) {
   return file;
 }
 
-static int open_log(void) {
-  char path[TG_LOG_PATH_MAX];
-  tg_expand_path(log_path, path, sizeof path);
-  int file = tg_open_for_append(path);
-  if (file >= 0 || complained) return file;
-  complained = true;
+/* "log_path: needed …, found …: …; stderr is used instead", once. */
+static void complain(const char *needed, const char *found, const char *reason) {
   struct tg_text line;
-  int error = errno;
+  if (atomic_exchange(&complained, true)) return;
   tg_text_start(&line);
-  tg_text_add(&line, "log_path: needed a file that can be opened for appending, found ");
-  tg_text_add(&line, path);
-  tg_text_add(&line, ": ");
-  tg_text_add(&line, error == ELOOP ? "it is a symbolic link, which is not followed" : strerror(error));
+  tg_text_add(&line, "log_path: needed ");
+  tg_text_add(&line, needed);
+  tg_text_add(&line, ", found ");
+  tg_path_add(&line, found);
+  tg_text_add(&line, reason[0] == '\0' ? "" : ": ");
+  tg_text_add(&line, reason);
   tg_text_add(&line, "; stderr is used instead");
   tg_text_write(&line);
-  return file;
 }
+
+/* --- A descriptor */
 
 /* The number after "fd:"; -1: there is none, or too large a one. */
 static int parse_descriptor(const char *path) {
@@ -77,58 +59,117 @@ static int parse_descriptor(const char *path) {
 }
 
 static void open_descriptor(const char *path) {
+  static struct tg_output given;
   int number = parse_descriptor(path);
-  if (number >= 0 && fcntl(number, F_GETFD) >= 0) {
-    descriptor = number;
+  if (number < 0 || fcntl(number, F_GETFD) < 0) {
+    complain("a descriptor that is open", path, "");
     return;
   }
-  struct tg_text line;
+  tg_output_note(&given, number);
+  output = &given;
+}
+
+/* False: it did not take all. */
+static bool write_to_output(const char *bytes, size_t length) {
+  if (tg_output_write(output, bytes, length) == length) return true;
+  int error = errno;
+  if (output == &tg_stderr) return false;
+  char place[TG_LOG_PATH_MAX];
+  tg_log_place(place);
+  complain("a descriptor that takes reports", place,
+           tg_output_is_same(output) ? strerror(error) : "it is closed, or another file by now");
+  tg_output_write(&tg_stderr, bytes, length);
+  return false;
+}
+
+/* --- A file */
+
+static int open_file(const char *path) {
+  int file = tg_open_for_append(path);
+  if (file >= 0) return file;
+  int error = errno;
+  complain("a file that can be opened for appending", path,
+           error == ELOOP ? "it is a symbolic link, which is not followed" : strerror(error));
+  return -1;
+}
+
+/* Readers go by lines: what follows half a report begins a new one. */
+static bool append(int file, const char *bytes, size_t length) {
+  if (atomic_load(&is_torn) && tg_write_all(file, "\n", 1) != 1) return false;
+  size_t written = tg_write_all(file, bytes, length);
+  atomic_store(&is_torn, written != 0 && written != length);
+  return written == length;
+}
+
+/* False: it did not take all. */
+static bool write_to_file(const char *bytes, size_t length) {
+  char path[TG_PATH_MAX];
+  tg_path_expand(&file_path, path);
+  int file = open_file(path);
+  if (file >= 0) {
+    bool taken = append(file, bytes, length);
+    int error = errno;
+    close(file);
+    if (taken) return true;
+    complain("a file that takes reports", path, strerror(error));
+  }
+  tg_output_write(&tg_stderr, bytes, length);
+  return false;
+}
+
+/* --- Either */
+
+static void try_file(void) {
+  char path[TG_PATH_MAX];
+  tg_path_expand(&file_path, path);
+  int file = open_file(path);
+  has_file = file >= 0;
+  if (has_file) close(file);
+}
+
+static void open_path(const char *path) {
+  struct tg_text problem, line;
+  if (tg_path_open(&file_path, path, &problem)) {
+    try_file();
+    return;
+  }
   tg_text_start(&line);
-  tg_text_add(&line, "log_path: needed a descriptor that is open, found ");
-  tg_text_add(&line, path);
+  tg_text_add(&line, "log_path: ");
+  tg_text_add_bytes(&line, problem.bytes, problem.length);
   tg_text_add(&line, "; stderr is used instead");
   tg_text_write(&line);
 }
 
 void tg_log_open(const char *path) {
   if (strcmp(path, "stderr") == 0) return;
-  if (strncmp(path, "fd:", strlen("fd:")) == 0) {
+  if (strncmp(path, "fd:", strlen("fd:")) == 0)
     open_descriptor(path);
-    return;
-  }
-  tg_copy_string(log_path, sizeof log_path, path);
-  int file = open_log();
-  if (file >= 0)
-    close(file);
   else
-    log_path[0] = '\0';
+    open_path(path);
 }
 
 void tg_log_write(const char *bytes, size_t length) {
   int saved = errno;
-  int file = log_path[0] == '\0' ? -1 : open_log();
-  if (file < 0) {
-    tg_write_all(descriptor, bytes, length);
-  } else {
-    tg_write_all(file, bytes, length);
-    close(file);
-  }
+  bool taken = has_file ? write_to_file(bytes, length) : write_to_output(bytes, length);
+  if (!taken) atomic_fetch_add(&missed, 1);
   errno = saved;
 }
 
+uint64_t tg_log_missed(void) {
+  return atomic_load(&missed);
+}
+
 void tg_log_place(char place[TG_LOG_PATH_MAX]) {
-  struct tg_text text;
-  text.length = 0;
-  if (log_path[0] != '\0') {
-    tg_expand_path(log_path, place, TG_LOG_PATH_MAX);
+  struct tg_text text = {.length = 0};
+  if (has_file) {
+    tg_path_expand(&file_path, place);
     return;
   }
-  if (descriptor == STDERR_FILENO) {
+  if (output == &tg_stderr) {
     tg_copy_string(place, TG_LOG_PATH_MAX, "stderr");
     return;
   }
   tg_text_add(&text, "descriptor ");
-  tg_text_add_number(&text, (uint64_t)descriptor);
-  text.bytes[text.length] = '\0';
-  tg_copy_string(place, TG_LOG_PATH_MAX, text.bytes);
+  tg_text_add_number(&text, (uint64_t)output->descriptor);
+  tg_copy_string(place, TG_LOG_PATH_MAX, tg_text_string(&text));
 }

@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/output.h"
 #include "base/text.h"
 #include "diag/catalogue.h"
 #include "diag/log.h"
+#include "diag/path.h"
 #include "diag/policy.h"
 #include "diag/trace.h"
 #include "tsfn_guard/tsfn_guard.h"
@@ -32,7 +34,7 @@ enum {
 
 static struct tg_guard *guard;
 static const struct tg_report_source *source;
-static char path[TG_LOG_PATH_MAX], temporary[TG_LOG_PATH_MAX + SUFFIX_MAX];
+static char path[TG_PATH_MAX], temporary[TG_PATH_MAX + SUFFIX_MAX];
 static char pid_label[TG_DIGITS_MAX + 1]; /* empty: no such label */
 static pid_t process;
 static _Atomic uint64_t due = UINT64_MAX; /* by the coarse clock; UINT64_MAX: never */
@@ -65,11 +67,10 @@ static void put_number(uint64_t number) {
  * are allowed but for the line's end: nobody wants them in a name. */
 size_t tg_metrics_escape(char *to, size_t size, size_t length, const char *value) {
   while (*value != '\0') {
-    size_t sequence = tg_utf8_length(value);
-    unsigned char byte = (unsigned char)*value;
-    bool odd = sequence == 0 || byte < 0x20 || byte == 0x7f;
-    bool escaped = byte == '"' || byte == '\\';
-    if (sequence == 0) sequence = 1;
+    size_t sequence = tg_shown_length(value);
+    bool odd = sequence == 0;
+    bool escaped = *value == '"' || *value == '\\';
+    if (odd) sequence = 1;
     if (sequence + escaped > size - length) break;
     if (escaped) to[length++] = '\\';
     memcpy(to + length, odd ? "?" : value, sequence);
@@ -201,6 +202,8 @@ static bool put_all(unsigned patience_ms) {
   put_single("tsfn_guard_created_total", "counter", "Thread-safe functions created.", tg_trace_created());
   put_single("tsfn_guard_finalized_total", "counter", "Thread-safe functions whose finalizer is over.",
              tg_trace_finalized());
+  put_single("tsfn_guard_reports_not_logged_total", "counter",
+             "Reports that the log did not take; those of a file went to standard error.", tg_log_missed());
   return true;
 }
 
@@ -211,24 +214,14 @@ static int open_temporary(void) {
               S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
 }
 
-/* As tg_write_all, but with errno. */
-static bool write_text(int file) {
-  for (size_t written = 0; written < text_length;) {
-    ssize_t result = write(file, text + written, text_length - written);
-    if (result < 0 && errno == EINTR) continue;
-    if (result < 0) return false;
-    written += (size_t)result;
-  }
-  return true;
-}
-
 /* False, and errno. */
 static bool replace_file(void) {
   int file = open_temporary();
   /* Left by a process of the same number that was killed. */
   if (file < 0 && errno == EEXIST && unlink(temporary) == 0) file = open_temporary();
   if (file < 0) return false;
-  bool written = fchmod(file, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) == 0 && write_text(file);
+  bool written = fchmod(file, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) == 0 &&
+                 tg_write_all(file, text, text_length) == text_length;
   int error = errno;
   close(file);
   errno = error;
@@ -246,7 +239,7 @@ static void complain(int error) {
   tg_text_start(&line);
   tg_text_add(&line,
               "metrics_path: needed a file that can be written, and made anew beside its place, found ");
-  tg_text_add(&line, path);
+  tg_path_add(&line, path);
   tg_text_add(&line, ": ");
   tg_text_add(&line, strerror(error));
   tg_text_add(&line,
@@ -293,18 +286,14 @@ void tg_metrics_write_last(void) {
   errno = saved;
 }
 
-/* The program may change its directory later. */
-static bool make_absolute(const char *expanded) {
-  path[0] = '\0';
-  if (expanded[0] != '/' && getcwd(path, sizeof path - 1) == NULL) return false;
-  size_t length = strlen(path);
-  if (expanded[0] != '/') path[length++] = '/';
-  if (length + strlen(expanded) >= sizeof path) {
-    errno = ENAMETOOLONG;
-    return false;
-  }
-  tg_copy_string(path + length, sizeof path - length, expanded);
-  return true;
+/* A place that the file cannot have. */
+static void refuse(const struct tg_text *problem) {
+  struct tg_text line;
+  tg_text_start(&line);
+  tg_text_add(&line, "metrics_path: ");
+  tg_text_add_bytes(&line, problem->bytes, problem->length);
+  tg_text_add(&line, "; there are no metrics");
+  tg_text_write(&line);
 }
 
 static void name_temporary(void) {
@@ -317,18 +306,17 @@ static void name_temporary(void) {
 
 void tg_metrics_open(struct tg_guard *the_guard, const struct tg_report_source *report_source,
                      const char *the_path) {
-  char expanded[TG_LOG_PATH_MAX];
+  struct tg_path place;
+  struct tg_text problem;
   guard = the_guard;
   source = report_source;
   process = getpid();
-  tg_expand_path(the_path, expanded, sizeof expanded);
-  if (!make_absolute(expanded)) {
-    int error = errno;
-    tg_copy_string(path, sizeof path, expanded);
-    complain(error);
+  if (!tg_path_open(&place, the_path, &problem)) {
+    refuse(&problem);
     return;
   }
+  tg_path_expand(&place, path);
   name_temporary();
-  if (tg_path_has_process(the_path)) pid_label[tg_format_number((uint64_t)process, pid_label)] = '\0';
+  if (tg_path_has_process(&place)) pid_label[tg_format_number((uint64_t)process, pid_label)] = '\0';
   atomic_store_explicit(&due, 0, memory_order_relaxed);
 }

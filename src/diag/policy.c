@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "diag/path.h"
 
 const char *const tg_action_names[TG_ACTIONS] = {
     [TG_ACTION_LOG] = "log",
@@ -87,7 +88,7 @@ static void complain(const char *path, uint64_t line_number, const char *needed,
   struct tg_text line;
   tg_text_start(&line);
   tg_text_add(&line, "suppressions: ");
-  tg_text_add(&line, path);
+  tg_path_add(&line, path);
   if (line_number != 0) {
     tg_text_add(&line, ":");
     tg_text_add_number(&line, line_number);

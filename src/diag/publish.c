@@ -7,12 +7,12 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/output.h"
 #include "base/text.h"
 #include "diag/policy.h"
 #include "guard/guarded_function.h"
@@ -243,17 +243,7 @@ void tg_publish_event(enum tg_event_kind kind) {
 
 /* --- The memory */
 
-/* A file larger than RLIMIT_FSIZE is SIGXFSZ. */
-static bool may_be_so_large(size_t size) {
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || size <= limit.rlim_cur)
-    return true;
-  errno = EFBIG;
-  return false;
-}
-
-static int open_memory(size_t size) {
-  if (!may_be_so_large(size)) return -1;
+static int open_memory(void) {
   int file = memfd_create(TSFN_GUARD_PUBLISHED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
   if (file < 0 && errno == EINVAL) /* Linux before 6.3 */
     file = memfd_create(TSFN_GUARD_PUBLISHED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -266,9 +256,19 @@ static int open_memory(size_t size) {
   return file;
 }
 
+/* Larger than RLIMIT_FSIZE is SIGXFSZ. False, and errno. */
+static bool set_size(int file, size_t size) {
+  struct tg_hush hush;
+  tg_hush_begin(&hush);
+  int error = ftruncate(file, (off_t)size) == 0 ? 0 : errno;
+  tg_hush_end(&hush, error);
+  errno = error;
+  return error == 0;
+}
+
 /* NULL, and errno. */
 static struct tsfn_guard_published *map_memory(int file, size_t size) {
-  if (ftruncate(file, (off_t)size) != 0 || fchmod(file, S_IRUSR) != 0) return NULL;
+  if (!set_size(file, size) || fchmod(file, S_IRUSR) != 0) return NULL;
   void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   if (memory == MAP_FAILED) return NULL;
   /* Readers insist on the first two, so that they may map it without fear. The third is Linux 5.1's. */
@@ -331,7 +331,7 @@ const struct tg_observer *tg_publish_open(const struct tg_guard *guard,
   static struct tg_observer observer;
   const size_t size = sizeof(struct tsfn_guard_published);
   source = report_source;
-  int file = open_memory(size);
+  int file = open_memory();
   struct tsfn_guard_published *page = file < 0 ? NULL : map_memory(file, size);
   if (page == NULL || !open_anchor(page)) {
     complain(errno);

@@ -243,6 +243,7 @@ static void write_total(uint64_t events) {
     tg_emit_number(emitter, "created", tg_trace_created());
     tg_emit_number(emitter, "finalized", tg_trace_finalized());
   }
+  if (tg_log_missed() != 0) tg_emit_number(emitter, "not_logged", tg_log_missed());
   tg_emit_string(emitter, "log", place);
   if (place[0] == '/')
     tg_emit_string(emitter, "read_with", options.format == TG_FORMAT_JSON ? "jq ." : "less");

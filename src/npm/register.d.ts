@@ -10,6 +10,8 @@ export interface Stats {
   runtime?: string | null;
   /** Thread-safe functions that addons asked for. */
   created?: number;
+  /** Reports that the log did not take: it has no room or no reader, or standard error is another file by now. */
+  not_logged?: number;
   /** Items that wait in their queues. */
   queued?: number;
   /** The functions that are not over. leaked: finalized, but threads still hold counts; in_use: busy just now. */

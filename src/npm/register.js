@@ -1,21 +1,54 @@
 // tsfn-guard/register: arms the guard in this process, for places where LD_PRELOAD cannot be set, and shows what it
 // does. node -r tsfn-guard/register app.js, or NODE_OPTIONS=--require=/its/absolute/path.
 'use strict';
+const fs = require('fs');
 const path = require('path');
 const { isMainThread } = require('worker_threads');
 
 const directory = path.join(__dirname, 'prebuilds', `${process.platform}-${process.arch}`);
 
+// The length of the pair at the beginning of the text, its key and its value, as src/preload/options.c reads them: a
+// value is in quotes where the closing one ends the pair, and the colon of fd:N is none between pairs.
+function readPair(text) {
+  const [key] = /^[^=:]*/.exec(text);
+  if (text[key.length] !== '=') return { length: key.length, key };
+  const rest = text.slice(key.length + 1);
+  const closing = rest[0] === "'" || rest[0] === '"' ? rest.indexOf(rest[0], 1) : -1;
+  const isQuoted = closing > 0 && (closing + 1 === rest.length || rest[closing + 1] === ':');
+  const [bare] = /^(fd:)?[^:]*/.exec(rest);
+  const value = isQuoted ? rest.slice(1, closing) : bare;
+  return { length: key.length + 1 + (isQuoted ? closing + 1 : bare.length), key, value };
+}
+
+// Of an option with these values, the one that counts: that of the last pair, or the default, the first of them.
+function option(name, values) {
+  let chosen = values[0];
+  for (let text = process.env.TSFN_GUARD_OPTIONS || ''; text !== ''; ) {
+    const { length, key, value } = readPair(text);
+    if (key === name) chosen = values.includes(value) ? value : values[0];
+    text = text.slice(length + 1);
+  }
+  return chosen;
+}
+
+// At once, and where nobody reads it or there is no room, not at all: process.stderr would end the program then.
+function say(line) {
+  try {
+    fs.writeSync(2, line);
+  } catch {
+    // nobody to tell
+  }
+}
+
 // As the library says it, in one line: what was needed, what was found, what to do. JavaScript in a worker can end no
 // more than the worker.
 function refuse(needed, found, remedy) {
-  const required = /(^|:)require=1(:|$)/.test(process.env.TSFN_GUARD_OPTIONS || '');
+  if (option('mode', ['protect', 'diagnose', 'off']) === 'off') return null;
+  const required = option('require', ['0', '1']) === '1';
   const what = isMainThread ? 'it' : 'this worker';
   const outcome = required ? `require=1, so ${what} does not start` : 'it runs unguarded';
   const [reason] = found.split('\n');
-  process.stderr.write(
-    `tsfn-guard[${process.pid}]: not armed: needed ${needed}, found ${reason}; ${remedy}; ${outcome}\n`,
-  );
+  say(`tsfn-guard[${process.pid}]: not armed: needed ${needed}, found ${reason}; ${remedy}; ${outcome}\n`);
   if (required) process.exit(78);
   return null;
 }

@@ -14,6 +14,7 @@
 #include "elf/image.h"
 #include "preload/addon_threads.h"
 #include "preload/dl.h"
+#include "preload/program.h"
 #include "preload/stack_search.h"
 
 /* A process loads a handful of addons. Where there are more, the rest is treated as unknown code: guarded,
@@ -380,11 +381,8 @@ bool tg_addon_locate(const void *code, struct tg_place *place) {
   struct search search = {code, place};
   if (dl_iterate_phdr(find_place, &search) == 0) return false;
   if (place->file[0] != '\0') return true;
-  /* The main program has no name in the loader's list. */
-  ssize_t length = readlink("/proc/self/exe", place->file, TG_FILE_MAX - 1);
-  if (length <= 0) return false;
-  place->file[length] = '\0';
-  return true;
+  tg_copy_end(place->file, TG_FILE_MAX, tg_program_path());
+  return place->file[0] != '\0';
 }
 
 /* The code and the function that is sought in its object. */

@@ -4,7 +4,7 @@
  * Rules of conduct, as every child process inherits LD_PRELOAD:
  *  - Where the process is no runtime: no mapping, no output, no symbol of ours in its way, some microseconds.
  *  - No thread, ever. No signal handler, no change to the environment and no file opened, but where an option asks
- *    for it (dump_signal, propagate=0, log_path, metrics_path; publish=1 opens a memfd).
+ *    for it (dump_signal, propagate=0, log_path, metrics_path; publish=1 opens a memfd). No write raises a signal.
  *  - Only libc is needed, and nothing of it newer than glibc 2.28.
  *  - All of the seven symbols are redirected, or none; one line says why not. */
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "base/text.h"
 #include "diag/catalogue.h"
 #include "diag/log.h"
@@ -35,6 +36,7 @@
 #include "preload/glibc_floor.h"
 #include "preload/loading.h"
 #include "preload/options.h"
+#include "preload/program.h"
 #include "preload/register.h"
 #include "preload/runtime_node.h"
 #include "tsfn_guard/tsfn_guard.h"
@@ -59,12 +61,9 @@ static int find_runtime(struct dl_phdr_info *info, size_t size, void *argument) 
 
 /* The main program has no name in the loader's list. */
 static void name_main_program(struct runtime_object *object) {
+  const char *path = tg_program_path();
   if (object->path[0] != '\0') return;
-  ssize_t length = readlink("/proc/self/exe", object->path, sizeof object->path - 1);
-  if (length > 0)
-    object->path[length] = '\0';
-  else
-    tg_copy_string(object->path, sizeof object->path, "the main program");
+  tg_copy_string(object->path, sizeof object->path, path[0] == '\0' ? "the main program" : path);
 }
 
 static void *map_nothing(uintptr_t hint, size_t size) {
@@ -144,18 +143,32 @@ static bool is_fault(int number) {
          number == SIGSYS;
 }
 
-static void handle_dump_signal(void) {
-  if (options.dump_signal == 0) return;
+/* Of Node 18 to 26, seen: at its start (SIGINT and SIGTERM give the terminal back, SIGUSR1 opens the inspector, two are
+ * ignored), with the first child process, with a terminal, and while the profiler runs. */
+static bool is_taken_by_node(int number) {
+  return number == SIGINT || number == SIGTERM || number == SIGUSR1 || number == SIGPIPE ||
+         number == SIGXFSZ || number == SIGCHLD || number == SIGWINCH || number == SIGPROF;
+}
+
+/* Why the signal cannot be used, once it cannot. NULL: it is ours now. */
+static const char *take_dump_signal(int number) {
   struct sigaction action = {.sa_handler = on_dump_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
   sigfillset(&action.sa_mask);
-  bool fault = is_fault((int)options.dump_signal);
-  if (!fault && sigaction((int)options.dump_signal, &action, NULL) == 0) return;
+  if (is_fault(number)) return "it is that of a fault";
+  if (is_taken_by_node(number)) return "the runtime takes it for itself (12, SIGUSR2, is free)";
+  return sigaction(number, &action, NULL) == 0 ? NULL : strerror(errno);
+}
+
+static void handle_dump_signal(void) {
+  if (options.dump_signal == 0) return;
+  const char *reason = take_dump_signal((int)options.dump_signal);
+  if (reason == NULL) return;
   struct tg_text line;
   tg_text_start(&line);
   tg_text_add(&line, "dump_signal: needed a signal that can be handled, found ");
   tg_text_add_number(&line, options.dump_signal);
   tg_text_add(&line, ": ");
-  tg_text_add(&line, fault ? "it is that of a fault" : strerror(errno));
+  tg_text_add(&line, reason);
   tg_text_add(&line, "; no signal writes a dump");
   tg_text_write(&line);
 }
@@ -373,6 +386,8 @@ __attribute__((constructor)) static void arm(void) {
   };
   struct runtime_object object;
   if (dl_iterate_phdr(find_runtime, &object) == 0) return;
+  tg_output_note(&tg_stderr, STDERR_FILENO);
+  tg_program_learn();
   name_main_program(&object);
   tg_options_parse(&options, secure_getenv(TSFN_GUARD_OPTIONS_VARIABLE));
   if (!options.propagate) hide_from_children();

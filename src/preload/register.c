@@ -5,6 +5,7 @@
 
 #include "diag/catalogue.h"
 #include "diag/emitter.h"
+#include "diag/log.h"
 #include "diag/metrics.h"
 #include "diag/policy.h"
 #include "diag/report.h"
@@ -55,6 +56,7 @@ __attribute__((visibility("default"))) size_t tsfn_guard_stats(char json[TSFN_GU
   tg_emit_string(&emitter, "mode", mode);
   emit_runtime(&emitter);
   tg_emit_number(&emitter, "created", tg_the_guard.table.taken);
+  tg_emit_number(&emitter, "not_logged", tg_log_missed());
   emit_handles(&emitter);
   emit_event_counts(&emitter);
   return tg_emit_close(&emitter);

@@ -413,6 +413,17 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   assert_equal "$status $output" '3 static'
 }
 
+# Seen to fail: it was called a static program.
+@test "the dynamic linker, which may start any program" {
+  local linker
+  linker=$(readelf -lW "$HELPERS/plain" | sed -n 's/.*program interpreter: \(.*\)\]/\1/p')
+  refused "$linker" 'a program, as what the dynamic linker starts is not looked into' "$linker, the dynamic linker" \
+    'name the program alone, or set LD_PRELOAD by hand'
+  run "$GUARD" --best-effort --verbosity=1 "$linker" "$HELPERS/told"
+  assert_success
+  assert_line --partial "redirected the seven functions of $HELPERS/told"
+}
+
 @test "a program for another architecture, and of another class" {
   local own other
   read -r own other < <(case $(uname -m) in x86_64) echo 'x86-64 arm64' ;; *) echo 'arm64 x86-64' ;; esac)

@@ -337,7 +337,7 @@ END
   assert_failure
   echo kept >log
   TSFN_GUARD_OPTIONS=log_path=log doctor bash
-  told ok log 'log can be written'
+  told ok log "$PWD/log can be written"
   assert_equal "$(<log)" kept
   TSFN_GUARD_OPTIONS=log_path=$PWD doctor bash
   told fail log "$PWD: Is a directory; do: give log_path another file, *"
@@ -345,7 +345,7 @@ END
   told fail log '/proc/none: No such file or directory; do: *'
   ln -s log link
   TSFN_GUARD_OPTIONS=log_path=link doctor bash
-  told fail log 'link: it is a symbolic link, which is not followed; do: *'
+  told fail log "$PWD/link: it is a symbolic link, which is not followed; do: *"
   TSFN_GUARD_OPTIONS=log_path=fd:7 doctor bash
   told ok log 'fd:7 of the program'
 }

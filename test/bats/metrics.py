@@ -7,7 +7,7 @@ import time
 from prometheus_client.parser import text_string_to_metric_families
 
 FAMILIES = ['tsfn_guard_info', 'tsfn_guard_events', 'tsfn_guard_handles', 'tsfn_guard_queued_items',
-            'tsfn_guard_created', 'tsfn_guard_finalized']  # the parser takes the _total off
+            'tsfn_guard_created', 'tsfn_guard_finalized', 'tsfn_guard_reports_not_logged']  # the parser takes the _total off
 
 
 def parse(text, name):

@@ -52,6 +52,13 @@ setup() {
   assert_output ''
 }
 
+# What of a library is loaded; on arm64 the file has a hole of up to 64 KiB between its segments, as pages may be so large.
+loaded() {
+  local sum=0 size
+  while read -r _ _ _ _ size _; do sum=$((sum + size)); done < <(readelf -lW "$1" | grep LOAD)
+  echo "$sum"
+}
+
 @test "the libraries are stripped, small, and need nothing newer than glibc 2.28; the command is static" {
   local machine file
   for machine in $MACHINES; do
@@ -59,7 +66,7 @@ setup() {
       file=node_modules/tsfn-guard/prebuilds/linux-$machine/$file
       run readelf -SW "$file"
       refute_output --partial .symtab
-      assert [ "$(stat -c %s "$file")" -lt 160000 ]
+      assert [ "$(loaded "$file")" -lt 160000 ]
       run bash -c 'readelf -VW "$0" | sed -n "s/.*Name: \(GLIBC_[0-9.]*\).*/\1/p"; echo GLIBC_2.28' "$file"
       assert_equal "$(sort -V <<<"$output" | tail -n 1)" GLIBC_2.28
     done

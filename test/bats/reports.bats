@@ -155,12 +155,12 @@ unusable() {
   echo precious >target
   ln -s target link
   ln -s nowhere dangling
-  unusable link "$needed link: it is a symbolic link, which is not followed"
-  unusable dangling "$needed dangling: it is a symbolic link, which is not followed"
-  unusable directory "$needed directory: Is a directory"
-  unusable no/log "$needed no/log: No such file or directory"
+  unusable link "$needed DIR/link: it is a symbolic link, which is not followed"
+  unusable dangling "$needed DIR/dangling: it is a symbolic link, which is not followed"
+  unusable directory "$needed DIR/directory: Is a directory"
+  unusable no/log "$needed DIR/log: No such file or directory"
   mkfifo pipe
-  unusable pipe "$needed pipe: No such device or address" # nobody reads, and we do not wait for them
+  unusable pipe "$needed DIR/pipe: No such device or address" # nobody reads, and we do not wait for them
   assert_equal "$(<target)" precious
   refute [ -e nowhere ]
 }
@@ -372,7 +372,7 @@ END
 tsfn-guard[N]: summary: TSG008 never-a-handle (fatal-avoided): 18 seen, 6 not told, action log, addon DIR/libcalls-lazy.so
 tsfn-guard[N]: summary: TSG008 never-a-handle (fatal-avoided): 6 seen, 6 not told, action suppressed, addon DIR/libcalls-now.so
 tsfn-guard[N]: summary
-tsfn-guard[N]:   process: guard 0.1.0, events 24, live 0, leaked 0, in_use 0, log log
+tsfn-guard[N]:   process: guard 0.1.0, events 24, live 0, leaked 0, in_use 0, log DIR/log, read_with less
 END
 }
 

@@ -111,10 +111,11 @@ complains() {
 @test "names that would steer a terminal, forge a line or break JSON" {
   watch names
   top --once --json --interval 0.1 "$pid"
-  field '[.functions[].name]' '["?[31mred","two?lines","quote \" \\","grün€","??2J",null]'
+  field '[.functions[].name]' '["?[31mred","two?lines","quote \" \\","grün€","??2J","x???edon.???",null]'
   top --once --interval 0.1 "$pid"
   assert_line --partial ' ?[31mred '
   assert_line --partial ' two?lines '
+  assert_line --partial ' x???edon.??? '
   refute_output --partial $'\033'
   end_watched
 }

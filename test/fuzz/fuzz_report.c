@@ -17,7 +17,7 @@ static void demand(bool holds, const char *what) {
 static void demand_tame(const char *string) {
   if (string == NULL) return;
   while (*string != '\0') {
-    size_t length = tg_utf8_length(string);
+    size_t length = tg_shown_length(string);
     demand(length != 0 && (unsigned char)*string >= 0x20 && *string != 0x7f, "a string that is not tame");
     string += length;
   }

@@ -57,7 +57,7 @@ const cases = {
 
   // Names that would steer a terminal, forge a line, or break JSON.
   names: () => {
-    for (const name of ['\x1b[31mred', 'two\nlines', 'quote " \\', 'grün€', '\u009b2J', ''])
+    for (const name of ['\x1b[31mred', 'two\nlines', 'quote " \\', 'grün€', '\u009b2J', 'x\u202eedon.\u2066', ''])
       create({ ...quiet, threads: 1, name });
     return ready();
   },

@@ -119,6 +119,16 @@ static void test_strings_are_tamed(void **state) {
   assert_string_equal(line.addon, "a\"\\??[2J\xc3\xbc\xf0\x9f\x98\x80?????");
 }
 
+/* Seen to fail: U+202E and its like reached the terminal, as escapes of JSON and as they are. */
+static void test_strings_do_not_turn(void **state) {
+  (void)state;
+  struct tg_line line;
+  assert_int_equal(
+      parse(HEAD KIND "\"seen\":1,\"addon\":\"x\\u202Eedon.\\u2066\\u061c\xe2\x80\xaa\"}", &line),
+      TG_LINE_OURS);
+  assert_string_equal(line.addon, "x???edon.????????");
+}
+
 static void test_written_strings_end_no_script(void **state) {
   (void)state;
   char *written = NULL;
@@ -305,6 +315,7 @@ int main(void) {
       cmocka_unit_test(test_wrapped_line),
       cmocka_unit_test(test_lines_that_are_not_taken),
       cmocka_unit_test(test_strings_are_tamed),
+      cmocka_unit_test(test_strings_do_not_turn),
       cmocka_unit_test(test_written_strings_end_no_script),
       cmocka_unit_test_setup(test_seen_is_cumulative, open_groups),
       cmocka_unit_test_setup(test_stacks_share_a_site, open_groups),

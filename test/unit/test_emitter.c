@@ -8,6 +8,7 @@
 /* cmocka.h needs the four at the top first. */
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "diag/emitter.h"
 #include "json.h"
 
@@ -110,6 +111,40 @@ static void what_would_break_a_line_is_replaced(void **state) {
     expect_escaped((const char[]){'a', (char)byte, 'b', '\0'}, "a?b", "a?b");
   expect_escaped("a\x7f", "a?", "a?");
   expect_escaped("\xc2\x9b[2J", "??[2J", "??[2J"); /* U+009B */
+}
+
+/* Seen to fail: they were told as they are, and "evil<U+202E>edon.live" reads "evilevil.node". */
+static void what_turns_the_direction_of_text_is_replaced(void **state) {
+  (void)state;
+  const uint32_t points[] = {0x61c,  0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202b,
+                             0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069};
+  for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+    uint32_t point = points[i];
+    bool is_short = point < 0x800;
+    const char three[] = {(char)(0xe0 | point >> 12), (char)(0x80 | (point >> 6 & 0x3f)),
+                          (char)(0x80 | (point & 0x3f)), 'x', '\0'};
+    const char two[] = {(char)(0xc0 | point >> 6), (char)(0x80 | (point & 0x3f)), 'x', '\0'};
+    expect_escaped(is_short ? two : three, is_short ? "??x" : "???x", is_short ? "??x" : "???x");
+  }
+  const char *const neighbours[] = {"\xd8\x9b",     "\xd8\x9d",     "\xe2\x80\x8d", "\xe2\x80\x90",
+                                    "\xe2\x80\xa7", "\xe2\x80\xaf", "\xe2\x81\xa5", "\xe2\x81\xaa"};
+  for (size_t i = 0; i < sizeof neighbours / sizeof neighbours[0]; i++)
+    expect_escaped(neighbours[i], neighbours[i], neighbours[i]);
+}
+
+/* The lines that are no emitter's, and pieces of text that end within a character. */
+static void a_line_of_text_replaces_the_same(void **state) {
+  (void)state;
+  struct tg_text line = {.length = 0};
+  tg_text_add(&line, "a\x1b\xc2\x9b\xe2\x80\xae\xd8\x9c\xffü\xe2\x82\xac\n");
+  assert_string_equal(tg_text_string(&line), "a?????????ü\xe2\x82\xac?");
+  line.length = 0;
+  tg_text_add_bytes(&line, "\xe2\x82\xac", 2);
+  assert_string_equal(tg_text_string(&line), "??");
+  line.length = sizeof line.bytes - 3;
+  memset(line.bytes, 'x', line.length);
+  tg_text_add(&line, "\xe2\x82\xac");
+  assert_int_equal(line.length, sizeof line.bytes - 3);
 }
 
 static void what_is_no_utf8_is_replaced_byte_by_byte(void **state) {
@@ -237,6 +272,8 @@ int main(void) {
       cmocka_unit_test(both_forms_word_by_word),
       cmocka_unit_test(nothing_is_well_formed_too),
       cmocka_unit_test(what_would_break_a_line_is_replaced),
+      cmocka_unit_test(what_turns_the_direction_of_text_is_replaced),
+      cmocka_unit_test(a_line_of_text_replaces_the_same),
       cmocka_unit_test(what_is_no_utf8_is_replaced_byte_by_byte),
       cmocka_unit_test(json_is_well_formed_in_every_size),
       cmocka_unit_test(text_is_whole_lines_in_every_size),

@@ -27,7 +27,8 @@ tsfn_guard_handles state=in_use 0
 tsfn_guard_handles state=leaked 0
 tsfn_guard_handles state=open 0
 tsfn_guard_info runtime=RUNTIME version=VERSION 1
-tsfn_guard_queued_items 0'
+tsfn_guard_queued_items 0
+tsfn_guard_reports_not_logged_total 0'
 
 # event CODE KIND SEVERITY ACTION COUNT
 event() {
@@ -58,7 +59,8 @@ tsfn_guard_handles state=in_use 0
 tsfn_guard_handles state=leaked 1
 tsfn_guard_handles state=open 0
 tsfn_guard_info runtime=RUNTIME version=VERSION 1
-tsfn_guard_queued_items 8"
+tsfn_guard_queued_items 8
+tsfn_guard_reports_not_logged_total 0"
 }
 
 @test "a program that is known: every figure, at process.exit" {

@@ -181,6 +181,42 @@ loaded first; load tsfn-guard/register before all addons (node -r tsfn-guard/reg
   assert_output propagate=0,--require=tsfn-guard/register
 }
 
+# Seen to fail: with /(^|:)require=1(:|$)/ for all of TSFN_GUARD_OPTIONS.
+@test "options where there is no library: the same pair counts as in the library, quotes and all" {
+  local text texts=(require=1 require=0 require=1:require=0 require=0:require=1 "require='1'" 'require="1"' "require='1"
+    "require='1'x" "require='0':require=1" require=1:require=yes require=1:require require= requires=1 xrequire=1
+    "log_path='/a:require=1:b'" "log_path='/a:b':require=1" "log_path=':require=1" log_path=fd:require=1 format=fd:require=1
+    mode=fd:3:require=1 ::require=1:: '=require=1' require==1 require=1=1 require=1:mode=off mode=off:mode=protect:require=1
+    mode=off:mode=bad:require=1 'require="1":require=0' "log_path='a'b:require=1" "log_path=''':require=1" '')
+  cd "$BATS_TEST_TMPDIR" || return # log files are made here
+  for text in "${texts[@]}"; do
+    TSFN_GUARD_OPTIONS=$text LD_PRELOAD=$TG_LIB LD_LIBRARY_PATH=$TG_BUILD/helpers run --separate-stderr \
+      "$TG_BUILD/helpers/lacks-napi_ref_threadsafe_function"
+    local of_library=$status
+    TSFN_GUARD_OPTIONS=$text run --separate-stderr node -e '
+      Object.defineProperty(process, "arch", { value: "mips" });
+      require(process.argv[1])' "$BATS_FILE_TMPDIR/node_modules/tsfn-guard/register.js"
+    assert_equal "$text: $status" "$text: $of_library"
+  done
+}
+
+@test "mode=off where there is no library: silent, and it runs" {
+  TSFN_GUARD_OPTIONS=require=1:mode=off run node -e 'Object.defineProperty(process, "arch", { value: "mips" });
+    console.log(require("tsfn-guard/register").stats().mode)'
+  assert_success
+  assert_output off
+}
+
+# Seen to fail: with process.stderr.write the program ended by an 'error' event that nobody handles.
+@test "a refusal that nobody reads: the program runs" {
+  run timeout -k 5 "$TG_TIMEOUT" /usr/bin/python3 "$TG_SOURCE/test/helpers/deaf.py" pipe 2 "$TG_NODE" -e '
+    Object.defineProperty(process, "arch", { value: "mips" });
+    require("tsfn-guard/register");
+    setTimeout(() => require("fs").writeSync(1, "ran"), 20);'
+  assert_success
+  assert_output ran
+}
+
 @test "no such machine, or a file is missing: one line, and unguarded; with require=1 status 78" {
   local elsewhere='Object.defineProperty(process, "arch", { value: "mips" }); const guard = require("tsfn-guard/register");
     console.log(guard.stats().armed, guard.events().length)'

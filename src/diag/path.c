@@ -1,0 +1,91 @@
+/* Implements path.h. */
+#include "diag/path.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PROCESS_DIGITS_MAX = 10 }; /* of any pid_t; a child may have a longer number */
+
+static bool is_process(const char *text) {
+  return text[0] == '%' && text[1] == 'p';
+}
+
+static bool is_percent(const char *text) {
+  return text[0] == '%' && text[1] == '%';
+}
+
+static size_t longest_expansion(const char *text) {
+  size_t length = 0;
+  while (*text != '\0') {
+    length += is_process(text) ? PROCESS_DIGITS_MAX : 1;
+    text += is_process(text) || is_percent(text) ? 2 : 1;
+  }
+  return length;
+}
+
+static void tell_length(struct tg_text *problem, size_t length) {
+  tg_text_add(problem, "needed a path of at most ");
+  tg_text_add_number(problem, TG_PATH_MAX - 1);
+  tg_text_add(problem, " bytes, absolute and with the process's number in it, found one of ");
+  tg_text_add_number(problem, length);
+  tg_text_add(problem, "; give a shorter one");
+}
+
+static void tell_directory(struct tg_text *problem, const char *given, int error) {
+  tg_text_add(problem, "needed a directory that the relative path ");
+  tg_path_add(problem, given);
+  tg_text_add(problem, " begins in, found none: ");
+  tg_text_add(problem, error == ERANGE ? "the name of this one is too long" : strerror(error));
+  tg_text_add(problem, "; give an absolute path");
+}
+
+bool tg_path_open(struct tg_path *path, const char *given, struct tg_text *problem) {
+  size_t directory = 0;
+  problem->length = 0;
+  if (given[0] != '/') {
+    if (getcwd(path->text, sizeof path->text - 1) == NULL) {
+      tell_directory(problem, given, errno);
+      return false;
+    }
+    directory = strlen(path->text);
+    if (path->text[directory - 1] != '/') path->text[directory++] = '/';
+  }
+  size_t longest = directory + longest_expansion(given), length = directory + strlen(given);
+  if (longest >= sizeof path->text || length >= sizeof path->text) {
+    tell_length(problem, longest > length ? longest : length);
+    return false;
+  }
+  path->directory_length = directory;
+  tg_copy_string(path->text + directory, sizeof path->text - directory, given);
+  return true;
+}
+
+void tg_path_expand(const struct tg_path *path, char expanded[TG_PATH_MAX]) {
+  size_t length = path->directory_length;
+  const char *text = path->text + length;
+  memcpy(expanded, path->text, length);
+  while (*text != '\0') {
+    if (is_process(text))
+      length += tg_format_number((uint64_t)getpid(), expanded + length);
+    else
+      expanded[length++] = *text;
+    text += is_process(text) || is_percent(text) ? 2 : 1;
+  }
+  expanded[length] = '\0';
+}
+
+bool tg_path_has_process(const struct tg_path *path) {
+  for (const char *text = path->text + path->directory_length; *text != '\0';) {
+    if (is_process(text)) return true;
+    text += is_percent(text) ? 2 : 1;
+  }
+  return false;
+}
+
+void tg_path_add(struct tg_text *line, const char *path) {
+  const size_t most = 512, length = strlen(path);
+  if (length > most) tg_text_add(line, "…");
+  tg_text_add(line, length > most ? path + length - most : path);
+}

@@ -1,0 +1,125 @@
+/* Paths that options give: absolute, never cut, with the process's number.
+ *
+ * Seen to fail: with the bound of before, which left room for 20 digits at every byte, a path of 1004 bytes and more lost
+ * its end; with the directory's own %p replaced the file is elsewhere. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "diag/path.h"
+
+static void expect(const char *given, const char *expected) {
+  struct tg_path path;
+  struct tg_text problem;
+  char expanded[TG_PATH_MAX];
+  assert_true(tg_path_open(&path, given, &problem));
+  tg_path_expand(&path, expanded);
+  assert_string_equal(expanded, expected);
+}
+
+static void expect_problem(const char *given, const char *expected) {
+  struct tg_path path;
+  struct tg_text problem;
+  assert_false(tg_path_open(&path, given, &problem));
+  assert_string_equal(tg_text_string(&problem), expected);
+}
+
+static void percents(void **state) {
+  (void)state;
+  char expected[64];
+  struct tg_path path;
+  struct tg_text problem;
+  expect("/a", "/a");
+  expect("/%%p%%%", "/%p%%");
+  expect("/%x%", "/%x%");
+  snprintf(expected, sizeof expected, "/%d.%d", getpid(), getpid());
+  expect("/%p.%p", expected);
+  assert_true(tg_path_open(&path, "/%%%p", &problem));
+  assert_true(tg_path_has_process(&path));
+  assert_true(tg_path_open(&path, "/%%p%", &problem));
+  assert_false(tg_path_has_process(&path));
+}
+
+static void every_length_is_whole_or_refused(void **state) {
+  (void)state;
+  char given[TG_PATH_MAX + 16];
+  for (size_t length = 1; length < TG_PATH_MAX; length++) {
+    memset(given, 'x', length);
+    given[0] = '/';
+    given[length] = '\0';
+    expect(given, given);
+  }
+  memset(given, 'x', TG_PATH_MAX);
+  given[0] = '/';
+  given[TG_PATH_MAX] = '\0';
+  expect_problem(
+      given,
+      "needed a path of at most 1023 bytes, absolute and with the process's number in it, found one "
+      "of 1024; give a shorter one");
+  /* What a child's number may take is kept for it. */
+  memcpy(given + TG_PATH_MAX - 10, "%p", 3);
+  expect_problem(
+      given,
+      "needed a path of at most 1023 bytes, absolute and with the process's number in it, found one "
+      "of 1024; give a shorter one");
+  memcpy(given + TG_PATH_MAX - 11, "%p", 3);
+  struct tg_path path;
+  struct tg_text problem;
+  assert_true(tg_path_open(&path, given, &problem));
+}
+
+static void a_relative_path_begins_where_the_program_does(void **state) {
+  (void)state;
+  char directory[] = "/tmp/test_path.XXXXXX", inner[64], expected[128];
+  assert_non_null(mkdtemp(directory));
+  snprintf(inner, sizeof inner, "%s/%%p%%%%", directory);
+  assert_int_equal(mkdir(inner, 0700), 0);
+  assert_int_equal(chdir(inner), 0);
+  struct tg_path path;
+  struct tg_text problem;
+  char expanded[TG_PATH_MAX];
+  assert_true(tg_path_open(&path, "%p", &problem));
+  assert_int_equal(chdir("/"), 0);
+  tg_path_expand(&path, expanded);
+  snprintf(expected, sizeof expected, "%s/%d", inner, getpid());
+  assert_string_equal(expanded, expected);
+  expect("a", "/a");
+
+  assert_int_equal(chdir(inner), 0);
+  assert_int_equal(rmdir(inner), 0);
+  assert_int_equal(rmdir(directory), 0);
+  expect_problem("log/a",
+                 "needed a directory that the relative path log/a begins in, found none: No such file or "
+                 "directory; give an absolute path");
+  assert_int_equal(chdir("/"), 0);
+}
+
+static void a_line_keeps_room_after_a_long_path(void **state) {
+  (void)state;
+  char long_path[TG_PATH_MAX];
+  memset(long_path, 'x', sizeof long_path - 1);
+  memcpy(long_path + sizeof long_path - 5, ".log", 5);
+  struct tg_text line = {.length = 0};
+  tg_path_add(&line, long_path);
+  assert_true(line.length < 600);
+  assert_memory_equal(tg_text_string(&line), "…xxx", 6);
+  assert_string_equal(line.bytes + line.length - 4, ".log");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(percents),
+      cmocka_unit_test(every_length_is_whole_or_refused),
+      cmocka_unit_test(a_relative_path_begins_where_the_program_does),
+      cmocka_unit_test(a_line_keeps_room_after_a_long_path),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
