@@ -48,6 +48,7 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->crowded = false;
   function->referenced = true;
   function->long_queue_told = false;
+  function->threw = false;
   function->env_number = environment->number;
   function->thread_count = 0;
   function->release_credit = 0;
@@ -279,22 +280,27 @@ __attribute__((cold, noinline)) static void tell_exception(struct tg_function *f
       .kind = TG_EVENT_EXCEPTION_CAUGHT, .handle = handle, .caller = (const void *)call_js_cb};
   lock(function);
   event.known = function->state > TG_CREATING && function->handle == handle;
-  if (event.known) tg_function_view(function, &event.view);
+  if (event.known) {
+    function->threw = true;
+    tg_function_view(function, &event.view);
+  }
   unlock(function);
   event.view.number = tg_table_number_of(&guard->table, handle);
   tell(guard, &event);
 }
 
-/* Nothing of the function is touched after the callback, unless that has thrown. */
-static void call_js(struct tg_function *function, napi_threadsafe_function_call_js call_js_cb, napi_env env,
+/* False: it has thrown, and the exception was caught. Nothing of the function is touched after the callback, unless that has
+ * thrown. */
+static bool call_js(struct tg_function *function, napi_threadsafe_function_call_js call_js_cb, napi_env env,
                     napi_value js_callback, void *context, void *item) {
   struct tg_guard *guard = guard_of(function);
   const struct tg_environment *environment = function->environment;
   napi_threadsafe_function handle = function->handle;
   if (call_js_cb == NULL) call_js_cb = guard->runtime->call_js_default;
   if (environment->may_be_ended) clear_stack();
-  if (!guard->runtime->call_js(env, js_callback, context, item, call_js_cb, environment->env))
-    tell_exception(function, guard, handle, call_js_cb);
+  if (guard->runtime->call_js(env, js_callback, context, item, call_js_cb, environment->env)) return true;
+  tell_exception(function, guard, handle, call_js_cb);
+  return false;
 }
 
 static void fulfil_wish(struct tg_function *function) {
@@ -402,7 +408,7 @@ void tg_function_on_env_cleanup(void *argument) {
   const struct tg_guard *guard = guard_of(function);
   bool was_open = function->state == TG_OPEN;
   size_t left = tg_queue_length(&function->queue);
-  if (left != 0) describe(function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
+  if (left != 0 && !function->threw) describe(function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
   if (was_open && function->thread_count != 0)
     describe(function, TG_EVENT_NEVER_RELEASED, function->thread_count, &unreleased);
   if (was_open) tg_function_close(function);
@@ -424,6 +430,33 @@ static bool is_promise_of_napi_rs(const struct tg_function *function) {
   return strcmp(function->name, "napi_resolve_deferred") == 0;
 }
 
+/* Gives what is left to call_js_cb without an env. From the first exception on it is dropped: a callback that has let one
+ * out did not see that JavaScript is over, and may not see that there is no env. Natively the process would have ended
+ * there. How many items were dropped for that. */
+static size_t drain(struct tg_function *function, struct tg_queue *rest, bool threw) {
+  const struct tg_host *host = guard_of(function)->host;
+  bool forgotten = is_promise_of_napi_rs(function);
+  size_t dropped = 0;
+  while (tg_queue_length(rest) != 0) {
+    void *item = tg_queue_pop(rest, host);
+    if (forgotten) continue;
+    if (threw)
+      dropped++;
+    else
+      threw = !call_js(function, function->call_js_cb, NULL, NULL, function->context, item);
+  }
+  tg_queue_free(rest, host);
+  return dropped;
+}
+
+static void tell_dropped(struct tg_function *function, size_t dropped) {
+  struct tg_event event;
+  lock(function);
+  describe(function, TG_EVENT_ITEMS_DROPPED, dropped, &event);
+  unlock(function);
+  tell(guard_of(function), &event);
+}
+
 /* The doorbell's finalizer: runs exactly once, and nothing touches the doorbell after it has begun. Until
  * `finalized` is set the function keeps its generation, so it may be read without the lock where it is
  * constant. */
@@ -439,16 +472,13 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   function->doorbell_held = false;
   struct tg_queue rest;
   tg_queue_move(&rest, &function->queue);
+  bool threw = function->threw;
   tg_probe_finalize(function->handle, tg_queue_length(&rest));
   unlock(function);
 
   if (observer != NULL && observer->finalizing != NULL) observer->finalizing(function);
-  bool dropped = is_promise_of_napi_rs(function);
-  while (tg_queue_length(&rest) != 0) {
-    void *item = tg_queue_pop(&rest, guard->host);
-    if (!dropped) call_js(function, function->call_js_cb, NULL, NULL, function->context, item);
-  }
-  tg_queue_free(&rest, guard->host);
+  size_t dropped = drain(function, &rest, threw);
+  if (dropped != 0) tell_dropped(function, dropped);
   guard->runtime->remove_env_cleanup_hook(function->environment->env, tg_function_on_env_cleanup, function);
   if (function->finalize_cb != NULL) function->finalize_cb(env, function->finalize_data, function->context);
 

@@ -45,6 +45,7 @@ struct tg_function {
   bool crowded : 1;         /* more than one caller slept when it closed; the runtime wakes only one */
   bool referenced : 1;      /* keeps the event loop alive, as far as we know */
   bool long_queue_told : 1; /* the queue was longer than the guard's queue_warn */
+  bool threw : 1;           /* an exception was caught from call_js_cb: nothing is drained into it */
   uint32_t release_credit;  /* releases to answer with ok after a call has consumed the count */
 
   uint32_t index;      /* constant for ever */

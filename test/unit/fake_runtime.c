@@ -39,6 +39,7 @@ struct fake_env {
 
 struct fake_settings fake_settings;
 atomic_uint fake_events[TG_EVENT_KINDS];
+_Atomic uint64_t fake_quantity[TG_EVENT_KINDS];
 atomic_uint fake_kept_mapped, fake_refs, fake_unrefs, fake_rings;
 
 static void demand(bool holds, const char *what) {
@@ -49,7 +50,10 @@ static void demand(bool holds, const char *what) {
 
 void fake_reset(void) {
   fake_settings = (struct fake_settings){.allocations_left = -1, .reserve_bits_max = TG_TABLE_BITS_MAX};
-  for (unsigned i = 0; i < TG_EVENT_KINDS; i++) atomic_store(&fake_events[i], 0);
+  for (unsigned i = 0; i < TG_EVENT_KINDS; i++) {
+    atomic_store(&fake_events[i], 0);
+    atomic_store(&fake_quantity[i], 0);
+  }
   atomic_store(&fake_kept_mapped, 0);
   atomic_store(&fake_refs, 0);
   atomic_store(&fake_unrefs, 0);
@@ -286,6 +290,7 @@ static bool keep_mapped(const struct tg_addon *addon) {
 }
 
 static void on_event(const struct tg_event *event) {
+  atomic_store(&fake_quantity[event->kind], event->quantity);
   atomic_fetch_add(&fake_events[event->kind], 1);
 }
 

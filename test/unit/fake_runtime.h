@@ -32,6 +32,7 @@ extern struct fake_settings fake_settings;
 
 /* What has happened since fake_reset. */
 extern atomic_uint fake_events[TG_EVENT_KINDS];
+extern _Atomic uint64_t fake_quantity[TG_EVENT_KINDS]; /* of the last one */
 extern atomic_uint fake_kept_mapped;
 extern atomic_uint fake_refs, fake_unrefs;
 extern atomic_uint fake_rings; /* items given to doorbells */

@@ -552,7 +552,8 @@ static void counts_that_never_come_back_are_forgotten_oldest_first(void **state)
   close_recorder(&r);
 }
 
-/* What was caught is told once an item; nothing else changes. */
+/* What was caught is told once an item, and items that come to a live env go on to be delivered. What is left for the
+ * finalizer is dropped, and told. Seen to fail: the item was drained. */
 static void each_exception_that_was_caught_is_told(void **state) {
   (void)state;
   struct recorder r;
@@ -567,13 +568,58 @@ static void each_exception_that_was_caught_is_told(void **state) {
   assert_int_equal(call(&r, 3), napi_ok);
   fake_env_turn(r.env);
   assert_int_equal(r.live, 3);
+  assert_int_equal(call(&r, 4), napi_ok);
+  assert_int_equal(call(&r, 5), napi_ok);
+  assert_int_equal(abort_it(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.drained, 0);
+  assert_int_equal(r.finalized, 1);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_EXCEPTION_CAUGHT]), 2);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_ITEMS_DROPPED]), 1);
+  assert_int_equal(fake_quantity[TG_EVENT_ITEMS_DROPPED], 2);
+  close_recorder(&r);
+}
+
+/* An exception in the drain is told, and the rest of that is dropped. Seen to fail: all three were drained. The next
+ * function in the slot knows nothing of it. */
+static void an_exception_in_the_drain_ends_it(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  r.guard->table.free_slots_min = 0;
+  for (int item = 1; item <= 3; item++) assert_int_equal(call(&r, item), napi_ok);
+  assert_int_equal(abort_it(&r), napi_ok);
   fake_settings.throws = true;
+  fake_env_turn(r.env);
+  fake_settings.throws = false;
+  assert_int_equal(r.drained, 1);
+  assert_int_equal(r.finalized, 1);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_EXCEPTION_CAUGHT]), 1);
+  assert_int_equal(fake_quantity[TG_EVENT_ITEMS_DROPPED], 2);
+
+  assert_int_equal(create_with(&r, 0, 1), napi_ok);
   assert_int_equal(call(&r, 4), napi_ok);
   assert_int_equal(abort_it(&r), napi_ok);
   fake_env_turn(r.env);
-  assert_int_equal(r.drained, 1);
-  assert_int_equal(r.finalized, 1);
-  assert_int_equal(atomic_load(&fake_events[TG_EVENT_EXCEPTION_CAUGHT]), 3);
+  assert_int_equal(r.drained, 2);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_ITEMS_DROPPED]), 1);
+  close_recorder(&r);
+}
+
+/* What will be dropped is not told as what will be handed over. Seen to fail: it was. */
+static void after_an_exception_items_are_not_called_undelivered(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  fake_settings.throws = true;
+  assert_int_equal(call(&r, 1), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(call(&r, 2), napi_ok);
+  fake_env_close(r.env);
+  r.env = NULL;
+  assert_int_equal(r.drained, 0);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_ITEMS_UNDELIVERED]), 0);
+  assert_int_equal(fake_quantity[TG_EVENT_ITEMS_DROPPED], 1);
   close_recorder(&r);
 }
 
@@ -845,6 +891,8 @@ int main(void) {
       cmocka_unit_test(without_memory_there_is_a_status_and_nothing_is_lost),
       cmocka_unit_test(counts_that_never_come_back_are_forgotten_oldest_first),
       cmocka_unit_test(each_exception_that_was_caught_is_told),
+      cmocka_unit_test(an_exception_in_the_drain_ends_it),
+      cmocka_unit_test(after_an_exception_items_are_not_called_undelivered),
       cmocka_unit_test(without_handles_the_runtime_serves_functions_itself),
       cmocka_unit_test(addon_code_is_kept_only_while_counts_are_out),
       cmocka_unit_test(at_exit_every_caller_is_turned_away_and_accepted_items_may_still_come),
