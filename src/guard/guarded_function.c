@@ -208,13 +208,6 @@ void tg_function_wish(struct tg_function *function, enum tg_wish wish) {
   choose_pop(function);
 }
 
-void tg_function_sleep(struct tg_function *function) {
-  function->sleepers++;
-  tg_gate_wait(&function->room, &function->lock, TG_RANK_FUNCTION);
-  function->sleepers--;
-  if (function->woken != 0) function->woken--;
-}
-
 bool tg_function_offer_room(struct tg_function *function) {
   if (function->sleepers == function->woken) return false;
   if (function->woken != UINT8_MAX) function->woken++;
@@ -242,6 +235,35 @@ void tg_function_leave(struct tg_guard *guard, struct tg_function *function) {
   if (function->thread_count != 0 || function->sleepers != 0) return;
   leave_environment(function);
   tg_table_expire(&guard->table, function);
+}
+
+static void wake_up(struct tg_function *function) {
+  function->sleepers--;
+  if (function->woken != 0) function->woken--;
+}
+
+struct sleep {
+  struct tg_guard *guard;
+  struct tg_function *function;
+};
+
+/* The sleeping thread was cancelled. Its count stays out, as in Node. */
+static void on_cancelled(void *argument) {
+  const struct sleep *sleep = argument;
+  struct tg_function *function = sleep->function;
+  lock(function);
+  wake_up(function);
+  bool wake = tg_function_offer_room(function); /* a wake-up may have been for this thread */
+  tg_function_leave(sleep->guard, function);
+  unlock(function);
+  if (wake) tg_gate_wake_one(&function->room);
+}
+
+void tg_function_sleep(struct tg_guard *guard, struct tg_function *function) {
+  struct sleep sleep = {guard, function};
+  function->sleepers++;
+  tg_gate_wait(&function->room, &function->lock, TG_RANK_FUNCTION, on_cancelled, &sleep);
+  wake_up(function);
 }
 
 /* The last thing that the loop thread does. Counts that are still out may never come back; so from here on

@@ -122,8 +122,9 @@ void tg_function_wish(struct tg_function *function, enum tg_wish wish);
 /* There is room for one more: picks a sleeper who is to be woken for it. True: the caller calls tg_gate_wake_one. */
 bool tg_function_offer_room(struct tg_function *function);
 
-/* Sleeps until there may be room. The function stays in its generation meanwhile. */
-void tg_function_sleep(struct tg_function *function);
+/* Sleeps until there may be room. The function stays in its generation meanwhile. A cancellation point: the thread may end
+ * in here, and has left the function then, with the lock not held. */
+void tg_function_sleep(struct tg_guard *guard, struct tg_function *function);
 
 /* Finalized: nobody is expected to bring the counts back; a late release is answered from credit. */
 void tg_function_forget_counts(struct tg_function *function);
