@@ -27,7 +27,8 @@ struct tg_environment {
   atomic_bool outstanding;     /* the teardown met a function that other threads have used, with counts out */
   struct tg_environment *next; /* guarded by the guard's environments_lock */
 
-  bool ended; /* its cleanup hook has run; loop thread only */
+  bool ended;            /* its cleanup hook has run; loop thread only */
+  bool tells_unreleased; /* a hook is to run that tells of counts which are out; loop thread only */
 
   /* Loop thread only: the objects whose code was seen, and a cache of where the last create came from. */
   const struct tg_addon *addons[TG_ENVIRONMENT_ADDONS];

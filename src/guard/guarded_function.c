@@ -48,6 +48,7 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->crowded = false;
   function->referenced = true;
   function->long_queue_told = false;
+  function->unreleased = false;
   function->threw = false;
   function->env_number = environment->number;
   function->thread_count = 0;
@@ -83,8 +84,8 @@ void tg_function_view(const struct tg_function *function, struct tg_view *view) 
 }
 
 /* With the lock held. */
-static void describe(const struct tg_function *function, enum tg_event_kind kind, uint64_t quantity,
-                     struct tg_event *event) {
+static void describe(const struct tg_guard *guard, const struct tg_function *function,
+                     enum tg_event_kind kind, uint64_t quantity, struct tg_event *event) {
   *event = (struct tg_event){.kind = kind,
                              .handle = function->handle,
                              .caller = (const void *)function->call_js_cb,
@@ -92,7 +93,7 @@ static void describe(const struct tg_function *function, enum tg_event_kind kind
                              .quantity = quantity};
   if (event->caller == NULL) event->caller = (const void *)function->finalize_cb;
   tg_function_view(function, &event->view);
-  event->view.number = tg_table_number(&guard_of(function)->table, function);
+  event->view.number = tg_table_number(&guard->table, function);
 }
 
 /* No lock held. */
@@ -279,7 +280,8 @@ static void end_finalizer(struct tg_guard *guard, struct tg_function *function) 
  * held. */
 static bool note_crowd(const struct tg_function *function, bool was_open, struct tg_event *event) {
   bool crowded = was_open && function->state != TG_OPEN && function->crowded;
-  if (crowded) describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->sleepers, event);
+  if (crowded)
+    describe(guard_of(function), function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->sleepers, event);
   return crowded;
 }
 
@@ -385,7 +387,7 @@ static bool take_locked(struct tg_function *function, void **item, struct tg_eve
   bool waits = tg_queue_length(&function->queue) != 0, wake = false;
   if (waits) {
     const struct tg_guard *guard = guard_of(function);
-    if (is_observed(guard)) describe(function, TG_EVENT_NONE, 0, seen);
+    if (is_observed(guard)) describe(guard, function, TG_EVENT_NONE, 0, seen);
     bool was_open = function->state == TG_OPEN;
     *item = tg_queue_pop(&function->queue, guard->host);
     after_pop(function);
@@ -422,6 +424,44 @@ void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, v
     call_js(function, function->call_js_cb, env, js_callback, function->context, item);
 }
 
+/* Counts that the end of the env has not brought back. With the lock held. */
+static void note_unreleased(const struct tg_guard *guard, struct tg_function *function,
+                            struct tg_event *event) {
+  if (function->unreleased && function->state > TG_CREATING && function->thread_count != 0)
+    describe(guard, function, TG_EVENT_NEVER_RELEASED, function->thread_count, event);
+  function->unreleased = false;
+}
+
+/* An env cleanup hook that was added while such hooks ran already. Node (12 to 26) runs those it has, then the finalizers
+ * of all doorbells, with the last of which the napi_env ends and finalizes what the addon has wrapped; and then the hooks
+ * that were added meanwhile. The napi_env is gone, and the addon still loaded. */
+static void tell_unreleased(void *argument) {
+  struct tg_environment *environment = argument;
+  struct tg_guard *guard = environment->guard;
+  uint32_t used = tg_table_used(&guard->table);
+  environment->tells_unreleased = false;
+  for (uint32_t index = 0; index < used; index++) {
+    struct tg_function *function = tg_table_slot(&guard->table, index);
+    struct tg_event event = {.kind = TG_EVENT_NONE};
+    lock(function);
+    if (function->env_number == environment->number) note_unreleased(guard, function, &event);
+    unlock(function);
+    tell(guard, &event);
+  }
+  tg_environment_leave(environment);
+}
+
+/* False: there will be no later moment. Runtimes other than Node may run such a hook at once, or not expect it. */
+static bool tell_unreleased_later(struct tg_environment *environment) {
+  const struct tg_runtime *runtime = environment->guard->runtime;
+  if (environment->tells_unreleased) return true;
+  if (runtime->forgets_calls) return false;
+  if (runtime->add_env_cleanup_hook(environment->env, tell_unreleased, environment) != napi_ok) return false;
+  environment->tells_unreleased = true;
+  atomic_fetch_add_explicit(&environment->references, 1, memory_order_relaxed);
+  return true;
+}
+
 /* Registered after the doorbell was made, so it runs just before the runtime's own hook for the doorbell. */
 void tg_function_on_env_cleanup(void *argument) {
   struct tg_function *function = argument;
@@ -430,9 +470,11 @@ void tg_function_on_env_cleanup(void *argument) {
   const struct tg_guard *guard = guard_of(function);
   bool was_open = function->state == TG_OPEN;
   size_t left = tg_queue_length(&function->queue);
-  if (left != 0 && !function->threw) describe(function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
-  if (was_open && function->thread_count != 0)
-    describe(function, TG_EVENT_NEVER_RELEASED, function->thread_count, &unreleased);
+  if (left != 0 && !function->threw)
+    describe(guard, function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
+  function->unreleased = was_open && function->thread_count != 0;
+  if (function->unreleased && !tell_unreleased_later(function->environment))
+    note_unreleased(guard, function, &unreleased);
   if (was_open) tg_function_close(function);
   if (function->thread_count != 0 && function->used_elsewhere)
     atomic_store(&function->environment->outstanding, true);
@@ -474,7 +516,7 @@ static size_t drain(struct tg_function *function, struct tg_queue *rest, bool th
 static void tell_dropped(struct tg_function *function, size_t dropped) {
   struct tg_event event;
   lock(function);
-  describe(function, TG_EVENT_ITEMS_DROPPED, dropped, &event);
+  describe(guard_of(function), function, TG_EVENT_ITEMS_DROPPED, dropped, &event);
   unlock(function);
   tell(guard_of(function), &event);
 }
@@ -509,7 +551,7 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   enum tg_event_kind kind = TG_EVENT_NONE;
   if (observer != NULL && observer->finalized != NULL) kind = observer->finalized(function, &quantity);
   lock(function);
-  if (kind != TG_EVENT_NONE) describe(function, kind, quantity, &event);
+  if (kind != TG_EVENT_NONE) describe(guard, function, kind, quantity, &event);
   event.view.finalized = true; /* by the time that it is told */
   end_finalizer(guard, function);
   unlock(function);

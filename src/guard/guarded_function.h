@@ -33,10 +33,12 @@ struct tg_function {
   uint32_t sleepers;   /* callers asleep in `room`: they are inside, the generation must not change */
 
   uint8_t state : 4; /* enum tg_state */
-  uint8_t wish : 4;  /* enum tg_wish: what another thread asked for, to be done on the loop thread */
-  uint8_t woken;     /* of the sleepers, those that a wake-up is on its way to */
-  bool abandoned;    /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
-  bool rung : 1;     /* a ring of the doorbell is on its way to the loop thread */
+  uint8_t wish : 3;  /* enum tg_wish: what another thread asked for, to be done on the loop thread */
+  /* Its counts were out when its env began to end: to be told, unless they come back. */
+  bool unreleased : 1;
+  uint8_t woken;  /* of the sleepers, those that a wake-up is on its way to */
+  bool abandoned; /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
+  bool rung : 1;  /* a ring of the doorbell is on its way to the loop thread */
   /* Whether the doorbell's own thread_count is 1, not 0. While OPEN it is 1 exactly as long as somebody holds
    * a count or an item waits; so the runtime decides to close just when it would close the addon's own. */
   bool doorbell_held : 1;

@@ -35,6 +35,8 @@ struct hook {
 struct fake_env {
   struct doorbell *doorbells; /* loop thread only, as are the hooks */
   struct hook *hooks;
+  struct hook *late_hooks; /* added while hooks run: they wait for the finalizers */
+  bool runs_hooks;
 };
 
 struct fake_settings fake_settings;
@@ -80,25 +82,31 @@ static void on_cleanup(void *argument) {
   pthread_mutex_unlock(&doorbell->mutex);
 }
 
+static struct hook **find_hook(struct hook **list, void (*run)(void *), void *argument) {
+  for (struct hook **link = list; *link != NULL; link = &(*link)->next)
+    if ((*link)->run == run && (*link)->argument == argument) return link;
+  return NULL;
+}
+
 static napi_status add_hook(napi_env napi_env, void (*run)(void *), void *argument) {
   struct fake_env *env = (struct fake_env *)(void *)napi_env;
-  for (struct hook *hook = env->hooks; hook != NULL; hook = hook->next)
-    demand(hook->run != run || hook->argument != argument, "a cleanup hook was added twice");
+  if (fake_settings.refuses_hooks) return napi_generic_failure;
+  demand(find_hook(&env->hooks, run, argument) == NULL && find_hook(&env->late_hooks, run, argument) == NULL,
+         "a cleanup hook was added twice");
+  struct hook **list = env->runs_hooks ? &env->late_hooks : &env->hooks;
   struct hook *hook = calloc(1, sizeof *hook);
-  *hook = (struct hook){run, argument, env->hooks};
-  env->hooks = hook;
+  *hook = (struct hook){run, argument, *list};
+  *list = hook;
   return napi_ok;
 }
 
 static napi_status remove_hook(napi_env napi_env, void (*run)(void *), void *argument) {
   struct fake_env *env = (struct fake_env *)(void *)napi_env;
-  for (struct hook **link = &env->hooks; *link != NULL; link = &(*link)->next) {
-    struct hook *hook = *link;
-    if (hook->run != run || hook->argument != argument) continue;
-    *link = hook->next;
-    free(hook);
-    return napi_ok;
-  }
+  struct hook **link = find_hook(&env->hooks, run, argument);
+  if (link == NULL) return napi_ok;
+  struct hook *hook = *link;
+  *link = hook->next;
+  free(hook);
   return napi_ok;
 }
 
@@ -380,13 +388,21 @@ void fake_env_turn(struct fake_env *env) {
   run_closing_phase(env);
 }
 
+/* Node's RunCleanup. */
 void fake_env_close(struct fake_env *env) {
-  while (env->hooks != NULL) {
-    struct hook *hook = env->hooks;
-    hook->run(hook->argument);
-    remove_hook(fake_napi_env(env), hook->run, hook->argument);
-  }
-  run_closing_phase(env);
+  do {
+    env->runs_hooks = true;
+    while (env->hooks != NULL) {
+      struct hook *hook = env->hooks;
+      hook->run(hook->argument);
+      remove_hook(fake_napi_env(env), hook->run, hook->argument);
+    }
+    env->runs_hooks = false;
+    run_closing_phase(env);
+    if (fake_settings.after_finalizers != NULL) fake_settings.after_finalizers();
+    env->hooks = env->late_hooks;
+    env->late_hooks = NULL;
+  } while (env->hooks != NULL);
   while (env->doorbells != NULL) {
     struct doorbell *doorbell = env->doorbells;
     demand(doorbell->gone, "a doorbell outlived its env");
