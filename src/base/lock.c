@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cancellation.h"
+
 /* The mutex is the classic three-state futex lock (U. Drepper, "Futexes Are Tricky", mutex 2): CONTENDED is
  * written by whoever sleeps or has slept, so an unlocker that finds HELD knows that nobody waits. */
 enum { UNLOCKED = 0, HELD = 1, CONTENDED = 2 };
@@ -106,12 +108,16 @@ void tg_lock_release(struct tg_lock *lock, enum tg_lock_rank rank) {
   tg_lock_release_tried(lock);
 }
 
-void tg_gate_wait(struct tg_gate *gate, struct tg_lock *lock, enum tg_lock_rank rank) {
+void tg_gate_wait(struct tg_gate *gate, struct tg_lock *lock, enum tg_lock_rank rank,
+                  void (*cancelled)(void *argument), void *argument) {
   /* Relaxed is enough: the sequence only changes under the lock, which we hold here, and the kernel compares
    * again before it lets us sleep. */
   uint32_t seen = atomic_load_explicit(&gate->sequence, memory_order_relaxed);
+  struct tg_cancellation cancellation;
   tg_lock_release(lock, rank);
+  tg_cancellation_begin(&cancellation, cancelled, argument);
   futex_wait(&gate->sequence, seen);
+  tg_cancellation_end(&cancellation);
   tg_lock_acquire(lock, rank);
 }
 

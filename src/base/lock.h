@@ -1,9 +1,8 @@
 /* A mutex and a wait gate, each one 32-bit futex word.
  *
  * Why not pthread's: a guarded function has its lock inside a table slot that comes zeroed from the kernel,
- * is never destroyed and must stay lockable for any late caller, during exit too; 4 bytes instead of 88 a
- * handle; and pthread_cond_wait is a cancellation point, which would leave a cancelled producer's bookkeeping
- * half done.
+ * is never destroyed and must stay lockable for any late caller, during exit too; and 4 bytes instead of 88 a
+ * handle. Who waits at a gate can be cancelled, as in pthread_cond_wait; who waits for the mutex cannot.
  *
  * Thread safety: every function may be called by any thread. None allocates, none calls stdio, all leave
  * errno as it was. The mutex is not recursive and must not be used in a signal handler.
@@ -54,8 +53,10 @@ void tg_lock_release_tried(struct tg_lock *lock);
 void tg_lock_release(struct tg_lock *lock, enum tg_lock_rank rank);
 
 /* Called with `lock` held; gives it up while asleep and holds it again on return. May return early for no
- * reason: the caller checks its condition in a loop. */
-void tg_gate_wait(struct tg_gate *gate, struct tg_lock *lock, enum tg_lock_rank rank);
+ * reason: the caller checks its condition in a loop. A cancellation point: a thread that is cancelled in here ends, and
+ * `cancelled` is called before, with the lock not held. A wake-up may have been for that thread: it passes it on. */
+void tg_gate_wait(struct tg_gate *gate, struct tg_lock *lock, enum tg_lock_rank rank,
+                  void (*cancelled)(void *argument), void *argument);
 
 /* With the gate's lock held, after the condition was changed: who is about to sleep does not. */
 void tg_gate_open(struct tg_gate *gate);

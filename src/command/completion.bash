@@ -55,6 +55,7 @@ _tsfn_guard_events=(
   TSG026 not-armed
   TSG027 handles-used-up
   TSG028 exception-caught
+  TSG029 items-dropped
   fatal-avoided warn hang-avoided info leak
   # <!-- /events -->
 )

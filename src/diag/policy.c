@@ -205,7 +205,8 @@ bool tg_policy_count(struct tg_site *site) {
   seen[site->kind]++;
   site->seen++;
   if (site->suppressed) return false;
-  bool log = logged_first == 0 || site->seen <= logged_first || is_power_of_two(site->seen);
+  bool log = logged_first == 0 || site->seen <= logged_first || is_power_of_two(site->seen) ||
+             tg_policy_site_ends(site); /* nobody is to wonder why */
   if (log) site->logged++;
   return log;
 }
@@ -233,6 +234,11 @@ bool tg_policy_sum_up(const struct tg_site *site, struct tg_tally *tally) {
 
 const char *tg_policy_site_action(const struct tg_site *site) {
   return site->suppressed ? "suppressed" : tg_action_names[tg_policy_action(site->kind)];
+}
+
+bool tg_policy_site_ends(const struct tg_site *site) {
+  enum tg_action action = tg_policy_action(site->kind);
+  return !site->suppressed && (action == TG_ACTION_ABORT || action == TG_ACTION_STOP);
 }
 
 uint64_t tg_policy_seen(enum tg_event_kind kind) {

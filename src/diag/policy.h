@@ -75,6 +75,9 @@ bool tg_policy_sum_up(const struct tg_site *site, struct tg_tally *tally);
 /* What is done with the events of a site, in a word: an action's name, or "suppressed". */
 const char *tg_policy_site_action(const struct tg_site *site);
 
+/* Whether an event of the site ends the process, or stops it. Each is logged. */
+bool tg_policy_site_ends(const struct tg_site *site);
+
 /* All events of a kind. */
 uint64_t tg_policy_seen(enum tg_event_kind kind);
 

@@ -229,6 +229,34 @@ static void emit_thread(struct tg_emitter *emitter) {
   tg_emit_string(emitter, "name", name);
 }
 
+/* What becomes of the process, and how to go on. False: nothing. */
+static bool say_then(const struct tg_site *site, struct tg_text *text) {
+  text->length = 0;
+  if (!tg_policy_site_ends(site)) return false;
+  if (tg_policy_action(site->kind) == TG_ACTION_ABORT) {
+    tg_text_add(text, "on.EVENT=abort ends the process (SIGABRT); its core has all stacks: gdb PROGRAM CORE");
+    return true;
+  }
+  tg_text_add(text, "on.EVENT=stop stops the process (SIGSTOP); look into it: gdb -p ");
+  tg_text_add_number(text, (uint64_t)getpid());
+  tg_text_add(text, "; let it go on: kill -CONT ");
+  tg_text_add_number(text, (uint64_t)getpid());
+  return true;
+}
+
+static void emit_then(struct tg_emitter *emitter, const struct tg_site *site) {
+  struct tg_text then;
+  if (say_then(site, &then)) tg_emit_string(emitter, "then", tg_text_string(&then));
+}
+
+/* In a line of its own the words stand at the end. */
+static void add_then(const struct tg_site *site, struct tg_text *line) {
+  struct tg_text then;
+  if (!say_then(site, &then)) return;
+  tg_text_add(line, "; ");
+  tg_text_add(line, tg_text_string(&then));
+}
+
 /* What was collected of an event before the lock was taken. */
 struct facts {
   const struct tg_event *event;
@@ -258,6 +286,7 @@ static void emit_head(struct tg_emitter *emitter, enum tg_event_kind kind, const
   tg_emit_string(emitter, "runtime", known ? runtime : NULL);
   tg_emit_string(emitter, is_json ? "natively" : "without the guard it", entry->natively);
   tg_emit_string(emitter, is_json ? "action" : "the guard", entry->action);
+  emit_then(emitter, site);
   tg_emit_string(emitter, "addon", site->file[0] == '\0' ? NULL : site->file);
   tg_emit_number(emitter, "seen", site->seen);
   if (is_json || site->seen != site->logged) tg_emit_number(emitter, "suppressed", site->seen - site->logged);
@@ -307,6 +336,7 @@ static void write_again(enum tg_event_kind kind, const struct tg_site *site) {
   tg_text_add_number(&line, site->seen);
   tg_text_add(&line, " times from ");
   tg_text_add(&line, site->file[0] == '\0' ? "unknown code" : site->file);
+  add_then(site, &line);
   line.bytes[line.length] = '\n';
   tg_log_write(line.bytes, line.length + 1);
 }
@@ -329,10 +359,11 @@ static void write_report(const struct facts *facts, const struct tg_site *site) 
   tg_log_write(bytes, length);
 }
 
-static void write_detail(const char *detail) {
+static void write_detail(const char *detail, const struct tg_site *site) {
   struct tg_text line;
   tg_text_start(&line);
   tg_text_add(&line, detail);
+  add_then(site, &line);
   line.bytes[line.length] = '\n';
   tg_log_write(line.bytes, line.length + 1);
 }
@@ -377,7 +408,7 @@ static void report(struct facts *facts) {
   if (tell) tg_ring_push(event, site->file);
   if (tell && action != TG_ACTION_IGNORE) {
     if (facts->detail != NULL && options.format == TG_FORMAT_TEXT)
-      write_detail(facts->detail);
+      write_detail(facts->detail, site);
     else
       write_report(facts, site);
   }

@@ -24,7 +24,8 @@ struct tg_environment {
   atomic_uint references;      /* one for the list, one for every function that is not free */
   struct tg_environment *next; /* guarded by the guard's environments_lock */
 
-  bool ended; /* its cleanup hook has run; loop thread only */
+  bool ended;            /* its cleanup hook has run; loop thread only */
+  bool tells_unreleased; /* a hook is to run that tells of counts which are out; loop thread only */
 
   /* Loop thread only: the objects that have created functions here, and a cache of where the last create came from. Where
    * code is holds as long as the host has counted as many unloads. */

@@ -46,6 +46,7 @@ enum tg_event_kind {
   TG_EVENT_NOT_ARMED,
   TG_EVENT_HANDLES_USED_UP, /* the table has no handle left, the runtime serves the function itself */
   TG_EVENT_EXCEPTION_CAUGHT, /* a C++ exception left call_js_cb in an env that cannot run JavaScript any more */
+  TG_EVENT_ITEMS_DROPPED,    /* what was left of a function after such an exception */
   TG_EVENT_KINDS
 };
 

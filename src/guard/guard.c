@@ -289,7 +289,7 @@ static napi_status wait_for_room(struct use *use, napi_threadsafe_function_call_
       note(use, TG_EVENT_BLOCKING_ON_OWN_LOOP, 0);
       return use->guard->deadlock == TG_DEADLOCK_STATUS ? napi_would_deadlock : napi_ok;
     }
-    tg_function_sleep(function);
+    tg_function_sleep(use->guard, function);
   }
   return napi_ok;
 }

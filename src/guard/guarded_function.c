@@ -48,6 +48,8 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->crowded = false;
   function->referenced = true;
   function->long_queue_told = false;
+  function->unreleased = false;
+  function->threw = false;
   function->env_number = environment->number;
   function->thread_count = 0;
   function->release_credit = 0;
@@ -82,8 +84,8 @@ void tg_function_view(const struct tg_function *function, struct tg_view *view) 
 }
 
 /* With the lock held. */
-static void describe(const struct tg_function *function, enum tg_event_kind kind, uint64_t quantity,
-                     struct tg_event *event) {
+static void describe(const struct tg_guard *guard, const struct tg_function *function,
+                     enum tg_event_kind kind, uint64_t quantity, struct tg_event *event) {
   *event = (struct tg_event){.kind = kind,
                              .handle = function->handle,
                              .caller = (const void *)function->call_js_cb,
@@ -91,7 +93,7 @@ static void describe(const struct tg_function *function, enum tg_event_kind kind
                              .quantity = quantity};
   if (event->caller == NULL) event->caller = (const void *)function->finalize_cb;
   tg_function_view(function, &event->view);
-  event->view.number = tg_table_number(&guard_of(function)->table, function);
+  event->view.number = tg_table_number(&guard->table, function);
 }
 
 /* No lock held. */
@@ -226,13 +228,6 @@ void tg_function_wish(struct tg_function *function, enum tg_wish wish) {
   choose_pop(function);
 }
 
-void tg_function_sleep(struct tg_function *function) {
-  function->sleepers++;
-  tg_gate_wait(&function->room, &function->lock, TG_RANK_FUNCTION);
-  function->sleepers--;
-  if (function->woken != 0) function->woken--;
-}
-
 bool tg_function_offer_room(struct tg_function *function) {
   if (function->sleepers == function->woken) return false;
   if (function->woken != UINT8_MAX) function->woken++;
@@ -262,6 +257,35 @@ void tg_function_leave(struct tg_guard *guard, struct tg_function *function) {
   tg_table_expire(&guard->table, function);
 }
 
+static void wake_up(struct tg_function *function) {
+  function->sleepers--;
+  if (function->woken != 0) function->woken--;
+}
+
+struct sleep {
+  struct tg_guard *guard;
+  struct tg_function *function;
+};
+
+/* The sleeping thread was cancelled. Its count stays out, as in Node. */
+static void on_cancelled(void *argument) {
+  const struct sleep *sleep = argument;
+  struct tg_function *function = sleep->function;
+  lock(function);
+  wake_up(function);
+  bool wake = tg_function_offer_room(function); /* a wake-up may have been for this thread */
+  tg_function_leave(sleep->guard, function);
+  unlock(function);
+  if (wake) tg_gate_wake_one(&function->room);
+}
+
+void tg_function_sleep(struct tg_guard *guard, struct tg_function *function) {
+  struct sleep sleep = {guard, function};
+  function->sleepers++;
+  tg_gate_wait(&function->room, &function->lock, TG_RANK_FUNCTION, on_cancelled, &sleep);
+  wake_up(function);
+}
+
 /* The last thing that the loop thread does. Counts that are still out may never come back; so from here on
  * the slot may be taken for others if need be, and nothing that is the env's own stays behind. */
 static void end_finalizer(struct tg_guard *guard, struct tg_function *function) {
@@ -275,7 +299,8 @@ static void end_finalizer(struct tg_guard *guard, struct tg_function *function) 
  * held. */
 static bool note_crowd(const struct tg_function *function, bool was_open, struct tg_event *event) {
   bool crowded = was_open && function->state != TG_OPEN && function->crowded;
-  if (crowded) describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->sleepers, event);
+  if (crowded)
+    describe(guard_of(function), function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->sleepers, event);
   return crowded;
 }
 
@@ -298,22 +323,27 @@ __attribute__((cold, noinline)) static void tell_exception(struct tg_function *f
       .kind = TG_EVENT_EXCEPTION_CAUGHT, .handle = handle, .caller = (const void *)call_js_cb};
   lock(function);
   event.known = function->state > TG_CREATING && function->handle == handle;
-  if (event.known) tg_function_view(function, &event.view);
+  if (event.known) {
+    function->threw = true;
+    tg_function_view(function, &event.view);
+  }
   unlock(function);
   event.view.number = tg_table_number_of(&guard->table, handle);
   tell(guard, &event);
 }
 
-/* Nothing of the function is touched after the callback, unless that has thrown. */
-static void call_js(struct tg_function *function, napi_threadsafe_function_call_js call_js_cb, napi_env env,
+/* False: it has thrown, and the exception was caught. Nothing of the function is touched after the callback, unless that has
+ * thrown. */
+static bool call_js(struct tg_function *function, napi_threadsafe_function_call_js call_js_cb, napi_env env,
                     napi_value js_callback, void *context, void *item) {
   struct tg_guard *guard = guard_of(function);
   const struct tg_environment *environment = function->environment;
   napi_threadsafe_function handle = function->handle;
   if (call_js_cb == NULL) call_js_cb = guard->runtime->call_js_default;
   if (environment->may_be_ended) clear_stack();
-  if (!guard->runtime->call_js(env, js_callback, context, item, call_js_cb, environment->env))
-    tell_exception(function, guard, handle, call_js_cb);
+  if (guard->runtime->call_js(env, js_callback, context, item, call_js_cb, environment->env)) return true;
+  tell_exception(function, guard, handle, call_js_cb);
+  return false;
 }
 
 static void fulfil_wish(struct tg_function *function) {
@@ -376,7 +406,7 @@ static bool take_locked(struct tg_function *function, void **item, struct tg_eve
   bool waits = tg_queue_length(&function->queue) != 0, wake = false;
   if (waits) {
     const struct tg_guard *guard = guard_of(function);
-    if (is_observed(guard)) describe(function, TG_EVENT_NONE, 0, seen);
+    if (is_observed(guard)) describe(guard, function, TG_EVENT_NONE, 0, seen);
     bool was_open = function->state == TG_OPEN;
     *item = tg_queue_pop(&function->queue, guard->host);
     after_pop(function);
@@ -413,6 +443,44 @@ void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, v
     call_js(function, function->call_js_cb, env, js_callback, function->context, item);
 }
 
+/* Counts that the end of the env has not brought back. With the lock held. */
+static void note_unreleased(const struct tg_guard *guard, struct tg_function *function,
+                            struct tg_event *event) {
+  if (function->unreleased && function->state > TG_CREATING && function->thread_count != 0)
+    describe(guard, function, TG_EVENT_NEVER_RELEASED, function->thread_count, event);
+  function->unreleased = false;
+}
+
+/* An env cleanup hook that was added while such hooks ran already. Node (12 to 26) runs those it has, then the finalizers
+ * of all doorbells, with the last of which the napi_env ends and finalizes what the addon has wrapped; and then the hooks
+ * that were added meanwhile. The napi_env is gone, and the addon still loaded. */
+static void tell_unreleased(void *argument) {
+  struct tg_environment *environment = argument;
+  struct tg_guard *guard = environment->guard;
+  uint32_t used = tg_table_used(&guard->table);
+  environment->tells_unreleased = false;
+  for (uint32_t index = 0; index < used; index++) {
+    struct tg_function *function = tg_table_slot(&guard->table, index);
+    struct tg_event event = {.kind = TG_EVENT_NONE};
+    lock(function);
+    if (function->env_number == environment->number) note_unreleased(guard, function, &event);
+    unlock(function);
+    tell(guard, &event);
+  }
+  tg_environment_leave(environment);
+}
+
+/* False: there will be no later moment. Runtimes other than Node may run such a hook at once, or not expect it. */
+static bool tell_unreleased_later(struct tg_environment *environment) {
+  const struct tg_runtime *runtime = environment->guard->runtime;
+  if (environment->tells_unreleased) return true;
+  if (runtime->forgets_calls) return false;
+  if (runtime->add_env_cleanup_hook(environment->env, tell_unreleased, environment) != napi_ok) return false;
+  environment->tells_unreleased = true;
+  atomic_fetch_add_explicit(&environment->references, 1, memory_order_relaxed);
+  return true;
+}
+
 /* Registered after the doorbell was made, so it runs just before the runtime's own hook for the doorbell. */
 void tg_function_on_env_cleanup(void *argument) {
   struct tg_function *function = argument;
@@ -421,9 +489,11 @@ void tg_function_on_env_cleanup(void *argument) {
   const struct tg_guard *guard = guard_of(function);
   bool was_open = function->state == TG_OPEN;
   size_t left = tg_queue_length(&function->queue);
-  if (left != 0) describe(function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
-  if (was_open && function->thread_count != 0)
-    describe(function, TG_EVENT_NEVER_RELEASED, function->thread_count, &unreleased);
+  if (left != 0 && !function->threw)
+    describe(guard, function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
+  function->unreleased = was_open && function->thread_count != 0;
+  if (function->unreleased && !tell_unreleased_later(function->environment))
+    note_unreleased(guard, function, &unreleased);
   if (was_open) tg_function_close(function);
   /* A runtime that keeps closed functions would keep the doorbell for ever if its count stayed. */
   tg_function_release_doorbell(function, napi_tsfn_abort);
@@ -441,6 +511,33 @@ static bool is_promise_of_napi_rs(const struct tg_function *function) {
   return strcmp(function->name, "napi_resolve_deferred") == 0;
 }
 
+/* Gives what is left to call_js_cb without an env. From the first exception on it is dropped: a callback that has let one
+ * out did not see that JavaScript is over, and may not see that there is no env. Natively the process would have ended
+ * there. How many items were dropped for that. */
+static size_t drain(struct tg_function *function, struct tg_queue *rest, bool threw) {
+  const struct tg_host *host = guard_of(function)->host;
+  bool forgotten = is_promise_of_napi_rs(function);
+  size_t dropped = 0;
+  while (tg_queue_length(rest) != 0) {
+    void *item = tg_queue_pop(rest, host);
+    if (forgotten) continue;
+    if (threw)
+      dropped++;
+    else
+      threw = !call_js(function, function->call_js_cb, NULL, NULL, function->context, item);
+  }
+  tg_queue_free(rest, host);
+  return dropped;
+}
+
+static void tell_dropped(struct tg_function *function, size_t dropped) {
+  struct tg_event event;
+  lock(function);
+  describe(guard_of(function), function, TG_EVENT_ITEMS_DROPPED, dropped, &event);
+  unlock(function);
+  tell(guard_of(function), &event);
+}
+
 /* The doorbell's finalizer: runs exactly once, and nothing touches the doorbell after it has begun. Until
  * `finalized` is set the function keeps its generation, so it may be read without the lock where it is
  * constant. */
@@ -456,16 +553,13 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   function->doorbell_held = false;
   struct tg_queue rest;
   tg_queue_move(&rest, &function->queue);
+  bool threw = function->threw;
   tg_probe_finalize(function->handle, tg_queue_length(&rest));
   unlock(function);
 
   if (observer != NULL && observer->finalizing != NULL) observer->finalizing(function);
-  bool dropped = is_promise_of_napi_rs(function);
-  while (tg_queue_length(&rest) != 0) {
-    void *item = tg_queue_pop(&rest, guard->host);
-    if (!dropped) call_js(function, function->call_js_cb, NULL, NULL, function->context, item);
-  }
-  tg_queue_free(&rest, guard->host);
+  size_t dropped = drain(function, &rest, threw);
+  if (dropped != 0) tell_dropped(function, dropped);
   guard->runtime->remove_env_cleanup_hook(function->environment->env, tg_function_on_env_cleanup, function);
   if (function->finalize_cb != NULL) function->finalize_cb(env, function->finalize_data, function->context);
 
@@ -474,7 +568,7 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   enum tg_event_kind kind = TG_EVENT_NONE;
   if (observer != NULL && observer->finalized != NULL) kind = observer->finalized(function, &quantity);
   lock(function);
-  if (kind != TG_EVENT_NONE) describe(function, kind, quantity, &event);
+  if (kind != TG_EVENT_NONE) describe(guard, function, kind, quantity, &event);
   event.view.finalized = true; /* by the time that it is told */
   end_finalizer(guard, function);
   unlock(function);

@@ -35,10 +35,12 @@ struct tg_function {
   uint32_t sleepers;   /* callers asleep in `room`: they are inside, the generation must not change */
 
   uint8_t state : 4; /* enum tg_state */
-  uint8_t wish : 4;  /* enum tg_wish: what another thread asked for, to be done on the loop thread */
-  uint8_t woken;     /* of the sleepers, those that a wake-up is on its way to */
-  bool abandoned;    /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
-  bool rung : 1;     /* a ring of the doorbell is on its way to the loop thread */
+  uint8_t wish : 3;  /* enum tg_wish: what another thread asked for, to be done on the loop thread */
+  /* Its counts were out when its env began to end: to be told, unless they come back. */
+  bool unreleased : 1;
+  uint8_t woken;  /* of the sleepers, those that a wake-up is on its way to */
+  bool abandoned; /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
+  bool rung : 1;  /* a ring of the doorbell is on its way to the loop thread */
   /* Whether the doorbell's own thread_count is 1, not 0. While OPEN it is 1 exactly as long as somebody holds
    * a count or an item waits; so the runtime decides to close just when it would close the addon's own. */
   bool doorbell_held : 1;
@@ -47,6 +49,7 @@ struct tg_function {
   bool crowded : 1;         /* more than one caller slept when it closed; the runtime wakes only one */
   bool referenced : 1;      /* keeps the event loop alive, as far as we know */
   bool long_queue_told : 1; /* the queue was longer than the guard's queue_warn */
+  bool threw : 1;           /* an exception was caught from call_js_cb: nothing is drained into it */
   uint32_t release_credit;  /* releases to answer with ok after a call has consumed the count */
 
   uint32_t index;      /* constant for ever */
@@ -130,8 +133,9 @@ void tg_function_wish(struct tg_function *function, enum tg_wish wish);
 /* There is room for one more: picks a sleeper who is to be woken for it. True: the caller calls tg_gate_wake_one. */
 bool tg_function_offer_room(struct tg_function *function);
 
-/* Sleeps until there may be room. The function stays in its generation meanwhile. */
-void tg_function_sleep(struct tg_function *function);
+/* Sleeps until there may be room. The function stays in its generation meanwhile. A cancellation point: the thread may end
+ * in here, and has left the function then, with the lock not held. */
+void tg_function_sleep(struct tg_guard *guard, struct tg_function *function);
 
 /* Finalized: nobody is expected to bring the counts back; a late release is answered from credit. */
 void tg_function_forget_counts(struct tg_function *function);

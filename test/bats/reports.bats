@@ -318,6 +318,42 @@ END
   tell on.never-a-handle=abort:format=json:log_path=log
   assert_equal "$status" 134
   assert_equal "$(lines log)" 1
+  matches_schema log
+  assert_equal "$(each .then)" 'on.EVENT=abort ends the process (SIGABRT); its core has all stacks: gdb PROGRAM CORE'
+}
+
+# Seen to fail: nothing said why the process was gone, or stood.
+@test "on.EVENT=abort and stop: the text says so, and how to go on" {
+  local pid state=''
+  tell on.never-a-handle=abort
+  assert_equal "$status" 134
+  assert_equal "$(grep -c '  then: on.EVENT=abort ends the process (SIGABRT); ' <<<"$stderr")" 1
+  TSFN_GUARD_OPTIONS=summary=never:on.TSG008=stop:log_path=log LD_PRELOAD=$TG_LIB "$HELPERS/told" lazy "$LAZY" >out 3>&- &
+  pid=$!
+  until [[ $state == T ]]; do state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status"); done
+  run grep -c "  then: on.EVENT=stop stops the process (SIGSTOP); look into it: gdb -p $pid; let it go on: kill -CONT $pid\$" log
+  assert_output 1
+  kill -KILL "$pid"
+  wait "$pid" || true
+}
+
+# Six places, three times. Seen to fail: with rate=1 the third of each was not told.
+@test "on.EVENT=stop: each stop is told, beyond the rate too" {
+  local pid stops=0 state=''
+  TSFN_GUARD_OPTIONS=summary=never:on.TSG008=stop:log_path=log LD_PRELOAD=$TG_LIB "$HELPERS/told" lazy "$LAZY" lazy "$LAZY" lazy "$LAZY" >out 3>&- &
+  pid=$!
+  for _ in {1..2000}; do
+    state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null) || break
+    [[ -n $state && $state != Z ]] || break
+    if [[ $state == T ]]; then
+      stops=$((stops + 1))
+      assert_equal "$(grep -c "kill -CONT $pid\$" log)" "$stops"
+      kill -CONT "$pid"
+    fi
+    sleep 0.005
+  done
+  wait "$pid"
+  assert_equal "$stops" 18
 }
 
 @test "on.EVENT=abort: not where it is suppressed" {
@@ -343,6 +379,9 @@ END
   done
   wait "$pid"
   assert_equal "$stops" 6
+  matches_schema log
+  assert_equal "$(each .then | sort -u)" \
+    "on.EVENT=stop stops the process (SIGSTOP); look into it: gdb -p $pid; let it go on: kill -CONT $pid"
   assert_equal "$(tail -n 1 out)" 'unref: guard'
 }
 
@@ -404,6 +443,7 @@ END
     "TSG026 warn  not armed in $HELPERS/lacks-napi_get_undefined: needed the functions that Node-API version 4 and newer has, found no napi_get_undefined; use an unmodified Node.js 12.22 or newer; it runs unguarded"
   TSFN_GUARD_OPTIONS=on.not-armed=abort run preloaded "$HELPERS/lacks-napi_get_undefined"
   assert_equal "$status" 134
+  assert_output --partial '; it runs unguarded; on.EVENT=abort ends the process (SIGABRT); '
   TSFN_GUARD_OPTIONS=on.TSG026=ignore run --separate-stderr preloaded "$HELPERS/lacks-napi_get_undefined"
   assert_success
   assert_equal "$stderr" ''

@@ -389,7 +389,7 @@ const cases = {
       quantity: { counts: 3 },
       callback: 'call_function',
       worker: 1,
-      handle: { counts: 3, referenced: false },
+      handle: { state: 'closed', finalized: true, counts: 3, referenced: false },
     },
   },
 
@@ -533,13 +533,13 @@ function isTold({ diagnoseOnly, freedOnly }, mode) {
 }
 
 function check(code, mode, log, factsFile) {
-  const { event, besides = [] } = cases[code];
+  const { event, afterwards = [] } = cases[code];
   const events = fs.existsSync(log) ? readLog(log) : [];
   const seen = events.map((one) => one.code).join(' ');
-  const wanted = isTold(cases[code], mode) ? [...besides, code].join(' ') : '';
+  const wanted = isTold(cases[code], mode) ? [code, ...afterwards].join(' ') : '';
   if (seen !== wanted) throw new Error(`${mode}: needed the events ${wanted || '(none)'}, found ${seen || '(none)'}`);
   if (wanted === '') return;
-  const actual = events[besides.length];
+  const actual = events[0];
   const known = JSON.parse(fs.readFileSync(factsFile, 'utf8').split('\n').find((line) => line.startsWith('{')));
   const wrong = differences(actual, expectedEvent(code, event, mode, known));
   if (wrong.length !== 0) throw new Error(`${wrong.join('\n')}\nin ${JSON.stringify(actual)}`);

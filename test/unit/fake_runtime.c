@@ -35,10 +35,13 @@ struct hook {
 struct fake_env {
   struct doorbell *doorbells; /* loop thread only, as are the hooks */
   struct hook *hooks;
+  struct hook *late_hooks; /* added while hooks run: they wait for the finalizers */
+  bool runs_hooks;
 };
 
 struct fake_settings fake_settings;
 atomic_uint fake_events[TG_EVENT_KINDS];
+_Atomic uint64_t fake_quantity[TG_EVENT_KINDS];
 struct tg_addon fake_addon;
 atomic_uint fake_adopted, fake_joined, fake_left;
 unsigned long long fake_unloads;
@@ -52,7 +55,10 @@ static void demand(bool holds, const char *what) {
 
 void fake_reset(void) {
   fake_settings = (struct fake_settings){.allocations_left = -1, .reserve_bits_max = TG_TABLE_BITS_MAX};
-  for (unsigned i = 0; i < TG_EVENT_KINDS; i++) atomic_store(&fake_events[i], 0);
+  for (unsigned i = 0; i < TG_EVENT_KINDS; i++) {
+    atomic_store(&fake_events[i], 0);
+    atomic_store(&fake_quantity[i], 0);
+  }
   atomic_store(&fake_addon.threads, 0);
   atomic_store(&fake_addon.unreturned, 0);
   atomic_store(&fake_addon.stragglers, 0);
@@ -85,25 +91,31 @@ static void on_cleanup(void *argument) {
   pthread_mutex_unlock(&doorbell->mutex);
 }
 
+static struct hook **find_hook(struct hook **list, void (*run)(void *), void *argument) {
+  for (struct hook **link = list; *link != NULL; link = &(*link)->next)
+    if ((*link)->run == run && (*link)->argument == argument) return link;
+  return NULL;
+}
+
 static napi_status add_hook(napi_env napi_env, void (*run)(void *), void *argument) {
   struct fake_env *env = (struct fake_env *)(void *)napi_env;
-  for (struct hook *hook = env->hooks; hook != NULL; hook = hook->next)
-    demand(hook->run != run || hook->argument != argument, "a cleanup hook was added twice");
+  if (fake_settings.refuses_hooks) return napi_generic_failure;
+  demand(find_hook(&env->hooks, run, argument) == NULL && find_hook(&env->late_hooks, run, argument) == NULL,
+         "a cleanup hook was added twice");
+  struct hook **list = env->runs_hooks ? &env->late_hooks : &env->hooks;
   struct hook *hook = calloc(1, sizeof *hook);
-  *hook = (struct hook){run, argument, env->hooks};
-  env->hooks = hook;
+  *hook = (struct hook){run, argument, *list};
+  *list = hook;
   return napi_ok;
 }
 
 static napi_status remove_hook(napi_env napi_env, void (*run)(void *), void *argument) {
   struct fake_env *env = (struct fake_env *)(void *)napi_env;
-  for (struct hook **link = &env->hooks; *link != NULL; link = &(*link)->next) {
-    struct hook *hook = *link;
-    if (hook->run != run || hook->argument != argument) continue;
-    *link = hook->next;
-    free(hook);
-    return napi_ok;
-  }
+  struct hook **link = find_hook(&env->hooks, run, argument);
+  if (link == NULL) return napi_ok;
+  struct hook *hook = *link;
+  *link = hook->next;
+  free(hook);
   return napi_ok;
 }
 
@@ -314,6 +326,7 @@ static void note_thread(struct tg_addon *addon) {
 }
 
 static void on_event(const struct tg_event *event) {
+  atomic_store(&fake_quantity[event->kind], event->quantity);
   atomic_fetch_add(&fake_events[event->kind], 1);
 }
 
@@ -406,13 +419,21 @@ void fake_env_turn(struct fake_env *env) {
   run_closing_phase(env);
 }
 
+/* Node's RunCleanup. */
 void fake_env_close(struct fake_env *env) {
-  while (env->hooks != NULL) {
-    struct hook *hook = env->hooks;
-    hook->run(hook->argument);
-    remove_hook(fake_napi_env(env), hook->run, hook->argument);
-  }
-  run_closing_phase(env);
+  do {
+    env->runs_hooks = true;
+    while (env->hooks != NULL) {
+      struct hook *hook = env->hooks;
+      hook->run(hook->argument);
+      remove_hook(fake_napi_env(env), hook->run, hook->argument);
+    }
+    env->runs_hooks = false;
+    run_closing_phase(env);
+    if (fake_settings.after_finalizers != NULL) fake_settings.after_finalizers();
+    env->hooks = env->late_hooks;
+    env->late_hooks = NULL;
+  } while (env->hooks != NULL);
   while (env->doorbells != NULL) {
     struct doorbell *doorbell = env->doorbells;
     demand(doorbell->gone, "a doorbell outlived its env");

@@ -24,14 +24,17 @@ struct fake_settings {
   void (*before_ring)(
       void); /* what happens just before a doorbell is rung, and just after; each once, NULL: nothing */
   void (*after_ring)(void);
-  bool throws;               /* call_js finds that each call_js_cb has thrown */
-  int allocations_left;      /* negative: no limit; else so many succeed */
-  unsigned reserve_bits_max; /* larger reservations are refused */
+  bool refuses_hooks;             /* no env cleanup hook can be added */
+  void (*after_finalizers)(void); /* what happens at the end of an env, where it finalizes what is wrapped */
+  bool throws;                    /* call_js finds that each call_js_cb has thrown */
+  int allocations_left;           /* negative: no limit; else so many succeed */
+  unsigned reserve_bits_max;      /* larger reservations are refused */
 };
 extern struct fake_settings fake_settings;
 
 /* What has happened since fake_reset. */
 extern atomic_uint fake_events[TG_EVENT_KINDS];
+extern _Atomic uint64_t fake_quantity[TG_EVENT_KINDS]; /* of the last one */
 extern struct tg_addon fake_addon; /* all code is of this one, but for code at odd addresses */
 extern atomic_uint fake_adopted;   /* how often an address was looked up */
 extern atomic_uint fake_joined;

@@ -552,7 +552,8 @@ static void counts_that_never_come_back_are_forgotten_oldest_first(void **state)
   close_recorder(&r);
 }
 
-/* What was caught is told once an item; nothing else changes. */
+/* What was caught is told once an item, and items that come to a live env go on to be delivered. What is left for the
+ * finalizer is dropped, and told. Seen to fail: the item was drained. */
 static void each_exception_that_was_caught_is_told(void **state) {
   (void)state;
   struct recorder r;
@@ -567,14 +568,144 @@ static void each_exception_that_was_caught_is_told(void **state) {
   assert_int_equal(call(&r, 3), napi_ok);
   fake_env_turn(r.env);
   assert_int_equal(r.live, 3);
+  assert_int_equal(call(&r, 4), napi_ok);
+  assert_int_equal(call(&r, 5), napi_ok);
+  assert_int_equal(abort_it(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.drained, 0);
+  assert_int_equal(r.finalized, 1);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_EXCEPTION_CAUGHT]), 2);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_ITEMS_DROPPED]), 1);
+  assert_int_equal(fake_quantity[TG_EVENT_ITEMS_DROPPED], 2);
+  close_recorder(&r);
+}
+
+/* An exception in the drain is told, and the rest of that is dropped. Seen to fail: all three were drained. The next
+ * function in the slot knows nothing of it. */
+static void an_exception_in_the_drain_ends_it(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  r.guard->table.free_slots_min = 0;
+  for (int item = 1; item <= 3; item++) assert_int_equal(call(&r, item), napi_ok);
+  assert_int_equal(abort_it(&r), napi_ok);
   fake_settings.throws = true;
+  fake_env_turn(r.env);
+  fake_settings.throws = false;
+  assert_int_equal(r.drained, 1);
+  assert_int_equal(r.finalized, 1);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_EXCEPTION_CAUGHT]), 1);
+  assert_int_equal(fake_quantity[TG_EVENT_ITEMS_DROPPED], 2);
+
+  assert_int_equal(create_with(&r, 0, 1), napi_ok);
   assert_int_equal(call(&r, 4), napi_ok);
   assert_int_equal(abort_it(&r), napi_ok);
   fake_env_turn(r.env);
-  assert_int_equal(r.drained, 1);
-  assert_int_equal(r.finalized, 1);
-  assert_int_equal(atomic_load(&fake_events[TG_EVENT_EXCEPTION_CAUGHT]), 3);
+  assert_int_equal(r.drained, 2);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_ITEMS_DROPPED]), 1);
   close_recorder(&r);
+}
+
+/* What will be dropped is not told as what will be handed over. Seen to fail: it was. */
+static void after_an_exception_items_are_not_called_undelivered(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  fake_settings.throws = true;
+  assert_int_equal(call(&r, 1), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(call(&r, 2), napi_ok);
+  fake_env_close(r.env);
+  r.env = NULL;
+  assert_int_equal(r.drained, 0);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_ITEMS_UNDELIVERED]), 0);
+  assert_int_equal(fake_quantity[TG_EVENT_ITEMS_DROPPED], 1);
+  close_recorder(&r);
+}
+
+/* --- Counts that are out as the env ends. */
+
+static struct recorder *letting_go;
+
+static void let_go(void) {
+  if (letting_go != NULL) assert_int_equal(release(letting_go), napi_ok);
+  letting_go = NULL;
+}
+
+static void expect_unreleased(unsigned events, uint64_t counts) {
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_NEVER_RELEASED]), events);
+  assert_int_equal(atomic_load(&fake_quantity[TG_EVENT_NEVER_RELEASED]), counts);
+}
+
+static void let_go_in_finalizer(struct recorder *r) {
+  assert_int_equal(release(r), napi_ok);
+}
+
+static void expect_not_told_yet(void) {
+  expect_unreleased(0, 0);
+  fake_settings.after_finalizers = NULL; /* the next round is theirs */
+}
+
+static void end_env(struct recorder *r) {
+  fake_env_close(r->env);
+  r->env = NULL;
+}
+
+/* Seen to fail: they were told before the finalizers ran. */
+static void counts_that_the_end_of_the_env_brings_back_are_not_told(void **state) {
+  (void)state;
+  struct recorder r;
+  open_recorder(&r, 0, 1);
+  r.on_finalize = let_go_in_finalizer;
+  end_env(&r);
+  expect_unreleased(0, 0);
+  close_recorder(&r);
+
+  open_recorder(&r, 0, 1); /* by the finalizer of what the addon has wrapped, after all of ours */
+  letting_go = &r;
+  fake_settings.after_finalizers = let_go;
+  end_env(&r);
+  assert_null(letting_go);
+  expect_unreleased(0, 0);
+  close_recorder(&r);
+}
+
+static void counts_that_stay_out_are_told_after_the_finalizers(void **state) {
+  (void)state;
+  struct recorder r, other;
+  open_recorder(&r, 0, 3);
+  other = r;
+  assert_int_equal(create_with(&other, 0, 2), napi_ok);
+  assert_int_equal(create_with(&other, 0, 2), napi_ok);
+  assert_int_equal(abort_it(&other), napi_ok); /* closed by then: no event */
+  other.env = fake_env_open();                 /* its functions are not looked at */
+  assert_int_equal(create_with(&other, 0, 1), napi_ok);
+  fake_settings.after_finalizers = expect_not_told_yet;
+  end_env(&r);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_NEVER_RELEASED]), 2);
+  fake_settings.after_finalizers = NULL;
+  end_env(&other);
+  expect_unreleased(3, 1);
+  close_recorder(&r);
+}
+
+static void without_a_later_moment_counts_are_told_at_once(void **state) {
+  (void)state;
+  struct tg_runtime forgetful = fake_runtime;
+  forgetful.forgets_calls = true;
+  for (int refused = 0; refused < 2; refused++) {
+    struct recorder r;
+    open_recorder(&r, 0, 2);
+    if (refused)
+      fake_settings.refuses_hooks = true;
+    else
+      r.guard->runtime = &forgetful;
+    letting_go = &r;
+    fake_settings.after_finalizers = let_go;
+    end_env(&r);
+    expect_unreleased(1, 2);
+    close_recorder(&r);
+  }
 }
 
 /* The smallest table that can be, two slots of four generations, is soon used up. */
@@ -895,6 +1026,11 @@ int main(void) {
       cmocka_unit_test(without_memory_there_is_a_status_and_nothing_is_lost),
       cmocka_unit_test(counts_that_never_come_back_are_forgotten_oldest_first),
       cmocka_unit_test(each_exception_that_was_caught_is_told),
+      cmocka_unit_test(an_exception_in_the_drain_ends_it),
+      cmocka_unit_test(after_an_exception_items_are_not_called_undelivered),
+      cmocka_unit_test(counts_that_the_end_of_the_env_brings_back_are_not_told),
+      cmocka_unit_test(counts_that_stay_out_are_told_after_the_finalizers),
+      cmocka_unit_test(without_a_later_moment_counts_are_told_at_once),
       cmocka_unit_test(without_handles_the_runtime_serves_functions_itself),
       cmocka_unit_test(an_addon_knows_which_of_its_counts_are_out),
       cmocka_unit_test(code_is_looked_up_once_and_again_after_an_unload),

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 /* cmocka.h needs the four above first. */
 #include <cmocka.h>
 
@@ -66,9 +67,14 @@ static void every_wake_up_changes_the_sequence(void **state) {
   assert_int_not_equal(between, atomic_load(&gate.sequence));
 }
 
+static void never(void *argument) {
+  (void)argument;
+  abort();
+}
+
 static void *wait_for_turn(void *turn) {
   tg_lock_acquire(&lock, TG_RANK_FUNCTION);
-  while (shared != (uintptr_t)turn) tg_gate_wait(&gate, &lock, TG_RANK_FUNCTION);
+  while (shared != (uintptr_t)turn) tg_gate_wait(&gate, &lock, TG_RANK_FUNCTION, never, NULL);
   shared++;
   tg_gate_wake_all(&gate);
   tg_lock_release(&lock, TG_RANK_FUNCTION);

@@ -66,6 +66,20 @@ static void the_first_are_told_and_then_powers_of_two(void **state) {
   }
 }
 
+/* Seen to fail: it was gone, or stood, without a word. */
+static void what_ends_or_stops_the_process_is_always_told(void **state) {
+  (void)state;
+  const enum tg_action actions[] = {TG_ACTION_ABORT, TG_ACTION_STOP};
+  for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+    unsigned in_full;
+    uint64_t last;
+    tg_policy_set("TSG012", 6, actions[i]);
+    assert_int_equal(told_of_1000(1, &in_full, &last), 1000);
+    assert_int_equal(in_full, 1);
+  }
+  tg_policy_set("TSG012", 6, TG_ACTION_LOG);
+}
+
 /* --- Suppressions */
 
 /* Whether a file of this text suppresses events of the kind from that file. */
@@ -192,6 +206,7 @@ static void with_more_sites_than_places_none_is_lost(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_first_are_told_and_then_powers_of_two),
+      cmocka_unit_test(what_ends_or_stops_the_process_is_always_told),
       cmocka_unit_test(a_line_says_which_kind),
       cmocka_unit_test(globs_match_the_path_or_its_last_part),
       cmocka_unit_test(a_kinds_action_wins_over_its_severitys),

@@ -47,6 +47,26 @@ is_saved() {
   is_saved drain throwing ''
 }
 
+# More items than Node delivers in one turn. Seen to fail: on all runtimes the exceptions of 1000 items were caught, and then
+# the process died of what was left, which was drained with a NULL env ("FATAL ERROR: Error::New").
+@test "node-addon-api: what is left after an exception is dropped, and told" {
+  run native unlooking.js
+  assert_equal "$status" 134
+  assert_output --partial "terminate called after throwing an instance of 'std::runtime_error'"
+  local log=$BATS_TEST_TMPDIR/log
+  TSFN_GUARD_OPTIONS=format=json:summary=always:on.info=log:log_path=$log run guarded unlooking.js
+  assert_success
+  assert_output --regexp '^come=[0-9]+ left=[0-9]+ finalized=1$'
+  local left=${output#*left=}
+  left=${left% *}
+  assert [ "$left" -gt 0 ]
+  matches_schema "$log"
+  run "$TG_NODE" -p 'require("fs").readFileSync(process.argv[1], "utf8").trim().split("\n").map(JSON.parse)
+    .filter((e) => e.type === "event" && e.code !== "TSG028" && e.code !== "TSG024" && e.code !== "TSG025")
+    .map((e) => [e.code, e.severity, e.quantity.items, e.handle.name, e.handle.queue].join(" ")).join("\n")' "$log"
+  assert_output "TSG029 warn $left unlooking 0"
+}
+
 @test "where JavaScript still runs the process ends, guarded too" {
   terminates native live
   terminates guarded live

@@ -99,6 +99,36 @@ limited() {
   done
 }
 
+# Seen to fail: guarded the thread slept on, and the join of it hung, on all runtimes. The objects on its stack are destroyed,
+# so it was unwound through the guard.
+@test "a producer that is blocked is cancelled and joined, and the program exits: as natively" {
+  [[ -e $TEST_ADDONS/cancelled.node ]] || skip "the C++ addons were not built"
+  for how in native guarded; do
+    for type in deferred asynchronous; do
+      run $how fault-cancel-blocked.js exit $type
+      assert_success
+      assert_output 'cancelled=true accepted=1 delivered=0 objects=0 finalized=0'
+    done
+    run $how fault-cancel-blocked.js exit disabled
+    assert_success
+    assert_output 'cancelled=true accepted=2 delivered=2 objects=0 finalized=0'
+  done
+}
+
+# Natively the thread takes a mutex with it, and whoever uses the function next waits for ever.
+@test "guarded, the function of a producer that was cancelled goes on and ends" {
+  [[ -e $TEST_ADDONS/cancelled.node ]] || skip "the C++ addons were not built"
+  for _ in $(seq "$(repetitions 3)"); do
+    run guarded fault-cancel-blocked.js go-on
+    assert_success
+    assert_line --index 0 'cancelled=true released=0 accepted=1 delivered=1 objects=0 finalized=1'
+    assert_line --index 2 'cancelled=true released=0 accepted=3 delivered=3 objects=0 finalized=3'
+    run guarded fault-cancel-blocked.js worker
+    assert_success
+    assert_line --index 1 'exit=0 accepted=1 delivered=1 objects=0 finalized=1'
+  done
+}
+
 # forked RUN HOW WAY TIMES EXPECTED: children that all end so, and a parent that notices nothing.
 forked() {
   run "$1" fault-fork.js "$2" "$3" "$4"
