@@ -30,7 +30,7 @@ END
 LIST=$ROOT/test/mutations.txt
 WORK=$BUILD/mutate
 TREE=$WORK/tree
-BUILT=build # the build of it that is tested
+BUILT=build # its build that is tested
 
 names() { sed -n 's/^\([a-z][a-z0-9-]*\) [^ ]* [^ ]*$/\1/p' "$LIST"; }
 
@@ -113,7 +113,7 @@ choose_runtime() {
 FIRST_TESTS=(test_queue test_handle_table test_events test_bookkeeping test_guard test_threads)
 
 # Of those that do not want a build of type Release.
-RANDOM_BATS=runtime/clean,runtime/hooks,runtime/blocked
+RANDOM_BATS=runtime/probes,runtime/clean,runtime/hooks,runtime/blocked
 
 core_tests() {
   local test
@@ -123,11 +123,11 @@ core_tests() {
   done
 }
 
-# unit_notices BUILD: whether one of $tests fails there, or hangs.
+# unit_notices BUILD: whether one of $core fails there, or hangs.
 unit_notices() {
   local test
-  for test in "${tests[@]}"; do
-    timeout -k 1 30 "$WORK/$1/test/$test" >"$LOG" 2>&1 || return 0
+  for test in "${core[@]}"; do
+    timeout -k 1 15 "$WORK/$1/test/$test" >"$LOG" 2>&1 || return 0
   done
   return 1
 }
@@ -141,7 +141,7 @@ builds() { cmake --build "$WORK/$1" -j2 --target "${@:2}" >"$LOG" 2>&1; }
 judge() {
   local build=random
   [[ $1 != order ]] || build=random-tsan
-  if ! builds $build "${tests[@]}"; then
+  if ! builds $build "${core[@]}"; then
     echo broken
   elif unit_notices $build; then
     echo unit
@@ -159,18 +159,19 @@ prepare_random() {
   prepare_tree
   configure_copy random
   configure_copy random-tsan -DTSFN_GUARD_SANITIZERS=thread
-  quietly "a build of the copy" cmake --build "$WORK/random" -j2 --target "${tests[@]}" tsfnguard test_addons
-  quietly "a build of the copy with TSan" cmake --build "$WORK/random-tsan" -j2 --target "${tests[@]}"
+  quietly "a build of the copy" cmake --build "$WORK/random" -j2 --target "${core[@]}" tsfnguard test_addons
+  quietly "a build of the copy with TSan" cmake --build "$WORK/random-tsan" -j2 --target "${core[@]}"
   LOG=$WORK/random.log
-  ! unit_notices random && ! unit_notices random-tsan && ! bats_notices ||
+  if unit_notices random || unit_notices random-tsan || bats_notices; then
     die "tests that pass without a fault" "one that fails:"$'\n'"$(tail -n 30 "$LOG")" "mend it first"
+  fi
 }
 
 # random COUNT SEED
 random() {
-  local left=$1 seed=$2 number path line kind equivalent old new fate tests
+  local left=$1 seed=$2 number path line kind equivalent old new fate core
   local -A fates=([unit]=0 [bats]=0 [equivalent]=0 [survived]=0)
-  mapfile -t tests < <(core_tests)
+  mapfile -t core < <(core_tests)
   prepare_random
   while ((left > 0)) && IFS=$'\t' read -r number path line kind equivalent old new; do
     fate=equivalent

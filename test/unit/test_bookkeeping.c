@@ -366,6 +366,20 @@ static void a_ring_without_an_item_delivers_nothing(void **state) {
   close_counted(&r);
 }
 
+/* Nor is a ring left out because one is on its way, where the runtime forgets them. */
+static void a_forgetful_runtime_is_rung_for_each_call(void **state) {
+  (void)state;
+  struct recorder r = open_counted();
+  runtime.forgets_calls = true;
+  assert_int_equal(create_with(&r, 0, 1), napi_ok);
+  slot_of(&r)->used_elsewhere = true; /* as where calls take the short way */
+  for (unsigned i = 1; i <= 3; i++) {
+    assert_int_equal(call(&r, i), napi_ok);
+    assert_int_equal(atomic_load(&fake_rings), i);
+  }
+  close_counted(&r);
+}
+
 /* --- What the addon's callbacks get. */
 
 static napi_env expected_env, expected_owner;
@@ -537,6 +551,53 @@ static void what_the_runtime_closes_is_closed(void **state) {
   }
 }
 
+static unsigned closings;
+
+static void count_closing(const struct tg_function *function) {
+  (void)function;
+  closings++;
+}
+
+/* As at the end of an env whose hooks the runtime does not run. */
+static void the_runtime_may_finalize_what_we_hold(void **state) {
+  (void)state;
+  const struct tg_observer observer = {.closing = count_closing};
+  struct recorder r = open_counted();
+  struct caller callers[2];
+  assert_int_equal(create_with(&r, 1, 2), napi_ok);
+  r.guard->observer = &observer;
+  closings = 0;
+  assert_int_equal(call(&r, 1), napi_ok);
+  start_callers(callers, 2, &r);
+  struct tg_function *function = slot_of(&r);
+  assert_int_equal(fake_runtime.release(function->doorbell, napi_tsfn_abort), napi_ok);
+  fake_env_turn(r.env);
+  join_callers(callers, 2, napi_closing);
+  assert_int_equal(closings, 1);
+  assert_int_equal(r.drained, 1);
+  assert_int_equal(r.finalized, 1);
+  assert_int_equal(function->state, TG_FREE); /* the two calls took both counts */
+  assert_null(function->doorbell);
+  assert_false(function->doorbell_held);
+  assert_null(function->queue.head);
+  assert_int_equal(tg_queue_length(&function->queue), 0);
+  r.guard->observer = NULL;
+  close_counted(&r);
+}
+
+/* Its counts may never come back; so an ended env's record is given back without them. */
+static void counts_that_are_out_keep_no_ended_env(void **state) {
+  (void)state;
+  struct recorder r = open_counted();
+  assert_int_equal(create_with(&r, 0, 2), napi_ok);
+  struct tg_function *function = slot_of(&r);
+  end_env(&r);
+  assert_int_equal(function->thread_count, 2);
+  assert_null(function->environment);
+  assert_int_equal(atomic_load(&blocks_out), 0);
+  close_counted(&r);
+}
+
 /* --- Cancellation: off while the runtime is called under our lock, and as it was afterwards. */
 
 static int cancel_state(void) {
@@ -700,6 +761,60 @@ static void each_exit_handler_turns_the_new_away(void **state) {
   close_counted(&first);
 }
 
+/* One slot after the last is one too far where the next chunk is not there yet. */
+static void walks_end_with_the_last_slot(void **state) {
+  (void)state;
+  struct recorder r = open_counted();
+  for (unsigned i = 0; i < TG_CHUNK_SLOTS; i++) assert_int_equal(create_with(&r, 0, 1), napi_ok);
+  struct tg_function *last = slot_of(&r);
+  assert_true(tg_lock_try(&last->lock)); /* so that little is seen */
+  for (unsigned i = 0; i + 1 < TG_CHUNK_SLOTS; i++) tg_table_slot(&r.guard->table, i)->state = TG_FREE;
+  walk(r.guard);
+  assert_int_equal(seen_count, 0);
+  assert_int_equal(unseen_count, 1);
+  tg_lock_release_tried(&last->lock);
+  for (unsigned i = 0; i + 1 < TG_CHUNK_SLOTS; i++) tg_table_slot(&r.guard->table, i)->state = TG_OPEN;
+  tg_turn_all_away(r.guard);
+  for (unsigned i = 0; i < TG_CHUNK_SLOTS; i++)
+    assert_int_equal(tg_table_slot(&r.guard->table, i)->state, TG_CLOSING);
+  end_env(&r);
+  for (unsigned i = 0; i < TG_CHUNK_SLOTS; i++) {
+    r.func = tg_table_handle(&r.guard->table, tg_table_slot(&r.guard->table, i));
+    assert_int_equal(release(&r), napi_ok);
+  }
+  close_counted(&r);
+}
+
+/* When the loop thread may take an item without the lock: never where one of these is so. */
+static void what_keeps_the_loop_thread_from_taking_ahead(void **state) {
+  (void)state;
+  struct recorder r = open_counted();
+  assert_int_equal(create_with(&r, 0, 2), napi_ok);
+  struct tg_function *function = slot_of(&r);
+  assert_false(function->queue.is_locked);
+  tg_function_wish(function, TG_WISH_REF);
+  assert_true(function->queue.is_locked);
+  tg_function_wish(function, TG_WISH_NOTHING);
+  assert_false(function->queue.is_locked);
+  assert_int_equal(abort_it(&r), napi_ok);
+  assert_true(function->queue.is_locked);
+  fake_env_turn(r.env);
+  assert_int_equal(release(&r), napi_ok);
+  assert_int_equal(create_with(&r, 1, 1), napi_ok);
+  assert_true(slot_of(&r)->queue.is_locked);
+  runtime.forgets_calls = true;
+  assert_int_equal(create_with(&r, 0, 1), napi_ok);
+  assert_true(slot_of(&r)->queue.is_locked);
+  runtime.forgets_calls = false;
+  assert_int_equal(create_with(&r, 0, 1), napi_ok);
+  assert_false(slot_of(&r)->queue.is_locked);
+  for (uint32_t i = 0; i < 4; i++) {
+    function = tg_table_slot(&r.guard->table, i);
+    if (function->state == TG_OPEN) tg_function_drop_count(function);
+  }
+  close_counted(&r);
+}
+
 /* --- Counts that are taken from functions whose threads have gone. */
 
 static void *touch(void *argument) {
@@ -765,6 +880,33 @@ static void a_straggler_is_one_until_its_last_count(void **state) {
     }
 }
 
+static void *release_last(void *argument) {
+  assert_int_equal(release(argument), napi_ok);
+  return NULL;
+}
+
+/* Threads that know nothing of each other give an ended env's last references back. TSan looks on in its build: seen to
+ * fail there with a relaxed order in tg_environment_leave. */
+static void the_last_to_leave_an_env_frees_it(void **state) {
+  (void)state;
+  enum { THREADS = 4 };
+  struct recorder r[THREADS];
+  pthread_t threads[THREADS];
+  r[0] = open_counted();
+  for (unsigned i = 0; i < THREADS; i++) {
+    if (i != 0) r[i] = r[0];
+    assert_int_equal(create_with(&r[i], 0, 2), napi_ok);
+    assert_int_equal(abort_it(&r[i]), napi_ok);
+  }
+  fake_env_turn(r[0].env);
+  end_env(&r[0]);
+  assert_int_equal(atomic_load(&blocks_out), 1);
+  for (unsigned i = 0; i < THREADS; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, release_last, &r[i]), 0);
+  for (unsigned i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  close_counted(&r[0]);
+}
+
 static void credit_does_not_overflow(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -793,6 +935,10 @@ static void *juggle(void *argument) {
       assert_true(tg_told_closing((napi_threadsafe_function)kept));
   }
   assert_false(tg_told_closing((napi_threadsafe_function)1));
+  /* Values as small as the place of the next one: what lies behind the handles is none. */
+  for (uintptr_t i = 0; i < 2 * count; i++)
+    assert_false(tg_told_closing((napi_threadsafe_function)(1000 + i)));
+  for (uintptr_t i = 1; i < 5; i++) assert_false(tg_told_closing((napi_threadsafe_function)i));
   return NULL;
 }
 
@@ -817,17 +963,23 @@ int main(void) {
       cmocka_unit_test(a_handle_is_none_before_its_create_is_done),
       cmocka_unit_test(a_slot_used_again_begins_anew),
       cmocka_unit_test(a_ring_without_an_item_delivers_nothing),
+      cmocka_unit_test(a_forgetful_runtime_is_rung_for_each_call),
       cmocka_unit_test(callbacks_get_their_env),
       cmocka_unit_test(ref_and_unref_reach_the_doorbell),
       cmocka_unit_test(a_wish_of_another_thread_rings),
       cmocka_unit_test(the_doorbells_count_is_given_back_once),
       cmocka_unit_test(what_the_runtime_closes_is_closed),
+      cmocka_unit_test(the_runtime_may_finalize_what_we_hold),
+      cmocka_unit_test(counts_that_are_out_keep_no_ended_env),
       cmocka_unit_test(cancellation_is_as_it_was),
       cmocka_unit_test(a_walk_shows_what_lives_and_leaves_it_unlocked),
       cmocka_unit_test(a_walk_passes_over_what_was_never_created),
       cmocka_unit_test(each_exit_handler_turns_the_new_away),
+      cmocka_unit_test(walks_end_with_the_last_slot),
+      cmocka_unit_test(what_keeps_the_loop_thread_from_taking_ahead),
       cmocka_unit_test(reclaimed_counts_are_credit_and_no_stragglers),
       cmocka_unit_test(a_straggler_is_one_until_its_last_count),
+      cmocka_unit_test(the_last_to_leave_an_env_frees_it),
       cmocka_unit_test(credit_does_not_overflow),
       cmocka_unit_test(a_thread_remembers_its_last_sixteen_handles),
   };

@@ -355,6 +355,7 @@ static void a_queue_that_grows_long(void **state) {
   struct setting s;
   open_setting(&s);
   s.r.guard->queue_warn = 1;
+  slot_of(&s.r)->used_elsewhere = true; /* as where calls take the short way */
   for (unsigned i = 0; i < LIMIT; i++) assert_int_equal(call(&s.r, 1), napi_ok);
   struct tg_event expected = event_of(&s.r, CALL, TG_EVENT_LONG_QUEUE, napi_ok);
   expected.known = true;
@@ -467,6 +468,27 @@ static void an_exception_after_the_end_of_its_function(void **state) {
   close_setting(&s);
 }
 
+/* Told by the create that the runtime serves itself. */
+static void no_handle_is_left(void **state) {
+  (void)state;
+  struct setting s;
+  open_setting(&s);
+  struct tg_table *table = &s.r.guard->table;
+  unsigned bits = table->index_bits;
+  table->index_bits = 1; /* both slots are taken */
+  struct recorder last = s.r;
+  assert_int_equal(create_with(&last, 0, 1), napi_ok);
+  table->index_bits = bits;
+  const struct tg_event expected = {.kind = TG_EVENT_HANDLES_USED_UP,
+                                    .function = "napi_create_threadsafe_function",
+                                    .caller = CALLER,
+                                    .answered = true,
+                                    .answer = napi_ok,
+                                    .view = {.addon = CALLER}};
+  assert_told(&expected);
+  close_setting(&s);
+}
+
 /* --- Where the core makes something of another's word. */
 
 static enum tg_event_kind called_too_often(const struct tg_function *function, uint64_t *quantity) {
@@ -488,6 +510,32 @@ static void what_an_observer_of_calls_noticed(void **state) {
   expected.view.queue_length = 1;
   expected.quantity = 77;
   assert_told(&expected);
+  close_setting(&s);
+}
+
+static enum tg_event_kind notice_a_call(const struct tg_function *function, uint64_t *quantity) {
+  (void)function, (void)quantity;
+  return TG_EVENT_MORE_THREADS_THAN_COUNTS;
+}
+
+static enum tg_event_kind notice_a_finalizer(const struct tg_function *function, uint64_t *quantity) {
+  (void)function, (void)quantity;
+  return TG_EVENT_SLOW_FINALIZER;
+}
+
+static void a_quantity_that_no_observer_wrote_is_zero(void **state) {
+  (void)state;
+  struct setting s;
+  open_setting(&s);
+  observer.called = notice_a_call;
+  observer.finalized = notice_a_finalizer;
+  observe(&s);
+  assert_int_equal(call(&s.r, 1), napi_ok);
+  assert_int_equal(abort_it(&s.r), napi_ok);
+  fake_env_turn(s.r.env);
+  assert_int_equal(told.count, 2);
+  assert_int_equal(told.events[0].quantity, 0);
+  assert_int_equal(told.events[1].quantity, 0);
   close_setting(&s);
 }
 
@@ -716,7 +764,28 @@ static void an_observer_sees_a_whole_life_in_order(void **state) {
   close_setting(&s);
 }
 
-/* Only one of the two needs to be there for every call to be shown. */
+static unsigned calls_shown;
+
+static enum tg_event_kind count_called(const struct tg_function *function, uint64_t *quantity) {
+  (void)function, (void)quantity;
+  calls_shown++;
+  return TG_EVENT_NONE;
+}
+
+/* Only one of the two needs to be there for every call to be shown: none takes the short way. */
+static void an_observer_of_calls_alone_sees_each_call(void **state) {
+  (void)state;
+  struct setting s;
+  open_setting(&s);
+  observer.called = count_called;
+  observe(&s);
+  calls_shown = 0;
+  slot_of(&s.r)->used_elsewhere = true; /* as where calls take the short way */
+  for (unsigned i = 0; i < LIMIT; i++) assert_int_equal(call(&s.r, 1), napi_ok);
+  assert_int_equal(calls_shown, LIMIT);
+  close_setting(&s);
+}
+
 static void an_observer_of_uses_alone_sees_each_call(void **state) {
   (void)state;
   struct setting s;
@@ -748,12 +817,15 @@ int main(void) {
       cmocka_unit_test(the_end_of_an_env),
       cmocka_unit_test(an_exception_that_was_caught),
       cmocka_unit_test(an_exception_after_the_end_of_its_function),
+      cmocka_unit_test(no_handle_is_left),
       cmocka_unit_test(what_an_observer_of_calls_noticed),
+      cmocka_unit_test(a_quantity_that_no_observer_wrote_is_zero),
       cmocka_unit_test(what_an_observer_of_finalizers_noticed),
       cmocka_unit_test(what_an_observer_of_deliveries_noticed),
       cmocka_unit_test(a_function_without_call_js_cb),
       cmocka_unit_test(one_event_a_use),
       cmocka_unit_test(an_observer_sees_a_whole_life_in_order),
+      cmocka_unit_test(an_observer_of_calls_alone_sees_each_call),
       cmocka_unit_test(an_observer_of_uses_alone_sees_each_call),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
