@@ -110,7 +110,7 @@ choose_runtime() {
 # --- The random mode.
 
 # The unit tests that notice most, the quickest first; the others that run the core come after them.
-FIRST_TESTS=(test_queue test_handle_table test_events test_bookkeeping test_guard test_threads)
+FIRST_TESTS=(test_queue test_handle_table test_events test_bookkeeping test_environment test_guard test_threads)
 
 # Of those that do not want a build of type Release.
 RANDOM_BATS=runtime/probes,runtime/clean,runtime/hooks,runtime/blocked

@@ -51,7 +51,9 @@ def spans(text):
     """(start, end, new text, kind) of all faults."""
     tokens = [token for token in map(Token, TOKEN.finditer(text)) if token.kind != 'space']
     conditions = set()  # closing brackets of if, for and while: a statement may begin behind one
+    depth = 0
     for i, token in enumerate(tokens):
+        depth += (token.text == '(') - (token.text == ')')
         before, after = (tokens[i - 1].text if i else ''), (tokens[i + 1].text if i + 1 < len(tokens) else '')
         if token.text == '_Static_assert':
             tokens[i + 1:closing(tokens, i + 1)] = []
@@ -71,7 +73,7 @@ def spans(text):
             conditions.add(end)
             if token.text != 'for':
                 yield tokens[i + 1].end, tokens[end].start, f'!({text[tokens[i + 1].end:tokens[end].start]})', 'condition'
-        begins = before in ('{', '}', ';', 'else') or i - 1 in conditions
+        begins = depth == 0 and (before in ('{', '}', ';', 'else') or i - 1 in conditions)
         if begins and (token.kind == 'name' or token.text == '*') and token.text not in ('if', 'while', 'for', 'do', 'else'):
             end = i
             while end < len(tokens) and tokens[end].text not in (';', '{', '}'):
@@ -90,7 +92,8 @@ def spans(text):
 
 def function_at(text, start):
     """The name of the function, or whatever stands at the beginning of a line, that this place is in."""
-    heads = re.findall(r'^[A-Za-z_][^;\n]*?(\w+)(?:\(| =|;| \{)', text[:start + 1], re.M)
+    plain = re.sub(r'__attribute__\(\(.*?\)\)\s*', '', text[:start + 1])
+    heads = re.findall(r'^(?=[A-Za-z_])[^;\n]*?(\w+)(?:\(| =|;| \{)', plain, re.M)
     return heads[-1] if heads else '-'
 
 
