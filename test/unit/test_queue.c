@@ -18,6 +18,11 @@ static int reset(void **state) {
   return 0;
 }
 
+static void push_to(struct tg_queue *queue, const struct tg_host *host) {
+  assert_true(tg_queue_reserve(queue, host));
+  tg_queue_push(queue, NULL);
+}
+
 static void push(struct tg_queue *queue, uintptr_t number) {
   assert_true(tg_queue_reserve(queue, &fake_host));
   tg_queue_push(queue, (void *)number);
@@ -142,18 +147,29 @@ static void a_place_may_stay_unused(void **state) {
 }
 
 static size_t asked_for;
+static int chunks_out;
 
 static void *keep_size(size_t size) {
   asked_for = size;
+  chunks_out++;
   return fake_host.allocate(size);
 }
 
-/* Seen to fail: with a chunk of another size, and with memory for fewer items than it says. */
+static void count_release(void *memory) {
+  assert_non_null(memory);
+  chunks_out--;
+  fake_host.release(memory);
+}
+
+/* Seen to fail: with a chunk of another size, with memory for fewer items than it says, and with a chunk that is not
+ * given back. */
 static void each_chunk_is_twice_as_long_as_the_last(void **state) {
   (void)state;
   struct tg_host host = fake_host;
   host.allocate = keep_size;
+  host.release = count_release;
   struct tg_queue queue = {0};
+  chunks_out = 0;
   size_t expected = TG_CHUNK_ITEMS_FIRST;
   for (unsigned chunk = 0; chunk < 10; chunk++) {
     assert_true(tg_queue_reserve(&queue, &host));
@@ -162,7 +178,16 @@ static void each_chunk_is_twice_as_long_as_the_last(void **state) {
     while (tg_queue_has_room(&queue)) tg_queue_push(&queue, NULL);
     if (expected < TG_CHUNK_ITEMS_MAX) expected *= 2;
   }
-  tg_queue_free(&queue, &fake_host);
+  assert_int_equal(chunks_out, 10);
+  struct tg_queue other;
+  tg_queue_move(&other, &queue);
+  while (tg_queue_length(&other) != 0) tg_queue_pop(&other, &host);
+  assert_int_equal(chunks_out, 1);
+  while (chunks_out < 3) push_to(&other, &host);
+  tg_queue_free(&other, &host);
+  assert_int_equal(chunks_out, 0);
+  tg_queue_free(&queue, &host); /* has no memory */
+  assert_int_equal(chunks_out, 0);
 }
 
 /* Seen to fail: without each line of pop_last and of tg_queue_move. */
