@@ -22,8 +22,9 @@ What the tests said of each is in build/mutate/NAME.log.
 condition, a sign or a truth turned over, a statement or a field dropped, a number one off,
 a memory order relaxed. The same seed gives the same ones (none given: 1). It runs the unit
 tests of the core, for a memory order under TSan, and where these notice nothing a few Bats
-files on node-20. Prints each survivor as a diff, and how many there were. What
-test/equivalent-mutants.txt marks changes nothing that a test could see, and is no survivor.
+files on node-20. Prints each survivor as a diff, and how many there were; what became of
+each fault is in build/mutate/random.txt. What test/equivalent-mutants.txt marks changes
+nothing that a test could see, and is no survivor.
 END
 }
 
@@ -109,8 +110,8 @@ choose_runtime() {
 
 # --- The random mode.
 
-# The unit tests that notice most, the quickest first; the others that run the core come after them.
-FIRST_TESTS=(test_queue test_handle_table test_events test_bookkeeping test_environment test_guard test_threads)
+# The unit tests that notice most; the others that run the core come after them.
+FIRST_TESTS=(test_bookkeeping test_events test_guard test_handle_table test_queue test_environment test_threads)
 
 # Of those that do not want a build of type Release.
 RANDOM_BATS=runtime/probes,runtime/clean,runtime/hooks,runtime/blocked
@@ -123,25 +124,26 @@ core_tests() {
   done
 }
 
-# unit_notices BUILD: whether one of $core fails there, or hangs.
+# builds BUILD TARGET…
+builds() { cmake --build "$WORK/$1" -j2 --target "${@:2}" >"$LOG" 2>&1; }
+
+# unit_notices BUILD: whether one of $core fails there, or hangs. Each is built just before, as most faults are noticed soon.
 unit_notices() {
-  local test
+  local test patience=20
+  [[ $1 != *tsan ]] || patience=120
   for test in "${core[@]}"; do
-    timeout -k 1 15 "$WORK/$1/test/$test" >"$LOG" 2>&1 || return 0
+    builds "$1" "$test" && timeout -k 1 $patience "$WORK/$1/test/$test" >"$LOG" 2>&1 || return 0
   done
   return 1
 }
 
 bats_notices() { BUILT=random noticed "$RANDOM_BATS"; }
 
-# builds BUILD TARGET…
-builds() { cmake --build "$WORK/$1" -j2 --target "${@:2}" >"$LOG" 2>&1; }
-
 # judge KIND: the fate of the fault that is in the copy now.
 judge() {
   local build=random
   [[ $1 != order ]] || build=random-tsan
-  if ! builds $build "${core[@]}"; then
+  if ! builds $build "${core[0]}"; then
     echo broken
   elif unit_notices $build; then
     echo unit
@@ -173,6 +175,7 @@ random() {
   local -A fates=([unit]=0 [bats]=0 [equivalent]=0 [survived]=0)
   mapfile -t core < <(core_tests)
   prepare_random
+  : >"$WORK/random.txt"
   while ((left > 0)) && IFS=$'\t' read -r number path line kind equivalent old new; do
     fate=equivalent
     if ((!equivalent)); then
@@ -183,6 +186,7 @@ random() {
     [[ $fate != broken ]] || continue
     fates[$fate]=$((fates[$fate] + 1))
     left=$((left - 1))
+    printf '%s\t%s:%d\t%s\t%s\t%s\n' "$fate" "$path" "$line" "$kind" "$old" "$new" >>"$WORK/random.txt"
     [[ $fate != survived ]] || printf 'SURVIVED  %s:%d (%s)\n- %s\n+ %s\n' "$path" "$line" "$kind" "$old" "$new"
   done < <(mutants list "$ROOT" "$seed")
   tell_random $(($1 - left))
