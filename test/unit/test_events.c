@@ -468,6 +468,73 @@ static void an_exception_after_the_end_of_its_function(void **state) {
   close_setting(&s);
 }
 
+enum { SLEEPERS = 2 };
+
+/* As where two callers sleep; they are gone again before anybody wakes them. */
+static struct tg_function *put_to_sleep(struct setting *s) {
+  struct tg_function *function = slot_of(&s->r);
+  function->sleepers = SLEEPERS;
+  s->view.sleepers = SLEEPERS;
+  return function;
+}
+
+static void wake(struct setting *s, struct tg_function *function) {
+  tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
+  function->sleepers = 0;
+  tg_function_leave(s->r.guard, function);
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+}
+
+static void an_abort_with_blocked_callers(void **state) {
+  (void)state;
+  struct setting s;
+  open_setting(&s);
+  struct tg_function *function = put_to_sleep(&s);
+  assert_int_equal(abort_it(&s.r), napi_ok);
+  struct tg_event expected = event_of(&s.r, RELEASE, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, napi_ok);
+  expected.mode = "napi_tsfn_abort";
+  expected.known = true;
+  expected.view = s.view;
+  expected.view.state = TG_CLOSING;
+  expected.view.thread_count = COUNTS - 1;
+  expected.quantity = SLEEPERS;
+  assert_told(&expected);
+  wake(&s, function);
+  close_setting(&s);
+}
+
+static void a_last_item_with_blocked_callers(void **state) {
+  (void)state;
+  struct setting s;
+  open_setting(&s);
+  assert_int_equal(call(&s.r, 1), napi_ok);
+  for (unsigned i = 0; i < COUNTS; i++) assert_int_equal(release(&s.r), napi_ok);
+  struct tg_function *function = put_to_sleep(&s);
+  fake_env_turn(s.r.env);
+  struct tg_event expected = event_of_function(&s, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, SLEEPERS);
+  expected.view.state = TG_CLOSING;
+  expected.view.thread_count = 0;
+  assert_told(&expected);
+  wake(&s, function);
+  close_setting(&s);
+}
+
+static void the_end_of_an_env_with_blocked_callers(void **state) {
+  (void)state;
+  struct setting s;
+  open_setting(&s);
+  for (unsigned i = 0; i < COUNTS; i++) assert_int_equal(release(&s.r), napi_ok);
+  struct tg_function *function = put_to_sleep(&s);
+  fake_env_close(s.r.env);
+  s.r.env = NULL;
+  struct tg_event expected = event_of_function(&s, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, SLEEPERS);
+  expected.view.state = TG_CLOSING;
+  expected.view.thread_count = 0;
+  assert_told(&expected);
+  wake(&s, function);
+  close_setting(&s);
+}
+
 /* Told by the create that the runtime serves itself. */
 static void no_handle_is_left(void **state) {
   (void)state;
@@ -818,6 +885,9 @@ int main(void) {
       cmocka_unit_test(the_end_of_an_env),
       cmocka_unit_test(an_exception_that_was_caught),
       cmocka_unit_test(an_exception_after_the_end_of_its_function),
+      cmocka_unit_test(an_abort_with_blocked_callers),
+      cmocka_unit_test(a_last_item_with_blocked_callers),
+      cmocka_unit_test(the_end_of_an_env_with_blocked_callers),
       cmocka_unit_test(no_handle_is_left),
       cmocka_unit_test(what_an_observer_of_calls_noticed),
       cmocka_unit_test(a_quantity_that_no_observer_wrote_is_zero),
