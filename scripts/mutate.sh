@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts small named faults into a copy of the source, one at a time, and tells which of them the tests did not notice.
+# Puts small faults into a copy of the source, one at a time, and tells which of them the tests did not notice.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -7,6 +7,7 @@ set -euo pipefail
 usage() {
   cat <<'END'
 usage: scripts/mutate.sh [--list | --check] [NAME…]
+       scripts/mutate.sh --random N [--seed S]
 
 Applies the faults of test/mutations.txt (or only those named), builds, and runs the
 tests that should notice, on one runtime (node-22, or the first there is). Prints a
@@ -14,13 +15,23 @@ line a fault and "N passed, N failed": passed is noticed, failed is survived.
 What the tests said of each is in build/mutate/NAME.log.
 
   --list   prints their names
-  --check  only tells whether each can still be put into the source
+  --check  only tells whether each can still be put into the source, and whether each
+           block of test/equivalent-mutants.txt still is what --random may make
+
+--random puts N faults into src/guard/*.c instead that a generator made: a relation, a
+condition, a sign or a truth turned over, a statement or a field dropped, a number one off,
+a memory order relaxed. The same seed gives the same ones (none given: 1). It runs the unit
+tests of the core, for a memory order under TSan, and where these notice nothing a few Bats
+files on node-20. Prints each survivor as a diff, and how many there were; what became of
+each fault is in build/mutate/random.txt. What test/equivalent-mutants.txt marks changes
+nothing that a test could see, and is no survivor.
 END
 }
 
 LIST=$ROOT/test/mutations.txt
 WORK=$BUILD/mutate
 TREE=$WORK/tree
+BUILT=build # its build that is tested
 
 names() { sed -n 's/^\([a-z][a-z0-9-]*\) [^ ]* [^ ]*$/\1/p' "$LIST"; }
 
@@ -44,6 +55,8 @@ print(path)
 END
 }
 
+mutants() { python3 "$ROOT/test/helpers/mutants.py" "$@"; }
+
 check() {
   local name path failed=0
   TREE=$(mktemp -d)
@@ -53,6 +66,7 @@ check() {
   for name in $(names); do
     if path=$(apply "$name"); then cp "$ROOT/$path" "$TREE/$path"; else failed=1; fi
   done
+  mutants check "$ROOT" || failed=1
   return $failed
 }
 
@@ -61,38 +75,155 @@ noticed() {
   local test
   for test in ${1//,/ }; do
     if [[ $test == unit ]]; then
-      timeout 300 ctest --test-dir "$WORK/build" -L unit -j2 >"$LOG" 2>&1 || return 0
+      timeout 300 ctest --test-dir "$WORK/$BUILT" -L unit -j2 >"$LOG" 2>&1 || return 0
     else
-      TG_BUILD=$WORK/build TG_SOURCE=$TREE TG_RUNTIME=$RUNTIME TG_NODE=$NODE NODE_API_HEADERS=$HEADERS \
+      TG_BUILD=$WORK/$BUILT TG_SOURCE=$TREE TG_RUNTIME=$RUNTIME TG_NODE=$NODE NODE_API_HEADERS=$HEADERS \
         timeout 300 bats "$TREE/test/bats/$test.bats" >"$LOG" 2>&1 || return 0
     fi
   done
   return 1
 }
 
+# The copy that the faults are put into.
+prepare_tree() {
+  rm -rf "$TREE"
+  mkdir -p "$TREE"
+  # With new times: what the last run has left was built from its last fault.
+  (cd "$ROOT" && tar -c --exclude=./build --exclude=./.git .) | tar -x -m -C "$TREE"
+}
+
+# configure_copy NAME CMAKE-ARGUMENT…: build/mutate/NAME, a build of the copy.
+configure_copy() {
+  local generator=()
+  [[ -e $WORK/$1 ]] || ! have ninja || generator=(-G Ninja)
+  cmake -S "$TREE" -B "$WORK/$1" "${generator[@]}" -DCMAKE_BUILD_TYPE=Debug "-DNODE_API_HEADERS=$HEADERS" \
+    "-DNODE_ADDON_API=$DEPS/npm/addon-api/node_modules/node-addon-api" "${@:2}" >/dev/null
+}
+
+# choose_runtime NAME: that one, else the last there is.
+choose_runtime() {
+  local line
+  line=$("$ROOT/test/runtimes.sh" | sed -n "/^$1\t/p;\$p" | head -n 1)
+  [[ -n $line ]] || die "a runtime to test on" "none" "run scripts/deps.sh runtimes"
+  RUNTIME=${line%%$'\t'*} NODE=${line#*$'\t'}
+}
+
+# --- The random mode.
+
+# The unit tests that notice most; the others that run the core come after them.
+FIRST_TESTS=(test_bookkeeping test_events test_guard test_handle_table test_queue test_environment test_threads)
+
+# Of those that do not want a build of type Release.
+RANDOM_BATS=runtime/probes,runtime/clean,runtime/hooks,runtime/blocked
+
+core_tests() {
+  local test
+  printf '%s\n' "${FIRST_TESTS[@]}"
+  for test in $(cd "$ROOT/test/unit" && grep -lE '"(guard_fixture|fake_runtime)\.h"' test_*.c); do
+    [[ " ${FIRST_TESTS[*]} " == *" ${test%.c} "* ]] || echo "${test%.c}"
+  done
+}
+
+# builds BUILD TARGET…
+builds() { cmake --build "$WORK/$1" -j2 --target "${@:2}" >"$LOG" 2>&1; }
+
+# unit_notices BUILD: whether one of $core fails there, or hangs. Each is built just before, as most faults are noticed soon.
+unit_notices() {
+  local test patience=20
+  [[ $1 != *tsan ]] || patience=120
+  for test in "${core[@]}"; do
+    builds "$1" "$test" && timeout -k 1 $patience "$WORK/$1/test/$test" >"$LOG" 2>&1 || return 0
+  done
+  return 1
+}
+
+bats_notices() { BUILT=random noticed "$RANDOM_BATS"; }
+
+# judge KIND: the fate of the fault that is in the copy now.
+judge() {
+  local build=random
+  [[ $1 != order ]] || build=random-tsan
+  if ! builds $build "${core[0]}"; then
+    echo broken
+  elif unit_notices $build; then
+    echo unit
+  elif builds random tsfnguard && bats_notices; then
+    echo bats
+  else
+    echo survived
+  fi
+}
+
+prepare_random() {
+  "$ROOT/scripts/deps.sh" test-tools
+  HEADERS=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
+  choose_runtime node-20
+  prepare_tree
+  configure_copy random
+  configure_copy random-tsan -DTSFN_GUARD_SANITIZERS=thread
+  quietly "a build of the copy" cmake --build "$WORK/random" -j2 --target "${core[@]}" tsfnguard test_addons
+  quietly "a build of the copy with TSan" cmake --build "$WORK/random-tsan" -j2 --target "${core[@]}"
+  LOG=$WORK/random.log
+  if unit_notices random || unit_notices random-tsan || bats_notices; then
+    die "tests that pass without a fault" "one that fails:"$'\n'"$(tail -n 30 "$LOG")" "mend it first"
+  fi
+}
+
+# random COUNT SEED
+random() {
+  local left=$1 seed=$2 number path line kind equivalent old new fate core
+  local -A fates=([unit]=0 [bats]=0 [equivalent]=0 [survived]=0)
+  mapfile -t core < <(core_tests)
+  prepare_random
+  : >"$WORK/random.txt"
+  while ((left > 0)) && IFS=$'\t' read -r number path line kind equivalent old new; do
+    fate=equivalent
+    if ((!equivalent)); then
+      mutants apply "$ROOT" "$TREE" "$number"
+      fate=$(judge "$kind")
+      cp "$ROOT/$path" "$TREE/$path" # with a new time, so that it is built again
+    fi
+    [[ $fate != broken ]] || continue
+    fates[$fate]=$((fates[$fate] + 1))
+    left=$((left - 1))
+    printf '%s\t%s:%d\t%s\t%s\t%s\n' "$fate" "$path" "$line" "$kind" "$old" "$new" >>"$WORK/random.txt"
+    [[ $fate != survived ]] || printf 'SURVIVED  %s:%d (%s)\n- %s\n+ %s\n' "$path" "$line" "$kind" "$old" "$new"
+  done < <(mutants list "$ROOT" "$seed")
+  tell_random $(($1 - left))
+}
+
+# tell_random COUNT
+tell_random() {
+  local thousandths=$((fates[survived] * 1000 / $1))
+  printf '%d faults of seed %d: %d noticed by the unit tests, %d by Bats, %d equivalent, %d survived (%d.%d %%)\n' \
+    "$1" "$seed" "${fates[unit]}" "${fates[bats]}" "${fates[equivalent]}" "${fates[survived]}" \
+    $((thousandths / 10)) $((thousandths % 10))
+  ((fates[survived] == 0))
+}
+
 case ${1:-} in
   -h | --help) usage; exit ;;
   --list) names; exit ;;
   --check) check; exit ;;
+  --random)
+    [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "how many faults" "${2:-nothing}" "give a number: --random 300" 2
+    [[ ${3:---seed} == --seed && ${4:-1} =~ ^[0-9]+$ ]] || die "--seed and a number" "${*:3}" "give both, or neither" 2
+    random "$2" "${4:-1}"
+    exit
+    ;;
 esac
 
 "$ROOT/scripts/deps.sh" test-tools
 HEADERS=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
-line=$("$ROOT/test/runtimes.sh" | sed -n '/^node-22/p;$p' | head -n 1)
-[[ -n $line ]] || die "a runtime to test on" "none" "run scripts/deps.sh runtimes"
-RUNTIME=${line%%$'\t'*} NODE=${line#*$'\t'}
+choose_runtime node-22
 
 if (($#)); then chosen=("$@"); else mapfile -t chosen < <(names); fi
 for name in "${chosen[@]}"; do
   names | grep -qx -- "$name" || die "a fault of test/mutations.txt" "$name" "see scripts/mutate.sh --list" 2
 done
 
-rm -rf "$TREE"
-mkdir -p "$TREE"
-# With new times: what the last run has left was built from its last fault.
-(cd "$ROOT" && tar -c --exclude=./build --exclude=./.git .) | tar -x -m -C "$TREE"
-cmake -S "$TREE" -B "$WORK/build" -DCMAKE_BUILD_TYPE=Debug "-DNODE_API_HEADERS=$HEADERS" \
-  "-DNODE_ADDON_API=$DEPS/npm/addon-api/node_modules/node-addon-api" >/dev/null
+prepare_tree
+configure_copy build
 quietly "a build of the copy" cmake --build "$WORK/build" -j2
 
 # A test that fails without a fault notices everything.

@@ -18,6 +18,11 @@ static int reset(void **state) {
   return 0;
 }
 
+static void push_to(struct tg_queue *queue, const struct tg_host *host) {
+  assert_true(tg_queue_reserve(queue, host));
+  tg_queue_push(queue, NULL);
+}
+
 static void push(struct tg_queue *queue, uintptr_t number) {
   assert_true(tg_queue_reserve(queue, &fake_host));
   tg_queue_push(queue, (void *)number);
@@ -141,6 +146,73 @@ static void a_place_may_stay_unused(void **state) {
   tg_queue_free(&queue, &fake_host);
 }
 
+static size_t asked_for;
+static int chunks_out;
+
+static void *keep_size(size_t size) {
+  asked_for = size;
+  chunks_out++;
+  return fake_host.allocate(size);
+}
+
+static void count_release(void *memory) {
+  assert_non_null(memory);
+  chunks_out--;
+  fake_host.release(memory);
+}
+
+/* Seen to fail: with a chunk of another size, with memory for fewer items than it says, and with a chunk that is not
+ * given back. */
+static void each_chunk_is_twice_as_long_as_the_last(void **state) {
+  (void)state;
+  struct tg_host host = fake_host;
+  host.allocate = keep_size;
+  host.release = count_release;
+  struct tg_queue queue = {0};
+  chunks_out = 0;
+  size_t expected = TG_CHUNK_ITEMS_FIRST;
+  for (unsigned chunk = 0; chunk < 10; chunk++) {
+    assert_true(tg_queue_reserve(&queue, &host));
+    assert_int_equal(queue.tail->capacity, expected);
+    assert_int_equal(asked_for, sizeof(struct tg_chunk) + expected * sizeof(void *));
+    while (tg_queue_has_room(&queue)) tg_queue_push(&queue, NULL);
+    if (expected < TG_CHUNK_ITEMS_MAX) expected *= 2;
+  }
+  assert_int_equal(chunks_out, 10);
+  struct tg_queue other;
+  tg_queue_move(&other, &queue);
+  while (tg_queue_length(&other) != 0) tg_queue_pop(&other, &host);
+  assert_int_equal(chunks_out, 1);
+  while (chunks_out < 3) push_to(&other, &host);
+  tg_queue_free(&other, &host);
+  assert_int_equal(chunks_out, 0);
+  tg_queue_free(&queue, &host); /* has no memory */
+  assert_int_equal(chunks_out, 0);
+}
+
+/* Seen to fail: without each line of pop_last and of tg_queue_move. */
+static void an_emptied_queue_is_as_new(void **state) {
+  (void)state;
+  struct tg_queue queue = {0}, moved;
+  for (uintptr_t i = 0; i < 40; i++) push(&queue, i);
+  for (uintptr_t i = 0; i < 40; i++) assert_int_equal(pop(&queue), i);
+  assert_int_equal(queue.pushed, 0);
+  assert_int_equal(queue.popped, 0);
+  assert_int_equal(queue.ahead, 0);
+  assert_ptr_equal(queue.head, queue.tail);
+  assert_ptr_equal(queue.head->next, queue.head);
+  assert_int_equal(queue.head->begin, 0);
+  push(&queue, 1);
+  queue.is_locked = true;
+  tg_queue_move(&moved, &queue);
+  assert_int_equal(tg_queue_length(&moved), 1);
+  assert_int_equal(tg_queue_length(&queue), 0);
+  assert_null(queue.head);
+  assert_null(queue.tail);
+  assert_int_equal(pop(&moved), 1);
+  tg_queue_free(&moved, &fake_host);
+}
+
 enum { SHARED_ITEMS = 300000 };
 
 static struct tg_queue shared;
@@ -186,6 +258,8 @@ int main(void) {
       cmocka_unit_test_setup(is_ahead_where_two_wait, reset),
       cmocka_unit_test_setup(without_memory_it_stays_as_it_was, reset),
       cmocka_unit_test_setup(a_place_may_stay_unused, reset),
+      cmocka_unit_test_setup(each_chunk_is_twice_as_long_as_the_last, reset),
+      cmocka_unit_test_setup(an_emptied_queue_is_as_new, reset),
       cmocka_unit_test_setup(one_pops_without_the_lock_while_another_pushes, reset),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

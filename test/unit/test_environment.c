@@ -1,0 +1,193 @@
+/* Env records: found among many, freed with the last reference, and which addon code they know of.
+ *
+ * Seen to fail: with each statement, condition and number of environment.c that a test here is about put out of order
+ * (scripts/mutate.sh --random). */
+#include <pthread.h>
+
+#include "guard_fixture.h"
+
+enum { NOTES_MAX = 32, ENVS = 150 };
+
+/* What the host was asked, in order. */
+static struct {
+  const void *adopted[NOTES_MAX];
+  const struct tg_addon *kept[NOTES_MAX];
+  struct tg_event told[NOTES_MAX];
+  unsigned adoptions, keeps, events;
+  const struct tg_addon *not_kept; /* keep_mapped says no for this one */
+} notes;
+
+/* Each piece of code is an addon of its own. */
+static const struct tg_addon *note_adoption(const void *code) {
+  assert_true(notes.adoptions < NOTES_MAX);
+  notes.adopted[notes.adoptions++] = code;
+  return (const struct tg_addon *)code;
+}
+
+static bool note_keep(const struct tg_addon *addon) {
+  assert_non_null(addon);
+  assert_true(notes.keeps < NOTES_MAX);
+  notes.kept[notes.keeps++] = addon;
+  return addon != notes.not_kept;
+}
+
+static void note_event(const struct tg_event *event) {
+  if (event->kind != TG_EVENT_ADDON_PINNED) return;
+  assert_true(notes.events < NOTES_MAX);
+  notes.told[notes.events++] = *event;
+}
+
+static struct tg_host host;
+
+static struct recorder open_noted(void) {
+  fake_reset();
+  memset(&notes, 0, sizeof notes);
+  host = fake_host;
+  host.adopt_addon = note_adoption;
+  host.keep_mapped = note_keep;
+  host.on_event = note_event;
+  struct recorder r = {.guard = fake_guard_open(TG_DEADLOCK_OVERFLOW), .env = fake_env_open()};
+  r.guard->host = &host;
+  return r;
+}
+
+/* `caller` and the two callbacks are code of these addresses; it is released, so that nothing is called. */
+static const struct tg_addon *create_from(struct recorder *r, uintptr_t caller, uintptr_t call_js_cb,
+                                          uintptr_t finalize_cb) {
+  const struct tg_create_arguments arguments = {
+      .env = fake_napi_env(r->env),
+      .func = (napi_value)(void *)r,
+      .initial_thread_count = 1,
+      .context = r,
+      .thread_finalize_cb = (napi_finalize)finalize_cb,
+      .call_js_cb = (napi_threadsafe_function_call_js)call_js_cb,
+  };
+  assert_int_equal(tg_create(r->guard, &arguments, (const void *)caller, &r->func), napi_ok);
+  struct tg_function *function;
+  assert_int_equal(tg_table_find(&r->guard->table, r->func, &function), TG_HANDLE_VALID);
+  const struct tg_addon *addon = function->addon;
+  function->finalize_cb = NULL;
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  return addon;
+}
+
+static void assert_adopted(const uintptr_t *expected, unsigned count) {
+  assert_int_equal(notes.adoptions, count);
+  for (unsigned i = 0; i < count; i++) assert_int_equal((uintptr_t)notes.adopted[i], expected[i]);
+}
+
+static void each_place_of_code_is_adopted_once(void **state) {
+  (void)state;
+  struct recorder r = open_noted();
+  const uintptr_t all[] = {0x100, 0x200, 0x300, 0x400, 0x500, 0x600};
+  assert_int_equal((uintptr_t)create_from(&r, 0x100, 0x200, 0x300), 0x100);
+  assert_adopted(all, 3);
+  assert_int_equal((uintptr_t)create_from(&r, 0x100, 0x200, 0x300), 0x100);
+  assert_adopted(all, 3);
+  assert_int_equal((uintptr_t)create_from(&r, 0x400, 0x500, 0x600), 0x400);
+  assert_adopted(all, 6);
+  assert_int_equal((uintptr_t)create_from(&r, 0x200, 0x600, 0x100), 0x200); /* known, from other places */
+  assert_adopted(all, 6);
+  assert_null((void *)create_from(&r, 0, 0x500, 0));
+  assert_adopted(all, 6);
+  fake_env_close(r.env);
+  fake_guard_close(r.guard);
+}
+
+static void *touch(void *argument) {
+  void *context;
+  assert_int_equal(get_context(argument, &context), napi_ok);
+  return NULL;
+}
+
+/* The eight that are remembered are kept at the env's end, and a ninth at once. */
+static void known_addons_are_kept_where_counts_are_out(void **state) {
+  (void)state;
+  struct recorder r = open_noted();
+  pthread_t thread;
+  for (uintptr_t i = 1; i <= TG_ENVIRONMENT_ADDONS; i++) create_from(&r, i << 8, 0, 0);
+  assert_int_equal(notes.keeps, 0);
+  create_from(&r, 0x5000, 0, 0);
+  assert_int_equal(notes.keeps, 1);
+  assert_int_equal((uintptr_t)notes.kept[0], 0x5000);
+  assert_int_equal(pthread_create(&thread, NULL, touch, &r), 0);
+  pthread_join(thread, NULL);
+  notes.keeps = 0;
+  notes.not_kept = (const struct tg_addon *)(uintptr_t)0x300;
+  fake_env_close(r.env);
+  assert_int_equal(notes.keeps, TG_ENVIRONMENT_ADDONS);
+  assert_int_equal(notes.events, TG_ENVIRONMENT_ADDONS - 1);
+  for (uintptr_t i = 0; i < TG_ENVIRONMENT_ADDONS; i++)
+    assert_int_equal((uintptr_t)notes.kept[i], (i + 1) << 8);
+  for (uintptr_t i = 0; i < TG_ENVIRONMENT_ADDONS - 1; i++) {
+    assert_int_equal(notes.told[i].view.env, 1);
+    assert_int_equal((uintptr_t)notes.told[i].view.addon, (i < 2 ? i + 1 : i + 2) << 8);
+  }
+  fake_guard_close(r.guard);
+}
+
+static unsigned entered;
+
+static void see_env(napi_env env, uint32_t number) {
+  assert_non_null(env);
+  assert_int_equal(number, ++entered);
+}
+
+static atomic_int records;
+
+static void *count_allocate(size_t size) {
+  if (size == sizeof(struct tg_environment)) atomic_fetch_add(&records, 1);
+  return fake_host.allocate(size);
+}
+
+static void *released[ENVS];
+static unsigned releases;
+
+static void count_release(void *memory) {
+  fake_host.release(memory);
+  if (releases < ENVS) released[releases++] = memory;
+}
+
+/* More envs than there are lists for them, which end first come, last come and in between. */
+static void each_env_has_one_record_among_many(void **state) {
+  (void)state;
+  static struct recorder all[ENVS];
+  const struct tg_observer observer = {.env_entered = see_env};
+  struct recorder r = open_noted();
+  host.adopt_addon = fake_host.adopt_addon;
+  host.allocate = count_allocate;
+  host.release = count_release;
+  r.guard->observer = &observer;
+  atomic_store(&records, 0);
+  releases = 0;
+  entered = 0;
+  for (unsigned i = 0; i < ENVS; i++) {
+    all[i] = (struct recorder){.guard = r.guard, .env = i == 0 ? r.env : fake_env_open()};
+    create_from(&all[i], 0x100, 0, 0);
+  }
+  assert_int_equal(entered, ENVS);
+  for (unsigned i = 0; i < ENVS; i++) create_from(&all[i], 0x100, 0, 0);
+  assert_int_equal(atomic_load(&records), ENVS);
+  assert_int_equal(entered, ENVS);
+  for (unsigned i = 0; i < ENVS; i++) {
+    unsigned at = i * 7 % ENVS;
+    fake_env_close(all[at].env);
+    all[at].env = NULL;
+    assert_int_equal(releases, i + 1);
+    if (i % 10 != 0) continue;
+    for (unsigned other = 0; other < ENVS; other++)
+      if (all[other].env != NULL) create_from(&all[other], 0x100, 0, 0);
+  }
+  assert_int_equal(atomic_load(&records), ENVS);
+  r.guard->observer = NULL;
+  fake_guard_close(r.guard);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(each_place_of_code_is_adopted_once),
+      cmocka_unit_test(known_addons_are_kept_where_counts_are_out),
+      cmocka_unit_test(each_env_has_one_record_among_many),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
