@@ -244,7 +244,7 @@ complains() {
   line 1 1 | tee log >other
   complains 'found: log, which exists and is not such a page' --html log
   complains 'do: give another, before the logs: --html FILE LOG…' --html log other
-  complains 'log, which is there' --html log log
+  complains 'log, which exists' --html log log
   assert_equal "$(cat log)" "$(cat other)"
   : >page
   for _ in empty page; do

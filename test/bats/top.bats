@@ -378,14 +378,14 @@ type_top() {
   "${tmux[@]}" send-keys s
   shows 'by queue'
   "${tmux[@]}" send-keys h
-  shows 'sort by something else than queue'
+  shows 'change the sort order (now queue'
   "${tmux[@]}" send-keys h p
   shows PAUSED
   sleep 0.3 # for the rest of the screen
   before=$(screen)
   sleep 1
   assert_equal "$(screen)" "$before"
-  refute [ "$(grep -c 'sort by something' <<<"$before")" != 0 ]
+  refute [ "$(grep -c 'change the sort order' <<<"$before")" != 0 ]
   "${tmux[@]}" send-keys p
   await goes_on
   "${tmux[@]}" send-keys q
