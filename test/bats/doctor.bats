@@ -263,7 +263,7 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   told ok symbols '*'
   script wrapper '#!/bin/sh' "unset LD_PRELOAD; exec $node \"\$@\""
   doctor ./wrapper
-  told fail redirect 'the library is not in the process (exit status 0); do: see whether a wrapper script *'
+  told fail redirect 'the library is not in the process (exit status 0); do: check whether a wrapper script *'
   runtime debian-18
   LD_PRELOAD=$HELPERS/libintruder.so doctor "$node"
   told fail redirect 'not armed in *: *another definition of napi_call_threadsafe_function in *libintruder.so; remove *'
