@@ -140,8 +140,9 @@ static void examine_binary(struct tg_target *target, unsigned machine) {
   } else if (target->binary.machine != machine) {
     obstruct_machine(target, machine);
   } else if (target->binary.loader[0] == '\0' && is_dynamic_linker(target->file)) {
-    obstruct(target, TG_OBSTACLE_STATIC, "a program, as what the dynamic linker starts is not looked into",
-             "name the program alone, or set LD_PRELOAD by hand");
+    obstruct(target, TG_OBSTACLE_STATIC,
+             "a program, because the command does not look into what the dynamic linker starts",
+             "name only the program, or set LD_PRELOAD by hand");
     find(target, target->file, ", the dynamic linker");
   } else if (target->binary.loader[0] == '\0') {
     obstruct(target, TG_OBSTACLE_STATIC,

@@ -128,10 +128,11 @@ const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS] = {
         {"exception-caught",
          "a C++ exception left call_js_cb in an environment that can no longer run JavaScript",
          "would have ended the process (std::terminate)", "caught it", NULL, TG_FATAL_AVOIDED, false},
-    [TG_EVENT_ITEMS_DROPPED] =
-        {"items-dropped", "items were left of a TSFN whose call_js_cb had let a C++ exception out (TSG028)",
-         "would have ended before that, with the exception", "dropped them: nobody frees what they point to",
-         "items", TG_WARN, false},
+    [TG_EVENT_ITEMS_DROPPED] = {"items-dropped",
+                                "items were left of a thread-safe function (TSFN) whose call_js_cb had let a "
+                                "C++ exception out (TSG028)",
+                                "would have ended before that, because of the exception",
+                                "dropped them, and nobody frees what they point to", "items", TG_WARN, false},
 };
 
 void tg_catalogue_code(enum tg_event_kind kind, char code[TG_CODE_SIZE]) {

@@ -293,7 +293,7 @@ static void refuse(const struct tg_text *problem) {
   tg_text_start(&line);
   tg_text_add(&line, "metrics_path: ");
   tg_text_add_bytes(&line, problem->bytes, problem->length);
-  tg_text_add(&line, "; there are no metrics");
+  tg_text_add(&line, "; no metrics are written");
   tg_text_write(&line);
 }
 

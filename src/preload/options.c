@@ -64,7 +64,7 @@ static const struct option table[OPTIONS] = {
     [PIN] = {.key = "pin",
              .help =
                  "1: keep addon code mapped at the end of its environment while threads may still run it; "
-                 "0: never; GLOB: do so, and keep these addons mapped always",
+                 "0: never; GLOB: as 1, and always keep these addons mapped",
              .form = "0|1|GLOB[,GLOB...]",
              .text = "1"},
     [PROPAGATE] = {.key = "propagate",

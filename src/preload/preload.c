@@ -154,8 +154,8 @@ static bool is_taken_by_node(int number) {
 static const char *take_dump_signal(int number) {
   struct sigaction action = {.sa_handler = on_dump_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
   sigfillset(&action.sa_mask);
-  if (is_fault(number)) return "it is that of a fault";
-  if (is_taken_by_node(number)) return "the runtime takes it for itself (12, SIGUSR2, is free)";
+  if (is_fault(number)) return "it is the signal of a fault";
+  if (is_taken_by_node(number)) return "the runtime uses it itself (12, SIGUSR2, is free)";
   return sigaction(number, &action, NULL) == 0 ? NULL : strerror(errno);
 }
 

@@ -417,8 +417,8 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
 @test "the dynamic linker, which may start any program" {
   local linker
   linker=$(readelf -lW "$HELPERS/plain" | sed -n 's/.*program interpreter: \(.*\)\]/\1/p')
-  refused "$linker" 'a program, as what the dynamic linker starts is not looked into' "$linker, the dynamic linker" \
-    'name the program alone, or set LD_PRELOAD by hand'
+  refused "$linker" 'a program, because the command does not look into what the dynamic linker starts' "$linker, the dynamic linker" \
+    'name only the program, or set LD_PRELOAD by hand'
   run "$GUARD" --best-effort --verbosity=1 "$linker" "$HELPERS/told"
   assert_success
   assert_line --partial "redirected the seven functions of $HELPERS/told"

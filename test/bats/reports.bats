@@ -331,7 +331,7 @@ END
   TSFN_GUARD_OPTIONS=summary=never:on.TSG008=stop:log_path=log LD_PRELOAD=$TG_LIB "$HELPERS/told" lazy "$LAZY" >out 3>&- &
   pid=$!
   until [[ $state == T ]]; do state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status"); done
-  run grep -c "  then: on.EVENT=stop stops the process (SIGSTOP); look into it: gdb -p $pid; let it go on: kill -CONT $pid\$" log
+  run grep -c "  then: on.EVENT=stop stops the process (SIGSTOP); inspect it: gdb -p $pid; continue it: kill -CONT $pid\$" log
   assert_output 1
   kill -KILL "$pid"
   wait "$pid" || true
@@ -381,7 +381,7 @@ END
   assert_equal "$stops" 6
   matches_schema log
   assert_equal "$(each .then | sort -u)" \
-    "on.EVENT=stop stops the process (SIGSTOP); look into it: gdb -p $pid; let it go on: kill -CONT $pid"
+    "on.EVENT=stop stops the process (SIGSTOP); inspect it: gdb -p $pid; continue it: kill -CONT $pid"
   assert_equal "$(tail -n 1 out)" 'unref: guard'
 }
 
