@@ -36,13 +36,13 @@ options_table() {
 
 # Rows from "TSG001 name (severity, mode=diagnose): text".
 events_table() {
-  awk 'BEGIN { print "| code | name | severity | told with mode | |\n|---|---|---|---|---|" }
+  awk 'BEGIN { print "| code | name | severity | reported with mode | |\n|---|---|---|---|---|" }
     !/^TSG/ { next }
     {
       at = index($0, "): ")
       severity = $3
       gsub(/[(),:]/, "", severity)
-      # Leaks and what is for information are noticed in both modes, but told in one (on.EVENT).
+      # Both modes notice leak and info, but only one reports them (on.EVENT).
       mode = $4 ~ /^mode=/ || severity == "leak" || severity == "info" ? "diagnose" : "both"
       print "| [" $1 "](" $1 ".md) | `" $2 "` | " severity " | " mode " | " substr($0, at + 3) " |"
     }' <<<"$help"

@@ -157,7 +157,7 @@ def print_table(rows):
 def main():
     records, following = read_ring()
     happened = following - 1
-    print(f'{SYMBOL}: {happened} events were told, the last {len(records)} of them are here')
+    print(f'{SYMBOL}: {happened} events were reported, the last {len(records)} of them are here')
     if not records:
         return
     mappings = read_mappings()

@@ -20,28 +20,25 @@ enum {
 };
 
 static const struct tg_fault faults[FAULTS] = {
-    [USE_AFTER_FREE] = {"use-after-free", "a function is freed under the threads that still hold it",
+    [USE_AFTER_FREE] = {"use-after-free", "a function is freed while threads still hold it",
                         "nodejs/node#55706, nodejs/node#55877",
-                        "run it guarded; docs/affected.md says which versions are without"},
-    [SHARED_COUNT] = {"shared-count", "threads that share one count use a freed function once it closes",
+                        "run it guarded; docs/affected.md says which versions do not have this fault"},
+    [SHARED_COUNT] = {"shared-count", "threads that share one count use a freed function after it closes",
                       "shared-count.bats"},
-    [LOST_WAKE_UP] = {"lost-wake-up", "callers that wait for a full queue are not woken as it empties",
+    [LOST_WAKE_UP] = {"lost-wake-up", "callers blocked on a full queue are not woken when it empties",
                       "nodejs/node#58723"},
     [BLOCKED_AT_CLOSE] = {"blocked-at-close",
-                          "of the callers that wait for a full queue closing wakes one at most",
-                          "blocked.bats"},
-    [EXIT] = {"exit", "exit() joins threads that nobody turns away", "exit.bats"},
-    [ORDER] = {"finalized-early", "items that are left meet a context that was finalized",
+                          "closing wakes at most one of the callers blocked on a full queue", "blocked.bats"},
+    [EXIT] = {"exit", "exit() joins threads whose calls are never rejected", "exit.bats"},
+    [ORDER] = {"finalized-early", "remaining items are delivered with a context that was already finalized",
                "nodejs/node#60026, nodejs/node#61956"},
     [RELEASE_AT_END] = {"release-at-end",
-                        "a finalizer that releases a function at the end of its environment hangs",
+                        "a finalizer hangs if it releases a function while its environment ends",
                         "hooks.bats, microsoft/node-api-dotnet#480"},
-    [NULL_CONTEXT] = {"null-context", "get_context aborts where there is no place for the result",
-                      "table.bats"},
-    [WORKER_END] =
-        {"worker-end",
-         "nothing is finalized at a worker's end, with the guard neither, and nobody is turned away",
-         "runtimes.bats", "run it guarded; docs/runtimes.md says what does not hold even so"},
+    [NULL_CONTEXT] = {"null-context", "get_context aborts if the result pointer is NULL", "table.bats"},
+    [WORKER_END] = {"worker-end",
+                    "at a worker's end no finalizer runs (with the guard too) and no caller is rejected",
+                    "runtimes.bats", "run it guarded; docs/runtimes.md says what does not work even then"},
 };
 
 /* From a version on, and until another one, which is not affected any more. */

@@ -98,22 +98,23 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, en
 
 /* Those before `check` which a failure has made impossible. */
 static void pass_over(struct doctor *doctor, enum check check) {
-  while (doctor->next < check) tell(doctor, doctor->next, WARN, "mend what failed, and repeat", "not tried");
+  while (doctor->next < check)
+    tell(doctor, doctor->next, WARN, "fix what failed, then run doctor again", "not tried");
 }
 
 /* --- The library and the program */
 
 static bool check_library(struct doctor *doctor) {
-  const char *anew = "install tsfn-guard as a whole, or build it";
+  const char *anew = "install the complete tsfn-guard, or build it";
   if (!tg_own_file(TG_LIBRARY_NAME, doctor->library)) {
     tell(doctor, LIBRARY, FAIL, anew,
          "no " TG_LIBRARY_NAME " beside this program or in ../lib/tsfn-guard: %s", doctor->library);
   } else if (access(doctor->library, R_OK) != 0) {
     tell(doctor, LIBRARY, FAIL, "make it readable (chmod a+r)", "%s: %s", doctor->library, strerror(errno));
   } else if (!tg_binary_read(doctor->library, &doctor->library_binary)) {
-    tell(doctor, LIBRARY, FAIL, anew, "%s, which is no ELF file, or a damaged one", doctor->library);
+    tell(doctor, LIBRARY, FAIL, anew, "%s, which is not an ELF file or is damaged", doctor->library);
   } else if (!tg_can_preload(doctor->library)) {
-    tell(doctor, LIBRARY, FAIL, "move tsfn-guard elsewhere",
+    tell(doctor, LIBRARY, FAIL, "move tsfn-guard to another directory",
          "%s: LD_PRELOAD cannot hold a path with a space, a colon or a dollar sign", doctor->library);
   } else {
     tell(doctor, LIBRARY, OK, NULL, "%s", doctor->library);
@@ -132,7 +133,7 @@ static void tell_program(struct doctor *doctor) {
   if (strcmp(target->program, target->file) == 0)
     tell(doctor, PROGRAM, OK, NULL, "%s", target->program);
   else
-    tell(doctor, PROGRAM, OK, NULL, "%s, a script for %s, which is what the next lines are about",
+    tell(doctor, PROGRAM, OK, NULL, "%s, a script for %s; the next lines are about that interpreter",
          target->program, target->file);
 }
 
@@ -149,7 +150,8 @@ static bool check_program(struct doctor *doctor, const char *runtime) {
     tell_obstacle(doctor, ARCHITECTURE, FAIL);
     return false;
   }
-  tell(doctor, ARCHITECTURE, OK, NULL, "%s, as the library is", tg_machine_name(target->binary.machine));
+  tell(doctor, ARCHITECTURE, OK, NULL, "%s, the same as the library",
+       tg_machine_name(target->binary.machine));
   if (target->obstacle == TG_OBSTACLE_STATIC) {
     tell_obstacle(doctor, LINKING, FAIL);
     return false;
@@ -164,7 +166,7 @@ static bool check_program(struct doctor *doctor, const char *runtime) {
     tell_obstacle(doctor, PRIVILEGES, FAIL);
     return false;
   }
-  tell(doctor, PRIVILEGES, OK, NULL, "none are gained");
+  tell(doctor, PRIVILEGES, OK, NULL, "the program gains none");
   return true;
 }
 
@@ -180,7 +182,7 @@ static bool check_loads(struct doctor *doctor) {
   }
   tg_describe_end(&outcome, end, sizeof end);
   tell(doctor, LOADS, FAIL,
-       "use the tsfn-guard of this system's architecture and libc, on a file system without noexec",
+       "use a tsfn-guard for this architecture and libc, on a file system mounted without noexec",
        "%s does not load the library: %s: %.300s", doctor->target.binary.loader, end, outcome.said);
   return false;
 }
@@ -192,7 +194,8 @@ static void check_libc(struct doctor *doctor) {
   if (doctor->target.obstacle == TG_OBSTACLE_MUSL) {
     tell_obstacle(doctor, LIBC, WARN);
   } else if (doctor->native.libc[0] == '\0') {
-    tell(doctor, LIBC, WARN, "see the next line", "not known, as the runtime did not load the probe addon");
+    tell(doctor, LIBC, WARN, "see the next line",
+         "unknown, because the runtime did not load the probe addon");
   } else if (sscanf(doctor->native.libc, "%u.%u", &major, &minor) != 2) {
     tell(doctor, LIBC, WARN, "see docs/runtimes.md", "not glibc");
   } else if (major < 2 || (major == 2 && minor < 28)) {
@@ -220,18 +223,18 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
   tg_describe_end(&native->outcome, end, sizeof end);
   if (!tried) {
     tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno or Electron",
-         "%s is none that is known: --version came to %s, and said %.80s", doctor->target.program, end,
+         "%s is not a known runtime (--version: %s, output: %.80s)", doctor->target.program, end,
          native->outcome.said);
   } else if (native->runtime[0] == '\0') {
     tell(doctor, RUNTIME, FAIL,
-         "see that it runs JavaScript with -e (Electron: that its runAsNode fuse is on)",
-         "it ran no script: %s, and it said %.200s", end, native->outcome.said);
+         "check that it runs JavaScript with -e (Electron: check that its runAsNode fuse is on)",
+         "it did not run the script (%s, output: %.200s)", end, native->outcome.said);
   } else if (is_old_node(native)) {
     tell(doctor, RUNTIME, FAIL, "use Node.js 12.22 or newer", "%s %s", native->runtime, native->version);
   } else if (is_node(native) && strcmp(native->runtime, "node") != 0) {
-    tell(doctor, RUNTIME, WARN, "see docs/runtimes.md, and tell us how it goes",
-         "%s %s, with Node %s; Electron is not among what tsfn-guard is tested with", native->runtime,
-         native->version, native->node_version);
+    tell(doctor, RUNTIME, WARN, "see docs/runtimes.md, and tell us whether it works",
+         "%s %s, with Node %s; tsfn-guard is not tested with Electron", native->runtime, native->version,
+         native->node_version);
     return true;
   } else {
     tell(doctor, RUNTIME, OK, NULL, "%s %s", native->runtime, native->version);
@@ -250,12 +253,13 @@ static bool check_symbols(struct doctor *doctor) {
     tell(doctor, SYMBOLS, FAIL, "use an unmodified Node.js 12.22 or newer, or Bun, or Deno",
          "it does not export %s", native->missing);
   } else if (native->libc[0] == '\0') {
-    tell(doctor, SYMBOLS, FAIL, "see that the runtime loads addons",
-         "the probe addon was not loaded: %s, and it said: %.*s", end, length, error == NULL ? "" : error);
+    tell(doctor, SYMBOLS, FAIL, "check that the runtime can load addons",
+         "the probe addon was not loaded (%s, output: %.*s)", end, length, error == NULL ? "" : error);
   } else if (native->holder[0] == '\0') {
-    tell(doctor, SYMBOLS, FAIL, "remove other libraries that define them", "the seven are in several places");
+    tell(doctor, SYMBOLS, FAIL, "remove other libraries that define them",
+         "the seven functions are defined in several places");
   } else {
-    tell(doctor, SYMBOLS, OK, NULL, "all seven in the %s %s",
+    tell(doctor, SYMBOLS, OK, NULL, "all seven are in the %s %s",
          native->in_program ? "program itself," : "library", native->holder);
     return true;
   }
@@ -273,16 +277,16 @@ static void check_redirect(struct doctor *doctor, const char *probe) {
   bool is_ours = strcmp(guarded->holder, doctor->library) == 0;
   if (is_ours && guarded->is_guarded && guarded->works) {
     tell(doctor, REDIRECT, OK, NULL,
-         "the seven lead to the guard; a thread's item was delivered, its function "
+         "the seven functions lead to the guard; an item from a thread was delivered and its function was "
          "finalized");
   } else if (is_told) {
-    tell(doctor, REDIRECT, FAIL, "see what it says", "%s", said);
+    tell(doctor, REDIRECT, FAIL, "follow the message", "%s", said);
   } else if (!is_ours || !guarded->is_guarded) {
-    tell(doctor, REDIRECT, FAIL, "see whether a wrapper script or a service manager clears LD_PRELOAD",
+    tell(doctor, REDIRECT, FAIL, "check whether a wrapper script or a service manager clears LD_PRELOAD",
          "the library is not in the process (%s)", end);
   } else {
-    tell(doctor, REDIRECT, FAIL, "please report it, with this output",
-         "the seven lead to the guard, but the probe did not end well: %s, and it said %.300s", end,
+    tell(doctor, REDIRECT, FAIL, "please report it and include this output",
+         "the seven functions lead to the guard, but the probe failed (%s, output: %.300s)", end,
          guarded->outcome.said);
   }
 }
@@ -297,8 +301,8 @@ static void check_affected(struct doctor *doctor) {
     const struct tg_fault *fault = tg_fault(i);
     enum tg_finding finding = tg_fault_find(fault, runtime, version);
     if (finding == TG_NOT_KNOWN) {
-      tell(doctor, AFFECTED, WARN, "see docs/affected.md", "not known of %s %s, which nobody has looked at",
-           runtime, version);
+      tell(doctor, AFFECTED, WARN, "see docs/affected.md", "unknown: nobody has examined %s %s", runtime,
+           version);
       return;
     }
     if (finding == TG_NOT_AFFECTED) continue;
@@ -306,14 +310,14 @@ static void check_affected(struct doctor *doctor) {
     tg_text_add(&names, names.length == 0 ? "" : ", ");
     tg_text_add(&names, fault->name);
   }
-  tell(doctor, AFFECTED, remedy == NULL ? OK : WARN, remedy, "without the guard %s %s has: %s", runtime,
+  tell(doctor, AFFECTED, remedy == NULL ? OK : WARN, remedy, "without the guard, %s %s has: %s", runtime,
        version, tg_text_string(&names));
 }
 
 static void examine_runtime(struct doctor *doctor) {
   char probe[PATH_MAX];
   if (!tg_own_file("doctor_probe.node", probe)) {
-    tell(doctor, RUNTIME, FAIL, "install tsfn-guard as a whole, or build it", "no doctor_probe.node in %s",
+    tell(doctor, RUNTIME, FAIL, "install the complete tsfn-guard, or build it", "no doctor_probe.node in %s",
          probe);
     return;
   }
@@ -351,8 +355,9 @@ static void check_options(struct doctor *doctor, struct tg_options *options) {
     tell(doctor, OPTIONS, WARN, "correct " TSFN_GUARD_OPTIONS_VARIABLE, "%s",
          after_pid == NULL ? said : after_pid + strlen("]: "));
   else if (options->mode == TG_MODE_OFF)
-    tell(doctor, OPTIONS, WARN, "take mode=off out of " TSFN_GUARD_OPTIONS_VARIABLE " to guard programs",
-         "%s: mode=off leaves every program as it is", text);
+    tell(doctor, OPTIONS, WARN,
+         "take mode=off out of " TSFN_GUARD_OPTIONS_VARIABLE " so that programs are guarded",
+         "%s: mode=off leaves every program unguarded", text);
   else
     tell(doctor, OPTIONS, OK, NULL, "%s", text == NULL ? "none are set" : text);
 }
@@ -400,11 +405,12 @@ static void examine(struct doctor *doctor, const char *runtime) {
 
 static int print_help(void) {
   puts(
-      "usage: tsfn-guard doctor [--json] [RUNTIME]    RUNTIME is node in PATH unless it is given\n"
+      "usage: tsfn-guard doctor [--json] [RUNTIME]    RUNTIME: by default node in PATH\n"
       "       tsfn-guard doctor --table               the known faults, and the versions that have them\n"
       "\n"
-      "Tries whether a runtime can be guarded here: a line a check, with ok, warn or fail, and what to do.\n"
-      "Exit status: 0, no check failed; 1, some did; 2, the command line is wrong.");
+      "Checks whether a runtime can be guarded here. Each check prints one line: ok, warn or fail, and what "
+      "to do.\n"
+      "Exit status: 0 if no check failed, 1 if one failed, 2 if the command line is wrong.");
   return 0;
 }
 

@@ -41,5 +41,6 @@ static int dispatch(int argc, char **argv) {
 int main(int argc, char **argv) {
   int status = dispatch(argc, argv);
   if (fflush(stdout) == 0 && !ferror(stdout)) return status;
-  return tg_complain(TG_EXIT_FAILED, "to write to standard output", strerror(errno), "see what it leads to");
+  return tg_complain(TG_EXIT_FAILED, "to write to standard output", strerror(errno),
+                     "check where standard output goes");
 }

@@ -17,14 +17,15 @@ struct options {
 static const char usage[] =
     "usage: tsfn-guard report [OPTION…] LOG…\n"
     "\n"
-    "Sums up logs that the guard wrote with format=json: events alike are counted together, worst first. LOG "
+    "Sums up logs that the guard wrote with format=json. Similar events are counted together, worst first. "
+    "LOG "
     "is a\n"
     "file, or - for standard input; rotated files may come in any order.\n"
     "\n"
     "  --json             as one object of JSON\n"
     "  --diff OLD         show what is new, more, fewer and gone since OLD, an older log or output of "
     "--json\n"
-    "  --fail-on SEVERITY exit with status 1 if there is an event so bad or worse (with --diff: a new one, "
+    "  --fail-on SEVERITY exit with status 1 if there is an event this bad or worse (with --diff: a new one, "
     "or more):\n"
     "                     fatal-avoided, hang-avoided, warn, leak or info\n"
     "  --html FILE        write a page with a timeline, filters and all stacks to FILE, instead of the "
@@ -53,7 +54,7 @@ static int complain_of_option(int answer, char **argv) {
 /* Who forgets the page's name names a log there. */
 static int complain_of_page(const char *name) {
   char found[PATH_MAX + 64];
-  snprintf(found, sizeof found, "%s, which is there and is no page", name);
+  snprintf(found, sizeof found, "%s, which exists and is not such a page", name);
   return tg_complain(TG_EXIT_USAGE, "a name for the page after --html", found,
                      "give another, before the logs: --html FILE LOG…");
 }
@@ -109,7 +110,7 @@ static int judge(const struct tg_report *report, enum tg_severity fail_on) {
   if (report->counts.broken + report->counts.cut + report->counts.too_long != 0)
     return tg_complain(TG_EXIT_USAGE, "whole lines for --fail-on to judge",
                        "lines that are damaged, cut off or longer than 64 KiB, and may have been reports",
-                       "look at them, or judge without: leave --fail-on away");
+                       "look at these lines, or run without --fail-on");
   return 0;
 }
 
@@ -123,7 +124,7 @@ static int write_out(struct tg_report *report, const struct options *options) {
   else if (options->html == NULL)
     tg_report_write_text(report, stdout);
   if (fflush(stdout) == 0 && ferror(stdout) == 0) return 0;
-  return tg_complain(TG_EXIT_FAILED, "standard output that takes the report", strerror(errno),
+  return tg_complain(TG_EXIT_FAILED, "a standard output that can take the report", strerror(errno),
                      "make room for it");
 }
 

@@ -347,7 +347,7 @@ void tg_groups_open(struct tg_groups *groups, bool keep_moments) {
   groups->groups[groups->count++] =
       (struct tg_group){.code = "TSG---",
                         .kind = "others",
-                        .explanation = "events of more groups than are told apart",
+                        .explanation = "events beyond the largest number of groups",
                         .is_rest = true,
                         .severity = TG_INFO,
                         .first = forever,

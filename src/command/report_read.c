@@ -22,7 +22,7 @@ enum { BUFFER_SIZE = 1 << 20 };
 static int complain_file(const char *name, const char *found) {
   char text[512];
   snprintf(text, sizeof text, "%s: %s", name, found);
-  return tg_complain(TG_EXIT_USAGE, "logs that can be read", text, "correct the name, or leave it out");
+  return tg_complain(TG_EXIT_USAGE, "logs that can be read", text, "correct the name, or omit it");
 }
 
 /* Looks for the first report in whole lines; how many bytes these are. */

@@ -153,7 +153,7 @@ static void print_table(struct tg_report *report, FILE *out) {
   }
   free(table.cells);
   if (shown < report->groups.count)
-    fprintf(out, "… and %zu more groups: --json has them all\n", report->groups.count - shown);
+    fprintf(out, "… and %zu more groups: use --json to see all\n", report->groups.count - shown);
 }
 
 /* --- Stacks */
@@ -220,7 +220,7 @@ static void print_group(struct tg_report *report, size_t place, FILE *out) {
           group->explanation == NULL ? "" : group->explanation);
   if (group->addon != NULL) fprintf(out, "      %-10s %s\n", "addon", group->addon);
   if (group->natively != NULL && group->action != NULL)
-    fprintf(out, "      %-10s %s %s; the guard %s\n", "natively",
+    fprintf(out, "      %-10s %s %s; the guard %s\n", "unguarded",
             group->runtime == NULL ? "the runtime" : group->runtime, group->natively, group->action);
   print_call(group, out);
   if (group->caller.file != NULL && !tg_starts_with_caller(group))
@@ -254,16 +254,19 @@ static void print_notes(const struct tg_report *report, FILE *out) {
   const struct tg_read_counts *counts = &report->counts;
   putc('\n', out);
   if (!tg_symbolizer_has_lines())
-    fputs("this build has no libbacktrace: functions are from symbol tables, without source lines\n", out);
-  print_note(report->groups.leaked, "functions leaked: finalized, with counts out at exit", out);
+    fputs("this build has no libbacktrace: function names come from symbol tables, without source lines\n",
+          out);
+  print_note(report->groups.leaked, "functions leaked: finalized, with counts still held at exit", out);
   print_note(report->groups.live, "functions alive at exit", out);
-  print_note(counts->other, "lines passed over: not the guard's", out);
-  print_note(counts->text, "lines passed over: reports as text; run the program with format=json", out);
-  print_note(counts->newer, "lines passed over: of a newer guard; use its command", out);
-  print_note(counts->broken, "lines passed over: damaged", out);
-  print_note(counts->too_long, "lines passed over: longer than 64 KiB", out);
-  print_note(counts->cut, "last lines passed over: cut off", out);
-  print_note(report->groups.untracked, "events counted by lines only: there are too many call sites", out);
+  print_note(counts->other, "lines skipped: not written by the guard", out);
+  print_note(counts->text, "lines skipped: reports as text; run the program with format=json", out);
+  print_note(counts->newer,
+             "lines skipped: written by a newer guard; use the tsfn-guard command of that version", out);
+  print_note(counts->broken, "lines skipped: damaged", out);
+  print_note(counts->too_long, "lines skipped: longer than 64 KiB", out);
+  print_note(counts->cut, "last lines skipped: cut off", out);
+  print_note(report->groups.untracked,
+             "events counted only by their lines, because there are too many call sites", out);
 }
 
 static void print_gone(const struct tg_report *report, FILE *out) {
@@ -280,7 +283,7 @@ static void print_gone(const struct tg_report *report, FILE *out) {
     fprintf(out, "  %s %s %s, %s times, %s\n", tg_severity_names[old->severity], old->code, old->kind, count,
             old->addon == NULL ? "(unknown)" : old->addon);
   }
-  if (gone > ROWS_MAX) fprintf(out, "  … and %zu more: --json has them all\n", gone - ROWS_MAX);
+  if (gone > ROWS_MAX) fprintf(out, "  … and %zu more: use --json to see all\n", gone - ROWS_MAX);
 }
 
 void tg_report_write_text(struct tg_report *report, FILE *out) {
@@ -290,11 +293,12 @@ void tg_report_write_text(struct tg_report *report, FILE *out) {
   print_head(report, out);
   putc('\n', out);
   if (groups->count == 0)
-    fputs(report->counts.text == 0 ? "No events.\n" : "No events in JSON, but reports as text.\n", out);
+    fputs(report->counts.text == 0 ? "No events.\n" : "No events in JSON, but there are reports as text.\n",
+          out);
   if (groups->count != 0) print_table(report, out);
   for (size_t i = 0; i < groups->count && i < DETAILED_MAX; i++) print_group(report, i, out);
   if (groups->count > DETAILED_MAX)
-    fprintf(out, "\n… the stacks of %zu more groups: --html or --json\n", groups->count - DETAILED_MAX);
+    fprintf(out, "\n… the stacks of %zu more groups: use --html or --json\n", groups->count - DETAILED_MAX);
   print_gone(report, out);
   print_notes(report, out);
 }

@@ -78,9 +78,9 @@ static int print_help(const struct long_options *all) {
   puts(
       "usage: tsfn-guard [options] [--] PROGRAM [ARG...]       run it, guarded\n"
       "       tsfn-guard doctor [--json] [RUNTIME]             can it be guarded here?\n"
-      "       tsfn-guard report [options] LOG...               what do the logs say?\n"
-      "       tsfn-guard top [options] PID                     what does a process do?\n"
-      "\noptions, as in TSFN_GUARD_OPTIONS (tsfn-guard(1) says what they mean):");
+      "       tsfn-guard report [options] LOG...               what is in the logs?\n"
+      "       tsfn-guard top [options] PID                     what is a process doing?\n"
+      "\noptions, as in TSFN_GUARD_OPTIONS (explained in tsfn-guard(1)):");
   for (unsigned i = 0; i < all->count; i++) {
     char word[KEY_MAX + sizeof all->looks[i].values + 8];
     if (all->looks[i].is_switch)
@@ -91,7 +91,7 @@ static int print_help(const struct long_options *all) {
   }
   print_word("--on=EVENT=log|ignore|abort|stop", &column);
   puts(
-      "\n\n  --best-effort  run also what cannot be guarded\n"
+      "\n\n  --best-effort  run the program even if it cannot be guarded\n"
       "  -h, --help     print this\n"
       "  -V, --version  print the version and where the library is\n"
       "\nexamples:\n"
@@ -103,7 +103,7 @@ static int print_help(const struct long_options *all) {
 
 static int complain_of_library(const char *directory) {
   return tg_complain(TG_EXIT_CANNOT_RUN, TG_LIBRARY_NAME " beside this program, or in ../lib/tsfn-guard",
-                     directory, "install tsfn-guard as a whole, or build it");
+                     directory, "install the complete tsfn-guard, or build it");
 }
 
 static int print_version(void) {
@@ -228,7 +228,7 @@ static int refuse(const struct request *request, const struct tg_target *target)
   if (target->obstacle == TG_OBSTACLE_NOT_EXECUTABLE)
     return tg_complain(TG_EXIT_CANNOT_RUN, target->needed, target->found, target->remedy);
   snprintf(remedy, sizeof remedy, "%s; %s", target->remedy,
-           request->best_effort ? "it is run all the same" : "--best-effort runs it all the same");
+           request->best_effort ? "it is run unguarded" : "--best-effort runs it unguarded");
   int status = tg_complain(TG_EXIT_CANNOT_RUN, target->needed, target->found, remedy);
   return request->best_effort ? GO_ON : status;
 }
@@ -241,9 +241,9 @@ static int prepare(struct request *request, struct tg_target *target, const char
     return tg_complain(TG_EXIT_CANNOT_RUN,
                        "a library whose path has no space, colon or dollar sign, which "
                        "LD_PRELOAD cannot hold",
-                       library, "move tsfn-guard elsewhere");
+                       library, "move tsfn-guard to another directory");
   if (!tg_binary_read(library, &binary))
-    return tg_complain(TG_EXIT_CANNOT_RUN, "the library", library, "make it readable, or install it anew");
+    return tg_complain(TG_EXIT_CANNOT_RUN, "the library", library, "make it readable, or install it again");
   tg_target_examine(target, program, binary.machine);
   int status = target->obstacle == TG_OBSTACLE_NONE ? GO_ON : refuse(request, target);
   if (status != GO_ON) return status;
@@ -258,7 +258,7 @@ static int start(const struct tg_target *target, char **argv) {
   snprintf(found, sizeof found, "%s: %s", target->program, strerror(error));
   return tg_complain(error == ENOENT ? TG_EXIT_NOT_FOUND : TG_EXIT_CANNOT_RUN,
                      "a program that can be executed", found,
-                     "see that the loader or the interpreter that it names is there, too");
+                     "check that the loader or interpreter that it names exists, too");
 }
 
 int tg_command_run(int argc, char **argv) {

@@ -12,7 +12,7 @@ void *tg_resize(void *memory, size_t count, size_t size) {
   void *resized = reallocarray(memory, count, size);
   if (resized != NULL || count == 0) return resized;
   exit(tg_complain(TG_EXIT_FAILED, "more memory", "none",
-                   "raise the limit (ulimit -v), or give fewer logs at a time"));
+                   "raise the limit (ulimit -v), or read fewer logs at a time"));
 }
 
 /* FNV-1a, and a last mixing, as tables take the low bits. */

@@ -115,7 +115,7 @@ static bool is_dynamic_linker(const char *file) {
 
 static void obstruct_machine(struct tg_target *target, unsigned machine) {
   static char needed[64];
-  snprintf(needed, sizeof needed, "a program for %s, as the library is", tg_machine_name(machine));
+  snprintf(needed, sizeof needed, "a program for %s, like the library", tg_machine_name(machine));
   obstruct(target, TG_OBSTACLE_MACHINE, needed, "use the tsfn-guard of that architecture");
   snprintf(target->found, sizeof target->found, "%s, which is for %s", target->file,
            tg_machine_name(target->binary.machine));
@@ -126,7 +126,7 @@ static bool obstruct_privileges(struct tg_target *target) {
   const char *privilege = privilege_of(target->file);
   if (privilege == NULL) return false;
   obstruct(target, TG_OBSTACLE_PRIVILEGES,
-           "a program that gains no privileges, as the loader ignores LD_PRELOAD where one does",
+           "a program that gains no privileges, because for one that does the loader ignores LD_PRELOAD",
            "run a copy without them; for a port below 1024 give the service the ambient capability "
            "CAP_NET_BIND_SERVICE instead");
   find(target, target->file, privilege);
@@ -135,22 +135,24 @@ static bool obstruct_privileges(struct tg_target *target) {
 
 static void examine_binary(struct tg_target *target, unsigned machine) {
   if (!tg_binary_read(target->file, &target->binary)) {
-    obstruct(target, TG_OBSTACLE_NOT_EXECUTABLE, "a program", "install it anew");
-    find(target, target->file, ", an ELF file that is damaged or no program");
+    obstruct(target, TG_OBSTACLE_NOT_EXECUTABLE, "a program", "install it again");
+    find(target, target->file, ", an ELF file that is damaged or is not a program");
   } else if (target->binary.machine != machine) {
     obstruct_machine(target, machine);
   } else if (target->binary.loader[0] == '\0' && is_dynamic_linker(target->file)) {
-    obstruct(target, TG_OBSTACLE_STATIC, "a program, as what the dynamic linker starts is not looked into",
-             "name the program alone, or set LD_PRELOAD by hand");
+    obstruct(target, TG_OBSTACLE_STATIC,
+             "a program, because the command does not look into what the dynamic linker starts",
+             "name only the program, or set LD_PRELOAD by hand");
     find(target, target->file, ", the dynamic linker");
   } else if (target->binary.loader[0] == '\0') {
-    obstruct(target, TG_OBSTACLE_STATIC, "a dynamically linked program, as it is the loader that preloads",
-             "use a build that is linked dynamically, as the official ones of Node.js, Bun and Deno are");
+    obstruct(target, TG_OBSTACLE_STATIC,
+             "a dynamically linked program, because the loader does the preloading",
+             "use a dynamically linked build, like the official builds of Node.js, Bun and Deno");
     find(target, target->file, ", which is linked statically");
   } else if (!obstruct_privileges(target) && is_musl(target->binary.loader)) {
-    obstruct(
-        target, TG_OBSTACLE_MUSL, "a program for glibc",
-        "use a build for glibc; what is known of musl is in docs/runtimes.md (Bun 1.4.5 was guarded there)");
+    obstruct(target, TG_OBSTACLE_MUSL, "a program for glibc",
+             "use a build for glibc; docs/runtimes.md says what is known about musl (Bun 1.4.5 was guarded "
+             "there)");
     find(target, target->file, ", which is for musl");
   }
 }
@@ -207,9 +209,9 @@ static void obstruct_lookup(struct tg_target *target, const char *name, int erro
         target, TG_OBSTACLE_NOT_EXECUTABLE, "a program that may be executed",
         error == EACCES ? "make it executable (chmod +x), or name its runtime before it" : "name a program");
     find(target, target->program,
-         error == EACCES   ? ", which may not be"
+         error == EACCES   ? ", which is not executable"
          : error == EISDIR ? ", a directory"
-                           : ", which is no regular file");
+                           : ", which is not a regular file");
     return;
   }
   bool in_path = strchr(name, '/') == NULL;
@@ -217,7 +219,7 @@ static void obstruct_lookup(struct tg_target *target, const char *name, int erro
            in_path ? "check its name, or PATH" : "check its path");
   if (error == ENOENT)
     find(target, name[0] == '\0' ? "an empty name" : name,
-         in_path ? ", which is not in PATH" : ", which is not there");
+         in_path ? ", which is not in PATH" : ", which does not exist");
   else
     snprintf(target->found, sizeof target->found, "%.*s: %s", PATH_MAX, name, strerror(error));
 }
@@ -288,9 +290,9 @@ static bool follow(struct tg_target *target, const char *interpreter) {
   }
   obstruct(target, TG_OBSTACLE_NO_RUNTIME, "the runtime that the script's first line names",
            interpreter[strlen(interpreter) - 1] == '\r'
-               ? "end the script's lines without a carriage return (CRLF)"
+               ? "save the script with line ends that have no carriage return (LF, not CRLF)"
                : "install it, or name another: tsfn-guard -- RUNTIME SCRIPT");
-  snprintf(target->found, sizeof target->found, "%s, which wants %s: %s", target->file, interpreter,
+  snprintf(target->found, sizeof target->found, "%s, which needs %s: %s", target->file, interpreter,
            strerror(error));
   return false;
 }

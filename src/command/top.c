@@ -37,11 +37,11 @@ static const char usage[] =
     "\n"
     "Shows the thread-safe functions of a running process that was started with publish=1.\n"
     "\n"
-    "  --once              one sample, taken over one interval, instead of a live view\n"
-    "  --json              a line of JSON a sample\n"
-    "  --interval SECONDS  0.1 to 3600; 1 unless said otherwise\n"
+    "  --once              print one sample, taken over one interval, instead of a live view\n"
+    "  --json              one line of JSON per sample\n"
+    "  --interval SECONDS  0.1 to 3600; the default is 1\n"
     "\n"
-    "Keys of the live view: q quits, s sorts by something else, p pauses, h helps.\n";
+    "Keys of the live view: q quits, s changes the sort order, p pauses, h shows help.\n";
 
 /* --- The command line */
 
@@ -101,7 +101,7 @@ static int complain_of_memory(void) {
 }
 
 static int complain_of_output(void) {
-  return tg_complain(TG_EXIT_FAILED, "to write the sample", strerror(errno), "look at where the output goes");
+  return tg_complain(TG_EXIT_FAILED, "to write the sample", strerror(errno), "check where the output goes");
 }
 
 /* --- A stream of samples */
@@ -189,8 +189,8 @@ static bool open_screen(struct screen *screen) {
 
 static void print_help(FILE *to, const struct screen *screen) {
   fprintf(to,
-          "  q  quit\033[K\r\n  s  sort by something else than %s: calls/s, queue, threads, age\033[K\r\n"
-          "  p  pause, and go on\033[K\r\n  h  this help\033[K\r\n\033[K\r\n",
+          "  q  quit\033[K\r\n  s  change the sort order (now %s; calls/s, queue, threads, age)\033[K\r\n"
+          "  p  pause or continue\033[K\r\n  h  this help\033[K\r\n\033[K\r\n",
           tg_top_order_names[screen->order]);
 }
 

@@ -155,7 +155,7 @@ static void put_severities(struct line *line, const struct tg_watch_sample *samp
   if (seen[TG_FATAL_AVOIDED] + seen[TG_HANG_AVOIDED] != 0) put_style(line, "\033[1;31m");
   for (unsigned i = 0; i < TG_SEVERITIES; i++)
     put(line, "%s%" PRIu64 " %s", i == 0 ? "" : ", ", seen[i], tg_severity_names[i]);
-  if (others != 0) put(line, ", %" PRIu64 " of kinds that a newer tsfn-guard knows", others);
+  if (others != 0) put(line, ", %" PRIu64 " of kinds that only a newer tsfn-guard knows", others);
   end_line(line);
 }
 

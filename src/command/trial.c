@@ -121,9 +121,9 @@ void tg_run_captured(char *const argv[], const char *library, struct tg_outcome 
 
 void tg_describe_end(const struct tg_outcome *outcome, char *text, size_t size) {
   if (outcome->timed_out)
-    snprintf(text, size, "no end within %d s", PATIENCE_MS / 1000);
+    snprintf(text, size, "did not end within %d s", PATIENCE_MS / 1000);
   else if (outcome->status == -1)
-    snprintf(text, size, "that no process could be made");
+    snprintf(text, size, "no process could be created");
   else if (WIFSIGNALED(outcome->status))
     snprintf(text, size, "signal %d (%s)", WTERMSIG(outcome->status), strsignal(WTERMSIG(outcome->status)));
   else

@@ -77,7 +77,7 @@ static int complain_of_access(const struct tg_watch *watch) {
   char of_it[96];
   struct stat status = {0};
   fstat(watch->directory, &status);
-  static const char needed[] = "a process that this user may look into";
+  static const char needed[] = "a process that this user may inspect";
   if (status.st_uid == geteuid())
     return complain_of(watch, needed, ", which has changed its user or has more rights than this one",
                        "run it as root, with the capability to trace it (CAP_SYS_PTRACE)");
@@ -191,12 +191,12 @@ static int complain_of_options(const struct tg_watch *watch, const char *text) {
   struct tg_text found;
   tg_options_parse(&options, text);
   if (options.mode == TG_MODE_OFF)
-    return complain_of(watch, "a process that is guarded", ", which mode=off leaves as it is",
+    return complain_of(watch, "a process that is guarded", ", which mode=off leaves unguarded",
                        "start it without mode=off and with publish=1");
   if (options.publish)
     return complain_of(
         watch, "a process that publishes", ", with publish=1, but it publishes nothing",
-        "see what it said on stderr when it started; in a program that is no runtime the guard does "
+        "look at its stderr from when it started; in a program that is not a runtime the guard does "
         "nothing");
   join(&found, (const char *const[]){", with " TSFN_GUARD_OPTIONS_VARIABLE "=", text, NULL});
   return complain_of(watch, "a process that was started with publish=1",
@@ -205,8 +205,8 @@ static int complain_of_options(const struct tg_watch *watch, const char *text) {
 
 static int complain_of_nothing(struct tg_watch *watch, const struct maps *maps) {
   if (maps->memory)
-    return complain_of(watch, "the descriptor of what it publishes", ", which has closed it",
-                       "run it as root, who finds the memory without it");
+    return complain_of(watch, "the descriptor of the published memory", ", which has closed it",
+                       "run it as root, which finds the memory without the descriptor");
   if (!maps->library)
     return complain_of(watch, "a process that is guarded", ", which has not loaded libtsfnguard.so",
                        start_remedy);
@@ -243,15 +243,14 @@ static int check_head(struct tg_watch *watch) {
   char of_it[128];
   copy_text(watch->guard, page->guard, sizeof watch->guard);
   if (memcmp(page->magic, TSFN_GUARD_PUBLISHED_MAGIC, sizeof page->magic) != 0)
-    return complain_of(watch, "what it publishes to be complete", ", which is only just starting",
-                       "try again");
+    return complain_of(watch, "complete published memory", ", which is only just starting", "try again");
   if (page->version != TSFN_GUARD_PUBLISHED_VERSION ||
       page->head_size != offsetof(struct tsfn_guard_published, record) ||
       page->record_size != sizeof page->record[0] || page->records != TSFN_GUARD_PUBLISHED_RECORDS ||
       page->index_bits >= 32) {
     snprintf(of_it, sizeof of_it, ", which publishes version %" PRIu32 ", of tsfn-guard %s", page->version,
              watch->guard);
-    return complain_of(watch, "version 1 of what is published", of_it,
+    return complain_of(watch, "published memory of version 1", of_it,
                        "use the tsfn-guard command of its version");
   }
   pid_t inner = inner_id(watch);

@@ -77,7 +77,7 @@ static bool write_to_output(const char *bytes, size_t length) {
   char place[TG_LOG_PATH_MAX];
   tg_log_place(place);
   complain("a descriptor that takes reports", place,
-           tg_output_is_same(output) ? strerror(error) : "it is closed, or another file by now");
+           tg_output_is_same(output) ? strerror(error) : "it is closed, or has become another file");
   tg_output_write(&tg_stderr, bytes, length);
   return false;
 }

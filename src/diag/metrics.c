@@ -148,8 +148,9 @@ static void put_events(void) {
   size_t count;
   const struct tg_site *sites = tg_policy_sites(&count);
   struct tg_tally tally;
-  start_family("tsfn_guard_events_total", "counter",
-               "What the guard absorbed or noticed, told or not; docs/diagnostics.md has the kinds.");
+  start_family(
+      "tsfn_guard_events_total", "counter",
+      "Events that the guard absorbed or noticed, reported or not; docs/misuse describes the kinds.");
   for (size_t i = 0; i < count; i++)
     if (tg_policy_sum_up(&sites[i], &tally)) put_event(&tally);
 }
@@ -180,8 +181,9 @@ struct tg_handle_tally tg_metrics_count_handles(struct tg_guard *of) {
 
 static void put_handles(void) {
   struct tg_handle_tally tally = tg_metrics_count_handles(guard);
-  start_family("tsfn_guard_handles", "gauge",
-               "Thread-safe functions that are not over, by state; leaked: finalized, with counts out.");
+  start_family(
+      "tsfn_guard_handles", "gauge",
+      "Thread-safe functions that still exist, by state; leaked: finalized while counts are still held.");
   for (unsigned state = 0; state < TG_HANDLE_STATES; state++) {
     start_sample("tsfn_guard_handles");
     put_label("state", tg_handle_state_names[state]);
@@ -200,7 +202,7 @@ static bool put_all(unsigned patience_ms) {
   tg_lock_release_tried(&tg_report_lock);
   put_handles();
   put_single("tsfn_guard_created_total", "counter", "Thread-safe functions created.", tg_trace_created());
-  put_single("tsfn_guard_finalized_total", "counter", "Thread-safe functions whose finalizer is over.",
+  put_single("tsfn_guard_finalized_total", "counter", "Thread-safe functions whose finalizer has returned.",
              tg_trace_finalized());
   put_single("tsfn_guard_reports_not_logged_total", "counter",
              "Reports that the log did not take; those of a file went to standard error.", tg_log_missed());
@@ -237,14 +239,13 @@ static void complain(int error) {
   if (complained) return;
   complained = true;
   tg_text_start(&line);
-  tg_text_add(&line,
-              "metrics_path: needed a file that can be written, and made anew beside its place, found ");
+  tg_text_add(&line, "metrics_path: needed a file that can be written and replaced, found ");
   tg_path_add(&line, path);
   tg_text_add(&line, ": ");
   tg_text_add(&line, strerror(error));
   tg_text_add(&line,
-              "; as long as that is so there are no metrics; give a file in a directory that this user "
-              "may write to");
+              "; no metrics are written until that changes; name a file in a directory that this user "
+              "can write to");
   tg_text_write(&line);
 }
 
@@ -292,7 +293,7 @@ static void refuse(const struct tg_text *problem) {
   tg_text_start(&line);
   tg_text_add(&line, "metrics_path: ");
   tg_text_add_bytes(&line, problem->bytes, problem->length);
-  tg_text_add(&line, "; there are no metrics");
+  tg_text_add(&line, "; no metrics are written");
   tg_text_write(&line);
 }
 

@@ -28,15 +28,15 @@ static size_t longest_expansion(const char *text) {
 static void tell_length(struct tg_text *problem, size_t length) {
   tg_text_add(problem, "needed a path of at most ");
   tg_text_add_number(problem, TG_PATH_MAX - 1);
-  tg_text_add(problem, " bytes, absolute and with the process's number in it, found one of ");
+  tg_text_add(problem, " bytes (absolute, with the process id in it), found one of ");
   tg_text_add_number(problem, length);
   tg_text_add(problem, "; give a shorter one");
 }
 
 static void tell_directory(struct tg_text *problem, const char *given, int error) {
-  tg_text_add(problem, "needed a directory that the relative path ");
+  tg_text_add(problem, "needed a directory from which the relative path ");
   tg_path_add(problem, given);
-  tg_text_add(problem, " begins in, found none: ");
+  tg_text_add(problem, " starts, found none: ");
   tg_text_add(problem, error == ERANGE ? "the name of this one is too long" : strerror(error));
   tg_text_add(problem, "; give an absolute path");
 }

@@ -113,7 +113,7 @@ static void read_line(const char *path, uint64_t number, const char *line, size_
   one->severity = tg_severity_find(line, word);
   bool all = word == 1 && line[0] == '*';
   if (one->kind == TG_EVENT_NONE && one->severity == TG_SEVERITIES && !all) {
-    complain(path, number, "kind:addon-glob with a kind of help=1, a severity or *", line, length);
+    complain(path, number, "kind:addon-glob with a kind that help=1 lists, a severity or *", line, length);
   } else if (pattern == 0 || pattern >= PATTERN_MAX) {
     complain(path, number, "kind:addon-glob with a pattern of 1 to 127 bytes", line, length);
   } else if (suppression_count == SUPPRESSIONS_MAX - 1) {

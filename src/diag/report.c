@@ -237,9 +237,9 @@ static bool say_then(const struct tg_site *site, struct tg_text *text) {
     tg_text_add(text, "on.EVENT=abort ends the process (SIGABRT); its core has all stacks: gdb PROGRAM CORE");
     return true;
   }
-  tg_text_add(text, "on.EVENT=stop stops the process (SIGSTOP); look into it: gdb -p ");
+  tg_text_add(text, "on.EVENT=stop stops the process (SIGSTOP); inspect it: gdb -p ");
   tg_text_add_number(text, (uint64_t)getpid());
-  tg_text_add(text, "; let it go on: kill -CONT ");
+  tg_text_add(text, "; continue it: kill -CONT ");
   tg_text_add_number(text, (uint64_t)getpid());
   return true;
 }

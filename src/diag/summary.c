@@ -199,7 +199,7 @@ static void write_tally_text(const struct tg_tally *tally, const char *code) {
   tg_text_add_number(&line, tally->seen);
   tg_text_add(&line, " seen, ");
   tg_text_add_number(&line, tally->untold);
-  tg_text_add(&line, " not told, action ");
+  tg_text_add(&line, " not reported, action ");
   tg_text_add(&line, tg_policy_site_action(site));
   tg_text_add(&line, ", addon ");
   tg_text_add(&line, site->file[0] == '\0' ? "(unknown)" : site->file);

@@ -11,7 +11,7 @@ static napi_value tell(napi_env env, size_t (*words)(char json[TSFN_GUARD_JSON_S
   napi_value string = NULL;
   char *json = malloc(TSFN_GUARD_JSON_SIZE);
   if (json == NULL) {
-    napi_throw_error(env, "ENOMEM", "tsfn-guard: no memory for what it has to tell");
+    napi_throw_error(env, "ENOMEM", "tsfn-guard: not enough memory for its answer");
     return NULL;
   }
   napi_create_string_utf8(env, json, words(json), &string);

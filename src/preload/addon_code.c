@@ -266,9 +266,10 @@ static void tell_reloaded(struct record *record) {
       .kind = TG_EVENT_ADDON_PINNED, .view = {.addon = &record->addon}, .matters = true};
   tg_text_add(&detail, "TSG025 addon-pinned: ");
   tg_text_add(&detail, record->path);
-  tg_text_add(&detail,
-              " is loaded again, but was kept mapped, as threads may still run it: its static variables are "
-              "those of the environment that has ended; load it in the main thread first, or set pin=0");
+  tg_text_add(
+      &detail,
+      " is loaded again, but it was kept mapped because threads may still run it. Its static variables are "
+      "those of the environment that has ended; load it in the main thread first, or set pin=0");
   tg_report_detail(&event, tg_text_string(&detail));
 }
 

@@ -48,87 +48,86 @@ enum { ANY_COUNT = 1000000000, SIGNAL_MAX = 64, EXIT_STATUS_MAX = 255 };
 
 static const struct option table[OPTIONS] = {
     [MODE] = {.key = "mode",
-              .help = "diagnose: also notice what is legal but suspicious, and remember where functions were "
-                      "created; off: leave the program as it is (the kill switch)",
+              .help = "diagnose: also report legal but suspicious use, and record where functions were "
+                      "created; off: leave the program unguarded (the kill switch)",
               .values = {"protect", "diagnose", "off"}},
-    [DEADLOCK] =
-        {.key = "deadlock",
-         .help =
-             "a blocking call on a full queue from the thread that empties it: queue past the limit, answer "
-             "napi_would_deadlock, or hang as Node does",
-         .values = {"overflow", "status", "hang"}},
+    [DEADLOCK] = {.key = "deadlock",
+                  .help = "when the loop thread makes a blocking call on a full queue: queue the item beyond "
+                          "the limit, answer napi_would_deadlock, or hang as Node does",
+                  .values = {"overflow", "status", "hang"}},
     [REQUIRE] = {.key = "require",
-                 .help = "1: exit with status 78 before main where the program cannot be guarded",
+                 .help = "1: if the program cannot be guarded, exit with status 78 before main",
                  .values = {"0", "1"}},
     [VERBOSITY] = {.key = "verbosity",
-                   .help = "1: say in one line that the guard is armed",
+                   .help = "1: print one line when the guard is armed",
                    .values = {"0", "1"}},
     [PIN] = {.key = "pin",
              .help =
                  "1: keep addon code mapped at the end of its environment while threads may still run it; "
-                 "0: never; GLOB: do so, and keep these addons mapped always",
+                 "0: never; GLOB: as 1, and always keep these addons mapped",
              .form = "0|1|GLOB[,GLOB...]",
              .text = "1"},
     [PROPAGATE] = {.key = "propagate",
                    .help = "0: hide the guard from child processes",
                    .values = {"0", "1"},
                    .otherwise = 1},
-    [LOG_PATH] =
-        {.key = "log_path",
-         .help =
-             "where reports go: a file (%p: the process id) is opened for each report, for its owner only",
-         .form = "stderr|FILE|fd:N",
-         .text = "stderr"},
+    [LOG_PATH] = {.key = "log_path",
+                  .help = "where reports go; FILE may contain %p (the process id), is opened for each report "
+                          "and is readable by its owner only",
+                  .form = "stderr|FILE|fd:N",
+                  .text = "stderr"},
     [FORMAT] = {.key = "format",
-                .help = "json: one line an event, docs/event.schema.json",
+                .help = "json: one line per event, as docs/event.schema.json describes",
                 .values = {"text", "json"}},
-    [RATE] =
-        {.key = "rate",
-         .help =
-             "tell the first N events of each kind and call site, then each whose number is a power of two; "
-             "0: all",
-         .form = "N",
-         .otherwise = 1,
-         .most = ANY_COUNT},
+    [RATE] = {.key = "rate",
+              .help = "report the first N events of each kind and call site, then every event whose number "
+                      "is a power of two; 0: all",
+              .form = "N",
+              .otherwise = 1,
+              .most = ANY_COUNT},
     [SUPPRESSIONS] = {.key = "suppressions",
-                      .help = "a file of lines kind:addon-glob that are not to be told",
+                      .help = "a file with lines kind:addon-glob; matching events are not reported",
                       .form = "FILE",
                       .text = ""},
     [STACK_DEPTH] = {.key = "stack_depth",
-                     .help = "frames of a stack, with mode=diagnose",
+                     .help = "with mode=diagnose, the largest number of frames in a stack",
                      .form = "N",
                      .otherwise = 16,
                      .most = TG_STACK_DEPTH_MAX},
     [QUEUE_WARN] = {.key = "queue_warn",
-                    .help = "with mode=diagnose, tell of a queue with more items; 0: never",
+                    .help = "with mode=diagnose, report a queue with more items than N; 0: never",
                     .form = "N",
                     .otherwise = 100000,
                     .most = ANY_COUNT},
-    [FINALIZE_WARN_MS] = {.key = "finalize_warn_ms",
-                          .help = "with mode=diagnose, tell of a finalizer that takes longer; 0: never",
-                          .form = "N",
-                          .otherwise = 500,
-                          .most = ANY_COUNT},
-    [SUMMARY] = {.key = "summary",
-                 .help = "at exit: when something worse than a leak was told, always, or never",
-                 .values = {"errors", "always", "never"}},
+    [FINALIZE_WARN_MS] =
+        {.key = "finalize_warn_ms",
+         .help = "with mode=diagnose, report a finalizer that takes longer than N milliseconds; 0: never",
+         .form = "N",
+         .otherwise = 500,
+         .most = ANY_COUNT},
+    [SUMMARY] =
+        {.key = "summary",
+         .help =
+             "print a summary at exit: only if something worse than a leak was reported, always, or never",
+         .values = {"errors", "always", "never"}},
     [EXITCODE] =
         {.key = "exitcode",
-         .help = "the exit status of a program in which something worse than a leak was told; 0: its own",
+         .help =
+             "the exit status of a program for which something worse than a leak was reported; 0: its own",
          .form = "N",
          .most = EXIT_STATUS_MAX},
-    [DUMP_SIGNAL] =
-        {.key = "dump_signal",
-         .help = "the number of a signal that writes all live functions to the log (12 is SIGUSR2); 0: none",
-         .form = "N",
-         .most = SIGNAL_MAX},
+    [DUMP_SIGNAL] = {.key = "dump_signal",
+                     .help = "the number of a signal that makes the guard write all live functions to the "
+                             "log (12 is SIGUSR2); 0: none",
+                     .form = "N",
+                     .most = SIGNAL_MAX},
     [METRICS_PATH] = {.key = "metrics_path",
-                      .help = "a file for Prometheus' textfile collector (%p: the process id), rewritten at "
-                              "most once a second",
+                      .help = "a file for the textfile collector of Prometheus (%p: the process id), "
+                              "rewritten at most once a second",
                       .form = "FILE",
                       .text = ""},
     [PUBLISH] = {.key = "publish",
-                 .help = "1: show what happens to tsfn-guard top, in memory that this user may read",
+                 .help = "1: publish live figures for tsfn-guard top, in memory that this user can read",
                  .values = {"0", "1"}},
     [HELP] = {.key = "help", .help = "1: print this table and the events", .values = {"0", "1"}},
 };
@@ -136,8 +135,7 @@ static const struct option table[OPTIONS] = {
 static const char on_prefix[] = "on.";
 static const char on_help[] =
     "on.EVENT=log|ignore|abort|stop (default log; leak and info: log with mode=diagnose only): what to do "
-    "with an event; "
-    "its code, its name or its severity; stop: SIGSTOP";
+    "with an event; EVENT is its code, its name or its severity; stop: SIGSTOP";
 
 _Static_assert(TG_MODE_PROTECT == 0 && TG_MODE_DIAGNOSE == 1 && TG_MODE_OFF == 2,
                "the table lists modes in this order");
@@ -193,7 +191,9 @@ static void complain_of_key(struct piece pair) {
 }
 
 static void add_needed_event(struct tg_text *line) {
-  tg_text_add(line, "on.EVENT=log|ignore|abort|stop with an event's code or name of help=1, or a severity:");
+  tg_text_add(
+      line,
+      "on.EVENT=log|ignore|abort|stop with an event's code or name (help=1 lists them), or a severity:");
   for (unsigned i = 0; i < TG_SEVERITIES; i++) {
     tg_text_add(line, i == 0 ? " " : ", ");
     tg_text_add(line, tg_severity_names[i]);

@@ -154,8 +154,8 @@ static bool is_taken_by_node(int number) {
 static const char *take_dump_signal(int number) {
   struct sigaction action = {.sa_handler = on_dump_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
   sigfillset(&action.sa_mask);
-  if (is_fault(number)) return "it is that of a fault";
-  if (is_taken_by_node(number)) return "the runtime takes it for itself (12, SIGUSR2, is free)";
+  if (is_fault(number)) return "it is the signal of a fault";
+  if (is_taken_by_node(number)) return "the runtime uses it itself (12, SIGUSR2, is free)";
   return sigaction(number, &action, NULL) == 0 ? NULL : strerror(errno);
 }
 
@@ -169,7 +169,7 @@ static void handle_dump_signal(void) {
   tg_text_add_number(&line, options.dump_signal);
   tg_text_add(&line, ": ");
   tg_text_add(&line, reason);
-  tg_text_add(&line, "; no signal writes a dump");
+  tg_text_add(&line, "; no signal will write a dump");
   tg_text_write(&line);
 }
 
@@ -231,7 +231,7 @@ static bool find_functions(const struct runtime_object *object) {
   const char *missing = tg_redirect_find(&object->image, tg_redirections, TG_FUNCTIONS);
   if (missing == NULL) missing = tg_node_open(&object->image);
   if (missing == NULL) return true;
-  refuse(object, "the functions that Node-API version 4 and newer has", "no ", missing,
+  refuse(object, "the functions of Node-API version 4 and newer", "no ", missing,
          "use an unmodified Node.js 12.22 or newer");
   return false;
 }

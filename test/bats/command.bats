@@ -32,10 +32,10 @@ complains() {
   assert_equal "$status" "$1"
 }
 
-# refused PROGRAM NEEDED FOUND DO: status 126, and with --best-effort it is run all the same.
+# refused PROGRAM NEEDED FOUND DO: status 126, and with --best-effort it is run unguarded.
 refused() {
   run --separate-stderr "$GUARD" "$1"
-  complains 126 "$2" "$3" "$4; --best-effort runs it all the same"
+  complains 126 "$2" "$3" "$4; --best-effort runs it unguarded"
 }
 
 # environment ARGS…: what `env` prints under the command of a variable, in `output`.
@@ -225,16 +225,16 @@ environment() {
   cp "$GUARD" bin/
   run --separate-stderr bin/tsfn-guard true
   complains 126 'libtsfnguard.so beside this program, or in ../lib/tsfn-guard' "$PWD/bin" \
-    'install tsfn-guard as a whole, or build it'
+    'install the complete tsfn-guard, or build it'
   echo 'no library' >bin/libtsfnguard.so
   run --separate-stderr bin/tsfn-guard true
-  complains 126 'the library' "$PWD/bin/libtsfnguard.so" 'make it readable, or install it anew'
+  complains 126 'the library' "$PWD/bin/libtsfnguard.so" 'make it readable, or install it again'
   local place
   for place in 'a b' a:b; do
     cp "$GUARD" "$TG_LIB" "$place/"
     run --separate-stderr "$place/tsfn-guard" true
     complains 126 'a library whose path has no space, colon or dollar sign, which LD_PRELOAD cannot hold' \
-      "$PWD/$place/libtsfnguard.so" 'move tsfn-guard elsewhere'
+      "$PWD/$place/libtsfnguard.so" 'move tsfn-guard to another directory'
   done
 }
 
@@ -309,7 +309,7 @@ environment() {
     run --separate-stderr "$GUARD" --on "$event" touch ran
     local key=${event%%=*} value=${event#*=}
     [[ $event == *=* ]] || value=
-    complains 2 "on.EVENT=log|ignore|abort|stop with an event's code or name of help=1, or a severity: fatal-avoided, \
+    complains 2 "on.EVENT=log|ignore|abort|stop with an event's code or name (help=1 lists them), or a severity: fatal-avoided, \
 hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --help'
   done
   assert [ ! -e ran ]
@@ -335,14 +335,14 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   run -127 --separate-stderr "$GUARD" no-such-program
   complains 127 'a program to run' 'no-such-program, which is not in PATH' 'check its name, or PATH'
   run -127 --separate-stderr "$GUARD" --best-effort ./no-such-program
-  complains 127 'a program to run' './no-such-program, which is not there' 'check its path'
+  complains 127 'a program to run' './no-such-program, which does not exist' 'check its path'
   run -127 --separate-stderr "$GUARD" ''
   complains 127 'a program to run' 'an empty name, which is not in PATH' 'check its name, or PATH'
   run --separate-stderr "$GUARD" --best-effort ./
   complains 126 'a program that may be executed' './, a directory' 'name a program'
   echo >file
   run --separate-stderr "$GUARD" ./file
-  complains 126 'a program that may be executed' './file, which may not be' \
+  complains 126 'a program that may be executed' './file, which is not executable' \
     'make it executable (chmod +x), or name its runtime before it'
   # One that may be executed but not read is not looked into.
   if ((EUID == 0)); then
@@ -370,7 +370,7 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   run --separate-stderr "$GUARD" --best-effort ./file
   assert_success
   assert_output 'run by sh'
-  assert_regex "$stderr" 'it is run all the same$'
+  assert_regex "$stderr" 'it is run unguarded$'
   script empty '#!'
   run "$GUARD" ./empty
   assert_failure 126
@@ -383,15 +383,15 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   local remedy='install it, or name another: tsfn-guard -- RUNTIME SCRIPT' needed
   needed="the runtime that the script's first line names"
   script one '#!/usr/bin/env no-such-node'
-  refused ./one "$needed" './one, which wants no-such-node: No such file or directory' "$remedy"
+  refused ./one "$needed" './one, which needs no-such-node: No such file or directory' "$remedy"
   script two '#!/no/such/node --flag'
-  refused ./two "$needed" './two, which wants /no/such/node: No such file or directory' "$remedy"
+  refused ./two "$needed" './two, which needs /no/such/node: No such file or directory' "$remedy"
 }
 
 @test "a script with CRLF, and names with control characters, which forge no line" {
   script crlf $'#!/usr/bin/env sh\r'
   refused ./crlf "the runtime that the script's first line names" \
-    './crlf, which wants sh?: No such file or directory' "end the script's lines without a carriage return (CRLF)"
+    './crlf, which needs sh?: No such file or directory' "save the script with line ends that have no carriage return (LF, not CRLF)"
   run -127 --separate-stderr "$GUARD" $'x\n  do: sleep\e[2J'
   complains 127 'a program to run' 'x?  do: sleep?[2J, which is not in PATH' 'check its name, or PATH'
 }
@@ -399,16 +399,16 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
 @test "a FIFO and a device are not opened" {
   mkfifo -m 755 fifo
   run --separate-stderr timeout 20 "$GUARD" --best-effort ./fifo
-  complains 126 'a program that may be executed' './fifo, which is no regular file' 'name a program'
+  complains 126 'a program that may be executed' './fifo, which is not a regular file' 'name a program'
   run --separate-stderr timeout 20 "$GUARD" /dev/zero
-  complains 126 'a program that may be executed' '/dev/zero, which is no regular file' 'name a program'
+  complains 126 'a program that may be executed' '/dev/zero, which is not a regular file' 'name a program'
 }
 
 @test "a static program" {
   [[ -x $HELPERS/static ]] || skip "no static C library to build one with"
-  refused "$HELPERS/static" 'a dynamically linked program, as it is the loader that preloads' \
+  refused "$HELPERS/static" 'a dynamically linked program, because the loader does the preloading' \
     "$HELPERS/static, which is linked statically" \
-    'use a build that is linked dynamically, as the official ones of Node.js, Bun and Deno are'
+    'use a dynamically linked build, like the official builds of Node.js, Bun and Deno'
   run --separate-stderr "$GUARD" --best-effort "$HELPERS/static"
   assert_equal "$status $output" '3 static'
 }
@@ -417,8 +417,8 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
 @test "the dynamic linker, which may start any program" {
   local linker
   linker=$(readelf -lW "$HELPERS/plain" | sed -n 's/.*program interpreter: \(.*\)\]/\1/p')
-  refused "$linker" 'a program, as what the dynamic linker starts is not looked into' "$linker, the dynamic linker" \
-    'name the program alone, or set LD_PRELOAD by hand'
+  refused "$linker" 'a program, because the command does not look into what the dynamic linker starts' "$linker, the dynamic linker" \
+    'name only the program, or set LD_PRELOAD by hand'
   run "$GUARD" --best-effort --verbosity=1 "$linker" "$HELPERS/told"
   assert_success
   assert_line --partial "redirected the seven functions of $HELPERS/told"
@@ -430,11 +430,11 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   cp "$HELPERS/plain" plain
   # e_machine, at offset 18: EM_AARCH64 is 183, EM_X86_64 62.
   printf "$([[ $other == arm64 ]] && echo '\xb7' || echo '\x3e')\0" | dd of=plain bs=1 seek=18 conv=notrunc status=none
-  refused ./plain "a program for $own, as the library is" "./plain, which is for $other" \
+  refused ./plain "a program for $own, like the library" "./plain, which is for $other" \
     'use the tsfn-guard of that architecture'
   cp "$HELPERS/plain" plain32
   printf '\1' | dd of=plain32 bs=1 seek=4 conv=notrunc status=none
-  refused ./plain32 "a program for $own, as the library is" './plain32, which is for a 32-bit or big-endian machine' \
+  refused ./plain32 "a program for $own, like the library" './plain32, which is for a 32-bit or big-endian machine' \
     'use the tsfn-guard of that architecture'
 }
 
@@ -446,7 +446,7 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   while ((${#other} < ${#loader})); do other=/$other; done
   sed -i "s#$loader#$other#" plain
   refused ./plain 'a program for glibc' './plain, which is for musl' \
-    'use a build for glibc; what is known of musl is in docs/runtimes.md (Bun 1.4.5 was guarded there)'
+    'use a build for glibc; docs/runtimes.md says what is known about musl (Bun 1.4.5 was guarded there)'
   # A script may start one, as it stands for any program.
   [[ ! -x $TG_SOURCE/build/deps/musl/bun ]] || {
     run --separate-stderr "$GUARD" --verbosity "$TG_SOURCE/build/deps/musl/bun" -p 1+1
@@ -457,7 +457,7 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
 
 @test "a set-user-ID and a set-group-ID program, and one with capabilities" {
   ((EUID == 0)) || skip "needs root"
-  local needed='a program that gains no privileges, as the loader ignores LD_PRELOAD where one does' remedy
+  local needed='a program that gains no privileges, because for one that does the loader ignores LD_PRELOAD' remedy
   remedy='run a copy without them; for a port below 1024 give the service the ambient capability CAP_NET_BIND_SERVICE
 instead'
   remedy=${remedy//$'\n'/ }
@@ -488,7 +488,7 @@ instead'
   chmod 755 . "$BATS_TEST_TMPDIR" env
   run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups "$GUARD" ./env
   [[ $stderr != *'ermission denied'* ]] || skip "nobody may not come here"
-  complains 126 "$needed" './env, which has file capabilities' "$remedy; --best-effort runs it all the same"
+  complains 126 "$needed" './env, which has file capabilities' "$remedy; --best-effort runs it unguarded"
 }
 
 @test "damaged ELF files are refused, whatever is cut off or overwritten" {
@@ -497,7 +497,7 @@ instead'
     head -c "$size" "$HELPERS/plain" >cut
     chmod +x cut
     run --separate-stderr "$GUARD" --best-effort ./cut
-    complains 126 'a program' './cut, an ELF file that is damaged or no program' 'install it anew'
+    complains 126 'a program' './cut, an ELF file that is damaged or is not a program' 'install it again'
   done
   cp "$HELPERS/plain" plain
   # e_phoff, e_phentsize and e_phnum: far away, too large, too many.
@@ -507,7 +507,7 @@ instead'
     printf '\xff\xff' | dd of=plain bs=1 seek=$at conv=notrunc status=none
     [[ $at != 32 ]] || printf '\xff\xff\xff\xff\xff\xff\xff\xff' | dd of=plain bs=1 seek=32 conv=notrunc status=none
     run --separate-stderr "$GUARD" ./plain
-    complains 126 'a program' './plain, an ELF file that is damaged or no program' 'install it anew'
+    complains 126 'a program' './plain, an ELF file that is damaged or is not a program' 'install it again'
   done
 }
 
@@ -545,9 +545,9 @@ library: $TG_BUILD/libtsfnguard.so"
   local option
   for option in --help --version; do
     run --separate-stderr bash -c '"$0" "$1" >/dev/full' "$GUARD" "$option"
-    complains 1 'to write to standard output' 'No space left on device' 'see what it leads to'
+    complains 1 'to write to standard output' 'No space left on device' 'check where standard output goes'
     run --separate-stderr bash -c '"$0" "$1" >&-' "$GUARD" "$option"
-    complains 1 'to write to standard output' 'Bad file descriptor' 'see what it leads to'
+    complains 1 'to write to standard output' 'Bad file descriptor' 'check where standard output goes'
   done
 }
 

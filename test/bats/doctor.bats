@@ -37,7 +37,7 @@ told() {
 # untried CHECK…
 untried() {
   local check
-  for check; do told warn "$check" 'not tried; do: mend what failed, and repeat'; done
+  for check; do told warn "$check" 'not tried; do: fix what failed, then run doctor again'; done
 }
 
 # copy_of_command: the command with its files here, in `doctor_command`, to be spoilt.
@@ -62,20 +62,20 @@ script() {
     told ok library "$TG_BUILD/libtsfnguard.so"
     told ok runtime "node ${version#v}"
     told ok libc 'glibc *; 2.28 or newer is needed'
-    told ok redirect "the seven lead to the guard; a thread's item was delivered, its function finalized"
+    told ok redirect "the seven functions lead to the guard; an item from a thread was delivered and its function was finalized"
     case $name in
       node-24.21 | node-26)
-        told ok affected "without the guard node ${version#v} has: $common, release-at-end, null-context" ;;
+        told ok affected "without the guard, node ${version#v} has: $common, release-at-end, null-context" ;;
       *)
         faults="use-after-free, $common, finalized-early, null-context"
-        told warn affected "without the guard node ${version#v} has: $faults; do: run it guarded; docs/affected.md *" ;;
+        told warn affected "without the guard, node ${version#v} has: $faults; do: run it guarded; docs/affected.md *" ;;
     esac
     if [[ $name == debian-18 ]]; then
-      told ok program "$node, a script for */bash, which is what the next lines are about"
-      told ok symbols "all seven in the library $(readlink -f "${node%/*}"/root/usr/lib/*/libnode.so.108)"
+      told ok program "$node, a script for */bash; the next lines are about that interpreter"
+      told ok symbols "all seven are in the library $(readlink -f "${node%/*}"/root/usr/lib/*/libnode.so.108)"
     else
       told ok program "$node"
-      told ok symbols "all seven in the program itself, $(readlink -f "$node")"
+      told ok symbols "all seven are in the program itself, $(readlink -f "$node")"
     fi
   done < <("$TG_SOURCE/test/runtimes.sh")
   [[ -n ${node:-} || -n $version ]] || skip "no runtime was fetched"
@@ -89,8 +89,8 @@ script() {
     doctor "$NPM/other-runtimes/node_modules/$path"
     assert_success
     told ok runtime "${name/-/ }"
-    told ok symbols "all seven in the program itself, *"
-    told ok redirect "the seven lead to the guard; *"
+    told ok symbols "all seven are in the program itself, *"
+    told ok redirect "the seven functions lead to the guard; *"
     [[ $name == bun-1.4.5 ]] || told warn affected '* worker-end; do: run it guarded; docs/runtimes.md *'
   done <<'END'
 bun-1.3.9 bun-1-3/bin/bun
@@ -108,8 +108,8 @@ END
 case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \"\$@\" ;; esac"
   doctor ./electron
   assert_success
-  told warn runtime 'electron 40.1.0, with Node 24.21.0; Electron is not among what tsfn-guard is tested with; do: *'
-  told ok affected 'without the guard node 24.21.0 has: *'
+  told warn runtime 'electron 40.1.0, with Node 24.21.0; tsfn-guard is not tested with Electron; do: *'
+  told ok affected 'without the guard, node 24.21.0 has: *'
 }
 
 @test "without a runtime it takes node from PATH" {
@@ -146,11 +146,11 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   untried program architecture linking privileges loads runtime libc symbols redirect affected
   head -c 100 "$TG_LIB" >libtsfnguard.so
   doctor
-  told fail library "$PWD/libtsfnguard.so, which is no ELF file, or a damaged one; do: *"
+  told fail library "$PWD/libtsfnguard.so, which is not an ELF file or is damaged; do: *"
   mkdir 'a b'
   cp "$GUARD" "$TG_LIB" 'a b'
   doctor_command='a b/tsfn-guard' doctor
-  told fail library "$PWD/a b/libtsfnguard.so: LD_PRELOAD cannot hold a path with a space, *; do: move tsfn-guard elsewhere"
+  told fail library "$PWD/a b/libtsfnguard.so: LD_PRELOAD cannot hold a path with a space, *; do: move tsfn-guard to another directory"
 }
 
 @test "library: unreadable" {
@@ -168,21 +168,21 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
 
 @test "program: missing, not executable, a script without its runtime" {
   doctor ./nothing
-  told fail program 'needed a program to run; found ./nothing, which is not there; do: check its path'
+  told fail program 'needed a program to run; found ./nothing, which does not exist; do: check its path'
   untried architecture linking privileges loads runtime libc symbols redirect affected
   echo >file
   doctor ./file
-  told fail program 'needed a program that may be executed; found ./file, which may not be; do: *'
+  told fail program 'needed a program that may be executed; found ./file, which is not executable; do: *'
   script script '#!/no/such/node'
   doctor ./script
-  told fail program "*found ./script, which wants /no/such/node: No such file or directory; do: install it, *"
+  told fail program "*found ./script, which needs /no/such/node: No such file or directory; do: install it, *"
 }
 
 @test "architecture, linking: another machine's header, a static program" {
   cp "$HELPERS/plain" plain
   printf '\xf3\0' | dd of=plain bs=1 seek=18 conv=notrunc status=none
   doctor ./plain
-  told fail architecture 'needed a program for *, as the library is; found ./plain, which is for RISC-V; do: *'
+  told fail architecture 'needed a program for *, like the library; found ./plain, which is for RISC-V; do: *'
   [[ -x $HELPERS/static ]] || skip "no static C library to build one with"
   doctor "$HELPERS/static"
   told fail linking "*; found $HELPERS/static, which is linked statically; do: *"
@@ -213,17 +213,17 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   # A version of glibc that nobody has, in the names of versions that the library wants.
   LC_ALL=C sed -i 's/GLIBC_2\.2\.5/GLIBC_9.2.5/g; s/GLIBC_2\.17/GLIBC_9.17/g' libtsfnguard.so
   doctor "$node"
-  told fail loads "*ld-linux-*: version \`GLIBC_9*' not found *; do: use the tsfn-guard of this system's architecture and libc*"
+  told fail loads "*ld-linux-*: version \`GLIBC_9*' not found *; do: use a tsfn-guard for this architecture and libc*"
   untried runtime libc symbols redirect affected
 }
 
 @test "runtime: a program that is none, one that runs no script, an old Node" {
   doctor bash
-  told fail runtime '/*/bash is none that is known: --version came to exit status 0, and said GNU bash*; do: name a *'
+  told fail runtime '/*/bash is not a known runtime (--version: exit status 0, output: GNU bash*; do: name a *'
   untried libc symbols redirect affected
   script strange '#!/bin/sh' 'test "$1" = --version || { echo no scripts here; exit 3; }; echo v99.0.0'
   doctor ./strange
-  told fail runtime 'it ran no script: exit status 3, and it said no scripts here?; do: *'
+  told fail runtime 'it did not run the script (exit status 3, output: no scripts here?); do: *'
   script old '#!/bin/sh' 'test "$1" = --version || { for line in "runtime node" "version 10.1.0" "node 10.1.0"; do
     echo "tsfn-guard-probe $line"; done; exit; }; echo v10.1.0'
   doctor ./old
@@ -233,7 +233,7 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
 @test "runtime: one that never ends does not hang doctor" {
   script hangs '#!/bin/sh' 'sleep 1000 & echo $! >pid; wait'
   doctor ./hangs
-  told fail runtime './hangs is none that is known: --version came to no end within 20 s, and said ; do: *'
+  told fail runtime './hangs is not a known runtime (--version: did not end within 20 s, output: ); do: *'
   # Nor does it leave anything running; that it is dead is enough, where nobody reaps orphans.
   run cat "/proc/$(<pid)/stat"
   ((status)) || assert_output --regexp '^[0-9]+ \(sleep\) [ZX] '
@@ -252,18 +252,18 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   runtime node-24.21
   script noaddons '#!/bin/sh' "exec $node --no-addons \"\$@\""
   doctor ./noaddons
-  told fail symbols 'the probe addon was not loaded: exit status 1, and it said: Error: *; do: see that *'
+  told fail symbols 'the probe addon was not loaded (exit status 1, output: Error: *; do: check that *'
 }
 
 @test "redirect: no room for the handles, another library's definition, a wrapper that clears LD_PRELOAD" {
   runtime node-20
   run bash -c 'ulimit -v 4608000; exec "$@"' - "$GUARD" doctor "$node"
   assert_failure 1
-  told fail redirect 'not armed in *: needed 4 GiB of address space for handles*ulimit -v*; do: see what it says'
+  told fail redirect 'not armed in *: needed 4 GiB of address space for handles*ulimit -v*; do: follow the message'
   told ok symbols '*'
   script wrapper '#!/bin/sh' "unset LD_PRELOAD; exec $node \"\$@\""
   doctor ./wrapper
-  told fail redirect 'the library is not in the process (exit status 0); do: see whether a wrapper script *'
+  told fail redirect 'the library is not in the process (exit status 0); do: check whether a wrapper script *'
   runtime debian-18
   LD_PRELOAD=$HELPERS/libintruder.so doctor "$node"
   told fail redirect 'not armed in *: *another definition of napi_call_threadsafe_function in *libintruder.so; remove *'
@@ -273,7 +273,7 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   runtime node-20
   run bash -c 'ulimit -v 4608000; exec "$@" <&- 2>&-' - "$GUARD" doctor "$node"
   assert_failure 1
-  told fail redirect 'not armed in *: needed 4 GiB of address space for handles*; do: see what it says'
+  told fail redirect 'not armed in *: needed 4 GiB of address space for handles*; do: follow the message'
   run bash -c '"$@" <&- >&-' - "$GUARD" doctor "$node"
   assert_failure 1
   assert_line 'tsfn-guard: needed: to write to standard output'
@@ -283,14 +283,14 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   copy_of_command
   rm doctor_probe.node
   doctor
-  told fail runtime "no doctor_probe.node in $PWD; do: install tsfn-guard as a whole, or build it"
+  told fail runtime "no doctor_probe.node in $PWD; do: install the complete tsfn-guard, or build it"
 }
 
 @test "affected: a version that nobody has looked at" {
   script bun '#!/bin/sh' 'test "$1" = --version || { for line in "runtime bun" "version 9.9.9" "node 99.0.0"; do
     echo "tsfn-guard-probe $line"; done; exit; }; echo 9.9.9'
   doctor ./bun
-  told warn affected 'not known of bun 9.9.9, which nobody has looked at; do: see docs/affected.md'
+  told warn affected 'unknown: nobody has examined bun 9.9.9; do: see docs/affected.md'
 }
 
 # affected_by VERSION: the faults that doctor tells of a node which says that it is this version.
@@ -298,7 +298,7 @@ affected_by() {
   script node '#!/bin/sh' "test \"\$1\" = --version || { for line in 'runtime node' 'version $1' 'node $1'; do
     echo \"tsfn-guard-probe \$line\"; done; exit; }; echo v$1"
   run "$GUARD" doctor ./node
-  sed -n 's/.*affected: without the guard node [^ ]* has: \([^;]*\).*/\1/p' <<<"$output"
+  sed -n 's/.*affected: without the guard, node [^ ]* has: \([^;]*\).*/\1/p' <<<"$output"
 }
 
 @test "affected: the first and the last version of each fault" {
@@ -325,7 +325,7 @@ END
   TSFN_GUARD_OPTIONS=modes=off doctor bash
   told warn options "TSFN_GUARD_OPTIONS: 'modes=off' is not an option and was ignored; *; do: correct TSFN_GUARD_OPTIONS"
   TSFN_GUARD_OPTIONS=mode=off doctor bash
-  told warn options 'mode=off: mode=off leaves every program as it is; do: take mode=off out *'
+  told warn options 'mode=off: mode=off leaves every program unguarded; do: take mode=off out *'
   TSFN_GUARD_OPTIONS=mode=diagnose doctor bash
   told ok options mode=diagnose
 }
@@ -369,5 +369,5 @@ END
 @test "what a program says forges no line" {
   script forger '#!/bin/sh' "printf 'x\nok    redirect: all is well\r\033[2J'"
   doctor ./forger
-  told fail runtime './forger is none *, and said x?ok    redirect: all is well??[2J; do: *'
+  told fail runtime './forger is not a known runtime *, output: x?ok    redirect: all is well??[2J); do: *'
 }

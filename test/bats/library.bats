@@ -38,10 +38,10 @@ header() {
   done <<<"$output"
 }
 
-# Where these are missing (glibc < 2.34 without libdl; musl, which has no backtrace), the library must load all the same.
-@test "what glibc kept in libdl, and backtrace, is needed weakly, everything else strongly" {
+# Where these are missing (glibc < 2.34 without libdl or libpthread; musl, which has no backtrace), the library must load all the same.
+@test "what glibc kept in libdl and libpthread, and backtrace, is needed weakly, everything else strongly" {
   run bash -c 'nm -D --undefined-only "$TG_LIB" | sed -n "s/^ *w \([a-z][^@]*\).*/\1/p" | sort'
-  assert_output $'backtrace\ndlclose\ndlopen\ndlsym'
+  assert_output $'backtrace\ndlinfo\ndlsym\npthread_key_create\npthread_setspecific'
 }
 
 # That it opens no file and handles no signal unless an option asks for it is in inert.bats.
@@ -85,7 +85,8 @@ header() {
   assert [ $((fields[5])) -le 1024 ]
 }
 
-# It is 156 KB since publish=1, what register.node calls, and link-time optimization; it grows by pages of 4 KB.
-@test "is smaller than 180 KB" {
-  assert [ "$(stat -L -c %s "$TG_LIB")" -lt 180000 ]
+# It is 190 KB since it keeps addon code mapped as long as it must and no longer, and has unwind tables for cancelled
+# threads; it grows by pages of 4 KB.
+@test "is smaller than 200 KB" {
+  assert [ "$(stat -L -c %s "$TG_LIB")" -lt 200000 ]
 }

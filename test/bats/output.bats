@@ -146,7 +146,7 @@ with the process's number in it, found one of 1031; give a shorter one; stderr i
   TSFN_GUARD_OPTIONS=metrics_path=$path:log_path=$path run --separate-stderr preloaded "$HELPERS/told" lazy "$LAZY"
   is_guarded 0
   assert_regex "${stderr_lines[0]}" 'log_path: needed a path of at most 1023 bytes, .* stderr is used instead$'
-  assert_regex "${stderr_lines[1]}" 'metrics_path: needed a path of at most 1023 bytes, .*; there are no metrics$'
+  assert_regex "${stderr_lines[1]}" 'metrics_path: needed a path of at most 1023 bytes, .*; no metrics are written$'
   run ls -A
   assert_output ''
 }
@@ -158,8 +158,8 @@ with the process's number in it, found one of 1031; give a shorter one; stderr i
   TSFN_GUARD_OPTIONS=log_path=log:metrics_path=m run --separate-stderr preloaded "$HELPERS/told" lazy "$LAZY"
   cd "$BATS_TEST_TMPDIR"
   is_guarded 0
-  assert_equal "$(without_pid "${stderr_lines[0]}")" 'tsfn-guard[PID]: log_path: needed a directory that the relative path log begins in, found none: No such file or directory; give an absolute path; stderr is used instead'
-  assert_regex "${stderr_lines[1]}" 'metrics_path: .* give an absolute path; there are no metrics$'
+  assert_equal "$(without_pid "${stderr_lines[0]}")" 'tsfn-guard[PID]: log_path: needed a directory from which the relative path log starts, found none: No such file or directory; give an absolute path; stderr is used instead'
+  assert_regex "${stderr_lines[1]}" 'metrics_path: .* give an absolute path; no metrics are written$'
 }
 
 # What ld.so is called here.

@@ -184,8 +184,8 @@ symbol_pages() {
   for name in {get_threadsafe_function_context,{call,acquire,release,ref,unref}_threadsafe_function} \
     get_undefined call_function throw_error get_value_string_utf8 get_node_version {add,remove}_env_cleanup_hook; do
     refused "$HELPERS/lacks-napi_$name"
-    assert_equal "$refusal" "tsfn-guard[PID]: not armed in $HELPERS/lacks-napi_$name: needed the functions that \
-Node-API version 4 and newer has, found no napi_$name; use an unmodified Node.js 12.22 or newer; it runs unguarded"
+    assert_equal "$refusal" "tsfn-guard[PID]: not armed in $HELPERS/lacks-napi_$name: needed the functions of \
+Node-API version 4 and newer, found no napi_$name; use an unmodified Node.js 12.22 or newer; it runs unguarded"
   done
 }
 

@@ -114,11 +114,11 @@ of() {
   run --separate-stderr "$REPORT" report - <log
   assert_success
   assert_line --index 0 --partial '1 log, 7 lines, 2 processes'
-  assert_line '1 lines passed over: not the guard'\''s'
-  assert_line '1 lines passed over: damaged'
-  assert_line '1 lines passed over: longer than 64 KiB'
-  assert_line '1 last lines passed over: cut off'
-  assert_line --partial '1 lines passed over: reports as text'
+  assert_line '1 lines skipped: not written by the guard'
+  assert_line '1 lines skipped: damaged'
+  assert_line '1 lines skipped: longer than 64 KiB'
+  assert_line '1 last lines skipped: cut off'
+  assert_line --partial '1 lines skipped: reports as text'
   assert_equal "$(of '[.groups[].count, .skipped.other, .skipped.broken, .skipped.cut_off]' log)" '[2,1,1,1]'
 }
 
@@ -195,7 +195,7 @@ of() {
   echo 'tsfn-guard[7]: TSG001 call-after-finalize (fatal-avoided): as text' >empty
   run --separate-stderr "$REPORT" report --fail-on info empty
   assert_failure 2
-  assert_line 'No events in JSON, but reports as text.'
+  assert_line 'No events in JSON, but there are reports as text.'
   [[ $stderr == *'format=json'* ]]
   line 1 1 | sed 's/"version":1/"version":2/' >newer
   run --separate-stderr "$REPORT" report --fail-on info newer
@@ -242,9 +242,9 @@ complains() {
 # Seen to fail: the first log became a page, with status 0.
 @test "--html without its FILE costs no log" {
   line 1 1 | tee log >other
-  complains 'found: log, which is there and is no page' --html log
+  complains 'found: log, which exists and is not such a page' --html log
   complains 'do: give another, before the logs: --html FILE LOG…' --html log other
-  complains 'log, which is there' --html log log
+  complains 'log, which exists' --html log log
   assert_equal "$(cat log)" "$(cat other)"
   : >page
   for _ in empty page; do
@@ -324,7 +324,7 @@ complains() {
   assert_line 'first kind by key: TSG001, 1 of 4 groups, 3 events'
   assert_line 'first process by key: 2 of 4 groups, 4 events'
 
-  assert_line --partial 'detail: what, addon, build-id, natively, the guard, call, threads, at, created at, finalized at'
+  assert_line --partial 'detail: what, addon, build-id, unguarded, the guard, call, threads, at, created at, finalized at'
   assert_line 'expanded: true'
   assert_line --regexp '^frames: perform_once \(test/addons/script.c:[0-9]+\) \| perform \(.*\) \| .* \| [0-9]+ frames of libc.so.6'
   assert_line 'closed: 0'
@@ -344,6 +344,6 @@ complains() {
 
   assert_line 'groups: 1 of 1 groups, 30,000 events'
   assert_line 'functions: 5,000 of 5,000'
-  assert_line 'note: the timeline has the newest 20,000 lines of functions; 10,000 older ones are counted only'
+  assert_line 'note: the timeline has the newest 20,000 lines of functions; 10,000 older ones are only counted'
   assert_line 'drawn again within 2 s: true'
 }

@@ -41,10 +41,10 @@ lines() {
   assert_success
   run normalized "$(sed -n 1,9p <<<"$stderr")"
   assert_output - <<'END'
-tsfn-guard[N]: TSG008 never-a-handle (fatal-avoided): a value was used as a TSFN that never was one
+tsfn-guard[N]: TSG008 never-a-handle (fatal-avoided): a value that was never a thread-safe function (TSFN) was used as one
 tsfn-guard[N]:   time: TIME
-tsfn-guard[N]:   without the guard it: would have used that address as an object
-tsfn-guard[N]:   the guard: refused it
+tsfn-guard[N]:   without the guard it: would have treated the value as the address of an object
+tsfn-guard[N]:   the guard: answered napi_invalid_arg
 tsfn-guard[N]:   addon: DIR/libcalls-lazy.so
 tsfn-guard[N]:   seen: 1
 tsfn-guard[N]:   call: function napi_get_threadsafe_function_context, func 0xN, answered napi_invalid_arg
@@ -230,7 +230,7 @@ unusable() {
   assert_equal "$(grep -c 'TSG008' <<<"$stderr")" 18
   assert_equal "$(grep -c '  thread: ' <<<"$stderr")" 12
   assert_equal "$(normalized "$(tail -n 1 <<<"$stderr")")" \
-    "tsfn-guard[N]: TSG008 never-a-handle (fatal-avoided): a value was used as a TSFN that never was one; seen 4 times from DIR/libcalls-lazy.so"
+    "tsfn-guard[N]: TSG008 never-a-handle (fatal-avoided): a value that was never a thread-safe function (TSFN) was used as one; seen 4 times from DIR/libcalls-lazy.so"
 }
 
 # ---- Suppressions ----
@@ -277,9 +277,9 @@ does_not_suppress() {
   assert_success
   run normalized "$stderr"
   assert_output - <<END
-tsfn-guard[N]: suppressions: suppressions:2: needed kind:addon-glob with a kind of help=1, a severity or *, found TSG999:*; the line is ignored
+tsfn-guard[N]: suppressions: suppressions:2: needed kind:addon-glob with a kind that help=1 lists, a severity or *, found TSG999:*; the line is ignored
 tsfn-guard[N]: suppressions: suppressions:3: needed kind:addon-glob with a pattern of 1 to 127 bytes, found TSG008; the line is ignored
-tsfn-guard[N]: suppressions: suppressions:4: needed kind:addon-glob with a kind of help=1, a severity or *, found :x; the line is ignored
+tsfn-guard[N]: suppressions: suppressions:4: needed kind:addon-glob with a kind that help=1 lists, a severity or *, found :x; the line is ignored
 tsfn-guard[N]: suppressions: suppressions:5: needed kind:addon-glob with a pattern of 1 to 127 bytes, found warn; the line is ignored
 tsfn-guard[N]: suppressions: suppressions:6: needed kind:addon-glob with a pattern of 1 to 127 bytes, found *:$(printf 'x%.0s' {1..128}); the line is ignored
 END
@@ -331,7 +331,7 @@ END
   TSFN_GUARD_OPTIONS=summary=never:on.TSG008=stop:log_path=log LD_PRELOAD=$TG_LIB "$HELPERS/told" lazy "$LAZY" >out 3>&- &
   pid=$!
   until [[ $state == T ]]; do state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status"); done
-  run grep -c "  then: on.EVENT=stop stops the process (SIGSTOP); look into it: gdb -p $pid; let it go on: kill -CONT $pid\$" log
+  run grep -c "  then: on.EVENT=stop stops the process (SIGSTOP); inspect it: gdb -p $pid; continue it: kill -CONT $pid\$" log
   assert_output 1
   kill -KILL "$pid"
   wait "$pid" || true
@@ -381,7 +381,7 @@ END
   assert_equal "$stops" 6
   matches_schema log
   assert_equal "$(each .then | sort -u)" \
-    "on.EVENT=stop stops the process (SIGSTOP); look into it: gdb -p $pid; let it go on: kill -CONT $pid"
+    "on.EVENT=stop stops the process (SIGSTOP); inspect it: gdb -p $pid; continue it: kill -CONT $pid"
   assert_equal "$(tail -n 1 out)" 'unref: guard'
 }
 
@@ -408,8 +408,8 @@ END
     lazy "$LAZY" lazy "$LAZY" lazy "$LAZY" now "$HELPERS/libcalls-now.so"
   run normalized "$(grep -A 99 ' summary: ' log)"
   assert_output - <<'END'
-tsfn-guard[N]: summary: TSG008 never-a-handle (fatal-avoided): 18 seen, 6 not told, action log, addon DIR/libcalls-lazy.so
-tsfn-guard[N]: summary: TSG008 never-a-handle (fatal-avoided): 6 seen, 6 not told, action suppressed, addon DIR/libcalls-now.so
+tsfn-guard[N]: summary: TSG008 never-a-handle (fatal-avoided): 18 seen, 6 not reported, action log, addon DIR/libcalls-lazy.so
+tsfn-guard[N]: summary: TSG008 never-a-handle (fatal-avoided): 6 seen, 6 not reported, action suppressed, addon DIR/libcalls-now.so
 tsfn-guard[N]: summary
 tsfn-guard[N]:   process: guard 0.1.0, events 24, live 0, leaked 0, in_use 0, log DIR/log, read_with less
 END
@@ -429,7 +429,7 @@ END
     assert_equal "$stderr" ''
   done
   tell summary=always:on.TSG008=ignore
-  assert_equal "$(normalized "$stderr" | grep -c ' 6 seen, 6 not told, action ignore, addon ')" 1
+  assert_equal "$(normalized "$stderr" | grep -c ' 6 seen, 6 not reported, action ignore, addon ')" 1
 }
 
 # ---- Not armed ----
@@ -440,7 +440,7 @@ END
   assert_equal "$stderr" ''
   matches_schema log
   assert_equal "$(each '[.code, .severity, .addon, .detail] | join(" ")')" \
-    "TSG026 warn  not armed in $HELPERS/lacks-napi_get_undefined: needed the functions that Node-API version 4 and newer has, found no napi_get_undefined; use an unmodified Node.js 12.22 or newer; it runs unguarded"
+    "TSG026 warn  not armed in $HELPERS/lacks-napi_get_undefined: needed the functions of Node-API version 4 and newer, found no napi_get_undefined; use an unmodified Node.js 12.22 or newer; it runs unguarded"
   TSFN_GUARD_OPTIONS=on.not-armed=abort run preloaded "$HELPERS/lacks-napi_get_undefined"
   assert_equal "$status" 134
   assert_output --partial '; it runs unguarded; on.EVENT=abort ends the process (SIGABRT); '

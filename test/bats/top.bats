@@ -231,7 +231,7 @@ START='start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PR
   await grep -q libtsfnguard "/proc/$!/maps"
   top $!
   complains 1 'a process that publishes' "process $! (sleep), with publish=1, but it publishes nothing" \
-    'see what it said on stderr when it started; in a program that is no runtime the guard does nothing'
+    'look at its stderr from when it started; in a program that is not a runtime the guard does nothing'
 
   options=rate=0 watch end
   top "$pid"
@@ -253,7 +253,7 @@ START='start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PR
 
   options=mode=off:publish=1 watch end
   top "$pid"
-  complains 1 'a process that is guarded' "process $pid (node), which mode=off leaves as it is" \
+  complains 1 'a process that is guarded' "process $pid (node), which mode=off leaves unguarded" \
     'start it without mode=off and with publish=1'
   end_watched
 }
@@ -277,7 +277,7 @@ two_users() {
   two_users
   watch end
   top_as_nobody "$pid"
-  complains 1 'a process that this user may look into' "process $pid (node) of user 0, and this is user 65534" \
+  complains 1 'a process that this user may inspect' "process $pid (node) of user 0, and this is user 65534" \
     'run it as that user, or as root'
   end_watched
 }
@@ -290,7 +290,7 @@ two_users() {
   watched+=($!)
   await test -s "$said"
   top_as_nobody "$!"
-  complains 1 'a process that this user may look into' "process ${watched[-1]} (node), which has changed its user or has more rights than this one" \
+  complains 1 'a process that this user may inspect' "process ${watched[-1]} (node), which has changed its user or has more rights than this one" \
     'run it as root, with the capability to trace it (CAP_SYS_PTRACE)'
 }
 
@@ -378,14 +378,14 @@ type_top() {
   "${tmux[@]}" send-keys s
   shows 'by queue'
   "${tmux[@]}" send-keys h
-  shows 'sort by something else than queue'
+  shows 'change the sort order (now queue'
   "${tmux[@]}" send-keys h p
   shows PAUSED
   sleep 0.3 # for the rest of the screen
   before=$(screen)
   sleep 1
   assert_equal "$(screen)" "$before"
-  refute [ "$(grep -c 'sort by something' <<<"$before")" != 0 ]
+  refute [ "$(grep -c 'change the sort order' <<<"$before")" != 0 ]
   "${tmux[@]}" send-keys p
   await goes_on
   "${tmux[@]}" send-keys q

@@ -829,7 +829,7 @@ static void touch_elsewhere(struct recorder *r) {
   pthread_join(thread, NULL);
 }
 
-/* Several counts at once, of a function that another thread has used: afterwards it is no straggler of its env, and
+/* Several counts at once, of a function that another thread has used: afterwards it is no straggler of its addon, and
  * all of them are credit. */
 static void reclaimed_counts_are_credit_and_no_stragglers(void **state) {
   (void)state;
@@ -852,7 +852,8 @@ static void reclaimed_counts_are_credit_and_no_stragglers(void **state) {
   assert_int_equal(release(&next), napi_ok);
   fake_env_turn(r.env);
   end_env(&r);
-  assert_int_equal(atomic_load(&fake_kept_mapped), 0);
+  assert_int_equal(atomic_load(&fake_addon.stragglers), 0);
+  assert_int_equal(atomic_load(&fake_addon.unreturned), 0);
   close_counted(&r);
 }
 
@@ -874,7 +875,7 @@ static void a_straggler_is_one_until_its_last_count(void **state) {
       assert_int_equal(release(&other), napi_ok);
       fake_env_turn(r.env);
       end_env(&r);
-      assert_int_equal(atomic_load(&fake_kept_mapped) != 0, touched != 0 && counts != 0);
+      assert_int_equal(atomic_load(&fake_addon.stragglers), touched != 0 && counts != 0);
       for (unsigned i = 0; i < counts; i++) assert_int_equal(release(&r), napi_ok);
       close_counted(&r);
     }

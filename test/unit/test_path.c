@@ -97,7 +97,7 @@ static void a_relative_path_begins_where_the_program_does(void **state) {
   assert_int_equal(rmdir(inner), 0);
   assert_int_equal(rmdir(directory), 0);
   expect_problem("log/a",
-                 "needed a directory that the relative path log/a begins in, found none: No such file or "
+                 "needed a directory from which the relative path log/a starts, found none: No such file or "
                  "directory; give an absolute path");
   assert_int_equal(chdir("/"), 0);
 }

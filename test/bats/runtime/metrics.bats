@@ -169,8 +169,8 @@ unwritable() {
   rm -rf "$BATS_TEST_TMPDIR/log"
   MORE=log_path=$BATS_TEST_TMPDIR/log METRICS=$1 measured known exit
   assert_success
-  assert_regex "$stderr" "^tsfn-guard\[[0-9]+\]: metrics_path: needed a file that can be written, and made anew beside \
-its place, found $1: $2; as long as that is so there are no metrics; give a file in a directory that this user may \
+  assert_regex "$stderr" "^tsfn-guard\[[0-9]+\]: metrics_path: needed a file that can be written and \
+replaced, found $1: $2; no metrics are written until that changes; name a file in a directory that this user can \
 write to$"
   run find "$BATS_TEST_TMPDIR" -name '*.tmp'
   assert_output ''

@@ -153,7 +153,7 @@ alive() {
 @test "dump_signal: the signal of a fault is refused in one line, and a fault ends the program" {
   TSFN_GUARD_OPTIONS=dump_signal=11:summary=never run guarded summary.js signal SIGSEGV
   assert_equal "$status" 139
-  assert_output --partial 'dump_signal: needed a signal that can be handled, found 11: it is that of a fault; no signal'
+  assert_output --partial 'dump_signal: needed a signal that can be handled, found 11: it is the signal of a fault; no signal'
 }
 
 # Reports were lost where write(2) answered EAGAIN: 17 of 400 were told.
@@ -173,7 +173,7 @@ alive() {
   for number in 9 64; do
     TSFN_GUARD_OPTIONS=dump_signal=$number:summary=never:on.TSG012=ignore run --separate-stderr guarded summary.js exit
     if [[ $number == 9 ]]; then
-      [[ $stderr == *'dump_signal: needed a signal that can be handled, found 9: Invalid argument; no signal writes a dump' ]] ||
+      [[ $stderr == *'dump_signal: needed a signal that can be handled, found 9: Invalid argument; no signal will write a dump' ]] ||
         fail "$stderr"
     else
       assert_equal "$stderr" ''
