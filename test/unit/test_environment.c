@@ -2,8 +2,6 @@
  *
  * Seen to fail: with each statement, condition and number of environment.c that a test here is about put out of order
  * (scripts/mutate.sh --random). */
-#include <pthread.h>
-
 #include "guard_fixture.h"
 
 enum { NOTES_MAX = 32, ENVS = 150 };
@@ -11,30 +9,35 @@ enum { NOTES_MAX = 32, ENVS = 150 };
 /* What the host was asked, in order. */
 static struct {
   const void *adopted[NOTES_MAX];
-  const struct tg_addon *kept[NOTES_MAX];
-  struct tg_event told[NOTES_MAX];
-  unsigned adoptions, keeps, events;
-  const struct tg_addon *not_kept; /* keep_mapped says no for this one */
+  const struct tg_addon *left[NOTES_MAX];
+  unsigned adoptions, leaves, joins;
 } notes;
 
-/* Each piece of code is an addon of its own. */
-static const struct tg_addon *note_adoption(const void *code) {
+/* Each piece of code, at an address that is a multiple of 256, is an addon of its own. */
+static struct tg_addon pool[NOTES_MAX];
+
+static uintptr_t code_of(const struct tg_addon *addon) {
+  return (uintptr_t)(addon - pool) << 8;
+}
+
+static struct tg_addon *note_adoption(const void *code) {
   assert_true(notes.adoptions < NOTES_MAX);
   notes.adopted[notes.adoptions++] = code;
-  return (const struct tg_addon *)code;
+  return &pool[(uintptr_t)code >> 8];
 }
 
-static bool note_keep(const struct tg_addon *addon) {
-  assert_non_null(addon);
-  assert_true(notes.keeps < NOTES_MAX);
-  notes.kept[notes.keeps++] = addon;
-  return addon != notes.not_kept;
+static bool is_in_addon(const struct tg_addon *addon, const void *code) {
+  return code_of(addon) == (uintptr_t)code;
 }
 
-static void note_event(const struct tg_event *event) {
-  if (event->kind != TG_EVENT_ADDON_PINNED) return;
-  assert_true(notes.events < NOTES_MAX);
-  notes.told[notes.events++] = *event;
+static void note_join(struct tg_addon *addon, struct tg_addon *other) {
+  assert_ptr_not_equal(addon, other);
+  notes.joins++;
+}
+
+static void note_leave(struct tg_addon *addon) {
+  assert_true(notes.leaves < NOTES_MAX);
+  notes.left[notes.leaves++] = addon;
 }
 
 static struct tg_host host;
@@ -44,16 +47,17 @@ static struct recorder open_noted(void) {
   memset(&notes, 0, sizeof notes);
   host = fake_host;
   host.adopt_addon = note_adoption;
-  host.keep_mapped = note_keep;
-  host.on_event = note_event;
+  host.is_in_addon = is_in_addon;
+  host.join_addons = note_join;
+  host.leave_addon = note_leave;
   struct recorder r = {.guard = fake_guard_open(TG_DEADLOCK_OVERFLOW), .env = fake_env_open()};
   r.guard->host = &host;
   return r;
 }
 
 /* `caller` and the two callbacks are code of these addresses; it is released, so that nothing is called. */
-static const struct tg_addon *create_from(struct recorder *r, uintptr_t caller, uintptr_t call_js_cb,
-                                          uintptr_t finalize_cb) {
+static struct tg_addon *create_from(struct recorder *r, uintptr_t caller, uintptr_t call_js_cb,
+                                    uintptr_t finalize_cb) {
   const struct tg_create_arguments arguments = {
       .env = fake_napi_env(r->env),
       .func = (napi_value)(void *)r,
@@ -65,7 +69,7 @@ static const struct tg_addon *create_from(struct recorder *r, uintptr_t caller, 
   assert_int_equal(tg_create(r->guard, &arguments, (const void *)caller, &r->func), napi_ok);
   struct tg_function *function;
   assert_int_equal(tg_table_find(&r->guard->table, r->func, &function), TG_HANDLE_VALID);
-  const struct tg_addon *addon = function->addon;
+  struct tg_addon *addon = function->addon;
   function->finalize_cb = NULL;
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   return addon;
@@ -80,13 +84,14 @@ static void each_place_of_code_is_adopted_once(void **state) {
   (void)state;
   struct recorder r = open_noted();
   const uintptr_t all[] = {0x100, 0x200, 0x300, 0x400, 0x500, 0x600};
-  assert_int_equal((uintptr_t)create_from(&r, 0x100, 0x200, 0x300), 0x100);
+  assert_int_equal(code_of(create_from(&r, 0x100, 0x200, 0x300)), 0x100);
   assert_adopted(all, 3);
-  assert_int_equal((uintptr_t)create_from(&r, 0x100, 0x200, 0x300), 0x100);
+  assert_int_equal(code_of(create_from(&r, 0x100, 0x200, 0x300)), 0x100);
   assert_adopted(all, 3);
-  assert_int_equal((uintptr_t)create_from(&r, 0x400, 0x500, 0x600), 0x400);
+  assert_int_equal(notes.joins, 2); /* once, the first with each of the others */
+  assert_int_equal(code_of(create_from(&r, 0x400, 0x500, 0x600)), 0x400);
   assert_adopted(all, 6);
-  assert_int_equal((uintptr_t)create_from(&r, 0x200, 0x600, 0x100), 0x200); /* known, from other places */
+  assert_int_equal(code_of(create_from(&r, 0x200, 0x600, 0x100)), 0x200); /* known, from other places */
   assert_adopted(all, 6);
   assert_null((void *)create_from(&r, 0, 0x500, 0));
   assert_adopted(all, 6);
@@ -94,35 +99,39 @@ static void each_place_of_code_is_adopted_once(void **state) {
   fake_guard_close(r.guard);
 }
 
-static void *touch(void *argument) {
-  void *context;
-  assert_int_equal(get_context(argument, &context), napi_ok);
-  return NULL;
-}
-
-/* The eight that are remembered are kept at the env's end, and a ninth at once. */
-static void known_addons_are_kept_where_counts_are_out(void **state) {
+/* As many as there are places for, in their order; the rest is looked up again each time. */
+static void the_addons_of_an_env_are_left_as_it_ends(void **state) {
   (void)state;
   struct recorder r = open_noted();
-  pthread_t thread;
+  const uintptr_t beyond = TG_ENVIRONMENT_ADDONS + 1;
+  for (uintptr_t i = 1; i <= beyond; i++) create_from(&r, i << 8, 0, 0);
   for (uintptr_t i = 1; i <= TG_ENVIRONMENT_ADDONS; i++) create_from(&r, i << 8, 0, 0);
-  assert_int_equal(notes.keeps, 0);
-  create_from(&r, 0x5000, 0, 0);
-  assert_int_equal(notes.keeps, 1);
-  assert_int_equal((uintptr_t)notes.kept[0], 0x5000);
-  assert_int_equal(pthread_create(&thread, NULL, touch, &r), 0);
-  pthread_join(thread, NULL);
-  notes.keeps = 0;
-  notes.not_kept = (const struct tg_addon *)(uintptr_t)0x300;
+  assert_int_equal(notes.adoptions, beyond);
+  create_from(&r, beyond << 8, 0, 0);
+  assert_int_equal(notes.adoptions, beyond + 1);
+  assert_int_equal(notes.leaves, 0);
   fake_env_close(r.env);
-  assert_int_equal(notes.keeps, TG_ENVIRONMENT_ADDONS);
-  assert_int_equal(notes.events, TG_ENVIRONMENT_ADDONS - 1);
+  assert_int_equal(notes.leaves, TG_ENVIRONMENT_ADDONS);
   for (uintptr_t i = 0; i < TG_ENVIRONMENT_ADDONS; i++)
-    assert_int_equal((uintptr_t)notes.kept[i], (i + 1) << 8);
-  for (uintptr_t i = 0; i < TG_ENVIRONMENT_ADDONS - 1; i++) {
-    assert_int_equal(notes.told[i].view.env, 1);
-    assert_int_equal((uintptr_t)notes.told[i].view.addon, (i < 2 ? i + 1 : i + 2) << 8);
-  }
+    assert_int_equal(code_of(notes.left[i]), (i + 1) << 8);
+  fake_guard_close(r.guard);
+}
+
+/* An unload makes nothing of what is known hold any more, but the addons that are to be left. */
+static void after_an_unload_all_is_adopted_anew(void **state) {
+  (void)state;
+  struct recorder r = open_noted();
+  const uintptr_t all[] = {0x100, 0x200, 0x200, 0x100};
+  create_from(&r, 0x100, 0, 0);
+  create_from(&r, 0x200, 0, 0);
+  fake_unloads++;
+  create_from(&r, 0x200, 0, 0);
+  create_from(&r, 0x100, 0, 0);
+  create_from(&r, 0x200, 0, 0);
+  assert_adopted(all, 4);
+  fake_unloads++;
+  fake_env_close(r.env);
+  assert_int_equal(notes.leaves, 2);
   fake_guard_close(r.guard);
 }
 
@@ -186,7 +195,8 @@ static void each_env_has_one_record_among_many(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_place_of_code_is_adopted_once),
-      cmocka_unit_test(known_addons_are_kept_where_counts_are_out),
+      cmocka_unit_test(the_addons_of_an_env_are_left_as_it_ends),
+      cmocka_unit_test(after_an_unload_all_is_adopted_anew),
       cmocka_unit_test(each_env_has_one_record_among_many),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
