@@ -303,7 +303,7 @@ environment() {
   run --separate-stderr "$GUARD" --log-path= touch ran
   complains 2 'log_path=stderr|FILE|fd:N of 1 to 1023 bytes' log_path= 'correct it; see tsfn-guard --help'
   run --separate-stderr "$GUARD" --pin=2 touch ran
-  complains 2 'pin=0|1' pin=2 'correct it; see tsfn-guard --help'
+  complains 2 'pin=0|1|GLOB[,GLOB...], a GLOB with one of *?./, of 1 to 1023 bytes' pin=2 'correct it; see tsfn-guard --help'
   local event
   for event in nothing=log leak leak=die; do
     run --separate-stderr "$GUARD" --on "$event" touch ran

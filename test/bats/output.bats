@@ -137,8 +137,8 @@ long_path() {
   path=$(long_path 1021)
   TSFN_GUARD_OPTIONS=log_path=$path%p run --separate-stderr preloaded "$HELPERS/told" lazy "$LAZY"
   is_guarded 0
-  assert_equal "$(without_pid "${stderr_lines[0]}")" "tsfn-guard[PID]: log_path: needed a path of at most 1023 bytes, absolute and \
-with the process's number in it, found one of 1031; give a shorter one; stderr is used instead"
+  assert_equal "$(without_pid "${stderr_lines[0]}")" "tsfn-guard[PID]: log_path: needed a path of at most 1023 bytes (absolute, \
+with the process id in it), found one of 1031; give a shorter one; stderr is used instead"
   assert_regex "$stderr" 'TSG008 never-a-handle'
   directory=${path%/*}
   cd "$directory"

@@ -438,7 +438,7 @@ static void in_both(void (*act)(unsigned), unsigned argument) {
   unsigned thread = pretended_thread;
   world = &real;
   act(argument);
-  pretended_thread = thread;
+  pretend_thread(thread);
   world = &model;
   act(argument);
   compare();
@@ -452,7 +452,7 @@ static void act_on_step(unsigned unused) {
 }
 
 static void on_env(enum operation operation, unsigned env) {
-  pretended_thread = env;
+  pretend_thread(env);
   if (operation == OPEN_ENV && envs[env] == NULL) envs[env] = fake_env_open();
   if (envs[env] == NULL) return;
   if (operation == TURN) in_both(turn, env);
@@ -496,7 +496,7 @@ static const uint8_t operation_of[32] = {CALL,
 static void step(const uint8_t bytes[4]) {
   enum operation operation = (enum operation)operation_of[bytes[0] % 32];
   if (operation == ALLOCATIONS && bytes[2] % 4 == 0) operation = REFUSE_CREATE;
-  pretended_thread = bytes[1] % PRETENDED_THREADS;
+  pretend_thread(bytes[1] % PRETENDED_THREADS);
   step_action = (struct action){(uint8_t)operation, bytes[2], bytes[3]};
   if (operation == CREATE) pretended_thread %= REFERENCE_ENVS; /* the last has no env */
   switch (operation) {
@@ -556,7 +556,7 @@ static void begin(const uint8_t bytes[2]) {
 static void end(void) {
   for (unsigned env = 0; env < REFERENCE_ENVS; env++) on_env(END_ENV, env);
   /* Every late call, whatever the sequence was: the table's right half. */
-  pretended_thread = PRETENDED_THREADS - 1;
+  pretend_thread(PRETENDED_THREADS - 1);
   for (unsigned i = 0; i < real.functions; i++) {
     static const enum operation late[] = {CALL, ACQUIRE, GET_CONTEXT, RELEASE, CALL, REF};
     for (unsigned j = 0; j < sizeof late / sizeof late[0]; j++) {

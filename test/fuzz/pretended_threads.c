@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "guard/guarded_function.h"
 #include "guard/told.h"
 
 #define told told_0
@@ -37,10 +38,15 @@ pthread_t pthread_self(void) { /* renamed, see the header */
   return (pthread_t)(pretended_thread + 1);
 }
 
+void pretend_thread(unsigned thread) {
+  pretended_thread = thread;
+  tg_noted_handle = NULL;
+}
+
 /* Values that nobody was told of before push out all others. */
 void pretended_threads_reset(void) {
   static uintptr_t never_told = 1;
   for (pretended_thread = 0; pretended_thread < PRETENDED_THREADS; pretended_thread++)
     for (unsigned i = 0; i < TG_TOLD_HANDLES; i++) tg_told_closing((napi_threadsafe_function)never_told++);
-  pretended_thread = 0;
+  pretend_thread(0);
 }

@@ -7,6 +7,9 @@ enum { PRETENDED_THREADS = 3 };
 
 extern unsigned pretended_thread; /* who acts now */
 
+/* The thread acts from now on, and has forgotten which function it is noted as a user of. */
+void pretend_thread(unsigned thread);
+
 /* All forget what they were told. */
 void pretended_threads_reset(void);
 

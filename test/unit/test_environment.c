@@ -4,7 +4,7 @@
  * (scripts/mutate.sh --random). */
 #include "guard_fixture.h"
 
-enum { NOTES_MAX = 32, ENVS = 150 };
+enum { NOTES_MAX = 256, ENVS = 150 };
 
 /* What the host was asked, in order. */
 static struct {

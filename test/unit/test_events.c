@@ -99,7 +99,7 @@ static void open_setting_of(struct setting *setting, const char *name) {
                                    .referenced = true,
                                    .thread_count = COUNTS,
                                    .max_queue_size = LIMIT,
-                                   .addon = CALLER};
+                                   .addon = &fake_addon};
   snprintf(setting->view.name, sizeof setting->view.name, "%s", name);
   setting->r.live = setting->r.drained = setting->r.finalized = 0;
   told.count = 0;
@@ -552,7 +552,7 @@ static void no_handle_is_left(void **state) {
                                     .caller = CALLER,
                                     .answered = true,
                                     .answer = napi_string_expected,
-                                    .view = {.addon = CALLER}};
+                                    .view = {.addon = &fake_addon}};
   assert_told(&expected);
   close_setting(&s);
 }
