@@ -83,7 +83,7 @@ exitcode, dump_signal, metrics_path, publish, help, on.EVENT" "$1"
   assert_equal "$(probed)" "$(answers guard)"
   local expected
   for expected in 'mode=protect|diagnose|off (default protect): ' 'deadlock=overflow|status|hang (default overflow): ' \
-    'require=0|1 (default 0): ' 'verbosity=0|1 (default 0): ' 'pin=0|1 (default 1): ' 'help=0|1 (default 0): '; do
+    'require=0|1 (default 0): ' 'verbosity=0|1 (default 0): ' 'pin=0|1|GLOB[,GLOB...] (default 1): ' 'help=0|1 (default 0): '; do
     assert_equal "$(grep -cF "]: $expected" <<<"$stderr")" 1
   done
   assert_equal "$(without_reports "$stderr" | wc -l)" 20
@@ -109,7 +109,7 @@ exitcode, dump_signal, metrics_path, publish, help, on.EVENT" "$1"
   told mode "$(bad_value mode 'mode=protect|diagnose|off' protect)"
   told verbosity=2 "$(bad_value verbosity=2 'verbosity=0|1' 0)"
   told verbosity=1=1 "$(bad_value verbosity=1=1 'verbosity=0|1' 0)"
-  told pin=yes "$(bad_value pin=yes 'pin=0|1' 1)"
+  told pin=yes "$(bad_value pin=yes 'pin=0|1|GLOB[,GLOB...], a GLOB with one of *?./, of 1 to 1023 bytes' 1)"
   told deadlock=never "$(bad_value deadlock=never 'deadlock=overflow|status|hang' overflow)"
   told mode=on:nonsense "$(bad_value mode=on 'mode=protect|diagnose|off' protect)"$'\n'"$(unknown nonsense)"
 }

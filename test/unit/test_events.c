@@ -421,6 +421,9 @@ static void the_end_of_an_env(void **state) {
   struct tg_event unreleased = undelivered;
   unreleased.kind = TG_EVENT_NEVER_RELEASED;
   unreleased.quantity = COUNTS;
+  unreleased.view.state = TG_CLOSED; /* it is told when the finalizers are over */
+  unreleased.view.finalized = true;
+  unreleased.view.queue_length = 0;
   assert_event(&told.events[1], &unreleased);
   close_setting(&s);
 }
