@@ -88,7 +88,7 @@ exitcode, dump_signal, metrics_path, publish, help, on.EVENT" "$1"
   done
   assert_equal "$(without_reports "$stderr" | wc -l)" 20
   assert_equal "$(grep -cE ': TSG[0-9]{3} [a-z-]+ \((fatal-avoided|hang-avoided|warn|leak|info)(, mode=diagnose)?\): ' \
-    <<<"$stderr")" $((28 + 7)) # the catalogue; the probe's misuses and their summary
+    <<<"$stderr")" $((29 + 7)) # the catalogue; the probe's misuses and their summary
 }
 
 @test "an unknown key is one line" {

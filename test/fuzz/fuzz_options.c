@@ -152,10 +152,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (unsigned i = 0; i < TEXTS; i++) strcpy(reading.texts[i], texts[i].otherwise);
   read_all(text, &reading);
   const uint64_t got[KEYS] = {
-      options.mode,        options.deadlock,   options.require,          options.verbosity,
-      options.propagate,  options.publish,          options.help,
-      options.format,      options.summary,    options.exitcode,         options.rate,
-      options.stack_depth, options.queue_warn, options.finalize_warn_ms, options.dump_signal};
+      options.mode,       options.deadlock,         options.require,    options.verbosity,
+      options.propagate,  options.publish,          options.help,       options.format,
+      options.summary,    options.exitcode,         options.rate,       options.stack_depth,
+      options.queue_warn, options.finalize_warn_ms, options.dump_signal};
   demand(memcmp(got, reading.numbers, sizeof got) == 0, "other options than the rules say");
   demand(strcmp(options.log_path, reading.texts[0]) == 0, "another log_path");
   demand(strcmp(options.suppressions, reading.texts[1]) == 0, "another suppressions");

@@ -315,12 +315,12 @@ static void tear_down(struct function *function) {
 bool reference_end(unsigned env) {
   bool counts_out = false;
   for_each(env, tear_down);
+  for_each(env, finalize_if_doomed);
   for (unsigned i = 0; i < created_count; i++) {
     const struct function *function = &functions[created[i]];
-    if (function->state != STALE && function->state != OPEN && function->count != 0 && function->shared)
-      counts_out = true;
+    bool is_closed = function->state == CLOSING || function->state == CLOSED;
+    if (is_closed && function->count != 0 && function->shared) counts_out = true;
   }
-  for_each(env, finalize_if_doomed);
   /* Whatever comes to this place next is another env. */
   for (unsigned i = 0; i < created_count; i++)
     if (functions[created[i]].env == env) functions[created[i]].env = REFERENCE_ENVS + env;

@@ -55,7 +55,7 @@ napi_status reference_ref(struct reference_handle handle, unsigned thread, bool 
 /* Whether a blocking call would now wait for ever, as nobody else runs. */
 bool reference_would_wait(struct reference_handle handle, unsigned thread);
 
-/* A turn of the env's loop, and the env's end; true: its addon's code must stay mapped. */
+/* A turn of the env's loop, and the env's end; true: counts are out that another thread has used. */
 void reference_turn(unsigned env);
 bool reference_end(unsigned env);
 

@@ -11,6 +11,7 @@ Nothing is parsed: the source is cut into tokens, and a fault that does not comp
 import pathlib
 import random
 import re
+import signal
 import sys
 
 TOKEN = re.compile(r'''(?P<space>\s+|//[^\n]*|/\*.*?\*/|^\#(?:[^\n\\]|\\.)*$)
@@ -147,4 +148,5 @@ def main(mode, root, *rest):
         sys.exit(not marked <= set(map(key, every)))
 
 
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who reads may have enough
 main(*sys.argv[1:])

@@ -291,21 +291,22 @@ static void *reserve(size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Of the code below FAR_CODE, and of the rest, which is another object's. */
+/* Of the code below FAR_CODE, and of the rest, which is another object's: the tests' own, which may be anywhere. */
 static struct tg_addon far_addon;
 enum { FAR_CODE = 0x100000 };
 
 static struct tg_addon *addon_at(const void *code) {
-  return (uintptr_t)code < FAR_CODE ? &fake_addon : &far_addon;
+  if ((uintptr_t)code >= FAR_CODE) return &far_addon;
+  return ((uintptr_t)code & 1) == 0 ? &fake_addon : NULL;
 }
 
 static struct tg_addon *adopt_addon(const void *code) {
   atomic_fetch_add(&fake_adopted, 1);
-  return ((uintptr_t)code & 1) != 0 ? NULL : addon_at(code);
+  return addon_at(code);
 }
 
 static bool is_in_addon(const struct tg_addon *addon, const void *code) {
-  return ((uintptr_t)code & 1) == 0 && addon == addon_at(code);
+  return addon == addon_at(code);
 }
 
 static void join_addons(struct tg_addon *addon, struct tg_addon *other) {

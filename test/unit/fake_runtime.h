@@ -35,7 +35,7 @@ extern struct fake_settings fake_settings;
 /* What has happened since fake_reset. */
 extern atomic_uint fake_events[TG_EVENT_KINDS];
 extern _Atomic uint64_t fake_quantity[TG_EVENT_KINDS]; /* of the last one */
-extern struct tg_addon fake_addon; /* all code is of this one, but for code at odd addresses */
+extern struct tg_addon fake_addon; /* all code below 1 MiB is of this one, but for code at odd addresses */
 extern atomic_uint fake_adopted;   /* how often an address was looked up */
 extern atomic_uint fake_joined;
 extern atomic_uint fake_left; /* envs that have ended in which it has created functions */

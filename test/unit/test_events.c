@@ -56,6 +56,7 @@ static void assert_event(const struct tg_event *actual, const struct tg_event *e
   assert_int_equal(actual->answer, expected->answer);
   assert_int_equal(actual->known, expected->known);
   assert_int_equal(actual->quantity, expected->quantity);
+  assert_int_equal(actual->matters, expected->matters);
   assert_view(&actual->view, &expected->view);
 }
 
@@ -418,12 +419,10 @@ static void the_end_of_an_env(void **state) {
   struct tg_event undelivered = event_of_function(&s, TG_EVENT_ITEMS_UNDELIVERED, LIMIT);
   undelivered.view.queue_length = LIMIT;
   assert_event(&told.events[0], &undelivered);
-  struct tg_event unreleased = undelivered;
-  unreleased.kind = TG_EVENT_NEVER_RELEASED;
-  unreleased.quantity = COUNTS;
-  unreleased.view.state = TG_CLOSED; /* it is told when the finalizers are over */
+  /* Once all finalizers are over and the counts have not come back. */
+  struct tg_event unreleased = event_of_function(&s, TG_EVENT_NEVER_RELEASED, COUNTS);
+  unreleased.view.state = TG_CLOSED;
   unreleased.view.finalized = true;
-  unreleased.view.queue_length = 0;
   assert_event(&told.events[1], &unreleased);
   close_setting(&s);
 }
@@ -437,6 +436,26 @@ static void an_exception_that_was_caught(void **state) {
   fake_env_turn(s.r.env);
   struct tg_event expected = event_of_function(&s, TG_EVENT_EXCEPTION_CAUGHT, 0);
   assert_told(&expected);
+  close_setting(&s);
+}
+
+/* What is left after such an exception is dropped, and that is told once. */
+static void items_that_were_dropped(void **state) {
+  (void)state;
+  struct setting s;
+  open_setting(&s);
+  fake_settings.throws = true;
+  for (unsigned i = 0; i < LIMIT; i++) assert_int_equal(call(&s.r, 1), napi_ok);
+  assert_int_equal(abort_it(&s.r), napi_ok);
+  fake_env_turn(s.r.env);
+  assert_int_equal(told.count, 2);
+  struct tg_event expected = event_of_function(&s, TG_EVENT_EXCEPTION_CAUGHT, 0);
+  expected.view.state = TG_CLOSED;
+  expected.view.thread_count = COUNTS - 1;
+  assert_event(&told.events[0], &expected);
+  expected.kind = TG_EVENT_ITEMS_DROPPED;
+  expected.quantity = LIMIT - 1;
+  assert_event(&told.events[1], &expected);
   close_setting(&s);
 }
 
@@ -887,6 +906,7 @@ int main(void) {
       cmocka_unit_test(a_ref_by_another_thread),
       cmocka_unit_test(the_end_of_an_env),
       cmocka_unit_test(an_exception_that_was_caught),
+      cmocka_unit_test(items_that_were_dropped),
       cmocka_unit_test(an_exception_after_the_end_of_its_function),
       cmocka_unit_test(an_abort_with_blocked_callers),
       cmocka_unit_test(a_last_item_with_blocked_callers),
