@@ -53,7 +53,7 @@ static const struct option table[OPTIONS] = {
               .values = {"protect", "diagnose", "off"}},
     [DEADLOCK] = {.key = "deadlock",
                   .help = "for a blocking call on a full queue from the loop thread: exceed the limit, "
-                          "answer napi_would_deadlock, or hang as Node does",
+                          "answer napi_would_deadlock, or hang",
                   .values = {"overflow", "status", "hang"}},
     [REQUIRE] = {.key = "require",
                  .help = "1: if the program cannot be guarded, exit with status 78 before main",
@@ -130,7 +130,7 @@ static const struct option table[OPTIONS] = {
 static const char on_prefix[] = "on.";
 static const char on_help[] =
     "on.EVENT=log|ignore|abort|stop (default log; leak and info: log with mode=diagnose only): what to do "
-    "with an event; EVENT is its code, its name or its severity; stop: SIGSTOP";
+    "with an event; EVENT is its code, name or severity; stop: SIGSTOP";
 
 _Static_assert(TG_MODE_PROTECT == 0 && TG_MODE_DIAGNOSE == 1 && TG_MODE_OFF == 2,
                "the table lists modes in this order");
