@@ -148,9 +148,8 @@ static void put_events(void) {
   size_t count;
   const struct tg_site *sites = tg_policy_sites(&count);
   struct tg_tally tally;
-  start_family(
-      "tsfn_guard_events_total", "counter",
-      "Events that the guard absorbed or noticed, reported or not; docs/misuse describes the kinds.");
+  start_family("tsfn_guard_events_total", "counter",
+               "Events, reported or not; docs/misuse describes the kinds.");
   for (size_t i = 0; i < count; i++)
     if (tg_policy_sum_up(&sites[i], &tally)) put_event(&tally);
 }
@@ -243,9 +242,9 @@ static void complain(int error) {
   tg_path_add(&line, path);
   tg_text_add(&line, ": ");
   tg_text_add(&line, strerror(error));
-  tg_text_add(&line,
-              "; no metrics are written until that changes; name a file in a directory that this user "
-              "can write to");
+  tg_text_add(
+      &line,
+      "; no metrics are written until that changes; name a file in a directory that this user can write to");
   tg_text_write(&line);
 }
 

@@ -1,9 +1,9 @@
-/** What tsfn-guard/register exports. Loading it arms the guard in this process, unless that was done before. */
+/** What tsfn-guard/register exports. Loading it arms the guard in this process, unless it is armed already. */
 
 export interface Stats {
   /** The guard's own version. */
   version: string;
-  /** Whether the seven functions are redirected. The fields that follow `mode` are there where register.node is. */
+  /** Whether the seven functions are redirected. The fields after `mode` exist only if register.node was loaded. */
   armed: boolean;
   mode: 'protect' | 'diagnose' | 'off';
   /** "node 20.20.2"; null: not known yet. */
@@ -14,9 +14,9 @@ export interface Stats {
   not_logged?: number;
   /** Items that wait in their queues. */
   queued?: number;
-  /** The functions that are not over. leaked: finalized, but threads still hold counts; in_use: busy just now. */
+  /** The functions that still exist. leaked: finalized, but threads still hold counts; in_use: busy at that moment. */
   functions?: { open: number; closing: number; closed: number; leaked: number; in_use: number };
-  /** How often each kind of event was seen, told or not, by code: { TSG001: 3 }. */
+  /** How often each kind of event was seen, reported or not, by code: { TSG001: 3 }. */
   events?: Record<string, number>;
 }
 
@@ -34,9 +34,9 @@ export interface Event {
   thread: number;
   /** The handle as the addon passed it, in hexadecimal. */
   func: string | null;
-  /** The status that the addon got, by its name in Node-API. */
+  /** The status that the addon was answered, by its name in Node-API. */
   answered: string | null;
-  /** The end of the path of the file to blame. */
+  /** The end of the path of the file that is at fault. */
   addon: string | null;
   /** The code that called, in hexadecimal. */
   caller: string | null;
@@ -50,10 +50,10 @@ export interface Event {
   quantity: number | null;
 }
 
-/** The state of the guard now, of the whole process. */
+/** The current state of the guard, for the whole process. */
 export function stats(): Stats;
 
-/** The last events that were told, at most 64 of the whole process, the oldest first. */
+/** The last events that were reported, at most 64 for the whole process, the oldest first. */
 export function events(): Event[];
 
 /** The path of libtsfnguard.so, for LD_PRELOAD in the environment of other programs. */

@@ -48,12 +48,12 @@ enum { ANY_COUNT = 1000000000, SIGNAL_MAX = 64, EXIT_STATUS_MAX = 255 };
 
 static const struct option table[OPTIONS] = {
     [MODE] = {.key = "mode",
-              .help = "diagnose: also report legal but suspicious use, and record where functions were "
-                      "created; off: leave the program unguarded (the kill switch)",
+              .help = "diagnose: also report legal but suspicious use, and record stacks; off: do nothing "
+                      "(the kill switch)",
               .values = {"protect", "diagnose", "off"}},
     [DEADLOCK] = {.key = "deadlock",
-                  .help = "when the loop thread makes a blocking call on a full queue: queue the item beyond "
-                          "the limit, answer napi_would_deadlock, or hang as Node does",
+                  .help = "for a blocking call on a full queue from the loop thread: exceed the limit, "
+                          "answer napi_would_deadlock, or hang",
                   .values = {"overflow", "status", "hang"}},
     [REQUIRE] = {.key = "require",
                  .help = "1: if the program cannot be guarded, exit with status 78 before main",
@@ -62,9 +62,8 @@ static const struct option table[OPTIONS] = {
                    .help = "1: print one line when the guard is armed",
                    .values = {"0", "1"}},
     [PIN] = {.key = "pin",
-             .help =
-                 "1: keep addon code mapped at the end of its environment while threads may still run it; "
-                 "0: never; GLOB: as 1, and always keep these addons mapped",
+             .help = "1: keep addon code mapped at the end of its environment while threads may still run "
+                     "it; 0: never; GLOB: as 1, and always keep these addons mapped",
              .form = "0|1|GLOB[,GLOB...]",
              .text = "1"},
     [PROPAGATE] = {.key = "propagate",
@@ -72,12 +71,12 @@ static const struct option table[OPTIONS] = {
                    .values = {"0", "1"},
                    .otherwise = 1},
     [LOG_PATH] = {.key = "log_path",
-                  .help = "where reports go; FILE may contain %p (the process id), is opened for each report "
-                          "and is readable by its owner only",
+                  .help =
+                      "where reports go; FILE may contain %p (the process id) and is opened for each report",
                   .form = "stderr|FILE|fd:N",
                   .text = "stderr"},
     [FORMAT] = {.key = "format",
-                .help = "json: one line per event, as docs/event.schema.json describes",
+                .help = "json: one line per event (docs/event.schema.json)",
                 .values = {"text", "json"}},
     [RATE] = {.key = "rate",
               .help = "report the first N events of each kind and call site, then every event whose number "
@@ -90,44 +89,40 @@ static const struct option table[OPTIONS] = {
                       .form = "FILE",
                       .text = ""},
     [STACK_DEPTH] = {.key = "stack_depth",
-                     .help = "with mode=diagnose, the largest number of frames in a stack",
+                     .help = "mode=diagnose: at most N frames per stack",
                      .form = "N",
                      .otherwise = 16,
                      .most = TG_STACK_DEPTH_MAX},
     [QUEUE_WARN] = {.key = "queue_warn",
-                    .help = "with mode=diagnose, report a queue with more items than N; 0: never",
+                    .help = "mode=diagnose: report a queue of more than N items; 0: never",
                     .form = "N",
                     .otherwise = 100000,
                     .most = ANY_COUNT},
-    [FINALIZE_WARN_MS] =
-        {.key = "finalize_warn_ms",
-         .help = "with mode=diagnose, report a finalizer that takes longer than N milliseconds; 0: never",
+    [FINALIZE_WARN_MS] = {.key = "finalize_warn_ms",
+                          .help = "mode=diagnose: report a finalizer that takes more than N ms; 0: never",
+                          .form = "N",
+                          .otherwise = 500,
+                          .most = ANY_COUNT},
+    [SUMMARY] = {.key = "summary",
+                 .help = "print a summary at exit: after something worse than a leak, always, or never",
+                 .values = {"errors", "always", "never"}},
+    [EXITCODE] = {.key = "exitcode",
+                  .help =
+                      "the exit status after something worse than a leak was reported; 0: the program's own",
+                  .form = "N",
+                  .most = EXIT_STATUS_MAX},
+    [DUMP_SIGNAL] =
+        {.key = "dump_signal",
+         .help = "the number of the signal that writes all live functions to the log (12: SIGUSR2); 0: none",
          .form = "N",
-         .otherwise = 500,
-         .most = ANY_COUNT},
-    [SUMMARY] =
-        {.key = "summary",
-         .help =
-             "print a summary at exit: only if something worse than a leak was reported, always, or never",
-         .values = {"errors", "always", "never"}},
-    [EXITCODE] =
-        {.key = "exitcode",
-         .help =
-             "the exit status of a program for which something worse than a leak was reported; 0: its own",
-         .form = "N",
-         .most = EXIT_STATUS_MAX},
-    [DUMP_SIGNAL] = {.key = "dump_signal",
-                     .help = "the number of a signal that makes the guard write all live functions to the "
-                             "log (12 is SIGUSR2); 0: none",
-                     .form = "N",
-                     .most = SIGNAL_MAX},
+         .most = SIGNAL_MAX},
     [METRICS_PATH] = {.key = "metrics_path",
-                      .help = "a file for the textfile collector of Prometheus (%p: the process id), "
-                              "rewritten at most once a second",
+                      .help = "a file for Prometheus' textfile collector (%p: the process id), rewritten at "
+                              "most once a second",
                       .form = "FILE",
                       .text = ""},
     [PUBLISH] = {.key = "publish",
-                 .help = "1: publish live figures for tsfn-guard top, in memory that this user can read",
+                 .help = "1: publish live figures for tsfn-guard top",
                  .values = {"0", "1"}},
     [HELP] = {.key = "help", .help = "1: print this table and the events", .values = {"0", "1"}},
 };
@@ -135,7 +130,7 @@ static const struct option table[OPTIONS] = {
 static const char on_prefix[] = "on.";
 static const char on_help[] =
     "on.EVENT=log|ignore|abort|stop (default log; leak and info: log with mode=diagnose only): what to do "
-    "with an event; EVENT is its code, its name or its severity; stop: SIGSTOP";
+    "with an event; EVENT is its code, name or severity; stop: SIGSTOP";
 
 _Static_assert(TG_MODE_PROTECT == 0 && TG_MODE_DIAGNOSE == 1 && TG_MODE_OFF == 2,
                "the table lists modes in this order");

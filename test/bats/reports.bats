@@ -41,9 +41,9 @@ lines() {
   assert_success
   run normalized "$(sed -n 1,9p <<<"$stderr")"
   assert_output - <<'END'
-tsfn-guard[N]: TSG008 never-a-handle (fatal-avoided): a value that was never a thread-safe function (TSFN) was used as one
+tsfn-guard[N]: TSG008 never-a-handle (fatal-avoided): a value that was never a thread-safe function was used as one
 tsfn-guard[N]:   time: TIME
-tsfn-guard[N]:   without the guard it: would have treated the value as the address of an object
+tsfn-guard[N]:   without the guard it: would have used the value as an address
 tsfn-guard[N]:   the guard: answered napi_invalid_arg
 tsfn-guard[N]:   addon: DIR/libcalls-lazy.so
 tsfn-guard[N]:   seen: 1
@@ -230,7 +230,7 @@ unusable() {
   assert_equal "$(grep -c 'TSG008' <<<"$stderr")" 18
   assert_equal "$(grep -c '  thread: ' <<<"$stderr")" 12
   assert_equal "$(normalized "$(tail -n 1 <<<"$stderr")")" \
-    "tsfn-guard[N]: TSG008 never-a-handle (fatal-avoided): a value that was never a thread-safe function (TSFN) was used as one; seen 4 times from DIR/libcalls-lazy.so"
+    "tsfn-guard[N]: TSG008 never-a-handle (fatal-avoided): a value that was never a thread-safe function was used as one; seen 4 times from DIR/libcalls-lazy.so"
 }
 
 # ---- Suppressions ----

@@ -62,7 +62,7 @@ setup() {
     LD_PRELOAD=$TG_LIB run --separate-stderr "$TG_BUILD/helpers/told"
     assert_success
     if [[ $stderr ]]; then
-      assert_regex "$stderr" "dump_signal: needed a signal that can be handled, found $number: .*; no signal writes a dump$"
+      assert_regex "$stderr" "dump_signal: needed a signal that can be handled, found $number: .*; no signal will write a dump$"
       refused+=" $number"
       continue
     fi
