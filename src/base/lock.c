@@ -28,7 +28,8 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t seen) {
   errno = saved;
 }
 
-static void futex_wake(_Atomic uint32_t *word, int waiters) {
+/* Out of line: a call holds two locks at least, and is to be short where nobody waits. */
+__attribute__((noinline, cold)) static void futex_wake(_Atomic uint32_t *word, int waiters) {
   int saved = errno;
   syscall(SYS_futex, (void *)word, FUTEX_WAKE_PRIVATE, waiters, NULL, NULL, 0);
   errno = saved;

@@ -299,13 +299,13 @@ static bool open_anchor(struct tsfn_guard_published *page) {
   return true;
 }
 
-static void write_head(struct tsfn_guard_published *page, const struct tg_guard *guard, bool diagnose) {
+static void write_head(struct tsfn_guard_published *page, bool diagnose) {
   page->version = TSFN_GUARD_PUBLISHED_VERSION;
   page->head_size = offsetof(struct tsfn_guard_published, record);
   page->record_size = sizeof(struct tsfn_guard_record);
   page->records = TSFN_GUARD_PUBLISHED_RECORDS;
   page->process = getpid();
-  page->index_bits = guard->table.index_bits;
+  page->index_bits = TG_INDEX_BITS;
   page->armed = now();
   page->diagnose = diagnose;
   tg_copy_string(page->guard, sizeof page->guard, TSFN_GUARD_VERSION);
@@ -325,8 +325,7 @@ static void complain(int error) {
   tg_text_write(&line);
 }
 
-const struct tg_observer *tg_publish_open(const struct tg_guard *guard,
-                                          const struct tg_report_source *report_source, bool diagnose,
+const struct tg_observer *tg_publish_open(const struct tg_report_source *report_source, bool diagnose,
                                           const struct tg_observer *next_observer) {
   static struct tg_observer observer;
   const size_t size = sizeof(struct tsfn_guard_published);
@@ -339,7 +338,7 @@ const struct tg_observer *tg_publish_open(const struct tg_guard *guard,
     if (file >= 0) close(file);
     return next_observer;
   }
-  write_head(page, guard, diagnose);
+  write_head(page, diagnose);
   if (next_observer != NULL) next = *next_observer;
   observer = next;
   observer.created = created;

@@ -17,8 +17,8 @@
 
 /* An observer for the tg_host that publishes and hands on to `next`, which may be NULL. `next` itself, and one line on
  * stderr, where there is no such memory. Once, before the first handle. */
-const struct tg_observer *tg_publish_open(const struct tg_guard *guard, const struct tg_report_source *source,
-                                          bool diagnose, const struct tg_observer *next);
+const struct tg_observer *tg_publish_open(const struct tg_report_source *source, bool diagnose,
+                                          const struct tg_observer *next);
 
 /* One more event of this kind was counted (diag/policy.h). With the report's lock held. */
 void tg_publish_event(enum tg_event_kind kind);

@@ -14,7 +14,7 @@ bool tg_guard_open(struct tg_guard *guard, const struct tg_runtime *runtime, con
   guard->deadlock = deadlock;
   guard->queue_warn = SIZE_MAX;
   tg_guard_observe(guard);
-  return tg_table_open(&guard->table, host, TG_TABLE_BITS_MAX);
+  return tg_table_open(&guard->table, host);
 }
 
 void tg_guard_observe(struct tg_guard *guard) {
@@ -62,10 +62,8 @@ static void note(struct use *use, enum tg_event_kind kind, uint64_t quantity) {
                                  .quantity = quantity};
   if (known) tg_function_view(use->function, &use->event.view);
   if (use->function == NULL) return;
-  const struct tg_table *table = &use->guard->table;
-  use->event.view.number = tg_table_number_of(table, use->handle);
-  use->event.view.generation =
-      (uint32_t)(use->event.view.number >> table->index_bits); /* the slot's may be newer */
+  use->event.view.number = tg_table_number_of(&use->guard->table, use->handle);
+  use->event.view.generation = tg_number_generation(use->event.view.number); /* the slot's may be newer */
 }
 
 /* Whether the runtime would have freed the function by now. For a valid handle. */
@@ -453,7 +451,7 @@ void tg_guard_walk(struct tg_guard *guard, void (*visit)(void *argument, const s
     bool seen = tg_lock_try(&function->lock);
     if (seen) {
       tg_function_view(function, &view);
-      view.number = tg_table_number(&guard->table, function);
+      view.number = tg_table_number(function);
       tg_lock_release_tried(&function->lock);
       if (view.state <= TG_CREATING) continue;
     }

@@ -84,8 +84,8 @@ void tg_function_view(const struct tg_function *function, struct tg_view *view) 
 }
 
 /* With the lock held. */
-static void describe(const struct tg_guard *guard, const struct tg_function *function,
-                     enum tg_event_kind kind, uint64_t quantity, struct tg_event *event) {
+static void describe(const struct tg_function *function, enum tg_event_kind kind, uint64_t quantity,
+                     struct tg_event *event) {
   *event = (struct tg_event){.kind = kind,
                              .handle = function->handle,
                              .caller = (const void *)function->call_js_cb,
@@ -93,7 +93,7 @@ static void describe(const struct tg_guard *guard, const struct tg_function *fun
                              .quantity = quantity};
   if (event->caller == NULL) event->caller = (const void *)function->finalize_cb;
   tg_function_view(function, &event->view);
-  event->view.number = tg_table_number(&guard->table, function);
+  event->view.number = tg_table_number(function);
 }
 
 /* No lock held. */
@@ -299,8 +299,7 @@ static void end_finalizer(struct tg_guard *guard, struct tg_function *function) 
  * held. */
 static bool note_crowd(const struct tg_function *function, bool was_open, struct tg_event *event) {
   bool crowded = was_open && function->state != TG_OPEN && function->crowded;
-  if (crowded)
-    describe(guard_of(function), function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->sleepers, event);
+  if (crowded) describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->sleepers, event);
   return crowded;
 }
 
@@ -406,7 +405,7 @@ static bool take_locked(struct tg_function *function, void **item, struct tg_eve
   bool waits = tg_queue_length(&function->queue) != 0, wake = false;
   if (waits) {
     const struct tg_guard *guard = guard_of(function);
-    if (is_observed(guard)) describe(guard, function, TG_EVENT_NONE, 0, seen);
+    if (is_observed(guard)) describe(function, TG_EVENT_NONE, 0, seen);
     bool was_open = function->state == TG_OPEN;
     *item = tg_queue_pop(&function->queue, guard->host);
     after_pop(function);
@@ -444,10 +443,9 @@ void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, v
 }
 
 /* Counts that the end of the env has not brought back. With the lock held. */
-static void note_unreleased(const struct tg_guard *guard, struct tg_function *function,
-                            struct tg_event *event) {
+static void note_unreleased(struct tg_function *function, struct tg_event *event) {
   if (function->unreleased && function->state > TG_CREATING && function->thread_count != 0)
-    describe(guard, function, TG_EVENT_NEVER_RELEASED, function->thread_count, event);
+    describe(function, TG_EVENT_NEVER_RELEASED, function->thread_count, event);
   function->unreleased = false;
 }
 
@@ -463,7 +461,7 @@ static void tell_unreleased(void *argument) {
     struct tg_function *function = tg_table_slot(&guard->table, index);
     struct tg_event event = {.kind = TG_EVENT_NONE};
     lock(function);
-    if (function->env_number == environment->number) note_unreleased(guard, function, &event);
+    if (function->env_number == environment->number) note_unreleased(function, &event);
     unlock(function);
     tell(guard, &event);
   }
@@ -489,11 +487,10 @@ void tg_function_on_env_cleanup(void *argument) {
   const struct tg_guard *guard = guard_of(function);
   bool was_open = function->state == TG_OPEN;
   size_t left = tg_queue_length(&function->queue);
-  if (left != 0 && !function->threw)
-    describe(guard, function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
+  if (left != 0 && !function->threw) describe(function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
   function->unreleased = was_open && function->thread_count != 0;
   if (function->unreleased && !tell_unreleased_later(function->environment))
-    note_unreleased(guard, function, &unreleased);
+    note_unreleased(function, &unreleased);
   if (was_open) tg_function_close(function);
   /* A runtime that keeps closed functions would keep the doorbell for ever if its count stayed. */
   tg_function_release_doorbell(function, napi_tsfn_abort);
@@ -533,7 +530,7 @@ static size_t drain(struct tg_function *function, struct tg_queue *rest, bool th
 static void tell_dropped(struct tg_function *function, size_t dropped) {
   struct tg_event event;
   lock(function);
-  describe(guard_of(function), function, TG_EVENT_ITEMS_DROPPED, dropped, &event);
+  describe(function, TG_EVENT_ITEMS_DROPPED, dropped, &event);
   unlock(function);
   tell(guard_of(function), &event);
 }
@@ -568,7 +565,7 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   enum tg_event_kind kind = TG_EVENT_NONE;
   if (observer != NULL && observer->finalized != NULL) kind = observer->finalized(function, &quantity);
   lock(function);
-  if (kind != TG_EVENT_NONE) describe(guard, function, kind, quantity, &event);
+  if (kind != TG_EVENT_NONE) describe(function, kind, quantity, &event);
   event.view.finalized = true; /* by the time that it is told */
   end_finalizer(guard, function);
   unlock(function);

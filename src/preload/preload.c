@@ -71,39 +71,49 @@ static void *map_nothing(uintptr_t hint, size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
+static size_t
+    reserved; /* by all calls of `reserve`, one at a time: before all else, and then with the table's lock held */
+
 /* Whether there is room for the program too: a 39-bit address space (some arm64 kernels) is only 512 GiB. */
 static bool leaves_room(size_t size) {
   const size_t factor = 4;
-  if (size >= (size_t)1 << TG_TABLE_BITS_MAX) return true; /* of 128 TiB */
   void *probe = map_nothing(0, size * factor);
   if (probe != NULL) munmap(probe, size * factor);
   return probe != NULL;
 }
 
 /* A program under a limit on its address space needs most of it: V8 reserves some GiB, each WebAssembly
- * memory 8 or 10, and they fail without. So an eighth is enough for us, or the smallest table if that leaves
- * as much again. */
+ * memory 8 or 10, and they fail without. So an eighth is enough for us, but for the first reservation. The limit is
+ * that of now: it may have been lowered since. */
 static bool is_affordable(size_t size) {
   struct rlimit limit;
+  if (reserved == 0) return true;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return leaves_room(size);
-  return size <= limit.rlim_cur / 8 || (size == (size_t)1 << TG_TABLE_BITS_MIN && size <= limit.rlim_cur / 2);
+  return reserved + size <= limit.rlim_cur / 8;
 }
 
 /* Handles stay below 2^47, which arm64's larger address space does not see to by itself. */
-static void *reserve(size_t size) {
+static void *map_below_limit(size_t size) {
   const uintptr_t limit = (uintptr_t)1 << 47;
-  if (!is_affordable(size)) return NULL;
   void *memory = map_nothing(0, size);
   if (memory != NULL && (uintptr_t)memory + size > limit) {
     munmap(memory, size);
     memory = map_nothing(limit / 4, size);
   }
   if (memory == NULL) return NULL;
-  if ((uintptr_t)memory + size > limit) {
-    munmap(memory, size);
-    return NULL;
+  if ((uintptr_t)memory + size <= limit) return memory;
+  munmap(memory, size);
+  return NULL;
+}
+
+static void *reserve(size_t size) {
+  int saved = errno;
+  void *memory = is_affordable(size) ? map_below_limit(size) : NULL;
+  if (memory != NULL) {
+    reserved += size;
+    madvise(memory, size, MADV_DONTDUMP);
   }
-  madvise(memory, size, MADV_DONTDUMP);
+  errno = saved;
   return memory;
 }
 
@@ -302,14 +312,14 @@ static bool open_guard(const struct runtime_object *object, const struct tg_host
       tg_the_guard.queue_warn = options.queue_warn;
     return true;
   }
-  refuse(object, "4 GiB of address space for handles, and as much for the program", "", "less",
-         "raise the limit on virtual memory to 8 GiB or more (ulimit -v, RLIMIT_AS)");
+  refuse(object, "32 MiB of address space for handles", "", "less",
+         "raise the limit on virtual memory (ulimit -v, RLIMIT_AS)");
   return false;
 }
 
 static void close_guard(void) {
-  const struct tg_table *table = &tg_the_guard.table;
-  munmap((void *)table->base, (size_t)table->handles << TG_HANDLE_SHIFT);
+  const struct tg_segment *first = &tg_the_guard.table.segments[0];
+  munmap((void *)first->base, (size_t)first->handles << TG_HANDLE_SHIFT);
 }
 
 /* Says in one line which addons stay unguarded; of many, the rest of the line has room for some. */
@@ -415,7 +425,7 @@ __attribute__((constructor)) static void arm(void) {
   handle_dump_signal();
   if (options.publish) {
     tg_node_learn_version_early();
-    host.observer = tg_publish_open(&tg_the_guard, &source, options.mode == TG_MODE_DIAGNOSE, host.observer);
+    host.observer = tg_publish_open(&source, options.mode == TG_MODE_DIAGNOSE, host.observer);
     tg_guard_observe(&tg_the_guard);
   }
   if (options.metrics_path[0] != '\0') {

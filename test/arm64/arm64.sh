@@ -21,12 +21,6 @@ HERE=$DEPS/arm64
 SYSROOT=/usr/aarch64-linux-gnu
 RUNTIMES=(node-20 node-26)
 
-# Before version 8 qemu-user keeps a record of every page that is mapped, whether it is used or not (256 GiB: 4 s and
-# 1.6 GB; 16 TiB would be 5 minutes and 100 GB). Under this limit the guard reserves 8 GiB.
-ADDRESS_SPACE_KB=$((16 * 1024 * 1024))
-# The unit tests make many reservations at once, with no regard to that limit.
-SMALL_RESERVATIONS=$BUILD/arm64/small_reservations.so
-
 # skip WHY: status 3.
 skip() {
   say "skipped arm64: $1"
@@ -84,8 +78,6 @@ prepare() {
   say "building build/arm64"
   quietly "a configured build/arm64" cmake --preset arm64 "-DNODE_API_HEADERS=$headers"
   quietly "a built build/arm64" cmake --build --preset arm64 --target tsfnguard test_addons unit_tests
-  quietly "$SMALL_RESERVATIONS" aarch64-linux-gnu-gcc -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -shared -fPIC \
-    -o "$SMALL_RESERVATIONS" test/arm64/small_reservations.c
 }
 
 # run_arm64 native|guarded RUNTIME PROGRAM ARGS…
@@ -103,7 +95,7 @@ unit_tests() {
   [[ -x ${tests[0]} ]] || skip "no unit tests were built"
   for test in "${tests[@]}"; do
     say "${test##*/}"
-    timeout -k 5 600 qemu-aarch64 -L "$SYSROOT" -E "LD_PRELOAD=$SMALL_RESERVATIONS" "$test" </dev/null || die "${test##*/} to pass" "status $?" "see above"
+    timeout -k 5 600 qemu-aarch64 -L "$SYSROOT" "$test" </dev/null || die "${test##*/} to pass" "status $?" "see above"
   done
 }
 
@@ -115,7 +107,6 @@ case ${1:-} in
   unit) unit_tests ;;
   run)
     if (($# < 4)) || [[ $2 != native && $2 != guarded ]]; then usage >&2 && exit 2; fi
-    ulimit -v $ADDRESS_SPACE_KB
     run_arm64 "${@:2}"
     ;;
   -h | --help) usage ;;

@@ -3,8 +3,7 @@
 # qemu runs node and its threads well, only slower (4 s for a run of tenths), so timing is not what it is on the
 # machine itself. Natively, the case of nodejs/node#55706 is then decided by load: node-20 died in 2 of 5 runs, node-26
 # in none of 5 (it has the fix), so no native outcome is required there. Its variant in workers died with SIGABRT in 12
-# of 12 runs, 6 on each. What qemu cannot have is the guard's reservation of 16 TiB, see test/arm64/arm64.sh: everything
-# here runs under a limit on the address space, with a smaller one.
+# of 12 runs, 6 on each.
 
 load helper
 

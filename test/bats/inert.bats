@@ -93,7 +93,7 @@ subprocess.run(["sh", "-c", "echo child"]); raise SystemExit(9)'
   assert_equal "$(reservations <<<"$output")" ''
   # That the check would see one.
   run --separate-stderr preloaded "$HELPERS/told" maps -
-  assert_equal "$(reservations <<<"$output")" 16384
+  assert_equal "$(reservations <<<"$output")" 32
 }
 
 @test "makes no system call: none after loading, and one file opened by the loader" {

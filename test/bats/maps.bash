@@ -36,12 +36,12 @@ without_copies() {
   done
 }
 
-# reservations: the sizes in GiB of all inaccessible anonymous mappings from 1 GiB up. The guard's is one.
+# reservations: the sizes in MiB of all inaccessible anonymous mappings from 32 MiB up. The guard's first is one of 32.
 reservations() {
   local range permissions inode size
   while read -r range permissions _ _ inode _; do
     [[ $permissions == ---p && $inode == 0 ]] || continue
-    size=$(((16#${range#*-} - 16#${range%-*}) >> 30))
-    [[ $size == 0 ]] || echo "$size"
+    size=$(((16#${range#*-} - 16#${range%-*}) >> 20))
+    ((size < 32)) || echo "$size"
   done
 }

@@ -59,7 +59,7 @@ same_permissions() {
   assert [ -n "$native" ]
   run --separate-stderr preloaded "$1" maps -
   assert_equal "$stderr" ''
-  assert_equal "$(reservations <<<"$output")" 16384 # armed, or the comparison says nothing
+  assert_equal "$(reservations <<<"$output")" 32 # armed, or the comparison says nothing
   assert_equal "$(segments "$2" <<<"$output")" "$native"
 }
 
@@ -266,28 +266,24 @@ Permission denied; allow it in the security policy (SELinux: execmod); it runs u
   done
 }
 
-# At most half of the limit: the program needs the rest.
-@test "a smaller reservation where address space is limited, and silently so" {
-  local limit size
-  for limit in 8 15 16 100; do
-    run --separate-stderr preloaded bash -c 'ulimit -v "$0"; exec "$@"' $((limit << 20)) \
-      "$HELPERS/told" maps - now "$POINTERS"
+# Seen to fail: of the whole limit an eighth, or 4 GiB, was reserved, and below 8 GiB the guard did not arm.
+@test "the reservation is small, with a limit on address space and without" {
+  local limit
+  for limit in 64 1000 4000 8000 100000 unlimited; do
+    [[ $limit == unlimited ]] || limit=$((limit << 10))
+    run --separate-stderr preloaded bash -c 'ulimit -v "$0"; exec "$@"' $limit "$HELPERS/told" maps - now "$POINTERS"
     assert_success
     assert_equal "$stderr" ''
     assert_line 'default: 7 in libtsfnguard.so'
-    size=$(reservations <<<"$output")
-    assert [ "$size" -ge 4 ]
-    assert [ "$size" -le $((limit / 2)) ]
+    assert_equal "$(reservations <<<"$output")" 32
   done
-  run --separate-stderr preloaded "$HELPERS/told" maps -
-  assert_equal "$(reservations <<<"$output")" 16384
 }
 
 @test "refuses where there is too little address space" {
   local limit
-  for limit in 1 3 7; do
-    refused bash -c 'ulimit -v "$0"; exec "$@"' $((limit << 20)) "$HELPERS/told"
-    [[ $refusal == "tsfn-guard[PID]: not armed in $HELPERS/told: needed 4 GiB of address space for handles"*", found "*\
+  for limit in 20 30; do
+    refused bash -c 'ulimit -v "$0"; exec "$@"' $((limit << 10)) "$HELPERS/told"
+    [[ $refusal == "tsfn-guard[PID]: not armed in $HELPERS/told: needed 32 MiB of address space for handles"*", found "*\
 "; raise the limit on virtual memory"*"(ulimit -v, RLIMIT_AS); it runs unguarded" ]] || fail "$refusal"
   done
 }

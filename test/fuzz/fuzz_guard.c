@@ -70,6 +70,7 @@ struct world {
 static struct world real, model;
 static struct world *world; /* the one that acts */
 static struct tg_guard *guard;
+static unsigned index_bits, generation_bits; /* of its table, which has one segment */
 static struct fake_env *envs[REFERENCE_ENVS];
 static unsigned in_callback_of; /* the number of the function whose callback runs, or NO_CALLBACK */
 static bool ending, traced;
@@ -119,8 +120,8 @@ static void demand(bool holds, const char *what) {
 
 /* docs/design.md: base + 16 * (generation * slots + index). */
 static napi_threadsafe_function real_handle(struct reference_handle handle) {
-  uintptr_t number = (uintptr_t)handle.generation << guard->table.index_bits | handle.slot;
-  return (napi_threadsafe_function)(guard->table.base + (number << TG_HANDLE_SHIFT));
+  uintptr_t number = (uintptr_t)handle.generation << index_bits | handle.slot;
+  return (napi_threadsafe_function)(guard->table.segments[0].base + (number << TG_HANDLE_SHIFT));
 }
 
 /* The value a target byte means, for both worlds: mostly one of the handles given out, the latest first; else
@@ -132,7 +133,8 @@ struct value {
 };
 
 static struct value no_handle(unsigned choice) {
-  uintptr_t base = guard->table.base, end = base + (guard->table.handles << TG_HANDLE_SHIFT);
+  const struct tg_segment *segment = &guard->table.segments[0];
+  uintptr_t base = segment->base, end = base + (segment->handles << TG_HANDLE_SHIFT);
   const uintptr_t bits[] = {0,   base + 1, base + 8, base - 16,
                             end, end + 16, 16,       UINTPTR_MAX & ~(uintptr_t)15};
   /* Once every handle is used up a value outside the reservation is the runtime's business. */
@@ -148,9 +150,7 @@ static struct value value_of(uint8_t target) {
   }
   struct reference_handle handle = {target & 7, target >> 3 & 3};
   if (target >= 0xe0) {
-    if (handle.slot >= 1U << guard->table.index_bits ||
-        handle.generation >= 1U << guard->table.generation_bits)
-      return no_handle(0);
+    if (handle.slot >= 1U << index_bits || handle.generation >= 1U << generation_bits) return no_handle(0);
   } else {
     if (world->functions == 0) return no_handle(0);
     unsigned back = target < 0x80 ? target % 4 : target; /* the latest more often than the others */
@@ -256,9 +256,9 @@ static napi_status real_create(unsigned env, unsigned limit, unsigned count,
   napi_threadsafe_function func = NULL;
   napi_status status = tg_create(guard, &arguments, (const void *)0x1000, &func);
   if (status != napi_ok) return status;
-  uintptr_t number = ((uintptr_t)func - guard->table.base) >> TG_HANDLE_SHIFT;
-  *handle = (struct reference_handle){(unsigned)(number & ((1U << guard->table.index_bits) - 1)),
-                                      (unsigned)(number >> guard->table.index_bits)};
+  uintptr_t number = ((uintptr_t)func - guard->table.segments[0].base) >> TG_HANDLE_SHIFT;
+  *handle = (struct reference_handle){(unsigned)(number & ((1U << index_bits) - 1)),
+                                      (unsigned)(number >> index_bits)};
   demand(real_handle(*handle) == func, "a handle is misaligned or out of the reservation");
   return napi_ok;
 }
@@ -521,7 +521,6 @@ static void step(const uint8_t bytes[4]) {
 static void begin(const uint8_t bytes[2]) {
   traced = getenv("FUZZ_TRACE") != NULL;
   fake_reset();
-  fake_settings.reserve_bits_max = TG_TABLE_BITS_MIN;
   fake_settings.finalizes_first = bytes[0] & 1;
   enum tg_deadlock deadlock = (enum tg_deadlock)((bytes[0] >> 1 & 3) % 3);
   pretended_threads_reset();
@@ -532,13 +531,13 @@ static void begin(const uint8_t bytes[2]) {
   runtime.unref = note_unref;
   guard->runtime = &runtime;
   struct tg_table *table = &guard->table;
-  table->index_bits = 2 + (bytes[0] >> 3 & 3);
-  table->generation_bits = 1 + (bytes[0] >> 5 & 1);
-  table->handles = (uint64_t)1 << (table->index_bits + table->generation_bits);
+  index_bits = 2 + (bytes[0] >> 3 & 3);
+  generation_bits = 1 + (bytes[0] >> 5 & 1);
+  fake_guard_shrink(guard, index_bits, generation_bits);
   table->free_slots_min = 1 + (bytes[1] & 3);
   table->abandoned_max = bytes[1] >> 2 & 3;
-  const struct reference_settings settings = {.slots = 1U << table->index_bits,
-                                              .generations = 1U << table->generation_bits,
+  const struct reference_settings settings = {.slots = 1U << index_bits,
+                                              .generations = 1U << generation_bits,
                                               .free_slots_min = table->free_slots_min,
                                               .abandoned_max = table->abandoned_max,
                                               .deadlock = (enum reference_deadlock)deadlock};
@@ -564,7 +563,6 @@ static void end(void) {
       in_both(act_on_step, 0);
     }
   }
-  guard->table.handles = (uint64_t)1 << (TG_TABLE_BITS_MIN - TG_HANDLE_SHIFT); /* all that was reserved */
   fake_guard_close(guard);
 }
 

@@ -92,7 +92,7 @@ static void forget_slot(unsigned slot) {
     if (functions[created[i]].handle.slot == slot) functions[created[i]].forgotten = true;
 }
 
-/* "A slot whose generations are used up is retired." */
+/* "A slot whose generations are used up" waits for address space, which does not come here. */
 static void make_stale(struct function *function) {
   struct slot *slot = &slots[function->handle.slot];
   function->state = STALE;
@@ -106,9 +106,9 @@ static void make_stale_if_over(struct function *function) {
 }
 
 /* "A finalized function whose counts never come back keeps its slot, until N are like that; then the oldest
- * becomes stale, its counts turned into release credit." Silent: when. Here at the next create, one at a
- * time. */
-static void reclaim(void) {
+ * becomes stale, its counts turned into release credit. So it does where no slot is left." Silent: when. Here at the next
+ * create, one at a time. */
+static void reclaim(unsigned most) {
   struct function *oldest = NULL;
   unsigned abandoned = 0;
   for (unsigned i = 0; i < created_count; i++) {
@@ -117,7 +117,7 @@ static void reclaim(void) {
     abandoned++;
     if (oldest == NULL || function->abandoned < oldest->abandoned) oldest = function;
   }
-  if (abandoned <= settings.abandoned_max) return;
+  if (abandoned <= most) return;
   oldest->credit += oldest->count;
   oldest->count = 0;
   make_stale(oldest);
@@ -128,9 +128,13 @@ static void reclaim(void) {
 napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsigned count,
                              napi_status refusal, bool no_memory, struct reference_handle *handle) {
   if (no_memory) return napi_generic_failure;
-  reclaim();
+  reclaim(settings.abandoned_max);
   if (refusal == napi_ok && count == 0) refusal = napi_invalid_arg; /* so the runtime says */
   unsigned slot = choose_slot();
+  if (slot == ~0U) {
+    reclaim(0);
+    slot = choose_slot();
+  }
   /* "Where every handle is used up, the runtime serves new functions itself": here it refuses to. */
   if (slot == ~0U) return refusal != napi_ok ? refusal : napi_generic_failure;
   forget_slot(

@@ -54,7 +54,7 @@ static void demand(bool holds, const char *what) {
 }
 
 void fake_reset(void) {
-  fake_settings = (struct fake_settings){.allocations_left = -1, .reserve_bits_max = TG_TABLE_BITS_MAX};
+  fake_settings = (struct fake_settings){.allocations_left = -1, .reserve_bits_max = TG_SEGMENT_BITS_MAX};
   for (unsigned i = 0; i < TG_EVENT_KINDS; i++) {
     atomic_store(&fake_events[i], 0);
     atomic_store(&fake_quantity[i], 0);
@@ -354,11 +354,23 @@ struct tg_guard *fake_guard_open(enum tg_deadlock deadlock) {
   return guard;
 }
 
+void fake_guard_shrink(struct tg_guard *guard, unsigned index_bits, unsigned generation_bits) {
+  struct tg_segment *segment = &guard->table.segments[0];
+  segment->index_bits = index_bits;
+  segment->handles = (uint64_t)1 << (index_bits + generation_bits);
+  fake_settings.reserve_bits_max = 0;
+}
+
 void fake_guard_close(struct tg_guard *guard) {
   for (uint32_t i = 0; i < tg_table_used(&guard->table); i++)
     if (tg_table_slot(&guard->table, i)->environment != NULL)
       tg_environment_leave(tg_table_slot(&guard->table, i)->environment);
-  munmap((void *)guard->table.base, guard->table.handles << TG_HANDLE_SHIFT);
+  for (unsigned i = 0; i < tg_table_segments(&guard->table); i++) {
+    const struct tg_segment *segment = &guard->table.segments[i];
+    /* The first one may have been shrunk. */
+    munmap((void *)segment->base,
+           i == 0 ? (size_t)1 << TG_SEGMENT_BITS_MIN : segment->handles << TG_HANDLE_SHIFT);
+  }
   for (unsigned i = 0; i < TG_CHUNKS_MAX; i++) free(guard->table.chunks[i]);
   free(guard);
 }

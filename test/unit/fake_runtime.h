@@ -50,6 +50,10 @@ extern const struct tg_host fake_host;
 
 /* A guard on this runtime, and its end (the memory is given back, unlike in production). */
 struct tg_guard *fake_guard_open(enum tg_deadlock deadlock);
+
+/* Before the first create: gives it only so many slots and generations, and no address space beyond. */
+void fake_guard_shrink(struct tg_guard *guard, unsigned index_bits, unsigned generation_bits);
+
 void fake_guard_close(struct tg_guard *guard);
 
 /* The calling thread is its loop thread. */

@@ -92,7 +92,7 @@ static void open_setting_of(struct setting *setting, const char *name) {
     fake_env_turn(setting->r.env);
   }
   assert_int_equal(create_with(&setting->r, LIMIT, COUNTS), napi_ok);
-  setting->view = (struct tg_view){.number = (uint64_t)GENERATION << guard->table.index_bits | INDEX,
+  setting->view = (struct tg_view){.number = (uint64_t)GENERATION << TG_INDEX_BITS | INDEX,
                                    .index = INDEX,
                                    .generation = GENERATION,
                                    .env = ENV_NUMBER,
@@ -563,12 +563,14 @@ static void no_handle_is_left(void **state) {
   struct setting s;
   open_setting(&s);
   struct tg_table *table = &s.r.guard->table;
-  unsigned bits = table->index_bits;
-  table->index_bits = 1; /* both slots are taken */
+  struct tg_segment *segment = &table->segments[0];
+  uint32_t bits = segment->index_bits;
+  segment->index_bits = 1; /* both slots are taken */
+  fake_settings.reserve_bits_max = 0;
   struct recorder last = s.r;
   fake_settings.refuse_create = napi_string_expected; /* by the runtime itself, which serves it */
   assert_int_equal(create_with(&last, 0, 1), napi_string_expected);
-  table->index_bits = bits;
+  segment->index_bits = bits;
   const struct tg_event expected = {.kind = TG_EVENT_HANDLES_USED_UP,
                                     .function = "napi_create_threadsafe_function",
                                     .caller = CALLER,

@@ -20,9 +20,8 @@ static int open_guard(void **state) {
 }
 
 static int open_smallest(void **state) {
-  fake_reset();
-  fake_settings.reserve_bits_max = TG_TABLE_BITS_MIN;
-  *state = fake_guard_open(TG_DEADLOCK_OVERFLOW);
+  open_guard(state);
+  fake_settings.reserve_bits_max = 0;
   return 0;
 }
 
@@ -62,7 +61,7 @@ static void handles_are_aligned_canonical_and_in_the_reservation(void **state) {
     assert_non_null(take(table, &handle));
     assert_int_equal((uintptr_t)handle % 16, 0);
     assert_true((uintptr_t)handle < (uintptr_t)1 << 47);
-    assert_true((uintptr_t)handle - table->base < table->handles << TG_HANDLE_SHIFT);
+    assert_false(tg_table_is_outside(table, handle));
     assert_int_equal(verdict(table, (uintptr_t)handle), TG_HANDLE_VALID);
   }
 }
@@ -72,7 +71,7 @@ static void a_handle_is_never_then_valid_then_stale(void **state) {
   napi_threadsafe_function first, second;
   table->free_slots_min = 1;
   struct tg_function *slot = take(table, &first);
-  uintptr_t next_generation = (uintptr_t)first + ((uintptr_t)16 << table->index_bits);
+  uintptr_t next_generation = (uintptr_t)first + ((uintptr_t)16 << table->segments[0].index_bits);
   assert_int_equal(verdict(table, next_generation), TG_NEVER_A_HANDLE);
   expire(table, slot);
   assert_int_equal(verdict(table, (uintptr_t)first), TG_HANDLE_STALE);
@@ -90,15 +89,15 @@ static void garbage_is_never_a_handle(void **state) {
   struct tg_table *table = table_of(state);
   napi_threadsafe_function handle;
   for (int i = 0; i < 3; i++) take(table, &handle);
-  uintptr_t size = (uintptr_t)table->handles << TG_HANDLE_SHIFT;
+  uintptr_t base = table->segments[0].base, size = (uintptr_t)1 << TG_SEGMENT_BITS_MIN;
   const uintptr_t garbage[] = {0,
                                1,
                                16,
                                UINTPTR_MAX,
                                UINTPTR_MAX & ~(uintptr_t)15,
-                               table->base - 16,
-                               table->base + size,
-                               table->base + size - 16,
+                               base - 16,
+                               base + size,
+                               base + size - 16,
                                (uintptr_t)handle + 1,
                                (uintptr_t)handle + 8,
                                (uintptr_t)handle + 16,
@@ -109,9 +108,9 @@ static void garbage_is_never_a_handle(void **state) {
   unsigned short seed[3] = {1, 2, 3};
   for (int i = 0; i < 1000000; i++) {
     uint64_t bits = (uint64_t)nrand48(seed) << 33 ^ (uint64_t)nrand48(seed) << 11 ^ (uint64_t)nrand48(seed);
-    if (bits - table->base >= 3 * 16) assert_int_equal(verdict(table, bits), TG_NEVER_A_HANDLE);
-    uint64_t inside = table->base + bits % size;
-    if (inside - table->base >= 3 * 16) assert_int_equal(verdict(table, inside), TG_NEVER_A_HANDLE);
+    if (bits - base >= 3 * 16) assert_int_equal(verdict(table, bits), TG_NEVER_A_HANDLE);
+    uint64_t inside = base + bits % size;
+    if (inside - base >= 3 * 16) assert_int_equal(verdict(table, inside), TG_NEVER_A_HANDLE);
   }
 }
 
@@ -133,63 +132,180 @@ static void the_oldest_free_slot_is_used_first_and_only_when_thousands_rest(void
   }
 }
 
-/* The prototype broke here: it forgot that a slot's generations come to an end. */
-static void a_slot_that_is_used_up_retires_and_no_handle_comes_twice(void **state) {
+/* --- Growth */
+
+/* A set of handles, by what tells them apart: address bits. */
+struct seen {
+  uint64_t *bits[TG_SEGMENTS_MAX];
+};
+
+static void expect_new(struct seen *seen, const struct tg_table *table, napi_threadsafe_function handle) {
+  for (unsigned i = 0; i < tg_table_segments(table); i++) {
+    const struct tg_segment *segment = &table->segments[i];
+    uint64_t number = ((uintptr_t)handle - segment->base) >> TG_HANDLE_SHIFT;
+    if (number >= segment->handles) continue;
+    if (seen->bits[i] == NULL) seen->bits[i] = calloc(segment->handles / 64, 8);
+    assert_non_null(seen->bits[i]);
+    assert_int_equal(seen->bits[i][number / 64] >> number % 64 & 1, 0);
+    seen->bits[i][number / 64] |= (uint64_t)1 << number % 64;
+    return;
+  }
+  fail_msg("a handle lies in no segment");
+}
+
+static void forget(struct seen *seen) {
+  for (unsigned i = 0; i < TG_SEGMENTS_MAX; i++) free(seen->bits[i]);
+}
+
+static uint64_t reserved(const struct tg_table *table) {
+  uint64_t bytes = 0;
+  for (unsigned i = 0; i < tg_table_segments(table); i++)
+    bytes += table->segments[i].handles << TG_HANDLE_SHIFT;
+  return bytes;
+}
+
+static void the_first_reservation_is_small(void **state) {
+  assert_int_equal(reserved(table_of(state)), 32 << 20);
+}
+
+/* The prototype broke here: it forgot that a slot's generations come to an end. One handle at a time: every address of
+ * the first segment is used before there is another, and then every one of that. */
+static void generations_that_are_used_up_go_on_in_another_segment(void **state) {
   struct tg_table *table = table_of(state);
-  table->free_slots_min = 1;
-  uint32_t generations = 1U << table->generation_bits;
-  unsigned char *seen = calloc(table->handles / 8, 1);
-  assert_non_null(seen);
-  for (uint32_t i = 0; i < generations * 4; i++) {
-    napi_threadsafe_function handle;
+  const uint64_t first = (uint64_t)1 << (TG_SEGMENT_BITS_MIN - TG_HANDLE_SHIFT);
+  struct seen seen = {{NULL}};
+  napi_threadsafe_function early = NULL, handle = NULL;
+  uint64_t last_number = 0;
+  for (uint64_t i = 0; i < 3 * first; i++) {
     struct tg_function *slot = take(table, &handle);
     assert_non_null(slot);
-    uint64_t number = ((uintptr_t)handle - table->base) >> TG_HANDLE_SHIFT;
-    assert_int_equal(seen[number / 8] >> number % 8 & 1, 0);
-    seen[number / 8] |= (unsigned char)(1 << number % 8);
+    if (i == 0) early = handle;
+    expect_new(&seen, table, handle);
+    assert_int_equal(verdict(table, (uintptr_t)handle), TG_HANDLE_VALID);
+    assert_int_equal(tg_table_number_of(table, handle), tg_table_number(slot));
+    assert_int_equal(tg_number_generation(tg_table_number(slot)), slot->generation);
+    last_number = tg_table_number(slot);
+    expire(table, slot);
+    assert_int_equal(verdict(table, (uintptr_t)handle), TG_HANDLE_STALE);
+    assert_int_equal(tg_table_segments(table), i < first ? 1 : 2);
+  }
+  assert_int_equal(last_number >> TG_INDEX_BITS, 3 * 256 - 1);
+  assert_int_equal(table->fresh, 1 << TG_INDEX_BITS_MIN); /* no more memory */
+  assert_int_equal(verdict(table, (uintptr_t)early), TG_HANDLE_STALE_REUSED);
+  assert_int_equal(reserved(table), 3 * (first << TG_HANDLE_SHIFT));
+  assert_non_null(take(table, &handle));
+  expect_new(&seen, table, handle);
+  assert_int_equal(tg_table_segments(table), 3);
+  forget(&seen);
+}
+
+/* Slots that come with a later segment begin there. What lies before their first generation has no address, and what
+ * is behind them was never a handle. */
+static void more_slots_come_with_another_segment(void **state) {
+  struct tg_table *table = table_of(state);
+  enum { LIVING = 40000 };
+  struct seen seen = {{NULL}};
+  static napi_threadsafe_function handles[LIVING];
+  static struct tg_function *slots[LIVING];
+  for (uint32_t i = 0; i < LIVING; i++) {
+    slots[i] = take(table, &handles[i]);
+    assert_non_null(slots[i]);
+    expect_new(&seen, table, handles[i]);
+    assert_int_equal(slots[i]->index, i);
+  }
+  assert_int_equal(tg_table_segments(table), 4); /* of 8,192, 16,384, 32,768 and 65,536 slots */
+  assert_int_equal(slots[8191]->generation, 0);
+  assert_int_equal(slots[8192]->generation, table->segments[1].first_generation);
+  assert_int_equal(slots[LIVING - 1]->generation, table->segments[3].first_generation);
+  for (uint32_t i = 0; i < LIVING; i++) {
+    struct tg_function *found;
+    assert_int_equal(tg_table_find(table, handles[i], &found), TG_HANDLE_VALID);
+    assert_ptr_equal(found, slots[i]);
+    tg_lock_release(&found->lock, TG_RANK_FUNCTION);
+    assert_ptr_equal(tg_table_handle(table, slots[i]), handles[i]);
+  }
+  const struct tg_segment *last = &table->segments[3];
+  for (uint64_t number = LIVING; number < last->handles; number += 997)
+    assert_int_equal(verdict(table, last->base + (number << TG_HANDLE_SHIFT)), TG_NEVER_A_HANDLE);
+  for (uint32_t i = 0; i < LIVING; i++) expire(table, slots[i]);
+  for (uint32_t i = 0; i < LIVING - TG_FREE_SLOTS_MIN; i++) {
+    napi_threadsafe_function handle;
+    struct tg_function *slot = take(table, &handle);
+    assert_int_equal(slot->index, i); /* the oldest first */
+    expect_new(&seen, table, handle);
+    assert_int_equal(verdict(table, (uintptr_t)handles[i]), TG_HANDLE_STALE_REUSED);
+  }
+  assert_int_equal(tg_table_segments(table), 4);
+  forget(&seen);
+}
+
+/* Without more address space every handle of the first segment is given out, and none twice. */
+static void where_growth_is_refused_every_handle_is_used(void **state) {
+  struct tg_table *table = table_of(state);
+  const uint64_t all = (uint64_t)1 << (TG_SEGMENT_BITS_MIN - TG_HANDLE_SHIFT);
+  struct seen seen = {{NULL}};
+  napi_threadsafe_function handle;
+  for (uint64_t i = 0; i < all; i++) {
+    struct tg_function *slot = take(table, &handle);
+    assert_non_null(slot);
+    expect_new(&seen, table, handle);
     expire(table, slot);
     assert_int_not_equal(verdict(table, (uintptr_t)handle), TG_HANDLE_VALID);
     assert_int_not_equal(verdict(table, (uintptr_t)handle), TG_NEVER_A_HANDLE);
   }
-  assert_in_range(table->retired, 2, 4);
-  free(seen);
+  assert_null(tg_table_take(table, &handle));
+  assert_true(tg_table_is_used_up(table));
+  assert_int_equal(table->spent.count, 1 << TG_INDEX_BITS_MIN);
+
+  /* Smaller ones are better than none. It is not asked for each time. */
+  fake_settings.reserve_bits_max = TG_SEGMENT_BITS_MIN;
+  for (int i = 1; i < TG_TAKES_BEFORE_RETRY; i++) assert_null(tg_table_take(table, &handle));
+  struct tg_function *slot = take(table, &handle);
+  assert_non_null(slot);
+  expect_new(&seen, table, handle);
+  assert_int_equal(table->spent.count, 0);
+  assert_int_equal(table->free.count, (1 << TG_INDEX_BITS_MIN) - 1);
+  assert_int_equal(reserved(table), 64 << 20);
+  forget(&seen);
+}
+
+static void spent_slots_are_reused_before_younger_ones(void **state) {
+  struct tg_table *table = table_of(state);
+  napi_threadsafe_function handle;
+  fake_guard_shrink(*state, 3, 2);
+  table->free_slots_min = 3;
+  uint32_t last = 0;
+  struct tg_function *slot;
+  while ((slot = take(table, &handle)) != NULL) {
+    last = slot->index;
+    expire(table, slot);
+  }
+  assert_int_equal(table->spent.count, 8);
+  uint32_t oldest = table->spent.oldest - 1;
+  fake_settings.reserve_bits_max = TG_SEGMENT_BITS_MIN;
+  table->grows_at = 0;
+  assert_non_null(slot = take(table, &handle));
+  assert_int_equal(slot->index, oldest);
+  assert_int_equal(table->free.newest - 1, last);
 }
 
 static void when_every_slot_is_taken_there_is_no_handle(void **state) {
   struct tg_table *table = table_of(state);
   napi_threadsafe_function handle;
   struct tg_function *last = NULL;
-  for (uint32_t i = 0; i < 1U << table->index_bits; i++) assert_non_null(last = take(table, &handle));
+  for (uint32_t i = 0; i < 1 << TG_INDEX_BITS_MIN; i++) assert_non_null(last = take(table, &handle));
   assert_null(tg_table_take(table, &handle));
   expire(table, last);
   assert_ptr_equal(tg_table_take(table, &handle), last); /* a few free slots are better than none */
 }
 
-static void smaller_reservations_are_taken_down_to_4_gib(void **state) {
+static void without_the_first_reservation_there_is_no_guard(void **state) {
   (void)state;
-  for (unsigned bits = TG_TABLE_BITS_MIN - 1; bits <= TG_TABLE_BITS_MAX; bits++) {
-    fake_reset();
-    fake_settings.reserve_bits_max = bits;
-    struct tg_guard *guard = calloc(1, sizeof *guard);
-    bool opened = tg_guard_open(guard, &fake_runtime, &fake_host, TG_DEADLOCK_OVERFLOW);
-    assert_int_equal(opened, bits >= TG_TABLE_BITS_MIN);
-    if (!opened) {
-      free(guard);
-      continue;
-    }
-    /* TSan's own layout leaves less room than was allowed here. */
-    assert_in_range(guard->table.handles, (uint64_t)1 << (TG_TABLE_BITS_MIN - TG_HANDLE_SHIFT),
-                    (uint64_t)1 << (bits - TG_HANDLE_SHIFT));
-    assert_int_equal(guard->table.handles,
-                     (uint64_t)1 << (guard->table.index_bits + guard->table.generation_bits));
-    /* As many bits for slots as for all of a handle, halved: docs/design.md has the two ends. */
-    unsigned taken = guard->table.index_bits + guard->table.generation_bits + TG_HANDLE_SHIFT;
-    assert_int_equal(guard->table.index_bits, taken / 2);
-    assert_int_equal(guard->table.free_slots_min, TG_FREE_SLOTS_MIN);
-    assert_int_equal(guard->table.abandoned_max, TG_ABANDONED_MAX);
-    assert_ptr_equal(guard->table.host, &fake_host);
-    fake_guard_close(guard);
-  }
+  fake_reset();
+  fake_settings.reserve_bits_max = TG_SEGMENT_BITS_MIN - 1;
+  struct tg_guard *guard = calloc(1, sizeof *guard);
+  assert_false(tg_guard_open(guard, &fake_runtime, &fake_host, TG_DEADLOCK_OVERFLOW));
+  free(guard);
 }
 
 /* --- The lists. Seen to fail: with each link, count and flag of append, remove_from, abandon and expire left out or
@@ -350,6 +466,7 @@ static void a_slot_put_back_has_its_handle_still(void **state) {
 
 static void numbers_and_bounds(void **state) {
   struct tg_table *table = table_of(state);
+  const uintptr_t base = table->segments[0].base, size = (uintptr_t)1 << TG_SEGMENT_BITS_MIN;
   napi_threadsafe_function handle;
   assert_null(tg_table_slot(table, 0));
   assert_int_equal(tg_table_used(table), 0);
@@ -360,27 +477,24 @@ static void numbers_and_bounds(void **state) {
     assert_int_equal(table->taken, i + 1);
     assert_int_equal(tg_table_slot(table, i)->index, i);
     assert_int_equal(tg_table_number_of(table, handle), i);
-    assert_ptr_equal(handle, (napi_threadsafe_function)(table->base + (uintptr_t)i * 16));
+    assert_ptr_equal(handle, (napi_threadsafe_function)(base + (uintptr_t)i * 16));
   }
   assert_non_null(tg_table_slot(table, 2 * TG_CHUNK_SLOTS - 1));
   assert_null(tg_table_slot(table, 2 * TG_CHUNK_SLOTS));
-  assert_null(tg_table_slot(table, (1U << table->index_bits) - 1));
-  assert_null(tg_table_slot(table, 1U << table->index_bits));
-  uintptr_t size = (uintptr_t)table->handles << TG_HANDLE_SHIFT;
-  assert_true(tg_table_is_outside(table, (napi_threadsafe_function)(table->base - 1)));
-  assert_false(tg_table_is_outside(table, (napi_threadsafe_function)table->base));
-  assert_false(tg_table_is_outside(table, (napi_threadsafe_function)(table->base + size - 1)));
-  assert_true(tg_table_is_outside(table, (napi_threadsafe_function)(table->base + size)));
-  assert_int_equal(verdict(table, table->base + size), TG_NEVER_A_HANDLE);
+  assert_null(tg_table_slot(table, (1U << TG_INDEX_BITS) - 1));
+  assert_null(tg_table_slot(table, 1U << TG_INDEX_BITS));
+  assert_true(tg_table_is_outside(table, (napi_threadsafe_function)(base - 1)));
+  assert_false(tg_table_is_outside(table, (napi_threadsafe_function)base));
+  assert_false(tg_table_is_outside(table, (napi_threadsafe_function)(base + size - 1)));
+  assert_true(tg_table_is_outside(table, (napi_threadsafe_function)(base + size)));
+  assert_int_equal(verdict(table, base + size), TG_NEVER_A_HANDLE);
 }
 
 /* Two slots of four generations give eight handles, not one more or less. */
 static void the_last_generation_is_used_and_none_after_it(void **state) {
   struct tg_table *table = table_of(state);
   napi_threadsafe_function handle;
-  table->index_bits = 1;
-  table->generation_bits = 2;
-  table->handles = 8;
+  fake_guard_shrink(*state, 1, 2);
   table->free_slots_min = 1;
   for (unsigned i = 0; i < 8; i++) {
     assert_false(tg_table_is_used_up(table));
@@ -391,7 +505,7 @@ static void the_last_generation_is_used_and_none_after_it(void **state) {
     expire(table, slot);
   }
   assert_true(tg_table_is_used_up(table));
-  assert_int_equal(table->retired, 2);
+  assert_int_equal(table->spent.count, 2);
   assert_list(table, &table->free, NULL, 0);
   assert_null(tg_table_take(table, &handle));
 }
@@ -402,7 +516,8 @@ static void *look_into_new_chunks(void *argument) {
   struct tg_table *table = argument;
   for (uint32_t index = TG_CHUNK_SLOTS; index < CHUNKS_MADE * TG_CHUNK_SLOTS; index += TG_CHUNK_SLOTS) {
     while (tg_table_slot(table, index) == NULL) sched_yield();
-    assert_int_equal(verdict(table, table->base + ((uintptr_t)index << TG_HANDLE_SHIFT)), TG_NEVER_A_HANDLE);
+    assert_int_equal(verdict(table, table->segments[0].base + ((uintptr_t)index << TG_HANDLE_SHIFT)),
+                     TG_NEVER_A_HANDLE);
   }
   return NULL;
 }
@@ -438,8 +553,13 @@ int main(void) {
       cmocka_unit_test_setup_teardown(garbage_is_never_a_handle, open_guard, close_guard),
       cmocka_unit_test_setup_teardown(the_oldest_free_slot_is_used_first_and_only_when_thousands_rest,
                                       open_guard, close_guard),
-      cmocka_unit_test_setup_teardown(a_slot_that_is_used_up_retires_and_no_handle_comes_twice, open_smallest,
+      cmocka_unit_test_setup_teardown(the_first_reservation_is_small, open_guard, close_guard),
+      cmocka_unit_test_setup_teardown(generations_that_are_used_up_go_on_in_another_segment, open_guard,
                                       close_guard),
+      cmocka_unit_test_setup_teardown(more_slots_come_with_another_segment, open_guard, close_guard),
+      cmocka_unit_test_setup_teardown(where_growth_is_refused_every_handle_is_used, open_smallest,
+                                      close_guard),
+      cmocka_unit_test_setup_teardown(spent_slots_are_reused_before_younger_ones, open_guard, close_guard),
       cmocka_unit_test_setup_teardown(when_every_slot_is_taken_there_is_no_handle, open_smallest,
                                       close_guard),
       cmocka_unit_test_setup_teardown(any_slot_leaves_the_abandoned_list_and_the_others_stay, open_guard,
@@ -456,7 +576,7 @@ int main(void) {
                                       close_guard),
       cmocka_unit_test_setup_teardown(a_new_chunk_is_seen_as_the_kernel_gave_it, open_guard, close_guard),
       cmocka_unit_test_setup_teardown(without_memory_for_a_chunk_there_is_no_slot, open_guard, close_guard),
-      cmocka_unit_test(smaller_reservations_are_taken_down_to_4_gib),
+      cmocka_unit_test(without_the_first_reservation_there_is_no_guard),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

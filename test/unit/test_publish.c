@@ -127,8 +127,9 @@ static int open_published(void **state) {
   fake_reset();
   guard = fake_guard_open(TG_DEADLOCK_OVERFLOW);
   guard->table.free_slots_min = 1; /* so that a slot is used again and again */
+  fake_guard_shrink(guard, 3, 18);
   host = fake_host;
-  host.observer = tg_publish_open(guard, &source, true, NULL);
+  host.observer = tg_publish_open(&source, true, NULL);
   guard->host = guard->table.host = &host;
   tg_guard_observe(guard);
   return ill < 0 || unsealed < 0 || host.observer == NULL || watch_pid(getpid()) != 0;

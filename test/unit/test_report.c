@@ -161,9 +161,7 @@ static void errno_stays_as_it_was(void **state) {
 
 /* As in test_guard.c: the smallest table that can be. */
 static void use_up(struct tg_guard *guard) {
-  guard->table.index_bits = 1;
-  guard->table.generation_bits = 2;
-  guard->table.handles = 8;
+  fake_guard_shrink(guard, 1, 2);
   guard->table.free_slots_min = 1;
 }
 

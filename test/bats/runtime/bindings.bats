@@ -35,6 +35,6 @@ expected() {
   segments=$(segments "$object" <<<"$maps")
   assert [ "$(wc -l <<<"$segments")" -ge 3 ]
   maps=$(guarded maps.js)
-  assert_equal "$(reservations <<<"$maps" | grep -cx 16384)" 1 # armed, or the comparison says nothing
+  assert_equal "$(reservations <<<"$maps" | grep -cx 32)" 1 # armed, or the comparison says nothing
   assert_equal "$(segments "$object" <<<"$maps")" "$segments"
 }

@@ -37,7 +37,7 @@ same() {
   assert_line 'worker default: 7 in libtsfnguard.so'
   run guarded children.js "$TG_NODE" "$PROGRAMS/maps.js"
   assert_success
-  assert_equal "$(reservations <<<"$output" | grep -cx 16384)" 1
+  assert_equal "$(reservations <<<"$output" | grep -cx 32)" 1
 }
 
 @test "a node that is a child of a shell that is a child is guarded, once, and says so itself" {

@@ -2,8 +2,7 @@
 #
 # Natively, of 65,536 functions 55,000 to 58,000 have the address of an earlier one. 2^21 guarded cycles took 14 to
 # 27 s on a busy machine of 2 cores (2^19 on an idle one: 1.6 s); the tier `full` makes them, and soak runs say how many
-# (TG_CYCLES). From 2^24 on, the
-# last test uses up the 4,096 generations of the smallest table's slots.
+# (TG_CYCLES).
 
 load ../helper
 load lifetime
@@ -28,12 +27,12 @@ cycles() {
   cycles guarded "$CYCLES"
 }
 
-# 8 GiB: every Node starts in that, but the reservation that the guard would like does not fit.
+# 8 GiB: every Node starts in that; the guard's reservations together are to stay below 1 GiB.
 limited() {
   (ulimit -v $((8 * 1024 * 1024)) && guarded "$@")
 }
 
-@test "guarded, ulimit -v 8 GiB: armed, and silent about its smaller reservation" {
+@test "guarded, ulimit -v 8 GiB: armed, and silent about it" {
   TSFN_GUARD_OPTIONS=verbosity=1 run limited lifetime-recycle.js 1024
   assert_success
   assert_line --index 0 --regexp '^tsfn-guard\[[0-9]+\]: tsfn-guard .* armed: '
@@ -53,4 +52,21 @@ limited() {
 
 @test "guarded, ulimit -v 8 GiB: no handle twice" {
   cycles limited "$LIMITED_CYCLES"
+}
+
+tight() {
+  LD_PRELOAD=$TG_LIB:$TG_BUILD/helpers/libtight.so TG_TIMEOUT=300 native "$@"
+}
+
+# An eighth of the limit is the first reservation and no other: 2^21 handles.
+@test "guarded, with address space for 2^21 handles: the function after those is the runtime's own, and it is told" {
+  ((CYCLES >= 1 << 21)) || skip "2^21 creates take up to half a minute; the tier full makes them"
+  local all=$((1 << 21))
+  run tight lifetime-recycle.js $all
+  assert_success
+  assert_output "cycles=$all repeated=0 memory=flat opened=0"
+  run tight lifetime-recycle.js $((all + 1))
+  assert_success
+  assert_output --partial 'TSG027 handles-used-up (warn)'
+  assert_line --partial "cycles=$((all + 1)) repeated=0 "
 }

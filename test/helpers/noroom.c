@@ -1,5 +1,5 @@
-/* Preloaded under qemu-user: refuses to reserve more than 4 GiB of address space at once. Before version 8
- * qemu keeps a record of every mapped page, so that larger reservations take minutes and gigabytes. */
+/* libnoroom.so, to be preloaded beside libtsfnguard.so: a process without address space for the guard's first reservation.
+ * Refuses every mapping of that size that nobody can access. */
 #include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 void *mmap(void *address, size_t size, int protection, int flags, int file, off_t offset) {
-  if (protection == PROT_NONE && size > (size_t)1 << 32) {
+  if (protection == PROT_NONE && size == (size_t)32 << 20) {
     errno = ENOMEM;
     return MAP_FAILED;
   }
