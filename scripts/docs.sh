@@ -56,7 +56,7 @@ manual_options() {
       count = split(text, words, "|")
       for (i = 1; i <= count; i++) {
         if (words[i] == "fd:N") words[i] = "Cm fd:\\& Ns Ar N"
-        else words[i] = (words[i] ~ /^[A-Z]+$/ ? "Ar " : "Cm ") words[i]
+        else words[i] = (words[i] ~ /^[A-Z]/ ? "Ar " : "Cm ") words[i]
         macros = macros (i == 1 ? "" : " | ") words[i]
       }
       return macros
@@ -70,7 +70,7 @@ manual_options() {
       close_at = index(rest, "): ")
       gsub(/_/, "\\-", key)
       if (key == "on.EVENT") print ".It Fl \\-on Ar EVENT Ns = Ns " values(value)
-      else if (value == "0|1") print ".It Fl \\-" key " Ns Op = Ns " values(value)
+      else if (value ~ /^0[|]1/) print ".It Fl \\-" key " Ns Op = Ns " values(value)
       else print ".It Fl \\-" key " " values(value)
       print "\\&" substr(rest, close_at + 3) ".\nDefault: " substr(rest, 1, close_at - 1) "."
     }' <<<"$help"

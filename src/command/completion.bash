@@ -1,7 +1,8 @@
 # Completes the command line of tsfn-guard(1) in bash. What is between the marks scripts/docs.sh writes.
 # shellcheck shell=bash
 
-# Each option of the library and its values: FILE is a file, N a number. One of "0 1" may go without, or has it after "=".
+# Each option of the library and its values: FILE is a file, N a number. One that begins with "0 1" may
+# go without a value, or has it after "=".
 _tsfn_guard_options=(
   # <!-- options -->
   '--mode protect diagnose off'
@@ -73,7 +74,7 @@ _tsfn_guard_values() {
 # _tsfn_guard_takes_next WORD: whether the next word is the value of this option.
 _tsfn_guard_takes_next() {
   local values
-  values=$(_tsfn_guard_values "$1") && [[ $values != '0 1' ]]
+  values=$(_tsfn_guard_values "$1") && [[ $values != '0 1'* ]]
 }
 
 # _tsfn_guard_offer WORD KEPT WORDS…: those of WORDS that begin with WORD, without the part KEPT that readline keeps
@@ -84,7 +85,7 @@ _tsfn_guard_offer() {
   COMPREPLY=()
   for one in "$@"; do
     case $one in
-      N) ;;
+      N | GLOB*) ;;
       FILE)
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
