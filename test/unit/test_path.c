@@ -60,16 +60,14 @@ static void every_length_is_whole_or_refused(void **state) {
   memset(given, 'x', TG_PATH_MAX);
   given[0] = '/';
   given[TG_PATH_MAX] = '\0';
-  expect_problem(
-      given,
-      "needed a path of at most 1023 bytes (absolute, with the process id in it), found one "
-      "of 1024; give a shorter one");
+  expect_problem(given,
+                 "needed a path of at most 1023 bytes (absolute, with the process id in it), found one "
+                 "of 1024; give a shorter one");
   /* What a child's number may take is kept for it. */
   memcpy(given + TG_PATH_MAX - 10, "%p", 3);
-  expect_problem(
-      given,
-      "needed a path of at most 1023 bytes (absolute, with the process id in it), found one "
-      "of 1024; give a shorter one");
+  expect_problem(given,
+                 "needed a path of at most 1023 bytes (absolute, with the process id in it), found one "
+                 "of 1024; give a shorter one");
   memcpy(given + TG_PATH_MAX - 11, "%p", 3);
   struct tg_path path;
   struct tg_text problem;
