@@ -58,6 +58,7 @@ def spans(text):
         before, after = (tokens[i - 1].text if i else ''), (tokens[i + 1].text if i + 1 < len(tokens) else '')
         if token.text == '_Static_assert':
             tokens[i + 1:closing(tokens, i + 1) + 1] = []
+            continue
         for new in OTHERS.get(token.text, []):
             yield token.start, token.end, new, KINDS[token.text[0]]
         if token.text in '+-' and (before in ')]' or tokens[i - 1].kind in ('name', 'number')) and before != 'return':

@@ -281,6 +281,9 @@ static void what_is_refused_costs_neither_memory_nor_a_slot(void **state) {
   assert_int_equal(create_with(&r, 0, 1), napi_generic_failure);
   assert_int_equal(atomic_load(&blocks_out), 0);
   runtime.add_env_cleanup_hook = fake_runtime.add_env_cleanup_hook;
+  fake_settings.allocations_left = 1; /* for the env, but no slot: its reference is given back */
+  assert_int_equal(create_with(&r, 0, 1), napi_generic_failure);
+  fake_settings.allocations_left = -1;
   for (unsigned i = 0; i < 20; i++) {
     fake_settings.refuse_create = napi_string_expected;
     assert_int_equal(create_with(&r, 0, 1), napi_string_expected);
@@ -334,11 +337,14 @@ static void a_slot_used_again_begins_anew(void **state) {
     assert_int_equal(function->wish, TG_WISH_NOTHING);
     assert_false(function->rung || function->finalized || function->used_elsewhere || function->crowded);
     assert_true(function->referenced && function->doorbell_held && !function->long_queue_told);
+    assert_false(function->unreleased || function->threw);
     assert_int_equal(function->thread_count, 3);
     assert_int_equal(function->release_credit, 0);
     assert_int_equal(call(&r, 1), napi_ok);
     function->used_elsewhere = true;
     function->crowded = true;
+    function->unreleased = true;
+    function->threw = true;
     assert_int_equal(tg_unref(r.guard, NULL, r.func, CALLER), napi_ok);
     function->wish = TG_WISH_UNREF; /* too late to be done */
     assert_int_equal(abort_it(&r), napi_ok);
@@ -549,6 +555,22 @@ static void what_the_runtime_closes_is_closed(void **state) {
     assert_int_equal(r.finalized, 1);
     close_counted(&r);
   }
+}
+
+/* That answer took the count, so nobody gives it back again. */
+static void a_ring_that_hears_closing_gives_no_count_back(void **state) {
+  (void)state;
+  struct recorder r = open_counted();
+  doorbell_releases = doorbell_aborts = 0;
+  runtime.release = count_doorbell_release;
+  assert_int_equal(create_with(&r, 0, 1), napi_ok);
+  fake_settings.refuse_ring = napi_closing;
+  assert_int_equal(call(&r, 1), napi_closing);
+  assert_int_equal(slot_of(&r)->state, TG_CLOSING);
+  end_env(&r);
+  assert_int_equal(doorbell_releases + doorbell_aborts, 0);
+  assert_int_equal(r.finalized, 1);
+  close_counted(&r);
 }
 
 static unsigned closings;
@@ -970,6 +992,7 @@ int main(void) {
       cmocka_unit_test(a_wish_of_another_thread_rings),
       cmocka_unit_test(the_doorbells_count_is_given_back_once),
       cmocka_unit_test(what_the_runtime_closes_is_closed),
+      cmocka_unit_test(a_ring_that_hears_closing_gives_no_count_back),
       cmocka_unit_test(the_runtime_may_finalize_what_we_hold),
       cmocka_unit_test(counts_that_are_out_keep_no_ended_env),
       cmocka_unit_test(cancellation_is_as_it_was),
