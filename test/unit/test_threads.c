@@ -368,6 +368,13 @@ static struct tg_function *lock_of(struct recorder *recorder) {
   return function;
 }
 
+/* AddressSanitizer does not see that a cancelled thread's frames are gone, and calls its last steps a stack overflow. */
+#ifdef __SANITIZE_ADDRESS__
+enum { CAN_CANCEL = 0 };
+#else
+enum { CAN_CANCEL = 1 };
+#endif
+
 static void expect_cancelled(pthread_t thread) {
   void *result;
   assert_int_equal(pthread_join(thread, &result), 0);
@@ -404,6 +411,7 @@ static void *call_once(void *recorder) {
 
 static void a_sleeper_can_be_cancelled(void **state) {
   (void)state;
+  if (!CAN_CANCEL) skip();
   struct recorder r;
   pthread_t thread;
   open_full(&r);
@@ -422,6 +430,7 @@ static void *be_cancelled_and_call(void *recorder) {
 /* Between what was noted before the sleep and the sleep itself nothing is lost. */
 static void a_thread_that_is_cancelled_before_does_not_fall_asleep(void **state) {
   (void)state;
+  if (!CAN_CANCEL) skip();
   struct recorder r;
   pthread_t thread;
   open_full(&r);
@@ -464,6 +473,7 @@ static void *call_asynchronously(void *recorder) {
 
 static void the_type_of_cancellation_is_as_before(void **state) {
   (void)state;
+  if (!CAN_CANCEL) skip();
   struct recorder r;
   pthread_t thread;
   void *result;
@@ -479,6 +489,7 @@ static void the_type_of_cancellation_is_as_before(void **state) {
 /* The wake-up was for the cancelled thread, which passes it on. Seen to fail without that: the other one sleeps. */
 static void a_cancelled_thread_passes_its_wake_up_on(void **state) {
   (void)state;
+  if (!CAN_CANCEL) skip();
   struct recorder r;
   pthread_t threads[2];
   open_full(&r);
@@ -502,6 +513,7 @@ static void a_cancelled_thread_passes_its_wake_up_on(void **state) {
 /* The last one inside when the function is over gives its slot back, whoever that is. */
 static void a_cancelled_thread_may_be_the_last_inside(void **state) {
   (void)state;
+  if (!CAN_CANCEL) skip();
   for (int round = 0; round < 300; round++) {
     struct recorder r;
     pthread_t thread;
@@ -525,6 +537,7 @@ static void a_cancelled_thread_may_be_the_last_inside(void **state) {
 /* Half of the producers are cancelled at random moments; a lost wake-up lets the others sleep for ever. */
 static void cancelled_threads_leave_no_one_asleep(void **state) {
   (void)state;
+  if (!CAN_CANCEL) skip();
   enum { PRODUCERS = 8, ITEMS = 50, ROUNDS = 100 };
   for (int round = 0; round < ROUNDS; round++) {
     struct recorder r;

@@ -69,7 +69,7 @@ END
 
 # expect_logged: the table in $lines says what the log says.
 expect_logged() {
-  assert_equal "${lines[0]}" 'tsfn_guard_ring: 74 events were told, the last 64 of them are here'
+  assert_equal "${lines[0]}" 'tsfn_guard_ring: 74 events were reported, the last 64 of them are here'
   assert_regex "${lines[1]}" '^# +time +event +thread +caller +handle +name +answered$'
   assert_equal "${#lines[@]}" 66
   local expected
@@ -117,7 +117,7 @@ expect_logged() {
   kill "$process"
   [[ $stderr != *ptrace* ]] || skip "no permission to attach to a process here"
   assert_success
-  assert_line 'tsfn_guard_ring: 0 events were told, the last 0 of them are here'
+  assert_line 'tsfn_guard_ring: 0 events were reported, the last 0 of them are here'
 }
 
 # refused REASON: status 1, nothing on stdout, and this.
