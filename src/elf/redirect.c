@@ -47,10 +47,10 @@ static bool point_to(const struct tg_image *image, ElfW(Sym) * symbol, const voi
 /* A pointer to the function itself, which the loader fills in: of the procedure linkage table, or of data. */
 static bool is_slot(const ElfW(Rela) * relocation) {
   uint64_t type = ELF64_R_TYPE(relocation->r_info);
-#if defined(__x86_64__)
-  return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT;
-#elif defined(__aarch64__)
+#if defined(__aarch64__)
   return type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT;
+#else
+  return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT;
 #endif
 }
 

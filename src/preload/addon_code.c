@@ -30,13 +30,13 @@ struct record {
 
   /* Guarded by `lock`. */
   struct record *joined;               /* an object that has code of the same functions; NULL: none */
+  struct tg_registration registration; /* the last of a constructor's; its object is mapped */
+  unsigned registrations;              /* how often a constructor has registered a module */
   unsigned opened;                     /* by the runtime, and not closed yet */
   bool is_loaded_by_it;                /* the runtime has opened it at least once */
   bool is_kept;                        /* never to be unmapped, as something of it may still run */
   bool is_always_kept;                 /* because the user wants it so */
   bool was_told;                       /* that it was loaded again with its static data as it was */
-  unsigned registrations;              /* how often a constructor has registered a module */
-  struct tg_registration registration; /* the last of them; its object is mapped */
 };
 
 static struct tg_lock lock;

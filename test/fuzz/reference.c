@@ -15,7 +15,6 @@ struct function {
   bool finalized;
   bool doomed; /* the loop has decided: the finalizer runs in this turn's closing phase */
   unsigned count, credit, limit;
-  bool shared;        /* used by another thread than the loop's */
   unsigned abandoned; /* when it was finalized with counts out: 1, 2, ...; 0: it was not, or is over */
   bool referenced;
   enum { NOTHING, REF, UNREF } wish;
@@ -34,8 +33,9 @@ static struct function functions[REFERENCE_FUNCTIONS];
 static unsigned created[REFERENCE_FUNCTIONS]; /* in order of their creation */
 static unsigned created_count;
 static struct slot slots[REFERENCE_FUNCTIONS];
-static unsigned fresh; /* the first slot that was never used */
-static unsigned now;   /* counts up: orders what was freed or abandoned */
+static unsigned fresh;                  /* the first slot that was never used */
+static bool has_record[REFERENCE_ENVS]; /* a create has had memory for it */
+static unsigned now;                    /* counts up: orders what was freed or abandoned */
 static struct {
   struct reference_handle handles[REFERENCE_TOLD];
   unsigned next;
@@ -61,15 +61,6 @@ static struct function *find(struct reference_handle handle) {
   for (unsigned i = 0; i < created_count; i++)
     if (same(functions[created[i]].handle, handle)) return &functions[created[i]];
   return NULL;
-}
-
-/* One of the seven functions begins, on that thread. */
-static struct function *use(struct reference_handle handle, unsigned thread) {
-  struct function *function = find(handle);
-  if (function != NULL && function->state != STALE && function->env < REFERENCE_ENVS &&
-      thread != function->env)
-    function->shared = true;
-  return function;
 }
 
 /* ---- Slots ---- */
@@ -127,8 +118,11 @@ static void reclaim(unsigned most) {
 
 napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsigned count,
                              napi_status refusal, bool no_memory, struct reference_handle *handle) {
-  if (no_memory) return napi_generic_failure;
+  /* Silent: where the env has a record, and so the table was asked, a create that fails has reclaimed all the same. */
+  if (no_memory && !has_record[env]) return napi_generic_failure;
+  has_record[env] = true;
   reclaim(settings.abandoned_max);
+  if (no_memory) return napi_generic_failure;
   if (refusal == napi_ok && count == 0) refusal = napi_invalid_arg; /* so the runtime says */
   unsigned slot = choose_slot();
   if (slot == ~0U) {
@@ -191,7 +185,7 @@ bool reference_would_wait(struct reference_handle handle, unsigned thread) {
 
 napi_status reference_call(struct reference_handle handle, unsigned thread, unsigned item, bool blocking,
                            bool no_memory) {
-  struct function *function = use(handle, thread);
+  struct function *function = find(handle);
   if (function == NULL) return napi_invalid_arg;
   /* Silent: which answer comes first where the loop has decided and no memory is left. */
   if (no_memory && function->doomed) return napi_generic_failure;
@@ -207,7 +201,8 @@ napi_status reference_call(struct reference_handle handle, unsigned thread, unsi
 }
 
 napi_status reference_acquire(struct reference_handle handle, unsigned thread) {
-  struct function *function = use(handle, thread);
+  (void)thread;
+  struct function *function = find(handle);
   if (function == NULL) return napi_invalid_arg;
   if (function->state != OPEN) return napi_closing;
   function->count++;
@@ -216,7 +211,8 @@ napi_status reference_acquire(struct reference_handle handle, unsigned thread) {
 
 /* Silent: whether release with abort and a count of 0 closes. Here, as in Node, it does not. */
 napi_status reference_release(struct reference_handle handle, unsigned thread, bool abort) {
-  struct function *function = use(handle, thread);
+  (void)thread;
+  struct function *function = find(handle);
   if (function == NULL) return napi_invalid_arg;
   if (function->count != 0) {
     function->count--;
@@ -232,7 +228,8 @@ napi_status reference_release(struct reference_handle handle, unsigned thread, b
 }
 
 napi_status reference_get_context(struct reference_handle handle, unsigned thread, int *number) {
-  struct function *function = use(handle, thread);
+  (void)thread;
+  struct function *function = find(handle);
   if (number == NULL) return napi_invalid_arg;
   *number = -1;
   if (function == NULL || function->forgotten) return napi_invalid_arg;
@@ -242,7 +239,7 @@ napi_status reference_get_context(struct reference_handle handle, unsigned threa
 
 /* Silent: of two words before the loop's next turn the later counts, on whatever thread it was said. */
 napi_status reference_ref(struct reference_handle handle, unsigned thread, bool ref) {
-  struct function *function = use(handle, thread);
+  struct function *function = find(handle);
   if (function == NULL) return napi_invalid_arg;
   if (function->state != OPEN) return napi_ok;
   if (thread != function->env) {
@@ -315,20 +312,13 @@ static void tear_down(struct function *function) {
   if (function->state == CLOSING) function->doomed = true;
 }
 
-/* "Counts are out of a closed function that a thread other than the loop thread has used." */
-bool reference_end(unsigned env) {
-  bool counts_out = false;
+void reference_end(unsigned env) {
   for_each(env, tear_down);
   for_each(env, finalize_if_doomed);
-  for (unsigned i = 0; i < created_count; i++) {
-    const struct function *function = &functions[created[i]];
-    bool is_closed = function->state == CLOSING || function->state == CLOSED;
-    if (is_closed && function->count != 0 && function->shared) counts_out = true;
-  }
   /* Whatever comes to this place next is another env. */
   for (unsigned i = 0; i < created_count; i++)
     if (functions[created[i]].env == env) functions[created[i]].env = REFERENCE_ENVS + env;
-  return counts_out;
+  has_record[env] = false;
 }
 
 unsigned reference_live(unsigned env) {

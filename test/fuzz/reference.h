@@ -55,9 +55,9 @@ napi_status reference_ref(struct reference_handle handle, unsigned thread, bool 
 /* Whether a blocking call would now wait for ever, as nobody else runs. */
 bool reference_would_wait(struct reference_handle handle, unsigned thread);
 
-/* A turn of the env's loop, and the env's end; true: counts are out that another thread has used. */
+/* A turn of the env's loop, and the env's end */
 void reference_turn(unsigned env);
-bool reference_end(unsigned env);
+void reference_end(unsigned env);
 
 /* Whether the function keeps its loop alive; *matters is false where nobody can tell any more. */
 bool reference_is_ref(unsigned function, bool *matters);
