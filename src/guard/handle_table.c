@@ -124,8 +124,18 @@ static struct tg_function *remove_oldest(struct tg_table *table, struct tg_slots
   return slot;
 }
 
-/* The free slots that had no generations left have some now. They are the oldest of all. */
+/* How many slots are free and can be used again. */
+static uint32_t usable(const struct tg_table *table) {
+  return table->free.count - table->spent_in_free;
+}
+
+static bool is_spent(const struct tg_table *table, const struct tg_function *slot) {
+  return slot->generation >= generations_end(newest(table));
+}
+
+/* The free slots that had no generations left have some now. Those that were set aside are the oldest of all. */
 static void return_spent(struct tg_table *table) {
+  table->spent_in_free = 0;
   struct tg_slots younger = table->free;
   table->free = table->spent;
   table->spent = (struct tg_slots){0};
@@ -193,19 +203,21 @@ static void make_room(struct tg_table *table) {
   grow(table, newest(table)->index_bits + !enough);
 }
 
+/* So that the oldest free slot, if there is one, can be used. The others stay in their order. */
 static void set_spent_aside(struct tg_table *table) {
   struct tg_function *slot;
-  while ((slot = linked(table, table->free.oldest)) != NULL &&
-         slot->generation >= generations_end(newest(table)))
+  while ((slot = linked(table, table->free.oldest)) != NULL && is_spent(table, slot)) {
     append(table, &table->spent, remove_oldest(table, &table->free));
+    table->spent_in_free--;
+  }
 }
 
 static struct tg_function *take_locked(struct tg_table *table) {
   struct tg_function *slot = NULL;
   set_spent_aside(table);
-  if (table->free.count < table->free_slots_min) {
+  if (usable(table) < table->free_slots_min) {
     make_room(table);
-    if (table->free.count < table->free_slots_min) slot = use_fresh(table);
+    if (usable(table) < table->free_slots_min) slot = use_fresh(table);
   }
   return slot != NULL ? slot : remove_oldest(table, &table->free);
 }
@@ -315,6 +327,7 @@ void tg_table_expire(struct tg_table *table, struct tg_function *slot) {
   slot->abandoned = false;
   slot->generation++;
   append(table, &table->free, slot);
+  if (is_spent(table, slot)) table->spent_in_free++;
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 

@@ -71,6 +71,7 @@ struct tg_table {
   struct tg_lock free_lock;  /* guards what follows; rank TG_RANK_FREE_SLOTS */
   uint64_t grows_at;         /* `taken` from which on address space is asked for again */
   struct tg_slots free;      /* no handle of theirs is valid */
+  uint32_t spent_in_free;    /* how many of them have no generation left, and are not set aside yet */
   struct tg_slots spent;     /* free too, but without generations as long as there is no other segment */
   struct tg_slots abandoned; /* finalized, but counts are out */
 };
