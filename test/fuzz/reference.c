@@ -122,6 +122,7 @@ napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsi
   if (no_memory && !has_record[env]) return napi_generic_failure;
   has_record[env] = true;
   reclaim(settings.abandoned_max);
+  if (no_memory && fresh == settings.slots && choose_slot() == ~0U) reclaim(0);
   if (no_memory) return napi_generic_failure;
   if (refusal == napi_ok && count == 0) refusal = napi_invalid_arg; /* so the runtime says */
   unsigned slot = choose_slot();
