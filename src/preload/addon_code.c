@@ -24,6 +24,7 @@ enum { ADDONS_MAX = 1024, EXIT_HANDLERS_MAX = 4096 };
 /* An object that the runtime has opened, or whose code creates functions. */
 struct record {
   struct tg_addon addon;   /* first, as the core knows the record by it */
+  unsigned opened;         /* by the runtime, and not closed yet; guarded by `lock` */
   char *path;              /* constant */
   _Atomic uintptr_t start; /* its first segment's first address; written under `lock` */
   _Atomic uintptr_t end;   /* behind its last segment; likewise; 0: it is not mapped */
@@ -32,7 +33,6 @@ struct record {
   struct record *joined;               /* an object that has code of the same functions; NULL: none */
   struct tg_registration registration; /* the last of a constructor's; its object is mapped */
   unsigned registrations;              /* how often a constructor has registered a module */
-  unsigned opened;                     /* by the runtime, and not closed yet */
   bool is_loaded_by_it;                /* the runtime has opened it at least once */
   bool is_kept;                        /* never to be unmapped, as something of it may still run */
   bool is_always_kept;                 /* because the user wants it so */
