@@ -1,4 +1,4 @@
-/* Keeps the library loadable on glibc 2.28: binds dlopen and its like to their oldest symbol versions.
+/* Keeps the library loadable on glibc 2.28: binds dlsym and its like to their oldest symbol versions.
  *
  * glibc 2.34 moved them from libdl and libpthread to libc under a new version. Weak, because on an older glibc they are
  * there only where the process has those loaded: every Node has, a shell that inherits LD_PRELOAD may have
@@ -10,15 +10,11 @@
 #include <pthread.h>
 
 #if defined(__x86_64__)
-__asm__(".symver dlopen, dlopen@GLIBC_2.2.5");
-__asm__(".symver dlclose, dlclose@GLIBC_2.2.5");
 __asm__(".symver dlinfo, dlinfo@GLIBC_2.3.3");
 __asm__(".symver pthread_key_create, pthread_key_create@GLIBC_2.2.5");
 __asm__(".symver pthread_setspecific, pthread_setspecific@GLIBC_2.2.5");
 __asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
 #elif defined(__aarch64__)
-__asm__(".symver dlopen, dlopen@GLIBC_2.17");
-__asm__(".symver dlclose, dlclose@GLIBC_2.17");
 __asm__(".symver dlinfo, dlinfo@GLIBC_2.17");
 __asm__(".symver pthread_key_create, pthread_key_create@GLIBC_2.17");
 __asm__(".symver pthread_setspecific, pthread_setspecific@GLIBC_2.17");
@@ -27,8 +23,6 @@ __asm__(".symver dlsym, dlsym@GLIBC_2.17");
 #error "tsfn-guard supports x86-64 and arm64"
 #endif
 
-#pragma weak dlopen
-#pragma weak dlclose
 #pragma weak dlinfo
 #pragma weak pthread_key_create
 #pragma weak pthread_setspecific
