@@ -134,3 +134,11 @@ void tg_gate_wake_all(struct tg_gate *gate) {
   atomic_fetch_add_explicit(&gate->sequence, 1, memory_order_relaxed);
   futex_wake(&gate->sequence, INT_MAX);
 }
+
+void tg_word_wait(_Atomic uint32_t *word, uint32_t seen) {
+  futex_wait(word, seen);
+}
+
+void tg_word_wake(_Atomic uint32_t *word) {
+  futex_wake(word, INT_MAX);
+}

@@ -124,23 +124,29 @@ static void show(const struct use *use, napi_status answer) {
   observer->used(use->function, use->operation == &call_operation, answer);
 }
 
-/* Lets go of the function and gives `answer` back. */
-static napi_status end(struct use *use, napi_status answer) {
+/* The function is about to be let go of, and `answer` to be given. */
+static void show_answer(const struct use *use, napi_status answer) {
   if (use->operation == &call_operation) tg_probe_call(use->handle, answer, queue_length(use));
   if (use->operation == &release_operation) tg_probe_release(use->handle, answer, thread_count(use));
-  if (use->function != NULL) {
-    if (use->verdict == TG_HANDLE_VALID) {
-      show(use, answer);
-      tg_function_leave(use->guard, use->function);
-    }
-    tg_lock_release(&use->function->lock, TG_RANK_FUNCTION);
-  }
+  if (use->verdict == TG_HANDLE_VALID) show(use, answer);
+}
+
+/* Tells of what was noted, and gives `answer` back. No lock held. */
+static napi_status answer_with(struct use *use, napi_status answer) {
   if (use->event.kind != TG_EVENT_NONE) {
     use->event.answered = true;
     use->event.answer = answer;
     use->guard->host->on_event(&use->event);
   }
   return answer;
+}
+
+/* Lets go of the function and gives `answer` back. */
+static napi_status end(struct use *use, napi_status answer) {
+  show_answer(use, answer);
+  if (use->verdict == TG_HANDLE_VALID) tg_function_leave(use->guard, use->function);
+  if (use->function != NULL) tg_lock_release(&use->function->lock, TG_RANK_FUNCTION);
+  return answer_with(use, answer);
 }
 
 /* The calling thread gives a count back. */
@@ -170,11 +176,7 @@ static napi_status make_doorbell(struct tg_guard *guard, const struct tg_create_
 
 static void open_function(struct tg_function *function, size_t thread_count) {
   tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
-  if (thread_count != 0) {
-    function->thread_count = thread_count;
-    function->doorbell_held = true;
-  }
-  function->state = TG_OPEN;
+  tg_function_open(function, thread_count);
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
 }
 
@@ -249,8 +251,9 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
   return napi_ok;
 }
 
-napi_status tg_get_context(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
-                           void **result) {
+__attribute__((noinline)) static napi_status get_context_with_care(struct tg_guard *guard,
+                                                                   napi_threadsafe_function func,
+                                                                   const void *caller, void **result) {
   struct use use;
   begin(&use, guard, func, &get_context_operation, caller, NULL);
   if (result == NULL) {
@@ -263,6 +266,16 @@ napi_status tg_get_context(struct tg_guard *guard, napi_threadsafe_function func
   if (use.verdict != TG_HANDLE_VALID && use.verdict != TG_HANDLE_STALE) return end(&use, napi_invalid_arg);
   *result = use.function->context;
   return end(&use, napi_ok);
+}
+
+napi_status tg_get_context(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
+                           void **result) {
+  uint32_t generation;
+  const struct tg_function *function = tg_table_locate(&guard->table, func, &generation);
+  if (func == tg_noted_handle && function != NULL && result != NULL && !guard->watches_calls &&
+      tg_function_read_context(function, generation, result))
+    return napi_ok;
+  return get_context_with_care(guard, func, caller, result);
 }
 
 /* Answers a call that came too late: with napi_closing while there is a count to consume, and once a thread
@@ -314,12 +327,42 @@ static void watch_call(struct use *use) {
   note(use, kind, quantity);
 }
 
-/* Whether all that a call has to do is to queue its item: there is room, a ring is on its way, and nothing is to be
- * told. With the lock of an open function held. */
+/* Whether all that a call has to do is to queue its item, and to ring where no ring is on its way: there is room, and
+ * nothing is to be told. With the lock of an open function held. */
 static bool is_plain(const struct tg_guard *guard, const struct tg_function *function) {
-  return function->rung && function->doorbell_held && function->thread_count != 0 && !guard->watches_calls &&
+  return function->doorbell_held && function->thread_count != 0 && !guard->watches_calls &&
          guard->queue_warn == SIZE_MAX && !guard->runtime->forgets_calls && !tg_function_is_full(function) &&
          tg_queue_has_room(&function->queue);
+}
+
+/* The item has been queued, and no ring is on its way. */
+static napi_status hand_over(struct use *use) {
+  show_answer(use, napi_ok);
+  return answer_with(use, tg_function_hand_over(use->guard, use->function));
+}
+
+/* A call that is not plain. `function` is what was found, and locked. */
+__attribute__((noinline)) static napi_status call_with_care(
+    struct tg_guard *guard, napi_threadsafe_function func, enum tg_verdict verdict,
+    struct tg_function *function, const void *caller, void *data, napi_threadsafe_function_call_mode mode) {
+  struct use use;
+  begin_found(&use, guard, func, verdict, function, &call_operation, caller,
+              mode == napi_tsfn_blocking ? "napi_tsfn_blocking" : "napi_tsfn_nonblocking");
+  if (function == NULL)
+    return end(&use, is_unguarded(&use) ? guard->runtime->call(func, data, mode) : napi_invalid_arg);
+  if (!is_open(&use)) return turn_away(&use);
+  napi_status status = wait_for_room(&use, mode);
+  if (status != napi_ok) return end(&use, status);
+  if (function->state != TG_OPEN) return turn_away(&use);
+  if (!tg_queue_reserve(&function->queue, guard->host)) return give_up(&use, napi_generic_failure);
+  status = tg_function_hold_doorbell(function);
+  /* A runtime that forgets calls may have forgotten the one that is on its way. */
+  if (status == napi_ok && guard->runtime->forgets_calls) status = tg_function_ring(function);
+  if (function->state != TG_OPEN) return turn_away(&use);
+  if (status != napi_ok) return give_up(&use, status);
+  tg_queue_push(&function->queue, data);
+  watch_call(&use);
+  return function->rung ? end(&use, napi_ok) : hand_over(&use);
 }
 
 napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const void *caller, void *data,
@@ -327,32 +370,16 @@ napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const
   struct tg_function *found;
   enum tg_verdict verdict = tg_table_find(&guard->table, func, &found);
   if (verdict == TG_HANDLE_VALID) tg_function_note_user(found, guard->host);
-  if (verdict == TG_HANDLE_VALID && found->state == TG_OPEN && is_plain(guard, found)) {
-    tg_queue_push(&found->queue, data);
-    tg_probe_call(func, napi_ok, TG_PROBE_UNKNOWN);
+  if (verdict != TG_HANDLE_VALID || found->state != TG_OPEN || !is_plain(guard, found))
+    return call_with_care(guard, func, verdict, found, caller, data, mode);
+  tg_queue_push(&found->queue, data);
+  napi_status answer = napi_ok;
+  if (found->rung)
     tg_lock_release(&found->lock, TG_RANK_FUNCTION);
-    return napi_ok;
-  }
-  struct use use;
-  begin_found(&use, guard, func, verdict, found, &call_operation, caller,
-              mode == napi_tsfn_blocking ? "napi_tsfn_blocking" : "napi_tsfn_nonblocking");
-  if (use.function == NULL)
-    return end(&use, is_unguarded(&use) ? guard->runtime->call(func, data, mode) : napi_invalid_arg);
-  if (!is_open(&use)) return turn_away(&use);
-  struct tg_function *function = use.function;
-  napi_status status = wait_for_room(&use, mode);
-  if (status != napi_ok) return end(&use, status);
-  if (function->state != TG_OPEN) return turn_away(&use);
-  if (!tg_queue_reserve(&function->queue, guard->host)) return give_up(&use, napi_generic_failure);
-  /* The bell before the item: where the runtime refuses, nothing has been accepted. The loop thread cannot
-   * look into the queue before the lock is released. */
-  status = tg_function_hold_doorbell(function);
-  if (status == napi_ok) status = tg_function_ring(function);
-  if (function->state != TG_OPEN) return turn_away(&use);
-  if (status != napi_ok) return give_up(&use, status);
-  tg_queue_push(&function->queue, data);
-  watch_call(&use);
-  return end(&use, napi_ok);
+  else
+    answer = tg_function_hand_over(guard, found);
+  tg_probe_call(func, answer, TG_PROBE_UNKNOWN);
+  return answer;
 }
 
 napi_status tg_acquire(struct tg_guard *guard, napi_threadsafe_function func, const void *caller) {

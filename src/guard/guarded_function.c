@@ -51,11 +51,12 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->unreleased = false;
   function->threw = false;
   function->env_number = environment->number;
+  /* Release: see tg_function_read_context. */
+  atomic_store_explicit(&function->context, arguments->context, memory_order_release);
   function->thread_count = 0;
   function->release_credit = 0;
   function->max_queue_size = arguments->max_queue_size;
   function->doorbell = NULL;
-  function->context = arguments->context;
   function->finalize_data = arguments->thread_finalize_data;
   function->finalize_cb = arguments->thread_finalize_cb;
   function->call_js_cb = arguments->call_js_cb;
@@ -65,6 +66,36 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   memcpy(function->name, name, sizeof function->name);
   choose_pop(function);
   unlock(function);
+}
+
+/* --- The context */
+
+/* Release: who reads it sees what was written before. */
+static void set_readable(struct tg_function *function, uint32_t readable) {
+  atomic_store_explicit(&function->readable, readable, memory_order_release);
+}
+
+bool tg_function_read_context(const struct tg_function *function, uint32_t generation, void **context) {
+  /* Acquire, twice: what is read next is no older. */
+  if (atomic_load_explicit(&function->readable, memory_order_acquire) != generation + 1) return false;
+  void *read = atomic_load_explicit(&function->context, memory_order_acquire);
+  if (atomic_load_explicit(&function->readable, memory_order_relaxed) != generation + 1) return false;
+  *context = read;
+  return true;
+}
+
+/* Of the loop thread's own reads. */
+static void *context_of(const struct tg_function *function) {
+  return atomic_load_explicit(&function->context, memory_order_relaxed);
+}
+
+void tg_function_open(struct tg_function *function, size_t thread_count) {
+  if (thread_count != 0) {
+    function->thread_count = thread_count;
+    function->doorbell_held = true;
+  }
+  function->state = TG_OPEN;
+  set_readable(function, function->generation + 1);
 }
 
 void tg_function_view(const struct tg_function *function, struct tg_view *view) {
@@ -213,6 +244,58 @@ napi_status tg_function_ring(struct tg_function *function) {
   return answer;
 }
 
+/* --- Ringers */
+
+enum { AWAITED = 1, RINGER = 2 };
+
+/* The ring was refused. Where the function is being closed its item stays, and the finalizer drains it. Else it is as
+ * if the item had never been queued; but where others have queued behind it, trusting in this ring, it waits with them
+ * for the next one. */
+__attribute__((cold, noinline)) static napi_status take_back(struct tg_function *function, size_t last,
+                                                             napi_status answer) {
+  bool wake = false, is_back = false;
+  lock(function);
+  if (function->state == TG_OPEN) note_ring(function, answer);
+  if (function->state == TG_OPEN) {
+    function->rung = false;
+    is_back = tg_queue_take_back(&function->queue, last);
+    if (is_back && function->thread_count == 0 && tg_queue_length(&function->queue) == 0)
+      tg_function_release_doorbell(function, napi_tsfn_release);
+    wake = is_back && tg_function_offer_room(function);
+  }
+  unlock(function);
+  if (wake) tg_gate_wake_one(&function->room);
+  return is_back ? answer : napi_ok;
+}
+
+napi_status tg_function_hand_over(const struct tg_guard *guard, struct tg_function *function) {
+  napi_threadsafe_function doorbell = function->doorbell;
+  size_t last = tg_queue_last(&function->queue);
+  int cancellation = forbid_cancellation();
+  function->rung = true;
+  /* Relaxed: whoever waits for ringers has held the lock since. */
+  atomic_fetch_add_explicit(&function->ringers, RINGER, memory_order_relaxed);
+  unlock(function);
+  napi_status answer = guard->runtime->call(doorbell, NULL, napi_tsfn_nonblocking);
+  if (answer != napi_ok) answer = take_back(function, last, answer);
+  /* Release: all that was done with the doorbell comes before its end. */
+  if (atomic_fetch_sub_explicit(&function->ringers, RINGER, memory_order_release) == (RINGER | AWAITED))
+    tg_word_wake(&function->ringers); /* the slot stays, whatever becomes of the function */
+  allow_cancellation(cancellation);
+  return answer;
+}
+
+/* Waits until no ringer is left. Loop thread, no lock held, the function closed, so that nobody becomes one any more. */
+static void await_ringers(struct tg_function *function) {
+  uint32_t ringers = atomic_load_explicit(&function->ringers, memory_order_acquire);
+  while (ringers >= RINGER) {
+    ringers = atomic_fetch_or_explicit(&function->ringers, AWAITED, memory_order_acquire) | AWAITED;
+    if (ringers >= RINGER) tg_word_wait(&function->ringers, ringers);
+    ringers = atomic_load_explicit(&function->ringers, memory_order_acquire);
+  }
+  atomic_store_explicit(&function->ringers, 0, memory_order_relaxed);
+}
+
 void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_function_release_mode mode) {
   if (!function->doorbell_held) return;
   function->doorbell_held = false;
@@ -290,6 +373,7 @@ void tg_function_sleep(struct tg_guard *guard, struct tg_function *function) {
  * the slot may be taken for others if need be, and nothing that is the env's own stays behind. */
 static void end_finalizer(struct tg_guard *guard, struct tg_function *function) {
   function->finalized = true;
+  set_readable(function, 0);
   if (function->environment->ended) leave_environment(function);
   if (function->thread_count != 0) tg_table_abandon(&guard->table, function);
   tg_function_leave(guard, function);
@@ -396,6 +480,20 @@ static bool take_ahead(struct tg_function *function, void **item) {
   return false;
 }
 
+/* Takes the only item of a function that stays open, and of which nothing else is to be seen to. */
+static bool take_alone(struct tg_function *function, void **item) {
+  lock(function);
+  bool is_plain = !atomic_load_explicit(&function->queue.is_locked, memory_order_relaxed) &&
+                  function->wish == TG_WISH_NOTHING && function->thread_count != 0 &&
+                  tg_queue_length(&function->queue) == 1;
+  if (is_plain) {
+    function->rung = false;
+    *item = tg_queue_pop_only(&function->queue, guard_of(function)->host);
+  }
+  unlock(function);
+  return is_plain;
+}
+
 /* Takes whatever waits. `seen` is the function as it was, where somebody observes; `crowd` is to be told of. */
 static bool take_locked(struct tg_function *function, void **item, struct tg_event *seen,
                         struct tg_event *crowd) {
@@ -418,6 +516,29 @@ static bool take_locked(struct tg_function *function, void **item, struct tg_eve
   return waits;
 }
 
+/* An item was taken. Until the callback the function is not over, as only this thread finalizes it. */
+static void note_taken(struct tg_function *function, const struct tg_guard *guard) {
+  const struct tg_observer *observer = guard->observer;
+  tg_probe_dispatch(function->handle, function->queue.ahead);
+  if (observer != NULL && observer->taken != NULL) observer->taken(function);
+}
+
+__attribute__((noinline)) static void dispatch_with_care(struct tg_function *function, napi_env env,
+                                                         napi_value js_callback) {
+  struct tg_event seen, crowd;
+  crowd.kind = TG_EVENT_NONE;
+  void *item;
+  if (!take_locked(function, &item, &seen, &crowd)) return;
+  const struct tg_guard *guard = guard_of(function);
+  tell(guard, &crowd);
+  note_taken(function, guard);
+  if (is_observed(guard))
+    call_js_observed(function, guard, function->call_js_cb, env, js_callback, context_of(function), item,
+                     &seen);
+  else
+    call_js(function, function->call_js_cb, env, js_callback, context_of(function), item);
+}
+
 /* The doorbell rang: delivers one item, in the callback scope that the runtime has opened for it. The
  * doorbell's finalizer has not run, so the function is in its generation and stays in it until the addon's
  * callback is entered; the callback may run the loop, and so may end it: nothing of the function is touched
@@ -426,20 +547,13 @@ void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, v
   (void)data;
   if (env == NULL) return; /* a left-over ring that the runtime discards, maybe after our finalizer */
   struct tg_function *function = context;
-  struct tg_event seen, crowd;
-  crowd.kind = TG_EVENT_NONE;
   void *item;
-  if (!take_ahead(function, &item) && !take_locked(function, &item, &seen, &crowd)) return;
-  /* Until the callback it is not over, as only this thread finalizes it. */
-  tg_probe_dispatch(function->handle, function->queue.ahead);
-  const struct tg_guard *guard = guard_of(function);
-  const struct tg_observer *observer = guard->observer;
-  tell(guard, &crowd);
-  if (observer != NULL && observer->taken != NULL) observer->taken(function);
-  if (is_observed(guard))
-    call_js_observed(function, guard, function->call_js_cb, env, js_callback, function->context, item, &seen);
-  else
-    call_js(function, function->call_js_cb, env, js_callback, function->context, item);
+  if (!take_ahead(function, &item) && !take_alone(function, &item)) {
+    dispatch_with_care(function, env, js_callback);
+    return;
+  }
+  note_taken(function, guard_of(function));
+  call_js(function, function->call_js_cb, env, js_callback, context_of(function), item);
 }
 
 /* Counts that the end of the env has not brought back. With the lock held. */
@@ -521,7 +635,7 @@ static size_t drain(struct tg_function *function, struct tg_queue *rest, bool th
     if (threw)
       dropped++;
     else
-      threw = !call_js(function, function->call_js_cb, NULL, NULL, function->context, item);
+      threw = !call_js(function, function->call_js_cb, NULL, NULL, context_of(function), item);
   }
   tg_queue_free(rest, host);
   return dropped;
@@ -535,7 +649,7 @@ static void tell_dropped(struct tg_function *function, size_t dropped) {
   tell(guard_of(function), &event);
 }
 
-/* The doorbell's finalizer: runs exactly once, and nothing touches the doorbell after it has begun. Until
+/* The doorbell's finalizer: runs exactly once, and nothing touches the doorbell once no ringer is left. Until
  * `finalized` is set the function keeps its generation, so it may be read without the lock where it is
  * constant. */
 void tg_function_finalize(napi_env env, void *data, void *hint) {
@@ -545,6 +659,9 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   const struct tg_observer *observer = guard->observer;
   lock(function);
   if (function->state == TG_OPEN) tg_function_close(function);
+  unlock(function);
+  await_ringers(function);
+  lock(function);
   function->state = TG_CLOSED;
   function->doorbell = NULL;
   function->doorbell_held = false;
@@ -558,7 +675,8 @@ void tg_function_finalize(napi_env env, void *data, void *hint) {
   size_t dropped = drain(function, &rest, threw);
   if (dropped != 0) tell_dropped(function, dropped);
   guard->runtime->remove_env_cleanup_hook(function->environment->env, tg_function_on_env_cleanup, function);
-  if (function->finalize_cb != NULL) function->finalize_cb(env, function->finalize_data, function->context);
+  if (function->finalize_cb != NULL)
+    function->finalize_cb(env, function->finalize_data, context_of(function));
 
   struct tg_event event = {.kind = TG_EVENT_NONE};
   uint64_t quantity = 0;

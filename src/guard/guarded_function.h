@@ -52,33 +52,41 @@ struct tg_function {
   bool threw : 1;           /* an exception was caught from call_js_cb: nothing is drained into it */
   uint32_t release_credit;  /* releases to answer with ok after a call has consumed the count */
 
-  uint32_t index;      /* constant for ever */
-  uint32_t env_number; /* of its environment; constant for the generation */
+  uint32_t index; /* constant for ever */
+  /* Threads within tg_function_hand_over, and a bit for who waits until there is none. Grows under the lock and while OPEN
+   * only; shrinks without the lock. */
+  _Atomic uint32_t ringers;
   size_t thread_count;
   size_t max_queue_size; /* 0: no limit */
   struct tg_queue queue; /* its second half begins the second line */
 
   napi_threadsafe_function handle; /* set at create and then constant for the generation */
 
-  /* Touched only until its finalizer has begun, so it cannot be gone: under `lock`, or on the loop thread, where the
-   * finalizer runs. */
+  /* Touched only until its finalizer has waited for the last ringer, so it cannot be gone: under `lock`; by a
+   * ringer, for whom the finalizer waits; or on the loop thread, where the finalizer runs. */
   napi_threadsafe_function doorbell;
 
-  /* Set at create and then constant for the generation; stale callers read `context`, `addon` and `name`. */
-  void *context;
+  /* Set at create and then constant for the generation; stale callers read `context`, `addon` and `name`. `context` is
+   * read without the lock too, see tg_function_read_context. */
+  void *_Atomic context;
   napi_threadsafe_function_call_js call_js_cb; /* NULL: the runtime's default */
 
   /* Referenced while set: from create until the function is finalized and its env is gone, or it is stale. */
   struct tg_environment *environment;
 
   napi_finalize finalize_cb; /* these are constant too */
-  void *finalize_data;
+  union {
+    void *finalize_data; /* until the finalizer is over */
+    /* The list that a slot without use is in, guarded by the table's free_lock: indices, plus one; 0: none. */
+    struct {
+      uint32_t next;
+      uint32_t previous;
+    };
+  };
   struct tg_addon *addon;
   char name[TG_NAME_SIZE];
-
-  /* The list that a slot without use is in, guarded by the table's free_lock: indices, plus one; 0: none. */
-  uint32_t next;
-  uint32_t previous;
+  uint32_t env_number;       /* of its environment */
+  _Atomic uint32_t readable; /* see tg_function_read_context; written under the lock */
 };
 
 /* FREE -> CREATING: takes what the functions below need of a create; the doorbell comes later. */
@@ -91,7 +99,18 @@ void tg_function_dispatch(napi_env env, napi_value js_callback, void *context, v
 void tg_function_finalize(napi_env env, void *data, void *hint);
 void tg_function_on_env_cleanup(void *argument);
 
+/* Reads the context of that generation without the lock. False: it takes the lock, as the slot has another generation, or
+ * the function is over, which is an event. For a thread that is noted as a user.
+ *
+ * `readable` is the generation plus one, from the time it is open until its finalizer is over, else 0. It never has a value
+ * again that it had. So who finds the same there before and after has read the context of that generation: a later one is
+ * written after `readable` was 0, and with release, so that who reads it finds that 0 then, or what came after it. */
+bool tg_function_read_context(const struct tg_function *function, uint32_t generation, void **context);
+
 /* What follows is called with the lock held. */
+
+/* CREATING -> OPEN. */
+void tg_function_open(struct tg_function *function, size_t thread_count);
 
 /* What an event tells of it. `number` is left to the caller, who knows the table. */
 void tg_function_view(const struct tg_function *function, struct tg_view *view);
@@ -120,6 +139,25 @@ napi_status tg_function_hold_doorbell(struct tg_function *function);
 
 /* OPEN only, doorbell held. Makes sure that a ring is on its way. napi_closing: as above. */
 napi_status tg_function_ring(struct tg_function *function);
+
+/* The hand-off. OPEN, doorbell held, no ring on its way, and an item has just been queued. Gives the lock up and then
+ * rings, as the loop thread, woken by the ring, wants that lock at once. The function is not to be touched afterwards.
+ * Not napi_ok: the runtime has refused, and the item is not queued any more.
+ *
+ * In between the thread is a ringer:
+ *  - `rung` is true, so nobody else rings: the ring that is promised is the only one.
+ *  - Its item is in the queue until the ring is delivered, so the doorbell's count stays held, and the runtime does not
+ *    decide to close. Who aborts, or ends the env, does close the doorbell; the ring is then refused, and the finalizer
+ *    drains the item.
+ *  - The doorbell's finalizer waits for ringers before all else; so the doorbell is there, and the function in its
+ *    generation. A ringer waits for nobody but the runtime's own mutex, and for this lock where it was refused. No
+ *    finalizer is called with either held. So the finalizer waits for nobody whom it would not wait for if the ringer
+ *    rang with the lock held.
+ *  - It cannot be cancelled. A signal handler that interrupts it finds the lock free.
+ *
+ * Not where the runtime forgets calls: there each call rings, with the lock held; and there a doorbell may end without
+ * its finalizer. */
+napi_status tg_function_hand_over(const struct tg_guard *guard, struct tg_function *function);
 
 /* Gives the doorbell's own count back where it is held. */
 void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_function_release_mode mode);

@@ -347,16 +347,27 @@ bool tg_table_is_outside(const struct tg_table *table, napi_threadsafe_function 
   return segment_of(table, (napi_threadsafe_function)((uintptr_t)handle & ~(uintptr_t)15)) == NULL;
 }
 
+static inline struct tg_function *locate(const struct tg_table *table, napi_threadsafe_function handle,
+                                         uint32_t *generation) {
+  const struct tg_segment *segment = segment_of(table, handle);
+  if (segment == NULL) return NULL;
+  uint64_t number = ordinal(segment, handle);
+  *generation = generation_of(segment, number);
+  return slot_of(table, index_of(segment, number));
+}
+
+struct tg_function *tg_table_locate(struct tg_table *table, napi_threadsafe_function handle,
+                                    uint32_t *generation) {
+  return locate(table, handle, generation);
+}
+
 /* `inline` is a hint to the link-time optimizer: as part of each caller it takes twenty instructions less. */
 inline enum tg_verdict tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
                                      struct tg_function **found) {
+  uint32_t generation;
+  struct tg_function *slot = locate(table, handle, &generation);
   *found = NULL;
-  const struct tg_segment *segment = segment_of(table, handle);
-  if (segment == NULL) return TG_NEVER_A_HANDLE;
-  uint64_t number = ordinal(segment, handle);
-  struct tg_function *slot = slot_of(table, index_of(segment, number));
   if (slot == NULL) return TG_NEVER_A_HANDLE;
-  uint32_t generation = generation_of(segment, number);
 
   tg_lock_acquire(&slot->lock, TG_RANK_FUNCTION);
   enum tg_verdict verdict = TG_HANDLE_STALE_REUSED;

@@ -109,6 +109,10 @@ void tg_table_expire(struct tg_table *table, struct tg_function *slot);
  * Called with the slot's lock held. */
 void tg_table_abandon(struct tg_table *table, struct tg_function *slot);
 
+/* The slot of a handle, and the generation that it is of. NULL: never was a handle, and never will be. Takes no lock. */
+struct tg_function *tg_table_locate(struct tg_table *table, napi_threadsafe_function handle,
+                                    uint32_t *generation);
+
 /* The slot of a handle, its lock held by the caller now; *slot is NULL for TG_NEVER_A_HANDLE. */
 enum tg_verdict tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
                               struct tg_function **slot);

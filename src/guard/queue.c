@@ -42,6 +42,12 @@ bool tg_queue_reserve(struct tg_queue *queue, const struct tg_host *host) {
   return true;
 }
 
+bool tg_queue_take_back(struct tg_queue *queue, size_t last) {
+  if (tg_queue_length(queue) == 0 || tg_queue_last(queue) != last) return false;
+  atomic_store_explicit(&queue->pushed, last - 1, memory_order_release);
+  return true;
+}
+
 /* Whether at least two items wait. */
 static bool has_two(struct tg_queue *queue) {
   if (queue->ahead > 1) return true;
@@ -77,7 +83,7 @@ static void free_others(struct tg_chunk *chunk, const struct tg_host *host) {
   }
 }
 
-static void *pop_last(struct tg_queue *queue, const struct tg_host *host) {
+void *tg_queue_pop_only(struct tg_queue *queue, const struct tg_host *host) {
   struct tg_chunk *chunk = queue->head;
   void *item = chunk->items[popped_by(queue, memory_order_relaxed) - chunk->begin];
   free_others(chunk, host);
@@ -90,7 +96,7 @@ static void *pop_last(struct tg_queue *queue, const struct tg_host *host) {
 }
 
 void *tg_queue_pop(struct tg_queue *queue, const struct tg_host *host) {
-  return has_two(queue) ? tg_queue_pop_ahead(queue) : pop_last(queue, host);
+  return has_two(queue) ? tg_queue_pop_ahead(queue) : tg_queue_pop_only(queue, host);
 }
 
 void tg_queue_move(struct tg_queue *to, struct tg_queue *from) {

@@ -64,6 +64,13 @@ static inline void tg_queue_push(struct tg_queue *queue, void *item) {
   atomic_store_explicit(&queue->pushed, pushed + 1, memory_order_release);
 }
 
+/* The number of the item that was pushed last, plus one; and takes that item back, if it is still the last. False: it is
+ * not. With the lock held, and nobody pops; the loop thread has not looked into the queue since the item is there. */
+static inline size_t tg_queue_last(const struct tg_queue *queue) {
+  return atomic_load_explicit(&queue->pushed, memory_order_relaxed);
+}
+bool tg_queue_take_back(struct tg_queue *queue, size_t last);
+
 /* Sees to it that the next push succeeds. False: no memory; the queue is as it was. With the lock held. */
 bool tg_queue_reserve(struct tg_queue *queue, const struct tg_host *host);
 
@@ -73,6 +80,9 @@ bool tg_queue_is_ahead(struct tg_queue *queue);
 
 /* Takes such an item. Loop thread, lock held or not. */
 void *tg_queue_pop_ahead(struct tg_queue *queue);
+
+/* Takes the only item there is, and gives a burst's memory back. Loop thread, with the lock held. */
+void *tg_queue_pop_only(struct tg_queue *queue, const struct tg_host *host);
 
 /* From a queue that is not empty; gives a burst's memory back with the last one. Loop thread, with the lock held. */
 void *tg_queue_pop(struct tg_queue *queue, const struct tg_host *host);

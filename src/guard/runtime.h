@@ -48,8 +48,8 @@ struct tg_runtime {
   /* Whether JavaScript may be ended from outside while it runs on the calling loop thread: a worker's is. */
   bool (*may_be_ended)(void);
 
-  /* Whether the runtime may forget a call that comes while it ends a dispatch, until the next call or release; and
-   * never finalizes what is aborted with several calls queued (Bun 1.3). */
+  /* Whether the runtime may forget a call that comes while it ends a dispatch, until the next call or release; never
+   * finalizes what is aborted with several calls queued (Bun 1.3); and may free a function without its finalizer. */
   bool forgets_calls;
 };
 

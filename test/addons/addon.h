@@ -17,7 +17,7 @@ static inline void must(napi_env env, napi_status status, const char *what, cons
   abort();
 }
 
-enum { MAX_ARGUMENTS = 12 };
+enum { MAX_ARGUMENTS = 16 };
 
 static inline napi_value argument(napi_env env, napi_callback_info info, size_t index) {
   napi_value arguments[MAX_ARGUMENTS];

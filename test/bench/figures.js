@@ -4,7 +4,10 @@
 // run(server, context): one slice, an object of figures; units: of each figure. A figure whose name begins with
 // a dot is not shown.
 'use strict';
-const { execFileSync } = require('child_process');
+const { execFileSync, spawnSync } = require('child_process');
+const fs = require('fs');
+const os = require('os');
+const path = require('path');
 const { quantile } = require('./stats.js');
 
 const ALL = ['native', 'guarded', 'diagnose', 'locked', 'typed', 'other'];
@@ -43,6 +46,20 @@ function burst(callsJs, slices) {
     run: async (server) => {
       const { producer, loop, both } = perItem(await server('burst', items, callsJs ? 1 : 0), items);
       return { producer, loop, both };
+    },
+  };
+}
+
+function handOver(slices) {
+  return {
+    id: 'handover',
+    title: 'one item at a time, each waited for, on one processor',
+    variants: ALL,
+    slices,
+    units: { cpu: 'ns', sleeps: '' },
+    run: async (server) => {
+      const [producer, loop, , sleeps] = await server('handOver', 2000);
+      return { cpu: (producer + loop) / 2000, sleeps: sleeps / 2000 };
     },
   };
 }
@@ -147,12 +164,48 @@ function program(id, title, slices, argumentsOf) {
     variants: MODES,
     slices,
     program: true,
-    units: { wall: 'ms', cpu: 'ms' },
+    units: { wall: 'ms', cpu: 'ms', switches: '' },
     run: (run, context) => {
-      const [wall, cpu] = run(...argumentsOf(context));
-      return { wall: wall / 1e6, cpu: cpu / 1e6 };
+      const [wall, cpu, , switches] = run(...argumentsOf(context));
+      return { wall: wall / 1e6, cpu: cpu / 1e6, switches };
     },
   };
+}
+
+// A program's system calls, counted: a slice of its own, as that takes time.
+function systemCalls(id, title, argumentsOf) {
+  return {
+    id,
+    title,
+    variants: MODES,
+    slices: 1,
+    program: true,
+    units: { calls: '' },
+    run: (run) => {
+      const file = path.join(os.tmpdir(), `tg-test-bench-strace-${process.pid}`);
+      run('strace', '-fqc', '-Ucalls,name', `-o${file}`, ...argumentsOf());
+      const calls = Number(/(\d+) total/.exec(fs.readFileSync(file, 'utf8'))[1]);
+      fs.unlinkSync(file);
+      return { calls };
+    },
+  };
+}
+
+const has = (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+
+// The first of the processors that this process may run on.
+const firstProcessor = () => /Cpus_allowed_list:\s+(\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1];
+
+// The hand-off of a real addon, which waits for an answer from JavaScript before it asks again.
+function lightningcss(modules) {
+  const title = 'lightningcss, resolver in JavaScript';
+  const command = [process.execPath, `${__dirname}/real.js`, 'lightningcss', modules];
+  const pinned = ['taskset', '-c', firstProcessor(), ...command];
+  return [
+    program('real-lightningcss', title, 1, () => command),
+    ...(has('taskset') ? [program('real-lightningcss-pinned', `${title}, on one processor`, 1, () => pinned)] : []),
+    ...(has('strace') && has('taskset') ? [systemCalls('real-lightningcss-calls', `${title}, on one processor`, () => pinned)] : []),
+  ];
 }
 
 const RESIDENT = "console.log(/VmRSS:\\s+(\\d+)/.exec(fs.readFileSync('/proc/self/status'))[1])";
@@ -171,10 +224,11 @@ const programs = (slices, modules) => [
   },
   ...(modules === undefined
     ? []
-    : ['lightningcss', 'watcher'].map((kind) =>
-        program(`real-${kind}`, { lightningcss: 'lightningcss, resolver in JavaScript',
-          watcher: '@parcel/watcher, a storm of files' }[kind], 1,
-        () => [process.execPath, `${__dirname}/real.js`, kind, modules]))),
+    : [
+        ...lightningcss(modules),
+        program('real-watcher', '@parcel/watcher, a storm of files', 1,
+          () => [process.execPath, `${__dirname}/real.js`, 'watcher', modules]),
+      ]),
 ];
 
 // What is done in every round.
@@ -192,6 +246,7 @@ function measurements({ quick, modules }) {
     burst(false, slices),
     burst(true, slices),
     ...lifetimes(slices),
+    handOver(slices),
     latency(quick ? 50 : 100, quick ? 2 : 10),
     ...memory(),
     ...programs(quick ? 2 : 5, modules),

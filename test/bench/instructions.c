@@ -1,4 +1,5 @@
-/* Counts the core's instructions under callgrind, on the fake runtime: instructions.sh prints them.
+/* Counts the core's instructions under callgrind, on the fake runtime: instructions.sh prints them, and compares them
+ * with what they were.
  *
  * The runtime's own part is left out where a figure is of the core's way through one operation: what is rung,
  * acquired and released there answers at once. Without valgrind it only runs the operations. */

@@ -10,6 +10,8 @@
  *     -> [producers' CPU, loop thread's CPU, wall]
  *   burst*(items, callsJs, callback): the same with one thread, while the loop thread waits for it to end; so
  *     neither disturbs the other
+ *   handOver*(items): one thread on the loop thread's processor calls and waits until the item is delivered, one at a time
+ *     -> [its CPU, loop thread's CPU, wall, how often the two went to sleep]
  *   latency*(items, interval): one thread calls every `interval` ns -> from call to callback, one number an item
  *   cycles*(count, together): creates, releases, is finalized: one after the other, or `together` at a time
  *     -> [loop thread's CPU]
@@ -17,7 +19,8 @@
  *   hold(count): makes functions and keeps them, unref'd; so that they live on -> count
  *   queueUp*(items): queues without letting the loop thread take any -> [bytes of resident memory]
  *   resident(): bytes
- *   run(program, argument…): runs it to its end, -> [wall, CPU of all its threads, its peak of resident bytes]
+ *   run(program, argument…): runs it to its end, -> [wall, CPU of all its threads, its peak of resident bytes, its context
+ *     switches]
  */
 #ifndef TEST_BENCH_WORKLOAD_H
 #define TEST_BENCH_WORKLOAD_H
@@ -25,6 +28,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
@@ -35,7 +39,7 @@
 
 #include "../addons/addon.h"
 
-enum { PRODUCERS_MAX = 64, RESULTS_MAX = 3 };
+enum { PRODUCERS_MAX = 64, RESULTS_MAX = 4 };
 
 struct run;
 
@@ -50,8 +54,10 @@ struct producer {
 struct run {
   subject function;
   napi_deferred deferred;
-  bool calls_js, pinned, blocking;
+  bool calls_js, pinned, blocking, hands_over;
   uint32_t items, delivered;
+  sem_t taken; /* where it hands over: posted with each item */
+  uint64_t sleeps;
   uint64_t interval;
   uint64_t wall_begun, loop_begun, wall, loop;
   uint64_t *times; /* latency: when each item was called, then how long it took */
@@ -74,6 +80,13 @@ static inline uint64_t wall_now(void) {
 
 static inline uint64_t cpu_now(void) {
   return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* How often the calling thread has gone to sleep; not how often it was made to wait for others' work. */
+static inline uint64_t sleeps_of_thread(void) {
+  struct rusage usage;
+  if (getrusage(RUSAGE_THREAD, &usage) != 0) abort();
+  return (uint64_t)usage.ru_nvcsw;
 }
 
 static inline uint64_t resident_bytes(void) {
@@ -125,9 +138,13 @@ static inline void deliver(napi_env env, napi_value js_callback, struct run *run
     MUST(env, napi_get_undefined(env, &undefined));
     MUST(env, napi_call_function(env, undefined, js_callback, 0, NULL, NULL));
   }
-  if (++run->delivered != run->items) return;
-  run->loop = cpu_now() - run->loop_begun;
-  run->wall = wall_now() - run->wall_begun;
+  bool is_last = ++run->delivered == run->items;
+  if (is_last) {
+    run->loop = cpu_now() - run->loop_begun;
+    run->wall = wall_now() - run->wall_begun;
+    run->sleeps += sleeps_of_thread();
+  }
+  if (run->hands_over) sem_post(&run->taken);
 }
 
 static struct run *open_run(napi_env env, napi_value *promise) {
@@ -146,12 +163,13 @@ static inline void finish(napi_env env, struct run *run) {
     if (run->cycles_alive != 0) return;
     run->loop = cpu_now() - run->loop_begun;
   }
-  uint64_t results[RESULTS_MAX] = {0, run->loop, run->wall};
+  uint64_t results[RESULTS_MAX] = {0, run->loop, run->wall, 0};
   uint32_t count = run->times != NULL ? run->items : (uint32_t)RESULTS_MAX;
   for (uint32_t i = 0; i < run->producer_count; i++) {
     pthread_join(run->producers[i].thread, NULL);
     results[0] += run->producers[i].cpu;
   }
+  results[3] = run->sleeps; /* the producers have added theirs */
   if (run->first != 0) results[0] = run->first;
   napi_value answer = make_numbers(env, run->times != NULL ? run->times : results, count);
   MUST(env, napi_resolve_deferred(env, run->deferred, answer));
@@ -168,6 +186,23 @@ static void *produce(void *argument) {
   uint64_t begun = cpu_now();
   for (uint32_t i = 0; i < producer->items; i++) subject_call(run->function, producer, run->blocking);
   producer->cpu = cpu_now() - begun;
+  subject_release(run->function);
+  return NULL;
+}
+
+static void *produce_one_by_one(void *argument) {
+  struct producer *producer = (struct producer *)argument;
+  struct run *run = producer->run;
+  pin(0);
+  pthread_barrier_wait(&run->start);
+  uint64_t begun = cpu_now(), slept = sleeps_of_thread();
+  for (uint32_t i = 0; i < producer->items; i++) {
+    subject_call(run->function, producer, false);
+    while (sem_wait(&run->taken) != 0) {
+    }
+  }
+  producer->cpu = cpu_now() - begun;
+  run->sleeps += sleeps_of_thread() - slept; /* the loop thread, which adds too, is done */
   subject_release(run->function);
   return NULL;
 }
@@ -238,6 +273,18 @@ static napi_value burst(napi_env env, napi_callback_info info) {
   pthread_barrier_destroy(&run->start);
   run->wall_begun = wall_now();
   run->loop_begun = cpu_now();
+  return promise;
+}
+
+static napi_value hand_over(napi_env env, napi_callback_info info) {
+  napi_value promise;
+  struct run *run = open_run(env, &promise);
+  run->items = argument_u32(env, info, 0, 1000);
+  run->hands_over = run->pinned = true;
+  run->sleeps = 0 - sleeps_of_thread();
+  if (sem_init(&run->taken, 0, 0) != 0) abort();
+  run->function = subject_create(env, NULL, 0, 1, run);
+  start_producers(run, 1, produce_one_by_one);
   return promise;
 }
 
@@ -372,7 +419,7 @@ static napi_value run_program(napi_env env, napi_callback_info info) {
   if (posix_spawnp(&child, arguments[0], NULL, NULL, arguments, environ) != 0) abort();
   if (wait4(child, &status, 0, &usage) != child) abort();
   uint64_t results[] = {wall_now() - begun, nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime),
-                        (uint64_t)usage.ru_maxrss * 1024};
+                        (uint64_t)usage.ru_maxrss * 1024, (uint64_t)(usage.ru_nvcsw + usage.ru_nivcsw)};
   if (status != 0) {
     fprintf(stderr, "bench: needed: %s to end with 0\n  found: wait status %d\n  do: run it by hand\n",
             arguments[0], status);
@@ -385,6 +432,7 @@ static inline void export_workload(napi_env env, napi_value exports) {
   sched_getaffinity(0, sizeof processors, &processors);
   export_function(env, exports, "flood", flood);
   export_function(env, exports, "burst", burst);
+  export_function(env, exports, "handOver", hand_over);
   export_function(env, exports, "latency", latency);
   export_function(env, exports, "cycles", cycles);
   export_function(env, exports, "pairs", pairs);

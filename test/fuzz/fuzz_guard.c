@@ -2,8 +2,8 @@
  * compares every answer, delivery, finalizer, context, handle and ref state. One real thread plays three.
  *
  * Input: two bytes of settings, then four bytes a step: what, who, on which handle, and an argument. An item
- * or a finalizer may carry an action, which is done in its callback. With FUZZ_TRACE set every step is
- * printed. */
+ * or a finalizer may carry an action, which is done in its callback; a call may carry one that another thread does
+ * while it rings, which is as if it came just after the call. With FUZZ_TRACE set every step is printed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +53,7 @@ static const struct action no_action = {OPERATIONS, 0, 0};
 struct event {
   int kind, thread, slot, generation, status, value;
   bool no_memory; /* this failed for want of memory: only the core knows when it allocates */
+  bool within;    /* a call's ring: only the core knows when it rings */
 };
 
 enum { NO_CALLBACK = ~0U, EVENTS = 8192, FUNCTIONS = 64, ITEMS = 512, STEPS = 400 };
@@ -373,6 +374,70 @@ static unsigned new_item(uint8_t argument) {
   return world->items++;
 }
 
+/* ---- What another thread does while a call rings ---- */
+
+static struct {
+  struct action action; /* no_action: nothing */
+  napi_threadsafe_function bits;
+  bool before, now;
+} interruption = {.action = {OPERATIONS, 0, 0}};
+
+/* What a call's argument says of that, where it does not give its item an action. */
+static void choose_interruption(struct action call) {
+  static const enum operation operations[16] = {CALL,    ACQUIRE, RELEASE,     ABORT,       REF,     UNREF,
+                                                RELEASE, CALL,    GET_CONTEXT, GET_CONTEXT, RELEASE, ACQUIRE,
+                                                RELEASE, RELEASE, CALL,        ABORT};
+  interruption.action = no_action;
+  if (in_callback_of != NO_CALLBACK || (call.argument & 15) < 12) return;
+  interruption.action =
+      (struct action){(uint8_t)operations[call.argument >> 4], call.target, OPERATIONS_IN_CALLBACKS};
+  interruption.before = call.argument & 1;
+}
+
+static void interrupt(void) {
+  unsigned thread = pretended_thread;
+  struct action action = interruption.action;
+  interruption.action = no_action;
+  interruption.now = true;
+  pretend_thread((thread + 1) % PRETENDED_THREADS);
+  perform(action);
+  pretend_thread(thread);
+  interruption.now = false;
+}
+
+/* Not where the core rings with the lock held: nobody else can do anything then. */
+static void interrupt_ring(void) {
+  uint32_t generation;
+  struct tg_function *function = tg_table_locate(&guard->table, interruption.bits, &generation);
+  if (function == NULL || !tg_lock_try(&function->lock)) return;
+  tg_lock_release_tried(&function->lock);
+  interrupt();
+}
+
+static napi_status real_call(enum operation operation, napi_threadsafe_function func, unsigned item) {
+  bool may_ring = interruption.action.operation < OPERATIONS;
+  interruption.bits = func;
+  if (may_ring && interruption.before) fake_settings.before_ring = interrupt_ring;
+  if (may_ring && !interruption.before) fake_settings.after_ring = interrupt_ring;
+  napi_status status = real_perform(operation, func, item, NULL);
+  fake_settings.before_ring = fake_settings.after_ring = NULL;
+  interruption.action = no_action;
+  return status;
+}
+
+/* The core has done this step, and what interrupted it comes before the call itself among its events. */
+static bool core_was_interrupted(void) {
+  return model.event_count < real.event_count && real.events[model.event_count].within && !interruption.now;
+}
+
+static napi_status model_call(enum operation operation, struct reference_handle handle, unsigned item) {
+  bool interrupted = core_was_interrupted();
+  napi_status status = model_perform(operation, handle, item, !interrupted && core_had_no_memory(), NULL);
+  if (interrupted) interrupt();
+  interruption.action = no_action;
+  return status;
+}
+
 static void perform(struct action action) {
   if (action.operation == CREATE) create(action);
   if (action.operation > GET_CONTEXT_NULL || action.operation == CREATE) return;
@@ -383,14 +448,21 @@ static void perform(struct action action) {
   if (operation == CALL_BLOCKING &&
       (in_callback_of != NO_CALLBACK || reference_would_wait(value.handle, pretended_thread)))
     operation = CALL;
-  unsigned item = operation == CALL || operation == CALL_BLOCKING ? new_item(action.argument) : 0;
+  bool is_call = operation == CALL || operation == CALL_BLOCKING;
+  unsigned item = is_call ? new_item(action.argument) : 0;
+  bool within = interruption.now;
+  if (is_call && !within) choose_interruption(action);
   struct event event = {.kind = (int)operation,
                         .slot = (int)value.handle.slot,
                         .generation = (int)value.handle.generation,
-                        .value = -1};
+                        .value = -1,
+                        .within = within};
   if (world == &real) {
-    event.status = (int)real_perform(operation, value.bits, item, &event.value);
+    event.status = (int)(is_call && !within ? real_call(operation, value.bits, item)
+                                            : real_perform(operation, value.bits, item, &event.value));
     event.no_memory = lacks_memory((napi_status)event.status);
+  } else if (is_call && !within) {
+    event.status = (int)model_call(operation, value.handle, item);
   } else {
     event.status = (int)model_perform(operation, value.handle, item, core_had_no_memory(), &event.value);
   }

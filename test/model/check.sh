@@ -48,7 +48,9 @@ NO_WAKE_ON_POP         | LIMIT=1 OTHERS=1                | asleep==0
 FORGET_TO_RING_ON      | LIMIT=0 OTHERS=1                | pending==0
 KEEP_WOKEN             | LIMIT=1 OTHERS=0 CALLS=2        | asleep==0
 CALLBACK_UNDER_LOCK    | LIMIT=1 OTHERS=1                | lock!=_pid
-POP_LAST_AHEAD         | LIMIT=0 OTHERS=3                | doorbell_held==((thread_count"
+POP_LAST_AHEAD         | LIMIT=0 OTHERS=3                | doorbell_held==((thread_count
+FINALIZE_UNDER_RINGERS | LIMIT=0 OTHERS=1                | bell_usable
+COUNT_RINGER_LATE      | LIMIT=0 OTHERS=1                | bell_usable"
 
 # build NAME MACROS COMPILER-FLAGS…: OUT/NAME/pan
 build() {

@@ -1,9 +1,9 @@
 /* Model of one slot of the handle table: its generations, its guarded function and its doorbell.
  *
  * The names are the C functions' own; README.md maps them and tells what is left out. A critical section of the
- * C code is one atomic step here, but for two things: where a producer touches the doorbell twice under the
- * lock, the loop thread (which touches it without ours) may step in between; and bumping a gate's sequence and
- * waking its sleepers are two steps. Nothing else can see into a critical section.
+ * C code is one atomic step here, but for two things: between a producer's touch of the doorbell under the lock and its
+ * hand-over the loop thread (which touches it without ours) may step in; and bumping a gate's sequence and waking its
+ * sleepers are two steps. Nothing else can see into a critical section.
  *
  * Ghosts are variables that only the properties read or that stand for what the addon knows. */
 
@@ -59,6 +59,7 @@ byte woken; /* of them, those that a wake-up is on its way to */
 byte state = TG_FREE;
 bool rung;
 bool doorbell_held;
+byte ringers; /* less the bit for who waits */
 bool finalized;
 bool abandoned;
 byte thread_count;
@@ -88,6 +89,11 @@ bool hook; /* ours is registered */
 byte published;     /* the newest handle that the addon has: its generation */
 short pending;      /* a bit for each item that was accepted and not delivered */
 byte inside;        /* producers that sleep, or are about to, or were just woken */
+#ifdef COUNT_RINGER_LATE
+byte ringing;       /* the ringers that there are; all are counted but where they are so too late */
+#else
+#define ringing ringers
+#endif
 byte others = OTHERS;
 byte begun;         /* producers begin in order: they are all alike, so this leaves nothing out */
 byte finalizers;    /* how many finalizers have run in all */
@@ -198,6 +204,23 @@ inline runtime_call(status_is_ok) {
   fi
 }
 
+/* As runtime_call, by a ringer without the lock: the finalizer waits for it. Refused only where the function was closed
+ * meanwhile; the doorbell's count is gone by then (napi_invalid_arg), or this takes it (napi_closing). */
+inline runtime_call_handing_over(status_is_ok) {
+  assert(bell_usable && lock != _pid);
+  status_is_ok = !bell_closing;
+  if
+  :: status_is_ok -> bell_rings++; assert(bell_rings == 1)
+  :: else ->
+#ifndef FORGET_CLEANUP_HOOK
+     assert(state != TG_OPEN);
+     bell_count = 0
+#else
+     skip /* is closed under an open function; the count stays, as who holds the lock does not expect less */
+#endif
+  fi
+}
+
 /* As runtime_call, by the loop thread without the lock: the finalizer runs on the loop thread, so the doorbell is there.
  * Refused only where it is being aborted, and then its count is gone: the answer is napi_invalid_arg. */
 inline runtime_call_ahead(status_is_ok) {
@@ -223,7 +246,7 @@ inline runtime_release(aborts) {
 
 /* The locks of the free list are within one step. */
 inline tg_table_expire() {
-  assert(lock == _pid);
+  assert(lock == _pid && ringers == 0);
   state = TG_FREE;
   abandoned = false;
   generation = generation + GENERATION_STEP;
@@ -378,21 +401,47 @@ wait_for_room:
     fi
   }
   skip; /* still under the lock, but the loop thread may touch the doorbell here */
-ring: /* tg_function_ring */
+ring:
   atomic {
-    if
-    :: !rung ->
-       assert(environment);
-       runtime_call(ok);
-       if
-       :: ok -> rung = true
-       :: else -> doorbell_held = false; tg_function_close(); goto closed
-       fi
-    :: else
-    fi;
     assert(handle == generation);
     accept(item); /* tg_queue_push */
-    end(valid);
+    if
+    :: rung -> end(valid); goto reset
+    :: !rung -> /* tg_function_hand_over */
+       rung = true;
+       ringing++;
+       end(valid)
+    fi
+  }
+#ifdef COUNT_RINGER_LATE
+  ringers++;
+#endif
+  atomic { runtime_call_handing_over(ok) }
+  if
+  :: !ok ->
+     atomic { /* take_back: it was closed meanwhile, so the item stays; or is closed now */
+       tg_lock_acquire();
+       assert(handle == generation);
+       if
+       :: state == TG_OPEN -> doorbell_held = false; tg_function_close()
+       :: else -> ok = true
+       fi
+     }
+     atomic {
+       if
+       :: !ok -> futex_wake_all()
+       :: else
+       fi;
+       tg_lock_release()
+     }
+  :: else
+  fi;
+  atomic {
+    assert(bell_usable); /* the runtime's code was in it until now */
+#ifdef COUNT_RINGER_LATE
+    ringing--;
+#endif
+    ringers--;
     goto reset
   }
 
@@ -550,11 +599,7 @@ inline callback() {
              :: else
              fi;
              if
-             :: ok && !rung -> runtime_call(ok); rung = ok; doorbell_held = ok
-             :: else
-             fi;
-             if
-             :: ok -> accept(LOOP_ITEM); end(valid)
+             :: ok -> accept(LOOP_ITEM); rings = !rung; rung = true; end(valid)
              :: else -> tg_function_close(); futex_wake_all(); turn_away(valid)
              fi
           fi
@@ -588,6 +633,10 @@ inline callback() {
        fi;
        valid = false; ok = false
      }
+     if
+     :: rings -> atomic { runtime_call_handing_over(ok); rings = false; ok = false }
+     :: else
+     fi
   fi
 }
 #define CALLBACK callback()
@@ -598,7 +647,7 @@ inline callback() {
 /* Code of the addon that waits until no thread of its is inside a call. */
 inline join_callers() {
   if
-  :: true -> inside == 0
+  :: true -> inside == 0 && ringing == 0
   :: true
   fi
 }
@@ -609,6 +658,7 @@ proctype loop(byte me) {
   bool popped, valid, ok, wake;
 #if FROM_CALLBACK
   byte from_callback = FROM_CALLBACK;
+  bool rings; /* this thread is a ringer: nobody waits for it, as it is the one that would */
 #endif
 
 #if GENERATIONS > 1
@@ -693,7 +743,7 @@ turn: /* of the loop: the doorbell's DispatchOne where it was rung or sent for, 
     :: bell_handles_closing -> goto finalize
     :: true -> goto teardown /* worker.terminate(), or the end of the main thread's env */
     :: !bell_handles_closing && bell_rings == 0 && bell_count != 0 && !bell_closing &&
-       lock == NOBODY &&
+       lock == NOBODY && ringing == 0 &&
        ((asleep & 1) + ((asleep >> 1) & 1) + ((asleep >> 2) & 1) + ((asleep >> 3) & 1)) == inside ->
        /* The loop has nothing to do, and nobody else will ever do anything again. */
        assert(asleep == 0 && pending == 0);
@@ -810,15 +860,28 @@ teardown: /* the env's cleanup hooks, last come first served */
 finalize: /* tg_function_finalize */
   atomic {
     tg_lock_acquire();
-    assert(finalizers == me - 1); /* once a generation */
-    finalizers++;
-    assert(!KEEPS_CLOSED || bell_count == 0);
-    assert(generation == me && environment);
     ok = state == TG_OPEN;
     if
     :: ok -> tg_function_close()
     :: else
+    fi
+  }
+  atomic {
+    if
+    :: ok -> ok = false; futex_wake_all()
+    :: else
     fi;
+    tg_lock_release()
+  }
+  atomic {
+#ifndef FINALIZE_UNDER_RINGERS
+    ringers == 0; /* await_ringers */
+#endif
+    tg_lock_acquire();
+    assert(finalizers == me - 1); /* once a generation */
+    finalizers++;
+    assert(!KEEPS_CLOSED || bell_count == 0);
+    assert(generation == me && environment);
     state = TG_CLOSED;
     doorbell_held = false;
     bell_usable = false;
@@ -828,13 +891,7 @@ finalize: /* tg_function_finalize */
     :: queue?item -> rest!item
     :: empty(queue) -> break
     od;
-    item = 0
-  }
-  atomic {
-    if
-    :: ok -> ok = false; futex_wake_all()
-    :: else
-    fi;
+    item = 0;
     tg_lock_release()
   }
 #ifdef FINALIZE_BEFORE_DRAIN

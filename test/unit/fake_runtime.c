@@ -19,7 +19,8 @@ struct doorbell {
   size_t thread_count;
   bool closing;
   bool handles_closing;
-  atomic_bool gone; /* its finalizer has run */
+  atomic_bool gone;    /* its finalizer has run */
+  atomic_uint callers; /* threads within its call */
   void *finalize_data;
   napi_finalize finalize_cb;
   void *context;
@@ -166,7 +167,7 @@ static napi_status create(napi_env napi_env, napi_value func, napi_value resourc
   return napi_ok;
 }
 
-/* Set by tests of one thread only. */
+/* Set while no other thread rings. */
 static void happen_once(void (**event)(void)) {
   void (*now)(void) = *event;
   if (now == NULL) return;
@@ -194,9 +195,12 @@ static napi_status ring(napi_threadsafe_function func, void *data, napi_threadsa
 }
 
 static napi_status call(napi_threadsafe_function func, void *data, napi_threadsafe_function_call_mode mode) {
+  struct doorbell *doorbell = (struct doorbell *)(void *)func;
+  atomic_fetch_add(&doorbell->callers, 1);
   happen_once(&fake_settings.before_ring);
   napi_status answer = ring(func, data, mode);
   happen_once(&fake_settings.after_ring);
+  atomic_fetch_sub(&doorbell->callers, 1);
   return answer;
 }
 
@@ -415,6 +419,7 @@ static void drain(struct doorbell *doorbell) {
 static void finalize(struct doorbell *doorbell) {
   if (!fake_settings.finalizes_first) drain(doorbell);
   doorbell->finalize_cb(fake_napi_env(doorbell->env), doorbell->finalize_data, doorbell->context);
+  demand(atomic_load(&doorbell->callers) == 0, "a finalizer was over while a thread was in a call");
   atomic_store(&doorbell->gone, true); /* Node deletes it here */
   if (fake_settings.finalizes_first) drain(doorbell);
   remove_hook(fake_napi_env(doorbell->env), on_cleanup, doorbell);

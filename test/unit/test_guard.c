@@ -1023,6 +1023,55 @@ static void a_call_takes_the_short_way_only_where_nothing_else_is_to_be_done(voi
   close_recorder(&r);
 }
 
+/* --- The context, which is read without the lock. */
+
+static void *read_context_elsewhere(void *argument) {
+  void *context;
+  assert_int_equal(get_context(argument, &context), napi_ok);
+  assert_ptr_equal(context, argument);
+  return NULL;
+}
+
+static void *read_context_twice(void *argument) {
+  struct recorder *r = argument;
+  struct tg_function *function = tg_table_slot(&r->guard->table, 0);
+  read_context_elsewhere(r); /* the first use by this thread is noted, which takes the lock */
+  tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
+  read_context_elsewhere(r);
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  return NULL;
+}
+
+/* Seen to fail (it waits for ever): with the lock. */
+static void the_context_is_read_while_another_thread_holds_the_lock(void **state) {
+  (void)state;
+  struct recorder r;
+  pthread_t thread;
+  open_recorder(&r, 0, 2);
+  read_context_twice(&r);
+  assert_false(tg_table_slot(&r.guard->table, 0)->used_elsewhere);
+  assert_int_equal(pthread_create(&thread, NULL, read_context_twice, &r), 0);
+  pthread_join(thread, NULL);
+  assert_true(tg_table_slot(&r.guard->table, 0)->used_elsewhere);
+  close_recorder(&r);
+}
+
+/* Seen to fail: where the finalizer leaves it readable, as then nothing is told. */
+static void the_context_of_what_is_over_is_told_of(void **state) {
+  (void)state;
+  struct recorder r;
+  void *context;
+  open_recorder(&r, 0, 2);
+  assert_int_equal(abort_it(&r), napi_ok);
+  assert_int_equal(get_context(&r, &context), napi_ok);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_GET_CONTEXT_AFTER_FINALIZE]), 0);
+  fake_env_turn(r.env);
+  assert_int_equal(get_context(&r, &context), napi_ok);
+  assert_ptr_equal(context, &r);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_GET_CONTEXT_AFTER_FINALIZE]), 1);
+  close_recorder(&r);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(open_delivers_in_order_and_closes_at_the_last_release),
@@ -1066,6 +1115,8 @@ int main(void) {
       cmocka_unit_test(a_wish_is_fulfilled_with_the_next_item_however_many_wait),
       cmocka_unit_test(what_comes_between_ring_and_pop_loses_nothing),
       cmocka_unit_test(where_the_runtime_will_not_ring_no_item_is_taken_ahead),
+      cmocka_unit_test(the_context_is_read_while_another_thread_holds_the_lock),
+      cmocka_unit_test(the_context_of_what_is_over_is_told_of),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

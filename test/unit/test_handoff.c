@@ -1,0 +1,462 @@
+/* The hand-off: what others may do between the moment at which a caller gives the lock up and the end of its ring.
+ *
+ * One thread: the fake runtime lets something happen just before and just after the ring. Two: the ringer is stopped
+ * there, and goes on when the finalizer waits for it. */
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "guard_fixture.h"
+
+static struct tg_function *function_of(struct recorder *r) {
+  return tg_table_slot(&r->guard->table, 0);
+}
+
+static void assert_in_order(const struct recorder *r, uintptr_t count) {
+  assert_int_equal(r->live + r->drained, count);
+  for (uintptr_t i = 0; i < count; i++) assert_int_equal((uintptr_t)r->items[i], i + 1);
+}
+
+/* A call takes the short way from its second time on, and where another thread has called before. */
+static void open_for(struct recorder *r, size_t limit, size_t thread_count, bool takes_the_short_way) {
+  open_recorder(r, limit, thread_count);
+  if (!takes_the_short_way) return;
+  function_of(r)->used_elsewhere = true;
+  assert_true(tg_queue_reserve(&function_of(r)->queue, r->guard->host));
+}
+
+/* --- What happens within the ring, on one thread. */
+
+static struct recorder *interrupted;
+
+static void abort_now(void) {
+  assert_int_equal(abort_it(interrupted), napi_ok);
+}
+
+static void release_now(void) {
+  assert_int_equal(release(interrupted), napi_ok);
+}
+
+static void call_now(void) {
+  unsigned rings = atomic_load(&fake_rings);
+  assert_int_equal(call(interrupted, 2), napi_ok);
+  assert_int_equal(atomic_load(&fake_rings), rings); /* a ring is on its way, or has been promised */
+}
+
+static void exit_now(void) {
+  tg_turn_all_away(interrupted->guard);
+}
+
+static void look_now(void) {
+  struct tg_function *function = function_of(interrupted);
+  assert_true(tg_lock_try(&function->lock)); /* the ringer has given it up */
+  assert_int_equal(tg_queue_length(&function->queue), 1);
+  assert_true(function->rung);
+  tg_lock_release_tried(&function->lock);
+}
+
+static void unref_now(void) {
+  assert_int_equal(tg_unref(interrupted->guard, NULL, interrupted->func, CALLER), napi_ok);
+}
+
+/* Seen to fail: ringing with the lock held (look_now); an item that is queued after the ring; a ring that is refused and
+ * taken for a refused call (abort_now). */
+static void whatever_happens_within_the_ring_the_item_is_delivered_once(void **state) {
+  (void)state;
+  static const struct {
+    void (*event)(void);
+    unsigned live, drained, finalized; /* after the turn */
+  } cases[] = {
+      {look_now, 1, 0, 0},  {call_now, 2, 0, 0}, {release_now, 1, 0, 1},
+      {abort_now, 0, 1, 1}, {exit_now, 1, 0, 0}, {unref_now, 1, 0, 0},
+  };
+  for (unsigned i = 0; i < 4 * sizeof cases / sizeof cases[0]; i++) {
+    bool is_short = i & 1, before = i & 2;
+    void (*event)(void) = cases[i / 4].event;
+    struct recorder r;
+    open_for(&r, 0, 1, is_short);
+    interrupted = &r;
+    *(before ? &fake_settings.before_ring : &fake_settings.after_ring) = event;
+    assert_int_equal(call(&r, 1), napi_ok);
+    assert_null(before ? fake_settings.before_ring : fake_settings.after_ring);
+    fake_env_turn(r.env);
+    /* Aborted after the ring: it is rung for, but the runtime delivers nothing any more. */
+    assert_int_equal(r.live, cases[i / 4].live);
+    assert_int_equal(r.drained, cases[i / 4].drained);
+    assert_int_equal(r.finalized, cases[i / 4].finalized);
+    assert_in_order(&r, event == call_now ? 2 : 1);
+    assert_int_equal(function_of(&r)->ringers, 0);
+    close_recorder(&r);
+  }
+}
+
+/* The loop thread is as quick as can be: the item is delivered before the ringer is back. Seen to fail: where `rung` is
+ * set once the ring is over, as the next call then finds a ring that is not on its way. */
+static void turn_now(void) {
+  fake_env_turn(interrupted->env);
+  assert_int_equal(interrupted->live, 1);
+  assert_false(function_of(interrupted)->rung);
+}
+
+static void an_item_may_be_delivered_before_its_ringer_is_back(void **state) {
+  (void)state;
+  for (int is_short = 0; is_short < 2; is_short++) {
+    struct recorder r;
+    open_for(&r, 0, 1, is_short);
+    interrupted = &r;
+    fake_settings.after_ring = turn_now;
+    assert_int_equal(call(&r, 1), napi_ok);
+    assert_int_equal(atomic_load(&fake_rings), 1);
+    assert_int_equal(call(&r, 2), napi_ok);
+    assert_int_equal(atomic_load(&fake_rings), 2);
+    fake_env_turn(r.env);
+    assert_in_order(&r, 2);
+    close_recorder(&r);
+  }
+}
+
+/* --- A ring that is refused for want of memory, say: the runtimes of today do not. */
+
+/* Seen to fail: without tg_queue_take_back; without the release of the doorbell, which nobody would close any more. */
+static void an_item_that_is_not_rung_for_is_taken_back(void **state) {
+  (void)state;
+  for (unsigned i = 0; i < 4; i++) {
+    bool is_short = i & 1, is_released = i & 2;
+    struct recorder r;
+    open_for(&r, 0, 1, is_short);
+    interrupted = &r;
+    fake_settings.refuse_ring = napi_generic_failure;
+    if (is_released) fake_settings.before_ring = release_now;
+    assert_int_equal(call(&r, 1), napi_generic_failure);
+    fake_settings.refuse_ring = napi_ok;
+    fake_env_turn(r.env);
+    assert_int_equal(r.live + r.drained, 0);
+    assert_int_equal(r.finalized, is_released ? 1 : 0);
+    assert_int_equal(call(&r, 1), is_released ? napi_closing : napi_ok);
+    fake_env_turn(r.env);
+    assert_in_order(&r, is_released ? 0 : 1);
+    close_recorder(&r);
+  }
+}
+
+/* Seen to fail: where it is taken back whatever is queued behind it, which then is what was taken. */
+static void an_item_that_others_are_queued_behind_stays(void **state) {
+  (void)state;
+  struct recorder r;
+  open_for(&r, 0, 1, true);
+  interrupted = &r;
+  fake_settings.refuse_ring = napi_generic_failure;
+  fake_settings.before_ring = call_now;
+  assert_int_equal(call(&r, 1), napi_ok);
+  fake_settings.refuse_ring = napi_ok;
+  assert_int_equal(call(&r, 3), napi_ok); /* rings for all of them */
+  fake_env_turn(r.env);
+  assert_in_order(&r, 3);
+  assert_int_equal(r.live, 3);
+  close_recorder(&r);
+}
+
+/* A runtime that is closing on its own account. Seen to fail: where the function is left open. */
+static void an_item_that_the_runtime_refuses_as_it_closes_is_drained(void **state) {
+  (void)state;
+  for (int is_short = 0; is_short < 2; is_short++) {
+    struct recorder r;
+    open_for(&r, 0, 2, is_short);
+    fake_settings.refuse_ring = napi_closing;
+    assert_int_equal(call(&r, 1), napi_ok);
+    assert_int_equal(function_of(&r)->state, TG_CLOSING);
+    assert_int_equal(call(&r, 2), napi_closing);
+    fake_env_close(r.env);
+    r.env = NULL;
+    assert_in_order(&r, 1);
+    assert_int_equal(r.drained, 1);
+    assert_int_equal(r.finalized, 1);
+    close_recorder(&r);
+  }
+}
+
+/* --- Ringers that are stopped. */
+
+/* A thread that calls, and is stopped within its ring until it may go on. */
+struct ringer {
+  pthread_t thread;
+  struct recorder *recorder;
+  uintptr_t item;
+  napi_status answer;
+};
+
+static atomic_uint arrived, gone_on;
+static atomic_bool may_go_on, is_over;
+
+static void stop_here(void) {
+  atomic_fetch_add(&arrived, 1);
+  while (!atomic_load(&may_go_on)) sched_yield();
+  atomic_fetch_add(&gone_on, 1);
+}
+
+static void *ring_once(void *argument) {
+  struct ringer *ringer = argument;
+  ringer->answer = call(ringer->recorder, ringer->item);
+  return NULL;
+}
+
+static void start_ringer(struct ringer *ringer, struct recorder *r, uintptr_t item, bool before) {
+  unsigned expected = atomic_load(&arrived) + 1;
+  *(before ? &fake_settings.before_ring : &fake_settings.after_ring) = stop_here;
+  *ringer = (struct ringer){.recorder = r, .item = item};
+  assert_int_equal(pthread_create(&ringer->thread, NULL, ring_once, ringer), 0);
+  while (atomic_load(&arrived) != expected) sched_yield();
+}
+
+/* Wakes who waits for ringers, for no reason. True: somebody slept. */
+static bool wake_spuriously(struct tg_function *function) {
+  return syscall(SYS_futex, (void *)&function->ringers, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) == 1;
+}
+
+/* Lets the ringers go on once somebody waits for them, and waits on when woken for no reason; or once the finalizer is over,
+ * as nobody has waited. */
+static void *let_go_on(void *argument) {
+  for (int wakes = 0; wakes < 2 && !atomic_load(&is_over); sched_yield())
+    if (wake_spuriously(argument)) wakes++;
+  atomic_store(&may_go_on, true);
+  return NULL;
+}
+
+static void expect_that_all_have_gone_on(struct recorder *r) {
+  (void)r;
+  assert_int_equal(atomic_load(&gone_on), atomic_load(&arrived));
+}
+
+/* The finalizer begins while ringers are before their rings, or have not come back from them. The fake runtime sees to
+ * it that they do not use what the finalizer has ended. Seen to fail (the fake runtime aborts): without await_ringers; where
+ * it takes one ringer to be the last. */
+static void the_finalizer_waits_for_ringers(void **state) {
+  (void)state;
+  for (unsigned i = 0; i < 16; i++) {
+    bool is_short = i & 1, before = i & 2, by_abort = i & 4, two = i & 8;
+    if (two && before) continue; /* only one can be before its ring */
+    struct recorder r;
+    struct ringer ringers[2];
+    pthread_t helper;
+    atomic_store(&arrived, 0);
+    atomic_store(&gone_on, 0);
+    atomic_store(&may_go_on, false);
+    atomic_store(&is_over, false);
+    open_for(&r, 0, 3, is_short);
+    struct tg_function *function = function_of(&r);
+    r.on_finalize = expect_that_all_have_gone_on;
+    start_ringer(&ringers[0], &r, 1, before);
+    unsigned accepted = 1;
+    if (two) {
+      fake_env_turn(r.env);
+      assert_int_equal(r.live, 1);
+      start_ringer(&ringers[1], &r, 2, false);
+      accepted = 2;
+    }
+    assert_int_equal(pthread_create(&helper, NULL, let_go_on, function), 0);
+    if (by_abort) {
+      assert_int_equal(abort_it(&r), napi_ok);
+      fake_env_turn(r.env);
+    } else {
+      fake_env_close(r.env);
+      r.env = NULL;
+    }
+    assert_int_equal(r.finalized, 1);
+    atomic_store(&is_over, true);
+    pthread_join(helper, NULL);
+    for (unsigned n = 0; n < accepted; n++) {
+      pthread_join(ringers[n].thread, NULL);
+      assert_int_equal(ringers[n].answer, napi_ok);
+    }
+    assert_int_equal(function->ringers, 0);
+    assert_in_order(&r, accepted);
+    assert_int_equal(r.drained, two ? 1 : accepted);
+    assert_int_equal(r.drained_after_finalize, 0);
+    close_recorder(&r);
+  }
+}
+
+/* Its item delivered, its ring not over, and the last count given back: the runtime closes on the loop's next turn. */
+static void the_last_release_does_not_outrun_a_ringer(void **state) {
+  (void)state;
+  struct recorder r;
+  struct ringer ringer;
+  pthread_t helper;
+  atomic_store(&arrived, 0);
+  atomic_store(&gone_on, 0);
+  atomic_store(&may_go_on, false);
+  atomic_store(&is_over, false);
+  open_for(&r, 0, 1, true);
+  r.on_finalize = expect_that_all_have_gone_on;
+  start_ringer(&ringer, &r, 1, false);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 1);
+  assert_int_equal(release(&r), napi_ok);
+  assert_int_equal(pthread_create(&helper, NULL, let_go_on, function_of(&r)), 0);
+  fake_env_turn(r.env);
+  assert_int_equal(r.finalized, 1);
+  atomic_store(&is_over, true);
+  pthread_join(helper, NULL);
+  pthread_join(ringer.thread, NULL);
+  assert_int_equal(ringer.answer, napi_ok);
+  close_recorder(&r);
+}
+
+/* Nobody else waits for a ringer: all others use the function as ever. Seen to fail (it waits for ever): with the lock
+ * held over the ring. */
+static void nobody_else_waits_for_a_ringer(void **state) {
+  (void)state;
+  struct recorder r;
+  struct ringer ringer;
+  void *context;
+  atomic_store(&arrived, 0);
+  atomic_store(&may_go_on, false);
+  open_for(&r, 0, 1, true);
+  start_ringer(&ringer, &r, 1, true);
+  for (uintptr_t item = 2; item <= 20; item++) assert_int_equal(call(&r, item), napi_ok);
+  assert_int_equal(atomic_load(&fake_rings), 0);
+  assert_int_equal(acquire(&r), napi_ok);
+  assert_int_equal(release(&r), napi_ok);
+  assert_int_equal(get_context(&r, &context), napi_ok);
+  assert_int_equal(tg_unref(r.guard, NULL, r.func, CALLER), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.live, 0);
+  assert_int_equal(release(&r), napi_ok); /* items wait, so it is not closed yet */
+  fake_env_turn(r.env);
+  assert_int_equal(r.finalized, 0);
+  assert_int_equal(call(&r, 21), napi_ok);
+  atomic_store(&may_go_on, true);
+  pthread_join(ringer.thread, NULL);
+  assert_int_equal(ringer.answer, napi_ok);
+  fake_env_turn(r.env);
+  assert_in_order(&r, 21);
+  assert_int_equal(r.live, 21);
+  assert_int_equal(r.finalized, 1);
+  close_recorder(&r);
+}
+
+/* What is taken back makes room. Seen to fail (it waits for ever): without tg_function_offer_room there. */
+static void fail_and_recover(void) {
+  stop_here();
+  fake_settings.refuse_ring = napi_generic_failure;
+}
+
+static void recover(void) {
+  fake_settings.refuse_ring = napi_ok;
+}
+
+static void *call_when_there_is_room(void *argument) {
+  assert_int_equal(call_blocking(argument, 1), napi_ok);
+  return NULL;
+}
+
+static void who_waits_for_room_gets_that_of_an_item_that_is_taken_back(void **state) {
+  (void)state;
+  struct recorder r;
+  struct ringer ringer;
+  pthread_t waiter;
+  atomic_store(&arrived, 0);
+  atomic_store(&may_go_on, false);
+  open_for(&r, 1, 2, true);
+  fake_settings.before_ring = fail_and_recover;
+  fake_settings.after_ring = recover;
+  ringer = (struct ringer){.recorder = &r, .item = 9};
+  assert_int_equal(pthread_create(&ringer.thread, NULL, ring_once, &ringer), 0);
+  while (atomic_load(&arrived) == 0) sched_yield();
+  assert_int_equal(pthread_create(&waiter, NULL, call_when_there_is_room, &r), 0);
+  struct tg_function *function = function_of(&r);
+  for (bool asleep = false; !asleep; sched_yield()) {
+    tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
+    asleep = function->sleepers == 1;
+    tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  }
+  atomic_store(&may_go_on, true);
+  pthread_join(ringer.thread, NULL);
+  pthread_join(waiter, NULL);
+  assert_int_equal(ringer.answer, napi_generic_failure);
+  fake_env_turn(r.env);
+  assert_in_order(&r, 1);
+  close_recorder(&r);
+}
+
+/* A runtime wakes its loop with write(2), a cancellation point. */
+static void come_to_a_cancellation_point(void) {
+  stop_here();
+  pthread_testcancel();
+}
+
+static void *ring_and_be_cancelled(void *argument) {
+  struct ringer *ringer = argument;
+  ringer->answer = call(ringer->recorder, ringer->item);
+  for (;;) pause();
+  return NULL;
+}
+
+/* Seen to fail (it waits for ever): without forbid_cancellation in tg_function_hand_over. */
+static void a_ringer_that_is_cancelled_rings_first(void **state) {
+  (void)state;
+  struct recorder r;
+  struct ringer ringer;
+  void *result;
+  atomic_store(&arrived, 0);
+  atomic_store(&may_go_on, false);
+  open_for(&r, 0, 2, true);
+  fake_settings.before_ring = come_to_a_cancellation_point;
+  ringer = (struct ringer){.recorder = &r, .item = 1, .answer = napi_cancelled};
+  assert_int_equal(pthread_create(&ringer.thread, NULL, ring_and_be_cancelled, &ringer), 0);
+  while (atomic_load(&arrived) == 0) sched_yield();
+  assert_int_equal(pthread_cancel(ringer.thread), 0);
+  atomic_store(&may_go_on, true);
+  pthread_join(ringer.thread, &result);
+  assert_ptr_equal(result, PTHREAD_CANCELED);
+  assert_int_equal(ringer.answer, napi_ok);
+  fake_env_turn(r.env);
+  assert_in_order(&r, 1);
+  assert_int_equal(abort_it(&r), napi_ok);
+  fake_env_turn(r.env);
+  assert_int_equal(r.finalized, 1);
+  close_recorder(&r);
+}
+
+/* Where the runtime forgets calls each call rings, with the lock held. */
+static void try_lock_now(void) {
+  assert_false(tg_lock_try(&function_of(interrupted)->lock));
+}
+
+static void a_forgetful_runtime_is_rung_with_the_lock_held(void **state) {
+  (void)state;
+  struct recorder r;
+  struct tg_runtime forgetful = fake_runtime;
+  forgetful.forgets_calls = true;
+  open_for(&r, 0, 1, true);
+  r.guard->runtime = &forgetful;
+  interrupted = &r;
+  for (uintptr_t item = 1; item <= 3; item++) {
+    fake_settings.before_ring = try_lock_now;
+    assert_int_equal(call(&r, item), napi_ok);
+    assert_null(fake_settings.before_ring);
+  }
+  assert_int_equal(atomic_load(&fake_rings), 3);
+  fake_env_turn(r.env);
+  assert_in_order(&r, 3);
+  close_recorder(&r);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(whatever_happens_within_the_ring_the_item_is_delivered_once),
+      cmocka_unit_test(an_item_may_be_delivered_before_its_ringer_is_back),
+      cmocka_unit_test(an_item_that_is_not_rung_for_is_taken_back),
+      cmocka_unit_test(an_item_that_others_are_queued_behind_stays),
+      cmocka_unit_test(an_item_that_the_runtime_refuses_as_it_closes_is_drained),
+      cmocka_unit_test(the_finalizer_waits_for_ringers),
+      cmocka_unit_test(the_last_release_does_not_outrun_a_ringer),
+      cmocka_unit_test(nobody_else_waits_for_a_ringer),
+      cmocka_unit_test(who_waits_for_room_gets_that_of_an_item_that_is_taken_back),
+      cmocka_unit_test(a_ringer_that_is_cancelled_rings_first),
+      cmocka_unit_test(a_forgetful_runtime_is_rung_with_the_lock_held),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
