@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks the C and C++ sources with clang-format, clang-tidy and cppcheck; fails when one of them finds anything.
+# Checks the C and C++ sources with clang-format, clang-tidy and cppcheck, and who includes whom; fails when one of them
+# finds anything.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -29,5 +30,6 @@ tidy() {
 check clang-tidy tidy
 check cppcheck cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --inline-suppr \
   -I src -I include src
+check includes scripts/includes.py
 printf '%s\n' "" "${summary[@]}"
 exit $failed

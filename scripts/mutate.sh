@@ -18,7 +18,7 @@ What the tests said of each is in build/mutate/NAME.log.
   --check  only tells whether each can still be put into the source, and whether each
            block of test/equivalent-mutants.txt still is what --random may make
 
---random puts N faults into src/guard/*.c instead that a generator made: a relation, a
+--random puts N faults into src/core/*.c instead that a generator made: a relation, a
 condition, a sign or a truth turned over, a statement or a field dropped, a number one off,
 a memory order relaxed. The same seed gives the same ones (none given: 1). It runs the unit
 tests of the core, for a memory order under TSan, and where these notice nothing a few Bats

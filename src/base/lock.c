@@ -135,10 +135,10 @@ void tg_gate_wake_all(struct tg_gate *gate) {
   futex_wake(&gate->sequence, INT_MAX);
 }
 
-void tg_word_wait(_Atomic uint32_t *word, uint32_t seen) {
+void tg_futex_wait(_Atomic uint32_t *word, uint32_t seen) {
   futex_wait(word, seen);
 }
 
-void tg_word_wake(_Atomic uint32_t *word) {
+void tg_futex_wake(_Atomic uint32_t *word) {
   futex_wake(word, INT_MAX);
 }

@@ -69,7 +69,7 @@ void tg_gate_wake_all(struct tg_gate *gate);
 
 /* For a word that is itself waited for, without a lock: sleeps while it has the value that was seen; wakes who sleeps.
  * May return early for no reason. */
-void tg_word_wait(_Atomic uint32_t *word, uint32_t seen);
-void tg_word_wake(_Atomic uint32_t *word);
+void tg_futex_wait(_Atomic uint32_t *word, uint32_t seen);
+void tg_futex_wake(_Atomic uint32_t *word);
 
 #endif

@@ -114,10 +114,10 @@ static int identify(int descriptor, struct tg_identity *identity) {
   return 0;
 }
 
-void tg_output_note(struct tg_output *output, int descriptor) {
+void tg_output_record(struct tg_output *output, int descriptor) {
   int saved = errno, error = identify(descriptor, &output->identity);
   output->descriptor = descriptor;
-  output->is_noted = error == 0 || error == EBADF;
+  output->is_recorded = error == 0 || error == EBADF;
   errno = saved;
 }
 
@@ -134,7 +134,7 @@ static bool is_alike(const struct tg_identity *a, const struct tg_identity *b) {
 
 bool tg_output_is_same(const struct tg_output *output) {
   struct tg_identity now;
-  if (!output->is_noted) return true;
+  if (!output->is_recorded) return true;
   int saved = errno, error = identify(output->descriptor, &now);
   errno = saved;
   return error == 0 && is_alike(&now, &output->identity);

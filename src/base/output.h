@@ -32,7 +32,7 @@ struct tg_identity {
 /* A descriptor that the program was given, and may close at any time. */
 struct tg_output {
   int descriptor;
-  bool is_noted; /* else it is written to whatever it is */
+  bool is_recorded; /* else it is written to whatever it is */
   struct tg_identity identity;
 };
 
@@ -40,7 +40,7 @@ struct tg_output {
 extern struct tg_output tg_stderr;
 
 /* Notes what the descriptor is now. Where that cannot be asked, nothing is noted. */
-void tg_output_note(struct tg_output *output, int descriptor);
+void tg_output_record(struct tg_output *output, int descriptor);
 
 /* Whether the descriptor still is what was noted. */
 bool tg_output_is_same(const struct tg_output *output);

@@ -18,7 +18,7 @@
 #include "command/trial.h"
 #include "diag/emitter.h"
 #include "diag/log.h"
-#include "preload/options.h"
+#include "options/options.h"
 #include "tsfn_guard/tsfn_guard.h"
 
 enum status { OK, WARN, FAIL };
@@ -55,13 +55,13 @@ struct doctor {
   char library[PATH_MAX];
   struct tg_binary library_binary;
   struct tg_target target;
-  struct tg_trial native;
-  struct tg_trial guarded;
+  struct tg_probe_run native;
+  struct tg_probe_run guarded;
 };
 
 /* --- Telling */
 
-static void tell_json(enum check check, enum status status, const char *found, const char *remedy) {
+static void print_json(enum check check, enum status status, const char *found, const char *remedy) {
   static char object[OBJECT_MAX];
   struct tg_emitter emitter;
   tg_emit_open(&emitter, TG_FORMAT_JSON, object, sizeof object, "", "");
@@ -85,7 +85,7 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, en
   doctor->told[status]++;
   doctor->next = check + 1;
   if (doctor->json) {
-    tell_json(check, status, found, remedy);
+    print_json(check, status, found, remedy);
     return;
   }
   /* Names of files and what programs say forge no lines. */
@@ -123,12 +123,12 @@ static bool check_library(struct doctor *doctor) {
   return false;
 }
 
-static void tell_obstacle(struct doctor *doctor, enum check check, enum status status) {
+static void print_obstacle(struct doctor *doctor, enum check check, enum status status) {
   tell(doctor, check, status, doctor->target.remedy, "needed %s; found %s", doctor->target.needed,
        doctor->target.found);
 }
 
-static void tell_program(struct doctor *doctor) {
+static void print_program(struct doctor *doctor) {
   const struct tg_target *target = &doctor->target;
   if (strcmp(target->program, target->file) == 0)
     tell(doctor, PROGRAM, OK, NULL, "%s", target->program);
@@ -142,18 +142,18 @@ static bool check_program(struct doctor *doctor, const char *runtime) {
   struct tg_target *target = &doctor->target;
   tg_target_examine(target, runtime, doctor->library_binary.machine);
   if (target->obstacle != TG_OBSTACLE_NONE && target->obstacle < TG_OBSTACLE_MACHINE) {
-    tell_obstacle(doctor, PROGRAM, FAIL);
+    print_obstacle(doctor, PROGRAM, FAIL);
     return false;
   }
-  tell_program(doctor);
+  print_program(doctor);
   if (target->obstacle == TG_OBSTACLE_MACHINE) {
-    tell_obstacle(doctor, ARCHITECTURE, FAIL);
+    print_obstacle(doctor, ARCHITECTURE, FAIL);
     return false;
   }
   tell(doctor, ARCHITECTURE, OK, NULL, "%s, the same as the library",
        tg_machine_name(target->binary.machine));
   if (target->obstacle == TG_OBSTACLE_STATIC) {
-    tell_obstacle(doctor, LINKING, FAIL);
+    print_obstacle(doctor, LINKING, FAIL);
     return false;
   }
   if (access(target->binary.loader, X_OK) != 0) {
@@ -163,7 +163,7 @@ static bool check_program(struct doctor *doctor, const char *runtime) {
   }
   tell(doctor, LINKING, OK, NULL, "dynamic, by %s", target->binary.loader);
   if (target->obstacle == TG_OBSTACLE_PRIVILEGES) {
-    tell_obstacle(doctor, PRIVILEGES, FAIL);
+    print_obstacle(doctor, PRIVILEGES, FAIL);
     return false;
   }
   tell(doctor, PRIVILEGES, OK, NULL, "the program gains none");
@@ -192,7 +192,7 @@ static bool check_loads(struct doctor *doctor) {
 static void check_libc(struct doctor *doctor) {
   unsigned major = 0, minor = 0;
   if (doctor->target.obstacle == TG_OBSTACLE_MUSL) {
-    tell_obstacle(doctor, LIBC, WARN);
+    print_obstacle(doctor, LIBC, WARN);
   } else if (doctor->native.libc[0] == '\0') {
     tell(doctor, LIBC, WARN, "see the next line",
          "unknown, because the runtime did not load the probe addon");
@@ -205,11 +205,11 @@ static void check_libc(struct doctor *doctor) {
   }
 }
 
-static bool is_node(const struct tg_trial *trial) {
+static bool is_node(const struct tg_probe_run *trial) {
   return strcmp(trial->runtime, "node") == 0 || strcmp(trial->runtime, "electron") == 0;
 }
 
-static bool is_old_node(const struct tg_trial *trial) {
+static bool is_old_node(const struct tg_probe_run *trial) {
   unsigned major = 0, minor = 0;
   sscanf(trial->node_version, "%u.%u", &major, &minor);
   return is_node(trial) && (major < 12 || (major == 12 && minor < 22));
@@ -217,7 +217,7 @@ static bool is_old_node(const struct tg_trial *trial) {
 
 /* That it runs at all, without the guard. */
 static bool check_runtime(struct doctor *doctor, const char *probe) {
-  const struct tg_trial *native = &doctor->native;
+  const struct tg_probe_run *native = &doctor->native;
   char end[128];
   bool tried = tg_try_runtime(doctor->target.program, probe, NULL, &doctor->native);
   tg_describe_end(&native->outcome, end, sizeof end);
@@ -244,7 +244,7 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
 }
 
 static bool check_symbols(struct doctor *doctor) {
-  const struct tg_trial *native = &doctor->native;
+  const struct tg_probe_run *native = &doctor->native;
   char end[128];
   const char *error = strcasestr(native->outcome.said, "error");
   int length = error == NULL ? 0 : (int)strcspn(error, "\n");
@@ -268,18 +268,18 @@ static bool check_symbols(struct doctor *doctor) {
 
 /* Natively it may fail where the guard helps; guarded it must not. */
 static void check_redirect(struct doctor *doctor, const char *probe) {
-  const struct tg_trial *guarded = &doctor->guarded;
+  const struct tg_probe_run *guarded = &doctor->guarded;
   char end[128], said[1024] = "";
   tg_try_runtime(doctor->target.program, probe, doctor->library, &doctor->guarded);
   tg_describe_end(&guarded->outcome, end, sizeof end);
-  bool is_told = tg_line_with(&guarded->outcome, "not armed in", said, sizeof said) ||
-                 tg_line_with(&guarded->outcome, "ld.so", said, sizeof said);
+  bool is_reported = tg_line_with(&guarded->outcome, "not armed in", said, sizeof said) ||
+                     tg_line_with(&guarded->outcome, "ld.so", said, sizeof said);
   bool is_ours = strcmp(guarded->holder, doctor->library) == 0;
   if (is_ours && guarded->is_guarded && guarded->works) {
     tell(doctor, REDIRECT, OK, NULL,
          "the seven functions lead to the guard; an item from a thread was delivered and its function was "
          "finalized");
-  } else if (is_told) {
+  } else if (is_reported) {
     tell(doctor, REDIRECT, FAIL, "follow the message", "%s", said);
   } else if (!is_ours || !guarded->is_guarded) {
     tell(doctor, REDIRECT, FAIL, "check whether a wrapper script or a service manager clears LD_PRELOAD",
@@ -292,7 +292,7 @@ static void check_redirect(struct doctor *doctor, const char *probe) {
 }
 
 static void check_affected(struct doctor *doctor) {
-  const struct tg_trial *native = &doctor->native;
+  const struct tg_probe_run *native = &doctor->native;
   const char *runtime = is_node(native) ? "node" : native->runtime, *remedy = NULL;
   const char *version = is_node(native) ? native->node_version : native->version;
   struct tg_text names;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "preload/glibc_floor.h"
+#include "base/glibc_floor.h"
 
 #if defined(__x86_64__)
 __asm__(".symver dladdr, dladdr@GLIBC_2.2.5");
@@ -44,7 +44,7 @@ static void name_holder(const void *address, char holder[PATH_MAX]) {
 }
 
 /* Tells who holds the seven: as addons are bound to them, and as dlsym finds them. False: some are missing. */
-static bool tell_holders(void) {
+static bool print_holders(void) {
   static const struct {
     const char *name;
     void *bound;
@@ -71,14 +71,14 @@ static bool tell_holders(void) {
   return complete;
 }
 
-static void tell_program(void) {
+static void print_program(void) {
   char program[PATH_MAX];
   ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
   program[length < 0 ? 0 : length] = '\0';
   tell("program", program);
 }
 
-static void tell_libc(void) {
+static void print_libc(void) {
   const char *(*version)(void);
   void *address = dlsym(RTLD_DEFAULT, "gnu_get_libc_version");
   memcpy(&version, &address, sizeof version);
@@ -126,8 +126,8 @@ static void use(napi_env env) {
 }
 
 NAPI_MODULE_INIT() {
-  tell_program();
-  tell_libc();
-  if (tell_holders()) use(env);
+  print_program();
+  print_libc();
+  if (print_holders()) use(env);
   return exports;
 }

@@ -264,8 +264,8 @@ static void count_process(struct tg_groups *groups, uint32_t index, const struct
     groups->groups[index].processes++;
 }
 
-static void note_in_group(struct tg_groups *groups, uint32_t index, const struct tg_line *line,
-                          const struct tg_process *process, uint64_t events) {
+static void record_in_group(struct tg_groups *groups, uint32_t index, const struct tg_line *line,
+                            const struct tg_process *process, uint64_t events) {
   struct tg_group *group = &groups->groups[index];
   group->count = add(group->count, events);
   widen(line->time, &group->first, &group->last);
@@ -307,8 +307,8 @@ static void trim_moments(struct tg_groups *groups) {
   groups->moments_dropped += surplus;
 }
 
-static void note_moment(struct tg_groups *groups, const struct tg_line *line,
-                        const struct tg_process *process, uint32_t group) {
+static void record_moment(struct tg_groups *groups, const struct tg_line *line,
+                          const struct tg_process *process, uint32_t group) {
   struct tg_pool *pool = &groups->pool;
   if (!groups->keep_moments) return;
   if (groups->moments == NULL)
@@ -359,10 +359,10 @@ static void add_event(struct tg_groups *groups, const struct tg_line *line) {
   uint64_t events = count_events(groups, line, &process);
   uint32_t group = find_group(groups, line);
   groups->groups[group].told++;
-  note_in_group(groups, group, line, process, events);
+  record_in_group(groups, group, line, process, events);
   struct tg_account *account = find_account(groups, line, process);
   if (account != NULL) *account = (struct tg_account){add(account->counted, events), group};
-  note_moment(groups, line, process, group);
+  record_moment(groups, line, process, group);
 }
 
 /* What the tally has and no line told goes to the group of the last that was told; without any, to one that has
@@ -371,14 +371,14 @@ static void add_tally(struct tg_groups *groups, const struct tg_line *line) {
   struct tg_process *process = find_process(groups, line);
   struct tg_account *account = find_account(groups, line, process);
   if (account == NULL || (uint64_t)line->seen <= account->counted) return;
-  bool is_told = account->counted != 0;
+  bool is_reported = account->counted != 0;
   uint64_t events = (uint64_t)line->seen - account->counted;
-  uint32_t group = is_told ? account->group : find_group(groups, line);
+  uint32_t group = is_reported ? account->group : find_group(groups, line);
   *account = (struct tg_account){(uint64_t)line->seen, group};
-  if (is_told)
+  if (is_reported)
     groups->groups[group].count = add(groups->groups[group].count, events);
   else
-    note_in_group(groups, group, line, process, events);
+    record_in_group(groups, group, line, process, events);
 }
 
 void tg_groups_add(struct tg_groups *groups, const struct tg_line *line) {
@@ -393,7 +393,7 @@ void tg_groups_add(struct tg_groups *groups, const struct tg_line *line) {
     return;
   }
   struct tg_process *process = find_process(groups, line);
-  if (line->has_handle) note_moment(groups, line, process, 0);
+  if (line->has_handle) record_moment(groups, line, process, 0);
   if (line->type != TG_LINE_SUMMARY) return;
   process->ended = line->time;
   groups->live = add(groups->live, (uint64_t)line->live);

@@ -11,7 +11,7 @@
 #include "command/command.h"
 #include "command/library.h"
 #include "command/target.h"
-#include "preload/options.h"
+#include "options/options.h"
 #include "tsfn_guard/tsfn_guard.h"
 
 enum { OPTIONS_MAX = 64, KEY_MAX = 64 };

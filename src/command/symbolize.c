@@ -256,7 +256,7 @@ bool tg_symbolizer_has_lines(void) {
   return true;
 }
 
-static int note_base(struct dl_phdr_info *info, size_t size, void *argument) {
+static int record_base(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
   *(uintptr_t *)argument = info->dlpi_addr;
   return 1; /* the program itself is the first */
@@ -274,7 +274,7 @@ struct answer {
   struct tg_resolution *resolution;
 };
 
-static int note_line(void *argument, uintptr_t code, const char *source, int line, const char *function) {
+static int record_line(void *argument, uintptr_t code, const char *source, int line, const char *function) {
   const struct answer *answer = argument;
   struct tg_resolution *resolution = answer->resolution;
   (void)code;
@@ -291,8 +291,8 @@ static void find_lines(struct tg_symbolizer *symbolizer, struct tg_object *objec
   uintptr_t base = 0;
   struct answer answer = {symbolizer, resolution};
   if (object->lines == NULL) object->lines = backtrace_create_state(object->path, 0, ignore_error, NULL);
-  if (object->is_anywhere) dl_iterate_phdr(note_base, &base);
-  if (object->lines != NULL) backtrace_pcinfo(object->lines, base + code, note_line, ignore_error, &answer);
+  if (object->is_anywhere) dl_iterate_phdr(record_base, &base);
+  if (object->lines != NULL) backtrace_pcinfo(object->lines, base + code, record_line, ignore_error, &answer);
 }
 
 #else

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "command/command.h"
-#include "preload/options.h"
+#include "options/options.h"
 #include "tsfn_guard/tsfn_guard.h"
 
 const char *const tg_watch_state_names[TG_WATCH_STATES] = {[TG_WATCH_OPEN] = "open",
@@ -363,7 +363,7 @@ static struct tg_watch_function *add_function(struct tg_watch *watch) {
   return &sample->functions[sample->count++];
 }
 
-static bool note_function(struct tg_watch *watch, uint32_t index, const struct tsfn_guard_record *record) {
+static bool record_function(struct tg_watch *watch, uint32_t index, const struct tsfn_guard_record *record) {
   struct tg_watch_sample *sample = &watch->sample;
   struct tg_watch_function *function = add_function(watch);
   if (function == NULL) return false;
@@ -401,7 +401,7 @@ static bool read_records(struct tg_watch *watch) {
     sample->totals[TG_WATCH_DELIVERED] += record.delivered;
     sample->totals[TG_WATCH_QUEUE_FULL] += record.queue_full;
     sample->totals[TG_WATCH_CLOSING_ANSWERS] += record.closing;
-    if (alive && !note_function(watch, index, &record)) return false;
+    if (alive && !record_function(watch, index, &record)) return false;
     watch->before[index].mark = alive ? record.mark : 0;
   }
   return true;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "guard/event.h"
+#include "core/event.h"
 
 /* The worst first. */
 enum tg_severity {

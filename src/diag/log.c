@@ -65,7 +65,7 @@ static void open_descriptor(const char *path) {
     complain("a descriptor that is open", path, "");
     return;
   }
-  tg_output_note(&given, number);
+  tg_output_record(&given, number);
   output = &given;
 }
 

@@ -24,7 +24,7 @@
 enum {
   SECOND = 1000000000, /* nanoseconds */
   REST = 100,          /* so many times as long as a write took nothing is written */
-  EXIT_PATIENCE_MS = 200,
+  EXIT_WAIT_MS_MAX = 200,
   SUFFIX_MAX = sizeof "." + TG_DIGITS_MAX + sizeof ".tmp",
   /* A sample of events is a line of 180 bytes at most and the file's name, each byte of it maybe escaped. */
   LINE_MAX_SIZE = 180 + 2 * TG_SITE_FILE_MAX,
@@ -160,16 +160,16 @@ const char *const tg_handle_state_names[TG_HANDLE_STATES] = {[TG_HANDLES_OPEN] =
                                                              [TG_HANDLES_LEAKED] = "leaked",
                                                              [TG_HANDLES_IN_USE] = "in_use"};
 
-static enum tg_handle_state state_of(const struct tg_view *view) {
-  if (view->state == TG_OPEN) return TG_HANDLES_OPEN;
-  if (view->state == TG_CLOSING) return TG_HANDLES_CLOSING;
-  return view->finalized && view->thread_count != 0 ? TG_HANDLES_LEAKED : TG_HANDLES_CLOSED;
+static enum tg_handle_state state_of(const struct tg_snapshot *snapshot) {
+  if (snapshot->state == TG_OPEN) return TG_HANDLES_OPEN;
+  if (snapshot->state == TG_CLOSING) return TG_HANDLES_CLOSING;
+  return snapshot->finalized && snapshot->thread_count != 0 ? TG_HANDLES_LEAKED : TG_HANDLES_CLOSED;
 }
 
-static void count_handle(void *argument, const struct tg_view *view) {
+static void count_handle(void *argument, const struct tg_snapshot *snapshot) {
   struct tg_handle_tally *tally = argument;
-  tally->handles[view == NULL ? TG_HANDLES_IN_USE : state_of(view)]++;
-  if (view != NULL) tally->queued_items += view->queue_length;
+  tally->handles[snapshot == NULL ? TG_HANDLES_IN_USE : state_of(snapshot)]++;
+  if (snapshot != NULL) tally->queued_items += snapshot->queue_length;
 }
 
 struct tg_handle_tally tg_metrics_count_handles(struct tg_guard *of) {
@@ -277,7 +277,7 @@ void tg_metrics_touch(void) {
 
 /* Keeps the lock: a write that began now would be cut off, and leave its temporary file behind. */
 void tg_metrics_write_last(void) {
-  unsigned patience_ms = EXIT_PATIENCE_MS;
+  unsigned patience_ms = EXIT_WAIT_MS_MAX;
   if (atomic_load_explicit(&due, memory_order_relaxed) == UINT64_MAX || getpid() != process) return;
   if (!tg_lock_try_for(&lock, &patience_ms)) return;
   int saved = errno;

@@ -13,8 +13,8 @@
 #ifndef TG_DIAG_METRICS_H
 #define TG_DIAG_METRICS_H
 
+#include "core/api.h"
 #include "diag/report.h"
-#include "guard/guard.h"
 
 /* `path` may have %p and %% as that of the log; with %p, every series gets a label with the process id, as the collector
  * refuses the same series from two files. A path that cannot be written is one line on stderr. Nothing is written

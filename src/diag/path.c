@@ -25,7 +25,7 @@ static size_t longest_expansion(const char *text) {
   return length;
 }
 
-static void tell_length(struct tg_text *problem, size_t length) {
+static void print_length(struct tg_text *problem, size_t length) {
   tg_text_add(problem, "needed a path of at most ");
   tg_text_add_number(problem, TG_PATH_MAX - 1);
   tg_text_add(problem, " bytes (absolute, with the process id in it), found one of ");
@@ -33,7 +33,7 @@ static void tell_length(struct tg_text *problem, size_t length) {
   tg_text_add(problem, "; give a shorter one");
 }
 
-static void tell_directory(struct tg_text *problem, const char *given, int error) {
+static void print_directory(struct tg_text *problem, const char *given, int error) {
   tg_text_add(problem, "needed a directory from which the relative path ");
   tg_path_add(problem, given);
   tg_text_add(problem, " starts, found none: ");
@@ -46,7 +46,7 @@ bool tg_path_open(struct tg_path *path, const char *given, struct tg_text *probl
   problem->length = 0;
   if (given[0] != '/') {
     if (getcwd(path->text, sizeof path->text - 1) == NULL) {
-      tell_directory(problem, given, errno);
+      print_directory(problem, given, errno);
       return false;
     }
     directory = strlen(path->text);
@@ -54,7 +54,7 @@ bool tg_path_open(struct tg_path *path, const char *given, struct tg_text *probl
   }
   size_t longest = directory + longest_expansion(given), length = directory + strlen(given);
   if (longest >= sizeof path->text || length >= sizeof path->text) {
-    tell_length(problem, longest > length ? longest : length);
+    print_length(problem, longest > length ? longest : length);
     return false;
   }
   path->directory_length = directory;

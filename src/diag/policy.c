@@ -222,12 +222,12 @@ const struct tg_site *tg_policy_sites(size_t *count) {
 
 bool tg_policy_sum_up(const struct tg_site *site, struct tg_tally *tally) {
   *tally = (struct tg_tally){.site = site};
-  bool is_told = tg_policy_action(site->kind) != TG_ACTION_IGNORE;
+  bool is_reported = tg_policy_action(site->kind) != TG_ACTION_IGNORE;
   for (const struct tg_site *other = sites; other < sites + site_count; other++) {
     if (other->kind != site->kind || strcmp(other->file, site->file) != 0) continue;
     if (other < site) return false;
     tally->seen += other->seen;
-    tally->untold += is_told ? other->seen - other->logged : other->seen;
+    tally->untold += is_reported ? other->seen - other->logged : other->seen;
   }
   return true;
 }

@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/output.h"
 #include "base/text.h"
+#include "core/types.h"
 #include "diag/policy.h"
-#include "guard/guarded_function.h"
 #include "tsfn_guard/tsfn_guard.h"
 
 /* Newer than glibc 2.28's headers. */
@@ -153,7 +153,7 @@ static void write_record(struct tsfn_guard_published *page, struct tsfn_guard_re
   __atomic_store_n(&record->mark, (uint64_t)function->generation + 1, __ATOMIC_RELEASE);
 }
 
-static void note_used(struct tsfn_guard_published *page, uint64_t index) {
+static void record_used(struct tsfn_guard_published *page, uint64_t index) {
   uint64_t used = load(&page->used);
   while (used <= index && !__atomic_compare_exchange_n(&page->used, &used, index + 1, false, __ATOMIC_RELAXED,
                                                        __ATOMIC_RELAXED)) {
@@ -180,7 +180,7 @@ static void publish_created(struct tsfn_guard_published *page, const struct tg_f
     return;
   }
   write_record(page, record, function);
-  note_used(page, function->index);
+  record_used(page, function->index);
 }
 
 static void created(const struct tg_function *function, const void *caller) {

@@ -11,8 +11,8 @@
 #ifndef TG_DIAG_PUBLISH_H
 #define TG_DIAG_PUBLISH_H
 
+#include "core/api.h"
 #include "diag/report.h"
-#include "guard/guard.h"
 #include "tsfn_guard/published.h"
 
 /* An observer for the tg_host that publishes and hands on to `next`, which may be NULL. `next` itself, and one line on

@@ -16,9 +16,7 @@
 #include "base/text.h"
 #include "diag/catalogue.h"
 #include "diag/log.h"
-#include "diag/metrics.h"
 #include "diag/policy.h"
-#include "diag/publish.h"
 #include "diag/ring.h"
 #include "diag/stacks.h"
 #include "diag/trace.h"
@@ -66,13 +64,13 @@ const char *tg_report_status(napi_status status) {
   return (size_t)status < count && names[status] != NULL ? names[status] : "another status";
 }
 
-static const char *state_name(const struct tg_view *view) {
+static const char *state_name(const struct tg_snapshot *snapshot) {
   static const char *const names[] = {[TG_FREE] = "stale",
                                       [TG_CREATING] = "stale",
                                       [TG_OPEN] = "open",
                                       [TG_CLOSING] = "closing",
                                       [TG_CLOSED] = "closed"};
-  return names[view->state];
+  return names[snapshot->state];
 }
 
 static void put_digits(char *to, unsigned width, uint64_t number) {
@@ -127,7 +125,7 @@ static void emit_age(struct tg_emitter *emitter, const char *name, uint64_t sinc
 }
 
 static void emit_env(struct tg_emitter *emitter, uint32_t number) {
-  struct tg_env_view env;
+  struct tg_env_snapshot env;
   tg_emit_group(emitter, "env");
   tg_emit_number(emitter, "number", number);
   if (!tg_trace_env(number, &env)) return;
@@ -138,28 +136,28 @@ static void emit_env(struct tg_emitter *emitter, uint32_t number) {
   tg_emit_number(emitter, "loop_thread", (uint64_t)env.loop_thread);
 }
 
-void tg_report_emit_function(struct tg_emitter *emitter, const struct tg_view *view) {
-  struct tg_trace_view trace = {0};
-  bool traced = tg_trace_read(view->index, view->generation, &trace);
+void tg_report_emit_function(struct tg_emitter *emitter, const struct tg_snapshot *snapshot) {
+  struct tg_trace_snapshot trace = {0};
+  bool traced = tg_trace_read(snapshot->index, snapshot->generation, &trace);
   tg_emit_group(emitter, "handle");
-  tg_emit_number(emitter, "number", view->number);
-  tg_emit_string(emitter, "name", view->name[0] == '\0' ? NULL : view->name);
-  tg_emit_string(emitter, "state", state_name(view));
-  tg_emit_bool(emitter, "finalized", view->finalized);
+  tg_emit_number(emitter, "number", snapshot->number);
+  tg_emit_string(emitter, "name", snapshot->name[0] == '\0' ? NULL : snapshot->name);
+  tg_emit_string(emitter, "state", state_name(snapshot));
+  tg_emit_bool(emitter, "finalized", snapshot->finalized);
   emit_age(emitter, "age_ms", trace.created);
   emit_age(emitter, "finalized_ms_ago", trace.finalized);
-  tg_emit_number(emitter, "counts", view->thread_count);
-  tg_emit_number(emitter, "credit", view->release_credit);
-  tg_emit_number(emitter, "queue", view->queue_length);
+  tg_emit_number(emitter, "counts", snapshot->thread_count);
+  tg_emit_number(emitter, "credit", snapshot->release_credit);
+  tg_emit_number(emitter, "queue", snapshot->queue_length);
   if (traced)
     tg_emit_number(emitter, "queue_highest", trace.queue_highest);
   else
     tg_emit_null(emitter, "queue_highest");
-  tg_emit_number(emitter, "queue_limit", view->max_queue_size);
-  tg_emit_number(emitter, "blocked_callers", view->sleepers);
-  tg_emit_bool(emitter, "referenced", view->referenced);
-  tg_emit_string(emitter, "addon", view->addon == NULL ? NULL : source->addon_path(view->addon));
-  emit_env(emitter, view->env);
+  tg_emit_number(emitter, "queue_limit", snapshot->max_queue_size);
+  tg_emit_number(emitter, "blocked_callers", snapshot->waiters);
+  tg_emit_bool(emitter, "referenced", snapshot->referenced);
+  tg_emit_string(emitter, "addon", snapshot->addon == NULL ? NULL : source->addon_path(snapshot->addon));
+  emit_env(emitter, snapshot->env);
 }
 
 /* A frame is "file+0xoffset", or a bare address where no file has it (compiled JavaScript). */
@@ -304,10 +302,10 @@ static void emit_event(struct tg_emitter *emitter, const struct facts *facts, co
   emit_call(emitter, event);
   emit_caller(emitter, event, facts->symbol);
   emit_thread(emitter);
-  if (event->known) tg_report_emit_function(emitter, &event->view);
+  if (event->known) tg_report_emit_function(emitter, &event->snapshot);
   emit_stack_here(emitter, &facts->stack);
-  struct tg_trace_view trace;
-  if (!event->known || !tg_trace_read(event->view.index, event->view.generation, &trace)) return;
+  struct tg_trace_snapshot trace;
+  if (!event->known || !tg_trace_read(event->snapshot.index, event->snapshot.generation, &trace)) return;
   tg_report_emit_stack(emitter, "created_at", trace.created_at);
   tg_report_emit_stack(emitter, "finalized_at", trace.finalized_at);
 }
@@ -382,7 +380,7 @@ static void find_file(const void *caller, const void *creator, char *path, size_
 static void punish(enum tg_action action) {
   if (action == TG_ACTION_STOP) raise(SIGSTOP);
   if (action != TG_ACTION_ABORT) return;
-  tg_metrics_write_last();
+  if (options.aborting != NULL) options.aborting();
   abort();
 }
 
@@ -402,9 +400,9 @@ static void report(struct facts *facts) {
     if (event->caller != NULL) source->name_symbol(event->caller, facts->symbol);
   }
   tg_lock_acquire(&tg_report_lock, TG_RANK_REPORT);
-  struct tg_site *site = tg_policy_find_site(event->kind, event->caller, event->view.addon, find_file);
+  struct tg_site *site = tg_policy_find_site(event->kind, event->caller, event->snapshot.addon, find_file);
   bool tell = tg_policy_count(site);
-  tg_publish_event(event->kind);
+  if (options.counted != NULL) options.counted(event->kind);
   if (tell) tg_ring_push(event, site->file);
   if (tell && action != TG_ACTION_IGNORE) {
     if (facts->detail != NULL && options.format == TG_FORMAT_TEXT)
@@ -415,7 +413,7 @@ static void report(struct facts *facts) {
   bool suppressed = site->suppressed;
   tg_lock_release(&tg_report_lock, TG_RANK_REPORT);
   pthread_setcancelstate(cancellation, NULL);
-  tg_metrics_touch();
+  if (options.reported != NULL) options.reported();
   errno = saved;
   if (!suppressed) punish(action);
 }

@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "base/lock.h"
+#include "core/event.h"
 #include "diag/emitter.h"
 #include "diag/stacks.h"
-#include "guard/event.h"
 
 enum { TG_REPORT_VERSION = 1 }; /* of the JSON form; docs/event.schema.json */
 
@@ -30,6 +30,11 @@ struct tg_report_source {
 struct tg_report_options {
   enum tg_format format;
   bool diagnose; /* with stacks and symbols */
+
+  /* What else is to be kept up to date; NULL: nothing. */
+  void (*counted)(enum tg_event_kind kind); /* one more of these was counted; the report's lock is held */
+  void (*reported)(void);                   /* after an event; no lock held */
+  void (*aborting)(void);                   /* on.…=abort is about to abort; no lock held */
 };
 
 void tg_report_open(const struct tg_report_source *source, const struct tg_report_options *options);
@@ -47,7 +52,7 @@ void tg_report_process(enum tg_event_kind kind, const char *detail);
 extern struct tg_lock tg_report_lock;
 
 /* Shared with the summary: the fields of an env, of a guarded function, and a kept stack. */
-void tg_report_emit_function(struct tg_emitter *emitter, const struct tg_view *view);
+void tg_report_emit_function(struct tg_emitter *emitter, const struct tg_snapshot *snapshot);
 void tg_report_emit_stack(struct tg_emitter *emitter, const char *name, uint32_t stack);
 
 /* Node-API's name of a status. */

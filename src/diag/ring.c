@@ -31,11 +31,11 @@ void tg_ring_push(const struct tg_event *event, const char *file) {
   record->thread = (int32_t)syscall(SYS_gettid);
   record->handle = (uint64_t)(uintptr_t)event->handle;
   record->caller = (uint64_t)(uintptr_t)event->caller;
-  record->number = event->view.number;
+  record->number = event->snapshot.number;
   record->quantity = event->quantity;
-  record->env = event->view.env;
+  record->env = event->snapshot.env;
   record->answer = event->answered ? (int32_t)event->answer : -1;
-  tg_copy_string(record->name, sizeof record->name, event->view.name);
+  tg_copy_string(record->name, sizeof record->name, event->snapshot.name);
   tg_copy_end(record->file, sizeof record->file, file);
   atomic_signal_fence(memory_order_seq_cst);
   record->sequence = sequence;

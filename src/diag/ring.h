@@ -2,7 +2,7 @@
 #ifndef TG_DIAG_RING_H
 #define TG_DIAG_RING_H
 
-#include "guard/event.h"
+#include "core/event.h"
 #include "tsfn_guard/ring.h"
 
 extern struct tsfn_guard_ring tsfn_guard_ring;

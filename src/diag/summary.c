@@ -14,7 +14,7 @@
 #include "diag/trace.h"
 #include "tsfn_guard/tsfn_guard.h"
 
-enum { GROUPS_MAX = 64, GROUPS_TOLD = 16, LINE_SIZE = 4096, EXIT_PATIENCE_MS = 200 };
+enum { GROUPS_MAX = 64, GROUPS_TOLD = 16, LINE_SIZE = 4096, EXIT_WAIT_MS_MAX = 200 };
 
 static struct tg_guard *guard;
 static const struct tg_report_source *source;
@@ -22,7 +22,7 @@ static struct tg_summary_options options;
 
 /* Functions that were alive at exit, those created at the same place together. Only the exiting thread uses it. */
 static struct group {
-  struct tg_view first;
+  struct tg_snapshot first;
   uint64_t count;
   uint64_t referenced;
 } groups[GROUPS_MAX];
@@ -69,89 +69,90 @@ static void close_line(struct line *line) {
   tg_log_write(line->bytes, length);
 }
 
-static void write_function(struct line *line, const char *type, const struct tg_view *view, uint64_t alike) {
-  struct tg_trace_view trace;
+static void write_function(struct line *line, const char *type, const struct tg_snapshot *snapshot,
+                           uint64_t alike) {
+  struct tg_trace_snapshot trace;
   struct tg_emitter *emitter = open_line(line, type);
   if (alike != 0) tg_emit_number(emitter, "alike", alike);
-  tg_report_emit_function(emitter, view);
-  if (tg_trace_read(view->index, view->generation, &trace))
+  tg_report_emit_function(emitter, snapshot);
+  if (tg_trace_read(snapshot->index, snapshot->generation, &trace))
     tg_report_emit_stack(emitter, "created_at", trace.created_at);
   close_line(line);
 }
 
 /* --- What is alive */
 
-static bool is_leaked(const struct tg_view *view) {
-  return view->finalized && view->thread_count != 0;
+static bool is_leaked(const struct tg_snapshot *snapshot) {
+  return snapshot->finalized && snapshot->thread_count != 0;
 }
 
-static uint32_t creation_of(const struct tg_view *view) {
-  struct tg_trace_view trace;
-  return tg_trace_read(view->index, view->generation, &trace) ? trace.created_at : 0;
+static uint32_t creation_of(const struct tg_snapshot *snapshot) {
+  struct tg_trace_snapshot trace;
+  return tg_trace_read(snapshot->index, snapshot->generation, &trace) ? trace.created_at : 0;
 }
 
-static bool is_alike(const struct tg_view *a, const struct tg_view *b) {
+static bool is_alike(const struct tg_snapshot *a, const struct tg_snapshot *b) {
   return a->addon == b->addon && is_leaked(a) == is_leaked(b) && creation_of(a) == creation_of(b) &&
          strcmp(a->name, b->name) == 0;
 }
 
-static void note_live(void *argument, const struct tg_view *view) {
+static void record_live(void *argument, const struct tg_snapshot *snapshot) {
   (void)argument;
-  if (view == NULL) {
+  if (snapshot == NULL) {
     unreadable++;
     return;
   }
-  if (is_leaked(view))
+  if (is_leaked(snapshot))
     leaked++;
   else
     live++;
   unsigned i = 0;
-  while (i < group_count && !is_alike(&groups[i].first, view)) i++;
+  while (i < group_count && !is_alike(&groups[i].first, snapshot)) i++;
   if (i == GROUPS_MAX) return; /* counted, but not shown */
-  if (i == group_count) groups[group_count++] = (struct group){.first = *view};
+  if (i == group_count) groups[group_count++] = (struct group){.first = *snapshot};
   groups[i].count++;
-  groups[i].referenced += view->referenced && view->state == TG_OPEN;
+  groups[i].referenced += snapshot->referenced && snapshot->state == TG_OPEN;
 }
 
 /* --- What keeps the loop alive */
 
 struct keepers {
   uint64_t count;
-  struct tg_view first;
+  struct tg_snapshot first;
 };
 
-static void note_keeper(void *argument, const struct tg_view *view) {
+static void record_keeper(void *argument, const struct tg_snapshot *snapshot) {
   struct keepers *keepers = argument;
-  if (view == NULL || !view->referenced || view->state != TG_OPEN) return;
-  struct tg_env_view env;
-  if (!tg_trace_env(view->env, &env) || env.worker != 0) return;
-  if (keepers->count++ == 0) keepers->first = *view;
+  if (snapshot == NULL || !snapshot->referenced || snapshot->state != TG_OPEN) return;
+  struct tg_env_snapshot env;
+  if (!tg_trace_env(snapshot->env, &env) || env.worker != 0) return;
+  if (keepers->count++ == 0) keepers->first = *snapshot;
 }
 
 /* All envs of a thread share its loop, so the main thread's are taken together. */
 static bool find_keepers(struct keepers *keepers) {
   *keepers = (struct keepers){0};
-  tg_guard_walk(guard, note_keeper, keepers);
+  tg_guard_walk(guard, record_keeper, keepers);
   return keepers->count != 0 && options.is_loop_kept_by(keepers->count);
 }
 
-static void tell_keepers(void) {
+static void report_keepers(void) {
   struct keepers keepers;
-  unsigned patience_ms = EXIT_PATIENCE_MS;
+  unsigned patience_ms = EXIT_WAIT_MS_MAX;
   if (syscall(SYS_gettid) != getpid() || !find_keepers(&keepers)) return;
   /* A report waits for this lock, for ever if exit() was called by a signal handler within one. */
   if (!tg_lock_try_for(&tg_report_lock, &patience_ms)) return;
   tg_lock_release_tried(&tg_report_lock);
   const struct tg_event event = {
-      .kind = TG_EVENT_KEEPS_ALIVE, .known = true, .view = keepers.first, .quantity = keepers.count};
+      .kind = TG_EVENT_KEEPS_ALIVE, .known = true, .snapshot = keepers.first, .quantity = keepers.count};
   tg_report_event(&event);
 }
 
-void tg_summary_note_exit(void) {
+void tg_summary_record_exit(void) {
   if (noted) return;
   noted = true;
-  tg_guard_walk(guard, note_live, NULL);
-  if (options.diagnose) tell_keepers();
+  tg_guard_walk(guard, record_live, NULL);
+  if (options.diagnose) report_keepers();
 }
 
 /* --- The summary */
@@ -162,7 +163,7 @@ static bool is_error(const struct tg_site *site) {
 }
 
 bool tg_summary_has_errors(void) {
-  unsigned patience_ms = EXIT_PATIENCE_MS;
+  unsigned patience_ms = EXIT_WAIT_MS_MAX;
   if (!tg_lock_try_for(&tg_report_lock, &patience_ms)) return false;
   size_t count, i = 0;
   const struct tg_site *sites = tg_policy_sites(&count);
@@ -251,7 +252,7 @@ static void write_total(uint64_t events) {
 }
 
 void tg_summary_write(void) {
-  unsigned patience_ms = EXIT_PATIENCE_MS;
+  unsigned patience_ms = EXIT_WAIT_MS_MAX;
   bool locked = tg_lock_try_for(&tg_report_lock, &patience_ms);
   int saved = errno;
   uint64_t events = locked ? write_tallies() : 0;
@@ -269,10 +270,10 @@ void tg_summary_write(void) {
 static struct line dump_line;
 static atomic_flag dumping = ATOMIC_FLAG_INIT;
 
-static void dump_one(void *argument, const struct tg_view *view) {
+static void dump_one(void *argument, const struct tg_snapshot *snapshot) {
   uint64_t *counts = argument;
-  counts[view == NULL]++;
-  if (view != NULL) write_function(&dump_line, "function", view, 0);
+  counts[snapshot == NULL]++;
+  if (snapshot != NULL) write_function(&dump_line, "function", snapshot, 0);
 }
 
 static void dump(void) {

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/api.h"
 #include "diag/emitter.h"
 #include "diag/report.h"
-#include "guard/guard.h"
 
 struct tg_summary_options {
   enum tg_format format;
@@ -25,8 +25,8 @@ void tg_summary_open(struct tg_guard *guard, const struct tg_report_source *sour
                      const struct tg_summary_options *options);
 
 /* The process has begun to exit, and functions that are open are still so: notes them for the summary. Called by
- * exit() before tg_turn_all_away, once or more. */
-void tg_summary_note_exit(void);
+ * exit() before tg_reject_all, once or more. */
+void tg_summary_record_exit(void);
 
 /* Writes the summary to the log. From an exit handler. */
 void tg_summary_write(void);

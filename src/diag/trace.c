@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "core/function.h"
+#include "core/queue.h"
 #include "diag/stacks.h"
-#include "guard/guarded_function.h"
-#include "guard/handle_table.h"
 
 enum { USERS_MAX = 24, ENVS_MAX = 4096 };
 
@@ -25,7 +25,7 @@ struct trace {
   _Atomic uint32_t created_at;
   _Atomic uint32_t finalized_at;
   uint32_t user_count;
-  bool crowd_told;
+  bool crowd_reported;
   int32_t users[USERS_MAX]; /* threads that called and have not released since */
 };
 
@@ -63,12 +63,12 @@ static void env_entered(napi_env env, uint32_t env_number) {
   atomic_store_explicit(&envs[place].number, env_number, memory_order_release);
 }
 
-bool tg_trace_env(uint32_t number, struct tg_env_view *view) {
+bool tg_trace_env(uint32_t number, struct tg_env_snapshot *snapshot) {
   unsigned place = number % ENVS_MAX;
   if (number == 0 || atomic_load_explicit(&envs[place].number, memory_order_acquire) != number) return false;
-  view->number = number;
-  view->loop_thread = atomic_load_explicit(&envs[place].loop_thread, memory_order_relaxed);
-  view->worker = atomic_load_explicit(&envs[place].worker, memory_order_relaxed);
+  snapshot->number = number;
+  snapshot->loop_thread = atomic_load_explicit(&envs[place].loop_thread, memory_order_relaxed);
+  snapshot->worker = atomic_load_explicit(&envs[place].worker, memory_order_relaxed);
   atomic_thread_fence(memory_order_acquire);
   return atomic_load_explicit(&envs[place].number, memory_order_relaxed) == number;
 }
@@ -119,7 +119,7 @@ static void created(const struct tg_function *function, const void *caller) {
   atomic_store_explicit(&trace->finalized_at, 0, memory_order_relaxed);
   atomic_store_explicit(&trace->queue_highest, 0, memory_order_relaxed);
   trace->user_count = 0;
-  trace->crowd_told = false;
+  trace->crowd_reported = false;
   atomic_store_explicit(&trace->generation, own_mark(function->generation), memory_order_release);
 }
 
@@ -145,21 +145,21 @@ static void forget_user(struct trace *trace, int32_t user) {
 }
 
 /* Threads that are gone have handed their counts on. */
-static void forget_the_dead(struct trace *trace) {
+static void prune_dead_threads(struct trace *trace) {
   for (uint32_t i = trace->user_count; i-- > 0;)
     if (!is_alive(trace->users[i])) trace->users[i] = trace->users[--trace->user_count];
 }
 
-static enum tg_event_kind note_user(struct trace *trace, size_t thread_count, uint64_t *quantity) {
+static enum tg_event_kind record_user(struct trace *trace, size_t thread_count, uint64_t *quantity) {
   int32_t user = this_thread();
   for (uint32_t i = 0; i < trace->user_count; i++)
     if (trace->users[i] == user) return TG_EVENT_NONE;
   if (trace->user_count == USERS_MAX) return TG_EVENT_NONE;
   trace->users[trace->user_count++] = user;
-  if (trace->crowd_told || trace->user_count <= thread_count) return TG_EVENT_NONE;
-  forget_the_dead(trace);
+  if (trace->crowd_reported || trace->user_count <= thread_count) return TG_EVENT_NONE;
+  prune_dead_threads(trace);
   if (trace->user_count <= thread_count) return TG_EVENT_NONE;
-  trace->crowd_told = true;
+  trace->crowd_reported = true;
   *quantity = trace->user_count;
   return TG_EVENT_MORE_THREADS_THAN_COUNTS;
 }
@@ -172,7 +172,7 @@ static enum tg_event_kind called(const struct tg_function *function, uint64_t *q
   if (length > atomic_load_explicit(&trace->queue_highest, memory_order_relaxed))
     atomic_store_explicit(&trace->queue_highest, length, memory_order_relaxed);
   if (tg_function_is_loop_thread(function)) return TG_EVENT_NONE;
-  return note_user(trace, function->thread_count, quantity);
+  return record_user(trace, function->thread_count, quantity);
 }
 
 static void released(const struct tg_function *function) {
@@ -214,15 +214,15 @@ static enum tg_event_kind finalized(const struct tg_function *function, uint64_t
   return TG_EVENT_SLOW_FINALIZER;
 }
 
-bool tg_trace_read(uint32_t index, uint32_t generation, struct tg_trace_view *view) {
+bool tg_trace_read(uint32_t index, uint32_t generation, struct tg_trace_snapshot *snapshot) {
   uint64_t mark = own_mark(generation);
   struct trace *trace = find(index);
   if (trace == NULL || atomic_load_explicit(&trace->generation, memory_order_acquire) != mark) return false;
-  view->created = atomic_load_explicit(&trace->created, memory_order_relaxed);
-  view->finalized = atomic_load_explicit(&trace->finalized, memory_order_relaxed);
-  view->created_at = atomic_load_explicit(&trace->created_at, memory_order_relaxed);
-  view->finalized_at = atomic_load_explicit(&trace->finalized_at, memory_order_relaxed);
-  view->queue_highest = atomic_load_explicit(&trace->queue_highest, memory_order_relaxed);
+  snapshot->created = atomic_load_explicit(&trace->created, memory_order_relaxed);
+  snapshot->finalized = atomic_load_explicit(&trace->finalized, memory_order_relaxed);
+  snapshot->created_at = atomic_load_explicit(&trace->created_at, memory_order_relaxed);
+  snapshot->finalized_at = atomic_load_explicit(&trace->finalized_at, memory_order_relaxed);
+  snapshot->queue_highest = atomic_load_explicit(&trace->queue_highest, memory_order_relaxed);
   atomic_thread_fence(memory_order_acquire);
   return atomic_load_explicit(&trace->generation, memory_order_relaxed) == mark;
 }

@@ -57,7 +57,7 @@ check_binaries() {
     needed=$(readelf -VW "$prebuilds/$file" | sed -n 's/.*Name: \(GLIBC_[0-9.]*\).*/\1/p')
     for version in $needed; do
       printf '%s\n%s\n' "$version" "$FLOOR" | sort -VC ||
-        die "$file for $1 to need nothing newer than $FLOOR" "$version" "see src/preload/glibc_floor.h"
+        die "$file for $1 to need nothing newer than $FLOOR" "$version" "see src/base/glibc_floor.h"
     done
   done
   interpreter=$(readelf -lW "$prebuilds/tsfn-guard" | grep INTERP || true)

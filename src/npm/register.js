@@ -7,7 +7,7 @@ const { isMainThread } = require('worker_threads');
 
 const directory = path.join(__dirname, 'prebuilds', `${process.platform}-${process.arch}`);
 
-// The length of the pair at the beginning of the text, its key and its value, as src/preload/options.c reads them: a
+// The length of the pair at the beginning of the text, its key and its value, as src/options/options.c reads them: a
 // value is in quotes where the closing one ends the pair, and the colon of fd:N is none between pairs.
 function readPair(text) {
   const [key] = /^[^=:]*/.exec(text);

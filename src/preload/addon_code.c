@@ -36,7 +36,7 @@ struct record {
   bool is_loaded_by_it;                /* the runtime has opened it at least once */
   bool is_kept;                        /* never to be unmapped, as something of it may still run */
   bool is_always_kept;                 /* because the user wants it so */
-  bool was_told;                       /* that it was loaded again with its static data as it was */
+  bool was_reported;                   /* that it was loaded again with its static data as it was */
 };
 
 static struct tg_lock lock;
@@ -155,7 +155,7 @@ static void register_exit_handler(const struct object *object) {
   atexit(exit_handler);
 }
 
-struct tg_addon *tg_addon_adopt(const void *code) {
+struct tg_addon *tg_addon_register(const void *code) {
   struct object object;
   bool is_object = find_object_of(code, &object);
   tg_lock_acquire(&lock, TG_RANK_ADDONS);
@@ -179,7 +179,7 @@ static bool may_run(const struct record *record) {
   const struct tg_addon *addon = &record->addon;
   /* Acquire pairs with the releases of those that count down. */
   if (atomic_load_explicit(&addon->threads, memory_order_acquire) != 0) return true;
-  if (atomic_load_explicit(&addon->stragglers, memory_order_acquire) != 0) return true;
+  if (atomic_load_explicit(&addon->foreign_users, memory_order_acquire) != 0) return true;
   if (atomic_load_explicit(&addon->unreturned, memory_order_acquire) == 0) return false;
   return tg_stack_search(record->start, record->end);
 }
@@ -202,7 +202,7 @@ static void keep_mapped(struct record *record) {
   tg_lock_acquire(&lock, TG_RANK_ADDONS);
   record->is_kept = true;
   tg_lock_release(&lock, TG_RANK_ADDONS);
-  const struct tg_event event = {.kind = TG_EVENT_ADDON_PINNED, .view = {.addon = &record->addon}};
+  const struct tg_event event = {.kind = TG_EVENT_ADDON_PINNED, .snapshot = {.addon = &record->addon}};
   tg_report_event(&event);
 }
 
@@ -260,10 +260,10 @@ void tg_addon_registered(const void *caller, const struct tg_registration *regis
 }
 
 /* Once an addon, in every mode: what it keeps in static variables is that of an env that has ended. */
-static void tell_reloaded(struct record *record) {
+static void report_reloaded(struct record *record) {
   struct tg_text detail = {.length = 0};
   const struct tg_event event = {
-      .kind = TG_EVENT_ADDON_PINNED, .view = {.addon = &record->addon}, .matters = true};
+      .kind = TG_EVENT_ADDON_PINNED, .snapshot = {.addon = &record->addon}, .matters = true};
   tg_text_add(&detail, "TSG025 addon-pinned: ");
   tg_text_add(&detail, record->path);
   tg_text_add(
@@ -285,10 +285,10 @@ void tg_addon_opened(const void *in_it, bool has_registered, bool is_always_kept
     record->is_always_kept = record->is_always_kept || is_always_kept;
   }
   if (is_first && !has_registered) again = record->registration;
-  if (is_first && record->is_kept && !record->was_told) tell = record->was_told = true;
+  if (is_first && record->is_kept && !record->was_reported) tell = record->was_reported = true;
   tg_lock_release(&lock, TG_RANK_ADDONS);
   if (again.module != NULL) again.register_module(again.module);
-  if (tell) tell_reloaded(record);
+  if (tell) report_reloaded(record);
 }
 
 struct tg_addon *tg_addon_closing(const char *path, unsigned *registrations) {
@@ -404,7 +404,7 @@ static int find_companion(struct dl_phdr_info *info, size_t size, void *argument
   return 1;
 }
 
-bool tg_addon_find_beside(const void *code, const char *name, void *place) {
+bool tg_addon_lookup_in_same_object(const void *code, const char *name, void *place) {
   struct companion companion = {.code = code, .name = name};
   dl_iterate_phdr(find_companion, &companion);
   memcpy(place, &companion.address, sizeof companion.address);

@@ -11,15 +11,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/types.h"
 #include "diag/report.h"
-#include "guard/addon.h"
 
 /* Once, before all else. `pin` is the option of that name. `on_exit` is called by exit() before the static destructors
  * of whatever was loaded when a function was created. */
 void tg_addon_code_open(const char *pin, void (*on_exit)(void));
 
-/* The tg_host functions of the same names (guard/runtime.h). */
-struct tg_addon *tg_addon_adopt(const void *code);
+/* The tg_host functions of the same names (core/ports.h). */
+struct tg_addon *tg_addon_register(const void *code);
 bool tg_addon_has_code(const struct tg_addon *addon, const void *code);
 void tg_addon_join(struct tg_addon *addon, struct tg_addon *other);
 unsigned long long tg_addon_count_unloads(void);
@@ -59,7 +59,7 @@ bool tg_addon_locate(const void *code, struct tg_place *place);
 
 /* The global function of that name in the object that holds `code`; its address is at `place` then, which is a pointer to
  * a function pointer. */
-bool tg_addon_find_beside(const void *code, const char *name, void *place);
+bool tg_addon_lookup_in_same_object(const void *code, const char *name, void *place);
 
 /* "name+0x12" of the nearest symbol in its dynamic symbol table. */
 bool tg_addon_name_symbol(const void *code, char symbol[TG_SYMBOL_MAX]);

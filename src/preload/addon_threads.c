@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#include "preload/glibc_floor.h"
+#include "base/glibc_floor.h"
 
 /* A thread that uses more addons stays counted among the others' for ever: those stay mapped, which is safe. */
 enum { USED_MAX = 8 };
@@ -43,7 +43,7 @@ static bool is_watched(void) {
   return used.count != 0 || pthread_setspecific(key, &used) == 0;
 }
 
-void tg_addon_threads_note(struct tg_addon *addon) {
+void tg_addon_threads_record(struct tg_addon *addon) {
   for (unsigned i = 0; i < used.count; i++)
     if (used.addons[i] == addon) return;
   atomic_fetch_add_explicit(&addon->threads, 1, memory_order_relaxed);

@@ -4,12 +4,12 @@
 #ifndef TG_PRELOAD_ADDON_THREADS_H
 #define TG_PRELOAD_ADDON_THREADS_H
 
-#include "guard/addon.h"
+#include "core/types.h"
 
 /* Once, before all else. */
 void tg_addon_threads_open(void);
 
-/* The host's note_thread (guard/runtime.h). No allocation but libc's own for a thread's first use. */
-void tg_addon_threads_note(struct tg_addon *addon);
+/* The host's record_thread (core/ports.h). No allocation but libc's own for a thread's first use. */
+void tg_addon_threads_record(struct tg_addon *addon);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "preload/glibc_floor.h"
+#include "base/glibc_floor.h"
 
 struct tg_dl tg_dl;
 

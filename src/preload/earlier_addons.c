@@ -5,25 +5,30 @@
 #include <string.h>
 
 #include "preload/addon_code.h"
-#include "preload/entry_points.h"
 
 static const struct tg_earlier_addon *addons;
 
-static bool may_use_functions(const struct tg_image *image) {
-  for (size_t i = 0; i < TG_FUNCTIONS; i++)
-    if (tg_image_refers_to(image, tg_redirections[i].name)) return true;
+struct search {
+  const struct tg_image *runtime;
+  const struct tg_redirection *redirections;
+  size_t count;
+};
+
+static bool may_use_functions(const struct tg_image *image, const struct search *search) {
+  for (size_t i = 0; i < search->count; i++)
+    if (tg_image_refers_to(image, search->redirections[i].name)) return true;
   return tg_image_find(image, "napi_register_module_v1", STT_FUNC) != NULL &&
          tg_image_refers_to(image, "dlsym");
 }
 
 static int note(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
-  const struct tg_image *runtime = argument;
+  const struct search *search = argument;
   struct tg_image image;
   struct tg_place place = {.file = ""};
-  if (info->dlpi_phdr == runtime->headers) return 0;
+  if (info->dlpi_phdr == search->runtime->headers) return 0;
   if (!tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 0;
-  if (!may_use_functions(&image) || !tg_addon_locate(image.symbols, &place)) return 0;
+  if (!may_use_functions(&image, search) || !tg_addon_locate(image.symbols, &place)) return 0;
   size_t length = strlen(place.file) + 1;
   struct tg_earlier_addon *addon = malloc(sizeof *addon + length);
   if (addon == NULL) return 0;
@@ -33,8 +38,11 @@ static int note(struct dl_phdr_info *info, size_t size, void *argument) {
   return 0;
 }
 
-const struct tg_earlier_addon *tg_earlier_addons_note(const struct tg_image *runtime) {
-  dl_iterate_phdr(note, (void *)runtime);
+const struct tg_earlier_addon *tg_earlier_addons_record(const struct tg_image *runtime,
+                                                        const struct tg_redirection *redirections,
+                                                        size_t count) {
+  struct search search = {runtime, redirections, count};
+  dl_iterate_phdr(note, &search);
   return addons;
 }
 

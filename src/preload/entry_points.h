@@ -2,8 +2,8 @@
 #ifndef TG_PRELOAD_ENTRY_POINTS_H
 #define TG_PRELOAD_ENTRY_POINTS_H
 
+#include "core/api.h"
 #include "elf/redirect.h"
-#include "guard/guard.h"
 #include "preload/runtime_node.h"
 
 /* The one guard of the process. */

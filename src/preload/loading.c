@@ -4,10 +4,10 @@
 #include <link.h>
 #include <string.h>
 
+#include "base/glibc_floor.h"
 #include "elf/redirect.h"
 #include "preload/addon_code.h"
 #include "preload/dl.h"
-#include "preload/glibc_floor.h"
 
 static const struct tg_image *runtime;
 

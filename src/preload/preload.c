@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/glibc_floor.h"
 #include "base/output.h"
 #include "base/text.h"
 #include "diag/catalogue.h"
@@ -29,13 +30,12 @@
 #include "diag/trace.h"
 #include "elf/image.h"
 #include "elf/redirect.h"
+#include "options/options.h"
 #include "preload/addon_code.h"
 #include "preload/addon_threads.h"
 #include "preload/earlier_addons.h"
 #include "preload/entry_points.h"
-#include "preload/glibc_floor.h"
 #include "preload/loading.h"
-#include "preload/options.h"
 #include "preload/program.h"
 #include "preload/register.h"
 #include "preload/runtime_node.h"
@@ -117,6 +117,10 @@ static void *reserve(size_t size) {
   return memory;
 }
 
+static void unmap(void *memory, size_t size) {
+  munmap(memory, size);
+}
+
 static void *map(size_t size) {
   void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? NULL : memory;
@@ -127,8 +131,8 @@ static void *map(size_t size) {
 static void at_exit(void) {
   if (getpid() != armed_process) return;
   /* With mode=diagnose it also tells what kept the process alive. */
-  if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE) tg_summary_note_exit();
-  tg_turn_all_away(&tg_the_guard);
+  if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE) tg_summary_record_exit();
+  tg_reject_all(&tg_the_guard);
 }
 
 /* The last exit handler: registered before those of the addons that are guarded. */
@@ -305,25 +309,36 @@ static bool redirect(const struct runtime_object *object) {
   return false;
 }
 
-/* Before the functions are redirected: other threads may call them from then on. */
-static bool open_guard(const struct runtime_object *object, const struct tg_host *host) {
-  if (tg_guard_open(&tg_the_guard, tg_node_runtime(tg_redirections), host, options.deadlock)) {
-    if (options.mode == TG_MODE_DIAGNOSE && options.queue_warn != 0)
-      tg_the_guard.queue_warn = options.queue_warn;
-    return true;
-  }
+static const struct tg_host host = {
+    .allocate = malloc,
+    .release = free,
+    .map = map,
+    .reserve = reserve,
+    .unmap = unmap,
+    .register_addon = tg_addon_register,
+    .is_in_addon = tg_addon_has_code,
+    .join_addons = tg_addon_join,
+    .count_unloads = tg_addon_count_unloads,
+    .leave_addon = tg_addon_leave,
+    .record_thread = tg_addon_threads_record,
+    .on_event = tg_report_event,
+};
+
+/* Before the functions are redirected: other threads may call them from then on. `passes_through`: some handles are the
+ * runtime's own already. */
+static bool open_guard(const struct runtime_object *object, bool passes_through) {
+  bool warns = options.mode == TG_MODE_DIAGNOSE && options.queue_warn != 0;
+  const struct tg_guard_options guard_options = {.deadlock = options.deadlock,
+                                                 .queue_warn = warns ? options.queue_warn : SIZE_MAX,
+                                                 .passes_through = passes_through};
+  if (tg_guard_open(&tg_the_guard, tg_node_runtime(tg_redirections), &host, &guard_options)) return true;
   refuse(object, "32 MiB of address space for handles", "", "less",
          "raise the limit on virtual memory (ulimit -v, RLIMIT_AS)");
   return false;
 }
 
-static void close_guard(void) {
-  const struct tg_segment *first = &tg_the_guard.table.segments[0];
-  munmap((void *)first->base, (size_t)first->handles << TG_HANDLE_SHIFT);
-}
-
 /* Says in one line which addons stay unguarded; of many, the rest of the line has room for some. */
-static void tell_earlier_addons(const struct tg_earlier_addon *addon) {
+static void report_earlier_addons(const struct tg_earlier_addon *addon) {
   enum { ROOM = 512 };
   struct runtime_object object;
   struct tg_text names = {.length = 0};
@@ -354,15 +369,19 @@ static void say_armed(const struct runtime_object *object) {
 static const struct tg_report_source source = {tg_addon_locate, tg_addon_name_symbol, tg_addon_path,
                                                tg_node_version};
 
-/* Everything that tells people. */
-static void open_diagnostics(struct tg_host *host) {
+/* Everything that tells people. Who is to observe the guard; NULL: nobody. */
+static const struct tg_observer *open_diagnostics(void) {
   bool diagnose = options.mode == TG_MODE_DIAGNOSE, metrics = options.metrics_path[0] != '\0';
   tg_policy_log_up_to(diagnose ? TG_INFO : TG_WARN);
   tg_policy_set_rate(options.rate);
   if (options.suppressions[0] != '\0') tg_policy_read_suppressions(options.suppressions);
   tg_log_open(options.log_path);
   tg_stacks_open(diagnose ? (unsigned)options.stack_depth : 0, tg_addon_locate, tg_addon_count_unloads);
-  const struct tg_report_options report = {options.format, diagnose};
+  const struct tg_report_options report = {.format = options.format,
+                                           .diagnose = diagnose,
+                                           .counted = tg_publish_event,
+                                           .reported = tg_metrics_touch,
+                                           .aborting = tg_metrics_write_last};
   tg_report_open(&source, &report);
   const struct tg_trace_options trace = {.diagnose = diagnose,
                                          .finalize_warn_ms = options.finalize_warn_ms,
@@ -371,32 +390,20 @@ static void open_diagnostics(struct tg_host *host) {
                                          .worker_id = tg_node_worker_id,
                                          .has_exception = tg_node_was_left_exception,
                                          .is_javascript_forbidden = tg_node_is_javascript_forbidden};
-  if (diagnose || metrics) host->observer = tg_trace_open(&trace);
+  const struct tg_observer *observer = diagnose || metrics ? tg_trace_open(&trace) : NULL;
   const struct tg_summary_options summary = {.format = options.format,
                                              .diagnose = diagnose,
-                                             .counts = host->observer != NULL,
+                                             .counts = observer != NULL,
                                              .is_loop_kept_by = tg_node_is_loop_kept_by};
   tg_summary_open(&tg_the_guard, &source, &summary);
   if (metrics) tg_metrics_open(&tg_the_guard, &source, options.metrics_path);
+  return observer;
 }
 
 __attribute__((constructor)) static void arm(void) {
-  static struct tg_host host = {
-      .allocate = malloc,
-      .release = free,
-      .map = map,
-      .reserve = reserve,
-      .adopt_addon = tg_addon_adopt,
-      .is_in_addon = tg_addon_has_code,
-      .join_addons = tg_addon_join,
-      .count_unloads = tg_addon_count_unloads,
-      .leave_addon = tg_addon_leave,
-      .note_thread = tg_addon_threads_note,
-      .on_event = tg_report_event,
-  };
   struct runtime_object object;
   if (dl_iterate_phdr(find_runtime, &object) == 0) return;
-  tg_output_note(&tg_stderr, STDERR_FILENO);
+  tg_output_record(&tg_stderr, STDERR_FILENO);
   tg_program_learn();
   name_main_program(&object);
   tg_options_parse(&options, secure_getenv(TSFN_GUARD_OPTIONS_VARIABLE));
@@ -405,28 +412,30 @@ __attribute__((constructor)) static void arm(void) {
     tg_options_print();
     tg_catalogue_print();
   }
-  tg_register_note(tg_mode_name(options.mode), false);
+  tg_register_record(tg_mode_name(options.mode), false);
   if (options.mode == TG_MODE_OFF) return;
 
-  open_diagnostics(&host);
+  const struct tg_observer *observer = open_diagnostics();
   tg_addon_code_open(options.pin, at_exit);
   armed_process = getpid();
-  if (!find_functions(&object) || is_guarded_already(&object) || !open_guard(&object, &host)) return;
-  const struct tg_earlier_addon *earlier = tg_earlier_addons_note(&object.image);
-  tg_the_guard.passes_through = earlier != NULL;
+  if (!find_functions(&object) || is_guarded_already(&object)) return;
+  const struct tg_earlier_addon *earlier =
+      tg_earlier_addons_record(&object.image, tg_redirections, TG_FUNCTIONS);
+  if (!open_guard(&object, earlier != NULL)) return;
+  tg_guard_observe(&tg_the_guard, observer);
   if (!redirect(&object)) {
-    close_guard();
+    tg_guard_close(&tg_the_guard);
     return;
   }
   tg_loading_open(&object.image);
-  tell_earlier_addons(earlier);
-  tg_register_note(tg_mode_name(options.mode), true);
+  report_earlier_addons(earlier);
+  tg_register_record(tg_mode_name(options.mode), true);
   atexit(at_last);
   handle_dump_signal();
   if (options.publish) {
     tg_node_learn_version_early();
-    host.observer = tg_publish_open(&source, options.mode == TG_MODE_DIAGNOSE, host.observer);
-    tg_guard_observe(&tg_the_guard);
+    observer = tg_publish_open(&source, options.mode == TG_MODE_DIAGNOSE, observer);
+    tg_guard_observe(&tg_the_guard, observer);
   }
   if (options.metrics_path[0] != '\0') {
     tg_node_learn_version_early();

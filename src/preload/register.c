@@ -17,7 +17,7 @@
 static const char *mode;
 static bool is_armed;
 
-void tg_register_note(const char *word, bool armed) {
+void tg_register_record(const char *word, bool armed) {
   mode = word;
   is_armed = armed;
 }

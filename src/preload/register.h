@@ -21,6 +21,6 @@ size_t tsfn_guard_stats(char json[TSFN_GUARD_JSON_SIZE]);
 size_t tsfn_guard_events(char json[TSFN_GUARD_JSON_SIZE]);
 
 /* How the guard was loaded: "protect", "diagnose" or "off", and whether it is armed. Once it is known. */
-void tg_register_note(const char *mode, bool armed);
+void tg_register_record(const char *mode, bool armed);
 
 #endif

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "preload/barrier.h"
+#include "preload/exception_guard.h"
 
 static struct {
   napi_status (*get_undefined)(napi_env, napi_value *);
@@ -144,12 +144,12 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
   runtime.remove_env_cleanup_hook = node.remove_env_cleanup_hook;
   runtime.copy_string = copy_string;
   runtime.call_js_default = call_js_default;
-  static const struct tg_barrier_questions questions = {is_javascript_over, is_runtime_code};
-  tg_barrier_open(&questions);
-  runtime.call_js = tg_barrier_call_js;
+  static const struct tg_exception_guard_questions questions = {is_javascript_over, is_runtime_code};
+  tg_exception_guard_open(&questions);
+  runtime.call_js = tg_exception_guard_call_js;
   runtime.keeps_closed_functions = keeps_closed_functions;
-  runtime.may_be_ended = is_no_main_thread;
-  runtime.forgets_calls = !is_node;
+  runtime.can_terminate = is_no_main_thread;
+  runtime.may_drop_wakeups = !is_node;
   return &runtime;
 }
 

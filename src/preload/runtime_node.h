@@ -2,10 +2,10 @@
 #ifndef TG_PRELOAD_RUNTIME_NODE_H
 #define TG_PRELOAD_RUNTIME_NODE_H
 
+#include "core/ports.h"
 #include "diag/report.h"
 #include "elf/image.h"
 #include "elf/redirect.h"
-#include "guard/runtime.h"
 
 /* The seven, as they stand in the redirection table. */
 enum {

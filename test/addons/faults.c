@@ -61,7 +61,7 @@ static void sleep_us(long us) {
 
 /* --- The threads. */
 
-static napi_status hand_over(struct producer *producer) {
+static napi_status hand_off(struct producer *producer) {
   uintptr_t item = (uintptr_t)(producer->index + 1) << 32 | atomic_load(&producer->accepted);
   atomic_fetch_add(&inside, 1);
   napi_status status = napi_call_threadsafe_function(
@@ -82,7 +82,7 @@ static void note_end(void *argument) {
 
 static void produce_all(struct producer *producer) {
   while (atomic_load(&producer->accepted) < producer->items) {
-    napi_status status = hand_over(producer);
+    napi_status status = hand_off(producer);
     if (status == napi_closing || status == napi_invalid_arg) return;
     pthread_testcancel();
   }
@@ -95,7 +95,7 @@ static void *run_producer(void *argument) {
   if (producer->mode != FOREVER)
     produce_all(producer);
   else
-    for (napi_status status = napi_ok; status == napi_ok; sleep_us(1000)) status = hand_over(producer);
+    for (napi_status status = napi_ok; status == napi_ok; sleep_us(1000)) status = hand_off(producer);
   pthread_cleanup_pop(1);
   return NULL;
 }

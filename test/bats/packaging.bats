@@ -106,7 +106,7 @@ share/man/man1/tsfn-guard.1"
     -DNODE_API_HEADERS="$NODE_API_HEADERS"
   assert_success
   run cat "$BATS_TEST_TMPDIR/none/compile_commands.json"
-  assert_output --partial src/guard/guard.c
+  assert_output --partial src/core/api.c
   refute_output --partial TG_LOCK_CHECKS
 }
 

@@ -57,7 +57,7 @@ static void call(void) {
 }
 
 static void dispatch(void) {
-  tg_function_dispatch(fake_napi_env(env), NULL, tg_table_slot(&guard->table, 0), NULL);
+  tg_on_dispatch(fake_napi_env(env), NULL, tg_table_slot(&guard->table, 0), NULL);
 }
 
 static void call_and_dispatch(void) {
@@ -103,12 +103,12 @@ int main(void) {
   runtime.call = answer_call;
   runtime.acquire = answer_acquire;
   runtime.release = answer_release;
-  runtime.may_be_ended = is_never_ended;
+  runtime.can_terminate = is_never_ended;
   guard = fake_guard_open(TG_DEADLOCK_OVERFLOW);
   guard->runtime = &runtime;
   env = fake_env_open();
   function = create();
-  tg_table_slot(&guard->table, 0)->used_elsewhere = true; /* as after a producer's first call */
+  tg_table_slot(&guard->table, 0)->used_off_loop = true; /* as after a producer's first call */
 
   count("call, others wait", call);
   count("dispatch, others wait", dispatch);

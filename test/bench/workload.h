@@ -276,7 +276,7 @@ static napi_value burst(napi_env env, napi_callback_info info) {
   return promise;
 }
 
-static napi_value hand_over(napi_env env, napi_callback_info info) {
+static napi_value hand_off(napi_env env, napi_callback_info info) {
   napi_value promise;
   struct run *run = open_run(env, &promise);
   run->items = argument_u32(env, info, 0, 1000);
@@ -432,7 +432,7 @@ static inline void export_workload(napi_env env, napi_value exports) {
   sched_getaffinity(0, sizeof processors, &processors);
   export_function(env, exports, "flood", flood);
   export_function(env, exports, "burst", burst);
-  export_function(env, exports, "handOver", hand_over);
+  export_function(env, exports, "handOver", hand_off);
   export_function(env, exports, "latency", latency);
   export_function(env, exports, "cycles", cycles);
   export_function(env, exports, "pairs", pairs);

@@ -214,7 +214,7 @@ static napi_status note_doorbell(napi_env env, napi_value func, napi_value resou
                                  size_t max, size_t count, void *data, napi_finalize finalize_cb,
                                  void *context, napi_threadsafe_function_call_js call_js_cb,
                                  napi_threadsafe_function *result) {
-  bool unguarded = call_js_cb != tg_function_dispatch;
+  bool unguarded = call_js_cb != tg_on_dispatch;
   if (unguarded && fake_settings.refuse_create == napi_ok && count != 0) return napi_generic_failure;
   napi_status status = fake_runtime.create(env, func, resource, name, max, count, data, finalize_cb, context,
                                            call_js_cb, result);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "diag/catalogue.h"
-#include "preload/options.h"
+#include "options/options.h"
 
 enum { KEYS = 15, TEXTS = 4, LINE_MAX_BYTES = 1024 };
 

@@ -1,34 +1,34 @@
-/* Implements pretended_threads.h: three copies of told.c, and a pthread_self that answers as wanted. */
+/* Implements pretended_threads.h: three copies of closing_notice.c, and a pthread_self that answers as wanted. */
 #include "pretended_threads.h"
 
 #include <pthread.h>
 #include <stdint.h>
 
-#include "guard/guarded_function.h"
-#include "guard/told.h"
+#include "core/closing_notice.h"
+#include "core/function.h"
 
 #define told told_0
-#define tg_told_closing tg_told_closing_0
-static bool tg_told_closing(napi_threadsafe_function handle);
-#include "../../src/guard/told.c"
+#define tg_record_closing_notice tg_told_closing_0
+static bool tg_record_closing_notice(napi_threadsafe_function handle);
+#include "../../src/core/closing_notice.c"
 #undef told
-#undef tg_told_closing
+#undef tg_record_closing_notice
 #define told told_1
-#define tg_told_closing tg_told_closing_1
-static bool tg_told_closing(napi_threadsafe_function handle);
-#include "../../src/guard/told.c"
+#define tg_record_closing_notice tg_told_closing_1
+static bool tg_record_closing_notice(napi_threadsafe_function handle);
+#include "../../src/core/closing_notice.c"
 #undef told
-#undef tg_told_closing
+#undef tg_record_closing_notice
 #define told told_2
-#define tg_told_closing tg_told_closing_2
-static bool tg_told_closing(napi_threadsafe_function handle);
-#include "../../src/guard/told.c"
+#define tg_record_closing_notice tg_told_closing_2
+static bool tg_record_closing_notice(napi_threadsafe_function handle);
+#include "../../src/core/closing_notice.c"
 #undef told
-#undef tg_told_closing
+#undef tg_record_closing_notice
 
 unsigned pretended_thread;
 
-bool tg_told_closing(napi_threadsafe_function handle) {
+bool tg_record_closing_notice(napi_threadsafe_function handle) {
   static bool (*const memories[PRETENDED_THREADS])(napi_threadsafe_function) = {
       tg_told_closing_0, tg_told_closing_1, tg_told_closing_2};
   return memories[pretended_thread](handle);
@@ -40,13 +40,14 @@ pthread_t pthread_self(void) { /* renamed, see the header */
 
 void pretend_thread(unsigned thread) {
   pretended_thread = thread;
-  tg_noted_handle = NULL;
+  tg_last_used_handle = NULL;
 }
 
 /* Values that nobody was told of before push out all others. */
 void pretended_threads_reset(void) {
   static uintptr_t never_told = 1;
   for (pretended_thread = 0; pretended_thread < PRETENDED_THREADS; pretended_thread++)
-    for (unsigned i = 0; i < TG_TOLD_HANDLES; i++) tg_told_closing((napi_threadsafe_function)never_told++);
+    for (unsigned i = 0; i < TG_CLOSING_NOTICES; i++)
+      tg_record_closing_notice((napi_threadsafe_function)never_told++);
   pretend_thread(0);
 }

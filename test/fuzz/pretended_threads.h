@@ -1,5 +1,5 @@
 /* Threads that are only said to be: the fuzz target is built with pthread_self renamed to pretended_self, and
- * with one memory of told.c for each of them. So one real thread plays several, one step at a time. */
+ * with one memory of closing_notice.c for each of them. So one real thread plays several, one step at a time. */
 #ifndef TEST_FUZZ_PRETENDED_THREADS_H
 #define TEST_FUZZ_PRETENDED_THREADS_H
 

@@ -17,7 +17,7 @@ struct function {
   unsigned count, credit, limit;
   unsigned abandoned; /* when it was finalized with counts out: 1, 2, ...; 0: it was not, or is over */
   bool referenced;
-  enum { NOTHING, REF, UNREF } wish;
+  enum { NOTHING, REF, UNREF } pending_ref;
   unsigned length;
   unsigned items[REFERENCE_ITEMS]; /* only so many mean anything */
 };
@@ -155,7 +155,7 @@ napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsi
 /* "Each thread hears napi_closing the first time and napi_invalid_arg from then on. A thread remembers its
  * last 16 such handles." Silent: that the answer which took a count is a first time too, and that hearing it
  * again does not renew the memory. */
-static bool was_told(unsigned thread, struct reference_handle handle) {
+static bool was_reported(unsigned thread, struct reference_handle handle) {
   for (unsigned i = 0; i < REFERENCE_TOLD; i++)
     if (same(told[thread].handles[i], handle)) return true;
   told[thread].handles[told[thread].next] = handle;
@@ -167,8 +167,8 @@ static bool is_full(const struct function *function) {
   return function->limit != 0 && function->length >= function->limit;
 }
 
-static napi_status turn_away(struct function *function, unsigned thread) {
-  bool before = was_told(thread, function->handle);
+static napi_status reject_closing(struct function *function, unsigned thread) {
+  bool before = was_reported(thread, function->handle);
   if (function->count != 0) {
     function->count--;
     function->credit++;
@@ -190,7 +190,7 @@ napi_status reference_call(struct reference_handle handle, unsigned thread, unsi
   if (function == NULL) return napi_invalid_arg;
   /* Silent: which answer comes first where the loop has decided and no memory is left. */
   if (no_memory && function->doomed) return napi_generic_failure;
-  if (function->state != OPEN) return turn_away(function, thread);
+  if (function->state != OPEN) return reject_closing(function, thread);
   if (is_full(function)) {
     if (!blocking) return napi_queue_full;
     if (settings.deadlock == REFERENCE_STATUS) return napi_would_deadlock;
@@ -244,10 +244,10 @@ napi_status reference_ref(struct reference_handle handle, unsigned thread, bool 
   if (function == NULL) return napi_invalid_arg;
   if (function->state != OPEN) return napi_ok;
   if (thread != function->env) {
-    function->wish = ref ? REF : UNREF;
+    function->pending_ref = ref ? REF : UNREF;
     return napi_ok;
   }
-  function->wish = NOTHING;
+  function->pending_ref = NOTHING;
   function->referenced = ref;
   return napi_ok;
 }
@@ -272,8 +272,9 @@ static void decide(struct function *function) {
 }
 
 static void visit(struct function *function) {
-  if (function->state == OPEN && function->wish != NOTHING) function->referenced = function->wish == REF;
-  function->wish = NOTHING;
+  if (function->state == OPEN && function->pending_ref != NOTHING)
+    function->referenced = function->pending_ref == REF;
+  function->pending_ref = NOTHING;
   while (function->state == OPEN && function->length != 0) {
     unsigned item = pop(function);
     decide(function);

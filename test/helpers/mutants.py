@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes small single faults ("mutants") of src/guard/*.c for scripts/mutate.sh --random:
+"""Makes small single faults ("mutants") of src/core/*.c for scripts/mutate.sh --random:
 
   mutants.py list ROOT SEED      all of them, in the seed's order, a line each, tab-separated:
                                  number, file, line, kind, 1 where it is marked as equivalent (else 0), old, new
@@ -104,7 +104,7 @@ def flat(text):
 
 
 def mutants(root):
-    for path in sorted(pathlib.Path(root).glob('src/guard/*.c')):
+    for path in sorted(pathlib.Path(root).glob('src/core/*.c')):
         text = path.read_text()
         for start, end, new, kind in spans(text):
             first, last = text.rfind('\n', 0, start) + 1, text.find('\n', end)

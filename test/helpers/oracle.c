@@ -51,7 +51,7 @@ static void say(const char *text, size_t length) {
   if (write(STDERR_FILENO, text, length) < 0) _exit(1);
 }
 
-_Noreturn static void give_up(const char *why) {
+_Noreturn static void fail_call(const char *why) {
   fprintf(stderr, "oracle: %s\n", why);
   abort();
 }
@@ -70,9 +70,9 @@ static bool is_wanted(size_t size) {
 void *malloc(size_t size) {
   if (!inside || !is_wanted(size)) return __libc_malloc(size);
   unsigned page = atomic_fetch_add(&pages_used, 1);
-  if (page >= PAGES) give_up("more TSFNs than there is room for");
+  if (page >= PAGES) fail_call("more TSFNs than there is room for");
   char *memory = arena + (size_t)page * PAGE;
-  if (mprotect(memory, PAGE, PROT_READ | PROT_WRITE) != 0) give_up("mprotect fails");
+  if (mprotect(memory, PAGE, PROT_READ | PROT_WRITE) != 0) fail_call("mprotect fails");
   sizes[page] = (uint16_t)size;
   return memory;
 }
@@ -86,7 +86,7 @@ void free(void *memory) {
   /* Mapped anew and not just protected, so that the page's memory is given back. */
   if (mmap(arena + page * PAGE, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
            0) == MAP_FAILED)
-    give_up("mmap fails");
+    fail_call("mmap fails");
   if (sizes[page] == atomic_load(&tsfn_size)) atomic_fetch_add(&freed, 1);
 }
 
@@ -114,10 +114,10 @@ static void catch_faults(void) {
 
 static void learn_size(const void *tsfn) {
   size_t page = page_of(tsfn);
-  if (page == PAGES || tsfn != arena + page * PAGE) give_up("the TSFN is not in memory of its own");
+  if (page == PAGES || tsfn != arena + page * PAGE) fail_call("the TSFN is not in memory of its own");
   size_t unknown = 0;
   if (!atomic_compare_exchange_strong(&tsfn_size, &unknown, sizes[page]) && unknown != sizes[page])
-    give_up("the TSFN has changed its size");
+    fail_call("the TSFN has changed its size");
   atomic_fetch_add(&taken, 1);
 }
 
@@ -140,7 +140,7 @@ static napi_status create(napi_env env, napi_value func, napi_value async_resour
 
 static void *map(size_t size, int protection) {
   void *memory = mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) give_up("mmap fails");
+  if (memory == MAP_FAILED) fail_call("mmap fails");
   return memory;
 }
 
@@ -152,7 +152,7 @@ static int arm(struct dl_phdr_info *info, size_t size, void *argument) {
   if (tg_redirect_find(&image, &redirection, 1) != NULL) return 0;
   arena = map((size_t)PAGES * PAGE, PROT_NONE);
   sizes = map(PAGES * sizeof *sizes, PROT_READ | PROT_WRITE);
-  if (!tg_redirect_apply(&image, &redirection, 1)) give_up("mprotect fails");
+  if (!tg_redirect_apply(&image, &redirection, 1)) fail_call("mprotect fails");
   return 1;
 }
 

@@ -65,7 +65,7 @@ bool abandoned;
 byte thread_count;
 bool environment;                               /* is set */
 chan queue = [LOOP_ITEM + 1] of { byte };
-chan rest = [LOOP_ITEM + 1] of { byte };        /* the local variable of tg_function_finalize */
+chan rest = [LOOP_ITEM + 1] of { byte };        /* the local variable of tg_on_finalize */
 
 /* struct tg_gate `room`. The sequence starts at 0 again when nobody has read it: the same to everybody, but
  * fewer states. */
@@ -242,7 +242,7 @@ inline runtime_release(aborts) {
   fi
 }
 
-/* -------- guard/handle_table.c -------- */
+/* -------- core/handle_table.c -------- */
 
 /* The locks of the free list are within one step. */
 inline tg_table_expire() {
@@ -256,11 +256,11 @@ inline tg_table_expire() {
 /* With the lock taken. Every handle here is or was one. */
 inline tg_table_find(handle, valid) {
   valid = SAME_GENERATION(handle) && state > TG_CREATING;
-  assert(valid || handle < generation);  /* else its verdict were TG_NEVER_A_HANDLE */
+  assert(valid || handle < generation);  /* else its verdict were TG_LOOKUP_INVALID */
   assert(!valid || handle == generation) /* valid in one generation only */
 }
 
-/* -------- guard/guarded_function.c -------- */
+/* -------- core/function.c -------- */
 
 inline tg_function_add_count() {
   assert(environment);
@@ -301,7 +301,7 @@ inline tg_function_leave() {
   fi
 }
 
-/* guard.c: end(), with the invariants that hold whenever the lock is given up. */
+/* api.c: end(), with the invariants that hold whenever the lock is given up. */
 inline end(valid) {
   if
   :: valid -> tg_function_leave()
@@ -312,8 +312,8 @@ inline end(valid) {
   tg_lock_release()
 }
 
-/* guard.c: turn_away() */
-inline turn_away(valid) {
+/* api.c: reject_closing() */
+inline reject_closing(valid) {
   if
   :: valid && thread_count != 0 -> tg_function_drop_count()
   :: else
@@ -369,7 +369,7 @@ end_idle: /* it may stop at any time */
 
 call: /* tg_call */
     if
-    :: !valid || state != TG_OPEN -> turn_away(valid); goto reset
+    :: !valid || state != TG_OPEN -> reject_closing(valid); goto reset
     :: else
     fi;
     if
@@ -377,7 +377,7 @@ call: /* tg_call */
     :: LIMIT != 0 -> blocking = false
     fi;
 
-wait_for_room:
+wait_until_not_full:
     if
     :: state == TG_OPEN && FULL && !blocking -> end(valid); goto reset /* napi_queue_full */
     :: state == TG_OPEN && FULL && blocking -> goto sleep
@@ -385,7 +385,7 @@ wait_for_room:
 #ifdef RING_AFTER_RELEASE
     :: state != TG_OPEN /* a woken caller goes on to ring */
 #else
-    :: state != TG_OPEN -> turn_away(valid); goto reset
+    :: state != TG_OPEN -> reject_closing(valid); goto reset
 #endif
     fi;
     /* tg_function_hold_doorbell */
@@ -407,7 +407,7 @@ ring:
     accept(item); /* tg_queue_push */
     if
     :: rung -> end(valid); goto reset
-    :: !rung -> /* tg_function_hand_over */
+    :: !rung -> /* tg_function_hand_off */
        rung = true;
        ringing++;
        end(valid)
@@ -449,13 +449,13 @@ closed: /* tg_function_close's second half, and tg_call's or tg_acquire's last w
   atomic {
     futex_wake_all();
     if
-    :: item != NOBODY -> turn_away(valid)
+    :: item != NOBODY -> reject_closing(valid)
     :: else -> end(valid)
     fi;
     goto reset
   }
 
-sleep: /* tg_function_sleep, tg_gate_wait */
+sleep: /* tg_function_wait, tg_gate_wait */
   atomic {
     sleepers++;
 #ifndef SEQUENCE_READ_UNLOCKED
@@ -493,7 +493,7 @@ sleep: /* tg_function_sleep, tg_gate_wait */
     :: else
     fi;
     assert(handle == generation); /* it wakes up in the generation in which it fell asleep */
-    goto wait_for_room
+    goto wait_until_not_full
   }
 
 acquire: /* tg_acquire */
@@ -591,7 +591,7 @@ inline callback() {
        if
        :: true -> /* tg_call; on its own loop thread a full queue is overfilled */
           if
-          :: !valid || state != TG_OPEN || (pending & BIT(LOOP_ITEM)) -> turn_away(valid)
+          :: !valid || state != TG_OPEN || (pending & BIT(LOOP_ITEM)) -> reject_closing(valid)
           :: else ->
              ok = true;
              if
@@ -600,7 +600,7 @@ inline callback() {
              fi;
              if
              :: ok -> accept(LOOP_ITEM); rings = !rung; rung = true; end(valid)
-             :: else -> tg_function_close(); futex_wake_all(); turn_away(valid)
+             :: else -> tg_function_close(); futex_wake_all(); reject_closing(valid)
              fi
           fi
        :: true -> /* tg_acquire */
@@ -751,9 +751,9 @@ turn: /* of the loop: the doorbell's DispatchOne where it was rung or sent for, 
     fi
   }
 
-dispatch: /* tg_function_dispatch */
+dispatch: /* tg_on_dispatch */
 #if LIMIT == 0
-  /* take_ahead: without the lock, so others step in between. That is_locked is read first, or forbids it for a reason
+  /* pop_unlocked: without the lock, so others step in between. That is_locked is read first, or forbids it for a reason
    * which is not modelled, is left open. */
   if
   :: atomic { state == TG_OPEN && MORE_WAIT -> assert(generation == me && environment) }
@@ -765,18 +765,18 @@ dispatch: /* tg_function_dispatch */
   :: true
   fi;
 #endif
-  atomic { /* take_locked */
+  atomic { /* pop_locked */
     tg_lock_acquire();
     assert(generation == me && bell_usable);
     rung = false;
-    use_doorbell(); /* fulfil_wish may ref or unref it */
+    use_doorbell(); /* apply_pending_ref may ref or unref it */
     if
     :: len(queue) == 0 -> tg_lock_release(); goto turn
     :: else
     fi;
     assert(environment);
     queue?item;
-    /* after_pop */
+    /* continue_after_pop */
     ok = false;
     if
     :: len(queue) != 0 ->
@@ -804,7 +804,7 @@ dispatch: /* tg_function_dispatch */
     :: ok -> ok = false; futex_wake_all(); tg_function_release_doorbell(false)
     :: else
     fi;
-    if /* tg_function_offer_room */
+    if /* tg_function_claim_waiter */
     :: sleepers > woken && WAKES_ON_POP -> woken++; bump_sequence(); wake = true
     :: else
     fi;
@@ -831,7 +831,7 @@ delivery:
 
 teardown: /* the env's cleanup hooks, last come first served */
   if
-  :: hook -> /* tg_function_on_env_cleanup */
+  :: hook -> /* tg_on_function_cleanup */
      atomic {
        tg_lock_acquire();
        ok = state == TG_OPEN;
@@ -857,7 +857,7 @@ teardown: /* the env's cleanup hooks, last come first served */
   }
   join_callers(); /* one that the addon added before the create */
 
-finalize: /* tg_function_finalize */
+finalize: /* tg_on_finalize */
   atomic {
     tg_lock_acquire();
     ok = state == TG_OPEN;
@@ -934,7 +934,7 @@ finalized_now:
 #if EXIT
 /* An exit handler on any thread. */
 proctype exiting() {
-  atomic { /* tg_turn_all_away */
+  atomic { /* tg_reject_all */
     tg_lock_acquire();
     if
     :: state == TG_OPEN -> tg_function_close()

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "guard/told.h"
+#include "core/closing_notice.h"
 
 enum { ITEMS_A_TURN = 1000 };
 
@@ -62,11 +62,11 @@ void fake_reset(void) {
   }
   atomic_store(&fake_addon.threads, 0);
   atomic_store(&fake_addon.unreturned, 0);
-  atomic_store(&fake_addon.stragglers, 0);
+  atomic_store(&fake_addon.foreign_users, 0);
   atomic_store(&fake_adopted, 0);
   atomic_store(&fake_joined, 0);
   atomic_store(&fake_left, 0);
-  tg_noted_handle = NULL;
+  tg_last_used_handle = NULL;
   atomic_store(&fake_refs, 0);
   atomic_store(&fake_unrefs, 0);
   atomic_store(&fake_rings, 0);
@@ -149,7 +149,7 @@ static napi_status create(napi_env napi_env, napi_value func, napi_value resourc
   (void)name;
   if (fake_settings.refuse_create != napi_ok) return fake_settings.refuse_create;
   if (initial_thread_count == 0 || result == NULL || call_js_cb == NULL) return napi_invalid_arg;
-  if (call_js_cb != tg_function_dispatch) return create_unguarded(max_queue_size, context, result);
+  if (call_js_cb != tg_on_dispatch) return create_unguarded(max_queue_size, context, result);
   demand(max_queue_size == 0 && initial_thread_count == 1, "a doorbell has no limit and one count");
   struct fake_env *env = (struct fake_env *)(void *)napi_env;
   struct doorbell *doorbell = calloc(1, sizeof *doorbell);
@@ -256,7 +256,7 @@ static bool keeps_closed(void) {
   return fake_settings.keeps_closed;
 }
 
-static bool may_be_ended(void) {
+static bool can_terminate(void) {
   return true;
 }
 
@@ -274,7 +274,7 @@ const struct tg_runtime fake_runtime = {
     .call_js_default = call_js_default,
     .call_js = call_js,
     .keeps_closed_functions = keeps_closed,
-    .may_be_ended = may_be_ended,
+    .can_terminate = can_terminate,
 };
 
 static void *allocate(size_t size) {
@@ -286,7 +286,12 @@ static void *allocate(size_t size) {
 static void *map(size_t size) {
   if (fake_settings.allocations_left == 0) return NULL;
   if (fake_settings.allocations_left > 0) fake_settings.allocations_left--;
-  return calloc(1, size);
+  void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void unmap(void *memory, size_t size) {
+  munmap(memory, size);
 }
 
 static void *reserve(size_t size) {
@@ -304,7 +309,7 @@ static struct tg_addon *addon_at(const void *code) {
   return ((uintptr_t)code & 1) == 0 ? &fake_addon : NULL;
 }
 
-static struct tg_addon *adopt_addon(const void *code) {
+static struct tg_addon *register_addon(const void *code) {
   atomic_fetch_add(&fake_adopted, 1);
   return addon_at(code);
 }
@@ -326,7 +331,7 @@ static void leave_addon(struct tg_addon *addon) {
   if (addon == &fake_addon) atomic_fetch_add(&fake_left, 1);
 }
 
-static void note_thread(struct tg_addon *addon) {
+static void record_thread(struct tg_addon *addon) {
   atomic_fetch_add(&addon->threads, 1);
 }
 
@@ -340,21 +345,23 @@ const struct tg_host fake_host = {
     .release = free,
     .map = map,
     .reserve = reserve,
-    .adopt_addon = adopt_addon,
+    .unmap = unmap,
+    .register_addon = register_addon,
     .is_in_addon = is_in_addon,
     .join_addons = join_addons,
     .count_unloads = count_unloads,
     .leave_addon = leave_addon,
-    .note_thread = note_thread,
+    .record_thread = record_thread,
     .on_event = on_event,
 };
 
 struct tg_guard *fake_guard_open(enum tg_deadlock deadlock) {
   struct tg_guard *guard = calloc(1, sizeof *guard);
   /* The kernel may give the last test's addresses again, so handles of this guard may look like its. */
-  for (uintptr_t forgotten = 1; forgotten <= TG_TOLD_HANDLES; forgotten++)
-    tg_told_closing((napi_threadsafe_function)forgotten);
-  demand(tg_guard_open(guard, &fake_runtime, &fake_host, deadlock), "no address space");
+  for (uintptr_t forgotten = 1; forgotten <= TG_CLOSING_NOTICES; forgotten++)
+    tg_record_closing_notice((napi_threadsafe_function)forgotten);
+  const struct tg_guard_options options = {.deadlock = deadlock, .queue_warn = SIZE_MAX};
+  demand(tg_guard_open(guard, &fake_runtime, &fake_host, &options), "no address space");
   return guard;
 }
 
@@ -369,13 +376,9 @@ void fake_guard_close(struct tg_guard *guard) {
   for (uint32_t i = 0; i < tg_table_used(&guard->table); i++)
     if (tg_table_slot(&guard->table, i)->environment != NULL)
       tg_environment_leave(tg_table_slot(&guard->table, i)->environment);
-  for (unsigned i = 0; i < tg_table_segments(&guard->table); i++) {
-    const struct tg_segment *segment = &guard->table.segments[i];
-    /* The first one may have been shrunk. */
-    munmap((void *)segment->base,
-           i == 0 ? (size_t)1 << TG_SEGMENT_BITS_MIN : segment->handles << TG_HANDLE_SHIFT);
-  }
-  for (unsigned i = 0; i < TG_CHUNKS_MAX; i++) free(guard->table.chunks[i]);
+  /* The first segment may have been shrunk. */
+  guard->table.segments[0].handles = (uint64_t)1 << (TG_SEGMENT_BITS_MIN - TG_HANDLE_SHIFT);
+  tg_guard_close(guard);
   free(guard);
 }
 

@@ -10,7 +10,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "guard/guard.h"
+#include "core/api.h"
+#include "core/callbacks.h"
+#include "core/closing_notice.h"
+#include "core/environment.h"
+#include "core/function.h"
+#include "core/handle_table.h"
+#include "core/queue.h"
 
 struct fake_env;
 

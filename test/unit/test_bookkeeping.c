@@ -6,7 +6,7 @@
 #include <sched.h>
 
 #include "base/lock.h"
-#include "guard/told.h"
+#include "core/closing_notice.h"
 #include "guard_fixture.h"
 
 /* --- A host that knows how much memory is out, and a runtime for tests to change. */
@@ -55,7 +55,7 @@ static void close_counted(struct recorder *r) {
 /* The slot behind the handle; read without its lock, while no other thread uses it. */
 static struct tg_function *slot_of(const struct recorder *r) {
   struct tg_function *function;
-  assert_int_equal(tg_table_find(&r->guard->table, r->func, &function), TG_HANDLE_VALID);
+  assert_int_equal(tg_table_find(&r->guard->table, r->func, &function), TG_LOOKUP_VALID);
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   return function;
 }
@@ -87,8 +87,8 @@ static void start_callers(struct caller *callers, unsigned count, struct recorde
   }
   for (;;) {
     struct tg_function *function;
-    assert_int_equal(tg_table_find(&r->guard->table, r->func, &function), TG_HANDLE_VALID);
-    uint32_t asleep = function->sleepers;
+    assert_int_equal(tg_table_find(&r->guard->table, r->func, &function), TG_LOOKUP_VALID);
+    uint32_t asleep = function->waiters;
     tg_lock_release(&function->lock, TG_RANK_FUNCTION);
     if (asleep == count) return;
     sched_yield();
@@ -113,9 +113,9 @@ static void who_has_slept_is_counted_no_more(void **state) {
   while (r.live < 4) fake_env_turn(r.env);
   join_callers(callers, 3, napi_ok);
   struct tg_function *function = slot_of(&r);
-  assert_int_equal(function->sleepers, 0);
-  assert_int_equal(function->woken, 0);
-  assert_false(tg_function_offer_room(function));
+  assert_int_equal(function->waiters, 0);
+  assert_int_equal(function->wakeups_in_flight, 0);
+  assert_false(tg_function_claim_waiter(function));
   assert_int_equal(release(&r), napi_ok);
   fake_env_turn(r.env);
   assert_int_equal(function->state, TG_FREE);
@@ -128,19 +128,19 @@ static void room_is_offered_to_each_sleeper_once(void **state) {
   struct recorder r = open_counted();
   assert_int_equal(create_with(&r, 1, 1), napi_ok);
   struct tg_function *function = slot_of(&r);
-  function->sleepers = 2;
-  uint32_t sequence = function->room.sequence;
-  assert_true(tg_function_offer_room(function));
-  assert_int_equal(function->room.sequence, sequence + 1);
-  assert_true(tg_function_offer_room(function));
-  assert_false(tg_function_offer_room(function));
-  assert_int_equal(function->woken, 2);
+  function->waiters = 2;
+  uint32_t sequence = function->not_full.sequence;
+  assert_true(tg_function_claim_waiter(function));
+  assert_int_equal(function->not_full.sequence, sequence + 1);
+  assert_true(tg_function_claim_waiter(function));
+  assert_false(tg_function_claim_waiter(function));
+  assert_int_equal(function->wakeups_in_flight, 2);
   /* More than can be counted: some are woken for nothing, none sleeps on. */
-  function->sleepers = 1000;
-  for (unsigned i = 0; i < 600; i++) assert_true(tg_function_offer_room(function));
-  assert_int_equal(function->woken, UINT8_MAX);
-  function->sleepers = 0;
-  function->woken = 0;
+  function->waiters = 1000;
+  for (unsigned i = 0; i < 600; i++) assert_true(tg_function_claim_waiter(function));
+  assert_int_equal(function->wakeups_in_flight, UINT8_MAX);
+  function->waiters = 0;
+  function->wakeups_in_flight = 0;
   close_counted(&r);
 }
 
@@ -185,25 +185,25 @@ static void the_hook_of_a_function_wakes_its_callers(void **state) {
 /* One is woken by the runtime too, so one is no event. By abort, by the env's end, by the last item. */
 static void blocked_callers_at_close_are_told_where_there_are_several(void **state) {
   (void)state;
-  for (unsigned sleepers = 0; sleepers < 3; sleepers++)
+  for (unsigned waiters = 0; waiters < 3; waiters++)
     for (unsigned way = 0; way < 3; way++) {
       struct recorder r = open_counted();
       assert_int_equal(create_with(&r, 1, 1), napi_ok);
       assert_int_equal(call(&r, 1), napi_ok);
       struct tg_function *function = slot_of(&r);
       if (way == 2) assert_int_equal(release(&r), napi_ok);
-      function->sleepers = sleepers;
+      function->waiters = waiters;
       if (way == 0) assert_int_equal(abort_it(&r), napi_ok);
       if (way == 1) end_env(&r);
       if (way == 2) fake_env_turn(r.env);
-      assert_int_equal(atomic_load(&fake_events[TG_EVENT_BLOCKED_CALLERS_AT_CLOSE]), sleepers > 1);
+      assert_int_equal(atomic_load(&fake_events[TG_EVENT_BLOCKED_CALLERS_AT_CLOSE]), waiters > 1);
       /* Of what was closed before, nothing more is told at the env's end. */
       end_env(&r);
-      assert_int_equal(atomic_load(&fake_events[TG_EVENT_BLOCKED_CALLERS_AT_CLOSE]), sleepers > 1);
+      assert_int_equal(atomic_load(&fake_events[TG_EVENT_BLOCKED_CALLERS_AT_CLOSE]), waiters > 1);
       tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
-      function->sleepers = 0;
-      function->woken = 0;
-      if (function->thread_count != 0) tg_function_forget_counts(function);
+      function->waiters = 0;
+      function->wakeups_in_flight = 0;
+      while (function->thread_count != 0) tg_function_drop_count(function);
       tg_function_leave(r.guard, function);
       tg_lock_release(&function->lock, TG_RANK_FUNCTION);
       close_counted(&r);
@@ -215,7 +215,7 @@ static void *abort_once_asleep(void *argument) {
   struct tg_function *function = tg_table_slot(&r->guard->table, 0);
   for (uint32_t asleep = 0; asleep == 0; sched_yield()) {
     tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
-    asleep = function->sleepers;
+    asleep = function->waiters;
     tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   }
   assert_int_equal(abort_it(r), napi_ok);
@@ -227,7 +227,7 @@ static void the_loop_thread_may_wait_as_in_node(void **state) {
   (void)state;
   struct recorder r = open_counted();
   pthread_t thread;
-  r.guard->deadlock = TG_DEADLOCK_HANG;
+  r.guard->options.deadlock = TG_DEADLOCK_HANG;
   assert_int_equal(create_with(&r, 1, 2), napi_ok);
   assert_int_equal(call(&r, 1), napi_ok);
   assert_int_equal(pthread_create(&thread, NULL, abort_once_asleep, &r), 0);
@@ -240,7 +240,7 @@ static void the_loop_thread_may_wait_as_in_node(void **state) {
 /* --- Creates that come to nothing, and memory. */
 
 static napi_status refuse_function_hooks(napi_env env, void (*hook)(void *), void *argument) {
-  if (hook == tg_function_on_env_cleanup) return napi_generic_failure;
+  if (hook == tg_on_function_cleanup) return napi_generic_failure;
   return fake_runtime.add_env_cleanup_hook(env, hook, argument);
 }
 
@@ -329,24 +329,25 @@ static void a_slot_used_again_begins_anew(void **state) {
   (void)state;
   struct recorder r = open_counted();
   r.guard->table.free_slots_min = 1;
-  r.guard->queue_warn = 0;
+  r.guard->options.queue_warn = 0;
   for (unsigned round = 0; round < 2; round++) {
     assert_int_equal(create_with(&r, 3, 3), napi_ok);
     struct tg_function *function = tg_table_slot(&r.guard->table, 0);
     assert_int_equal(function->generation, round);
-    assert_int_equal(function->wish, TG_WISH_NOTHING);
-    assert_false(function->rung || function->finalized || function->used_elsewhere || function->crowded);
-    assert_true(function->referenced && function->doorbell_held && !function->long_queue_told);
+    assert_int_equal(function->pending_ref, TG_PENDING_NONE);
+    assert_false(function->wakeup_pending || function->finalized || function->used_off_loop ||
+                 function->multiple_waiters);
+    assert_true(function->referenced && function->doorbell_held && !function->long_queue_reported);
     assert_false(function->unreleased || function->threw);
     assert_int_equal(function->thread_count, 3);
     assert_int_equal(function->release_credit, 0);
     assert_int_equal(call(&r, 1), napi_ok);
-    function->used_elsewhere = true;
-    function->crowded = true;
+    function->used_off_loop = true;
+    function->multiple_waiters = true;
     function->unreleased = true;
     function->threw = true;
     assert_int_equal(tg_unref(r.guard, NULL, r.func, CALLER), napi_ok);
-    function->wish = TG_WISH_UNREF; /* too late to be done */
+    function->pending_ref = TG_PENDING_UNREF; /* too late to be done */
     assert_int_equal(abort_it(&r), napi_ok);
     assert_int_equal(call(&r, 1), napi_closing);
     fake_env_turn(r.env);
@@ -365,7 +366,7 @@ static void a_ring_without_an_item_delivers_nothing(void **state) {
   (void)state;
   struct recorder r = open_counted();
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
-  tg_function_dispatch(fake_napi_env(r.env), NULL, slot_of(&r), NULL);
+  tg_on_dispatch(fake_napi_env(r.env), NULL, slot_of(&r), NULL);
   assert_int_equal(r.live, 0);
   assert_true(is_unlocked(slot_of(&r)));
   assert_int_equal(slot_of(&r)->state, TG_OPEN);
@@ -376,9 +377,9 @@ static void a_ring_without_an_item_delivers_nothing(void **state) {
 static void a_forgetful_runtime_is_rung_for_each_call(void **state) {
   (void)state;
   struct recorder r = open_counted();
-  runtime.forgets_calls = true;
+  runtime.may_drop_wakeups = true;
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
-  slot_of(&r)->used_elsewhere = true; /* as where calls take the short way */
+  slot_of(&r)->used_off_loop = true; /* as where calls take the short way */
   for (unsigned i = 1; i <= 3; i++) {
     assert_int_equal(call(&r, i), napi_ok);
     assert_int_equal(atomic_load(&fake_rings), i);
@@ -460,18 +461,18 @@ static void ref_and_unref_reach_the_doorbell(void **state) {
   assert_ptr_equal(referenced_in, fake_napi_env(r.env));
   assert_ptr_equal(referenced_doorbell, function->doorbell);
   assert_false(function->referenced);
-  function->wish = TG_WISH_UNREF; /* another thread's, not done yet */
+  function->pending_ref = TG_PENDING_UNREF; /* another thread's, not done yet */
   assert_int_equal(tg_ref(r.guard, other, r.func, CALLER), napi_queue_full);
   assert_true(function->referenced);
-  assert_int_equal(function->wish, TG_WISH_NOTHING);
-  function->wish = TG_WISH_REF;
+  assert_int_equal(function->pending_ref, TG_PENDING_NONE);
+  function->pending_ref = TG_PENDING_REF;
   function->referenced = false;
   assert_int_equal(call(&r, 1), napi_ok);
   referenced_in = NULL;
   fake_env_turn(r.env);
   assert_ptr_equal(referenced_in, fake_napi_env(r.env));
   assert_true(function->referenced);
-  assert_int_equal(function->wish, TG_WISH_NOTHING);
+  assert_int_equal(function->pending_ref, TG_PENDING_NONE);
   close_counted(&r);
 }
 
@@ -491,7 +492,7 @@ static void a_wish_of_another_thread_rings(void **state) {
   assert_int_equal(pthread_create(&thread, NULL, wish_elsewhere, &r), 0);
   pthread_join(thread, NULL);
   assert_int_equal(atomic_load(&fake_rings), 1);
-  assert_int_equal(slot_of(&r)->wish, TG_WISH_REF);
+  assert_int_equal(slot_of(&r)->pending_ref, TG_PENDING_REF);
   fake_env_turn(r.env);
   assert_int_equal(atomic_load(&fake_refs), 1);
   assert_int_equal(atomic_load(&fake_unrefs), 0);
@@ -690,13 +691,13 @@ static void cancellation_is_as_it_was(void **state) {
 
 /* --- Walks over all functions. */
 
-static struct tg_view seen[8];
+static struct tg_snapshot seen[8];
 static unsigned seen_count, unseen_count;
 
-static void see(void *argument, const struct tg_view *view) {
+static void see(void *argument, const struct tg_snapshot *snapshot) {
   assert_ptr_equal(argument, seen);
-  if (view == NULL) unseen_count++;
-  if (view != NULL) seen[seen_count++] = *view;
+  if (snapshot == NULL) unseen_count++;
+  if (snapshot != NULL) seen[seen_count++] = *snapshot;
 }
 
 static void walk(struct tg_guard *guard) {
@@ -764,16 +765,16 @@ static void each_exit_handler_turns_the_new_away(void **state) {
   assert_int_equal(abort_it(&closed), napi_ok);
   fake_env_turn(first.env);
   assert_int_equal(create_with(&first, 0, 1), napi_ok);
-  tg_turn_all_away(first.guard);
+  tg_reject_all(first.guard);
   assert_int_equal(slot_of(&closed)->state, TG_CLOSED);
   assert_int_equal(slot_of(&first)->state, TG_CLOSING);
   assert_int_equal(create_with(&second, 0, 1), napi_ok);
   slot_of(&first)->state = TG_OPEN; /* to see whether it is walked over again */
-  tg_turn_all_away(first.guard);
+  tg_reject_all(first.guard);
   assert_int_equal(slot_of(&second)->state, TG_CLOSING);
   assert_int_equal(slot_of(&first)->state, TG_CLOSING);
   slot_of(&first)->state = TG_OPEN;
-  tg_turn_all_away(first.guard); /* nothing is new */
+  tg_reject_all(first.guard); /* nothing is new */
   assert_int_equal(slot_of(&first)->state, TG_OPEN);
   for (uint32_t i = 0; i < tg_table_used(&first.guard->table); i++)
     assert_true(is_unlocked(tg_table_slot(&first.guard->table, i)));
@@ -797,7 +798,7 @@ static void walks_end_with_the_last_slot(void **state) {
   assert_int_equal(unseen_count, 1);
   tg_lock_release_tried(&last->lock);
   for (unsigned i = 0; i + 1 < TG_CHUNK_SLOTS; i++) tg_table_slot(&r.guard->table, i)->state = TG_OPEN;
-  tg_turn_all_away(r.guard);
+  tg_reject_all(r.guard);
   for (unsigned i = 0; i < TG_CHUNK_SLOTS; i++)
     assert_int_equal(tg_table_slot(&r.guard->table, i)->state, TG_CLOSING);
   end_env(&r);
@@ -814,23 +815,23 @@ static void what_keeps_the_loop_thread_from_taking_ahead(void **state) {
   struct recorder r = open_counted();
   assert_int_equal(create_with(&r, 0, 2), napi_ok);
   struct tg_function *function = slot_of(&r);
-  assert_false(function->queue.is_locked);
-  tg_function_wish(function, TG_WISH_REF);
-  assert_true(function->queue.is_locked);
-  tg_function_wish(function, TG_WISH_NOTHING);
-  assert_false(function->queue.is_locked);
+  assert_false(function->queue.pop_needs_lock);
+  tg_function_set_pending_ref(function, TG_PENDING_REF);
+  assert_true(function->queue.pop_needs_lock);
+  tg_function_set_pending_ref(function, TG_PENDING_NONE);
+  assert_false(function->queue.pop_needs_lock);
   assert_int_equal(abort_it(&r), napi_ok);
-  assert_true(function->queue.is_locked);
+  assert_true(function->queue.pop_needs_lock);
   fake_env_turn(r.env);
   assert_int_equal(release(&r), napi_ok);
   assert_int_equal(create_with(&r, 1, 1), napi_ok);
-  assert_true(slot_of(&r)->queue.is_locked);
-  runtime.forgets_calls = true;
+  assert_true(slot_of(&r)->queue.pop_needs_lock);
+  runtime.may_drop_wakeups = true;
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
-  assert_true(slot_of(&r)->queue.is_locked);
-  runtime.forgets_calls = false;
+  assert_true(slot_of(&r)->queue.pop_needs_lock);
+  runtime.may_drop_wakeups = false;
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
-  assert_false(slot_of(&r)->queue.is_locked);
+  assert_false(slot_of(&r)->queue.pop_needs_lock);
   for (uint32_t i = 0; i < 4; i++) {
     function = tg_table_slot(&r.guard->table, i);
     if (function->state == TG_OPEN) tg_function_drop_count(function);
@@ -875,7 +876,7 @@ static void reclaimed_counts_are_credit_and_no_stragglers(void **state) {
   assert_int_equal(release(&next), napi_ok);
   fake_env_turn(r.env);
   end_env(&r);
-  assert_int_equal(atomic_load(&fake_addon.stragglers), 0);
+  assert_int_equal(atomic_load(&fake_addon.foreign_users), 0);
   assert_int_equal(atomic_load(&fake_addon.unreturned), 0);
   close_counted(&r);
 }
@@ -898,7 +899,7 @@ static void a_straggler_is_one_until_its_last_count(void **state) {
       assert_int_equal(release(&other), napi_ok);
       fake_env_turn(r.env);
       end_env(&r);
-      assert_int_equal(atomic_load(&fake_addon.stragglers), touched != 0 && counts != 0);
+      assert_int_equal(atomic_load(&fake_addon.foreign_users), touched != 0 && counts != 0);
       for (unsigned i = 0; i < counts; i++) assert_int_equal(release(&r), napi_ok);
       close_counted(&r);
     }
@@ -949,27 +950,27 @@ static void credit_does_not_overflow(void **state) {
 
 static void *juggle(void *argument) {
   (void)argument;
-  const uintptr_t count = TG_TOLD_HANDLES;
-  for (uintptr_t i = 1; i <= count; i++) assert_false(tg_told_closing((napi_threadsafe_function)i));
-  for (uintptr_t i = 1; i <= count; i++) assert_true(tg_told_closing((napi_threadsafe_function)i));
+  const uintptr_t count = TG_CLOSING_NOTICES;
+  for (uintptr_t i = 1; i <= count; i++) assert_false(tg_record_closing_notice((napi_threadsafe_function)i));
+  for (uintptr_t i = 1; i <= count; i++) assert_true(tg_record_closing_notice((napi_threadsafe_function)i));
   /* One more, and the oldest is forgotten, and so on round and round. */
   for (uintptr_t i = count + 1; i < 5 * count; i++) {
-    assert_false(tg_told_closing((napi_threadsafe_function)i));
+    assert_false(tg_record_closing_notice((napi_threadsafe_function)i));
     for (uintptr_t kept = i - count + 1; kept <= i; kept++)
-      assert_true(tg_told_closing((napi_threadsafe_function)kept));
+      assert_true(tg_record_closing_notice((napi_threadsafe_function)kept));
   }
-  assert_false(tg_told_closing((napi_threadsafe_function)1));
+  assert_false(tg_record_closing_notice((napi_threadsafe_function)1));
   /* Values as small as the place of the next one: what lies behind the handles is none. */
   for (uintptr_t i = 0; i < 2 * count; i++)
-    assert_false(tg_told_closing((napi_threadsafe_function)(1000 + i)));
-  for (uintptr_t i = 1; i < 5; i++) assert_false(tg_told_closing((napi_threadsafe_function)i));
+    assert_false(tg_record_closing_notice((napi_threadsafe_function)(1000 + i)));
+  for (uintptr_t i = 1; i < 5; i++) assert_false(tg_record_closing_notice((napi_threadsafe_function)i));
   return NULL;
 }
 
 static void a_thread_remembers_its_last_sixteen_handles(void **state) {
   (void)state;
   pthread_t thread;
-  assert_int_equal(TG_TOLD_HANDLES, 16); /* docs/contract.md says so */
+  assert_int_equal(TG_CLOSING_NOTICES, 16); /* docs/contract.md says so */
   assert_int_equal(pthread_create(&thread, NULL, juggle, NULL), 0);
   pthread_join(thread, NULL);
 }

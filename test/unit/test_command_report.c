@@ -80,7 +80,7 @@ static void test_lines_that_are_not_taken(void **state) {
   struct tg_line line;
   static const struct {
     const char *line;
-    enum tg_line_verdict verdict;
+    enum tg_line_verdict lookup;
   } cases[] = {
       {"", TG_LINE_OTHER},
       {"hello", TG_LINE_OTHER},
@@ -105,7 +105,7 @@ static void test_lines_that_are_not_taken(void **state) {
        TG_LINE_BROKEN},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-    if (parse(cases[i].line, &line) != cases[i].verdict) fail_msg("taken otherwise: %s", cases[i].line);
+    if (parse(cases[i].line, &line) != cases[i].lookup) fail_msg("taken otherwise: %s", cases[i].line);
 }
 
 static void test_strings_are_tamed(void **state) {

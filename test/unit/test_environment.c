@@ -46,7 +46,7 @@ static struct recorder open_noted(void) {
   fake_reset();
   memset(&notes, 0, sizeof notes);
   host = fake_host;
-  host.adopt_addon = note_adoption;
+  host.register_addon = note_adoption;
   host.is_in_addon = is_in_addon;
   host.join_addons = note_join;
   host.leave_addon = note_leave;
@@ -68,7 +68,7 @@ static struct tg_addon *create_from(struct recorder *r, uintptr_t caller, uintpt
   };
   assert_int_equal(tg_create(r->guard, &arguments, (const void *)caller, &r->func), napi_ok);
   struct tg_function *function;
-  assert_int_equal(tg_table_find(&r->guard->table, r->func, &function), TG_HANDLE_VALID);
+  assert_int_equal(tg_table_find(&r->guard->table, r->func, &function), TG_LOOKUP_VALID);
   struct tg_addon *addon = function->addon;
   function->finalize_cb = NULL;
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
@@ -163,7 +163,7 @@ static void each_env_has_one_record_among_many(void **state) {
   static struct recorder all[ENVS];
   const struct tg_observer observer = {.env_entered = see_env};
   struct recorder r = open_noted();
-  host.adopt_addon = fake_host.adopt_addon;
+  host.register_addon = fake_host.register_addon;
   host.allocate = count_allocate;
   host.release = count_release;
   r.guard->observer = &observer;

@@ -1,6 +1,6 @@
 /* Every field of every event that the core tells, and what an observer is shown.
  *
- * Seen to fail: with each field of `note`, `describe`, tg_function_view and the other events left out, one at a time
+ * Seen to fail: with each field of `note`, `describe`, tg_function_snapshot and the other events left out, one at a time
  * (scripts/mutate.sh --random, kinds "field" and "statement"). */
 #include <pthread.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ static struct tg_host host;
 static struct tg_observer observer;
 static struct tg_runtime runtime;
 
-static void assert_view(const struct tg_view *actual, const struct tg_view *expected) {
+static void assert_view(const struct tg_snapshot *actual, const struct tg_snapshot *expected) {
   assert_int_equal(actual->number, expected->number);
   assert_int_equal(actual->index, expected->index);
   assert_int_equal(actual->generation, expected->generation);
@@ -37,7 +37,7 @@ static void assert_view(const struct tg_view *actual, const struct tg_view *expe
   assert_int_equal(actual->release_credit, expected->release_credit);
   assert_int_equal(actual->queue_length, expected->queue_length);
   assert_int_equal(actual->max_queue_size, expected->max_queue_size);
-  assert_int_equal(actual->sleepers, expected->sleepers);
+  assert_int_equal(actual->waiters, expected->waiters);
   assert_ptr_equal(actual->addon, expected->addon);
   assert_string_equal(actual->name, expected->name);
 }
@@ -57,7 +57,7 @@ static void assert_event(const struct tg_event *actual, const struct tg_event *e
   assert_int_equal(actual->known, expected->known);
   assert_int_equal(actual->quantity, expected->quantity);
   assert_int_equal(actual->matters, expected->matters);
-  assert_view(&actual->view, &expected->view);
+  assert_view(&actual->snapshot, &expected->snapshot);
 }
 
 /* What was told since is this and nothing else. */
@@ -71,8 +71,8 @@ static void assert_told(const struct tg_event *expected) {
  * generation. */
 
 struct setting {
-  struct recorder first, r; /* `first` holds the first slot and env */
-  struct tg_view view;      /* r's as it is when all is new */
+  struct recorder first, r;    /* `first` holds the first slot and env */
+  struct tg_snapshot snapshot; /* r's as it is when all is new */
 };
 
 static void open_setting_of(struct setting *setting, const char *name) {
@@ -92,16 +92,16 @@ static void open_setting_of(struct setting *setting, const char *name) {
     fake_env_turn(setting->r.env);
   }
   assert_int_equal(create_with(&setting->r, LIMIT, COUNTS), napi_ok);
-  setting->view = (struct tg_view){.number = (uint64_t)GENERATION << TG_INDEX_BITS | INDEX,
-                                   .index = INDEX,
-                                   .generation = GENERATION,
-                                   .env = ENV_NUMBER,
-                                   .state = TG_OPEN,
-                                   .referenced = true,
-                                   .thread_count = COUNTS,
-                                   .max_queue_size = LIMIT,
-                                   .addon = &fake_addon};
-  snprintf(setting->view.name, sizeof setting->view.name, "%s", name);
+  setting->snapshot = (struct tg_snapshot){.number = (uint64_t)GENERATION << TG_INDEX_BITS | INDEX,
+                                           .index = INDEX,
+                                           .generation = GENERATION,
+                                           .env = ENV_NUMBER,
+                                           .state = TG_OPEN,
+                                           .referenced = true,
+                                           .thread_count = COUNTS,
+                                           .max_queue_size = LIMIT,
+                                           .addon = &fake_addon};
+  snprintf(setting->snapshot.name, sizeof setting->snapshot.name, "%s", name);
   setting->r.live = setting->r.drained = setting->r.finalized = 0;
   told.count = 0;
 }
@@ -112,21 +112,18 @@ static void open_setting(struct setting *setting) {
 
 static void close_setting(struct setting *setting) {
   setting->first.guard->host = &fake_host;
-  setting->first.guard->observer = NULL;
-  setting->first.guard->table.host = &fake_host;
+  tg_guard_observe(setting->first.guard, NULL);
   if (setting->r.env != NULL) fake_env_close(setting->r.env);
   close_recorder(&setting->first);
 }
 
 static void observe(struct setting *setting) {
-  host.observer = &observer;
-  setting->r.guard->table.host = &host;
-  tg_guard_observe(setting->r.guard);
+  tg_guard_observe(setting->r.guard, &observer);
 }
 
 static struct tg_function *slot_of(const struct recorder *r) {
   struct tg_function *function;
-  assert_int_equal(tg_table_find(&r->guard->table, r->func, &function), TG_HANDLE_VALID);
+  assert_int_equal(tg_table_find(&r->guard->table, r->func, &function), TG_LOOKUP_VALID);
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   return function;
 }
@@ -187,10 +184,10 @@ static void uses_after_the_finalizer(void **state) {
     struct tg_event expected =
         event_of(&s.r, which, TG_EVENT_CALL_AFTER_FINALIZE + (enum tg_event_kind)which, answers[which]);
     expected.known = true;
-    expected.view = s.view;
-    expected.view.state = TG_CLOSED;
-    expected.view.finalized = true;
-    expected.view.thread_count = COUNTS - 1; /* as it was before the use */
+    expected.snapshot = s.snapshot;
+    expected.snapshot.state = TG_CLOSED;
+    expected.snapshot.finalized = true;
+    expected.snapshot.thread_count = COUNTS - 1; /* as it was before the use */
     assert_told(&expected);
     close_setting(&s);
   }
@@ -209,11 +206,11 @@ static void credit_shows(void **state) {
   struct tg_event expected = event_of(&s.r, CALL, TG_EVENT_CALL_AFTER_FINALIZE, napi_closing);
   expected.mode = "napi_tsfn_blocking";
   expected.known = true;
-  expected.view = s.view;
-  expected.view.state = TG_CLOSED;
-  expected.view.finalized = true;
-  expected.view.thread_count = COUNTS - 2;
-  expected.view.release_credit = 1;
+  expected.snapshot = s.snapshot;
+  expected.snapshot.state = TG_CLOSED;
+  expected.snapshot.finalized = true;
+  expected.snapshot.thread_count = COUNTS - 2;
+  expected.snapshot.release_credit = 1;
   assert_told(&expected);
   close_setting(&s);
 }
@@ -233,12 +230,12 @@ static void uses_of_a_stale_handle(void **state) {
       napi_status answer = perform(&s.r, which);
       struct tg_event expected = event_of(&s.r, which, TG_EVENT_STALE_HANDLE, answer);
       expected.known = !reused;
-      if (!reused) expected.view = s.view;
-      expected.view.number = s.view.number;
-      expected.view.generation = GENERATION;
-      expected.view.state = TG_FREE;
-      expected.view.finalized = !reused;
-      expected.view.thread_count = 0;
+      if (!reused) expected.snapshot = s.snapshot;
+      expected.snapshot.number = s.snapshot.number;
+      expected.snapshot.generation = GENERATION;
+      expected.snapshot.state = TG_FREE;
+      expected.snapshot.finalized = !reused;
+      expected.snapshot.thread_count = 0;
       assert_told(&expected);
       close_setting(&s);
     }
@@ -270,10 +267,10 @@ static void releases_too_many(void **state) {
   assert_int_equal(release(&s.r), napi_invalid_arg);
   struct tg_event expected = event_of(&s.r, RELEASE, TG_EVENT_OVER_RELEASE, napi_invalid_arg);
   expected.known = true;
-  expected.view = s.view;
-  expected.view.thread_count = 0;
-  expected.view.referenced = false;
-  expected.view.queue_length = 1;
+  expected.snapshot = s.snapshot;
+  expected.snapshot.thread_count = 0;
+  expected.snapshot.referenced = false;
+  expected.snapshot.queue_length = 1;
   assert_told(&expected);
   assert_int_equal(abort_it(&s.r), napi_invalid_arg);
   expected.mode = "napi_tsfn_abort";
@@ -292,18 +289,18 @@ static void releases_after_closing(void **state) {
     assert_int_equal(release(&s.r), napi_ok);
     struct tg_event expected = event_of(&s.r, RELEASE, TG_EVENT_RELEASE_AFTER_CLOSING, napi_ok);
     expected.known = true;
-    expected.view = s.view;
-    expected.view.state = TG_CLOSING;
-    expected.view.thread_count = 0;
-    expected.view.release_credit = credit;
+    expected.snapshot = s.snapshot;
+    expected.snapshot.state = TG_CLOSING;
+    expected.snapshot.thread_count = 0;
+    expected.snapshot.release_credit = credit;
     assert_told(&expected);
   }
   assert_int_equal(release(&s.r), napi_invalid_arg);
   struct tg_event expected = event_of(&s.r, RELEASE, TG_EVENT_OVER_RELEASE, napi_invalid_arg);
   expected.known = true;
-  expected.view = s.view;
-  expected.view.state = TG_CLOSING;
-  expected.view.thread_count = 0;
+  expected.snapshot = s.snapshot;
+  expected.snapshot.state = TG_CLOSING;
+  expected.snapshot.thread_count = 0;
   assert_told(&expected);
   close_setting(&s);
 }
@@ -315,7 +312,7 @@ static void a_context_without_a_place_for_it(void **state) {
   assert_int_equal(get_context(&s.r, NULL), napi_invalid_arg);
   struct tg_event expected = event_of(&s.r, GET_CONTEXT, TG_EVENT_NULL_RESULT, napi_invalid_arg);
   expected.known = true;
-  expected.view = s.view;
+  expected.snapshot = s.snapshot;
   assert_told(&expected);
   close_setting(&s);
 }
@@ -328,9 +325,9 @@ static void calls_without_a_count(void **state) {
   assert_int_equal(call(&s.r, 1), napi_ok);
   struct tg_event expected = event_of(&s.r, CALL, TG_EVENT_CALL_WITHOUT_COUNT, napi_ok);
   expected.known = true;
-  expected.view = s.view;
-  expected.view.thread_count = 0;
-  expected.view.queue_length = 1;
+  expected.snapshot = s.snapshot;
+  expected.snapshot.thread_count = 0;
+  expected.snapshot.queue_length = 1;
   assert_told(&expected);
   close_setting(&s);
 }
@@ -344,8 +341,8 @@ static void a_blocking_call_on_its_own_loop(void **state) {
   struct tg_event expected = event_of(&s.r, CALL, TG_EVENT_BLOCKING_ON_OWN_LOOP, napi_ok);
   expected.mode = "napi_tsfn_blocking";
   expected.known = true;
-  expected.view = s.view;
-  expected.view.queue_length = LIMIT;
+  expected.snapshot = s.snapshot;
+  expected.snapshot.queue_length = LIMIT;
   assert_told(&expected);
   close_setting(&s);
 }
@@ -355,13 +352,13 @@ static void a_queue_that_grows_long(void **state) {
   (void)state;
   struct setting s;
   open_setting(&s);
-  s.r.guard->queue_warn = 1;
-  slot_of(&s.r)->used_elsewhere = true; /* as where calls take the short way */
+  s.r.guard->options.queue_warn = 1;
+  slot_of(&s.r)->used_off_loop = true; /* as where calls take the short way */
   for (unsigned i = 0; i < LIMIT; i++) assert_int_equal(call(&s.r, 1), napi_ok);
   struct tg_event expected = event_of(&s.r, CALL, TG_EVENT_LONG_QUEUE, napi_ok);
   expected.known = true;
-  expected.view = s.view;
-  expected.view.queue_length = 2;
+  expected.snapshot = s.snapshot;
+  expected.snapshot.queue_length = 2;
   expected.quantity = 2;
   assert_told(&expected);
   assert_int_equal(create_with(&s.r, 0, 1), napi_ok); /* for another one anew */
@@ -388,8 +385,8 @@ static void a_ref_by_another_thread(void **state) {
   pthread_join(thread, NULL);
   struct tg_event expected = event_of(&s.r, REF, TG_EVENT_FOREIGN_REF, napi_ok);
   expected.known = true;
-  expected.view = s.view;
-  expected.view.referenced = false; /* until the loop thread does it */
+  expected.snapshot = s.snapshot;
+  expected.snapshot.referenced = false; /* until the loop thread does it */
   assert_told(&expected);
   fake_env_turn(s.r.env);
   assert_true(slot_of(&s.r)->referenced);
@@ -404,7 +401,7 @@ static struct tg_event event_of_function(const struct setting *s, enum tg_event_
                            .handle = s->r.func,
                            .caller = (const void *)record_call,
                            .known = true,
-                           .view = s->view,
+                           .snapshot = s->snapshot,
                            .quantity = quantity};
 }
 
@@ -417,12 +414,12 @@ static void the_end_of_an_env(void **state) {
   s.r.env = NULL;
   assert_int_equal(told.count, 2);
   struct tg_event undelivered = event_of_function(&s, TG_EVENT_ITEMS_UNDELIVERED, LIMIT);
-  undelivered.view.queue_length = LIMIT;
+  undelivered.snapshot.queue_length = LIMIT;
   assert_event(&told.events[0], &undelivered);
   /* Once all finalizers are over and the counts have not come back. */
   struct tg_event unreleased = event_of_function(&s, TG_EVENT_NEVER_RELEASED, COUNTS);
-  unreleased.view.state = TG_CLOSED;
-  unreleased.view.finalized = true;
+  unreleased.snapshot.state = TG_CLOSED;
+  unreleased.snapshot.finalized = true;
   assert_event(&told.events[1], &unreleased);
   close_setting(&s);
 }
@@ -450,8 +447,8 @@ static void items_that_were_dropped(void **state) {
   fake_env_turn(s.r.env);
   assert_int_equal(told.count, 2);
   struct tg_event expected = event_of_function(&s, TG_EVENT_EXCEPTION_CAUGHT, 0);
-  expected.view.state = TG_CLOSED;
-  expected.view.thread_count = COUNTS - 1;
+  expected.snapshot.state = TG_CLOSED;
+  expected.snapshot.thread_count = COUNTS - 1;
   assert_event(&told.events[0], &expected);
   expected.kind = TG_EVENT_ITEMS_DROPPED;
   expected.quantity = LIMIT - 1;
@@ -485,7 +482,7 @@ static void an_exception_after_the_end_of_its_function(void **state) {
   fake_env_turn(s.r.env);
   struct tg_event expected = event_of_function(&s, TG_EVENT_EXCEPTION_CAUGHT, 0);
   expected.known = false;
-  expected.view = (struct tg_view){.number = s.view.number};
+  expected.snapshot = (struct tg_snapshot){.number = s.snapshot.number};
   assert_told(&expected);
   close_setting(&s);
 }
@@ -495,14 +492,14 @@ enum { SLEEPERS = 2 };
 /* As where two callers sleep; they are gone again before anybody wakes them. */
 static struct tg_function *put_to_sleep(struct setting *s) {
   struct tg_function *function = slot_of(&s->r);
-  function->sleepers = SLEEPERS;
-  s->view.sleepers = SLEEPERS;
+  function->waiters = SLEEPERS;
+  s->snapshot.waiters = SLEEPERS;
   return function;
 }
 
 static void wake(struct setting *s, struct tg_function *function) {
   tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
-  function->sleepers = 0;
+  function->waiters = 0;
   tg_function_leave(s->r.guard, function);
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
 }
@@ -516,9 +513,9 @@ static void an_abort_with_blocked_callers(void **state) {
   struct tg_event expected = event_of(&s.r, RELEASE, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, napi_ok);
   expected.mode = "napi_tsfn_abort";
   expected.known = true;
-  expected.view = s.view;
-  expected.view.state = TG_CLOSING;
-  expected.view.thread_count = COUNTS - 1;
+  expected.snapshot = s.snapshot;
+  expected.snapshot.state = TG_CLOSING;
+  expected.snapshot.thread_count = COUNTS - 1;
   expected.quantity = SLEEPERS;
   assert_told(&expected);
   wake(&s, function);
@@ -534,8 +531,8 @@ static void a_last_item_with_blocked_callers(void **state) {
   struct tg_function *function = put_to_sleep(&s);
   fake_env_turn(s.r.env);
   struct tg_event expected = event_of_function(&s, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, SLEEPERS);
-  expected.view.state = TG_CLOSING;
-  expected.view.thread_count = 0;
+  expected.snapshot.state = TG_CLOSING;
+  expected.snapshot.thread_count = 0;
   assert_told(&expected);
   wake(&s, function);
   close_setting(&s);
@@ -550,8 +547,8 @@ static void the_end_of_an_env_with_blocked_callers(void **state) {
   fake_env_close(s.r.env);
   s.r.env = NULL;
   struct tg_event expected = event_of_function(&s, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, SLEEPERS);
-  expected.view.state = TG_CLOSING;
-  expected.view.thread_count = 0;
+  expected.snapshot.state = TG_CLOSING;
+  expected.snapshot.thread_count = 0;
   assert_told(&expected);
   wake(&s, function);
   close_setting(&s);
@@ -576,7 +573,7 @@ static void no_handle_is_left(void **state) {
                                     .caller = CALLER,
                                     .answered = true,
                                     .answer = napi_string_expected,
-                                    .view = {.addon = &fake_addon}};
+                                    .snapshot = {.addon = &fake_addon}};
   assert_told(&expected);
   close_setting(&s);
 }
@@ -598,8 +595,8 @@ static void what_an_observer_of_calls_noticed(void **state) {
   assert_int_equal(call(&s.r, 1), napi_ok);
   struct tg_event expected = event_of(&s.r, CALL, TG_EVENT_MORE_THREADS_THAN_COUNTS, napi_ok);
   expected.known = true;
-  expected.view = s.view;
-  expected.view.queue_length = 1;
+  expected.snapshot = s.snapshot;
+  expected.snapshot.queue_length = 1;
   expected.quantity = 77;
   assert_told(&expected);
   close_setting(&s);
@@ -646,9 +643,9 @@ static void what_an_observer_of_finalizers_noticed(void **state) {
   assert_int_equal(abort_it(&s.r), napi_ok);
   fake_env_turn(s.r.env);
   struct tg_event expected = event_of_function(&s, TG_EVENT_SLOW_FINALIZER, 88);
-  expected.view.state = TG_CLOSED;
-  expected.view.finalized = true;
-  expected.view.thread_count = COUNTS - 1;
+  expected.snapshot.state = TG_CLOSED;
+  expected.snapshot.finalized = true;
+  expected.snapshot.thread_count = COUNTS - 1;
   assert_told(&expected);
   close_setting(&s);
 }
@@ -690,10 +687,10 @@ static void what_an_observer_of_deliveries_noticed(void **state) {
   s.r.on_item = item_within;
   order[0] = '\0';
   assert_int_equal(create_with(&s.r, LIMIT, COUNTS), napi_ok);
-  s.view.number++; /* the next slot, and that one's first generation */
-  s.view.index++;
-  s.view.generation = 0;
-  s.view.number = s.view.index;
+  s.snapshot.number++; /* the next slot, and that one's first generation */
+  s.snapshot.index++;
+  s.snapshot.generation = 0;
+  s.snapshot.number = s.snapshot.index;
   assert_int_equal(call(&s.r, 1), napi_ok);
   assert_int_equal(call(&s.r, 2), napi_ok);
   fake_env_turn(s.r.env);
@@ -702,7 +699,7 @@ static void what_an_observer_of_deliveries_noticed(void **state) {
   for (unsigned i = 0; i < 4; i++) {
     struct tg_event expected =
         event_of_function(&s, i % 2 == 0 ? TG_EVENT_JAVASCRIPT_FORBIDDEN : TG_EVENT_PENDING_EXCEPTION, 0);
-    expected.view.queue_length = i < 2 ? 2 : 1;
+    expected.snapshot.queue_length = i < 2 ? 2 : 1;
     assert_event(&told.events[i], &expected);
   }
   told.count = 0;
@@ -731,7 +728,7 @@ static void a_function_without_call_js_cb(void **state) {
   for (unsigned i = 0; i < told.count; i++) {
     if (told.events[i].handle != s.r.func) continue;
     assert_ptr_equal(told.events[i].caller, (const void *)record_finalize);
-    assert_string_equal(told.events[i].view.name, "");
+    assert_string_equal(told.events[i].snapshot.name, "");
     seen = true;
   }
   assert_true(seen);
@@ -743,7 +740,7 @@ static void one_event_a_use(void **state) {
   (void)state;
   struct setting s;
   open_setting(&s);
-  s.r.guard->queue_warn = 0;
+  s.r.guard->options.queue_warn = 0;
   for (unsigned i = 0; i < COUNTS; i++) assert_int_equal(release(&s.r), napi_ok);
   assert_int_equal(call(&s.r, 1), napi_ok);
   assert_int_equal(told.count, 1);
@@ -872,7 +869,7 @@ static void an_observer_of_calls_alone_sees_each_call(void **state) {
   observer.called = count_called;
   observe(&s);
   calls_shown = 0;
-  slot_of(&s.r)->used_elsewhere = true; /* as where calls take the short way */
+  slot_of(&s.r)->used_off_loop = true; /* as where calls take the short way */
   for (unsigned i = 0; i < LIMIT; i++) assert_int_equal(call(&s.r, 1), napi_ok);
   assert_int_equal(calls_shown, LIMIT);
   close_setting(&s);
@@ -886,7 +883,7 @@ static void an_observer_of_uses_alone_sees_each_call(void **state) {
   observe(&s);
   order[0] = '\0';
   expected_function = slot_of(&s.r);
-  slot_of(&s.r)->used_elsewhere = true; /* as where calls take the short way */
+  slot_of(&s.r)->used_off_loop = true; /* as where calls take the short way */
   for (unsigned i = 0; i < LIMIT; i++) assert_int_equal(call(&s.r, 1), napi_ok);
   assert_int_equal(call(&s.r, 1), napi_queue_full);
   assert_string_equal(order, "CCCC!");

@@ -10,8 +10,8 @@
 /* cmocka.h needs the four above first. */
 #include <cmocka.h>
 
+#include "core/handle_table.h"
 #include "fake_runtime.h"
-#include "guard/handle_table.h"
 
 static int open_guard(void **state) {
   fake_reset();
@@ -46,11 +46,11 @@ static void expire(struct tg_table *table, struct tg_function *slot) {
   tg_lock_release(&slot->lock, TG_RANK_FUNCTION);
 }
 
-static enum tg_verdict verdict(struct tg_table *table, uintptr_t bits) {
+static enum tg_lookup lookup(struct tg_table *table, uintptr_t bits) {
   struct tg_function *slot;
-  enum tg_verdict result = tg_table_find(table, (napi_threadsafe_function)bits, &slot);
+  enum tg_lookup result = tg_table_find(table, (napi_threadsafe_function)bits, &slot);
   if (slot != NULL) tg_lock_release(&slot->lock, TG_RANK_FUNCTION);
-  assert_int_equal(slot == NULL, result == TG_NEVER_A_HANDLE);
+  assert_int_equal(slot == NULL, result == TG_LOOKUP_INVALID);
   return result;
 }
 
@@ -62,7 +62,7 @@ static void handles_are_aligned_canonical_and_in_the_reservation(void **state) {
     assert_int_equal((uintptr_t)handle % 16, 0);
     assert_true((uintptr_t)handle < (uintptr_t)1 << 47);
     assert_false(tg_table_is_outside(table, handle));
-    assert_int_equal(verdict(table, (uintptr_t)handle), TG_HANDLE_VALID);
+    assert_int_equal(lookup(table, (uintptr_t)handle), TG_LOOKUP_VALID);
   }
 }
 
@@ -72,17 +72,17 @@ static void a_handle_is_never_then_valid_then_stale(void **state) {
   table->free_slots_min = 1;
   struct tg_function *slot = take(table, &first);
   uintptr_t next_generation = (uintptr_t)first + ((uintptr_t)16 << table->segments[0].index_bits);
-  assert_int_equal(verdict(table, next_generation), TG_NEVER_A_HANDLE);
+  assert_int_equal(lookup(table, next_generation), TG_LOOKUP_INVALID);
   expire(table, slot);
-  assert_int_equal(verdict(table, (uintptr_t)first), TG_HANDLE_STALE);
-  assert_int_equal(verdict(table, next_generation), TG_NEVER_A_HANDLE);
+  assert_int_equal(lookup(table, (uintptr_t)first), TG_LOOKUP_STALE);
+  assert_int_equal(lookup(table, next_generation), TG_LOOKUP_INVALID);
   assert_ptr_equal(take(table, &second), slot);
   assert_int_equal((uintptr_t)second, next_generation);
-  assert_int_equal(verdict(table, (uintptr_t)first), TG_HANDLE_STALE_REUSED);
-  assert_int_equal(verdict(table, (uintptr_t)second), TG_HANDLE_VALID);
+  assert_int_equal(lookup(table, (uintptr_t)first), TG_LOOKUP_REUSED);
+  assert_int_equal(lookup(table, (uintptr_t)second), TG_LOOKUP_VALID);
   expire(table, slot);
-  assert_int_equal(verdict(table, (uintptr_t)first), TG_HANDLE_STALE_REUSED);
-  assert_int_equal(verdict(table, (uintptr_t)second), TG_HANDLE_STALE);
+  assert_int_equal(lookup(table, (uintptr_t)first), TG_LOOKUP_REUSED);
+  assert_int_equal(lookup(table, (uintptr_t)second), TG_LOOKUP_STALE);
 }
 
 static void garbage_is_never_a_handle(void **state) {
@@ -104,13 +104,13 @@ static void garbage_is_never_a_handle(void **state) {
                                (uintptr_t)&handle,
                                (uintptr_t)table};
   for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++)
-    assert_int_equal(verdict(table, garbage[i]), TG_NEVER_A_HANDLE);
+    assert_int_equal(lookup(table, garbage[i]), TG_LOOKUP_INVALID);
   unsigned short seed[3] = {1, 2, 3};
   for (int i = 0; i < 1000000; i++) {
     uint64_t bits = (uint64_t)nrand48(seed) << 33 ^ (uint64_t)nrand48(seed) << 11 ^ (uint64_t)nrand48(seed);
-    if (bits - base >= 3 * 16) assert_int_equal(verdict(table, bits), TG_NEVER_A_HANDLE);
+    if (bits - base >= 3 * 16) assert_int_equal(lookup(table, bits), TG_LOOKUP_INVALID);
     uint64_t inside = base + bits % size;
-    if (inside - base >= 3 * 16) assert_int_equal(verdict(table, inside), TG_NEVER_A_HANDLE);
+    if (inside - base >= 3 * 16) assert_int_equal(lookup(table, inside), TG_LOOKUP_INVALID);
   }
 }
 
@@ -181,18 +181,18 @@ static void generations_that_are_used_up_go_on_in_another_segment(void **state) 
     assert_non_null(slot);
     if (i == 0) early = handle;
     expect_new(&seen, table, handle);
-    assert_int_equal(verdict(table, (uintptr_t)handle), TG_HANDLE_VALID);
+    assert_int_equal(lookup(table, (uintptr_t)handle), TG_LOOKUP_VALID);
     assert_int_equal(tg_table_number_of(table, handle), tg_table_number(slot));
     assert_int_equal(tg_number_generation(tg_table_number(slot)), slot->generation);
     expire(table, slot);
-    assert_int_equal(verdict(table, (uintptr_t)handle), TG_HANDLE_STALE);
+    assert_int_equal(lookup(table, (uintptr_t)handle), TG_LOOKUP_STALE);
     assert_in_range(tg_table_segments(table), 1, 3);
     if (grown_at[tg_table_segments(table) - 1] == 0) grown_at[tg_table_segments(table) - 1] = i;
   }
   assert_in_range(grown_at[1], first - TG_FREE_SLOTS_MIN, first);
   assert_in_range(grown_at[2], 3 * first - TG_FREE_SLOTS_MIN, 3 * first);
   assert_int_equal(table->fresh, 1 << TG_INDEX_BITS_MIN); /* no more memory */
-  assert_int_equal(verdict(table, (uintptr_t)early), TG_HANDLE_STALE_REUSED);
+  assert_int_equal(lookup(table, (uintptr_t)early), TG_LOOKUP_REUSED);
   assert_int_equal(reserved(table), 7 * (first << TG_HANDLE_SHIFT));
   forget(&seen);
 }
@@ -217,21 +217,21 @@ static void more_slots_come_with_another_segment(void **state) {
   assert_int_equal(slots[LIVING - 1]->generation, table->segments[3].first_generation);
   for (uint32_t i = 0; i < LIVING; i++) {
     struct tg_function *found;
-    assert_int_equal(tg_table_find(table, handles[i], &found), TG_HANDLE_VALID);
+    assert_int_equal(tg_table_find(table, handles[i], &found), TG_LOOKUP_VALID);
     assert_ptr_equal(found, slots[i]);
     tg_lock_release(&found->lock, TG_RANK_FUNCTION);
     assert_ptr_equal(tg_table_handle(table, slots[i]), handles[i]);
   }
   const struct tg_segment *last = &table->segments[3];
   for (uint64_t number = LIVING; number < last->handles; number += 997)
-    assert_int_equal(verdict(table, last->base + (number << TG_HANDLE_SHIFT)), TG_NEVER_A_HANDLE);
+    assert_int_equal(lookup(table, last->base + (number << TG_HANDLE_SHIFT)), TG_LOOKUP_INVALID);
   for (uint32_t i = 0; i < LIVING; i++) expire(table, slots[i]);
   for (uint32_t i = 0; i < LIVING - TG_FREE_SLOTS_MIN; i++) {
     napi_threadsafe_function handle;
     struct tg_function *slot = take(table, &handle);
     assert_int_equal(slot->index, i); /* the oldest first */
     expect_new(&seen, table, handle);
-    assert_int_equal(verdict(table, (uintptr_t)handles[i]), TG_HANDLE_STALE_REUSED);
+    assert_int_equal(lookup(table, (uintptr_t)handles[i]), TG_LOOKUP_REUSED);
   }
   assert_int_equal(tg_table_segments(table), 4);
   forget(&seen);
@@ -248,8 +248,8 @@ static void where_growth_is_refused_every_handle_is_used(void **state) {
     assert_non_null(slot);
     expect_new(&seen, table, handle);
     expire(table, slot);
-    assert_int_not_equal(verdict(table, (uintptr_t)handle), TG_HANDLE_VALID);
-    assert_int_not_equal(verdict(table, (uintptr_t)handle), TG_NEVER_A_HANDLE);
+    assert_int_not_equal(lookup(table, (uintptr_t)handle), TG_LOOKUP_VALID);
+    assert_int_not_equal(lookup(table, (uintptr_t)handle), TG_LOOKUP_INVALID);
   }
   assert_null(tg_table_take(table, &handle));
   assert_true(tg_table_is_used_up(table));
@@ -322,7 +322,8 @@ static void without_the_first_reservation_there_is_no_guard(void **state) {
   fake_reset();
   fake_settings.reserve_bits_max = TG_SEGMENT_BITS_MIN - 1;
   struct tg_guard *guard = calloc(1, sizeof *guard);
-  assert_false(tg_guard_open(guard, &fake_runtime, &fake_host, TG_DEADLOCK_OVERFLOW));
+  const struct tg_guard_options options = {.queue_warn = SIZE_MAX};
+  assert_false(tg_guard_open(guard, &fake_runtime, &fake_host, &options));
   free(guard);
 }
 
@@ -385,7 +386,8 @@ static void any_slot_leaves_the_abandoned_list_and_the_others_stay(void **state)
 
 /* One a take, the oldest; none while there are no more than may be. */
 static void too_many_abandoned_slots_are_taken_back_oldest_first(void **state) {
-  struct tg_table *table = table_of(state);
+  struct tg_guard *guard = *state;
+  struct tg_table *table = &guard->table;
   napi_threadsafe_function handle;
   const uint32_t all[] = {0, 1, 2, 3, 4};
   for (uint32_t i = 0; i < LISTED; i++) {
@@ -394,11 +396,11 @@ static void too_many_abandoned_slots_are_taken_back_oldest_first(void **state) {
     abandon(table, slot);
   }
   table->abandoned_max = LISTED;
-  take(table, &handle);
+  tg_function_take(guard, &handle);
   assert_list(table, &table->abandoned, all, LISTED);
   table->abandoned_max = LISTED - 2;
   for (uint32_t i = 0; i < 4; i++) {
-    take(table, &handle);
+    tg_function_take(guard, &handle);
     uint32_t over = i < 2 ? i + 1 : 2;
     assert_list(table, &table->abandoned, all + over, LISTED - over);
     assert_list(table, &table->free, all, over);
@@ -417,19 +419,20 @@ static void too_many_abandoned_slots_are_taken_back_oldest_first(void **state) {
 
 /* Its caller will wake in this generation; so the slot waits again, behind the others. */
 static void an_abandoned_slot_with_a_sleeper_is_left_alone(void **state) {
-  struct tg_table *table = table_of(state);
+  struct tg_guard *guard = *state;
+  struct tg_table *table = &guard->table;
   napi_threadsafe_function handle;
   struct tg_function *slot = take(table, &handle);
-  slot->sleepers = 1;
+  slot->waiters = 1;
   abandon(table, slot);
   table->abandoned_max = 0;
-  take(table, &handle);
+  tg_function_take(guard, &handle);
   assert_true(slot->abandoned);
   assert_int_equal(slot->generation, 0);
   assert_int_equal(table->abandoned.count, 1);
   assert_int_equal(table->free.count, 0);
-  slot->sleepers = 0;
-  take(table, &handle);
+  slot->waiters = 0;
+  tg_function_take(guard, &handle);
   assert_int_equal(slot->generation, 1);
   assert_int_equal(table->abandoned.count, 0);
   assert_int_equal(table->free.count, 1);
@@ -451,7 +454,8 @@ static void *expire_once_it_was_picked(void *argument) {
 
 /* It was picked, and before it was locked its last count came back: it is free already, and must not be twice. */
 static void a_slot_that_ends_while_it_is_taken_back_ends_once(void **state) {
-  struct tg_table *table = table_of(state);
+  struct tg_guard *guard = *state;
+  struct tg_table *table = &guard->table;
   napi_threadsafe_function handle;
   pthread_t thread;
   struct tg_function *slot = take(table, &handle);
@@ -460,7 +464,7 @@ static void a_slot_that_ends_while_it_is_taken_back_ends_once(void **state) {
   table->abandoned_max = 0;
   assert_true(tg_lock_try(&slot->lock)); /* for the thread */
   assert_int_equal(pthread_create(&thread, NULL, expire_once_it_was_picked, table), 0);
-  take(table, &handle);
+  tg_function_take(guard, &handle);
   pthread_join(thread, NULL);
   assert_int_equal(slot->generation, 1);
   assert_int_equal(slot->release_credit, 0);
@@ -474,7 +478,7 @@ static void a_slot_put_back_has_its_handle_still(void **state) {
   table->free_slots_min = 1;
   struct tg_function *slot = tg_table_take(table, &first);
   slot->state = TG_CREATING;
-  assert_int_equal(verdict(table, (uintptr_t)first), TG_NEVER_A_HANDLE);
+  assert_int_equal(lookup(table, (uintptr_t)first), TG_LOOKUP_INVALID);
   tg_table_put_back(table, slot);
   assert_list(table, &table->free, (const uint32_t[]){0}, 1);
   assert_ptr_equal(tg_table_take(table, &again), slot);
@@ -505,7 +509,7 @@ static void numbers_and_bounds(void **state) {
   assert_false(tg_table_is_outside(table, (napi_threadsafe_function)base));
   assert_false(tg_table_is_outside(table, (napi_threadsafe_function)(base + size - 1)));
   assert_true(tg_table_is_outside(table, (napi_threadsafe_function)(base + size)));
-  assert_int_equal(verdict(table, base + size), TG_NEVER_A_HANDLE);
+  assert_int_equal(lookup(table, base + size), TG_LOOKUP_INVALID);
 }
 
 /* Two slots of four generations give eight handles, not one more or less. */
@@ -534,8 +538,8 @@ static void *look_into_new_chunks(void *argument) {
   struct tg_table *table = argument;
   for (uint32_t index = TG_CHUNK_SLOTS; index < CHUNKS_MADE * TG_CHUNK_SLOTS; index += TG_CHUNK_SLOTS) {
     while (tg_table_slot(table, index) == NULL) sched_yield();
-    assert_int_equal(verdict(table, table->segments[0].base + ((uintptr_t)index << TG_HANDLE_SHIFT)),
-                     TG_NEVER_A_HANDLE);
+    assert_int_equal(lookup(table, table->segments[0].base + ((uintptr_t)index << TG_HANDLE_SHIFT)),
+                     TG_LOOKUP_INVALID);
   }
   return NULL;
 }

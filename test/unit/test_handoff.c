@@ -23,7 +23,7 @@ static void assert_in_order(const struct recorder *r, uintptr_t count) {
 static void open_for(struct recorder *r, size_t limit, size_t thread_count, bool takes_the_short_way) {
   open_recorder(r, limit, thread_count);
   if (!takes_the_short_way) return;
-  function_of(r)->used_elsewhere = true;
+  function_of(r)->used_off_loop = true;
   assert_true(tg_queue_reserve(&function_of(r)->queue, r->guard->host));
 }
 
@@ -46,14 +46,14 @@ static void call_now(void) {
 }
 
 static void exit_now(void) {
-  tg_turn_all_away(interrupted->guard);
+  tg_reject_all(interrupted->guard);
 }
 
 static void look_now(void) {
   struct tg_function *function = function_of(interrupted);
   assert_true(tg_lock_try(&function->lock)); /* the ringer has given it up */
   assert_int_equal(tg_queue_length(&function->queue), 1);
-  assert_true(function->rung);
+  assert_true(function->wakeup_pending);
   tg_lock_release_tried(&function->lock);
 }
 
@@ -92,12 +92,12 @@ static void whatever_happens_within_the_ring_the_item_is_delivered_once(void **s
   }
 }
 
-/* The loop thread is as quick as can be: the item is delivered before the ringer is back. Seen to fail: where `rung` is
+/* The loop thread is as quick as can be: the item is delivered before the ringer is back. Seen to fail: where `wakeup_pending` is
  * set once the ring is over, as the next call then finds a ring that is not on its way. */
 static void turn_now(void) {
   fake_env_turn(interrupted->env);
   assert_int_equal(interrupted->live, 1);
-  assert_false(function_of(interrupted)->rung);
+  assert_false(function_of(interrupted)->wakeup_pending);
 }
 
 static void an_item_may_be_delivered_before_its_ringer_is_back(void **state) {
@@ -119,7 +119,7 @@ static void an_item_may_be_delivered_before_its_ringer_is_back(void **state) {
 
 /* --- A ring that is refused for want of memory, say: the runtimes of today do not. */
 
-/* Seen to fail: without tg_queue_take_back; without the release of the doorbell, which nobody would close any more. */
+/* Seen to fail: without tg_queue_unpush; without the release of the doorbell, which nobody would close any more. */
 static void an_item_that_is_not_rung_for_is_taken_back(void **state) {
   (void)state;
   for (unsigned i = 0; i < 4; i++) {
@@ -337,7 +337,7 @@ static void nobody_else_waits_for_a_ringer(void **state) {
   close_recorder(&r);
 }
 
-/* What is taken back makes room. Seen to fail (it waits for ever): without tg_function_offer_room there. */
+/* What is taken back makes room. Seen to fail (it waits for ever): without tg_function_claim_waiter there. */
 static void fail_and_recover(void) {
   stop_here();
   fake_settings.refuse_ring = napi_generic_failure;
@@ -369,7 +369,7 @@ static void who_waits_for_room_gets_that_of_an_item_that_is_taken_back(void **st
   struct tg_function *function = function_of(&r);
   for (bool asleep = false; !asleep; sched_yield()) {
     tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
-    asleep = function->sleepers == 1;
+    asleep = function->waiters == 1;
     tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   }
   atomic_store(&may_go_on, true);
@@ -394,7 +394,7 @@ static void *ring_and_be_cancelled(void *argument) {
   return NULL;
 }
 
-/* Seen to fail (it waits for ever): without forbid_cancellation in tg_function_hand_over. */
+/* Seen to fail (it waits for ever): without forbid_cancellation in tg_function_hand_off. */
 static void a_ringer_that_is_cancelled_rings_first(void **state) {
   (void)state;
   struct recorder r;
@@ -429,7 +429,7 @@ static void a_forgetful_runtime_is_rung_with_the_lock_held(void **state) {
   (void)state;
   struct recorder r;
   struct tg_runtime forgetful = fake_runtime;
-  forgetful.forgets_calls = true;
+  forgetful.may_drop_wakeups = true;
   open_for(&r, 0, 1, true);
   r.guard->runtime = &forgetful;
   interrupted = &r;

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "diag/policy.h"
-#include "preload/options.h"
+#include "options/options.h"
 
 static const struct tg_options defaults = {.mode = TG_MODE_PROTECT,
                                            .deadlock = TG_DEADLOCK_OVERFLOW,

@@ -202,11 +202,11 @@ static void a_terminal_stops_no_program_for_our_line(void **state) {
 
 static void a_number_that_is_another_file_is_left_alone(void **state) {
   (void)state;
-  struct tg_output output = {.is_noted = false};
+  struct tg_output output = {.is_recorded = false};
   char other[sizeof path + 1];
   snprintf(other, sizeof other, "%s2", path);
   int file = open_anew(path), kept = dup(file);
-  tg_output_note(&output, file);
+  tg_output_record(&output, file);
   assert_int_equal(tg_output_write(&output, "1", 1), 1);
 
   assert_int_equal(dup2(open_anew(other), file), file);
@@ -231,9 +231,9 @@ static void a_number_that_is_another_file_is_left_alone(void **state) {
 
 static void devices_are_told_from_each_other(void **state) {
   (void)state;
-  struct tg_output output = {.is_noted = false};
+  struct tg_output output = {.is_recorded = false};
   int file = open("/dev/null", O_WRONLY), other = open("/dev/zero", O_WRONLY);
-  tg_output_note(&output, file);
+  tg_output_record(&output, file);
   dup2(other, file);
   assert_false(tg_output_is_same(&output));
   close(other);
@@ -246,10 +246,10 @@ static void devices_are_told_from_each_other(void **state) {
 
 static void what_was_closed_at_the_start_is_never_ours(void **state) {
   (void)state;
-  struct tg_output output = {.is_noted = false};
+  struct tg_output output = {.is_recorded = false};
   int file = open_anew(path);
   close(file);
-  tg_output_note(&output, file);
+  tg_output_record(&output, file);
   assert_int_equal(tg_output_write(&output, "1", 1), 0);
   assert_int_equal(open_anew(path), file);
   assert_int_equal(tg_output_write(&output, "1", 1), 0);
@@ -268,9 +268,9 @@ static void pass_a_tick(void) {
 static void a_file_in_the_place_of_a_deleted_one_is_another(void **state) {
   (void)state;
   for (unsigned i = 0; i < 20; i++) {
-    struct tg_output output = {.is_noted = false};
+    struct tg_output output = {.is_recorded = false};
     int file = open_anew(path);
-    tg_output_note(&output, file);
+    tg_output_record(&output, file);
     unlink(path);
     close(file);
     pass_a_tick();

@@ -21,6 +21,7 @@
 
 static struct tg_guard *guard;
 static struct tg_host host;
+static const struct tg_observer *observer;
 static struct tg_watch watch;
 static pid_t ill, unsealed;
 static char found_instead[256];
@@ -129,10 +130,10 @@ static int open_published(void **state) {
   guard->table.free_slots_min = 1; /* so that a slot is used again and again */
   fake_guard_shrink(guard, 3, 18);
   host = fake_host;
-  host.observer = tg_publish_open(&source, true, NULL);
+  observer = tg_publish_open(&source, true, NULL);
   guard->host = guard->table.host = &host;
-  tg_guard_observe(guard);
-  return ill < 0 || unsealed < 0 || host.observer == NULL || watch_pid(getpid()) != 0;
+  tg_guard_observe(guard, observer);
+  return ill < 0 || unsealed < 0 || observer == NULL || watch_pid(getpid()) != 0;
 }
 
 static int close_published(void **state) {
@@ -228,7 +229,7 @@ static void exit_closes_what_is_open(void **state) {
   (void)state;
   struct recorder recorder;
   open_one(&recorder, 0, 1);
-  tg_turn_all_away(guard);
+  tg_reject_all(guard);
   assert_int_equal(take_one()->state, TG_WATCH_CLOSING);
   assert_int_equal(release(&recorder), napi_ok);
   fake_env_close(recorder.env);
@@ -278,11 +279,11 @@ static volatile sig_atomic_t interruptions;
 static void interrupt(int number) {
   (void)number;
   unsigned kind = (unsigned)interruptions++ % 2 + 1;
-  host.observer->expired(&interrupting);
+  observer->expired(&interrupting);
   interrupting.generation++;
   interrupting.max_queue_size = interrupting.thread_count = kind;
   strcpy(interrupting.name, kind == 1 ? "one--------------------------" : "two");
-  host.observer->created(&interrupting, NULL);
+  observer->created(&interrupting, NULL);
 }
 
 /* The reader, interrupted anywhere, finds another function in the slot when it goes on. Seen to fail: with tg_watch_read
@@ -296,7 +297,7 @@ static void no_two_functions_are_mixed_by_an_interrupted_reader(void **state) {
   while (interruptions < INTERRUPTIONS) read_kind(interrupting.index);
   setitimer(ITIMER_REAL, &never, NULL);
   signal(SIGALRM, SIG_IGN);
-  host.observer->expired(&interrupting);
+  observer->expired(&interrupting);
 }
 
 static atomic_bool over;

@@ -9,8 +9,8 @@
 /* cmocka.h needs the four above first. */
 #include <cmocka.h>
 
+#include "core/queue.h"
 #include "fake_runtime.h"
-#include "guard/queue.h"
 
 static int reset(void **state) {
   (void)state;
@@ -95,8 +95,8 @@ static void a_standing_backlog_allocates_nothing(void **state) {
   fake_settings.allocations_left = 0;
   for (int i = 0; i < 100000; i++) {
     push(&queue, in++);
-    assert_true(tg_queue_is_ahead(&queue));
-    assert_int_equal((uintptr_t)tg_queue_pop_ahead(&queue), out++);
+    assert_true(tg_queue_can_pop_unlocked(&queue));
+    assert_int_equal((uintptr_t)tg_queue_pop_unlocked(&queue), out++);
   }
   assert_int_equal(tg_queue_length(&queue), in - out);
   while (out != in) assert_int_equal(pop(&queue), out++);
@@ -106,15 +106,15 @@ static void a_standing_backlog_allocates_nothing(void **state) {
 static void is_ahead_where_two_wait(void **state) {
   (void)state;
   struct tg_queue queue = {0};
-  assert_false(tg_queue_is_ahead(&queue));
+  assert_false(tg_queue_can_pop_unlocked(&queue));
   push(&queue, 1);
-  assert_false(tg_queue_is_ahead(&queue));
+  assert_false(tg_queue_can_pop_unlocked(&queue));
   push(&queue, 2);
-  assert_true(tg_queue_is_ahead(&queue));
-  assert_int_equal((uintptr_t)tg_queue_pop_ahead(&queue), 1);
-  assert_false(tg_queue_is_ahead(&queue));
+  assert_true(tg_queue_can_pop_unlocked(&queue));
+  assert_int_equal((uintptr_t)tg_queue_pop_unlocked(&queue), 1);
+  assert_false(tg_queue_can_pop_unlocked(&queue));
   assert_int_equal(pop(&queue), 2);
-  assert_false(tg_queue_is_ahead(&queue));
+  assert_false(tg_queue_can_pop_unlocked(&queue));
   tg_queue_free(&queue, &fake_host);
 }
 
@@ -126,7 +126,7 @@ static void without_memory_it_stays_as_it_was(void **state) {
     fake_settings.allocations_left = -1;
     for (uintptr_t i = 0; i < full; i++) push(&queue, i);
     fake_settings.allocations_left = 0;
-    assert_false(tg_queue_has_room(&queue));
+    assert_false(tg_queue_has_space(&queue));
     assert_false(tg_queue_reserve(&queue, &fake_host));
     assert_int_equal(tg_queue_length(&queue), full);
     for (uintptr_t i = 0; i < full; i++) assert_int_equal(pop(&queue), i);
@@ -175,7 +175,7 @@ static void each_chunk_is_twice_as_long_as_the_last(void **state) {
     assert_true(tg_queue_reserve(&queue, &host));
     assert_int_equal(queue.tail->capacity, expected);
     assert_int_equal(asked_for, sizeof(struct tg_chunk) + expected * sizeof(void *));
-    while (tg_queue_has_room(&queue)) tg_queue_push(&queue, NULL);
+    while (tg_queue_has_space(&queue)) tg_queue_push(&queue, NULL);
     if (expected < TG_CHUNK_ITEMS_MAX) expected *= 2;
   }
   assert_int_equal(chunks_out, 10);
@@ -198,12 +198,12 @@ static void an_emptied_queue_is_as_new(void **state) {
   for (uintptr_t i = 0; i < 40; i++) assert_int_equal(pop(&queue), i);
   assert_int_equal(queue.pushed, 0);
   assert_int_equal(queue.popped, 0);
-  assert_int_equal(queue.ahead, 0);
+  assert_int_equal(queue.known_available, 0);
   assert_ptr_equal(queue.head, queue.tail);
   assert_ptr_equal(queue.head->next, queue.head);
   assert_int_equal(queue.head->begin, 0);
   push(&queue, 1);
-  queue.is_locked = true;
+  queue.pop_needs_lock = true;
   tg_queue_move(&moved, &queue);
   assert_int_equal(tg_queue_length(&moved), 1);
   assert_int_equal(tg_queue_length(&queue), 0);
@@ -236,8 +236,8 @@ static void one_pops_without_the_lock_while_another_pushes(void **state) {
   shared = (struct tg_queue){0};
   assert_int_equal(pthread_create(&pusher, NULL, push_all, NULL), 0);
   for (uintptr_t out = 0; out < SHARED_ITEMS;) {
-    if (tg_queue_is_ahead(&shared)) {
-      assert_int_equal((uintptr_t)tg_queue_pop_ahead(&shared), out++);
+    if (tg_queue_can_pop_unlocked(&shared)) {
+      assert_int_equal((uintptr_t)tg_queue_pop_unlocked(&shared), out++);
       continue;
     }
     pthread_mutex_lock(&shared_lock);

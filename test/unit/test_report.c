@@ -57,7 +57,7 @@ static bool runtime(char text[TG_RUNTIME_MAX]) {
 
 static void open_report(enum tg_format format) {
   static const struct tg_report_source source = {locate, name_symbol, addon_path, runtime};
-  const struct tg_report_options options = {format, true};
+  const struct tg_report_options options = {.format = format, .diagnose = true};
   tg_policy_set_rate(0);
   tg_report_open(&source, &options);
   assert_int_equal(truncate(log_path, 0), 0);
@@ -90,15 +90,15 @@ static struct tg_event full_event(enum tg_event_kind kind) {
                            .answer = napi_closing,
                            .known = true,
                            .quantity = UINT64_MAX};
-  struct tg_view *view = &event.view;
-  view->number = UINT64_MAX;
-  view->generation = view->env = UINT32_MAX;
-  view->state = TG_CLOSED;
-  view->finalized = view->referenced = true;
-  view->thread_count = view->release_credit = view->queue_length = view->max_queue_size = view->sleepers =
-      SIZE_MAX;
-  view->addon = (const struct tg_addon *)(const void *)"";
-  memset(view->name, '"', sizeof view->name - 1);
+  struct tg_snapshot *snapshot = &event.snapshot;
+  snapshot->number = UINT64_MAX;
+  snapshot->generation = snapshot->env = UINT32_MAX;
+  snapshot->state = TG_CLOSED;
+  snapshot->finalized = snapshot->referenced = true;
+  snapshot->thread_count = snapshot->release_credit = snapshot->queue_length = snapshot->max_queue_size =
+      snapshot->waiters = SIZE_MAX;
+  snapshot->addon = (const struct tg_addon *)(const void *)"";
+  memset(snapshot->name, '"', sizeof snapshot->name - 1);
   return event;
 }
 

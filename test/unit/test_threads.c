@@ -46,13 +46,13 @@ static unsigned join_and_count_accepted(struct producer *producers, unsigned cou
   return accepted;
 }
 
-static void wait_until_asleep(struct recorder *recorder, uint32_t sleepers) {
+static void wait_until_asleep(struct recorder *recorder, uint32_t waiters) {
   struct tg_function *function;
   for (;;) {
-    assert_int_equal(tg_table_find(&recorder->guard->table, recorder->func, &function), TG_HANDLE_VALID);
-    uint32_t asleep = function->sleepers;
+    assert_int_equal(tg_table_find(&recorder->guard->table, recorder->func, &function), TG_LOOKUP_VALID);
+    uint32_t asleep = function->waiters;
     tg_lock_release(&function->lock, TG_RANK_FUNCTION);
-    if (asleep == sleepers) return;
+    if (asleep == waiters) return;
     sched_yield();
   }
 }
@@ -91,7 +91,7 @@ static void end_by(struct recorder *r, enum ending ending) {
     abort_it(r);
     fake_env_turn(r->env);
   }
-  if (ending == BY_EXIT) tg_turn_all_away(r->guard);
+  if (ending == BY_EXIT) tg_reject_all(r->guard);
   if (ending == BY_ENV_END) {
     fake_env_close(r->env);
     r->env = NULL;
@@ -322,7 +322,7 @@ static void expect_order_and_count_ahead(struct recorder *recorder, napi_env env
   expect_order(recorder, env, item);
   /* Constant, or the loop thread's own. */
   struct tg_function *function = tg_table_slot(&recorder->guard->table, 0);
-  if (env != NULL && function->queue.ahead > 0) taken_ahead++;
+  if (env != NULL && function->queue.known_available > 0) taken_ahead++;
 }
 
 /* The loop thread takes items without the lock while others push, wish, and end the function in each way. */
@@ -364,7 +364,7 @@ static void an_unlimited_queue_keeps_all_in_order_however_it_ends(void **state) 
 
 static struct tg_function *lock_of(struct recorder *recorder) {
   struct tg_function *function;
-  assert_int_equal(tg_table_find(&recorder->guard->table, recorder->func, &function), TG_HANDLE_VALID);
+  assert_int_equal(tg_table_find(&recorder->guard->table, recorder->func, &function), TG_LOOKUP_VALID);
   return function;
 }
 
@@ -390,8 +390,8 @@ static void open_full(struct recorder *recorder) {
 /* The function, which has accepted so many items, goes on, and ends as it would have. */
 static void expect_usable(struct recorder *recorder, unsigned accepted) {
   struct tg_function *function = lock_of(recorder);
-  assert_int_equal(function->sleepers, 0);
-  assert_int_equal(function->woken, 0);
+  assert_int_equal(function->waiters, 0);
+  assert_int_equal(function->wakeups_in_flight, 0);
   assert_int_equal(function->thread_count, 1); /* the cancelled thread took none with it */
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   fake_env_turn(recorder->env);
@@ -498,12 +498,12 @@ static void a_cancelled_thread_passes_its_wake_up_on(void **state) {
     wait_until_asleep(&r, i + 1);
   }
   struct tg_function *function = lock_of(&r);
-  assert_true(tg_function_offer_room(function));
-  uint32_t offered = atomic_load(&function->room.sequence);
+  assert_true(tg_function_claim_waiter(function));
+  uint32_t offered = atomic_load(&function->not_full.sequence);
   pthread_cancel(threads[0]); /* its clean-up waits for the lock */
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   expect_cancelled(threads[0]);
-  assert_int_equal(atomic_load(&function->room.sequence), offered + 1);
+  assert_int_equal(atomic_load(&function->not_full.sequence), offered + 1);
   wait_until_asleep(&r, 1);
   fake_env_turn(r.env);
   pthread_join(threads[1], NULL);

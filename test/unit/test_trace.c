@@ -24,18 +24,18 @@ static void test_main_thread_stays_known(void **state) {
   (void)state;
   const struct tg_trace_options options = {.diagnose = true, .worker_id = worker_id};
   const struct tg_observer *observer = tg_trace_open(&options);
-  struct tg_env_view view;
+  struct tg_env_snapshot snapshot;
   worker = 0;
   observer->env_entered(NULL, 1);
   worker = 7;
   for (uint32_t number = 2; number <= ENVS; number++) observer->env_entered(NULL, number);
-  assert_true(tg_trace_env(1, &view));
-  assert_int_equal(view.worker, 0);
-  assert_true(tg_trace_env(ENVS, &view));
-  assert_int_equal(view.worker, 7);
+  assert_true(tg_trace_env(1, &snapshot));
+  assert_int_equal(snapshot.worker, 0);
+  assert_true(tg_trace_env(ENVS, &snapshot));
+  assert_int_equal(snapshot.worker, 7);
   worker = 0;
   observer->env_entered(NULL, ENVS + 1);
-  assert_true(tg_trace_env(ENVS + 1, &view));
+  assert_true(tg_trace_env(ENVS + 1, &snapshot));
 }
 
 static const char *file_there = "/app/x.node";

@@ -23,8 +23,8 @@ provoke() {
     guarded events.js provoke "$2" >"$log.facts"
 }
 
-# is_told CODE [OPTION]: as events.js says, in both modes.
-is_told() {
+# is_reported CODE [OPTION]: as events.js says, in both modes.
+is_reported() {
   local mode log=$BATS_FILE_TMPDIR/$1
   for mode in diagnose protect; do
     run provoke $mode "$@"
@@ -53,7 +53,7 @@ hangs_natively() {
 
 # after_finalize CODE ANSWER: what Node >= 24.14 answers.
 after_finalize() {
-  is_told "$1"
+  is_reported "$1"
   if runtime_frees_closed; then
     faults_natively "$1"
   else
@@ -86,62 +86,62 @@ after_finalize() {
 }
 
 @test "TSG007 stale-handle" {
-  is_told TSG007
+  is_reported TSG007
   faults_natively TSG007
 }
 
 @test "TSG008 never-a-handle" {
-  is_told TSG008
+  is_reported TSG008
   faults_natively TSG008
 }
 
 @test "TSG009 null-handle" {
-  is_told TSG009
+  is_reported TSG009
   faults_natively TSG009
 }
 
 @test "TSG010 null-result" {
-  is_told TSG010
+  is_reported TSG010
   faults_natively TSG010
 }
 
 @test "TSG011 release-after-closing" {
-  is_told TSG011
+  is_reported TSG011
   answers_natively TSG011 invalid_arg
 }
 
 @test "TSG012 over-release" {
-  is_told TSG012
+  is_reported TSG012
   answers_natively TSG012 invalid_arg
 }
 
 @test "TSG013 more-threads-than-counts" {
-  is_told TSG013
+  is_reported TSG013
   answers_natively TSG013 ok
 }
 
 @test "TSG014 call-without-count" {
-  is_told TSG014
+  is_reported TSG014
   answers_natively TSG014 ok
 }
 
 @test "TSG015 blocking-call-on-own-loop" {
-  is_told TSG015
+  is_reported TSG015
   hangs_natively TSG015
 }
 
 @test "TSG016 blocked-callers-at-close" {
-  is_told TSG016
+  is_reported TSG016
   hangs_natively TSG016
 }
 
 @test "TSG017 foreign-ref" {
-  is_told TSG017
+  is_reported TSG017
   answers_natively TSG017 ok
 }
 
 @test "TSG018 items-undelivered" {
-  is_told TSG018
+  is_reported TSG018
 }
 
 # let_go MAIN_OR_WORKER PLACE…: which functions are told as never released.
@@ -166,36 +166,36 @@ let_go() {
 }
 
 @test "TSG019 never-released" {
-  is_told TSG019
+  is_reported TSG019
 }
 
 @test "TSG020 keeps-alive" {
-  is_told TSG020
+  is_reported TSG020
 }
 
 @test "TSG021 long-queue" {
-  is_told TSG021 queue_warn=3
+  is_reported TSG021 queue_warn=3
 }
 
 @test "TSG022 slow-finalizer" {
-  is_told TSG022 finalize_warn_ms=20
+  is_reported TSG022 finalize_warn_ms=20
 }
 
 @test "TSG023 pending-exception" {
-  is_told TSG023
+  is_reported TSG023
 }
 
 @test "TSG024 javascript-forbidden" {
-  is_told TSG024
+  is_reported TSG024
 }
 
 @test "TSG025 addon-pinned" {
-  is_told TSG025
+  is_reported TSG025
 }
 
 # Natively there is room for node where there is none for handles only in a process that refuses just that.
 @test "TSG026 not-armed" {
-  TG_LIB="$TG_LIB:$TG_BUILD/helpers/libnoroom.so" is_told TSG026
+  TG_LIB="$TG_LIB:$TG_BUILD/helpers/libnoroom.so" is_reported TSG026
 }
 
 @test "the events of all these tests are as docs/event.schema.json says" {

@@ -1,6 +1,6 @@
 # C++ exceptions that leave call_js_cb (test/addons/throwing.cc).
 #
-# Natively SIGABRT from std::terminate, in each run on every runtime; with the barrier taken out guarded too. Where
+# Natively SIGABRT from std::terminate, in each run on every runtime; with the exception guard taken out guarded too. Where
 # JavaScript still runs that must stay so.
 
 bats_require_minimum_version 1.5.0

@@ -1,4 +1,4 @@
-/* The barrier around call_js_cb, with exceptions that are thrown by hand: what a C++ runtime does, but in C, so that it
+/* The exception guard around call_js_cb, with exceptions that are thrown by hand: what a C++ runtime does, but in C, so that it
  * runs wherever the unit tests do. test/bats/runtime/exceptions.bats has real ones. */
 #include <pthread.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 /* cmocka.h needs the above first. */
 #include <cmocka.h>
 
-#include "preload/barrier.h"
+#include "preload/exception_guard.h"
 
 #define OVER ((napi_env)(void *)0x1000)
 #define ALIVE ((napi_env)(void *)0x2000)
@@ -40,9 +40,9 @@ static void destroy(_Unwind_Reason_Code reason, struct _Unwind_Exception *except
 }
 
 static int prepare(void **state) {
-  static const struct tg_barrier_questions questions = {is_over, is_runtime_code};
+  static const struct tg_exception_guard_questions questions = {is_over, is_runtime_code};
   (void)state;
-  tg_barrier_open(&questions);
+  tg_exception_guard_open(&questions);
   asked = destroyed = returned = 0;
   return 0;
 }
@@ -67,7 +67,7 @@ static void throw_it(napi_env env, napi_value js_callback, void *context, void *
 static void expect_caught(const char class_name[8]) {
   struct _Unwind_Exception exception = exception_of(class_name);
   prepare(NULL);
-  assert_false(tg_barrier_call_js(NULL, NULL, NULL, &exception, throw_it, OVER));
+  assert_false(tg_exception_guard_call_js(NULL, NULL, NULL, &exception, throw_it, OVER));
   assert_int_equal(asked, 1);
   assert_int_equal(returned, 0);
   assert_int_equal(destroyed, 1);
@@ -77,7 +77,7 @@ static void expect_caught(const char class_name[8]) {
 static void expect_passed(const char class_name[8], napi_env owner) {
   struct _Unwind_Exception exception = exception_of(class_name);
   prepare(NULL);
-  assert_true(tg_barrier_call_js(NULL, NULL, NULL, &exception, throw_it, owner));
+  assert_true(tg_exception_guard_call_js(NULL, NULL, NULL, &exception, throw_it, owner));
   assert_int_equal(returned, 1);
   assert_int_equal(destroyed, 0);
 }
@@ -112,8 +112,8 @@ static void call_directly(napi_env env, napi_value js_callback, void *context, v
 static void arguments_arrive(void **state) {
   unsigned calls = 0;
   (void)state;
-  assert_true(
-      tg_barrier_call_js(OVER, (napi_value)(void *)0x3000, (void *)0x4000, &calls, call_directly, ALIVE));
+  assert_true(tg_exception_guard_call_js(OVER, (napi_value)(void *)0x3000, (void *)0x4000, &calls,
+                                         call_directly, ALIVE));
   assert_int_equal(calls, 1);
   assert_int_equal(asked, 0);
 }
@@ -121,7 +121,7 @@ static void arguments_arrive(void **state) {
 static void throw_through_another(napi_env env, napi_value js_callback, void *context, void *data) {
   (void)js_callback;
   (void)context;
-  tg_barrier_call_js(env, NULL, NULL, data, throw_it, ALIVE);
+  tg_exception_guard_call_js(env, NULL, NULL, data, throw_it, ALIVE);
   returned++;
 }
 
@@ -129,7 +129,7 @@ static void throw_through_another(napi_env env, napi_value js_callback, void *co
 static void the_frame_whose_env_is_over_catches(void **state) {
   (void)state;
   struct _Unwind_Exception exception = exception_of("GNUCC++\0");
-  assert_false(tg_barrier_call_js(NULL, NULL, NULL, &exception, throw_through_another, OVER));
+  assert_false(tg_exception_guard_call_js(NULL, NULL, NULL, &exception, throw_through_another, OVER));
   assert_int_equal(asked, 2);
   assert_int_equal(returned, 0);
   assert_int_equal(destroyed, 1);
@@ -147,7 +147,7 @@ static void throw_beyond_runtime(napi_env env, napi_value js_callback, void *con
 static void what_has_passed_the_runtimes_frames_is_not_caught(void **state) {
   (void)state;
   struct _Unwind_Exception exception = exception_of("GNUCC++\0");
-  assert_true(tg_barrier_call_js(NULL, NULL, NULL, &exception, throw_beyond_runtime, OVER));
+  assert_true(tg_exception_guard_call_js(NULL, NULL, NULL, &exception, throw_beyond_runtime, OVER));
   assert_int_equal(returned, 1);
   assert_int_equal(destroyed, 0);
 }
@@ -156,7 +156,7 @@ static void one_without_a_destructor_is_caught(void **state) {
   (void)state;
   struct _Unwind_Exception exception = exception_of("GNUCC++\0");
   exception.exception_cleanup = NULL;
-  assert_false(tg_barrier_call_js(NULL, NULL, NULL, &exception, throw_it, OVER));
+  assert_false(tg_exception_guard_call_js(NULL, NULL, NULL, &exception, throw_it, OVER));
 }
 
 /* More values than there are registers that a callee must keep. */
@@ -165,7 +165,7 @@ __attribute__((noinline)) static uint64_t sum_with_throws(const uint64_t *seeds)
            h = seeds[7], i = seeds[8], j = seeds[9], k = seeds[10], l = seeds[11];
   for (unsigned round = 0; round < 100; round++) {
     struct _Unwind_Exception exception = exception_of("GNUCC++\0");
-    if (tg_barrier_call_js(NULL, NULL, NULL, &exception, throw_it, OVER)) return 0;
+    if (tg_exception_guard_call_js(NULL, NULL, NULL, &exception, throw_it, OVER)) return 0;
     a += b, b += c, c += d, d += e, e += f, f += g, g += h, h += i, i += j, j += k, k += l, l += a;
   }
   return a ^ b ^ c ^ d ^ e ^ f ^ g ^ h ^ i ^ j ^ k ^ l;
@@ -201,7 +201,7 @@ static void undo(void *argument) {
 
 static void *run_thread(void *undone) {
   pthread_cleanup_push(undo, undone);
-  tg_barrier_call_js(NULL, NULL, NULL, undone, end_thread, OVER);
+  tg_exception_guard_call_js(NULL, NULL, NULL, undone, end_thread, OVER);
   returned++;
   pthread_cleanup_pop(0);
   return NULL;

@@ -1,17 +1,16 @@
-/* What the core needs from outside: the runtime that it guards, and the host that it lives in.
+/* What the core needs from outside: the runtime that it guards, the host that it lives in, and whoever observes it.
  *
  * The core never calls Node-API or the kernel itself (but for its own locks). Production fills these structs
- * in src/preload; unit tests, fuzzers and models fill them with their own. Both are set up once, before the
+ * in src/preload; unit tests, fuzzers and models fill them with their own. They are set up once, before the
  * first handle exists, and are read-only from then on. */
-#ifndef TG_GUARD_RUNTIME_H
-#define TG_GUARD_RUNTIME_H
+#ifndef TG_CORE_PORTS_H
+#define TG_CORE_PORTS_H
 
 #include <node_api.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "guard/addon.h"
-#include "guard/event.h"
+#include "core/event.h"
 
 /* Node-API's functions by the names that Node-API gives them, less prefix and suffix. All are called as the
  * Node-API documentation allows: call, acquire and release from any thread, the rest on the loop thread. */
@@ -46,13 +45,14 @@ struct tg_runtime {
   bool (*keeps_closed_functions)(void);
 
   /* Whether JavaScript may be ended from outside while it runs on the calling loop thread: a worker's is. */
-  bool (*may_be_ended)(void);
+  bool (*can_terminate)(void);
 
   /* Whether the runtime may forget a call that comes while it ends a dispatch, until the next call or release; never
    * finalizes what is aborted with several calls queued (Bun 1.3); and may free a function without its finalizer. */
-  bool forgets_calls;
+  bool may_drop_wakeups;
 };
 
+struct tg_addon;
 struct tg_function;
 
 /* Whoever wants to know about ordinary life too: mode=diagnose, the metrics and publish=1. Each answers the kind of an
@@ -86,12 +86,13 @@ struct tg_observer {
 struct tg_host {
   void *(*allocate)(size_t size); /* NULL when there is none */
   void (*release)(void *memory);
-  void *(*map)(size_t size);     /* zeroed pages that are never given back, or NULL */
-  void *(*reserve)(size_t size); /* inaccessible address space, aligned to 16 bytes, or NULL */
+  void *(*map)(size_t size);                /* zeroed pages, or NULL */
+  void *(*reserve)(size_t size);            /* inaccessible address space, aligned to 16 bytes, or NULL */
+  void (*unmap)(void *memory, size_t size); /* of either sort */
 
   /* Which object `code` is in (NULL: unknown, or no object's), with an exit handler registered that comes after the
    * static objects of all that is loaded. Loop thread, no lock held. */
-  struct tg_addon *(*adopt_addon)(const void *code);
+  struct tg_addon *(*register_addon)(const void *code);
 
   /* Whether the code is in that object. Loop thread, no lock held. */
   bool (*is_in_addon)(const struct tg_addon *addon, const void *code);
@@ -107,13 +108,11 @@ struct tg_host {
 
   /* The calling thread uses a function of that object's: it counts among the object's threads until it ends. Called for
    * each function that it uses, with that function's lock held. */
-  void (*note_thread)(struct tg_addon *addon);
+  void (*record_thread)(struct tg_addon *addon);
 
   /* Something worth telling has happened. Any thread, no lock of the core held, must not call back into the
    * core. */
   void (*on_event)(const struct tg_event *event);
-
-  const struct tg_observer *observer; /* NULL: nobody watches */
 };
 
 #endif

@@ -3,8 +3,8 @@
  * glibc 2.34 moved them from libdl and libpthread to libc under a new version. Weak, because on an older glibc they are
  * there only where the process has those loaded: every Node has, a shell that inherits LD_PRELOAD may have
  * not. */
-#ifndef TG_PRELOAD_GLIBC_FLOOR_H
-#define TG_PRELOAD_GLIBC_FLOOR_H
+#ifndef TG_BASE_GLIBC_FLOOR_H
+#define TG_BASE_GLIBC_FLOOR_H
 
 #include <dlfcn.h>
 #include <pthread.h>

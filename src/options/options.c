@@ -1,5 +1,5 @@
 /* Implements the options: one table holds every key, its values and its help. */
-#include "preload/options.h"
+#include "options/options.h"
 
 #include <stddef.h>
 #include <string.h>

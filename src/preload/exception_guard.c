@@ -1,5 +1,5 @@
-/* Implements barrier.h: one frame in assembler, and what the unwinder asks of it. */
-#include "preload/barrier.h"
+/* Implements exception_guard.h: one frame in assembler, and what the unwinder asks of it. */
+#include "preload/exception_guard.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -9,11 +9,12 @@
 
 /* Calls call_js_cb with the first four arguments and returns NULL, or what was caught. `owner` lies in a register that
  * the unwinder knows to restore, so that the personality routine finds it there. */
-struct _Unwind_Exception *tg_barrier_enter(napi_env env, napi_value js_callback, void *context, void *data,
-                                           napi_threadsafe_function_call_js call_js_cb, napi_env owner);
+struct _Unwind_Exception *tg_exception_guard_enter(napi_env env, napi_value js_callback, void *context,
+                                                   void *data, napi_threadsafe_function_call_js call_js_cb,
+                                                   napi_env owner);
 
-/* Where tg_barrier_enter goes on with an exception in the register of its result. */
-extern const char tg_barrier_landing[];
+/* Where tg_exception_guard_enter goes on with an exception in the register of its result. */
+extern const char tg_exception_guard_landing[];
 
 #if defined(__x86_64__)
 enum { OWNER_REGISTER = 3 /* rbx */ };
@@ -62,19 +63,19 @@ enum { OWNER_REGISTER = 19 };
  * DW_EH_PE_sdata4, which needs no relocation. Global, as a link-time optimizer may part assembler and C; hidden. */
 __asm__(
     ".pushsection .text\n"
-    ".globl tg_barrier_enter, tg_barrier_landing\n"
-    ".hidden tg_barrier_enter, tg_barrier_landing\n"
-    ".type tg_barrier_enter, %function\n"
-    "tg_barrier_enter:\n"
+    ".globl tg_exception_guard_enter, tg_exception_guard_landing\n"
+    ".hidden tg_exception_guard_enter, tg_exception_guard_landing\n"
+    ".type tg_exception_guard_enter, %function\n"
+    "tg_exception_guard_enter:\n"
     "  .cfi_startproc\n"
-    "  .cfi_personality 0x1b, tg_barrier_personality\n" CALL "tg_barrier_landing:\n" RETURN
+    "  .cfi_personality 0x1b, tg_exception_guard_personality\n" CALL "tg_exception_guard_landing:\n" RETURN
     "  .cfi_endproc\n"
-    ".size tg_barrier_enter, . - tg_barrier_enter\n"
+    ".size tg_exception_guard_enter, . - tg_exception_guard_enter\n"
     ".popsection\n");
 
-static const struct tg_barrier_questions *ask;
+static const struct tg_exception_guard_questions *ask;
 
-void tg_barrier_open(const struct tg_barrier_questions *questions) {
+void tg_exception_guard_open(const struct tg_exception_guard_questions *questions) {
   ask = questions;
 }
 
@@ -89,12 +90,12 @@ struct unwinder {
 };
 
 static bool find_unwinder(const void *code, struct unwinder *unwinder) {
-  return tg_addon_find_beside(code, "_Unwind_GetGR", &unwinder->get_gr) &&
-         tg_addon_find_beside(code, "_Unwind_SetGR", &unwinder->set_gr) &&
-         tg_addon_find_beside(code, "_Unwind_SetIP", &unwinder->set_ip) &&
-         tg_addon_find_beside(code, "_Unwind_GetIP", &unwinder->get_ip) &&
-         tg_addon_find_beside(code, "_Unwind_GetCFA", &unwinder->get_cfa) &&
-         tg_addon_find_beside(code, "_Unwind_Backtrace", &unwinder->backtrace);
+  return tg_addon_lookup_in_same_object(code, "_Unwind_GetGR", &unwinder->get_gr) &&
+         tg_addon_lookup_in_same_object(code, "_Unwind_SetGR", &unwinder->set_gr) &&
+         tg_addon_lookup_in_same_object(code, "_Unwind_SetIP", &unwinder->set_ip) &&
+         tg_addon_lookup_in_same_object(code, "_Unwind_GetIP", &unwinder->get_ip) &&
+         tg_addon_lookup_in_same_object(code, "_Unwind_GetCFA", &unwinder->get_cfa) &&
+         tg_addon_lookup_in_same_object(code, "_Unwind_Backtrace", &unwinder->backtrace);
 }
 
 /* What a C++ runtime has thrown: GCC's, or LLVM's. The last byte tells an exception from one that is thrown once more. */
@@ -105,26 +106,26 @@ static bool is_cxx(_Unwind_Exception_Class exception_class) {
   return vendor == gnu || vendor == llvm;
 }
 
-/* From the throw outwards to the barrier's frame. */
+/* From the throw outwards to the exception guard's frame. */
 struct walk {
   const struct unwinder *unwinder;
-  _Unwind_Word barrier; /* the frame's canonical frame address */
+  _Unwind_Word guard_frame; /* the frame's canonical frame address */
   bool arrived;
 };
 
 static _Unwind_Reason_Code step(struct _Unwind_Context *context, void *argument) {
   struct walk *walk = argument;
-  walk->arrived = walk->unwinder->get_cfa(context) == walk->barrier;
+  walk->arrived = walk->unwinder->get_cfa(context) == walk->guard_frame;
   if (walk->arrived || ask->is_runtime_code((const void *)walk->unwinder->get_ip(context)))
     return _URC_NORMAL_STOP;
   return _URC_NO_REASON;
 }
 
-/* Whether nothing but the addon's code lies between the throw and the barrier. The runtime's frames have tables, but undo
+/* Whether nothing but the addon's code lies between the throw and the exception guard. The runtime's frames have tables, but undo
  * nothing: after an exception has passed them V8's scopes point into a stack that is gone. That is so where
  * napi_call_function has called a function in C++, or an addon's callback runs the loop. */
-static bool is_clean(const struct unwinder *unwinder, struct _Unwind_Context *barrier) {
-  struct walk walk = {.unwinder = unwinder, .barrier = unwinder->get_cfa(barrier)};
+static bool is_clean(const struct unwinder *unwinder, struct _Unwind_Context *guard_frame) {
+  struct walk walk = {.unwinder = unwinder, .guard_frame = unwinder->get_cfa(guard_frame)};
   unwinder->backtrace(step, &walk);
   return walk.arrived;
 }
@@ -148,14 +149,14 @@ static _Unwind_Reason_Code enter(const void *caller, struct _Unwind_Context *con
   struct unwinder unwinder;
   if (!find_unwinder(caller, &unwinder)) unwinder = searcher;
   unwinder.set_gr(context, __builtin_eh_return_data_regno(0), (_Unwind_Word)exception);
-  unwinder.set_ip(context, (_Unwind_Ptr)tg_barrier_landing);
+  unwinder.set_ip(context, (_Unwind_Ptr)tg_exception_guard_landing);
   return _URC_INSTALL_CONTEXT;
 }
 
-/* Called by the unwinder, through the table of tg_barrier_enter: in search of a handler, before anything is undone; and once
+/* Called by the unwinder, through the table of tg_exception_guard_enter: in search of a handler, before anything is undone; and once
  * more to enter it, if this is the one. What ends a thread (pthread_exit, pthread_cancel) does not search. `used`: the
  * assembler's mention is nothing to a link-time optimizer. */
-__attribute__((visibility("hidden"), used)) _Unwind_Reason_Code tg_barrier_personality(
+__attribute__((visibility("hidden"), used)) _Unwind_Reason_Code tg_exception_guard_personality(
     int version, _Unwind_Action actions, _Unwind_Exception_Class exception_class,
     struct _Unwind_Exception *exception, struct _Unwind_Context *context) {
   const void *caller = __builtin_return_address(0);
@@ -172,8 +173,8 @@ __attribute__((noinline, cold)) static void end_exception(struct _Unwind_Excepti
   void (*end_catch)(void);
   const void *runtime = (const void *)exception->exception_cleanup;
   if (runtime == NULL) return;
-  if (tg_addon_find_beside(runtime, "__cxa_begin_catch", &begin_catch) &&
-      tg_addon_find_beside(runtime, "__cxa_end_catch", &end_catch)) {
+  if (tg_addon_lookup_in_same_object(runtime, "__cxa_begin_catch", &begin_catch) &&
+      tg_addon_lookup_in_same_object(runtime, "__cxa_end_catch", &end_catch)) {
     begin_catch(exception);
     end_catch();
   } else {
@@ -181,9 +182,10 @@ __attribute__((noinline, cold)) static void end_exception(struct _Unwind_Excepti
   }
 }
 
-bool tg_barrier_call_js(napi_env env, napi_value js_callback, void *context, void *data,
-                        napi_threadsafe_function_call_js call_js_cb, napi_env owner) {
-  struct _Unwind_Exception *exception = tg_barrier_enter(env, js_callback, context, data, call_js_cb, owner);
+bool tg_exception_guard_call_js(napi_env env, napi_value js_callback, void *context, void *data,
+                                napi_threadsafe_function_call_js call_js_cb, napi_env owner) {
+  struct _Unwind_Exception *exception =
+      tg_exception_guard_enter(env, js_callback, context, data, call_js_cb, owner);
   if (exception == NULL) return true;
   end_exception(exception);
   return false;

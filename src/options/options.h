@@ -1,14 +1,14 @@
 /* The options in TSFN_GUARD_OPTIONS. */
-#ifndef TG_PRELOAD_OPTIONS_H
-#define TG_PRELOAD_OPTIONS_H
+#ifndef TG_OPTIONS_OPTIONS_H
+#define TG_OPTIONS_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/text.h"
+#include "core/types.h"
 #include "diag/emitter.h"
 #include "diag/log.h"
-#include "guard/guard.h"
 
 enum tg_mode { TG_MODE_PROTECT, TG_MODE_DIAGNOSE, TG_MODE_OFF };
 

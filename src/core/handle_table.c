@@ -1,5 +1,5 @@
 /* Implements the handle table. */
-#include "guard/handle_table.h"
+#include "core/handle_table.h"
 
 _Static_assert(sizeof(uintptr_t) == 8, "handles need a 64-bit address space");
 _Static_assert(TG_SEGMENT_BITS_MAX < 47, "handles stay canonical user addresses");
@@ -48,6 +48,17 @@ bool tg_table_open(struct tg_table *table, const struct tg_host *host) {
   return add_segment(table, TG_SEGMENT_BITS_MIN, TG_INDEX_BITS_MIN, 0);
 }
 
+void tg_table_close(struct tg_table *table) {
+  for (uint32_t i = 0; i < TG_CHUNKS_MAX; i++) {
+    struct tg_function *chunk = table->chunks[i];
+    if (chunk != NULL) table->host->unmap(chunk, sizeof *chunk * TG_CHUNK_SLOTS);
+  }
+  for (unsigned i = 0; i < tg_table_segments(table); i++) {
+    const struct tg_segment *segment = &table->segments[i];
+    table->host->unmap((void *)segment->base, (size_t)segment->handles << TG_HANDLE_SHIFT);
+  }
+}
+
 /* Which handle of the segment a value is; if it is none of them, this is no less than `handles`. Reservations are aligned, and
  * what is not has its lowest bits on top here. */
 static inline uint64_t ordinal(const struct tg_segment *segment, napi_threadsafe_function handle) {
@@ -84,7 +95,7 @@ struct tg_function *tg_table_slot(struct tg_table *table, uint32_t index) {
   return index >= 1U << TG_INDEX_BITS ? NULL : slot_of(table, index);
 }
 
-/* What follows, down to take_locked, is called with free_lock held. */
+/* What follows, down to pop_locked, is called with free_lock held. */
 
 static uint32_t link_to(const struct tg_function *slot) {
   return slot->index + 1;
@@ -212,7 +223,7 @@ static void set_spent_aside(struct tg_table *table) {
   }
 }
 
-static struct tg_function *take_locked(struct tg_table *table) {
+static struct tg_function *pop_locked(struct tg_table *table) {
   struct tg_function *slot = NULL;
   set_spent_aside(table);
   if (usable(table) < table->free_slots_min) {
@@ -229,9 +240,7 @@ void tg_table_abandon(struct tg_table *table, struct tg_function *slot) {
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 
-/* Takes the oldest abandoned slot out of its list when there are more than so many; *generation is its own of now. */
-static struct tg_function *remove_oldest_abandoned(struct tg_table *table, uint32_t most,
-                                                   uint32_t *generation) {
+struct tg_function *tg_table_take_abandoned(struct tg_table *table, uint32_t most, uint32_t *generation) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   struct tg_function *slot = NULL;
   if (table->abandoned.count > most) slot = remove_oldest(table, &table->abandoned);
@@ -241,23 +250,6 @@ static struct tg_function *remove_oldest_abandoned(struct tg_table *table, uint3
   }
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
   return slot;
-}
-
-/* Makes the oldest abandoned function stale when there are more than so many. Its counts become release credit. */
-static void reclaim_abandoned(struct tg_table *table, uint32_t most) {
-  uint32_t generation;
-  struct tg_function *slot = remove_oldest_abandoned(table, most, &generation);
-  if (slot == NULL) return;
-  tg_lock_acquire(&slot->lock, TG_RANK_FUNCTION);
-  if (slot->generation != generation) {
-    /* its last count came back in the meantime */
-  } else if (slot->sleepers != 0) {
-    tg_table_abandon(table, slot);
-  } else {
-    tg_function_forget_counts(slot);
-    tg_table_expire(table, slot);
-  }
-  tg_lock_release(&slot->lock, TG_RANK_FUNCTION);
 }
 
 static uint64_t make_number(uint32_t generation, uint32_t index) {
@@ -291,24 +283,13 @@ napi_threadsafe_function tg_table_handle(const struct tg_table *table, const str
   return (napi_threadsafe_function)(segment->base + (number << TG_HANDLE_SHIFT));
 }
 
-static struct tg_function *take(struct tg_table *table) {
-  tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
-  struct tg_function *slot = take_locked(table);
-  tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
-  return slot;
-}
-
 struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_function *handle) {
   table->taken++;
-  reclaim_abandoned(table, table->abandoned_max);
-  struct tg_function *slot = take(table);
-  if (slot == NULL && tg_table_is_used_up(table)) {
-    reclaim_abandoned(table, 0);
-    slot = take(table);
-  }
-  if (slot == NULL) return NULL;
+  tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
+  struct tg_function *slot = pop_locked(table);
+  tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
   /* A late caller of an older generation may hold the lock, but never writes a free slot's generation. */
-  *handle = tg_table_handle(table, slot);
+  if (slot != NULL) *handle = tg_table_handle(table, slot);
   return slot;
 }
 
@@ -319,8 +300,6 @@ void tg_table_put_back(struct tg_table *table, struct tg_function *slot) {
 }
 
 void tg_table_expire(struct tg_table *table, struct tg_function *slot) {
-  const struct tg_observer *observer = table->host->observer;
-  if (observer != NULL && observer->expired != NULL) observer->expired(slot);
   slot->state = TG_FREE;
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   if (slot->abandoned) remove_from(table, &table->abandoned, slot);
@@ -362,24 +341,24 @@ struct tg_function *tg_table_locate(struct tg_table *table, napi_threadsafe_func
 }
 
 /* `inline` is a hint to the link-time optimizer: as part of each caller it takes twenty instructions less. */
-inline enum tg_verdict tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
-                                     struct tg_function **found) {
+inline enum tg_lookup tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
+                                    struct tg_function **found) {
   uint32_t generation;
   struct tg_function *slot = locate(table, handle, &generation);
   *found = NULL;
-  if (slot == NULL) return TG_NEVER_A_HANDLE;
+  if (slot == NULL) return TG_LOOKUP_INVALID;
 
   tg_lock_acquire(&slot->lock, TG_RANK_FUNCTION);
-  enum tg_verdict verdict = TG_HANDLE_STALE_REUSED;
+  enum tg_lookup lookup = TG_LOOKUP_REUSED;
   if (generation == slot->generation && slot->state > TG_CREATING)
-    verdict = TG_HANDLE_VALID;
+    lookup = TG_LOOKUP_VALID;
   else if (generation >= slot->generation)
-    verdict = TG_NEVER_A_HANDLE;
+    lookup = TG_LOOKUP_INVALID;
   else if (generation + 1 == slot->generation && slot->state == TG_FREE)
-    verdict = TG_HANDLE_STALE;
-  if (verdict == TG_NEVER_A_HANDLE)
+    lookup = TG_LOOKUP_STALE;
+  if (lookup == TG_LOOKUP_INVALID)
     tg_lock_release(&slot->lock, TG_RANK_FUNCTION);
   else
     *found = slot;
-  return verdict;
+  return lookup;
 }

@@ -1,9 +1,7 @@
 /* Implements the env records of environment.h. */
-#include "guard/environment.h"
+#include "core/environment.h"
 
 #include <string.h>
-
-#include "guard/guard.h"
 
 /* Reads only what the caller holds a reference for. */
 void tg_environment_leave(struct tg_environment *environment) {
@@ -12,18 +10,21 @@ void tg_environment_leave(struct tg_environment *environment) {
     environment->guard->host->release(environment);
 }
 
+/* Heap addresses: the low bits are alike. */
+static struct tg_environment **bucket_of(struct tg_guard *guard, napi_env env) {
+  return &guard->environments[((uintptr_t)env >> 6) % TG_ENVIRONMENT_BUCKETS];
+}
+
 static void unlist(struct tg_environment *environment) {
   struct tg_guard *guard = environment->guard;
   tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
-  struct tg_environment **link = &guard->environments[tg_environment_bucket(environment->env)];
+  struct tg_environment **link = bucket_of(guard, environment->env);
   while (*link != environment) link = &(*link)->next;
   *link = environment->next;
   tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
 }
 
-/* The env cleanup hook. Every function's own hook has run by now, and every doorbell is closing. */
-static void on_env_cleanup(void *argument) {
-  struct tg_environment *environment = argument;
+void tg_environment_end(struct tg_environment *environment) {
   environment->ended = true;
   for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++)
     environment->guard->host->leave_addon(environment->addons[i]);
@@ -33,14 +34,14 @@ static void on_env_cleanup(void *argument) {
 
 static struct tg_environment *find(struct tg_guard *guard, napi_env env) {
   tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
-  struct tg_environment *found = guard->environments[tg_environment_bucket(env)];
+  struct tg_environment *found = *bucket_of(guard, env);
   while (found != NULL && found->env != env) found = found->next;
   if (found != NULL) atomic_fetch_add_explicit(&found->references, 1, memory_order_relaxed);
   tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
   return found;
 }
 
-struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env) {
+struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *)) {
   struct tg_environment *environment = find(guard, env);
   if (environment != NULL) return environment;
 
@@ -50,16 +51,16 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
   environment->guard = guard;
   environment->env = env;
   environment->loop_thread = pthread_self();
-  environment->may_be_ended = guard->runtime->may_be_ended();
+  environment->can_terminate = guard->runtime->can_terminate();
   environment->number = 1 + atomic_fetch_add_explicit(&guard->environments_made, 1, memory_order_relaxed);
   atomic_init(&environment->references, 2);
-  if (guard->runtime->add_env_cleanup_hook(env, on_env_cleanup, environment) != napi_ok) {
+  if (guard->runtime->add_env_cleanup_hook(env, hook, environment) != napi_ok) {
     guard->host->release(environment);
     return NULL;
   }
   /* Only the env's own thread makes its record, so nobody can have made another meanwhile. */
   tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
-  struct tg_environment **bucket = &guard->environments[tg_environment_bucket(env)];
+  struct tg_environment **bucket = bucket_of(guard, env);
   environment->next = *bucket;
   *bucket = environment;
   tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
@@ -70,7 +71,7 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
 
 /* What is known of code addresses no longer holds once an object was unloaded: another one, or the same anew, may be
  * at its address. */
-static void forget_if_unloaded(struct tg_environment *environment) {
+static void invalidate_after_unload(struct tg_environment *environment) {
   unsigned long long unloads = environment->guard->host->count_unloads();
   if (unloads == environment->unloads) return;
   environment->unloads = unloads;
@@ -98,14 +99,14 @@ static struct tg_addon *find_known(const struct tg_environment *environment, con
 
 static struct tg_addon *look_up(struct tg_environment *environment, const void *code) {
   struct tg_addon *addon = find_known(environment, code);
-  if (addon == NULL) addon = environment->guard->host->adopt_addon(code);
+  if (addon == NULL) addon = environment->guard->host->register_addon(code);
   if (addon != NULL) remember(environment, addon);
   return addon;
 }
 
-struct tg_addon *tg_environment_adopt(struct tg_environment *environment,
-                                      const void *const places[TG_CODE_PLACES]) {
-  forget_if_unloaded(environment);
+struct tg_addon *tg_environment_register_code(struct tg_environment *environment,
+                                              const void *const places[TG_CODE_PLACES]) {
+  invalidate_after_unload(environment);
   struct tg_addon *first = NULL;
   for (unsigned i = 0; i < TG_CODE_PLACES; i++) {
     if (places[i] == NULL) continue;

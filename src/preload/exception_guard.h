@@ -8,23 +8,23 @@
  * Without libstdc++ and libgcc_s, which a program that is no C++ need not have: a personality routine of our own (Itanium
  * C++ ABI, level I) with the functions of the unwinder that calls it. An unwinder that an addon has for itself, and hides,
  * passes by. */
-#ifndef TG_PRELOAD_BARRIER_H
-#define TG_PRELOAD_BARRIER_H
+#ifndef TG_PRELOAD_EXCEPTION_GUARD_H
+#define TG_PRELOAD_EXCEPTION_GUARD_H
 
 #include <node_api.h>
 #include <stdbool.h>
 
-/* What the barrier must know. Asked within a throw, on the env's loop thread, no lock held. */
-struct tg_barrier_questions {
+/* What the exception guard must know. Asked within a throw, on the env's loop thread, no lock held. */
+struct tg_exception_guard_questions {
   bool (*is_over)(napi_env env); /* whether the env can run no JavaScript any more */
   bool (*is_runtime_code)(const void *code);
 };
 
 /* Once, before all else. */
-void tg_barrier_open(const struct tg_barrier_questions *questions);
+void tg_exception_guard_open(const struct tg_exception_guard_questions *questions);
 
-/* The runtime function of that name (guard/runtime.h). */
-bool tg_barrier_call_js(napi_env env, napi_value js_callback, void *context, void *data,
-                        napi_threadsafe_function_call_js call_js_cb, napi_env owner);
+/* The runtime function of that name (core/ports.h). */
+bool tg_exception_guard_call_js(napi_env env, napi_value js_callback, void *context, void *data,
+                                napi_threadsafe_function_call_js call_js_cb, napi_env owner);
 
 #endif

@@ -1,8 +1,8 @@
 /* What the core tells of guarded functions: misuse that it absorbed, and what else somebody may want to know.
  *
  * Plain data, valid only while the host's on_event runs. */
-#ifndef TG_GUARD_EVENT_H
-#define TG_GUARD_EVENT_H
+#ifndef TG_CORE_EVENT_H
+#define TG_CORE_EVENT_H
 
 #include <node_api.h>
 #include <stdbool.h>
@@ -61,7 +61,7 @@ enum tg_state {
 struct tg_addon;
 
 /* A guarded function as it was at one moment. */
-struct tg_view {
+struct tg_snapshot {
   uint64_t number; /* unique in the process: generation and slot */
   uint32_t index;  /* its slot, and how often that was used before */
   uint32_t generation;
@@ -73,7 +73,7 @@ struct tg_view {
   size_t release_credit;
   size_t queue_length;
   size_t max_queue_size;        /* 0: no limit */
-  size_t sleepers;              /* callers blocked on the full queue */
+  size_t waiters;               /* callers blocked on the full queue */
   const struct tg_addon *addon; /* who created it; NULL: unknown */
   char name[TG_NAME_SIZE];      /* empty: none, or unknown */
 };
@@ -86,8 +86,8 @@ struct tg_event {
   const void *caller; /* code address in the addon; NULL: unknown */
   bool answered;      /* whether `answer` means something */
   napi_status answer;
-  bool known; /* whether `view` is more than a number */
-  struct tg_view view;
+  bool known; /* whether `snapshot` is more than a number */
+  struct tg_snapshot snapshot;
   uint64_t quantity; /* how many, how long: what it counts depends on the kind (diag/catalogue.c) */
   bool matters;      /* it has changed what the program does: reported even where its severity is not */
 };

@@ -1,45 +1,12 @@
 /* The queue of a guarded function: first in, first out, in chunks that are used again and again.
  *
  * Thread safety: many threads push, one at a time, as they hold the lock of the function that owns the queue. One
- * thread pops, the loop thread: without the lock where it leaves an item behind (tg_queue_pop_ahead), with the lock
+ * thread pops, the loop thread: without the lock where it leaves an item behind (tg_queue_pop_unlocked), with the lock
  * where it may not. So to whoever holds the lock an empty queue stays empty, and one that is not does not become so. */
-#ifndef TG_GUARD_QUEUE_H
-#define TG_GUARD_QUEUE_H
+#ifndef TG_CORE_QUEUE_H
+#define TG_CORE_QUEUE_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "guard/runtime.h"
-
-enum {
-  TG_CHUNK_ITEMS_FIRST = 16,
-  TG_CHUNK_ITEMS_MAX = 1024, /* each chunk has twice as many items as the last one, up to this */
-};
-
-/* Chunks form a ring: behind the one that is pushed into come those that were emptied, the oldest first. */
-struct tg_chunk {
-  struct tg_chunk *next; /* written under the lock while it is the last; nobody looks beyond that one */
-  size_t begin;          /* the number of its first item; written under the lock while no item is in it */
-  size_t capacity;       /* constant */
-  void *items[];
-};
-
-/* Zero is empty. Items are numbered from 0 whenever the queue was empty. */
-struct tg_queue {
-  /* Written under the lock, by those who push. */
-  struct tg_chunk *tail;
-  _Atomic size_t pushed;
-  /* Written by the loop thread; the owner puts them on another cache line than the two above. Under the lock the others
-   * write them while the queue has no chunk, or its env is over. */
-  _Atomic size_t popped;
-  struct tg_chunk *head; /* while not empty: the one with the next item */
-  uint32_t ahead;        /* as many items are known to be there, without a look at `pushed` */
-  /* Whether nothing may be popped without the lock. The owner's word, written under the lock; the loop thread reads it
-   * without, relaxed: what it does by an old word it could have done a moment earlier. */
-  atomic_bool is_locked;
-};
+#include "core/types.h"
 
 /* How many wait. With the lock held, or on the loop thread: to others the two may be of different times. */
 static inline size_t tg_queue_length(const struct tg_queue *queue) {
@@ -50,7 +17,7 @@ static inline size_t tg_queue_length(const struct tg_queue *queue) {
 }
 
 /* Whether the next push succeeds as it is. With the lock held. */
-static inline bool tg_queue_has_room(const struct tg_queue *queue) {
+static inline bool tg_queue_has_space(const struct tg_queue *queue) {
   const struct tg_chunk *tail = queue->tail;
   size_t pushed = atomic_load_explicit(&queue->pushed, memory_order_relaxed);
   return tail != NULL && pushed - tail->begin < tail->capacity;
@@ -66,20 +33,20 @@ static inline void tg_queue_push(struct tg_queue *queue, void *item) {
 
 /* The number of the item that was pushed last, plus one; and takes that item back, if it is still the last. False: it is
  * not. With the lock held, and nobody pops; the loop thread has not looked into the queue since the item is there. */
-static inline size_t tg_queue_last(const struct tg_queue *queue) {
+static inline size_t tg_queue_last_number(const struct tg_queue *queue) {
   return atomic_load_explicit(&queue->pushed, memory_order_relaxed);
 }
-bool tg_queue_take_back(struct tg_queue *queue, size_t last);
+bool tg_queue_unpush(struct tg_queue *queue, size_t last);
 
 /* Sees to it that the next push succeeds. False: no memory; the queue is as it was. With the lock held. */
 bool tg_queue_reserve(struct tg_queue *queue, const struct tg_host *host);
 
-/* Whether an item can be taken without the lock: another one lies behind it, and `is_locked` does not forbid it. Loop
+/* Whether an item can be taken without the lock: another one lies behind it, and `pop_needs_lock` does not forbid it. Loop
  * thread. */
-bool tg_queue_is_ahead(struct tg_queue *queue);
+bool tg_queue_can_pop_unlocked(struct tg_queue *queue);
 
 /* Takes such an item. Loop thread, lock held or not. */
-void *tg_queue_pop_ahead(struct tg_queue *queue);
+void *tg_queue_pop_unlocked(struct tg_queue *queue);
 
 /* Takes the only item there is, and gives a burst's memory back. Loop thread, with the lock held. */
 void *tg_queue_pop_only(struct tg_queue *queue, const struct tg_host *host);

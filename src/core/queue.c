@@ -1,5 +1,5 @@
 /* Implements the ring of chunks of queue.h. */
-#include "guard/queue.h"
+#include "core/queue.h"
 
 static size_t popped_by(const struct tg_queue *queue, memory_order order) {
   return atomic_load_explicit(&queue->popped, order);
@@ -20,7 +20,7 @@ static bool is_emptied(const struct tg_queue *queue, const struct tg_chunk *chun
 }
 
 bool tg_queue_reserve(struct tg_queue *queue, const struct tg_host *host) {
-  if (tg_queue_has_room(queue)) return true;
+  if (tg_queue_has_space(queue)) return true;
   struct tg_chunk *tail = queue->tail;
   size_t pushed = atomic_load_explicit(&queue->pushed, memory_order_relaxed);
   if (tail == NULL) {
@@ -42,33 +42,33 @@ bool tg_queue_reserve(struct tg_queue *queue, const struct tg_host *host) {
   return true;
 }
 
-bool tg_queue_take_back(struct tg_queue *queue, size_t last) {
-  if (tg_queue_length(queue) == 0 || tg_queue_last(queue) != last) return false;
+bool tg_queue_unpush(struct tg_queue *queue, size_t last) {
+  if (tg_queue_length(queue) == 0 || tg_queue_last_number(queue) != last) return false;
   atomic_store_explicit(&queue->pushed, last - 1, memory_order_release);
   return true;
 }
 
 /* Whether at least two items wait. */
 static bool has_two(struct tg_queue *queue) {
-  if (queue->ahead > 1) return true;
+  if (queue->known_available > 1) return true;
   /* Acquire pairs with the release in tg_queue_push. */
   size_t length =
       atomic_load_explicit(&queue->pushed, memory_order_acquire) - popped_by(queue, memory_order_relaxed);
-  queue->ahead = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX;
+  queue->known_available = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX;
   return length > 1;
 }
 
-bool tg_queue_is_ahead(struct tg_queue *queue) {
-  return !atomic_load_explicit(&queue->is_locked, memory_order_relaxed) && has_two(queue);
+bool tg_queue_can_pop_unlocked(struct tg_queue *queue) {
+  return !atomic_load_explicit(&queue->pop_needs_lock, memory_order_relaxed) && has_two(queue);
 }
 
-void *tg_queue_pop_ahead(struct tg_queue *queue) {
+void *tg_queue_pop_unlocked(struct tg_queue *queue) {
   struct tg_chunk *chunk = queue->head;
   size_t popped = popped_by(queue, memory_order_relaxed), at = popped - chunk->begin;
   void *item = chunk->items[at];
   /* At once, as the chunk may be used again from here on. */
   if (at + 1 == chunk->capacity) queue->head = chunk->next;
-  queue->ahead--;
+  queue->known_available--;
   /* Release: who sees the number may write over what was read here. */
   atomic_store_explicit(&queue->popped, popped + 1, memory_order_release);
   return item;
@@ -89,14 +89,14 @@ void *tg_queue_pop_only(struct tg_queue *queue, const struct tg_host *host) {
   free_others(chunk, host);
   chunk->begin = 0;
   queue->tail = chunk;
-  queue->ahead = 0;
+  queue->known_available = 0;
   atomic_store_explicit(&queue->pushed, 0, memory_order_relaxed);
   atomic_store_explicit(&queue->popped, 0, memory_order_relaxed);
   return item;
 }
 
 void *tg_queue_pop(struct tg_queue *queue, const struct tg_host *host) {
-  return has_two(queue) ? tg_queue_pop_ahead(queue) : tg_queue_pop_only(queue, host);
+  return has_two(queue) ? tg_queue_pop_unlocked(queue) : tg_queue_pop_only(queue, host);
 }
 
 void tg_queue_move(struct tg_queue *to, struct tg_queue *from) {

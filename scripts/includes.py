@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Checks that dependencies in src/ point one way: who includes whom by folder, and no circle between files.
+
+A pair of NAME.c and NAME.h is one module. Prints what is wrong, and exits with 1.
+"""
+import pathlib
+import re
+import sys
+
+# Which folders a folder may include, beside itself and include/.
+MAY_INCLUDE = {
+    'base': '',
+    'elf': '',
+    'core': 'base',
+    'diag': 'base core',
+    'options': 'base core diag',
+    'preload': 'base core diag elf options',
+    'npm': 'preload',
+    'command': 'base core diag options',
+}
+
+SRC = pathlib.Path(__file__).resolve().parent.parent / 'src'
+
+
+def find_modules():
+    """The modules that each module includes, as 'folder/name'."""
+    modules = {}
+    for path in sorted(SRC.rglob('*.[ch]')):
+        name = str(path.relative_to(SRC).with_suffix(''))
+        for included in re.findall(r'#include "([^"]+)\.h"', path.read_text()):
+            if included != name and not included.startswith('tsfn_guard/'):
+                modules.setdefault(name, set()).add(included)
+    return modules
+
+
+def folder_faults(modules):
+    for module, included in modules.items():
+        folder = module.split('/')[0]
+        for other in sorted(included):
+            where = other.split('/')[0]
+            if where != folder and where not in MAY_INCLUDE[folder].split():
+                yield f'needed: src/{folder} includes nothing of src/{where}\n  found: {module} includes {other}.h'
+
+
+def find_circle(modules):
+    """A circle as a list of modules; None: there is none."""
+    done = set()
+
+    def visit(module, path):
+        if module in path:
+            return path[path.index(module):] + [module]
+        if module in done:
+            return None
+        for other in sorted(modules.get(module, ())):
+            circle = visit(other, path + [module])
+            if circle:
+                return circle
+        done.add(module)
+        return None
+
+    return next(filter(None, (visit(module, []) for module in sorted(modules))), None)
+
+
+def main():
+    modules = find_modules()
+    faults = list(folder_faults(modules))
+    circle = find_circle(modules)
+    if circle:
+        faults.append('needed: no circle of includes\n  found: ' + ' -> '.join(circle))
+    for fault in faults:
+        print(f'includes.py: {fault}\n  do: move what both need below both, or hand it over as a function pointer')
+    return 1 if faults else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

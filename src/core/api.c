@@ -1,0 +1,524 @@
+/* Implements the seven functions: finds the guarded function behind a handle, answers as the contract's table
+ * says, and tells the host of every misuse that it absorbs. */
+#include "core/api.h"
+
+#include <string.h>
+
+#include "base/probes.h"
+#include "core/callbacks.h"
+#include "core/closing_notice.h"
+#include "core/environment.h"
+#include "core/function.h"
+#include "core/handle_table.h"
+#include "core/queue.h"
+
+bool tg_guard_open(struct tg_guard *guard, const struct tg_runtime *runtime, const struct tg_host *host,
+                   const struct tg_guard_options *options) {
+  guard->runtime = runtime;
+  guard->host = host;
+  guard->options = *options;
+  atomic_init(&guard->passes_through, options->passes_through);
+  return tg_table_open(&guard->table, host);
+}
+
+void tg_guard_close(struct tg_guard *guard) {
+  tg_table_close(&guard->table);
+}
+
+void tg_guard_observe(struct tg_guard *guard, const struct tg_observer *observer) {
+  guard->observer = observer;
+  guard->watches_calls = observer != NULL && (observer->called != NULL || observer->used != NULL);
+}
+
+struct operation_kind {
+  const char *name;
+  enum tg_event_kind after_finalize; /* what it is to do it once the runtime has freed the function */
+};
+
+static const struct operation_kind
+    create_kind = {"napi_create_threadsafe_function", TG_EVENT_NONE},
+    get_context_kind = {"napi_get_threadsafe_function_context", TG_EVENT_GET_CONTEXT_AFTER_FINALIZE},
+    call_kind = {"napi_call_threadsafe_function", TG_EVENT_CALL_AFTER_FINALIZE},
+    acquire_kind = {"napi_acquire_threadsafe_function", TG_EVENT_ACQUIRE_AFTER_FINALIZE},
+    release_kind = {"napi_release_threadsafe_function", TG_EVENT_RELEASE_AFTER_FINALIZE},
+    ref_kind = {"napi_ref_threadsafe_function", TG_EVENT_REF_AFTER_FINALIZE},
+    unref_kind = {"napi_unref_threadsafe_function", TG_EVENT_UNREF_AFTER_FINALIZE};
+
+/* One call of one of the seven, from finding the function to letting it go. */
+struct operation {
+  struct tg_guard *guard;
+  const struct operation_kind *kind;
+  napi_threadsafe_function handle;
+  const void *caller;
+  const char *mode;             /* NULL: it has none */
+  struct tg_function *function; /* its lock is held; NULL: never a handle */
+  enum tg_lookup lookup;
+  struct tg_event event; /* only its kind is set as long as that is TG_EVENT_NONE */
+};
+
+/* The first event of an operation counts: it is the one that the others follow from. */
+static void record_event(struct operation *operation, enum tg_event_kind kind, uint64_t quantity) {
+  if (kind == TG_EVENT_NONE || operation->event.kind != TG_EVENT_NONE) return;
+  bool known = operation->function != NULL && operation->lookup != TG_LOOKUP_REUSED;
+  operation->event = (struct tg_event){.kind = kind,
+                                       .function = operation->kind->name,
+                                       .handle = operation->handle,
+                                       .mode = operation->mode,
+                                       .caller = operation->caller,
+                                       .known = known,
+                                       .quantity = quantity};
+  if (known) tg_function_snapshot(operation->function, &operation->event.snapshot);
+  if (operation->function == NULL) return;
+  struct tg_snapshot *snapshot = &operation->event.snapshot;
+  snapshot->number = tg_table_number_of(&operation->guard->table, operation->handle);
+  snapshot->generation = tg_number_generation(snapshot->number); /* the slot's may be newer */
+}
+
+/* Whether the runtime would have freed the function by now. For a valid handle. */
+static bool runtime_has_freed(const struct operation *operation) {
+  const struct tg_function *function = operation->function;
+  if (!function->finalized) return false;
+  return function->thread_count == 0 || !operation->guard->runtime->keeps_closed_functions();
+}
+
+/* Whether the handle may be one that the runtime itself gave out, once the table was used up. */
+static bool is_unguarded(const struct operation *operation) {
+  return operation->handle != NULL &&
+         atomic_load_explicit(&operation->guard->passes_through, memory_order_relaxed) &&
+         tg_table_is_outside(&operation->guard->table, operation->handle);
+}
+
+static inline void operation_init(struct operation *operation, struct tg_guard *guard,
+                                  const struct operation_kind *kind, napi_threadsafe_function handle,
+                                  const void *caller) {
+  operation->guard = guard;
+  operation->kind = kind;
+  operation->handle = handle;
+  operation->caller = caller;
+  operation->mode = NULL;
+  operation->event.kind = TG_EVENT_NONE;
+}
+
+/* What can be said before it is known what the operation asks for. The function was looked up, and is locked. */
+static void check_handle(struct operation *operation) {
+  if (operation->lookup == TG_LOOKUP_VALID) {
+    tg_function_mark_foreign_use(operation->function, operation->guard->host);
+    if (runtime_has_freed(operation)) record_event(operation, operation->kind->after_finalize, 0);
+  } else if (operation->lookup != TG_LOOKUP_INVALID) {
+    record_event(operation, TG_EVENT_STALE_HANDLE, 0);
+  } else if (!is_unguarded(operation)) {
+    record_event(operation, operation->handle == NULL ? TG_EVENT_NULL_HANDLE : TG_EVENT_NEVER_A_HANDLE, 0);
+  }
+}
+
+/* Looks the function up, and locks it. */
+static inline void operation_begin(struct operation *operation) {
+  operation->lookup = tg_table_find(&operation->guard->table, operation->handle, &operation->function);
+  check_handle(operation);
+}
+
+/* For probes: 0 where the handle is not valid. */
+static size_t queue_length(const struct operation *operation) {
+  return operation->lookup == TG_LOOKUP_VALID ? tg_queue_length(&operation->function->queue) : 0;
+}
+
+static size_t thread_count(const struct operation *operation) {
+  return operation->lookup == TG_LOOKUP_VALID ? operation->function->thread_count : 0;
+}
+
+/* The handle is valid. */
+static void observe_use(const struct operation *operation, napi_status answer) {
+  const struct tg_observer *observer = operation->guard->observer;
+  if (observer == NULL || observer->used == NULL) return;
+  observer->used(operation->function, operation->kind == &call_kind, answer);
+}
+
+/* The function is about to be unlocked, and `answer` to be given. */
+static void observe_answer(const struct operation *operation, napi_status answer) {
+  if (operation->kind == &call_kind) tg_probe_call(operation->handle, answer, queue_length(operation));
+  if (operation->kind == &release_kind) tg_probe_release(operation->handle, answer, thread_count(operation));
+  if (operation->lookup == TG_LOOKUP_VALID) observe_use(operation, answer);
+}
+
+/* Reports what was recorded, and gives `answer` back. No lock held. */
+static napi_status report_and_answer(struct operation *operation, napi_status answer) {
+  if (operation->event.kind != TG_EVENT_NONE) {
+    operation->event.answered = true;
+    operation->event.answer = answer;
+    operation->guard->host->on_event(&operation->event);
+  }
+  return answer;
+}
+
+/* Unlocks the function and gives `answer` back. */
+static napi_status operation_end(struct operation *operation, napi_status answer) {
+  observe_answer(operation, answer);
+  if (operation->lookup == TG_LOOKUP_VALID) tg_function_leave(operation->guard, operation->function);
+  if (operation->function != NULL) tg_lock_release(&operation->function->lock, TG_RANK_FUNCTION);
+  return report_and_answer(operation, answer);
+}
+
+/* The calling thread gives a count back. */
+static void drop_count(struct operation *operation) {
+  tg_function_drop_count(operation->function);
+  const struct tg_observer *observer = operation->guard->observer;
+  if (observer != NULL && observer->released != NULL) observer->released(operation->function);
+}
+
+static bool is_open(const struct operation *operation) {
+  return operation->lookup == TG_LOOKUP_VALID && operation->function->state == TG_OPEN;
+}
+
+/* Makes the doorbell. Whatever the runtime would refuse in the addon's arguments is handed on as it is, so
+ * that the runtime refuses it with its own status and last error info. */
+static napi_status make_doorbell(struct tg_guard *guard, const struct tg_create_arguments *arguments,
+                                 struct tg_function *function, bool has_place) {
+  bool nothing_to_call = arguments->func == NULL && arguments->call_js_cb == NULL;
+  napi_threadsafe_function doorbell = NULL;
+  napi_status status = guard->runtime->create(
+      arguments->env, arguments->func, arguments->async_resource, arguments->async_resource_name, 0,
+      arguments->initial_thread_count == 0 ? 0 : 1, function, tg_on_finalize, function,
+      nothing_to_call ? NULL : tg_on_dispatch, has_place ? &doorbell : NULL);
+  function->doorbell = doorbell;
+  return status;
+}
+
+static void open_function(struct tg_function *function, size_t thread_count) {
+  tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
+  tg_function_open(function, thread_count);
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+}
+
+/* The function cannot be guarded after all: lets the runtime close its doorbell, without the addon's
+ * callbacks, which were never promised anything. */
+static void abandon(struct tg_function *function) {
+  tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
+  function->finalize_cb = NULL;
+  function->thread_count = 0;
+  tg_function_close(function);
+  tg_function_release_doorbell(function, napi_tsfn_abort);
+  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+}
+
+/* There is no handle left: the runtime serves this function itself. */
+static napi_status pass_through(struct tg_guard *guard, const struct tg_create_arguments *arguments,
+                                const void *caller, struct tg_addon *addon,
+                                napi_threadsafe_function *result) {
+  atomic_store_explicit(&guard->passes_through, true, memory_order_relaxed);
+  napi_status status = guard->runtime->create(
+      arguments->env, arguments->func, arguments->async_resource, arguments->async_resource_name,
+      arguments->max_queue_size, arguments->initial_thread_count, arguments->thread_finalize_data,
+      arguments->thread_finalize_cb, arguments->context, arguments->call_js_cb, result);
+  const struct tg_event event = {.kind = TG_EVENT_HANDLES_USED_UP,
+                                 .function = create_kind.name,
+                                 .caller = caller,
+                                 .answered = true,
+                                 .answer = status,
+                                 .snapshot = {.addon = addon}};
+  guard->host->on_event(&event);
+  return status;
+}
+
+napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *arguments, const void *caller,
+                      napi_threadsafe_function *result) {
+  if (arguments->env == NULL) return napi_invalid_arg;
+  struct tg_environment *environment = tg_environment_enter(guard, arguments->env, tg_on_env_cleanup);
+  if (environment == NULL) return napi_generic_failure;
+  const void *const places[TG_CODE_PLACES] = {caller, (const void *)arguments->call_js_cb,
+                                              (const void *)arguments->thread_finalize_cb};
+  struct tg_addon *addon = tg_environment_register_code(environment, places);
+  napi_threadsafe_function handle;
+  struct tg_function *function = tg_function_take(guard, &handle);
+  if (function == NULL) {
+    tg_environment_leave(environment);
+    return tg_table_is_used_up(&guard->table) ? pass_through(guard, arguments, caller, addon, result)
+                                              : napi_generic_failure;
+  }
+  char name[TG_NAME_SIZE] = "";
+  /* Before the doorbell is made, so that the runtime's last error info is that of its create. */
+  if (arguments->async_resource_name != NULL)
+    guard->runtime->copy_string(arguments->env, arguments->async_resource_name, name, sizeof name);
+  tg_function_prepare(function, arguments, environment, addon, name);
+  napi_status status = make_doorbell(guard, arguments, function, result != NULL);
+  if (status != napi_ok || result == NULL) {
+    function->environment = NULL; /* nobody else has seen the slot in this generation */
+    /* A runtime that made a doorbell without a place for it has one now that knows this slot: it stays
+     * unused. */
+    if (status != napi_ok) tg_table_put_back(&guard->table, function);
+    tg_environment_leave(environment);
+    return status != napi_ok ? status : napi_invalid_arg;
+  }
+  open_function(function, arguments->initial_thread_count);
+  if (guard->runtime->add_env_cleanup_hook(arguments->env, tg_on_function_cleanup, function) != napi_ok) {
+    abandon(function);
+    return napi_generic_failure;
+  }
+  const struct tg_observer *observer = guard->observer;
+  if (observer != NULL && observer->created != NULL) observer->created(function, caller);
+  tg_probe_create(handle, arguments->max_queue_size, arguments->initial_thread_count, function->name);
+  *result = handle;
+  return napi_ok;
+}
+
+__attribute__((noinline)) static napi_status get_context_slow_path(struct tg_guard *guard,
+                                                                   napi_threadsafe_function func,
+                                                                   const void *caller, void **result) {
+  struct operation operation;
+  operation_init(&operation, guard, &get_context_kind, func, caller);
+  operation_begin(&operation);
+  if (result == NULL) {
+    record_event(&operation, TG_EVENT_NULL_RESULT, 0);
+    return operation_end(&operation, napi_invalid_arg);
+  }
+  *result = NULL;
+  if (operation.function == NULL)
+    return operation_end(
+        &operation, is_unguarded(&operation) ? guard->runtime->get_context(func, result) : napi_invalid_arg);
+  if (operation.lookup != TG_LOOKUP_VALID && operation.lookup != TG_LOOKUP_STALE)
+    return operation_end(&operation, napi_invalid_arg);
+  *result = operation.function->context;
+  return operation_end(&operation, napi_ok);
+}
+
+napi_status tg_get_context(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
+                           void **result) {
+  uint32_t generation;
+  const struct tg_function *function = tg_table_locate(&guard->table, func, &generation);
+  if (func == tg_last_used_handle && function != NULL && result != NULL && !guard->watches_calls &&
+      tg_function_read_context(function, generation, result))
+    return napi_ok;
+  return get_context_slow_path(guard, func, caller, result);
+}
+
+/* Answers a call that came too late: with napi_closing while there is a count to consume, and once a thread
+ * where there is none. */
+static napi_status reject_closing(struct operation *operation) {
+  bool was_informed = tg_record_closing_notice(operation->handle);
+  struct tg_function *function = operation->function;
+  if (operation->lookup == TG_LOOKUP_VALID && function->thread_count != 0) {
+    drop_count(operation);
+    tg_function_add_credit(function, 1);
+    return operation_end(operation, napi_closing);
+  }
+  return operation_end(operation, was_informed ? napi_invalid_arg : napi_closing);
+}
+
+/* Waits for room. Answers napi_ok to go on: there is room, the queue may be overfilled, or it is closing. */
+static napi_status wait_until_not_full(struct operation *operation, napi_threadsafe_function_call_mode mode) {
+  struct tg_function *function = operation->function;
+  while (function->state == TG_OPEN && tg_function_is_full(function)) {
+    if (mode == napi_tsfn_nonblocking) return napi_queue_full;
+    if (operation->guard->options.deadlock != TG_DEADLOCK_HANG && tg_function_is_loop_thread(function)) {
+      record_event(operation, TG_EVENT_BLOCKING_ON_OWN_LOOP, 0);
+      return operation->guard->options.deadlock == TG_DEADLOCK_STATUS ? napi_would_deadlock : napi_ok;
+    }
+    tg_function_wait(operation->guard, function);
+  }
+  return napi_ok;
+}
+
+/* The caller may have been woken for room that it cannot use: passes the wake-up on. */
+static napi_status fail_call(struct operation *operation, napi_status answer) {
+  if (tg_function_claim_waiter(operation->function)) tg_gate_wake_one(&operation->function->not_full);
+  return operation_end(operation, answer);
+}
+
+/* An item has been queued. */
+static void watch_call(struct operation *operation) {
+  struct tg_function *function = operation->function;
+  if (function->thread_count == 0) record_event(operation, TG_EVENT_CALL_WITHOUT_COUNT, 0);
+  size_t length = tg_queue_length(&function->queue);
+  if (length > operation->guard->options.queue_warn && !function->long_queue_reported) {
+    function->long_queue_reported = true;
+    record_event(operation, TG_EVENT_LONG_QUEUE, length);
+  }
+  const struct tg_observer *observer = operation->guard->observer;
+  if (observer == NULL || observer->called == NULL) return;
+  uint64_t quantity = 0;
+  enum tg_event_kind kind = observer->called(function, &quantity);
+  record_event(operation, kind, quantity);
+}
+
+/* Whether all that a call has to do is to queue its item, and to ring where no ring is on its way: there is room, and
+ * nothing is to be reported. With the lock of an open function held. */
+static bool is_fast_path(const struct tg_guard *guard, const struct tg_function *function) {
+  return function->doorbell_held && function->thread_count != 0 && !guard->watches_calls &&
+         guard->options.queue_warn == SIZE_MAX && !guard->runtime->may_drop_wakeups &&
+         !tg_function_is_full(function) && tg_queue_has_space(&function->queue);
+}
+
+/* The item has been queued, and no ring is on its way. */
+static napi_status hand_off(struct operation *operation) {
+  observe_answer(operation, napi_ok);
+  return report_and_answer(operation, tg_function_hand_off(operation->guard, operation->function));
+}
+
+/* A call that is not plain. `function` is what was found, and locked. */
+__attribute__((noinline)) static napi_status call_slow_path(
+    struct tg_guard *guard, napi_threadsafe_function func, enum tg_lookup lookup,
+    struct tg_function *function, const void *caller, void *data, napi_threadsafe_function_call_mode mode) {
+  struct operation operation;
+  operation_init(&operation, guard, &call_kind, func, caller);
+  operation.mode = mode == napi_tsfn_blocking ? "napi_tsfn_blocking" : "napi_tsfn_nonblocking";
+  operation.lookup = lookup;
+  operation.function = function;
+  check_handle(&operation);
+  if (function == NULL)
+    return operation_end(
+        &operation, is_unguarded(&operation) ? guard->runtime->call(func, data, mode) : napi_invalid_arg);
+  if (!is_open(&operation)) return reject_closing(&operation);
+  napi_status status = wait_until_not_full(&operation, mode);
+  if (status != napi_ok) return operation_end(&operation, status);
+  if (function->state != TG_OPEN) return reject_closing(&operation);
+  if (!tg_queue_reserve(&function->queue, guard->host)) return fail_call(&operation, napi_generic_failure);
+  status = tg_function_hold_doorbell(function);
+  /* A runtime that forgets calls may have forgotten the one that is on its way. */
+  if (status == napi_ok && guard->runtime->may_drop_wakeups) status = tg_function_ring(function);
+  if (function->state != TG_OPEN) return reject_closing(&operation);
+  if (status != napi_ok) return fail_call(&operation, status);
+  tg_queue_push(&function->queue, data);
+  watch_call(&operation);
+  return function->wakeup_pending ? operation_end(&operation, napi_ok) : hand_off(&operation);
+}
+
+napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const void *caller, void *data,
+                    napi_threadsafe_function_call_mode mode) {
+  struct tg_function *found;
+  enum tg_lookup lookup = tg_table_find(&guard->table, func, &found);
+  if (lookup == TG_LOOKUP_VALID) tg_function_mark_foreign_use(found, guard->host);
+  if (lookup != TG_LOOKUP_VALID || found->state != TG_OPEN || !is_fast_path(guard, found))
+    return call_slow_path(guard, func, lookup, found, caller, data, mode);
+  tg_queue_push(&found->queue, data);
+  napi_status answer = napi_ok;
+  if (found->wakeup_pending)
+    tg_lock_release(&found->lock, TG_RANK_FUNCTION);
+  else
+    answer = tg_function_hand_off(guard, found);
+  tg_probe_call(func, answer, TG_PROBE_UNKNOWN);
+  return answer;
+}
+
+napi_status tg_acquire(struct tg_guard *guard, napi_threadsafe_function func, const void *caller) {
+  struct operation operation;
+  operation_init(&operation, guard, &acquire_kind, func, caller);
+  operation_begin(&operation);
+  if (operation.function == NULL)
+    return operation_end(&operation,
+                         is_unguarded(&operation) ? guard->runtime->acquire(func) : napi_invalid_arg);
+  if (!is_open(&operation)) return operation_end(&operation, napi_closing);
+  napi_status status = tg_function_hold_doorbell(operation.function);
+  if (status == napi_ok) operation.function->thread_count++;
+  return operation_end(&operation, operation.function->state == TG_OPEN ? status : napi_closing);
+}
+
+static napi_status release_open(struct operation *operation, napi_threadsafe_function_release_mode mode) {
+  struct tg_function *function = operation->function;
+  if (function->thread_count == 0) {
+    record_event(operation, TG_EVENT_OVER_RELEASE, 0);
+    return operation_end(operation, napi_invalid_arg);
+  }
+  drop_count(operation);
+  if (mode == napi_tsfn_abort) {
+    tg_function_close(function);
+    tg_function_release_doorbell(function, napi_tsfn_abort);
+    if (function->multiple_waiters)
+      record_event(operation, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->waiters);
+  } else if (function->thread_count == 0 && tg_queue_length(&function->queue) == 0) {
+    tg_function_release_doorbell(function, napi_tsfn_release);
+  } else if (function->thread_count == 0) {
+    tg_function_ring(function); /* nobody will again, and the runtime may have forgotten the last one */
+  }
+  return operation_end(operation, napi_ok);
+}
+
+napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
+                       napi_threadsafe_function_release_mode mode) {
+  struct operation operation;
+  operation_init(&operation, guard, &release_kind, func, caller);
+  operation.mode = mode == napi_tsfn_abort ? "napi_tsfn_abort" : "napi_tsfn_release";
+  operation_begin(&operation);
+  if (operation.function == NULL)
+    return operation_end(&operation,
+                         is_unguarded(&operation) ? guard->runtime->release(func, mode) : napi_invalid_arg);
+  if (is_open(&operation)) return release_open(&operation, mode);
+  struct tg_function *function = operation.function;
+  if (operation.lookup == TG_LOOKUP_VALID && function->thread_count != 0) {
+    drop_count(&operation);
+    return operation_end(&operation, napi_ok);
+  }
+  /* Who aborts what is closing has what it wants (node-addon-api's AsyncProgressWorker does it in its finalizer). */
+  bool is_harmless = mode == napi_tsfn_abort;
+  if (operation.lookup == TG_LOOKUP_REUSED || function->release_credit == 0) {
+    if (!is_harmless) record_event(&operation, TG_EVENT_OVER_RELEASE, 0);
+    return operation_end(&operation, napi_invalid_arg);
+  }
+  if (!is_harmless) record_event(&operation, TG_EVENT_RELEASE_AFTER_CLOSING, 0);
+  function->release_credit--;
+  return operation_end(&operation, napi_ok);
+}
+
+static napi_status ref_or_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func,
+                                const void *caller, enum tg_pending_ref pending_ref) {
+  napi_status (*natively)(napi_env, napi_threadsafe_function) =
+      pending_ref == TG_PENDING_REF ? guard->runtime->ref : guard->runtime->unref;
+  struct operation operation;
+  operation_init(&operation, guard, pending_ref == TG_PENDING_REF ? &ref_kind : &unref_kind, func, caller);
+  operation_begin(&operation);
+  if (operation.function == NULL)
+    return operation_end(&operation, is_unguarded(&operation) ? natively(env, func) : napi_invalid_arg);
+  if (!is_open(&operation)) return operation_end(&operation, napi_ok);
+  struct tg_function *function = operation.function;
+  if (tg_function_is_loop_thread(function)) {
+    tg_function_set_pending_ref(function, TG_PENDING_NONE); /* the later word counts */
+    function->referenced = pending_ref == TG_PENDING_REF;
+    return operation_end(&operation, natively(function->environment->env, function->doorbell));
+  }
+  record_event(&operation, TG_EVENT_FOREIGN_REF, 0);
+  tg_function_set_pending_ref(function, pending_ref);
+  if (function->doorbell_held) tg_function_ring(function); /* else whoever holds it next rings */
+  return operation_end(&operation, napi_ok);
+}
+
+napi_status tg_ref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func, const void *caller) {
+  return ref_or_unref(guard, env, func, caller, TG_PENDING_REF);
+}
+
+napi_status tg_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func,
+                     const void *caller) {
+  return ref_or_unref(guard, env, func, caller, TG_PENDING_UNREF);
+}
+
+/* Whoever holds a lock for longer than this will not give it back: this very thread in a signal handler, or a
+ * thread that the program has killed. Natively the process would exit, so it does here. */
+enum { EXIT_WAIT_MS_MAX = 200 };
+
+void tg_guard_walk(struct tg_guard *guard, void (*visit)(void *argument, const struct tg_snapshot *snapshot),
+                   void *argument) {
+  uint32_t used = tg_table_used(&guard->table);
+  for (uint32_t index = 0; index < used; index++) {
+    struct tg_function *function = tg_table_slot(&guard->table, index);
+    struct tg_snapshot snapshot = {.index = index};
+    bool seen = tg_lock_try(&function->lock);
+    if (seen) {
+      tg_function_snapshot(function, &snapshot);
+      snapshot.number = tg_table_number(function);
+      tg_lock_release_tried(&function->lock);
+      if (snapshot.state <= TG_CREATING) continue;
+    }
+    visit(argument, seen ? &snapshot : NULL);
+  }
+}
+
+void tg_reject_all(struct tg_guard *guard) {
+  unsigned patience_ms = EXIT_WAIT_MS_MAX;
+  uint64_t taken = guard->table.taken;
+  uint32_t used = tg_table_used(&guard->table);
+  /* Every addon has its handler; the first walk turns all away, the next only what was created since. */
+  if (atomic_exchange(&guard->taken_at_exit, taken) == taken) return;
+  for (uint32_t index = 0; index < used; index++) {
+    struct tg_function *function = tg_table_slot(&guard->table, index);
+    if (!tg_lock_try_for(&function->lock, &patience_ms)) continue;
+    if (function->state == TG_OPEN) tg_function_close(function);
+    tg_lock_release_tried(&function->lock);
+  }
+}

@@ -1,0 +1,353 @@
+/* Implements the callbacks of callbacks.h: dispatch, the end of the env, and the finalizer. */
+#include "core/callbacks.h"
+
+#include <string.h>
+
+#include "base/probes.h"
+#include "core/environment.h"
+#include "core/function.h"
+#include "core/handle_table.h"
+#include "core/queue.h"
+
+/* With the lock held. */
+static void describe(const struct tg_function *function, enum tg_event_kind kind, uint64_t quantity,
+                     struct tg_event *event) {
+  *event = (struct tg_event){.kind = kind,
+                             .handle = function->handle,
+                             .caller = (const void *)function->call_js_cb,
+                             .known = true,
+                             .quantity = quantity};
+  if (event->caller == NULL) event->caller = (const void *)function->finalize_cb;
+  tg_function_snapshot(function, &event->snapshot);
+  event->snapshot.number = tg_table_number(function);
+}
+
+/* No lock held. */
+static void report(const struct tg_guard *guard, const struct tg_event *event) {
+  if (event->kind != TG_EVENT_NONE) guard->host->on_event(event);
+}
+
+/* Of the loop thread's own reads. */
+static void *context_of(const struct tg_function *function) {
+  return atomic_load_explicit(&function->context, memory_order_relaxed);
+}
+
+/* Whether it closed while several callers slept, of whom the runtime would have woken only one. With the lock
+ * held. */
+static bool describe_blocked_callers(const struct tg_function *function, bool was_open,
+                                     struct tg_event *event) {
+  bool multiple_waiters = was_open && function->state != TG_OPEN && function->multiple_waiters;
+  if (multiple_waiters) describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->waiters, event);
+  return multiple_waiters;
+}
+
+/* Addons read results that a failed Node-API function has not written, and live, or not, by what the frames before
+ * theirs left there: the runtime's, or now ours. So they find NULL. The callback's frame begins some words below where this one
+ * did (with AddressSanitizer's red zones it would not). */
+__attribute__((noinline, no_sanitize_address)) static void clear_stack(void) {
+  char zeros[512];
+  memset(zeros, 0, sizeof zeros);
+  __asm__ volatile("" : : "r"(zeros) : "memory"); /* it is read, which the compiler cannot know */
+}
+
+/* No lock held. The callback may have ended the function, so `describe`, which needs its env, will not do; its slot
+ * stays. */
+__attribute__((cold, noinline)) static void report_exception(struct tg_function *function,
+                                                             struct tg_guard *guard,
+                                                             napi_threadsafe_function handle,
+                                                             napi_threadsafe_function_call_js call_js_cb) {
+  struct tg_event event = {
+      .kind = TG_EVENT_EXCEPTION_CAUGHT, .handle = handle, .caller = (const void *)call_js_cb};
+  tg_function_lock(function);
+  event.known = function->state > TG_CREATING && function->handle == handle;
+  if (event.known) {
+    function->threw = true;
+    tg_function_snapshot(function, &event.snapshot);
+  }
+  tg_function_unlock(function);
+  event.snapshot.number = tg_table_number_of(&guard->table, handle);
+  report(guard, &event);
+}
+
+/* False: it has thrown, and the exception was caught. Nothing of the function is touched after the callback, unless that has
+ * thrown. */
+static bool call_js(struct tg_function *function, napi_threadsafe_function_call_js call_js_cb, napi_env env,
+                    napi_value js_callback, void *context, void *item) {
+  struct tg_guard *guard = tg_guard_of(function);
+  const struct tg_environment *environment = function->environment;
+  napi_threadsafe_function handle = function->handle;
+  if (call_js_cb == NULL) call_js_cb = guard->runtime->call_js_default;
+  if (environment->can_terminate) clear_stack();
+  if (guard->runtime->call_js(env, js_callback, context, item, call_js_cb, environment->env)) return true;
+  report_exception(function, guard, handle, call_js_cb);
+  return false;
+}
+
+static void apply_pending_ref(struct tg_function *function) {
+  uint8_t pending_ref = function->pending_ref;
+  if (pending_ref == TG_PENDING_NONE) return;
+  tg_function_set_pending_ref(function, TG_PENDING_NONE);
+  function->referenced = pending_ref == TG_PENDING_REF;
+  if (pending_ref == TG_PENDING_REF)
+    tg_guard_of(function)->runtime->ref(function->environment->env, function->doorbell);
+  if (pending_ref == TG_PENDING_UNREF)
+    tg_guard_of(function)->runtime->unref(function->environment->env, function->doorbell);
+}
+
+/* After an item was taken: keeps the bell ringing while more wait. When that was the last one and nobody
+ * holds a count, this is the moment at which the runtime decides to close, before the last callback runs; so
+ * do we. */
+static void continue_after_pop(struct tg_function *function) {
+  if (tg_queue_length(&function->queue) != 0) {
+    if (function->doorbell_held) tg_function_ring(function);
+  } else if (function->thread_count == 0 && function->state == TG_OPEN) {
+    tg_function_close(function);
+    tg_function_release_doorbell(function, napi_tsfn_release);
+  }
+}
+
+/* As call_js, with the observer before and after. `event` describes the function as it was: after the callback
+ * it may be gone. */
+static void call_js_observed(struct tg_function *function, const struct tg_guard *guard,
+                             napi_threadsafe_function_call_js call_js_cb, napi_env env,
+                             napi_value js_callback, void *context, void *item, struct tg_event *event) {
+  const struct tg_observer *observer = guard->observer;
+  event->kind = observer->delivering(env);
+  report(guard, event);
+  call_js(function, call_js_cb, env, js_callback, context, item);
+  event->kind = observer->delivered(env);
+  report(guard, event);
+}
+
+/* Takes an item without the lock, where another one waits behind it, and rings for that one. `wakeup_pending` stays true: the ring
+ * that was on its way is here, and the next one is on its way. Whatever another thread does meanwhile under the lock, it
+ * finds a function whose queue is not empty and whose bell is rung, as it was before and is afterwards. */
+static bool pop_unlocked(struct tg_function *function, void **item) {
+  if (!tg_queue_can_pop_unlocked(&function->queue)) return false;
+  napi_status answer = tg_guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
+  if (answer == napi_ok) {
+    *item = tg_queue_pop_unlocked(&function->queue);
+    return true;
+  }
+  tg_function_lock(function); /* it is being aborted just now, or there is no memory for a ring */
+  tg_function_record_ring(function, answer);
+  tg_function_unlock(function);
+  return false;
+}
+
+/* Takes the only item of a function that stays open, and of which nothing else is to be seen to. */
+static bool pop_only(struct tg_function *function, void **item) {
+  tg_function_lock(function);
+  bool is_fast_path = !atomic_load_explicit(&function->queue.pop_needs_lock, memory_order_relaxed) &&
+                      function->pending_ref == TG_PENDING_NONE && function->thread_count != 0 &&
+                      tg_queue_length(&function->queue) == 1;
+  if (is_fast_path) {
+    function->wakeup_pending = false;
+    *item = tg_queue_pop_only(&function->queue, tg_guard_of(function)->host);
+  }
+  tg_function_unlock(function);
+  return is_fast_path;
+}
+
+/* Takes whatever waits. `seen` is the function as it was, where somebody observes; `blocked_callers` is to be told of. */
+static bool pop_locked(struct tg_function *function, void **item, struct tg_event *seen,
+                       struct tg_event *blocked_callers) {
+  tg_function_lock(function);
+  function->wakeup_pending = false;
+  apply_pending_ref(function);
+  bool waits = tg_queue_length(&function->queue) != 0, wake = false;
+  if (waits) {
+    const struct tg_guard *guard = tg_guard_of(function);
+    if (tg_observes_deliveries(guard)) describe(function, TG_EVENT_NONE, 0, seen);
+    bool was_open = function->state == TG_OPEN;
+    *item = tg_queue_pop(&function->queue, guard->host);
+    continue_after_pop(function);
+    wake = tg_function_claim_waiter(function);
+    describe_blocked_callers(function, was_open, blocked_callers);
+  }
+  tg_function_unlock(function);
+  /* The slot stays, whatever becomes of the function: at worst somebody wakes for nothing. */
+  if (wake) tg_gate_wake_one(&function->not_full);
+  return waits;
+}
+
+/* An item was taken. Until the callback the function is not over, as only this thread finalizes it. */
+static void observe_taken(struct tg_function *function, const struct tg_guard *guard) {
+  const struct tg_observer *observer = guard->observer;
+  tg_probe_dispatch(function->handle, function->queue.known_available);
+  if (observer != NULL && observer->taken != NULL) observer->taken(function);
+}
+
+__attribute__((noinline)) static void dispatch_slow_path(struct tg_function *function, napi_env env,
+                                                         napi_value js_callback) {
+  struct tg_event seen, blocked_callers;
+  blocked_callers.kind = TG_EVENT_NONE;
+  void *item;
+  if (!pop_locked(function, &item, &seen, &blocked_callers)) return;
+  const struct tg_guard *guard = tg_guard_of(function);
+  report(guard, &blocked_callers);
+  observe_taken(function, guard);
+  if (tg_observes_deliveries(guard))
+    call_js_observed(function, guard, function->call_js_cb, env, js_callback, context_of(function), item,
+                     &seen);
+  else
+    call_js(function, function->call_js_cb, env, js_callback, context_of(function), item);
+}
+
+/* The doorbell rang: delivers one item, in the callback scope that the runtime has opened for it. The
+ * doorbell's finalizer has not run, so the function is in its generation and stays in it until the addon's
+ * callback is entered; the callback may run the loop, and so may end it: nothing of the function is touched
+ * afterwards. */
+void tg_on_dispatch(napi_env env, napi_value js_callback, void *context, void *data) {
+  (void)data;
+  if (env == NULL) return; /* a left-over ring that the runtime discards, maybe after our finalizer */
+  struct tg_function *function = context;
+  void *item;
+  if (!pop_unlocked(function, &item) && !pop_only(function, &item)) {
+    dispatch_slow_path(function, env, js_callback);
+    return;
+  }
+  observe_taken(function, tg_guard_of(function));
+  call_js(function, function->call_js_cb, env, js_callback, context_of(function), item);
+}
+
+/* Counts that the end of the env has not brought back. With the lock held. */
+static void describe_unreleased(struct tg_function *function, struct tg_event *event) {
+  if (function->unreleased && function->state > TG_CREATING && function->thread_count != 0)
+    describe(function, TG_EVENT_NEVER_RELEASED, function->thread_count, event);
+  function->unreleased = false;
+}
+
+/* An env cleanup hook that was added while such hooks ran already. Node (12 to 26) runs those it has, then the finalizers
+ * of all doorbells, with the last of which the napi_env ends and finalizes what the addon has wrapped; and then the hooks
+ * that were added meanwhile. The napi_env is gone, and the addon still loaded. */
+static void report_unreleased(void *argument) {
+  struct tg_environment *environment = argument;
+  struct tg_guard *guard = environment->guard;
+  uint32_t used = tg_table_used(&guard->table);
+  environment->reports_unreleased = false;
+  for (uint32_t index = 0; index < used; index++) {
+    struct tg_function *function = tg_table_slot(&guard->table, index);
+    struct tg_event event = {.kind = TG_EVENT_NONE};
+    tg_function_lock(function);
+    if (function->env_number == environment->number) describe_unreleased(function, &event);
+    tg_function_unlock(function);
+    report(guard, &event);
+  }
+  tg_environment_leave(environment);
+}
+
+/* False: there will be no later moment. Runtimes other than Node may run such a hook at once, or not expect it. */
+static bool report_unreleased_later(struct tg_environment *environment) {
+  const struct tg_runtime *runtime = environment->guard->runtime;
+  if (environment->reports_unreleased) return true;
+  if (runtime->may_drop_wakeups) return false;
+  if (runtime->add_env_cleanup_hook(environment->env, report_unreleased, environment) != napi_ok)
+    return false;
+  environment->reports_unreleased = true;
+  atomic_fetch_add_explicit(&environment->references, 1, memory_order_relaxed);
+  return true;
+}
+
+void tg_on_function_cleanup(void *argument) {
+  struct tg_function *function = argument;
+  struct tg_event blocked_callers;
+  struct tg_event undelivered = {.kind = TG_EVENT_NONE};
+  struct tg_event unreleased = {.kind = TG_EVENT_NONE};
+  tg_function_lock(function);
+  const struct tg_guard *guard = tg_guard_of(function);
+  bool was_open = function->state == TG_OPEN;
+  size_t left = tg_queue_length(&function->queue);
+  if (left != 0 && !function->threw) describe(function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
+  function->unreleased = was_open && function->thread_count != 0;
+  if (function->unreleased && !report_unreleased_later(function->environment))
+    describe_unreleased(function, &unreleased);
+  if (was_open) tg_function_close(function);
+  /* A runtime that keeps closed functions would keep the doorbell for ever if its count stayed. */
+  tg_function_release_doorbell(function, napi_tsfn_abort);
+  bool multiple_waiters = describe_blocked_callers(function, was_open, &blocked_callers);
+  tg_function_unlock(function);
+  if (multiple_waiters) report(guard, &blocked_callers);
+  report(guard, &undelivered);
+  report(guard, &unreleased);
+}
+
+/* Every function's own hook has run by now, and every doorbell is closing. */
+void tg_on_env_cleanup(void *argument) {
+  tg_environment_end(argument);
+}
+
+/* napi-rs makes a function of this name for each promise of an async fn. With many of its versions (up to the middle
+ * of 2026) what it delivers frees references by the env that it is given, and panics where that is NULL. Nobody waits
+ * for such an item: it settles a promise that no JavaScript will see. */
+static bool is_promise_of_napi_rs(const struct tg_function *function) {
+  return strcmp(function->name, "napi_resolve_deferred") == 0;
+}
+
+/* Gives what is left to call_js_cb without an env. From the first exception on it is dropped: a callback that has let one
+ * out did not see that JavaScript is over, and may not see that there is no env. Natively the process would have ended
+ * there. How many items were dropped for that. */
+static size_t drain(struct tg_function *function, struct tg_queue *rest, bool threw) {
+  const struct tg_host *host = tg_guard_of(function)->host;
+  bool forgotten = is_promise_of_napi_rs(function);
+  size_t dropped = 0;
+  while (tg_queue_length(rest) != 0) {
+    void *item = tg_queue_pop(rest, host);
+    if (forgotten) continue;
+    if (threw)
+      dropped++;
+    else
+      threw = !call_js(function, function->call_js_cb, NULL, NULL, context_of(function), item);
+  }
+  tg_queue_free(rest, host);
+  return dropped;
+}
+
+static void report_dropped(struct tg_function *function, size_t dropped) {
+  struct tg_event event;
+  tg_function_lock(function);
+  describe(function, TG_EVENT_ITEMS_DROPPED, dropped, &event);
+  tg_function_unlock(function);
+  report(tg_guard_of(function), &event);
+}
+
+/* The doorbell's finalizer: runs exactly once, and nothing touches the doorbell once no ringer is left. Until
+ * `finalized` is set the function keeps its generation, so it may be read without the lock where it is
+ * constant. */
+void tg_on_finalize(napi_env env, void *data, void *hint) {
+  (void)hint;
+  struct tg_function *function = data;
+  struct tg_guard *guard = tg_guard_of(function);
+  const struct tg_observer *observer = guard->observer;
+  tg_function_lock(function);
+  if (function->state == TG_OPEN) tg_function_close(function);
+  tg_function_unlock(function);
+  tg_function_await_ringers(function);
+  tg_function_lock(function);
+  function->state = TG_CLOSED;
+  function->doorbell = NULL;
+  function->doorbell_held = false;
+  struct tg_queue rest;
+  tg_queue_move(&rest, &function->queue);
+  bool threw = function->threw;
+  tg_probe_finalize(function->handle, tg_queue_length(&rest));
+  tg_function_unlock(function);
+
+  if (observer != NULL && observer->finalizing != NULL) observer->finalizing(function);
+  size_t dropped = drain(function, &rest, threw);
+  if (dropped != 0) report_dropped(function, dropped);
+  guard->runtime->remove_env_cleanup_hook(function->environment->env, tg_on_function_cleanup, function);
+  if (function->finalize_cb != NULL)
+    function->finalize_cb(env, function->finalize_data, context_of(function));
+
+  struct tg_event event = {.kind = TG_EVENT_NONE};
+  uint64_t quantity = 0;
+  enum tg_event_kind kind = TG_EVENT_NONE;
+  if (observer != NULL && observer->finalized != NULL) kind = observer->finalized(function, &quantity);
+  tg_function_lock(function);
+  if (kind != TG_EVENT_NONE) describe(function, kind, quantity, &event);
+  event.snapshot.finalized = true; /* by the time that it is told */
+  tg_function_end_finalizer(guard, function);
+  tg_function_unlock(function);
+  report(guard, &event);
+}

@@ -1,0 +1,25 @@
+/* What the runtime calls: the callbacks of every doorbell, and the env cleanup hooks. The end of an env is told here.
+ *
+ * The order in which an env ends: tg_on_function_cleanup for each function, the newest first, and after each one the
+ * runtime's own hook, which closes that doorbell; then tg_on_env_cleanup; then tg_on_finalize for each function.
+ *
+ * All of them run on the env's loop thread, with no lock held. */
+#ifndef TG_CORE_CALLBACKS_H
+#define TG_CORE_CALLBACKS_H
+
+#include "core/types.h"
+
+/* The doorbell's call_js_cb: delivers one item. `context` is the function. */
+void tg_on_dispatch(napi_env env, napi_value js_callback, void *context, void *data);
+
+/* The doorbell's finalize_cb. `data` is the function. */
+void tg_on_finalize(napi_env env, void *data, void *hint);
+
+/* A function's env cleanup hook. Registered after the doorbell was made, so it runs just before the runtime's own hook
+ * for the doorbell. `argument` is the function. */
+void tg_on_function_cleanup(void *argument);
+
+/* The env's own, registered before its first doorbell was made. `argument` is its struct tg_environment. */
+void tg_on_env_cleanup(void *argument);
+
+#endif

@@ -1,0 +1,369 @@
+/* Implements the state machine of function.h. */
+#include "core/function.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "core/environment.h"
+#include "core/handle_table.h"
+#include "core/queue.h"
+
+/* The loop thread takes items with the lock held where callers may wait for room, where it has a wish to fulfil, and where
+ * it must see what others do meanwhile. To be called where something of this has changed. With the lock held. */
+static void update_pop_mode(struct tg_function *function) {
+  const struct tg_guard *guard = tg_guard_of(function);
+  bool locked = function->max_queue_size != 0 || function->state > TG_OPEN ||
+                function->pending_ref != TG_PENDING_NONE || guard->runtime->may_drop_wakeups ||
+                tg_observes_deliveries(guard);
+  atomic_store_explicit(&function->queue.pop_needs_lock, locked, memory_order_relaxed);
+}
+
+void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
+                         struct tg_environment *environment, struct tg_addon *addon,
+                         const char name[TG_NAME_SIZE]) {
+  tg_function_lock(function); /* a late caller of the slot's last generation may be reading */
+  function->state = TG_CREATING;
+  function->pending_ref = TG_PENDING_NONE;
+  function->wakeup_pending = false;
+  function->doorbell_held = false;
+  function->finalized = false;
+  function->used_off_loop = false;
+  function->multiple_waiters = false;
+  function->referenced = true;
+  function->long_queue_reported = false;
+  function->unreleased = false;
+  function->threw = false;
+  function->env_number = environment->number;
+  /* Release: see tg_function_read_context. */
+  atomic_store_explicit(&function->context, arguments->context, memory_order_release);
+  function->thread_count = 0;
+  function->release_credit = 0;
+  function->max_queue_size = arguments->max_queue_size;
+  function->doorbell = NULL;
+  function->finalize_data = arguments->thread_finalize_data;
+  function->finalize_cb = arguments->thread_finalize_cb;
+  function->call_js_cb = arguments->call_js_cb;
+  function->handle = tg_table_handle(&environment->guard->table, function);
+  function->environment = environment;
+  function->addon = addon;
+  memcpy(function->name, name, sizeof function->name);
+  update_pop_mode(function);
+  tg_function_unlock(function);
+}
+
+/* --- The context */
+
+/* Release: who reads it sees what was written before. */
+static void set_readable(struct tg_function *function, uint32_t readable) {
+  atomic_store_explicit(&function->readable, readable, memory_order_release);
+}
+
+bool tg_function_read_context(const struct tg_function *function, uint32_t generation, void **context) {
+  /* Acquire, twice: what is read next is no older. */
+  if (atomic_load_explicit(&function->readable, memory_order_acquire) != generation + 1) return false;
+  void *read = atomic_load_explicit(&function->context, memory_order_acquire);
+  if (atomic_load_explicit(&function->readable, memory_order_relaxed) != generation + 1) return false;
+  *context = read;
+  return true;
+}
+
+void tg_function_open(struct tg_function *function, size_t thread_count) {
+  if (thread_count != 0) {
+    function->thread_count = thread_count;
+    function->doorbell_held = true;
+  }
+  function->state = TG_OPEN;
+  set_readable(function, function->generation + 1);
+}
+
+void tg_function_snapshot(const struct tg_function *function, struct tg_snapshot *snapshot) {
+  snapshot->index = function->index;
+  snapshot->generation = function->generation;
+  snapshot->env = function->env_number;
+  snapshot->state = (enum tg_state)function->state;
+  snapshot->finalized = function->finalized;
+  snapshot->referenced = function->referenced;
+  snapshot->thread_count = function->thread_count;
+  snapshot->release_credit = function->release_credit;
+  snapshot->queue_length = tg_queue_length(&function->queue);
+  snapshot->max_queue_size = function->max_queue_size;
+  snapshot->waiters = function->waiters;
+  snapshot->addon = function->addon;
+  memcpy(snapshot->name, function->name, sizeof snapshot->name);
+}
+
+bool tg_function_is_loop_thread(const struct tg_function *function) {
+  return pthread_equal(function->environment->loop_thread, pthread_self()) != 0;
+}
+
+bool tg_function_is_full(const struct tg_function *function) {
+  return function->max_queue_size != 0 && tg_queue_length(&function->queue) >= function->max_queue_size;
+}
+
+/* What the function adds to its addon's counters. */
+struct share {
+  bool is_unreturned;
+  bool is_foreign_user;
+};
+
+static struct share share_of(const struct tg_function *function) {
+  bool is_unreturned = function->state >= TG_CLOSING && function->thread_count != 0;
+  return (struct share){is_unreturned, is_unreturned && function->used_off_loop};
+}
+
+/* Release: who finds nothing left to wait for unmaps code, after all that was done before. */
+static void count(atomic_uint *counter, bool before, bool now) {
+  if (now && !before) atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+  if (before && !now) atomic_fetch_sub_explicit(counter, 1, memory_order_release);
+}
+
+/* After a change of what a share is made of: the state, the count of threads, or who has used it. */
+static void update_addon(const struct tg_function *function, struct share before) {
+  struct share now = share_of(function);
+  if (function->addon == NULL) return;
+  count(&function->addon->unreturned, before.is_unreturned, now.is_unreturned);
+  count(&function->addon->foreign_users, before.is_foreign_user, now.is_foreign_user);
+}
+
+_Thread_local napi_threadsafe_function tg_last_used_handle;
+
+void tg_function_mark_first_use(struct tg_function *function, const struct tg_host *host) {
+  tg_last_used_handle = function->handle;
+  if (function->environment == NULL || tg_function_is_loop_thread(function)) return;
+  struct share before = share_of(function);
+  function->used_off_loop = true;
+  update_addon(function, before);
+  if (function->addon != NULL) host->record_thread(function->addon);
+}
+
+void tg_function_drop_count(struct tg_function *function) {
+  struct share before = share_of(function);
+  function->thread_count--;
+  update_addon(function, before);
+}
+
+void tg_function_add_credit(struct tg_function *function, size_t count) {
+  size_t most = UINT32_MAX - function->release_credit;
+  function->release_credit += (uint32_t)(count < most ? count : most);
+}
+
+void tg_function_close(struct tg_function *function) {
+  const struct tg_observer *observer = tg_guard_of(function)->observer;
+  struct share before = share_of(function);
+  function->state = TG_CLOSING;
+  update_addon(function, before);
+  update_pop_mode(function);
+  if (observer != NULL && observer->closing != NULL) observer->closing(function);
+  if (function->waiters == 0) return;
+  function->multiple_waiters = function->waiters > 1;
+  tg_gate_wake_all(&function->not_full);
+}
+
+/* The runtime wakes its loop with write(2), a cancellation point, and we hold a lock. A thread that is
+ * cancelled there ends at its next cancellation point instead. */
+static int forbid_cancellation(void) {
+  int before;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  return before;
+}
+
+static void allow_cancellation(int before) {
+  pthread_setcancelstate(before, NULL);
+}
+
+napi_status tg_function_hold_doorbell(struct tg_function *function) {
+  if (function->doorbell_held) return napi_ok;
+  int cancellation = forbid_cancellation();
+  napi_status status = tg_guard_of(function)->runtime->acquire(function->doorbell);
+  allow_cancellation(cancellation);
+  if (status != napi_ok) {
+    tg_function_close(function); /* the runtime says closing, so do we */
+    return status;
+  }
+  function->doorbell_held = true;
+  /* A wish that came while nobody held the doorbell found no bell to ring. */
+  return function->pending_ref == TG_PENDING_NONE ? napi_ok : tg_function_ring(function);
+}
+
+void tg_function_record_ring(struct tg_function *function, napi_status answer) {
+  if (answer == napi_ok) {
+    function->wakeup_pending = true;
+  } else if (answer == napi_closing) {
+    function->doorbell_held = false; /* that answer took the doorbell's count */
+    tg_function_close(function);
+  }
+}
+
+napi_status tg_function_ring(struct tg_function *function) {
+  if (function->wakeup_pending && !tg_guard_of(function)->runtime->may_drop_wakeups) return napi_ok;
+  int cancellation = forbid_cancellation();
+  napi_status answer = tg_guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
+  allow_cancellation(cancellation);
+  tg_function_record_ring(function, answer);
+  return answer;
+}
+
+/* --- Ringers */
+
+enum { AWAITED = 1, RINGER = 2 };
+
+/* The ring was refused. Where the function is being closed its item stays, and the finalizer drains it. Else it is as
+ * if the item had never been queued; but where others have queued behind it, trusting in this ring, it waits with them
+ * for the next one. */
+__attribute__((cold, noinline)) static napi_status take_back(struct tg_function *function, size_t last,
+                                                             napi_status answer) {
+  bool wake = false, is_back = false;
+  tg_function_lock(function);
+  if (function->state == TG_OPEN) tg_function_record_ring(function, answer);
+  if (function->state == TG_OPEN) {
+    function->wakeup_pending = false;
+    is_back = tg_queue_unpush(&function->queue, last);
+    if (is_back && function->thread_count == 0 && tg_queue_length(&function->queue) == 0)
+      tg_function_release_doorbell(function, napi_tsfn_release);
+    wake = is_back && tg_function_claim_waiter(function);
+  }
+  tg_function_unlock(function);
+  if (wake) tg_gate_wake_one(&function->not_full);
+  return is_back ? answer : napi_ok;
+}
+
+napi_status tg_function_hand_off(const struct tg_guard *guard, struct tg_function *function) {
+  napi_threadsafe_function doorbell = function->doorbell;
+  size_t last = tg_queue_last_number(&function->queue);
+  int cancellation = forbid_cancellation();
+  function->wakeup_pending = true;
+  /* Relaxed: whoever waits for ringers has held the lock since. */
+  atomic_fetch_add_explicit(&function->ringers, RINGER, memory_order_relaxed);
+  tg_function_unlock(function);
+  napi_status answer = guard->runtime->call(doorbell, NULL, napi_tsfn_nonblocking);
+  if (answer != napi_ok) answer = take_back(function, last, answer);
+  /* Release: all that was done with the doorbell comes before its end. */
+  if (atomic_fetch_sub_explicit(&function->ringers, RINGER, memory_order_release) == (RINGER | AWAITED))
+    tg_futex_wake(&function->ringers); /* the slot stays, whatever becomes of the function */
+  allow_cancellation(cancellation);
+  return answer;
+}
+
+void tg_function_await_ringers(struct tg_function *function) {
+  uint32_t ringers = atomic_load_explicit(&function->ringers, memory_order_acquire);
+  while (ringers >= RINGER) {
+    ringers = atomic_fetch_or_explicit(&function->ringers, AWAITED, memory_order_acquire) | AWAITED;
+    if (ringers >= RINGER) tg_futex_wait(&function->ringers, ringers);
+    ringers = atomic_load_explicit(&function->ringers, memory_order_acquire);
+  }
+  atomic_store_explicit(&function->ringers, 0, memory_order_relaxed);
+}
+
+void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_function_release_mode mode) {
+  if (!function->doorbell_held) return;
+  function->doorbell_held = false;
+  /* Of a single count a release is as good, but that the rings on their way deliver before the drain does. */
+  if (tg_guard_of(function)->runtime->may_drop_wakeups) mode = napi_tsfn_release;
+  int cancellation = forbid_cancellation();
+  tg_guard_of(function)->runtime->release(function->doorbell, mode);
+  allow_cancellation(cancellation);
+}
+
+void tg_function_set_pending_ref(struct tg_function *function, enum tg_pending_ref pending_ref) {
+  function->pending_ref = (uint8_t)pending_ref;
+  update_pop_mode(function);
+}
+
+bool tg_function_claim_waiter(struct tg_function *function) {
+  if (function->waiters == function->wakeups_in_flight) return false;
+  if (function->wakeups_in_flight != UINT8_MAX) function->wakeups_in_flight++;
+  tg_gate_open(&function->not_full);
+  return true;
+}
+
+static void leave_environment(struct tg_function *function) {
+  if (function->environment == NULL) return;
+  tg_environment_leave(function->environment);
+  function->environment = NULL;
+}
+
+/* The handle becomes stale. */
+static void expire(struct tg_guard *guard, struct tg_function *function) {
+  const struct tg_observer *observer = guard->observer;
+  leave_environment(function);
+  if (observer != NULL && observer->expired != NULL) observer->expired(function);
+  tg_table_expire(&guard->table, function);
+}
+
+void tg_function_leave(struct tg_guard *guard, struct tg_function *function) {
+  if (function->state != TG_CLOSED || !function->finalized) return;
+  if (function->thread_count != 0 || function->waiters != 0) return;
+  expire(guard, function);
+}
+
+/* Nobody is expected to bring the counts back any more; a late release is answered from credit. */
+static void convert_counts_to_credit(struct tg_function *function) {
+  tg_function_add_credit(function, function->thread_count);
+  if (function->thread_count == 0) return;
+  function->thread_count = 1;
+  tg_function_drop_count(function);
+}
+
+/* Makes the oldest abandoned function stale if there are more than `most`. */
+static void reclaim_abandoned(struct tg_guard *guard, uint32_t most) {
+  uint32_t generation;
+  struct tg_function *function = tg_table_take_abandoned(&guard->table, most, &generation);
+  if (function == NULL) return;
+  tg_function_lock(function);
+  if (function->generation != generation) {
+    /* its last count came back in the meantime */
+  } else if (function->waiters != 0) {
+    tg_table_abandon(&guard->table, function);
+  } else {
+    convert_counts_to_credit(function);
+    expire(guard, function);
+  }
+  tg_function_unlock(function);
+}
+
+struct tg_function *tg_function_take(struct tg_guard *guard, napi_threadsafe_function *handle) {
+  reclaim_abandoned(guard, guard->table.abandoned_max);
+  struct tg_function *function = tg_table_take(&guard->table, handle);
+  if (function != NULL || !tg_table_is_used_up(&guard->table)) return function;
+  reclaim_abandoned(guard, 0);
+  return tg_table_take(&guard->table, handle);
+}
+
+static void wake_up(struct tg_function *function) {
+  function->waiters--;
+  if (function->wakeups_in_flight != 0) function->wakeups_in_flight--;
+}
+
+struct sleep {
+  struct tg_guard *guard;
+  struct tg_function *function;
+};
+
+/* The sleeping thread was cancelled. Its count stays out, as in Node. */
+static void on_cancelled(void *argument) {
+  const struct sleep *sleep = argument;
+  struct tg_function *function = sleep->function;
+  tg_function_lock(function);
+  wake_up(function);
+  bool wake = tg_function_claim_waiter(function); /* a wake-up may have been for this thread */
+  tg_function_leave(sleep->guard, function);
+  tg_function_unlock(function);
+  if (wake) tg_gate_wake_one(&function->not_full);
+}
+
+void tg_function_wait(struct tg_guard *guard, struct tg_function *function) {
+  struct sleep sleep = {guard, function};
+  function->waiters++;
+  tg_gate_wait(&function->not_full, &function->lock, TG_RANK_FUNCTION, on_cancelled, &sleep);
+  wake_up(function);
+}
+
+/* The last thing that the loop thread does. Counts that are still out may never come back; so from here on
+ * the slot may be taken for others if need be, and nothing that is the env's own stays behind. */
+void tg_function_end_finalizer(struct tg_guard *guard, struct tg_function *function) {
+  function->finalized = true;
+  set_readable(function, 0);
+  if (function->environment->ended) leave_environment(function);
+  if (function->thread_count != 0) tg_table_abandon(&guard->table, function);
+  tg_function_leave(guard, function);
+}
