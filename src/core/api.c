@@ -1,5 +1,5 @@
-/* Implements the seven functions: finds the guarded function behind a handle, answers as the contract's table
- * says, and tells the host of every misuse that it absorbs. */
+/* Implements the seven functions: finds the guarded function behind a handle, answers as the table in
+ * docs/contract.md says, and reports each misuse that it absorbs. */
 #include "core/api.h"
 
 #include <string.h>
@@ -32,7 +32,7 @@ void tg_guard_observe(struct tg_guard *guard, const struct tg_observer *observer
 
 struct operation_kind {
   const char *name;
-  enum tg_event_kind after_finalize; /* what it is to do it once the runtime has freed the function */
+  enum tg_event_kind after_finalize; /* the event, if the runtime has freed the function by now */
 };
 
 static const struct operation_kind
@@ -44,19 +44,19 @@ static const struct operation_kind
     ref_kind = {"napi_ref_threadsafe_function", TG_EVENT_REF_AFTER_FINALIZE},
     unref_kind = {"napi_unref_threadsafe_function", TG_EVENT_UNREF_AFTER_FINALIZE};
 
-/* One call of one of the seven, from finding the function to letting it go. */
+/* A call of one of the seven functions, from the lookup of the handle to the answer. */
 struct operation {
   struct tg_guard *guard;
   const struct operation_kind *kind;
   napi_threadsafe_function handle;
   const void *caller;
-  const char *mode;             /* NULL: it has none */
-  struct tg_function *function; /* its lock is held; NULL: never a handle */
+  const char *mode;             /* NULL: there is none */
+  struct tg_function *function; /* its lock is held; NULL: the handle is invalid */
   enum tg_lookup lookup;
-  struct tg_event event; /* only its kind is set as long as that is TG_EVENT_NONE */
+  struct tg_event event; /* while its kind is TG_EVENT_NONE, nothing else is set */
 };
 
-/* The first event of an operation counts: it is the one that the others follow from. */
+/* Keeps the first event of an operation: later ones are its consequences. */
 static void record_event(struct operation *operation, enum tg_event_kind kind, uint64_t quantity) {
   if (kind == TG_EVENT_NONE || operation->event.kind != TG_EVENT_NONE) return;
   bool known = operation->function != NULL && operation->lookup != TG_LOOKUP_REUSED;
@@ -71,17 +71,17 @@ static void record_event(struct operation *operation, enum tg_event_kind kind, u
   if (operation->function == NULL) return;
   struct tg_snapshot *snapshot = &operation->event.snapshot;
   snapshot->number = tg_table_number_of(&operation->guard->table, operation->handle);
-  snapshot->generation = tg_number_generation(snapshot->number); /* the slot's may be newer */
+  snapshot->generation = tg_number_generation(snapshot->number); /* the slot's own may be newer */
 }
 
-/* Whether the runtime would have freed the function by now. For a valid handle. */
+/* Whether the runtime would have freed the function by now. The handle is valid. */
 static bool runtime_has_freed(const struct operation *operation) {
   const struct tg_function *function = operation->function;
   if (!function->finalized) return false;
   return function->thread_count == 0 || !operation->guard->runtime->keeps_closed_functions();
 }
 
-/* Whether the handle may be one that the runtime itself gave out, once the table was used up. */
+/* Whether the handle may be one that the runtime itself gave out. */
 static bool is_unguarded(const struct operation *operation) {
   return operation->handle != NULL &&
          atomic_load_explicit(&operation->guard->passes_through, memory_order_relaxed) &&
@@ -99,7 +99,7 @@ static inline void operation_init(struct operation *operation, struct tg_guard *
   operation->event.kind = TG_EVENT_NONE;
 }
 
-/* What can be said before it is known what the operation asks for. The function was looked up, and is locked. */
+/* Records the misuse that the handle alone shows. The function was looked up, and is locked. */
 static void check_handle(struct operation *operation) {
   if (operation->lookup == TG_LOOKUP_VALID) {
     tg_function_mark_foreign_use(operation->function, operation->guard->host);
@@ -111,13 +111,13 @@ static void check_handle(struct operation *operation) {
   }
 }
 
-/* Looks the function up, and locks it. */
+/* Looks the function up and locks it. */
 static inline void operation_begin(struct operation *operation) {
   operation->lookup = tg_table_find(&operation->guard->table, operation->handle, &operation->function);
   check_handle(operation);
 }
 
-/* For probes: 0 where the handle is not valid. */
+/* For probes. 0 if the handle is not valid. */
 static size_t queue_length(const struct operation *operation) {
   return operation->lookup == TG_LOOKUP_VALID ? tg_queue_length(&operation->function->queue) : 0;
 }
@@ -133,14 +133,14 @@ static void observe_use(const struct operation *operation, napi_status answer) {
   observer->used(operation->function, operation->kind == &call_kind, answer);
 }
 
-/* The function is about to be unlocked, and `answer` to be given. */
+/* Called before the function is unlocked. */
 static void observe_answer(const struct operation *operation, napi_status answer) {
   if (operation->kind == &call_kind) tg_probe_call(operation->handle, answer, queue_length(operation));
   if (operation->kind == &release_kind) tg_probe_release(operation->handle, answer, thread_count(operation));
   if (operation->lookup == TG_LOOKUP_VALID) observe_use(operation, answer);
 }
 
-/* Reports what was recorded, and gives `answer` back. No lock held. */
+/* Reports the recorded event, and returns `answer`. No lock held. */
 static napi_status report_and_answer(struct operation *operation, napi_status answer) {
   if (operation->event.kind != TG_EVENT_NONE) {
     operation->event.answered = true;
@@ -150,7 +150,7 @@ static napi_status report_and_answer(struct operation *operation, napi_status an
   return answer;
 }
 
-/* Unlocks the function and gives `answer` back. */
+/* Unlocks the function, and returns `answer`. */
 static napi_status operation_end(struct operation *operation, napi_status answer) {
   observe_answer(operation, answer);
   if (operation->lookup == TG_LOOKUP_VALID) tg_function_leave(operation->guard, operation->function);
@@ -169,8 +169,8 @@ static bool is_open(const struct operation *operation) {
   return operation->lookup == TG_LOOKUP_VALID && operation->function->state == TG_OPEN;
 }
 
-/* Makes the doorbell. Whatever the runtime would refuse in the addon's arguments is handed on as it is, so
- * that the runtime refuses it with its own status and last error info. */
+/* Makes the doorbell. Arguments that the runtime would refuse are passed on as they are, so that the runtime
+ * refuses them with its own status and last error info. */
 static napi_status make_doorbell(struct tg_guard *guard, const struct tg_create_arguments *arguments,
                                  struct tg_function *function, bool has_place) {
   bool nothing_to_call = arguments->func == NULL && arguments->call_js_cb == NULL;
@@ -189,9 +189,9 @@ static void open_function(struct tg_function *function, size_t thread_count) {
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
 }
 
-/* The function cannot be guarded after all: lets the runtime close its doorbell, without the addon's
- * callbacks, which were never promised anything. */
-static void abandon(struct tg_function *function) {
+/* The function cannot be guarded after all: makes the runtime close the doorbell. The addon's callbacks will
+ * not be called, as the addon never got the handle. */
+static void cancel_create(struct tg_function *function) {
   tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
   function->finalize_cb = NULL;
   function->thread_count = 0;
@@ -200,7 +200,7 @@ static void abandon(struct tg_function *function) {
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
 }
 
-/* There is no handle left: the runtime serves this function itself. */
+/* No handle is left, so the runtime serves this function itself. */
 static napi_status pass_through(struct tg_guard *guard, const struct tg_create_arguments *arguments,
                                 const void *caller, struct tg_addon *addon,
                                 napi_threadsafe_function *result) {
@@ -235,22 +235,22 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
                                               : napi_generic_failure;
   }
   char name[TG_NAME_SIZE] = "";
-  /* Before the doorbell is made, so that the runtime's last error info is that of its create. */
+  /* Before the doorbell is made, so that the last error info is that of the create. */
   if (arguments->async_resource_name != NULL)
     guard->runtime->copy_string(arguments->env, arguments->async_resource_name, name, sizeof name);
   tg_function_prepare(function, arguments, environment, addon, name);
   napi_status status = make_doorbell(guard, arguments, function, result != NULL);
   if (status != napi_ok || result == NULL) {
-    function->environment = NULL; /* nobody else has seen the slot in this generation */
-    /* A runtime that made a doorbell without a place for it has one now that knows this slot: it stays
-     * unused. */
+    function->environment = NULL; /* no other thread has seen the slot in this generation */
+    /* If the runtime made a doorbell although `result` is NULL, that doorbell refers to this slot. So the slot
+     * is not used again. */
     if (status != napi_ok) tg_table_put_back(&guard->table, function);
     tg_environment_leave(environment);
     return status != napi_ok ? status : napi_invalid_arg;
   }
   open_function(function, arguments->initial_thread_count);
   if (guard->runtime->add_env_cleanup_hook(arguments->env, tg_on_function_cleanup, function) != napi_ok) {
-    abandon(function);
+    cancel_create(function);
     return napi_generic_failure;
   }
   const struct tg_observer *observer = guard->observer;
@@ -290,8 +290,8 @@ napi_status tg_get_context(struct tg_guard *guard, napi_threadsafe_function func
   return get_context_slow_path(guard, func, caller, result);
 }
 
-/* Answers a call that came too late: with napi_closing while there is a count to consume, and once a thread
- * where there is none. */
+/* Answers a call to a function that is closing or over: napi_closing if there is a count to consume, or if
+ * this thread has not received it yet. */
 static napi_status reject_closing(struct operation *operation) {
   bool was_informed = tg_record_closing_notice(operation->handle);
   struct tg_function *function = operation->function;
@@ -303,7 +303,7 @@ static napi_status reject_closing(struct operation *operation) {
   return operation_end(operation, was_informed ? napi_invalid_arg : napi_closing);
 }
 
-/* Waits for room. Answers napi_ok to go on: there is room, the queue may be overfilled, or it is closing. */
+/* Waits until the queue has space. napi_ok: it has, it may be overfilled, or the function is closing. */
 static napi_status wait_until_not_full(struct operation *operation, napi_threadsafe_function_call_mode mode) {
   struct tg_function *function = operation->function;
   while (function->state == TG_OPEN && tg_function_is_full(function)) {
@@ -317,13 +317,13 @@ static napi_status wait_until_not_full(struct operation *operation, napi_threads
   return napi_ok;
 }
 
-/* The caller may have been woken for room that it cannot use: passes the wake-up on. */
+/* The caller may have been woken for space that it does not use, so this passes the wake-up on. */
 static napi_status fail_call(struct operation *operation, napi_status answer) {
   if (tg_function_claim_waiter(operation->function)) tg_gate_wake_one(&operation->function->not_full);
   return operation_end(operation, answer);
 }
 
-/* An item has been queued. */
+/* Called after an item was queued. */
 static void watch_call(struct operation *operation) {
   struct tg_function *function = operation->function;
   if (function->thread_count == 0) record_event(operation, TG_EVENT_CALL_WITHOUT_COUNT, 0);
@@ -339,21 +339,21 @@ static void watch_call(struct operation *operation) {
   record_event(operation, kind, quantity);
 }
 
-/* Whether all that a call has to do is to queue its item, and to ring where no ring is on its way: there is room, and
- * nothing is to be reported. With the lock of an open function held. */
+/* Whether a call only has to queue its item and to ring: there is space, and nothing to report. The function
+ * is open and its lock is held. */
 static bool is_fast_path(const struct tg_guard *guard, const struct tg_function *function) {
   return function->doorbell_held && function->thread_count != 0 && !guard->watches_calls &&
          guard->options.queue_warn == SIZE_MAX && !guard->runtime->may_drop_wakeups &&
          !tg_function_is_full(function) && tg_queue_has_space(&function->queue);
 }
 
-/* The item has been queued, and no ring is on its way. */
+/* Called after an item was queued while no wake-up is pending. */
 static napi_status hand_off(struct operation *operation) {
   observe_answer(operation, napi_ok);
   return report_and_answer(operation, tg_function_hand_off(operation->guard, operation->function));
 }
 
-/* A call that is not plain. `function` is what was found, and locked. */
+/* A call that does not fit the fast path. `function` is locked. */
 __attribute__((noinline)) static napi_status call_slow_path(
     struct tg_guard *guard, napi_threadsafe_function func, enum tg_lookup lookup,
     struct tg_function *function, const void *caller, void *data, napi_threadsafe_function_call_mode mode) {
@@ -372,7 +372,7 @@ __attribute__((noinline)) static napi_status call_slow_path(
   if (function->state != TG_OPEN) return reject_closing(&operation);
   if (!tg_queue_reserve(&function->queue, guard->host)) return fail_call(&operation, napi_generic_failure);
   status = tg_function_hold_doorbell(function);
-  /* A runtime that forgets calls may have forgotten the one that is on its way. */
+  /* Such a runtime may have dropped the wake-up that is pending. */
   if (status == napi_ok && guard->runtime->may_drop_wakeups) status = tg_function_ring(function);
   if (function->state != TG_OPEN) return reject_closing(&operation);
   if (status != napi_ok) return fail_call(&operation, status);
@@ -426,7 +426,7 @@ static napi_status release_open(struct operation *operation, napi_threadsafe_fun
   } else if (function->thread_count == 0 && tg_queue_length(&function->queue) == 0) {
     tg_function_release_doorbell(function, napi_tsfn_release);
   } else if (function->thread_count == 0) {
-    tg_function_ring(function); /* nobody will again, and the runtime may have forgotten the last one */
+    tg_function_ring(function); /* no other thread will, and the runtime may have dropped the last ring */
   }
   return operation_end(operation, napi_ok);
 }
@@ -446,7 +446,8 @@ napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, co
     drop_count(&operation);
     return operation_end(&operation, napi_ok);
   }
-  /* Who aborts what is closing has what it wants (node-addon-api's AsyncProgressWorker does it in its finalizer). */
+  /* An abort of a closing function changes nothing (node-addon-api's AsyncProgressWorker does this in its
+   * finalizer). */
   bool is_harmless = mode == napi_tsfn_abort;
   if (operation.lookup == TG_LOOKUP_REUSED || function->release_credit == 0) {
     if (!is_harmless) record_event(&operation, TG_EVENT_OVER_RELEASE, 0);
@@ -459,23 +460,25 @@ napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, co
 
 static napi_status ref_or_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func,
                                 const void *caller, enum tg_pending_ref pending_ref) {
-  napi_status (*natively)(napi_env, napi_threadsafe_function) =
+  napi_status (*runtime_function)(napi_env, napi_threadsafe_function) =
       pending_ref == TG_PENDING_REF ? guard->runtime->ref : guard->runtime->unref;
   struct operation operation;
   operation_init(&operation, guard, pending_ref == TG_PENDING_REF ? &ref_kind : &unref_kind, func, caller);
   operation_begin(&operation);
   if (operation.function == NULL)
-    return operation_end(&operation, is_unguarded(&operation) ? natively(env, func) : napi_invalid_arg);
+    return operation_end(&operation,
+                         is_unguarded(&operation) ? runtime_function(env, func) : napi_invalid_arg);
   if (!is_open(&operation)) return operation_end(&operation, napi_ok);
   struct tg_function *function = operation.function;
   if (tg_function_is_loop_thread(function)) {
-    tg_function_set_pending_ref(function, TG_PENDING_NONE); /* the later word counts */
+    tg_function_set_pending_ref(function, TG_PENDING_NONE); /* the latest request counts */
     function->referenced = pending_ref == TG_PENDING_REF;
-    return operation_end(&operation, natively(function->environment->env, function->doorbell));
+    return operation_end(&operation, runtime_function(function->environment->env, function->doorbell));
   }
   record_event(&operation, TG_EVENT_FOREIGN_REF, 0);
   tg_function_set_pending_ref(function, pending_ref);
-  if (function->doorbell_held) tg_function_ring(function); /* else whoever holds it next rings */
+  if (function->doorbell_held)
+    tg_function_ring(function); /* else the next thread that holds the doorbell rings */
   return operation_end(&operation, napi_ok);
 }
 
@@ -488,8 +491,9 @@ napi_status tg_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_funct
   return ref_or_unref(guard, env, func, caller, TG_PENDING_UNREF);
 }
 
-/* Whoever holds a lock for longer than this will not give it back: this very thread in a signal handler, or a
- * thread that the program has killed. Natively the process would exit, so it does here. */
+/* A lock that is held for longer than this will not be released: this very thread holds it, below a signal
+ * handler, or a thread that the program has killed. The process would exit without the guard, so it does
+ * here. */
 enum { EXIT_WAIT_MS_MAX = 200 };
 
 void tg_guard_walk(struct tg_guard *guard, void (*visit)(void *argument, const struct tg_snapshot *snapshot),
@@ -511,10 +515,11 @@ void tg_guard_walk(struct tg_guard *guard, void (*visit)(void *argument, const s
 
 void tg_reject_all(struct tg_guard *guard) {
   unsigned patience_ms = EXIT_WAIT_MS_MAX;
-  uint64_t taken = guard->table.taken;
+  uint64_t taken = atomic_load_explicit(&guard->table.taken, memory_order_relaxed);
   uint32_t used = tg_table_used(&guard->table);
-  /* Every addon has its handler; the first walk turns all away, the next only what was created since. */
-  if (atomic_exchange(&guard->taken_at_exit, taken) == taken) return;
+  /* There is an exit handler for each addon. The first one rejects all callers; the next one only has work if
+   * functions were created since. Relaxed: a counter, and only exit handlers write taken_at_exit. */
+  if (atomic_exchange_explicit(&guard->taken_at_exit, taken, memory_order_relaxed) == taken) return;
   for (uint32_t index = 0; index < used; index++) {
     struct tg_function *function = tg_table_slot(&guard->table, index);
     if (!tg_lock_try_for(&function->lock, &patience_ms)) continue;

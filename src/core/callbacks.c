@@ -1,4 +1,4 @@
-/* Implements the callbacks of callbacks.h: dispatch, the end of the env, and the finalizer. */
+/* Implements callbacks.h: delivers items, closes functions at the end of an env, and finalizes them. */
 #include "core/callbacks.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "core/handle_table.h"
 #include "core/queue.h"
 
-/* With the lock held. */
+/* Fills in an event about the function. With the lock held. */
 static void describe(const struct tg_function *function, enum tg_event_kind kind, uint64_t quantity,
                      struct tg_event *event) {
   *event = (struct tg_event){.kind = kind,
@@ -27,13 +27,13 @@ static void report(const struct tg_guard *guard, const struct tg_event *event) {
   if (event->kind != TG_EVENT_NONE) guard->host->on_event(event);
 }
 
-/* Of the loop thread's own reads. */
+/* Relaxed: only the loop thread, which reads it here, writes it. */
 static void *context_of(const struct tg_function *function) {
   return atomic_load_explicit(&function->context, memory_order_relaxed);
 }
 
-/* Whether it closed while several callers slept, of whom the runtime would have woken only one. With the lock
- * held. */
+/* Whether the function has just closed while several callers slept. The runtime would have woken only one
+ * of them. With the lock held. */
 static bool describe_blocked_callers(const struct tg_function *function, bool was_open,
                                      struct tg_event *event) {
   bool multiple_waiters = was_open && function->state != TG_OPEN && function->multiple_waiters;
@@ -41,17 +41,17 @@ static bool describe_blocked_callers(const struct tg_function *function, bool wa
   return multiple_waiters;
 }
 
-/* Addons read results that a failed Node-API function has not written, and live, or not, by what the frames before
- * theirs left there: the runtime's, or now ours. So they find NULL. The callback's frame begins some words below where this one
- * did (with AddressSanitizer's red zones it would not). */
+/* Some addons read a result that a failed Node-API function has not written. What they find there was left
+ * on the stack by earlier frames: those of the runtime, or now ours. This makes sure that they find NULL.
+ * The callback's frame begins a few words below this one (but not with AddressSanitizer's red zones). */
 __attribute__((noinline, no_sanitize_address)) static void clear_stack(void) {
   char zeros[512];
   memset(zeros, 0, sizeof zeros);
-  __asm__ volatile("" : : "r"(zeros) : "memory"); /* it is read, which the compiler cannot know */
+  __asm__ volatile("" : : "r"(zeros) : "memory"); /* keeps the compiler from dropping the memset */
 }
 
-/* No lock held. The callback may have ended the function, so `describe`, which needs its env, will not do; its slot
- * stays. */
+/* No lock held. The callback may have ended the function, so `describe` cannot be used, which needs the
+ * function's env. The slot still exists. */
 __attribute__((cold, noinline)) static void report_exception(struct tg_function *function,
                                                              struct tg_guard *guard,
                                                              napi_threadsafe_function handle,
@@ -69,8 +69,8 @@ __attribute__((cold, noinline)) static void report_exception(struct tg_function 
   report(guard, &event);
 }
 
-/* False: it has thrown, and the exception was caught. Nothing of the function is touched after the callback, unless that has
- * thrown. */
+/* Calls call_js_cb. False: it has thrown, and the exception was caught. Unless it has thrown, the function
+ * is not touched after the callback, which may have ended it. */
 static bool call_js(struct tg_function *function, napi_threadsafe_function_call_js call_js_cb, napi_env env,
                     napi_value js_callback, void *context, void *item) {
   struct tg_guard *guard = tg_guard_of(function);
@@ -94,9 +94,9 @@ static void apply_pending_ref(struct tg_function *function) {
     tg_guard_of(function)->runtime->unref(function->environment->env, function->doorbell);
 }
 
-/* After an item was taken: keeps the bell ringing while more wait. When that was the last one and nobody
- * holds a count, this is the moment at which the runtime decides to close, before the last callback runs; so
- * do we. */
+/* Called after an item was popped. If more items wait, rings for the next one. If it was the last item and
+ * nobody holds a count, closes the function: this is the moment at which the runtime decides to close,
+ * before the last callback runs. */
 static void continue_after_pop(struct tg_function *function) {
   if (tg_queue_length(&function->queue) != 0) {
     if (function->doorbell_held) tg_function_ring(function);
@@ -106,8 +106,8 @@ static void continue_after_pop(struct tg_function *function) {
   }
 }
 
-/* As call_js, with the observer before and after. `event` describes the function as it was: after the callback
- * it may be gone. */
+/* Like call_js, with the observer before and after. `event` describes the function as it was before, as it
+ * may be gone after the callback. */
 static void call_js_observed(struct tg_function *function, const struct tg_guard *guard,
                              napi_threadsafe_function_call_js call_js_cb, napi_env env,
                              napi_value js_callback, void *context, void *item, struct tg_event *event) {
@@ -119,9 +119,9 @@ static void call_js_observed(struct tg_function *function, const struct tg_guard
   report(guard, event);
 }
 
-/* Takes an item without the lock, where another one waits behind it, and rings for that one. `wakeup_pending` stays true: the ring
- * that was on its way is here, and the next one is on its way. Whatever another thread does meanwhile under the lock, it
- * finds a function whose queue is not empty and whose bell is rung, as it was before and is afterwards. */
+/* Pops an item without the lock if another one waits behind it, and rings for that one. `wakeup_pending`
+ * stays true: one ring has arrived and the next is on its way. A thread that holds the lock meanwhile
+ * sees a queue that is not empty and a wake-up that is pending, as before and after. */
 static bool pop_unlocked(struct tg_function *function, void **item) {
   if (!tg_queue_can_pop_unlocked(&function->queue)) return false;
   napi_status answer = tg_guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
@@ -129,13 +129,13 @@ static bool pop_unlocked(struct tg_function *function, void **item) {
     *item = tg_queue_pop_unlocked(&function->queue);
     return true;
   }
-  tg_function_lock(function); /* it is being aborted just now, or there is no memory for a ring */
+  tg_function_lock(function); /* another thread is aborting the function, or there is no memory for a ring */
   tg_function_record_ring(function, answer);
   tg_function_unlock(function);
   return false;
 }
 
-/* Takes the only item of a function that stays open, and of which nothing else is to be seen to. */
+/* Pops the only item of a function that stays open, if there is nothing else to do for the function. */
 static bool pop_only(struct tg_function *function, void **item) {
   tg_function_lock(function);
   bool is_fast_path = !atomic_load_explicit(&function->queue.pop_needs_lock, memory_order_relaxed) &&
@@ -149,7 +149,8 @@ static bool pop_only(struct tg_function *function, void **item) {
   return is_fast_path;
 }
 
-/* Takes whatever waits. `seen` is the function as it was, where somebody observes; `blocked_callers` is to be told of. */
+/* Pops an item in all other cases. If deliveries are observed, `seen` describes the function as it was.
+ * `blocked_callers` is to be reported. */
 static bool pop_locked(struct tg_function *function, void **item, struct tg_event *seen,
                        struct tg_event *blocked_callers) {
   tg_function_lock(function);
@@ -166,12 +167,12 @@ static bool pop_locked(struct tg_function *function, void **item, struct tg_even
     describe_blocked_callers(function, was_open, blocked_callers);
   }
   tg_function_unlock(function);
-  /* The slot stays, whatever becomes of the function: at worst somebody wakes for nothing. */
+  /* Safe even if the function is over: the slot stays. At worst a thread wakes for nothing. */
   if (wake) tg_gate_wake_one(&function->not_full);
   return waits;
 }
 
-/* An item was taken. Until the callback the function is not over, as only this thread finalizes it. */
+/* Called after an item was popped. The function is not over yet, as only this thread finalizes it. */
 static void observe_taken(struct tg_function *function, const struct tg_guard *guard) {
   const struct tg_observer *observer = guard->observer;
   tg_probe_dispatch(function->handle, function->queue.known_available);
@@ -194,13 +195,12 @@ __attribute__((noinline)) static void dispatch_slow_path(struct tg_function *fun
     call_js(function, function->call_js_cb, env, js_callback, context_of(function), item);
 }
 
-/* The doorbell rang: delivers one item, in the callback scope that the runtime has opened for it. The
- * doorbell's finalizer has not run, so the function is in its generation and stays in it until the addon's
- * callback is entered; the callback may run the loop, and so may end it: nothing of the function is touched
- * afterwards. */
+/* Runs in the callback scope that the runtime has opened. The doorbell's finalizer has not run, so the
+ * function stays in its generation until the addon's callback is entered. The callback may run the event
+ * loop, which may end the function, so the function is not touched after the callback. */
 void tg_on_dispatch(napi_env env, napi_value js_callback, void *context, void *data) {
   (void)data;
-  if (env == NULL) return; /* a left-over ring that the runtime discards, maybe after our finalizer */
+  if (env == NULL) return; /* the runtime discards a ring, perhaps after our finalizer */
   struct tg_function *function = context;
   void *item;
   if (!pop_unlocked(function, &item) && !pop_only(function, &item)) {
@@ -211,16 +211,17 @@ void tg_on_dispatch(napi_env env, napi_value js_callback, void *context, void *d
   call_js(function, function->call_js_cb, env, js_callback, context_of(function), item);
 }
 
-/* Counts that the end of the env has not brought back. With the lock held. */
+/* Describes counts that are still out after the end of the env. With the lock held. */
 static void describe_unreleased(struct tg_function *function, struct tg_event *event) {
   if (function->unreleased && function->state > TG_CREATING && function->thread_count != 0)
     describe(function, TG_EVENT_NEVER_RELEASED, function->thread_count, event);
   function->unreleased = false;
 }
 
-/* An env cleanup hook that was added while such hooks ran already. Node (12 to 26) runs those it has, then the finalizers
- * of all doorbells, with the last of which the napi_env ends and finalizes what the addon has wrapped; and then the hooks
- * that were added meanwhile. The napi_env is gone, and the addon still loaded. */
+/* An env cleanup hook that is added while such hooks already run. Node (12 to 26) first runs the hooks that
+ * it has, and then the finalizers of all doorbells. With the last of these the napi_env ends, and the
+ * addon's wrapped objects are finalized. Only then Node runs the hooks that were added meanwhile. So when
+ * this runs, the napi_env is gone, but the addon is still loaded. */
 static void report_unreleased(void *argument) {
   struct tg_environment *environment = argument;
   struct tg_guard *guard = environment->guard;
@@ -237,7 +238,7 @@ static void report_unreleased(void *argument) {
   tg_environment_leave(environment);
 }
 
-/* False: there will be no later moment. Runtimes other than Node may run such a hook at once, or not expect it. */
+/* False: it must be reported now. Other runtimes than Node may run such a hook at once, or not at all. */
 static bool report_unreleased_later(struct tg_environment *environment) {
   const struct tg_runtime *runtime = environment->guard->runtime;
   if (environment->reports_unreleased) return true;
@@ -263,7 +264,7 @@ void tg_on_function_cleanup(void *argument) {
   if (function->unreleased && !report_unreleased_later(function->environment))
     describe_unreleased(function, &unreleased);
   if (was_open) tg_function_close(function);
-  /* A runtime that keeps closed functions would keep the doorbell for ever if its count stayed. */
+  /* A runtime that keeps closed functions until their counts are back would never free the doorbell. */
   tg_function_release_doorbell(function, napi_tsfn_abort);
   bool multiple_waiters = describe_blocked_callers(function, was_open, &blocked_callers);
   tg_function_unlock(function);
@@ -272,21 +273,22 @@ void tg_on_function_cleanup(void *argument) {
   report(guard, &unreleased);
 }
 
-/* Every function's own hook has run by now, and every doorbell is closing. */
+/* The hooks of all functions have run by now, and all doorbells are closing. */
 void tg_on_env_cleanup(void *argument) {
   tg_environment_end(argument);
 }
 
-/* napi-rs makes a function of this name for each promise of an async fn. With many of its versions (up to the middle
- * of 2026) what it delivers frees references by the env that it is given, and panics where that is NULL. Nobody waits
- * for such an item: it settles a promise that no JavaScript will see. */
+/* napi-rs makes a function of this name for each promise of an async fn. In many of its versions (up to the
+ * middle of 2026) the callback frees references with the env that it gets, and panics if that is NULL.
+ * Nobody misses such an item: it would settle a promise that no JavaScript will ever see. */
 static bool is_promise_of_napi_rs(const struct tg_function *function) {
   return strcmp(function->name, "napi_resolve_deferred") == 0;
 }
 
-/* Gives what is left to call_js_cb without an env. From the first exception on it is dropped: a callback that has let one
- * out did not see that JavaScript is over, and may not see that there is no env. Natively the process would have ended
- * there. How many items were dropped for that. */
+/* Passes the remaining items to call_js_cb with a NULL env. From the first exception on, the items are
+ * dropped: a callback that throws did not notice that JavaScript is over, and may not notice that the env
+ * is NULL. (Without the guard the exception would have ended the process.) Returns how many items were
+ * dropped because of this. */
 static size_t drain(struct tg_function *function, struct tg_queue *rest, bool threw) {
   const struct tg_host *host = tg_guard_of(function)->host;
   bool forgotten = is_promise_of_napi_rs(function);
@@ -311,9 +313,9 @@ static void report_dropped(struct tg_function *function, size_t dropped) {
   report(tg_guard_of(function), &event);
 }
 
-/* The doorbell's finalizer: runs exactly once, and nothing touches the doorbell once no ringer is left. Until
- * `finalized` is set the function keeps its generation, so it may be read without the lock where it is
- * constant. */
+/* Runs exactly once. Nobody touches the doorbell once there are no ringers. The function stays in its
+ * generation until `finalized` is set, so fields that are constant for the generation are read without the
+ * lock. */
 void tg_on_finalize(napi_env env, void *data, void *hint) {
   (void)hint;
   struct tg_function *function = data;
@@ -346,7 +348,7 @@ void tg_on_finalize(napi_env env, void *data, void *hint) {
   if (observer != NULL && observer->finalized != NULL) kind = observer->finalized(function, &quantity);
   tg_function_lock(function);
   if (kind != TG_EVENT_NONE) describe(function, kind, quantity, &event);
-  event.snapshot.finalized = true; /* by the time that it is told */
+  event.snapshot.finalized = true; /* true when the event is reported */
   tg_function_end_finalizer(guard, function);
   tg_function_unlock(function);
   report(guard, &event);

@@ -1,7 +1,8 @@
-/* What the runtime calls: the callbacks of every doorbell, and the env cleanup hooks. The end of an env is told here.
+/* The functions that the runtime calls: the callbacks of the doorbells, and the env cleanup hooks.
  *
- * The order in which an env ends: tg_on_function_cleanup for each function, the newest first, and after each one the
- * runtime's own hook, which closes that doorbell; then tg_on_env_cleanup; then tg_on_finalize for each function.
+ * An env ends in this order: for each function, the newest first, tg_on_function_cleanup and then the
+ * runtime's own hook, which closes the doorbell; then tg_on_env_cleanup; then tg_on_finalize for each
+ * function.
  *
  * All of them run on the env's loop thread, with no lock held. */
 #ifndef TG_CORE_CALLBACKS_H
@@ -15,11 +16,12 @@ void tg_on_dispatch(napi_env env, napi_value js_callback, void *context, void *d
 /* The doorbell's finalize_cb. `data` is the function. */
 void tg_on_finalize(napi_env env, void *data, void *hint);
 
-/* A function's env cleanup hook. Registered after the doorbell was made, so it runs just before the runtime's own hook
- * for the doorbell. `argument` is the function. */
+/* The env cleanup hook of a function. It is registered after the doorbell was made, so it runs just before
+ * the runtime's own hook for the doorbell. `argument` is the function. */
 void tg_on_function_cleanup(void *argument);
 
-/* The env's own, registered before its first doorbell was made. `argument` is its struct tg_environment. */
+/* The env cleanup hook of an env, registered before the first doorbell was made. `argument` is the struct
+ * tg_environment. */
 void tg_on_env_cleanup(void *argument);
 
 #endif

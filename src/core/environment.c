@@ -1,21 +1,20 @@
-/* Implements the env records of environment.h. */
+/* Implements the records of environment.h, and their cache of code addresses. */
 #include "core/environment.h"
 
 #include <string.h>
 
-/* Reads only what the caller holds a reference for. */
 void tg_environment_leave(struct tg_environment *environment) {
-  /* Release so that all uses come before the free; acquire so that the free comes after them. */
+  /* Release: all uses by this thread come before the free. Acquire: the free comes after the uses by others. */
   if (atomic_fetch_sub_explicit(&environment->references, 1, memory_order_acq_rel) == 1)
     environment->guard->host->release(environment);
 }
 
-/* Heap addresses: the low bits are alike. */
+/* An env is a heap address, so its lowest bits say nothing. */
 static struct tg_environment **bucket_of(struct tg_guard *guard, napi_env env) {
   return &guard->environments[((uintptr_t)env >> 6) % TG_ENVIRONMENT_BUCKETS];
 }
 
-static void unlist(struct tg_environment *environment) {
+static void remove_from_list(struct tg_environment *environment) {
   struct tg_guard *guard = environment->guard;
   tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
   struct tg_environment **link = bucket_of(guard, environment->env);
@@ -28,11 +27,11 @@ void tg_environment_end(struct tg_environment *environment) {
   environment->ended = true;
   for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++)
     environment->guard->host->leave_addon(environment->addons[i]);
-  unlist(environment);
+  remove_from_list(environment);
   tg_environment_leave(environment);
 }
 
-static struct tg_environment *find(struct tg_guard *guard, napi_env env) {
+static struct tg_environment *find_environment(struct tg_guard *guard, napi_env env) {
   tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
   struct tg_environment *found = *bucket_of(guard, env);
   while (found != NULL && found->env != env) found = found->next;
@@ -42,7 +41,7 @@ static struct tg_environment *find(struct tg_guard *guard, napi_env env) {
 }
 
 struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *)) {
-  struct tg_environment *environment = find(guard, env);
+  struct tg_environment *environment = find_environment(guard, env);
   if (environment != NULL) return environment;
 
   environment = guard->host->allocate(sizeof *environment);
@@ -58,7 +57,7 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
     guard->host->release(environment);
     return NULL;
   }
-  /* Only the env's own thread makes its record, so nobody can have made another meanwhile. */
+  /* Only the env's own thread makes its record, so no other thread has made one meanwhile. */
   tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
   struct tg_environment **bucket = bucket_of(guard, env);
   environment->next = *bucket;
@@ -69,8 +68,8 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
   return environment;
 }
 
-/* What is known of code addresses no longer holds once an object was unloaded: another one, or the same anew, may be
- * at its address. */
+/* Once an object was unloaded, another object may be at its address, or the same one loaded again. So
+ * nothing that is known about code addresses holds any more. */
 static void invalidate_after_unload(struct tg_environment *environment) {
   unsigned long long unloads = environment->guard->host->count_unloads();
   if (unloads == environment->unloads) return;
@@ -80,8 +79,8 @@ static void invalidate_after_unload(struct tg_environment *environment) {
   memset(environment->code_addon, 0, sizeof environment->code_addon);
 }
 
-/* Where there are more objects than places the last ones are looked up again and again. */
-static void remember(struct tg_environment *environment, struct tg_addon *addon) {
+/* If there are more objects than places, the last ones are not remembered and are looked up each time. */
+static void remember_addon(struct tg_environment *environment, struct tg_addon *addon) {
   for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS; i++) {
     if (environment->addons[i] != NULL && environment->addons[i] != addon) continue;
     environment->addons[i] = addon;
@@ -90,17 +89,17 @@ static void remember(struct tg_environment *environment, struct tg_addon *addon)
   }
 }
 
-static struct tg_addon *find_known(const struct tg_environment *environment, const void *code) {
+static struct tg_addon *find_known_addon(const struct tg_environment *environment, const void *code) {
   for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++)
     if (environment->is_located[i] && environment->guard->host->is_in_addon(environment->addons[i], code))
       return environment->addons[i];
   return NULL;
 }
 
-static struct tg_addon *look_up(struct tg_environment *environment, const void *code) {
-  struct tg_addon *addon = find_known(environment, code);
+static struct tg_addon *find_addon(struct tg_environment *environment, const void *code) {
+  struct tg_addon *addon = find_known_addon(environment, code);
   if (addon == NULL) addon = environment->guard->host->register_addon(code);
-  if (addon != NULL) remember(environment, addon);
+  if (addon != NULL) remember_addon(environment, addon);
   return addon;
 }
 
@@ -112,7 +111,7 @@ struct tg_addon *tg_environment_register_code(struct tg_environment *environment
     if (places[i] == NULL) continue;
     bool known = places[i] == environment->code[i];
     if (!known) {
-      environment->code_addon[i] = look_up(environment, places[i]);
+      environment->code_addon[i] = find_addon(environment, places[i]);
       environment->code[i] = places[i];
     }
     struct tg_addon *addon = environment->code_addon[i];

@@ -1,23 +1,26 @@
-/* The records of envs: who made thread-safe functions there, and when the env has ended.
+/* The records of envs: which addons made thread-safe functions in them, and whether they have ended.
  *
- * A record is made at an env's first create and registers one cleanup hook before the first doorbell exists;
- * so it runs after the runtime's hooks for all doorbells. */
+ * A record is made at the env's first create. It registers an env cleanup hook before the first
+ * doorbell exists, so the hook runs after the runtime's hooks for all doorbells. */
 #ifndef TG_CORE_ENVIRONMENT_H
 #define TG_CORE_ENVIRONMENT_H
 
 #include "core/types.h"
 
-/* The env's record, referenced for the caller; made when there is none, with `hook` as the env's cleanup hook, whose
- * argument it is. Loop thread. NULL: no memory, or the runtime refuses the hook (a NULL env, say). */
+/* Returns the env's record with a reference for the caller. If there is none yet, makes it and
+ * registers `hook` as an env cleanup hook, with the record as its argument. Loop thread. NULL: there
+ * is no memory, or the runtime refuses the hook (if the env is NULL, for example). */
 struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *));
 
-/* The env has ended: leaves its addons, and gives up the reference of the list. Loop thread, once. */
+/* To be called once, on the loop thread, when the env has ended: leaves its addons, and drops the list's
+ * reference. */
 void tg_environment_end(struct tg_environment *environment);
 
+/* Drops a reference. */
 void tg_environment_leave(struct tg_environment *environment);
 
-/* Adopts the objects that hold the given code; returns the first place's. NULL places are passed over. Loop
- * thread, no lock held. */
+/* Registers the objects that contain the given code addresses, and returns the object of the first one.
+ * Addresses that are NULL are skipped. Loop thread, no lock held. */
 struct tg_addon *tg_environment_register_code(struct tg_environment *environment,
                                               const void *const places[TG_CODE_PLACES]);
 

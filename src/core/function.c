@@ -8,8 +8,9 @@
 #include "core/handle_table.h"
 #include "core/queue.h"
 
-/* The loop thread takes items with the lock held where callers may wait for room, where it has a wish to fulfil, and where
- * it must see what others do meanwhile. To be called where something of this has changed. With the lock held. */
+/* The loop thread must take the lock for each pop if callers may wait for space, if a ref or unref is
+ * pending, if the function is closing, if the runtime may drop wake-ups, or if deliveries are observed.
+ * To be called when one of these has changed. */
 static void update_pop_mode(struct tg_function *function) {
   const struct tg_guard *guard = tg_guard_of(function);
   bool locked = function->max_queue_size != 0 || function->state > TG_OPEN ||
@@ -21,7 +22,7 @@ static void update_pop_mode(struct tg_function *function) {
 void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
                          struct tg_environment *environment, struct tg_addon *addon,
                          const char name[TG_NAME_SIZE]) {
-  tg_function_lock(function); /* a late caller of the slot's last generation may be reading */
+  tg_function_lock(function); /* a late caller with an older handle may be reading */
   function->state = TG_CREATING;
   function->pending_ref = TG_PENDING_NONE;
   function->wakeup_pending = false;
@@ -53,13 +54,13 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
 
 /* --- The context */
 
-/* Release: who reads it sees what was written before. */
+/* Release: whoever reads the value sees everything that was written before it. */
 static void set_readable(struct tg_function *function, uint32_t readable) {
   atomic_store_explicit(&function->readable, readable, memory_order_release);
 }
 
 bool tg_function_read_context(const struct tg_function *function, uint32_t generation, void **context) {
-  /* Acquire, twice: what is read next is no older. */
+  /* Acquire, twice: what is read after it is at least as new. */
   if (atomic_load_explicit(&function->readable, memory_order_acquire) != generation + 1) return false;
   void *read = atomic_load_explicit(&function->context, memory_order_acquire);
   if (atomic_load_explicit(&function->readable, memory_order_relaxed) != generation + 1) return false;
@@ -100,29 +101,29 @@ bool tg_function_is_full(const struct tg_function *function) {
   return function->max_queue_size != 0 && tg_queue_length(&function->queue) >= function->max_queue_size;
 }
 
-/* What the function adds to its addon's counters. */
-struct share {
+/* What the function adds to the counters of its addon. */
+struct addon_use {
   bool is_unreturned;
   bool is_foreign_user;
 };
 
-static struct share share_of(const struct tg_function *function) {
+static struct addon_use addon_use_of(const struct tg_function *function) {
   bool is_unreturned = function->state >= TG_CLOSING && function->thread_count != 0;
-  return (struct share){is_unreturned, is_unreturned && function->used_off_loop};
+  return (struct addon_use){is_unreturned, is_unreturned && function->used_off_loop};
 }
 
-/* Release: who finds nothing left to wait for unmaps code, after all that was done before. */
-static void count(atomic_uint *counter, bool before, bool now) {
+/* Release: a thread that finds the counter at 0 may unmap the code. All uses come before that. */
+static void adjust_counter(atomic_uint *counter, bool before, bool now) {
   if (now && !before) atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
   if (before && !now) atomic_fetch_sub_explicit(counter, 1, memory_order_release);
 }
 
-/* After a change of what a share is made of: the state, the count of threads, or who has used it. */
-static void update_addon(const struct tg_function *function, struct share before) {
-  struct share now = share_of(function);
+/* To be called after a change of the state, of thread_count or of used_off_loop. */
+static void update_addon_counters(const struct tg_function *function, struct addon_use before) {
+  struct addon_use now = addon_use_of(function);
   if (function->addon == NULL) return;
-  count(&function->addon->unreturned, before.is_unreturned, now.is_unreturned);
-  count(&function->addon->foreign_users, before.is_foreign_user, now.is_foreign_user);
+  adjust_counter(&function->addon->unreturned, before.is_unreturned, now.is_unreturned);
+  adjust_counter(&function->addon->foreign_users, before.is_foreign_user, now.is_foreign_user);
 }
 
 _Thread_local napi_threadsafe_function tg_last_used_handle;
@@ -130,16 +131,16 @@ _Thread_local napi_threadsafe_function tg_last_used_handle;
 void tg_function_mark_first_use(struct tg_function *function, const struct tg_host *host) {
   tg_last_used_handle = function->handle;
   if (function->environment == NULL || tg_function_is_loop_thread(function)) return;
-  struct share before = share_of(function);
+  struct addon_use before = addon_use_of(function);
   function->used_off_loop = true;
-  update_addon(function, before);
+  update_addon_counters(function, before);
   if (function->addon != NULL) host->record_thread(function->addon);
 }
 
 void tg_function_drop_count(struct tg_function *function) {
-  struct share before = share_of(function);
+  struct addon_use before = addon_use_of(function);
   function->thread_count--;
-  update_addon(function, before);
+  update_addon_counters(function, before);
 }
 
 void tg_function_add_credit(struct tg_function *function, size_t count) {
@@ -149,9 +150,9 @@ void tg_function_add_credit(struct tg_function *function, size_t count) {
 
 void tg_function_close(struct tg_function *function) {
   const struct tg_observer *observer = tg_guard_of(function)->observer;
-  struct share before = share_of(function);
+  struct addon_use before = addon_use_of(function);
   function->state = TG_CLOSING;
-  update_addon(function, before);
+  update_addon_counters(function, before);
   update_pop_mode(function);
   if (observer != NULL && observer->closing != NULL) observer->closing(function);
   if (function->waiters == 0) return;
@@ -159,8 +160,8 @@ void tg_function_close(struct tg_function *function) {
   tg_gate_wake_all(&function->not_full);
 }
 
-/* The runtime wakes its loop with write(2), a cancellation point, and we hold a lock. A thread that is
- * cancelled there ends at its next cancellation point instead. */
+/* The runtime wakes its loop with write(2), which is a cancellation point, while we hold a lock or are
+ * counted as a ringer. A thread that is cancelled there ends at its next cancellation point instead. */
 static int forbid_cancellation(void) {
   int before;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
@@ -177,11 +178,11 @@ napi_status tg_function_hold_doorbell(struct tg_function *function) {
   napi_status status = tg_guard_of(function)->runtime->acquire(function->doorbell);
   allow_cancellation(cancellation);
   if (status != napi_ok) {
-    tg_function_close(function); /* the runtime says closing, so do we */
+    tg_function_close(function); /* the runtime is closing the doorbell, so we close too */
     return status;
   }
   function->doorbell_held = true;
-  /* A wish that came while nobody held the doorbell found no bell to ring. */
+  /* A ref or unref that became pending while the doorbell was not held could not ring. */
   return function->pending_ref == TG_PENDING_NONE ? napi_ok : tg_function_ring(function);
 }
 
@@ -189,7 +190,7 @@ void tg_function_record_ring(struct tg_function *function, napi_status answer) {
   if (answer == napi_ok) {
     function->wakeup_pending = true;
   } else if (answer == napi_closing) {
-    function->doorbell_held = false; /* that answer took the doorbell's count */
+    function->doorbell_held = false; /* that answer has consumed the doorbell's count */
     tg_function_close(function);
   }
 }
@@ -207,11 +208,11 @@ napi_status tg_function_ring(struct tg_function *function) {
 
 enum { AWAITED = 1, RINGER = 2 };
 
-/* The ring was refused. Where the function is being closed its item stays, and the finalizer drains it. Else it is as
- * if the item had never been queued; but where others have queued behind it, trusting in this ring, it waits with them
- * for the next one. */
-__attribute__((cold, noinline)) static napi_status take_back(struct tg_function *function, size_t last,
-                                                             napi_status answer) {
+/* The ring was refused. If the function is closing, the item stays and the finalizer drains it. Else the
+ * item is taken out of the queue again. But if other threads have queued items behind it and rely on this
+ * ring, all of these items wait for the next ring. */
+__attribute__((cold, noinline)) static napi_status withdraw_item(struct tg_function *function, size_t last,
+                                                                 napi_status answer) {
   bool wake = false, is_back = false;
   tg_function_lock(function);
   if (function->state == TG_OPEN) tg_function_record_ring(function, answer);
@@ -232,14 +233,14 @@ napi_status tg_function_hand_off(const struct tg_guard *guard, struct tg_functio
   size_t last = tg_queue_last_number(&function->queue);
   int cancellation = forbid_cancellation();
   function->wakeup_pending = true;
-  /* Relaxed: whoever waits for ringers has held the lock since. */
+  /* Relaxed: the thread that waits for ringers takes the lock after this. */
   atomic_fetch_add_explicit(&function->ringers, RINGER, memory_order_relaxed);
   tg_function_unlock(function);
   napi_status answer = guard->runtime->call(doorbell, NULL, napi_tsfn_nonblocking);
-  if (answer != napi_ok) answer = take_back(function, last, answer);
-  /* Release: all that was done with the doorbell comes before its end. */
+  if (answer != napi_ok) answer = withdraw_item(function, last, answer);
+  /* Release: all uses of the doorbell come before its end. */
   if (atomic_fetch_sub_explicit(&function->ringers, RINGER, memory_order_release) == (RINGER | AWAITED))
-    tg_futex_wake(&function->ringers); /* the slot stays, whatever becomes of the function */
+    tg_futex_wake(&function->ringers); /* safe even if the function is over: the slot stays */
   allow_cancellation(cancellation);
   return answer;
 }
@@ -257,7 +258,8 @@ void tg_function_await_ringers(struct tg_function *function) {
 void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_function_release_mode mode) {
   if (!function->doorbell_held) return;
   function->doorbell_held = false;
-  /* Of a single count a release is as good, but that the rings on their way deliver before the drain does. */
+  /* The doorbell has a single count, so a release closes it just as well. Pending rings are then delivered
+   * before the drain. */
   if (tg_guard_of(function)->runtime->may_drop_wakeups) mode = napi_tsfn_release;
   int cancellation = forbid_cancellation();
   tg_guard_of(function)->runtime->release(function->doorbell, mode);
@@ -282,8 +284,8 @@ static void leave_environment(struct tg_function *function) {
   function->environment = NULL;
 }
 
-/* The handle becomes stale. */
-static void expire(struct tg_guard *guard, struct tg_function *function) {
+/* Makes the handle stale. */
+static void expire_handle(struct tg_guard *guard, struct tg_function *function) {
   const struct tg_observer *observer = guard->observer;
   leave_environment(function);
   if (observer != NULL && observer->expired != NULL) observer->expired(function);
@@ -293,10 +295,10 @@ static void expire(struct tg_guard *guard, struct tg_function *function) {
 void tg_function_leave(struct tg_guard *guard, struct tg_function *function) {
   if (function->state != TG_CLOSED || !function->finalized) return;
   if (function->thread_count != 0 || function->waiters != 0) return;
-  expire(guard, function);
+  expire_handle(guard, function);
 }
 
-/* Nobody is expected to bring the counts back any more; a late release is answered from credit. */
+/* The counts are not expected to come back any more. A late release is answered from the credit. */
 static void convert_counts_to_credit(struct tg_function *function) {
   tg_function_add_credit(function, function->thread_count);
   if (function->thread_count == 0) return;
@@ -311,12 +313,12 @@ static void reclaim_abandoned(struct tg_guard *guard, uint32_t most) {
   if (function == NULL) return;
   tg_function_lock(function);
   if (function->generation != generation) {
-    /* its last count came back in the meantime */
+    /* its last count came back meanwhile */
   } else if (function->waiters != 0) {
     tg_table_abandon(&guard->table, function);
   } else {
     convert_counts_to_credit(function);
-    expire(guard, function);
+    expire_handle(guard, function);
   }
   tg_function_unlock(function);
 }
@@ -329,37 +331,35 @@ struct tg_function *tg_function_take(struct tg_guard *guard, napi_threadsafe_fun
   return tg_table_take(&guard->table, handle);
 }
 
-static void wake_up(struct tg_function *function) {
+static void record_wakeup(struct tg_function *function) {
   function->waiters--;
   if (function->wakeups_in_flight != 0) function->wakeups_in_flight--;
 }
 
-struct sleep {
+struct wait {
   struct tg_guard *guard;
   struct tg_function *function;
 };
 
-/* The sleeping thread was cancelled. Its count stays out, as in Node. */
+/* The thread was cancelled while it slept. Its count stays out, as in Node. */
 static void on_cancelled(void *argument) {
-  const struct sleep *sleep = argument;
-  struct tg_function *function = sleep->function;
+  const struct wait *wait = argument;
+  struct tg_function *function = wait->function;
   tg_function_lock(function);
-  wake_up(function);
-  bool wake = tg_function_claim_waiter(function); /* a wake-up may have been for this thread */
-  tg_function_leave(sleep->guard, function);
+  record_wakeup(function);
+  bool wake = tg_function_claim_waiter(function); /* this thread may have been claimed */
+  tg_function_leave(wait->guard, function);
   tg_function_unlock(function);
   if (wake) tg_gate_wake_one(&function->not_full);
 }
 
 void tg_function_wait(struct tg_guard *guard, struct tg_function *function) {
-  struct sleep sleep = {guard, function};
+  struct wait wait = {guard, function};
   function->waiters++;
-  tg_gate_wait(&function->not_full, &function->lock, TG_RANK_FUNCTION, on_cancelled, &sleep);
-  wake_up(function);
+  tg_gate_wait(&function->not_full, &function->lock, TG_RANK_FUNCTION, on_cancelled, &wait);
+  record_wakeup(function);
 }
 
-/* The last thing that the loop thread does. Counts that are still out may never come back; so from here on
- * the slot may be taken for others if need be, and nothing that is the env's own stays behind. */
 void tg_function_end_finalizer(struct tg_guard *guard, struct tg_function *function) {
   function->finalized = true;
   set_readable(function, 0);

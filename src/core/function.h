@@ -1,7 +1,7 @@
-/* The guarded function's state machine: its counts, its doorbell, its wake-ups, its closing, and its slot's way back.
+/* The state machine of a guarded function: its counts, its doorbell, its waiting callers, its end.
  *
- * Thread safety: struct tg_function says it of each field (types.h). Functions are called with the function's lock held
- * unless they say otherwise. */
+ * Thread safety: types.h says for each field what guards it. The functions here are called with the
+ * function's lock held, unless they say otherwise. */
 #ifndef TG_CORE_FUNCTION_H
 #define TG_CORE_FUNCTION_H
 
@@ -16,109 +16,121 @@ static inline void tg_function_unlock(struct tg_function *function) {
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
 }
 
-/* Until the finalizer is over. */
+/* Valid until the finalizer is over. */
 static inline struct tg_guard *tg_guard_of(const struct tg_function *function) {
   return function->environment->guard;
 }
 
-/* Whether somebody wants to know of each delivery. */
+/* Whether the observer wants to know of each delivery. */
 static inline bool tg_observes_deliveries(const struct tg_guard *guard) {
   return guard->observer != NULL && guard->observer->delivering != NULL;
 }
 
-/* A slot in state TG_FREE and, in *handle, the handle that it has from now on. NULL: no memory, or every handle is used
- * up. Loop thread, no lock held. */
+/* Takes a free slot for a new function; *handle is its handle from now on. If too many abandoned functions
+ * wait for their counts, the oldest becomes stale. NULL: there is no memory, or all handles are used up.
+ * No lock held. */
 struct tg_function *tg_function_take(struct tg_guard *guard, napi_threadsafe_function *handle);
 
-/* FREE -> CREATING: takes what the functions below need of a create; the doorbell comes later. The lock is not held. */
+/* FREE -> CREATING: stores the arguments of a create. The doorbell comes later. The lock is not held. */
 void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
                          struct tg_environment *environment, struct tg_addon *addon,
                          const char name[TG_NAME_SIZE]);
 
-/* Reads the context of that generation without the lock. False: it takes the lock, as the slot has another generation, or
- * the function is over, which is an event. For a thread that is noted as a user.
+/* Reads the context of a generation without the lock. False: the lock is needed, as the slot has another
+ * generation, or the function is over, which is an event. To be called by a thread that has already
+ * been marked as a user of the function.
  *
- * `readable` is the generation plus one, from the time it is open until its finalizer is over, else 0. It never has a value
- * again that it had. So who finds the same there before and after has read the context of that generation: a later one is
- * written after `readable` was 0, and with release, so that who reads it finds that 0 then, or what came after it. */
+ * `readable` is the generation plus one while the function is open, closing or being finalized, and 0
+ * otherwise. It never returns to an earlier value, except to 0. So a thread that reads the same value
+ * before and after the context has read the context of that generation: the next context is stored
+ * with release after `readable` became 0, so a thread that reads it then finds that 0 or a later value. */
 bool tg_function_read_context(const struct tg_function *function, uint32_t generation, void **context);
 
 /* CREATING -> OPEN. */
 void tg_function_open(struct tg_function *function, size_t thread_count);
 
-/* What an event tells of it. `number` is left to the caller, who knows the table. */
+/* Fills in all of a snapshot but its number. */
 void tg_function_snapshot(const struct tg_function *function, struct tg_snapshot *snapshot);
 
 bool tg_function_is_loop_thread(const struct tg_function *function);
 bool tg_function_is_full(const struct tg_function *function);
 
-/* The handle that the calling thread has used last: it is noted as that function's user. */
+/* The handle that the calling thread has used last. The thread is marked as a user of that function. */
 extern _Thread_local napi_threadsafe_function tg_last_used_handle;
 
+/* The slow part of the next function. */
 void tg_function_mark_first_use(struct tg_function *function, const struct tg_host *host);
 
-/* Notes that the calling thread uses it. Handles are never given out twice, so one comparison says that it is noted. */
+/* Records that the calling thread uses the function. Handles are never reused, so one comparison tells
+ * whether this was recorded by the thread's last use. */
 static inline void tg_function_mark_foreign_use(struct tg_function *function, const struct tg_host *host) {
   if (function->handle != tg_last_used_handle) tg_function_mark_first_use(function, host);
 }
 
+/* Gives a count of a thread back. */
 void tg_function_drop_count(struct tg_function *function);
 
-/* So many more releases are to be answered with ok. */
+/* So many more late releases will get napi_ok. */
 void tg_function_add_credit(struct tg_function *function, size_t count);
 
 /* OPEN only. Makes sure that the doorbell's own count is held, so that the runtime keeps it open.
- * napi_closing: the runtime is closing it already, and so has the function been closed. */
+ * napi_closing: the runtime is closing it already, so this has closed the function. */
 napi_status tg_function_hold_doorbell(struct tg_function *function);
 
-/* OPEN only, doorbell held. Makes sure that a ring is on its way. napi_closing: as above. */
+/* OPEN only, doorbell held. Rings unless a wake-up is pending. napi_closing: as above. */
 napi_status tg_function_ring(struct tg_function *function);
 
-/* What the doorbell answered to a ring. */
+/* Records what the runtime answered to a ring. */
 void tg_function_record_ring(struct tg_function *function, napi_status answer);
 
-/* The hand-off. OPEN, doorbell held, no ring on its way, and an item has just been queued. Gives the lock up and then
- * rings, as the loop thread, woken by the ring, wants that lock at once. The function is not to be touched afterwards.
- * Not napi_ok: the runtime has refused, and the item is not queued any more.
+/* The hand-off. Called while OPEN, with the doorbell held and no wake-up pending, right after an item was
+ * queued. Releases the lock, and then rings: the loop thread, which the ring wakes, needs the lock at
+ * once. The caller must not touch the function afterwards. Any answer but napi_ok: the runtime has
+ * refused the ring, and the item was taken out of the queue again.
  *
- * In between the thread is a ringer:
- *  - `wakeup_pending` is true, so nobody else rings: the ring that is promised is the only one.
- *  - Its item is in the queue until the ring is delivered, so the doorbell's count stays held, and the runtime does not
- *    decide to close. Who aborts, or ends the env, does close the doorbell; the ring is then refused, and the finalizer
- *    drains the item.
- *  - The doorbell's finalizer waits for ringers before all else; so the doorbell is there, and the function in its
- *    generation. A ringer waits for nobody but the runtime's own mutex, and for this lock where it was refused. No
- *    finalizer is called with either held. So the finalizer waits for nobody whom it would not wait for if the ringer
- *    rang with the lock held.
- *  - It cannot be cancelled. A signal handler that interrupts it finds the lock free.
+ * From the release of the lock until the ring has returned, the thread is a ringer:
+ *  - `wakeup_pending` is true, so no other thread rings. This is the only ring.
+ *  - The item waits until the ring is delivered. So the doorbell's count stays held, and the runtime
+ *    does not decide to close the doorbell. An abort or the env's end does close it. Then the ring is
+ *    refused, the item stays, and the finalizer drains it.
+ *  - The doorbell's finalizer first waits for ringers. So the doorbell exists, and the function stays in
+ *    its generation.
+ *  - A ringer waits only for the runtime's own mutex and, if its ring was refused, for the function's
+ *    lock. No finalizer is called with either held. So the finalizer waits for no other thread than it
+ *    would if ringers rang with the lock held.
+ *  - A ringer cannot be cancelled. A signal handler that interrupts it finds the lock free.
  *
- * Not where the runtime forgets calls: there each call rings, with the lock held; and there a doorbell may end without
- * its finalizer. */
+ * Not for a runtime that may drop wake-ups. There each call rings with the lock held, as there a doorbell
+ * may be freed without its finalizer. */
 napi_status tg_function_hand_off(const struct tg_guard *guard, struct tg_function *function);
 
-/* Waits until no ringer is left. Loop thread, no lock held, the function closed, so that nobody becomes one any more. */
+/* Waits until there are no ringers. Loop thread, no lock held. The function is closed, so no thread becomes
+ * a ringer any more. */
 void tg_function_await_ringers(struct tg_function *function);
 
-/* Gives the doorbell's own count back where it is held. */
+/* Gives the doorbell's own count back, if it is held. */
 void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_function_release_mode mode);
 
-/* OPEN -> CLOSING: turns callers away from now on and wakes all that sleep. */
+/* OPEN -> CLOSING: from now on callers are rejected. Wakes those that sleep. */
 void tg_function_close(struct tg_function *function);
 
-/* Another thread wants it to be ref'd or unref'd by the loop thread. */
+/* Asks the loop thread to ref or unref the doorbell, or withdraws that. */
 void tg_function_set_pending_ref(struct tg_function *function, enum tg_pending_ref pending_ref);
 
-/* There is room for one more: picks a sleeper who is to be woken for it. True: the caller calls tg_gate_wake_one. */
+/* To be called when the queue has space for one more item: claims a waiter that is to be woken for it.
+ * True: the caller has to call tg_gate_wake_one, without the lock. */
 bool tg_function_claim_waiter(struct tg_function *function);
 
-/* Sleeps until there may be room. The function stays in its generation meanwhile. A cancellation point: the thread may end
- * in here, and has left the function then, with the lock not held. */
+/* Sleeps until there may be space. The function stays in its generation meanwhile. This is a cancellation
+ * point. A thread that is cancelled here has left the function and does not hold the lock. */
 void tg_function_wait(struct tg_guard *guard, struct tg_function *function);
 
-/* CLOSED: the finalizer is over, and so is the env for the function. */
+/* CLOSED: the finalizer is over. The last thing that the loop thread does with the function. Counts that are
+ * still out may never come back, so from here on the slot may be taken for another function. */
 void tg_function_end_finalizer(struct tg_guard *guard, struct tg_function *function);
 
-/* The caller goes: the handle becomes stale if it is over and nobody else is inside. */
+/* To be called when a thread leaves the function: makes the handle stale if the function is over and no
+ * other thread is inside. */
 void tg_function_leave(struct tg_guard *guard, struct tg_function *function);
 
 #endif

@@ -1,4 +1,4 @@
-/* Implements the handle table. */
+/* Implements handle_table.h: segments of address space, chunks of slots, and the lists of unused slots. */
 #include "core/handle_table.h"
 
 _Static_assert(sizeof(uintptr_t) == 8, "handles need a 64-bit address space");
@@ -7,7 +7,7 @@ _Static_assert((1 << TG_INDEX_BITS_MIN) >= 2 * TG_FREE_SLOTS_MIN, "the smallest 
 _Static_assert(TG_SEGMENTS_MAX > TG_SEGMENT_BITS_MAX - TG_SEGMENT_BITS_MIN,
                "one of each size, and some more");
 
-/* Acquire pairs with the release in add_segment: who sees the newest sees them all. */
+/* Acquire pairs with the release in add_segment: whoever sees the newest segment sees all of them. */
 static const struct tg_segment *newest(const struct tg_table *table) {
   return atomic_load_explicit(&table->newest, memory_order_acquire);
 }
@@ -21,7 +21,7 @@ static uint32_t slot_count(const struct tg_table *table) {
   return 1U << newest(table)->index_bits;
 }
 
-/* Behind the last one that there is. */
+/* The generation after the segment's last one. */
 static uint32_t generations_end(const struct tg_segment *segment) {
   return segment->first_generation + (uint32_t)(segment->handles >> segment->index_bits);
 }
@@ -50,7 +50,7 @@ bool tg_table_open(struct tg_table *table, const struct tg_host *host) {
 
 void tg_table_close(struct tg_table *table) {
   for (uint32_t i = 0; i < TG_CHUNKS_MAX; i++) {
-    struct tg_function *chunk = table->chunks[i];
+    struct tg_function *chunk = atomic_load_explicit(&table->chunks[i], memory_order_acquire);
     if (chunk != NULL) table->host->unmap(chunk, sizeof *chunk * TG_CHUNK_SLOTS);
   }
   for (unsigned i = 0; i < tg_table_segments(table); i++) {
@@ -59,8 +59,8 @@ void tg_table_close(struct tg_table *table) {
   }
 }
 
-/* Which handle of the segment a value is; if it is none of them, this is no less than `handles`. Reservations are aligned, and
- * what is not has its lowest bits on top here. */
+/* The number of a handle within its segment. For any other value the result is not below `handles`: the low
+ * bits of a value that is not aligned become the highest bits here. */
 static inline uint64_t ordinal(const struct tg_segment *segment, napi_threadsafe_function handle) {
   uint64_t offset = (uintptr_t)handle - segment->base;
   return offset >> TG_HANDLE_SHIFT | offset << (64 - TG_HANDLE_SHIFT);
@@ -77,7 +77,8 @@ __attribute__((cold, noinline)) static const struct tg_segment *find_older_segme
   return NULL;
 }
 
-/* The segment of a handle; NULL: never was one. Most are of the newest, which has half of all. */
+/* The segment of a handle; NULL: the value never was a handle. The newest segment is tried first, as it has
+ * half of all handles. */
 static inline const struct tg_segment *segment_of(const struct tg_table *table,
                                                   napi_threadsafe_function handle) {
   const struct tg_segment *last = newest(table);
@@ -85,7 +86,7 @@ static inline const struct tg_segment *segment_of(const struct tg_table *table,
 }
 
 static inline struct tg_function *slot_of(const struct tg_table *table, uint32_t index) {
-  /* Acquire pairs with the release in use_fresh: who sees the chunk sees its first generations. */
+  /* Acquire pairs with the release in use_fresh: whoever sees the chunk sees its first generations. */
   struct tg_function *chunk =
       atomic_load_explicit(&table->chunks[index / TG_CHUNK_SLOTS], memory_order_acquire);
   return chunk == NULL ? NULL : &chunk[index % TG_CHUNK_SLOTS];
@@ -95,7 +96,7 @@ struct tg_function *tg_table_slot(struct tg_table *table, uint32_t index) {
   return index >= 1U << TG_INDEX_BITS ? NULL : slot_of(table, index);
 }
 
-/* What follows, down to pop_locked, is called with free_lock held. */
+/* All functions from here to take_slot_locked are called with free_lock held. */
 
 static uint32_t link_to(const struct tg_function *slot) {
   return slot->index + 1;
@@ -105,7 +106,7 @@ static struct tg_function *linked(struct tg_table *table, uint32_t link) {
   return tg_table_slot(table, link - 1);
 }
 
-static void append(struct tg_table *table, struct tg_slots *slots, struct tg_function *slot) {
+static void append_slot(struct tg_table *table, struct tg_slots *slots, struct tg_function *slot) {
   slot->next = 0;
   slot->previous = slots->newest;
   if (slots->newest == 0)
@@ -116,7 +117,7 @@ static void append(struct tg_table *table, struct tg_slots *slots, struct tg_fun
   slots->count++;
 }
 
-static void remove_from(struct tg_table *table, struct tg_slots *slots, struct tg_function *slot) {
+static void remove_slot(struct tg_table *table, struct tg_slots *slots, struct tg_function *slot) {
   if (slot->previous == 0)
     slots->oldest = slot->next;
   else
@@ -128,15 +129,15 @@ static void remove_from(struct tg_table *table, struct tg_slots *slots, struct t
   slots->count--;
 }
 
-static struct tg_function *remove_oldest(struct tg_table *table, struct tg_slots *slots) {
+static struct tg_function *remove_oldest_slot(struct tg_table *table, struct tg_slots *slots) {
   if (slots->oldest == 0) return NULL;
   struct tg_function *slot = linked(table, slots->oldest);
-  remove_from(table, slots, slot);
+  remove_slot(table, slots, slot);
   return slot;
 }
 
-/* How many slots are free and can be used again. */
-static uint32_t usable(const struct tg_table *table) {
+/* The number of free slots that have generations left. */
+static uint32_t count_usable(const struct tg_table *table) {
   return table->free.count - table->spent_in_free;
 }
 
@@ -144,7 +145,7 @@ static bool is_spent(const struct tg_table *table, const struct tg_function *slo
   return slot->generation >= generations_end(newest(table));
 }
 
-/* The free slots that had no generations left have some now. Those that were set aside are the oldest of all. */
+/* A segment was added, so all free slots have generations again. Those that were set aside are the oldest. */
 static void return_spent(struct tg_table *table) {
   table->spent_in_free = 0;
   struct tg_slots younger = table->free;
@@ -161,37 +162,43 @@ static void return_spent(struct tg_table *table) {
   table->free.count += younger.count;
 }
 
-/* Another segment, with so many slots, twice as large as the last one, or smaller where that is refused. */
+/* Adds a segment for 2^index_bits slots. It is twice as large as the last one, or smaller if that is refused. */
 static bool grow(struct tg_table *table, unsigned index_bits) {
   const struct tg_segment *last = newest(table);
-  if (index_bits > TG_INDEX_BITS || table->taken < table->grows_at) return false;
+  uint64_t taken = atomic_load_explicit(&table->taken, memory_order_relaxed);
+  if (index_bits > TG_INDEX_BITS || taken < table->grows_at) return false;
   unsigned bits = TG_SEGMENT_BITS_MIN, least = index_bits + TG_HANDLE_SHIFT + TG_GENERATION_BITS_MIN;
   if (least < TG_SEGMENT_BITS_MIN) least = TG_SEGMENT_BITS_MIN;
   while (bits < TG_SEGMENT_BITS_MAX && (uint64_t)1 << (bits - TG_HANDLE_SHIFT) <= last->handles) bits++;
   while (bits >= least && !add_segment(table, bits, index_bits, generations_end(last))) bits--;
   if (bits < least) {
-    table->grows_at = table->taken + TG_TAKES_BEFORE_RETRY;
+    table->grows_at = taken + TG_TAKES_BEFORE_RETRY;
     return false;
   }
   return_spent(table);
   return true;
 }
 
-/* The chunk whose first slot has this index. All of its slots begin with the first segment that has them. */
+/* Makes the chunk whose first slot has this index. Its slots start with the first segment that has them. */
 static struct tg_function *make_chunk(struct tg_table *table, uint32_t index) {
   struct tg_function *chunk = table->host->map(sizeof *chunk * TG_CHUNK_SLOTS);
   if (chunk == NULL) return NULL;
   const struct tg_segment *first = table->segments;
   while (index >> first->index_bits != 0) first++;
   if (first->first_generation == 0)
-    return chunk; /* as the kernel gave it: not to be touched before it is used */
+    return chunk; /* all zeroes; its pages stay untouched until they are used */
   for (uint32_t i = 0; i < TG_CHUNK_SLOTS; i++) chunk[i].generation = first->first_generation;
   return chunk;
 }
 
-/* A slot that was never used, as long as there are any. */
+/* Relaxed: the lock, which guards the writes, is held. */
+static uint32_t fresh_index(const struct tg_table *table) {
+  return atomic_load_explicit(&table->fresh, memory_order_relaxed);
+}
+
+/* Takes a slot that was never used; NULL: there is none, or no memory. */
 static struct tg_function *use_fresh(struct tg_table *table) {
-  uint32_t index = atomic_load_explicit(&table->fresh, memory_order_relaxed);
+  uint32_t index = fresh_index(table);
   if (index == slot_count(table)) return NULL;
   uint32_t number = index / TG_CHUNK_SLOTS;
   struct tg_function *chunk = atomic_load_explicit(&table->chunks[number], memory_order_relaxed);
@@ -202,48 +209,48 @@ static struct tg_function *use_fresh(struct tg_table *table) {
   }
   struct tg_function *slot = &chunk[index % TG_CHUNK_SLOTS];
   slot->index = index;
-  table->fresh = index + 1;
+  /* Release: whoever sees the slot's index below `fresh` sees the slot's chunk. */
+  atomic_store_explicit(&table->fresh, index + 1, memory_order_release);
   return slot;
 }
 
-/* Sees to it that there is a free slot to use: fresh, or with generations again. Slots are added only where too few of them
- * rest. */
-static void make_room(struct tg_table *table) {
-  if (table->fresh != slot_count(table)) return;
+/* Adds a segment if there is no fresh slot. It has more slots only if too few slots are free. */
+static void add_segment_if_needed(struct tg_table *table) {
+  if (fresh_index(table) != slot_count(table)) return;
   bool enough = table->free.count + table->spent.count >= table->free_slots_min;
   grow(table, newest(table)->index_bits + !enough);
 }
 
-/* So that the oldest free slot, if there is one, can be used. The others stay in their order. */
+/* Sets slots without generations aside until the oldest free slot can be used. The others keep their order. */
 static void set_spent_aside(struct tg_table *table) {
   struct tg_function *slot;
   while ((slot = linked(table, table->free.oldest)) != NULL && is_spent(table, slot)) {
-    append(table, &table->spent, remove_oldest(table, &table->free));
+    append_slot(table, &table->spent, remove_oldest_slot(table, &table->free));
     table->spent_in_free--;
   }
 }
 
-static struct tg_function *pop_locked(struct tg_table *table) {
+static struct tg_function *take_slot_locked(struct tg_table *table) {
   struct tg_function *slot = NULL;
   set_spent_aside(table);
-  if (usable(table) < table->free_slots_min) {
-    make_room(table);
-    if (usable(table) < table->free_slots_min) slot = use_fresh(table);
+  if (count_usable(table) < table->free_slots_min) {
+    add_segment_if_needed(table);
+    if (count_usable(table) < table->free_slots_min) slot = use_fresh(table);
   }
-  return slot != NULL ? slot : remove_oldest(table, &table->free);
+  return slot != NULL ? slot : remove_oldest_slot(table, &table->free);
 }
 
 void tg_table_abandon(struct tg_table *table, struct tg_function *slot) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   slot->abandoned = true;
-  append(table, &table->abandoned, slot);
+  append_slot(table, &table->abandoned, slot);
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 
 struct tg_function *tg_table_take_abandoned(struct tg_table *table, uint32_t most, uint32_t *generation) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   struct tg_function *slot = NULL;
-  if (table->abandoned.count > most) slot = remove_oldest(table, &table->abandoned);
+  if (table->abandoned.count > most) slot = remove_oldest_slot(table, &table->abandoned);
   if (slot != NULL) {
     slot->abandoned = false;
     *generation = slot->generation;
@@ -284,40 +291,41 @@ napi_threadsafe_function tg_table_handle(const struct tg_table *table, const str
 }
 
 struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_function *handle) {
-  table->taken++;
+  atomic_fetch_add_explicit(&table->taken, 1, memory_order_relaxed); /* a counter, which orders nothing */
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
-  struct tg_function *slot = pop_locked(table);
+  struct tg_function *slot = take_slot_locked(table);
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
-  /* A late caller of an older generation may hold the lock, but never writes a free slot's generation. */
+  /* The slot's lock is not needed: a late caller with an older handle may hold it, but does not change the
+   * generation of a free slot. */
   if (slot != NULL) *handle = tg_table_handle(table, slot);
   return slot;
 }
 
 void tg_table_put_back(struct tg_table *table, struct tg_function *slot) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
-  append(table, &table->free, slot);
+  append_slot(table, &table->free, slot);
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 
 void tg_table_expire(struct tg_table *table, struct tg_function *slot) {
   slot->state = TG_FREE;
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
-  if (slot->abandoned) remove_from(table, &table->abandoned, slot);
+  if (slot->abandoned) remove_slot(table, &table->abandoned, slot);
   slot->abandoned = false;
   slot->generation++;
-  append(table, &table->free, slot);
+  append_slot(table, &table->free, slot);
   if (is_spent(table, slot)) table->spent_in_free++;
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 
 uint32_t tg_table_used(struct tg_table *table) {
-  return table->fresh;
+  return atomic_load_explicit(&table->fresh, memory_order_acquire);
 }
 
 bool tg_table_is_used_up(struct tg_table *table) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   set_spent_aside(table);
-  bool used_up = table->fresh == slot_count(table) && table->free.count == 0;
+  bool used_up = fresh_index(table) == slot_count(table) && table->free.count == 0;
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
   return used_up;
 }
@@ -340,7 +348,7 @@ struct tg_function *tg_table_locate(struct tg_table *table, napi_threadsafe_func
   return locate(table, handle, generation);
 }
 
-/* `inline` is a hint to the link-time optimizer: as part of each caller it takes twenty instructions less. */
+/* `inline` is a hint to the link-time optimizer: inlined, this takes twenty instructions less. */
 inline enum tg_lookup tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
                                     struct tg_function **found) {
   uint32_t generation;

@@ -1,4 +1,4 @@
-/* Implements the ring of chunks of queue.h. */
+/* Implements queue.h as a ring of chunks. */
 #include "core/queue.h"
 
 static size_t popped_by(const struct tg_queue *queue, memory_order order) {
@@ -14,7 +14,8 @@ static struct tg_chunk *make_chunk(const struct tg_host *host, size_t capacity, 
   return chunk;
 }
 
-/* Acquire pairs with the release in pop: the loop thread has read all of the chunk, and gone on to the next. */
+/* Acquire pairs with the release in tg_queue_pop_unlocked: the loop thread has read all items of the chunk,
+ * and has moved on to the next chunk. */
 static bool is_emptied(const struct tg_queue *queue, const struct tg_chunk *chunk) {
   return popped_by(queue, memory_order_acquire) - chunk->begin >= chunk->capacity;
 }
@@ -66,15 +67,15 @@ void *tg_queue_pop_unlocked(struct tg_queue *queue) {
   struct tg_chunk *chunk = queue->head;
   size_t popped = popped_by(queue, memory_order_relaxed), at = popped - chunk->begin;
   void *item = chunk->items[at];
-  /* At once, as the chunk may be used again from here on. */
+  /* Before `popped` is stored: from then on the chunk may be used again. */
   if (at + 1 == chunk->capacity) queue->head = chunk->next;
   queue->known_available--;
-  /* Release: who sees the number may write over what was read here. */
+  /* Release: whoever sees the number may overwrite what was read here. */
   atomic_store_explicit(&queue->popped, popped + 1, memory_order_release);
   return item;
 }
 
-/* Frees all chunks behind this one. */
+/* Frees all chunks but this one. */
 static void free_others(struct tg_chunk *chunk, const struct tg_host *host) {
   while (chunk->next != chunk) {
     struct tg_chunk *other = chunk->next;

@@ -18,43 +18,48 @@
 
 /* --- Addons */
 
-/* What the core knows of an object file with addon code: how much of it may still run. The host's record of the object
- * begins with this one, and is never freed.
+/* How much code of an object file may still run. The host's record of the object begins with this
+ * struct, and is never freed.
  *
- * Thread safety: the counters are atomic; a function's changes to them are made with its lock held. */
+ * Thread safety: the counters are atomic. A function's share of them changes with its lock held. */
 struct tg_addon {
-  atomic_uint threads;    /* living threads that have used one of its functions away from that one's loop */
-  atomic_uint unreturned; /* its functions that are closing or closed and have counts out */
-  atomic_uint foreign_users; /* of these, those that a thread other than the loop thread has used */
+  atomic_uint threads;       /* living threads that have used one of its functions off the loop */
+  atomic_uint unreturned;    /* closing or closed functions that have counts out */
+  atomic_uint foreign_users; /* of `unreturned`, those used by a thread other than the loop thread */
 };
 
 /* --- The queue (queue.h) */
 
 enum {
   TG_CHUNK_ITEMS_FIRST = 16,
-  TG_CHUNK_ITEMS_MAX = 1024, /* each chunk has twice as many items as the last one, up to this */
+  TG_CHUNK_ITEMS_MAX = 1024, /* a chunk has twice as many items as the one before, up to this */
 };
 
-/* Chunks form a ring: behind the one that is pushed into come those that were emptied, the oldest first. */
+/* Chunks form a ring. The chunk after the tail is the one that was emptied first. */
 struct tg_chunk {
-  struct tg_chunk *next; /* written under the lock while it is the last; nobody looks beyond that one */
-  size_t begin;          /* the number of its first item; written under the lock while no item is in it */
-  size_t capacity;       /* constant */
+  /* Guarded by the function's lock. */
+  struct tg_chunk *next; /* written only while this chunk is the tail; nobody looks beyond the tail */
+  size_t begin;          /* the number of its first item; written only while the chunk is empty */
+
+  size_t capacity; /* constant */
   void *items[];
 };
 
-/* Zero is empty. Items are numbered from 0 whenever the queue was empty. */
+/* A queue of zeroes is empty. Items are numbered from 0 each time that the queue was empty. */
 struct tg_queue {
-  /* Written under the lock, by those who push. */
+  /* Written with the function's lock held, by the threads that push. */
   struct tg_chunk *tail;
   _Atomic size_t pushed;
-  /* Written by the loop thread; the owner puts them on another cache line than the two above. Under the lock the others
-   * write them while the queue has no chunk, or its env is over. */
+
+  /* Written by the loop thread, on another cache line than the two above. A thread that holds the
+   * lock may write them while the queue has no chunk, or once the env is over. */
   _Atomic size_t popped;
-  struct tg_chunk *head;    /* while not empty: the one with the next item */
-  uint32_t known_available; /* as many items are known to be there, without a look at `pushed` */
-  /* Whether nothing may be popped without the lock. The owner's word, written under the lock. The loop thread reads it
-   * without the lock, relaxed: a stale value is harmless, as it is the same as popping slightly earlier. */
+  struct tg_chunk *head;    /* the chunk with the next item; undefined while the queue is empty */
+  uint32_t known_available; /* at least so many items wait; saves a look at `pushed` */
+
+  /* If true, the loop thread takes the lock for every pop. Written with the lock held. The loop
+   * thread reads it without the lock, relaxed: a stale value is harmless, as it is the same as
+   * popping slightly earlier. */
   atomic_bool pop_needs_lock;
 };
 
@@ -64,19 +69,22 @@ enum { TG_ENVIRONMENT_ADDONS = 16, TG_CODE_PLACES = 3, TG_ENVIRONMENT_BUCKETS = 
 
 /* What the guard remembers of a napi_env that creates thread-safe functions. */
 struct tg_environment {
-  struct tg_guard *guard;      /* constant */
-  napi_env env;                /* constant */
-  pthread_t loop_thread;       /* constant */
-  uint32_t number;             /* constant; 1 for the process's first */
-  bool can_terminate;          /* constant; while its JavaScript runs: a worker's */
-  atomic_uint references;      /* one for the list, one for every function that is not free */
+  /* Constant. */
+  struct tg_guard *guard;
+  napi_env env;
+  pthread_t loop_thread;
+  uint32_t number;    /* 1 for the first one of the process */
+  bool can_terminate; /* its JavaScript can be terminated while it runs: it belongs to a worker */
+
+  atomic_uint references; /* one for the list, and one for every function that is not free */
+
   struct tg_environment *next; /* guarded by the guard's environments_lock */
 
   /* Loop thread only. */
   bool ended;              /* its cleanup hook has run */
-  bool reports_unreleased; /* a hook is to run that tells of counts which are out */
-  /* The objects that have created functions here, and a cache of where the last create came from. Where code is holds as
-   * long as the host has counted as many unloads. */
+  bool reports_unreleased; /* a hook is registered that will report the counts that are out */
+  /* The objects that have created functions here, and a cache that says where the last create came
+   * from. The cache is valid until the host counts another unload. */
   unsigned long long unloads;
   struct tg_addon *addons[TG_ENVIRONMENT_ADDONS];
   bool is_located[TG_ENVIRONMENT_ADDONS]; /* since the last unload */
@@ -88,67 +96,69 @@ struct tg_environment {
 
 enum tg_pending_ref { TG_PENDING_NONE = 0, TG_PENDING_REF, TG_PENDING_UNREF };
 
-/* The guarded function: what stands behind a handle. One lives in each slot of the handle table and is used again and
- * again, a generation each time.
+/* The guarded function: the object behind a handle. One lives in each slot of the handle table. The
+ * slot is used again and again, for one generation each time.
  *
- * Thread safety: every field is guarded by `lock` (rank TG_RANK_FUNCTION), but for those marked otherwise, and the
- * loop thread's part of `queue`. No lock is held while code of the addon runs. The runtime's functions may be called
- * under `lock`: lock order is ours, then the runtime's. (The first versions with nodejs/node#55877 discard left-over
- * rings under their own lock; tg_on_dispatch returns from those before it takes ours.)
+ * Thread safety: `lock` (rank TG_RANK_FUNCTION) guards every field that does not say otherwise,
+ * except for the loop thread's part of `queue`. No lock is held while addon code runs. Functions of
+ * the runtime may be called with `lock` held: the lock order is ours, then the runtime's. (The first
+ * versions with nodejs/node#55877 discard left-over rings with their own lock held. tg_on_dispatch
+ * returns from those before it takes our lock.)
  *
- * Three cache lines: what callers write under the lock, what the loop thread uses to take an item without it, and what
- * neither needs often. */
+ * The struct has three cache lines: what callers write, what the loop thread needs to take an item
+ * without the lock, and what both rarely need. */
 struct tg_function {
   struct tg_lock lock;
-  struct tg_gate not_full; /* where callers sleep while the queue is full */
-  uint32_t generation;     /* written with the table's free_lock held too, and only while nobody is inside */
-  uint32_t waiters;        /* callers asleep in `not_full`: they are inside, the generation must not change */
+  struct tg_gate not_full; /* callers sleep here while the queue is full */
+  uint32_t generation;     /* written with the table's free_lock held too, while nobody is inside */
+  uint32_t waiters;        /* callers asleep in `not_full`; the generation must not change meanwhile */
 
-  uint8_t state : 4; /* enum tg_state */
-  uint8_t
-      pending_ref : 3; /* enum tg_pending_ref: what another thread asked for, to be done on the loop thread */
-  /* Its counts were out when its env began to end: to be told, unless they come back. */
-  bool unreleased : 1;
-  uint8_t wakeups_in_flight; /* of the sleepers, those that a wake-up is on its way to */
-  bool abandoned; /* in the table's list of abandoned slots; guarded by the table's free_lock instead */
-  bool wakeup_pending : 1; /* a ring of the doorbell is on its way to the loop thread */
-  /* Whether the doorbell's own thread_count is 1, not 0. While OPEN it is 1 exactly as long as somebody holds
-   * a count or an item waits; so the runtime decides to close just when it would close the addon's own. */
+  uint8_t state : 4;         /* enum tg_state */
+  uint8_t pending_ref : 3;   /* enum tg_pending_ref: what the loop thread is still to do */
+  bool unreleased : 1;       /* counts were out when the env began to end; reported if they stay out */
+  uint8_t wakeups_in_flight; /* so many of the waiters are being woken */
+  bool abandoned;            /* in the table's list of abandoned slots; guarded by its free_lock */
+  bool wakeup_pending : 1;   /* the doorbell was rung, or a ringer is about to ring it */
+  /* The doorbell's own thread_count is 1, not 0. While OPEN, this is true exactly if somebody holds
+   * a count or an item waits. So the runtime closes the doorbell exactly when it would close the
+   * addon's own function. */
   bool doorbell_held : 1;
-  bool used_off_loop : 1;    /* by a thread other than the loop thread, so that addon code may run on one */
-  bool finalized : 1;        /* the finalizer is over */
-  bool multiple_waiters : 1; /* more than one caller slept when it closed; the runtime wakes only one */
-  bool referenced : 1;       /* keeps the event loop alive, as far as we know */
-  bool long_queue_reported : 1; /* the queue was longer than the guard's queue_warn */
-  bool threw : 1;               /* an exception was caught from call_js_cb: nothing is drained into it */
-  uint32_t release_credit;      /* releases to answer with ok after a call has consumed the count */
+  bool used_off_loop : 1;       /* a thread other than the loop thread has used it */
+  bool finalized : 1;           /* the finalizer is over */
+  bool multiple_waiters : 1;    /* several callers slept when it closed; Node wakes only one */
+  bool referenced : 1;          /* keeps the event loop alive, as far as we know */
+  bool long_queue_reported : 1; /* the queue was longer than the option queue_warn */
+  bool threw : 1;               /* an exception was caught from call_js_cb: the drain skips it */
+  uint32_t release_credit;      /* so many releases get napi_ok after a call consumed the count */
 
-  uint32_t index; /* constant for ever */
-  /* Threads within tg_function_hand_off, and a bit for who waits until there is none. Grows under the lock and while OPEN
-   * only; shrinks without the lock. */
+  uint32_t index; /* constant */
+  /* Twice the number of threads within tg_function_hand_off, plus 1 if the finalizer waits until
+   * there are none. Raised with the lock held and while OPEN, lowered without the lock. */
   _Atomic uint32_t ringers;
   size_t thread_count;
   size_t max_queue_size; /* 0: no limit */
-  struct tg_queue queue; /* its second half begins the second line */
+  struct tg_queue queue; /* its second half begins the second cache line */
 
   napi_threadsafe_function handle; /* constant for the generation */
 
-  /* Touched only until its finalizer has waited for the last ringer, so it cannot be gone: under `lock`; by a
-   * ringer, for whom the finalizer waits; or on the loop thread, where the finalizer runs. */
+  /* Used with the lock held, by ringers, and on the loop thread. The finalizer runs on the loop
+   * thread, and waits for the last ringer, so the doorbell exists whenever it is used. */
   napi_threadsafe_function doorbell;
 
-  /* Constant for the generation; stale callers read `context`, `addon` and `name`. `context` is read without the lock
-   * too, see tg_function_read_context. */
+  /* Constant for the generation. Callers with a stale handle read `context`, `addon` and `name`.
+   * `context` is also read without the lock: see tg_function_read_context. */
   void *_Atomic context;
   napi_threadsafe_function_call_js call_js_cb; /* NULL: the runtime's default */
 
-  /* Referenced while set: from create until the function is finalized and its env is gone, or it is stale. */
+  /* Holds a reference. Set by the create; NULL once the function is finalized and its env is gone,
+   * or its handle is stale. */
   struct tg_environment *environment;
 
-  napi_finalize finalize_cb; /* these are constant too */
+  napi_finalize finalize_cb; /* constant for the generation, like the rest but `readable` */
   union {
     void *finalize_data; /* until the finalizer is over */
-    /* The list that a slot without use is in, guarded by the table's free_lock: indices, plus one; 0: none. */
+    /* Links of the list that holds the slot while it is unused: an index plus one, or 0 for none.
+     * Guarded by the table's free_lock. */
     struct {
       uint32_t next;
       uint32_t previous;
@@ -156,8 +166,8 @@ struct tg_function {
   };
   struct tg_addon *addon;
   char name[TG_NAME_SIZE];
-  uint32_t env_number;       /* of its environment */
-  _Atomic uint32_t readable; /* see tg_function_read_context; written under the lock */
+  uint32_t env_number;       /* the number of its environment */
+  _Atomic uint32_t readable; /* written with the lock held: see tg_function_read_context */
 };
 
 _Static_assert(sizeof(struct tg_function) <= 192, "docs/design.md promises at most 192 bytes a handle");
@@ -173,19 +183,20 @@ enum {
   TG_SEGMENTS_MAX = 32,
   TG_HANDLE_SHIFT = 4, /* handles are 16-byte aligned */
   TG_INDEX_BITS_MIN = 13,
-  /* 4 million slots at most. A handle's number is its generation, and its slot's index in so many bits. */
+  /* 4 million slots at most. A handle's number is its generation above so many bits of its index. */
   TG_INDEX_BITS = 22,
   TG_GENERATION_BITS_MIN = 2, /* of a segment */
   TG_CHUNK_SLOTS = 1024,
   TG_CHUNKS_MAX = (1 << TG_INDEX_BITS) / TG_CHUNK_SLOTS,
-  TG_TAKES_BEFORE_RETRY = 1024, /* once address space was refused */
+  TG_TAKES_BEFORE_RETRY = 1024, /* after address space was refused */
 
-  /* So many slots lie free before the oldest of them is used again: a late caller finds the truth for longer. */
+  /* The oldest free slot is used again only if so many are free: the longer a slot rests, the longer
+   * a late caller still learns what its handle was. */
   TG_FREE_SLOTS_MIN = 4096,
 
-  /* So many finalized functions may wait for counts that never come back (a leak that Node, which frees them
-   * under their threads, does not have); then the oldest becomes stale all the same. 3 MiB. So it does where no other
-   * slot is left. */
+  /* So many finalized functions (3 MiB) may wait for counts that never come back. Beyond that the
+   * oldest becomes stale all the same, and so it does if no other slot is left. Without the limit we
+   * would leak where Node does not: Node frees such a function. */
   TG_ABANDONED_MAX = 16384,
 };
 
@@ -196,8 +207,9 @@ struct tg_slots {
   uint32_t count;
 };
 
-/* A reservation: for each slot below 2^index_bits the addresses of some generations. The one after it begins with the
- * generation after its last, and has as many slots or more. A slot that came with a later segment begins in that one. */
+/* A reservation of address space. For each slot below 2^index_bits it has the addresses of some
+ * generations. The next segment continues with the generation after its last, and has at least as
+ * many slots. A slot that is new in a later segment starts with that segment's first generation. */
 struct tg_segment {
   uintptr_t base;
   uint64_t handles; /* how many */
@@ -215,34 +227,33 @@ struct tg_table {
   _Atomic(const struct tg_segment *) newest;   /* of the segments */
   struct tg_segment segments[TG_SEGMENTS_MAX]; /* constant, up to the newest */
   _Atomic(struct tg_function *) chunks[TG_CHUNKS_MAX];
-  _Atomic uint32_t
-      fresh; /* the first slot that was never used; the exit handler must not wait for the lock */
+  _Atomic uint32_t fresh; /* the first slot that was never used */
 
-  _Atomic uint64_t taken; /* how often a slot was asked for; guarded by nothing */
+  _Atomic uint64_t taken; /* how often a slot was asked for; guarded by no lock */
 
-  struct tg_lock free_lock;  /* guards what follows; rank TG_RANK_FREE_SLOTS */
-  uint64_t grows_at;         /* `taken` from which on address space is asked for again */
-  struct tg_slots free;      /* no handle of theirs is valid */
-  uint32_t spent_in_free;    /* how many of them have no generation left, and are not set aside yet */
-  struct tg_slots spent;     /* free too, but without generations as long as there is no other segment */
-  struct tg_slots abandoned; /* finalized, but counts are out */
+  struct tg_lock free_lock;  /* guards all fields below; rank TG_RANK_FREE_SLOTS */
+  uint64_t grows_at;         /* the value of `taken` at which address space is asked for again */
+  struct tg_slots free;      /* slots without a valid handle */
+  uint32_t spent_in_free;    /* so many of `free` have no generation left */
+  struct tg_slots spent;     /* free slots that need a new segment before they can be used */
+  struct tg_slots abandoned; /* finalized functions with counts out */
 };
 
-/* What the table says of a bit pattern that an addon hands in. */
+/* What a bit pattern is that an addon passes as a handle. */
 enum tg_lookup {
-  TG_LOOKUP_INVALID,
-  TG_LOOKUP_VALID,  /* the slot is in this handle's generation */
-  TG_LOOKUP_STALE,  /* was a handle; the slot still remembers it */
-  TG_LOOKUP_REUSED, /* was a handle; the slot serves another by now */
+  TG_LOOKUP_INVALID, /* was never a handle */
+  TG_LOOKUP_VALID,   /* the slot is in the handle's generation */
+  TG_LOOKUP_STALE,   /* was a handle; the slot still remembers it */
+  TG_LOOKUP_REUSED,  /* was a handle; the slot serves another function by now */
 };
 
 /* --- The guard (api.h) */
 
-/* What a blocking call on a full queue does on the thread that alone could empty the queue. */
+/* What a blocking call does on a full queue on the loop thread, which alone could empty the queue. */
 enum tg_deadlock {
-  TG_DEADLOCK_OVERFLOW, /* queue past the limit, answer napi_ok */
-  TG_DEADLOCK_STATUS,   /* answer napi_would_deadlock */
-  TG_DEADLOCK_HANG,     /* wait for ever, as Node does */
+  TG_DEADLOCK_OVERFLOW, /* queues beyond the limit and returns napi_ok */
+  TG_DEADLOCK_STATUS,   /* returns napi_would_deadlock */
+  TG_DEADLOCK_HANG,     /* waits for ever, as Node does */
 };
 
 struct tg_guard_options {
@@ -257,11 +268,11 @@ struct tg_guard {
   const struct tg_host *host;
   const struct tg_observer *observer; /* NULL: nobody watches */
   struct tg_guard_options options;
-  bool watches_calls; /* the observer wants to know of each */
+  bool watches_calls; /* the observer wants to know of each call */
 
-  /* Once the table has no handle left, functions are the runtime's own, unguarded: better than none. From
-   * then on a value outside the table's reservation may be one of those. Relaxed: whoever holds such a handle
-   * has it from the create that set this. Set from the start where addons were loaded before the guard. */
+  /* True once the runtime has given out handles of its own: the table had no handle left, or addons
+   * were loaded before the guard. From then on a value outside the table's reservations may be such
+   * a handle. Relaxed: a thread that holds one has got it from the create that set this. */
   atomic_bool passes_through;
   _Atomic uint64_t taken_at_exit; /* the table's `taken` when an exit handler last walked it */
   atomic_uint environments_made;  /* relaxed: only to number them */
