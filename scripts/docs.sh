@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes what help=1 prints of options and events, and what the command knows of faults, into the docs, the manual page and
-# the completion: docs.sh [--check]. Status 1: with --check, one of them is not what they say, or a kind of event has no page.
+# Writes what help=1 prints of options and events, what the command knows of faults, and who includes whom into the docs,
+# the manual page and the completion: docs.sh [--check]. Status 1: with --check, one of them is not what they say, or a kind of event has no page.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -127,3 +127,4 @@ events_table | fill "$ROOT/docs/misuse/README.md" catalogue
 while read -r code; do
   [[ -e $ROOT/docs/misuse/$code.md ]] || die "a page for each kind" "no docs/misuse/$code.md" "write it"
 done < <(grep -o '^TSG[0-9]*' <<<"$help")
+"$ROOT/scripts/includes.py" --table | fill "$ROOT/docs/design.md" includes

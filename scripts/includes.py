@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Checks that dependencies in src/ point one way: who includes whom by folder, and no circle between files.
 
-A pair of NAME.c and NAME.h is one module. Prints what is wrong, and exits with 1.
+A pair of NAME.c and NAME.h is one module. Prints what is wrong, and exits with 1. With --table, prints
+for each module which modules it includes, for docs/design.md.
 """
 import pathlib
 import re
@@ -61,8 +62,20 @@ def find_circle(modules):
     return next(filter(None, (visit(module, []) for module in sorted(modules))), None)
 
 
+def print_table(modules):
+    print('| folder | module | includes |\n|---|---|---|')
+    for module, included in sorted(modules.items()):
+        folder, name = module.split('/', 1)
+        inside = [other.split('/', 1)[1] for other in sorted(included) if other.startswith(f'{folder}/')]
+        outside = [other for other in sorted(included) if not other.startswith(f'{folder}/')]
+        print(f'| {folder} | {name} | {", ".join(inside + outside)} |')
+
+
 def main():
     modules = find_modules()
+    if sys.argv[1:] == ['--table']:
+        print_table(modules)
+        return 0
     faults = list(folder_faults(modules))
     circle = find_circle(modules)
     if circle:
