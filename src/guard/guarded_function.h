@@ -103,8 +103,9 @@ void tg_function_on_env_cleanup(void *argument);
  * the function is over, which is an event. For a thread that is noted as a user.
  *
  * `readable` is the generation plus one, from the time it is open until its finalizer is over, else 0. It never has a value
- * again that it had. So who finds the same there before and after has read the context of that generation: a later one is
- * written after `readable` was 0, and with release, so that who reads it finds that 0 then, or what came after it. */
+ * again that it had. So who finds the generation there after the context was read has read that generation's: an earlier
+ * one was written over before the thread became a user; a later one is written after `readable` was 0, and with release,
+ * so that who reads it finds that 0 then, or what came after it. */
 bool tg_function_read_context(const struct tg_function *function, uint32_t generation, void **context);
 
 /* What follows is called with the lock held. */
