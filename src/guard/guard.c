@@ -124,13 +124,6 @@ static void show(const struct use *use, napi_status answer) {
   observer->used(use->function, use->operation == &call_operation, answer);
 }
 
-/* The function is about to be let go of, and `answer` to be given. */
-static void show_answer(const struct use *use, napi_status answer) {
-  if (use->operation == &call_operation) tg_probe_call(use->handle, answer, queue_length(use));
-  if (use->operation == &release_operation) tg_probe_release(use->handle, answer, thread_count(use));
-  if (use->verdict == TG_HANDLE_VALID) show(use, answer);
-}
-
 /* Tells of what was noted, and gives `answer` back. No lock held. */
 static napi_status answer_with(struct use *use, napi_status answer) {
   if (use->event.kind != TG_EVENT_NONE) {
@@ -143,9 +136,15 @@ static napi_status answer_with(struct use *use, napi_status answer) {
 
 /* Lets go of the function and gives `answer` back. */
 static napi_status end(struct use *use, napi_status answer) {
-  show_answer(use, answer);
-  if (use->verdict == TG_HANDLE_VALID) tg_function_leave(use->guard, use->function);
-  if (use->function != NULL) tg_lock_release(&use->function->lock, TG_RANK_FUNCTION);
+  if (use->operation == &call_operation) tg_probe_call(use->handle, answer, queue_length(use));
+  if (use->operation == &release_operation) tg_probe_release(use->handle, answer, thread_count(use));
+  if (use->function != NULL) {
+    if (use->verdict == TG_HANDLE_VALID) {
+      show(use, answer);
+      tg_function_leave(use->guard, use->function);
+    }
+    tg_lock_release(&use->function->lock, TG_RANK_FUNCTION);
+  }
   return answer_with(use, answer);
 }
 
@@ -337,7 +336,8 @@ static bool is_plain(const struct tg_guard *guard, const struct tg_function *fun
 
 /* The item has been queued, and no ring is on its way. */
 static napi_status hand_over(struct use *use) {
-  show_answer(use, napi_ok);
+  tg_probe_call(use->handle, napi_ok, queue_length(use));
+  show(use, napi_ok);
   return answer_with(use, tg_function_hand_over(use->guard, use->function));
 }
 
