@@ -133,13 +133,6 @@ static void observe_use(const struct operation *operation, napi_status answer) {
   observer->used(operation->function, operation->kind == &call_kind, answer);
 }
 
-/* Called before the function is unlocked. */
-static void observe_answer(const struct operation *operation, napi_status answer) {
-  if (operation->kind == &call_kind) tg_probe_call(operation->handle, answer, queue_length(operation));
-  if (operation->kind == &release_kind) tg_probe_release(operation->handle, answer, thread_count(operation));
-  if (operation->lookup == TG_LOOKUP_VALID) observe_use(operation, answer);
-}
-
 /* Reports the recorded event, and returns `answer`. No lock held. */
 static napi_status report_and_answer(struct operation *operation, napi_status answer) {
   if (operation->event.kind != TG_EVENT_NONE) {
@@ -152,9 +145,15 @@ static napi_status report_and_answer(struct operation *operation, napi_status an
 
 /* Unlocks the function, and returns `answer`. */
 static napi_status operation_end(struct operation *operation, napi_status answer) {
-  observe_answer(operation, answer);
-  if (operation->lookup == TG_LOOKUP_VALID) tg_function_leave(operation->guard, operation->function);
-  if (operation->function != NULL) tg_lock_release(&operation->function->lock, TG_RANK_FUNCTION);
+  if (operation->kind == &call_kind) tg_probe_call(operation->handle, answer, queue_length(operation));
+  if (operation->kind == &release_kind) tg_probe_release(operation->handle, answer, thread_count(operation));
+  if (operation->function != NULL) {
+    if (operation->lookup == TG_LOOKUP_VALID) {
+      observe_use(operation, answer);
+      tg_function_leave(operation->guard, operation->function);
+    }
+    tg_lock_release(&operation->function->lock, TG_RANK_FUNCTION);
+  }
   return report_and_answer(operation, answer);
 }
 
@@ -349,7 +348,8 @@ static bool is_fast_path(const struct tg_guard *guard, const struct tg_function 
 
 /* Called after an item was queued while no wake-up is pending. */
 static napi_status hand_off(struct operation *operation) {
-  observe_answer(operation, napi_ok);
+  tg_probe_call(operation->handle, napi_ok, queue_length(operation));
+  observe_use(operation, napi_ok);
   return report_and_answer(operation, tg_function_hand_off(operation->guard, operation->function));
 }
 

@@ -60,8 +60,7 @@ static void set_readable(struct tg_function *function, uint32_t readable) {
 }
 
 bool tg_function_read_context(const struct tg_function *function, uint32_t generation, void **context) {
-  /* Acquire, twice: what is read after it is at least as new. */
-  if (atomic_load_explicit(&function->readable, memory_order_acquire) != generation + 1) return false;
+  /* Acquire: what is read after it is at least as new. */
   void *read = atomic_load_explicit(&function->context, memory_order_acquire);
   if (atomic_load_explicit(&function->readable, memory_order_relaxed) != generation + 1) return false;
   *context = read;

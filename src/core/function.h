@@ -41,9 +41,10 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
  * been marked as a user of the function.
  *
  * `readable` is the generation plus one while the function is open, closing or being finalized, and 0
- * otherwise. It never returns to an earlier value, except to 0. So a thread that reads the same value
- * before and after the context has read the context of that generation: the next context is stored
- * with release after `readable` became 0, so a thread that reads it then finds that 0 or a later value. */
+ * otherwise. It never returns to an earlier value, except to 0. A thread that finds the generation there
+ * after it has read the context has read the context of that generation. An earlier context was
+ * overwritten before the thread became a user. A later one is stored with release after `readable`
+ * became 0, so a thread that reads it then finds that 0 or a later value. */
 bool tg_function_read_context(const struct tg_function *function, uint32_t generation, void **context);
 
 /* CREATING -> OPEN. */

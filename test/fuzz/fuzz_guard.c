@@ -53,6 +53,7 @@ static const struct action no_action = {OPERATIONS, 0, 0};
 struct event {
   int kind, thread, slot, generation, status, value;
   bool no_memory; /* this failed for want of memory: only the core knows when it allocates */
+  bool no_record; /* and that before the table was asked */
   bool within;    /* a call's ring: only the core knows when it rings */
 };
 
@@ -337,6 +338,10 @@ static bool core_had_no_memory(void) {
   return model.event_count < real.event_count && real.events[model.event_count].no_memory;
 }
 
+static bool core_had_no_record(void) {
+  return model.event_count < real.event_count && real.events[model.event_count].no_record;
+}
+
 static bool lacks_memory(napi_status status) {
   return status == napi_generic_failure && fake_settings.allocations_left == 0;
 }
@@ -348,11 +353,13 @@ static void create(struct action action) {
   struct reference_handle handle = reference_garbage;
   if (world == &real) {
     flags[world->functions] = action.argument >> 6;
+    uint64_t taken = guard->table.taken;
     event.status = (int)real_create(env, limit, count, &handle);
     event.no_memory = lacks_memory((napi_status)event.status);
+    event.no_record = event.no_memory && guard->table.taken == taken;
   } else {
     event.status = (int)reference_create(env, world->functions, limit, count, fake_settings.refuse_create,
-                                         core_had_no_memory(), &handle);
+                                         core_had_no_memory(), core_had_no_record(), &handle);
   }
   event.slot = (int)handle.slot;
   event.generation = (int)handle.generation;

@@ -33,9 +33,8 @@ static struct function functions[REFERENCE_FUNCTIONS];
 static unsigned created[REFERENCE_FUNCTIONS]; /* in order of their creation */
 static unsigned created_count;
 static struct slot slots[REFERENCE_FUNCTIONS];
-static unsigned fresh;                  /* the first slot that was never used */
-static bool has_record[REFERENCE_ENVS]; /* a create has had memory for it */
-static unsigned now;                    /* counts up: orders what was freed or abandoned */
+static unsigned fresh; /* the first slot that was never used */
+static unsigned now;   /* counts up: orders what was freed or abandoned */
 static struct {
   struct reference_handle handles[REFERENCE_TOLD];
   unsigned next;
@@ -117,10 +116,11 @@ static void reclaim(unsigned most) {
 /* ---- The seven functions ---- */
 
 napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsigned count,
-                             napi_status refusal, bool no_memory, struct reference_handle *handle) {
-  /* Silent: where the env has a record, and so the table was asked, a create that fails has reclaimed all the same. */
-  if (no_memory && !has_record[env]) return napi_generic_failure;
-  has_record[env] = true;
+                             napi_status refusal, bool no_memory, bool no_record,
+                             struct reference_handle *handle) {
+  /* Silent: where there was memory for the env's record, and so the table was asked, a create that fails has reclaimed
+   * all the same. */
+  if (no_record) return napi_generic_failure;
   reclaim(settings.abandoned_max);
   if (no_memory && fresh == settings.slots && choose_slot() == ~0U) reclaim(0);
   if (no_memory) return napi_generic_failure;
@@ -320,7 +320,6 @@ void reference_end(unsigned env) {
   /* Whatever comes to this place next is another env. */
   for (unsigned i = 0; i < created_count; i++)
     if (functions[created[i]].env == env) functions[created[i]].env = REFERENCE_ENVS + env;
-  has_record[env] = false;
 }
 
 unsigned reference_live(unsigned env) {

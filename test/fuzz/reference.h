@@ -41,9 +41,10 @@ static const struct reference_handle reference_garbage = {~0U, ~0U};
 void reference_start(const struct reference_settings *settings, const struct reference_addon *addon);
 
 /* `function` is the caller's number for it, below REFERENCE_FUNCTIONS and not yet used. `refusal` is what the
- * runtime answers. `no_memory`: an allocation fails now. */
+ * runtime answers. `no_memory`: an allocation fails now; `no_record`: that of the env's record already. */
 napi_status reference_create(unsigned env, unsigned function, unsigned limit, unsigned count,
-                             napi_status refusal, bool no_memory, struct reference_handle *handle);
+                             napi_status refusal, bool no_memory, bool no_record,
+                             struct reference_handle *handle);
 napi_status reference_call(struct reference_handle handle, unsigned thread, unsigned item, bool blocking,
                            bool no_memory);
 napi_status reference_acquire(struct reference_handle handle, unsigned thread);

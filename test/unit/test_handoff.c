@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "guard_fixture.h"
@@ -420,6 +421,98 @@ static void a_ringer_that_is_cancelled_rings_first(void **state) {
   close_recorder(&r);
 }
 
+/* It ends at once where it may be cancelled again: when its ring is over, and nobody counts on it any more. The answer is
+ * lost, the item is not. */
+static void become_asynchronous(void) {
+  pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+  stop_here();
+}
+
+/* Seen to fail: where cancellation is allowed again before the ringer is counted off. */
+static void a_ringer_that_is_cancelled_asynchronously_rings_first(void **state) {
+  (void)state;
+  struct recorder r;
+  struct ringer ringer;
+  void *result;
+  atomic_store(&arrived, 0);
+  atomic_store(&may_go_on, false);
+  open_for(&r, 0, 2, true);
+  fake_settings.before_ring = become_asynchronous;
+  ringer = (struct ringer){.recorder = &r, .item = 1};
+  assert_int_equal(pthread_create(&ringer.thread, NULL, ring_and_be_cancelled, &ringer), 0);
+  while (atomic_load(&arrived) == 0) sched_yield();
+  assert_int_equal(pthread_cancel(ringer.thread), 0);
+  atomic_store(&may_go_on, true);
+  pthread_join(ringer.thread, &result);
+  assert_ptr_equal(result, PTHREAD_CANCELED);
+  assert_int_equal(function_of(&r)->ringers, 0);
+  fake_env_close(r.env); /* waits for no one */
+  r.env = NULL;
+  assert_in_order(&r, 1);
+  assert_int_equal(r.finalized, 1);
+  close_recorder(&r);
+}
+
+/* --- What else a program may do. */
+
+static void call_the_other(struct recorder *r) {
+  (void)r;
+  assert_int_equal(call(interrupted, 2), napi_closing); /* its own hook has run before all finalizers */
+}
+
+static void call_from_a_hook(void *recorder) {
+  assert_int_equal(call(recorder, 1), napi_ok);
+}
+
+/* The loop thread is the ringer, in a cleanup hook that runs before ours; what comes later is turned away. It waits for
+ * nobody, least of all for itself. */
+static void the_loop_thread_calls_while_its_env_ends(void **state) {
+  (void)state;
+  for (int is_short = 0; is_short < 2; is_short++) {
+    struct recorder r, other;
+    open_for(&r, 0, 2, is_short);
+    interrupted = &r;
+    other = (struct recorder){.guard = r.guard, .env = r.env, .on_finalize = call_the_other};
+    assert_int_equal(create_with(&other, 0, 1), napi_ok);
+    assert_int_equal(fake_runtime.add_env_cleanup_hook(fake_napi_env(r.env), call_from_a_hook, &r), napi_ok);
+    fake_env_close(r.env);
+    r.env = NULL;
+    assert_int_equal(other.finalized, 1);
+    assert_int_equal(r.finalized, 1);
+    assert_in_order(&r, 1);
+    assert_int_equal(r.drained, 1);
+    close_recorder(&r);
+  }
+}
+
+/* The child of a fork has the function's lock, though the ringer is not there any more: nobody rings for it, and nobody
+ * hangs. Seen to fail (SIGALRM): with the lock held over the ring. */
+static void a_child_that_is_forked_while_another_thread_rings_may_call(void **state) {
+  (void)state;
+  struct recorder r;
+  struct ringer ringer;
+  int status;
+  atomic_store(&arrived, 0);
+  atomic_store(&may_go_on, false);
+  open_for(&r, 0, 2, true);
+  start_ringer(&ringer, &r, 1, true);
+  pid_t child = fork();
+  if (child == 0) {
+    void *context;
+    alarm(20);
+    bool is_well = call(&r, 2) == napi_ok && get_context(&r, &context) == napi_ok && release(&r) == napi_ok;
+    tg_reject_all(r.guard);
+    _exit(is_well && function_of(&r)->state == TG_CLOSING ? 0 : 1);
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+  atomic_store(&may_go_on, true);
+  pthread_join(ringer.thread, NULL);
+  fake_env_turn(r.env);
+  assert_in_order(&r, 1);
+  close_recorder(&r);
+}
+
 /* Where the runtime forgets calls each call rings, with the lock held. */
 static void try_lock_now(void) {
   assert_false(tg_lock_try(&function_of(interrupted)->lock));
@@ -456,6 +549,9 @@ int main(void) {
       cmocka_unit_test(nobody_else_waits_for_a_ringer),
       cmocka_unit_test(who_waits_for_room_gets_that_of_an_item_that_is_taken_back),
       cmocka_unit_test(a_ringer_that_is_cancelled_rings_first),
+      cmocka_unit_test(a_ringer_that_is_cancelled_asynchronously_rings_first),
+      cmocka_unit_test(the_loop_thread_calls_while_its_env_ends),
+      cmocka_unit_test(a_child_that_is_forked_while_another_thread_rings_may_call),
       cmocka_unit_test(a_forgetful_runtime_is_rung_with_the_lock_held),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
