@@ -27,6 +27,12 @@ static bool has(const char *line, const char *piece) {
 
 /* --- Stacks */
 
+_Static_assert(TG_TRACES_MAX <= 64, "a hit has a bit for each");
+
+static void forget_trace(struct tg_evidence *evidence, unsigned number) {
+  for (unsigned i = 0; i < TG_SIGNATURES_MAX; i++) evidence->hits[i].traces &= ~(UINT64_C(1) << number);
+}
+
 struct tg_trace *tg_evidence_add_trace(struct tg_evidence *evidence) {
   struct tg_trace *trace;
   if (evidence->count < TG_TRACES_MAX) {
@@ -34,6 +40,7 @@ struct tg_trace *tg_evidence_add_trace(struct tg_evidence *evidence) {
   } else {
     /* The first are of the thread that died, more often than not; so is the last. */
     evidence->lost++;
+    forget_trace(evidence, TG_TRACES_MAX - 1);
     trace = &evidence->traces[TG_TRACES_MAX - 1];
   }
   trace->thread = TG_NO_NUMBER;
@@ -74,9 +81,19 @@ static struct tg_trace *begin_trace(struct tg_evidence *evidence, uint64_t line)
   return trace;
 }
 
+/* gdb prints the frame where the program stops, and again when it is asked for the stack. */
+static bool is_printed_again(const struct tg_evidence *evidence, const struct tg_trace_frame *frame) {
+  if (evidence->count == 0 || evidence->has_header || frame->number != 0) return false;
+  const struct tg_trace *trace = &evidence->traces[evidence->count - 1];
+  return trace->count == 1 && trace->frames[0].number == 0 && trace->frames[0].address == frame->address &&
+         strcmp(trace->frames[0].function, frame->function) == 0;
+}
+
 static void add_frame(struct tg_evidence *evidence, const struct tg_trace_frame *frame, uint64_t line) {
   int last = last_number(evidence, 0);
-  bool goes_on = evidence->count != 0 && !evidence->has_header && frame->number > last;
+  if (is_printed_again(evidence, frame)) current(evidence)->count = 0;
+  bool goes_on = evidence->count != 0 && !evidence->has_header &&
+                 (frame->number > last || current(evidence)->count == 0);
   if (goes_on && frame->is_bare != current(evidence)->is_bare) goes_on = false;
   struct tg_trace *trace = goes_on ? current(evidence) : begin_trace(evidence, line);
   trace->is_bare = frame->is_bare;
@@ -245,7 +262,8 @@ void tg_evidence_note_object(struct tg_evidence *evidence, const char *path) {
   if (has(path, "libsystem_") || has(path, ".dylib") || strncmp(path, "/Users/", 7) == 0 ||
       has(path, "darwin"))
     evidence->is_mac = true;
-  if (has(path, "ntdll") || has(path, ".dll") || has(path, ".exe") || has(path, ":\\"))
+  if (has(path, "ntdll") || has(path, ".dll") || has(path, ".exe") || has(path, ":\\") ||
+      has(path, "KERNEL32") || has(path, "KERNELBASE"))
     evidence->is_windows = true;
   if (has(path, "ld-musl")) evidence->is_musl = true;
   if (has(path, "lectron")) evidence->is_electron = true;
@@ -360,6 +378,10 @@ static void take_word(void *argument, uint32_t id) {
     return;
   }
   struct tg_hit *hit = &evidence->hits[id % TG_SIGNATURES_MAX];
+  if (found->is_frame && evidence->count != 0) {
+    hit->traces |= UINT64_C(1) << (evidence->count - 1);
+    return;
+  }
   if (hit->found) return;
   hit->found = true;
   hit->line = found->number;

@@ -24,6 +24,7 @@ struct tg_trace {
 };
 
 struct tg_hit {
+  uint64_t traces; /* in whose frames' names the words are: bit i, of traces[i] */
   bool found;
   uint64_t line; /* 0: of a core */
   char text[TG_QUOTE_MAX];

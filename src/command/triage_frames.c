@@ -152,6 +152,12 @@ static bool fits_any(const char *name, const char *const *patterns, size_t count
 }
 #define FITS(name, patterns) fits_any(name, patterns, sizeof(patterns) / sizeof((patterns)[0]))
 
+/* Addons that only print the stack of a crash. */
+static bool tells_of_crashes(const char *name) {
+  return starts(name, "segfault-handler") || starts(name, "segfault_handler") ||
+         starts(name, "segvhandler") || strcmp(name, "segfault.node") == 0;
+}
+
 static enum tg_owner owner_of_object(const char *object) {
   static const char *const runtimes[] = {
       "node",  "node.exe", "node-*",   "node_g",    "nodejs",      "libnode.*", "bun",    "bun.exe",
@@ -169,8 +175,7 @@ static enum tg_owner owner_of_object(const char *object) {
   copy_piece(name, sizeof name, base_name(object), strcspn(base_name(object), ":")); /* "node:arm64" */
   size_t length = strlen(name);
   if (starts(name, "libtsfnguard")) return TG_OWNER_GUARD;
-  /* It only tells of the crash. */
-  if (starts(name, "segfault-handler") || starts(name, "segfault_handler")) return TG_OWNER_SYSTEM;
+  if (tells_of_crashes(name)) return TG_OWNER_SYSTEM;
   if (length > 5 && strcmp(name + length - 5, ".node") == 0) return TG_OWNER_ADDON;
   if (FITS(name, systems)) return TG_OWNER_SYSTEM;
   if (FITS(name, runtimes)) return TG_OWNER_RUNTIME;
@@ -181,10 +186,17 @@ static enum tg_owner owner_of_object(const char *object) {
 }
 
 static enum tg_owner owner_of_source(const char *source) {
-  static const char *const runtimes[] = {"../deps/*",
-                                         "../../deps/*",
-                                         "*/deps/v8/*",
+  static const char *const runtimes[] = {"*/deps/v8/*",
                                          "*/deps/uv/*",
+                                         "../deps/openssl/*",
+                                         "../deps/llhttp/*",
+                                         "../deps/http_parser/*",
+                                         "../deps/nghttp2/*",
+                                         "../deps/cares/*",
+                                         "../deps/zlib/*",
+                                         "../deps/icu-small/*",
+                                         "../deps/sqlite/*",
+                                         "../deps/ncrypto/*",
                                          "../src/node*",
                                          "../src/api/*",
                                          "../src/js_native*",
@@ -206,13 +218,14 @@ static enum tg_owner owner_of_source(const char *source) {
                                          "*/bun/src/*",
                                          "cli/napi/*",
                                          "*/JavaScriptCore/*"};
-  static const char *const systems[] = {"*/sysdeps/*",      "*./nptl/*",       "*/nptl/*",
-                                        "*./stdlib/*",      "*./elf/*",        "*./malloc/*",
-                                        "*/libgcc/*",       "*./io/*",         "*/c++/*",
-                                        "*./csu/*",         "*./misc/*",       "*./signal/*",
-                                        "*/libstdc++-v3/*", "*/compiler-rt/*", "*/libsanitizer/*",
-                                        "*./dlfcn/*",       "pthread_*.c",     "raise.c",
-                                        "abort.c",          "malloc.c",        "*vg_replace_malloc.c*"};
+  static const char *const systems[] = {"*/sysdeps/*",       "*./nptl/*",       "*/nptl/*",
+                                        "*./stdlib/*",       "*./elf/*",        "*./malloc/*",
+                                        "*/libgcc/*",        "*./io/*",         "*/c++/*",
+                                        "*./csu/*",          "*./misc/*",       "*./signal/*",
+                                        "*/libstdc++-v3/*",  "*/compiler-rt/*", "*/libsanitizer/*",
+                                        "*./dlfcn/*",        "pthread_*.c",     "raise.c",
+                                        "abort.c",           "malloc.c",        "*vg_replace_malloc.c*",
+                                        "*segfault-handler*"};
   if (FITS(source, systems)) return TG_OWNER_SYSTEM;
   if (FITS(source, runtimes)) return TG_OWNER_RUNTIME;
   return TG_OWNER_ADDON;
@@ -244,6 +257,7 @@ static enum tg_owner owner_of_function(const char *function) {
                                          "bun.js*",
                                          "deno_*",
                                          "void node::*",
+                                         "std::*<node::*",
                                          "v8_*",
                                          "worker_*main",
                                          "electron::*",
@@ -340,6 +354,7 @@ void tg_trace_frame_finish(struct tg_trace_frame *frame) {
   read_mangled(frame->function);
   plain_name(frame->function);
   enum tg_owner by_object = frame->object[0] == '\0' ? TG_OWNER_UNKNOWN : owner_of_object(frame->object);
+  if (by_object == TG_OWNER_UNKNOWN && frame->is_module) by_object = TG_OWNER_LIBRARY;
   if (by_object != TG_OWNER_UNKNOWN) {
     frame->owner = by_object;
     return;
@@ -442,6 +457,37 @@ static bool parse_hash(const char *line, int previous, struct tg_trace_frame *fr
   return false;
 }
 
+/* gdb, where the program stops: "0x… in f (…) at x.cc:12". */
+static bool parse_stop(const char *line, struct tg_trace_frame *frame) {
+  const char *at = line;
+  if (!starts(at, "0x") || !read_address(&at, &frame->address, false) || !starts(at, " in ")) return false;
+  frame->number = 0;
+  read_function_and_place(at + 4, frame);
+  return true;
+}
+
+/* StackWalker, on Windows: "00007FF66C9D84CE (node): (filename not available): uv_run", "d:\x.cpp (12): f". */
+static bool parse_stack_walker(const char *line, int previous, struct tg_trace_frame *frame) {
+  static const char no_source[] = "): (filename not available): ";
+  const char *close = strstr(line, no_source), *open = strstr(line, " ("), *at = line;
+  frame->number = previous + 1;
+  if (close != NULL && open != NULL && open < close && read_address(&at, &frame->address, true)) {
+    const char *name = close + strlen(no_source);
+    copy_path(frame->object, open + 2, (size_t)(close - open) - 2);
+    if (!starts(name, "(function-name")) set_function(frame, name, strlen(name));
+    frame->is_module = true;
+    return true;
+  }
+  const char *source = strstr(line, ".cpp (");
+  if (source == NULL) source = strstr(line, ".cc (");
+  if (source == NULL || (close = strstr(source, "): ")) == NULL || line[1] != ':') return false;
+  open = strchr(source, '(');
+  if (strspn(open + 1, "0123456789") != (size_t)(close - open) - 1) return false;
+  copy_path(frame->source, line, (size_t)(open - line));
+  set_function(frame, close + 3, strlen(close + 3));
+  return true;
+}
+
 /* lldb: "frame #0: 0x… libc.so.6`raise + 4 at raise.c:50". */
 static bool parse_lldb(const char *line, struct tg_trace_frame *frame) {
   const char *at = strstr(line, "frame #");
@@ -516,6 +562,17 @@ static bool parse_valgrind(const char *line, int previous, struct tg_trace_frame
   return true;
 }
 
+/* What people leave of the next form when they tidy it up: "0   libsystem_kernel.dylib   __pthread_kill + 10". */
+static bool parse_mac_without_address(const char *object, size_t length, struct tg_trace_frame *frame) {
+  const char *name = skip_spaces(object + length), *plus = find_last(name, " + ");
+  if (plus == NULL || plus == name || plus[3] == '\0' || strspn(plus + 3, "0123456789") != strlen(plus + 3))
+    return false;
+  copy_path(frame->object, object, length);
+  if (owner_of_object(frame->object) == TG_OWNER_UNKNOWN) return false;
+  set_function(frame, name, strlen(name));
+  return true;
+}
+
 /* macOS: "0   libsystem_kernel.dylib   0x00007fff8de9d286 __pthread_kill + 10". */
 static bool parse_mac(const char *line, struct tg_trace_frame *frame) {
   const char *at = skip_spaces(line);
@@ -523,7 +580,9 @@ static bool parse_mac(const char *line, struct tg_trace_frame *frame) {
   at = skip_spaces(at);
   size_t object = strcspn(at, " ");
   const char *rest = at + object, *address = strstr(rest, " 0x");
-  if (object == 0 || address == NULL || skip_spaces(rest) != address + 1) return false;
+  if (object == 0) return false;
+  if (address == NULL || skip_spaces(rest) != address + 1)
+    return parse_mac_without_address(at, object, frame);
   address++;
   if (!read_address(&address, &frame->address, false) || *address != ' ') return false;
   if (strncmp(at, "???", 3) != 0) copy_path(frame->object, at, object);
@@ -632,6 +691,16 @@ static size_t bare_length(const char *text) {
   return *rest == '\0' || starts(rest, " const") || starts(rest, " + ") || starts(rest, "+") ? length : 0;
 }
 
+/* Ubuntu's apport: "f() () from /app/x.node"; the frames have no numbers. */
+static bool parse_apport(const char *text, int previous, struct tg_trace_frame *frame) {
+  const char *from = find_last(text, " () from /");
+  if (from == NULL || strchr(from + 10, ' ') != NULL) return false;
+  frame->number = previous + 1;
+  set_function(frame, text, (size_t)(from - text));
+  copy_path(frame->object, from + 9, strlen(from + 9));
+  return true;
+}
+
 /* People paste the names alone, at times with the file before them: "pty.node   Napi::ThreadSafeFunction::CallJS()". */
 static bool parse_bare(const char *line, int previous, struct tg_trace_frame *frame) {
   static const char framework[] = "Electron Framework ";
@@ -646,6 +715,7 @@ static bool parse_bare(const char *line, int previous, struct tg_trace_frame *fr
     if (!has_object) frame->object[0] = '\0';
   }
   if (!has_object) name = at;
+  if (parse_apport(name, previous, frame)) return true;
   size_t length = bare_length(name);
   if (length == 0) return false;
   set_function(frame, name, length);
@@ -673,6 +743,7 @@ static bool parse_report(const char *line, int previous, struct tg_trace_frame *
 static bool parse(const char *line, int previous, struct tg_trace_frame *frame) {
   return parse_report(line, previous, frame) || parse_lldb(line, frame) ||
          parse_valgrind(line, previous, frame) || parse_hash(line, previous, frame) ||
+         parse_stop(line, frame) || parse_stack_walker(line, previous, frame) ||
          parse_zig(line, previous, frame) || parse_mac(line, frame) || parse_glibc(line, previous, frame) ||
          parse_colon(line, previous, frame) || parse_bang(line, previous, frame) || parse_plus(line, frame) ||
          parse_bun_report(line, previous, frame) || parse_bare(line, previous, frame);

@@ -24,6 +24,7 @@ struct tg_trace_frame {
   enum tg_owner owner;
   int number;                     /* as printed; TG_NO_NUMBER */
   bool is_bare;                   /* a name alone, which might be in a list of anything */
+  bool is_module;                 /* its file is named without its end, as Windows' tools do */
   uint64_t address;               /* 0: none was printed */
   char function[TG_FUNCTION_MAX]; /* without arguments and such; "": unknown */
   char object[TG_OBJECT_MAX];     /* the end of its file's path; "": unknown */

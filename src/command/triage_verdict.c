@@ -507,13 +507,20 @@ static uint32_t facts_of_names(const struct tg_trace *trace) {
   return trace->count > 2 ? facts & (TG_FACT_ENDING | TG_FACT_DELIVERY | TG_FACT_FATAL) : 0;
 }
 
+/* gdb prints the first frame by itself, before the others. */
+static bool has_one_stack(const struct tg_evidence *evidence) {
+  unsigned stacks = 0;
+  for (unsigned i = 0; i < evidence->count; i++) stacks += evidence->traces[i].count > 1;
+  return evidence->count == 1 || stacks <= 1;
+}
+
 static uint32_t facts_of_all(const struct tg_evidence *evidence, const struct tg_trace *died) {
   uint32_t facts = evidence->facts;
   if (died == NULL) return facts;
   facts |= died->is_bare ? facts_of_names(died) : facts_of(died);
   /* A thread that waits has not died, unless something says that it has. */
   if (score(evidence, died) < 0 || evidence->is_alive) facts |= TG_FACT_HANG;
-  if (evidence->signal != 0 && evidence->count == 1) facts &= ~(uint32_t)TG_FACT_HANG;
+  if (evidence->signal != 0 && has_one_stack(evidence)) facts &= ~(uint32_t)TG_FACT_HANG;
   for (unsigned i = 0; i < evidence->count; i++) {
     const struct tg_trace *trace = &evidence->traces[i];
     if (trace->is_aside && any(trace, is_addons)) facts |= TG_FACT_ADDON_ASIDE;
@@ -527,10 +534,17 @@ static uint32_t facts_of_all(const struct tg_evidence *evidence, const struct tg
 
 /* --- The answer */
 
-static bool fits(const struct tg_evidence *evidence, unsigned number, uint32_t facts) {
+/* Words that a frame has in its name count in the stack that died: other threads run other things. */
+static bool has_words(const struct tg_evidence *evidence, unsigned number, const struct tg_trace *died) {
+  const struct tg_hit *hit = &evidence->hits[number];
+  return hit->found || (died != NULL && (hit->traces >> (died - evidence->traces) & 1) != 0);
+}
+
+static bool fits(const struct tg_evidence *evidence, unsigned number, const struct tg_answer *answer) {
   const struct tg_signature *signature = tg_signature(number);
+  uint32_t facts = answer->facts;
   if ((facts & signature->needs) != signature->needs || (facts & signature->not ) != 0) return false;
-  return signature->words[0] == NULL || evidence->hits[number].found;
+  return signature->words[0] == NULL || has_words(evidence, number, answer->trace);
 }
 
 /* Of Bun and Deno only what was run is known. */
@@ -627,14 +641,15 @@ void tg_answer_find(const struct tg_evidence *evidence, struct tg_answer *answer
   answer->trace = find_died(evidence);
   answer->facts = facts_of_all(evidence, answer->trace);
   unsigned number = 0;
-  while (tg_signature(number + 1) != NULL && !fits(evidence, number, answer->facts)) number++;
+  while (tg_signature(number + 1) != NULL && !fits(evidence, number, answer)) number++;
   answer->signature = tg_signature(number);
   answer->sure = answer->signature->sure;
   decide_help(evidence, answer);
   find_addon(evidence, answer);
   if (answer->signature->words[0] != NULL && evidence->hits[number].found)
     add_reason(answer, evidence->hits[number].line, evidence->hits[number].text);
-  if (answer->signature->words[0] == NULL) add_frames(evidence, answer);
+  else
+    add_frames(evidence, answer);
   if (evidence->ring[0] != '\0') {
     char text[TG_QUOTE_MAX];
     snprintf(text, sizeof text, "the guard's ring: %.160s", evidence->ring);
