@@ -133,6 +133,16 @@ static void header(struct tg_evidence *evidence, int thread, bool died, bool asi
   evidence->in_javascript = false;
 }
 
+/* A debugger has stopped the process, which lives; or it died of a signal after that. */
+static void note_stop(struct tg_evidence *evidence, const char *line) {
+  bool is_stop = has(line, " hit Breakpoint ") || strncmp(line, "Breakpoint ", 11) == 0 ||
+                 has(line, "received signal SIGINT") || has(line, "stop reason = breakpoint");
+  if (is_stop)
+    evidence->is_alive = true;
+  else if (has(line, "received signal SIG") || has(line, "Program terminated with signal"))
+    evidence->is_alive = false;
+}
+
 /* "[Current thread is 1 (…)]": of a core it is the one that died. */
 static bool take_current(struct tg_evidence *evidence, const char *line) {
   if (has(line, "Program terminated with signal")) evidence->was_killed = true;
@@ -158,7 +168,8 @@ static bool take_numbered(struct tg_evidence *evidence, const char *line) {
 static bool take_unnumbered(struct tg_evidence *evidence, const char *line) {
   bool is_node = has(line, "Native stack trace -----"), is_lldb = has(line, "thread #");
   bool is_tid = line[strlen(line) - 1] == ':' && number_behind(line, "TID ") != TG_NO_NUMBER;
-  bool died = is_node || (is_lldb && (has(line, "* thread #") || has(line, "stop reason = sig")));
+  bool died = is_node || (is_lldb && (has(line, "* thread #") ||
+                                      (has(line, "stop reason = sig") && !has(line, "signal SIGSTOP"))));
   if (!is_node && !is_lldb && !is_tid && !has(line, "Stack trace of thread ")) return false;
   header(evidence, is_lldb ? number_behind(line, "thread #") : TG_NO_NUMBER, died, false);
   return true;
@@ -169,7 +180,8 @@ static bool take_moment(struct tg_evidence *evidence, const char *line) {
   static const char *const others[] = {"freed by thread",     "previously allocated by",
                                        "allocated by thread", "created by T",
                                        " was alloc'd",        "free'd",
-                                       "is located "};
+                                       "is located ",         " in loss record ",
+                                       "Previous read",       "Previous write"};
   bool is_other = false;
   for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) is_other |= has(line, others[i]);
   bool is_this = has(line, "ERROR: AddressSanitizer") || has(line, "WARNING: ThreadSanitizer");
@@ -443,6 +455,7 @@ void tg_evidence_take(void *argument, const char *line, uint64_t number) {
   if (continues_frame(evidence, line, number)) return;
   if (take_core(evidence, line)) return;
   if (take_javascript_header(evidence, line)) return;
+  note_stop(evidence, line);
   if (take_header(evidence, line)) {
     note_system(evidence, line);
     note_words(evidence, line, number, false);

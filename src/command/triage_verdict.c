@@ -293,7 +293,8 @@ static bool is_of_worker(const struct tg_trace_frame *frame) {
 
 /* Only addons call it. */
 static bool is_node_api(const struct tg_trace_frame *frame) {
-  return tg_name_fits(frame->function, "napi_*") && !tg_is_tsfn_call(frame) && !is_plumbing(frame) &&
+  return tg_name_fits(frame->function, "napi_*") && !tg_name_fits(frame->function, "napi_env__*") &&
+         !tg_is_tsfn_call(frame) && !is_plumbing(frame) &&
          !tg_name_fits(frame->function, "napi_module_register*");
 }
 
@@ -451,6 +452,8 @@ static uint32_t facts_of_top(const struct tg_trace *trace) {
   }
   if (mutex) facts |= TG_FACT_MUTEX;
   if (top == trace->count) return facts;
+  /* Its own mutex is destroyed while a thread that calls it holds that. */
+  if (mutex && is_closing(&trace->frames[top])) facts |= TG_FACT_TSFN_CALL;
   if (is_addons(&trace->frames[top])) facts |= TG_FACT_ADDON_TOP;
   if (trace->frames[top].owner == TG_OWNER_RUNTIME) facts |= TG_FACT_RUNTIME_TOP;
   for (unsigned i = top; i < trace->count && !is_javascript(&trace->frames[i]); i++)

@@ -149,7 +149,7 @@ is_core() {
 }
 
 @test "a core: the same of Debian's node, whose functions are in libnode.so and have no symbol table" {
-  uses_freed debian-18 lifetime-shared.js abort
+  uses_freed debian-18 lifetime-hooks.js finalizerNewer
   triage --json core
   assert_equal "$(answer <<<"$output")" 'tsfn-use-after-free tsfn-freed yes'
 }
