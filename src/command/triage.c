@@ -133,7 +133,9 @@ static int read_text(int file, const char *name, struct tg_evidence *evidence,
   input->lines = lines.lines;
   input->too_long = lines.too_long;
   input->binary = lines.binary;
-  return done ? 0 : complain_file(name, strerror(errno), "correct the name, or make it readable");
+  if (!done) return complain_file(name, strerror(errno), "correct the name, or make it readable");
+  if (lines.bytes != 0) return 0;
+  return complain_file(name, "it is empty", "give it the errors too: COMMAND 2>&1 | tsfn-guard triage -");
 }
 
 static int read_input(const char *name, struct tg_evidence *evidence, struct tg_triage_input *input) {
