@@ -65,7 +65,7 @@ test_tools() {
   build_tools
   apt_need bats:bats /usr/lib/bats/bats-assert/load.bash:bats-assert /usr/lib/bats/bats-support/load.bash:bats-support \
     /usr/include/cmocka.h:libcmocka-dev c++:g++ valgrind:valgrind gdb:gdb python3:python3 readelf:binutils \
-    clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck :systemtap-sdt-dev :python3-prometheus-client \
+    clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck :systemtap-sdt-dev :libdw-dev :python3-prometheus-client \
     :python3-jsonschema jq:jq tmux:tmux setcap:libcap2-bin man:man-db mandoc:mandoc pkg-config:pkg-config
   # Without these the fuzz tests are skipped.
   (apt_need spin:spin) || say "no spin here: the model will not be checked"

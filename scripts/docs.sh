@@ -123,6 +123,7 @@ manual_options | fill "$ROOT/docs/tsfn-guard.1" options
 completion_options | fill "$ROOT/src/command/completion.bash" options
 completion_events | fill "$ROOT/src/command/completion.bash" events
 events_table | fill "$ROOT/docs/misuse/README.md" catalogue
+"${library%/*}/tsfn-guard" triage --signatures | fill "$ROOT/docs/triage.md" signatures
 "${library%/*}/tsfn-guard" doctor --table | fill "$ROOT/docs/affected.md" affected
 while read -r code; do
   [[ -e $ROOT/docs/misuse/$code.md ]] || die "a page for each kind" "no docs/misuse/$code.md" "write it"

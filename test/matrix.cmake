@@ -46,6 +46,7 @@ set(TEST_MATRIX
   "bats/redirect.bats           | once  | once        | once    |  12     | 1"
   "bats/runtimes.bats           | -     | once        | once    |  58     | 1"
   "bats/top.bats                | -     | once        | once    |  36     | 1"
+  "bats/triage.bats             | -     | once        | once    |  40     | 1"
   "bats/runtime/*.bats          | -     | ends        | all     |  10     | 1"
   "bats/runtime/addon-api.bats  | -     | ends        | all     |   8     | 1"
   "bats/runtime/armed.bats      | ends  | all         | all     |   4     | 1"

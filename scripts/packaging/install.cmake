@@ -51,6 +51,7 @@ set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_ENHANCES nodejs)
 # dpkg-shlibdeps would say 2.34, where dlopen came to libc: that is weak here. test/bats/library.bats sees to 2.28.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6 (>= 2.28)")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS libdw1) # with which triage reads cores; all else works without
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/scripts/packaging/debian.cmake)
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)

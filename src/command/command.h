@@ -17,6 +17,7 @@ int tg_command_run(int argc, char **argv); /* argv[0] is tsfn-guard: starts a pr
 int tg_command_doctor(int argc, char **argv);
 int tg_command_report(int argc, char **argv);
 int tg_command_top(int argc, char **argv);
+int tg_command_triage(int argc, char **argv);
 
 /* "tsfn-guard: needed: … / found: … / do: …" on stderr; returns `status`, for the caller to return. */
 int tg_complain(int status, const char *needed, const char *found, const char *remedy);

@@ -139,7 +139,7 @@ _tsfn_guard() {
   current=${words[last]}
   [[ $current != *[=:]* || $COMP_WORDBREAKS != *=* ]] || kept=${current%"${current##*[=:]}"}
 
-  if ((last > 1)) && [[ ${words[1]} == @(doctor|report|top) ]]; then
+  if ((last > 1)) && [[ ${words[1]} == @(doctor|report|top|triage) ]]; then
     subcommand=${words[1]}
     i=2
   fi
@@ -162,6 +162,7 @@ _tsfn_guard() {
       doctor) _tsfn_guard_offer "$current" '' --json --table --help ;;
       report) _tsfn_guard_offer "$current" '' --json --diff --fail-on --html --help ;;
       top) _tsfn_guard_offer "$current" '' --once --json --interval --help ;;
+      triage) _tsfn_guard_offer "$current" '' --json --help ;;
       *) _tsfn_guard_offer "$current" '' "${_tsfn_guard_options[@]%% *}" --best-effort --help --version -- ;;
     esac
   elif ((i < last)) && [[ $subcommand != report ]]; then
@@ -173,12 +174,12 @@ _tsfn_guard() {
     fi
   else
     case $subcommand in
-      report) _tsfn_guard_offer "$current" "$kept" FILE ;;
+      report | triage) _tsfn_guard_offer "$current" "$kept" FILE ;;
       top) mapfile -t COMPREPLY < <(compgen -W "$(_tsfn_guard_processes)" -- "$current") ;;
       doctor) _tsfn_guard_offer "$current" "$kept" COMMAND ;;
       *)
         _tsfn_guard_offer "$current" "$kept" COMMAND
-        ((last > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'doctor report top' -- "$current")
+        ((last > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'doctor report top triage' -- "$current")
         ;;
     esac
   fi

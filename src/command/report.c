@@ -140,6 +140,9 @@ int tg_command_report(int argc, char **argv) {
   tg_symbolizer_open(&report.symbolizer);
   problem = tg_report_read(&report, options.html != NULL);
   if (problem == 0 && options.diff != NULL) problem = tg_report_compare(&report, options.diff);
+  if (problem == 0 && report.counts.ours == 0 && report.counts.frames != 0)
+    tg_complain(0, "logs that the guard wrote", "the stack of a crash",
+                "ask what it was: tsfn-guard triage FILE");
   if (problem == 0) problem = write_out(&report, &options);
   return problem != 0 ? problem : judge(&report, options.fail_on);
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "command/command.h"
 #include "command/tables.h"
+#include "command/triage_frames.h"
 
 enum { BUFFER_SIZE = 1 << 20 };
 
@@ -52,10 +53,22 @@ static int64_t peek_first_time(int file) {
   return first;
 }
 
+static int complain_core(const char *name) {
+  char found[512];
+  snprintf(found, sizeof found, "%s: a core file, or a program", name);
+  return tg_complain(TG_EXIT_USAGE, "logs that the guard wrote", found,
+                     "ask what a crash was: tsfn-guard triage FILE");
+}
+
 static int check_kind(const struct tg_input *input, const struct stat *status) {
   unsigned char magic[4] = {0};
   if (S_ISDIR(status->st_mode)) return complain_file(input->name, "a directory");
   if (!S_ISREG(status->st_mode) || pread(input->file, magic, sizeof magic, 0) != sizeof magic) return 0;
+  if (memcmp(magic,
+             "\x7f"
+             "ELF",
+             sizeof magic) == 0)
+    return complain_core(input->name);
   bool gzip = magic[0] == 0x1f && magic[1] == 0x8b;
   bool zstd = memcmp(magic, "\x28\xb5\x2f\xfd", sizeof magic) == 0;
   bool xz = memcmp(magic,
@@ -153,6 +166,17 @@ struct reading {
   bool skipping;     /* the rest of a line that is too long */
 };
 
+/* What debuggers and Node print of a crash is for tsfn-guard triage. */
+static bool is_frame(const char *text, size_t length) {
+  struct tg_trace_frame frame;
+  char line[300];
+  if (length >= sizeof line) return false;
+  memcpy(line, text, length);
+  line[length] = '\0';
+  return tg_trace_frame_parse(line, TG_NO_NUMBER, &frame) && !frame.is_bare && frame.address != 0 &&
+         frame.function[0] != '\0';
+}
+
 static void take_line(struct reading *reading, char *text, size_t length, bool has_end) {
   struct tg_line line;
   struct tg_read_counts *counts = reading->counts;
@@ -168,6 +192,7 @@ static void take_line(struct reading *reading, char *text, size_t length, bool h
       break;
     case TG_LINE_OTHER:
       counts->other++;
+      if (counts->ours == 0 && counts->frames == 0 && is_frame(text, length)) counts->frames++;
       break;
     case TG_LINE_TEXT:
       counts->text++;

@@ -202,21 +202,26 @@ static void cut_hash(char *name) {
     name[length - 19] = '\0';
 }
 
-static const char *demangle(struct tg_pool *pool, const char *name) {
+char *tg_demangle(const char *name) {
   int status;
   bool is_mangled = strncmp(name, "_Z", 2) == 0 && strnlen(name, NAME_MAX_BYTES) < NAME_MAX_BYTES;
   char *demangled = is_mangled ? __cxa_demangle(name, NULL, NULL, &status) : NULL;
-  if (demangled == NULL) return keep(pool, name);
-  cut_hash(demangled);
-  const char *kept = keep(pool, demangled);
+  if (demangled != NULL) cut_hash(demangled);
+  return demangled;
+}
+#else
+char *tg_demangle(const char *name) {
+  (void)name;
+  return NULL;
+}
+#endif
+
+static const char *demangle(struct tg_pool *pool, const char *name) {
+  char *demangled = tg_demangle(name);
+  const char *kept = keep(pool, demangled == NULL ? name : demangled);
   free(demangled);
   return kept;
 }
-#else
-static const char *demangle(struct tg_pool *pool, const char *name) {
-  return keep(pool, name);
-}
-#endif
 
 /* Functions may overlap by aliases, so some are looked at. */
 static const struct symbol *find_symbol(const struct tg_object *object, uint64_t offset) {

@@ -37,6 +37,9 @@ void tg_symbolizer_open(struct tg_symbolizer *symbolizer);
 void tg_symbolize(struct tg_symbolizer *symbolizer, const struct tg_frame *frame, const char *build_id,
                   int64_t seen_at, bool is_return_address, struct tg_resolution *resolution);
 
+/* A mangled name of C++ or Rust in readable form, to be freed; NULL: it is none, or this build cannot read it. */
+char *tg_demangle(const char *name);
+
 /* Whether this build has libbacktrace, and so knows source files and lines. */
 bool tg_symbolizer_has_lines(void);
 

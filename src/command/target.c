@@ -56,6 +56,16 @@ bool tg_binary_read(const char *path, struct tg_binary *binary) {
   return read;
 }
 
+bool tg_is_core(const char *path) {
+  Elf64_Ehdr elf;
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return false;
+  bool is_core = read_at(file, 0, &elf, sizeof elf) && memcmp(elf.e_ident, ELFMAG, SELFMAG) == 0 &&
+                 elf.e_type == ET_CORE;
+  close(file);
+  return is_core;
+}
+
 const char *tg_machine_name(unsigned machine) {
   switch (machine) {
     case EM_X86_64:
@@ -301,6 +311,12 @@ void tg_target_examine(struct tg_target *target, const char *program, unsigned m
   enum { SCRIPTS_MAX = 5 }; /* interpreted one by the other; Linux gives up there too */
   *target = (struct tg_target){.obstacle = TG_OBSTACLE_NONE};
   int error = look_up(program, target->program);
+  if (tg_is_core(error == 0 ? target->program : program)) {
+    obstruct(target, TG_OBSTACLE_NOT_EXECUTABLE, "a program",
+             "ask what the crash was: tsfn-guard triage FILE");
+    find(target, program, ", which is the core file of a process");
+    return;
+  }
   if (error != 0) {
     obstruct_lookup(target, program, error);
     return;

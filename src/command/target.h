@@ -42,6 +42,9 @@ bool tg_binary_read(const char *path, struct tg_binary *binary);
 /* "x86-64", "arm64", … */
 const char *tg_machine_name(unsigned machine);
 
+/* Whether the file is the core of a process, and no program. */
+bool tg_is_core(const char *path);
+
 /* Looks the program up as execvp does, follows #! lines, and looks for the first obstacle to a library that is for
  * `machine`. Where the program runs others, as a shell script does, they inherit LD_PRELOAD and are not looked at. */
 void tg_target_examine(struct tg_target *target, const char *program, unsigned machine);

@@ -11,7 +11,7 @@ export TG_LIB=${TG_LIB:-$TG_BUILD/libtsfnguard.so}
 export TEST_ADDONS=${TEST_ADDONS:-$TG_BUILD/addons}
 PROGRAMS=$(cd "$(dirname "${BASH_SOURCE[0]}")/../programs" && pwd)
 export PROGRAMS
-ulimit -c 0
+ulimit -S -c 0
 
 # runtime NAME: sets `node` to one of test/runtimes.sh, or skips.
 runtime() {

@@ -14,13 +14,13 @@ Status 1: something was found; what was tried is in build/release/fuzz/found. St
 END
 }
 
-TARGETS=(guard options image report)
+TARGETS=(guard options image report triage)
 build=${TG_BUILD:-$BUILD/release}
 fuzz=$build/fuzz
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
 # The longest input that makes sense, bytes.
-declare -A LONGEST=([guard]=500 [options]=2000 [image]=8192 [report]=4096)
+declare -A LONGEST=([guard]=500 [options]=2000 [image]=8192 [report]=4096 [triage]=4096)
 
 need_targets() {
   local target
@@ -37,6 +37,7 @@ fuzz() {
   local target=$1 corpus=$2 seeds=$here/corpus/$1
   shift 2
   [[ $target != image ]] || seeds=$fuzz/seeds/image
+  [[ $target != triage ]] || seeds=$here/../triage
   mkdir -p "$corpus" "$fuzz/found"
   # A reader that finds nothing in a whole image would pass everything that comes.
   [[ $target != image ]] || FUZZ_IMAGE_IS_WHOLE=1 "$fuzz/fuzz_image" "$seeds"/* 2>/dev/null ||

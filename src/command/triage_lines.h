@@ -1,0 +1,31 @@
+/* Lines of text as people paste and services log them, for `tsfn-guard triage`: read in bounded memory, and freed of what others
+ * have put around them (colours, JSON of Docker and journald, syslog's #012).
+ *
+ * No state but the reader's own. What comes out is tame: UTF-8 without control characters. */
+#ifndef TG_COMMAND_TRIAGE_LINES_H
+#define TG_COMMAND_TRIAGE_LINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+  TG_TRIAGE_LINE_MAX = 1 << 20, /* bytes of a line; the rest of a longer one is passed over, and counted */
+  TG_TRIAGE_TEXT_MAX = 4096,    /* bytes of a line that are handed on */
+};
+
+struct tg_triage_lines {
+  void (*take)(void *argument, const char *line, uint64_t number);
+  void *argument;
+  uint64_t bytes, lines;
+  uint64_t too_long; /* lines */
+  uint64_t binary;   /* bytes that are no text */
+};
+
+/* Hands all lines of an open file on. False: reading failed, and errno says why. */
+bool tg_triage_lines_read(struct tg_triage_lines *lines, int file);
+
+/* The same for one line in memory, which is changed. `size` is that of the memory, at least `length` + 1. */
+void tg_triage_lines_take(struct tg_triage_lines *lines, char *text, size_t length);
+
+#endif

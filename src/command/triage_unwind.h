@@ -1,0 +1,17 @@
+/* The stacks of a core as text: one line a frame, as tg_evidence_take reads them. Only for a process of its own, as libdw may
+ * die of a damaged core. */
+#ifndef TG_COMMAND_TRIAGE_UNWIND_H
+#define TG_COMMAND_TRIAGE_UNWIND_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Whether this build knows libdw. */
+bool tg_unwind_is_built(void);
+
+/* Exit statuses of that process. */
+enum tg_unwind_status { TG_UNWIND_DONE, TG_UNWIND_NO_LIBRARY, TG_UNWIND_NOT_READ };
+
+enum tg_unwind_status tg_unwind(int core, FILE *out);
+
+#endif
