@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-# Which folders a folder may include, beside itself and include/.
+# Which folders a folder may include, beside itself and include/. A folder of a subcommand is one of its own.
 MAY_INCLUDE = {
     'base': '',
     'elf': '',
@@ -17,10 +17,20 @@ MAY_INCLUDE = {
     'options': 'base core diag',
     'preload': 'base core diag elf options',
     'npm': 'preload',
-    'command': 'base core diag options',
+    'command': 'command/common',
+    'command/common': 'base',
+    'command/run': 'command command/common options',
+    'command/doctor': 'command command/common base diag options',
+    'command/report': 'command command/common base diag',
+    'command/top': 'command command/common base diag options',
+    'command/triage': 'command command/common base diag options',
 }
 
 SRC = pathlib.Path(__file__).resolve().parent.parent / 'src'
+
+
+def folder_of(module):
+    return module.rsplit('/', 1)[0]
 
 
 def find_modules():
@@ -36,10 +46,10 @@ def find_modules():
 
 def folder_faults(modules):
     for module, included in modules.items():
-        folder = module.split('/')[0]
+        folder = folder_of(module)
         for other in sorted(included):
-            where = other.split('/')[0]
-            if where != folder and where not in MAY_INCLUDE[folder].split():
+            where = folder_of(other)
+            if where != folder and where not in MAY_INCLUDE.get(folder, '').split():
                 yield f'needed: src/{folder} includes nothing of src/{where}\n  found: {module} includes {other}.h'
 
 
@@ -65,10 +75,10 @@ def find_circle(modules):
 def print_table(modules):
     print('| folder | module | includes |\n|---|---|---|')
     for module, included in sorted(modules.items()):
-        folder, name = module.split('/', 1)
-        inside = [other.split('/', 1)[1] for other in sorted(included) if other.startswith(f'{folder}/')]
-        outside = [other for other in sorted(included) if not other.startswith(f'{folder}/')]
-        print(f'| {folder} | {name} | {", ".join(inside + outside)} |')
+        folder = folder_of(module)
+        inside = [other.rsplit('/', 1)[1] for other in sorted(included) if folder_of(other) == folder]
+        outside = [other for other in sorted(included) if folder_of(other) != folder]
+        print(f'| {folder} | {module.rsplit("/", 1)[1]} | {", ".join(inside + outside)} |')
 
 
 def main():

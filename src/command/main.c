@@ -3,26 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
-#include "command/command.h"
+#include "command/common/complain.h"
+#include "command/subcommands.h"
 
-/* Arguments, and what files say, forge no lines and steer no terminal. */
-static void print_harmless(const char *string) {
-  struct tg_text text;
-  for (size_t left = strlen(string), length; left != 0; left -= length, string += length) {
-    length = left < sizeof text.bytes ? left : sizeof text.bytes - 1;
-    text.length = 0;
-    tg_text_add_bytes(&text, string, length);
-    fputs(tg_text_string(&text), stderr);
-  }
+#ifndef TG_HAS_REPORT
+int tg_command_report(int argc, char **argv) {
+  (void)argc, (void)argv;
+  return tg_complain(TG_EXIT_USAGE, "a build with the subcommand report", "one without it",
+                     "build it with -DTSFN_GUARD_REPORT=ON, or install the package");
 }
-
-int tg_complain(int status, const char *needed, const char *found, const char *remedy) {
-  fprintf(stderr, "tsfn-guard: needed: %s\n  found: ", needed);
-  print_harmless(found);
-  fprintf(stderr, "\n  do: %s\n", remedy);
-  return status;
-}
+#endif
 
 static int dispatch(int argc, char **argv) {
   static const struct {

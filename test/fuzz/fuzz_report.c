@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "command/report_line.h"
+#include "command/report/report_line.h"
 
 static void demand(bool holds, const char *what) {
   if (holds) return;

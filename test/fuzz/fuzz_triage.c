@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "command/command.h"
-#include "command/triage_evidence.h"
-#include "command/triage_lines.h"
-#include "command/triage_verdict.h"
+#include "command/common/complain.h"
+#include "command/triage/triage_evidence.h"
+#include "command/triage/triage_lines.h"
+#include "command/triage/triage_verdict.h"
 
 /* Of main.c, which is not here; it is called where there is no memory. */
 int tg_complain(int status, const char *needed, const char *found, const char *remedy) {

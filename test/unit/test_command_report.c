@@ -8,10 +8,10 @@
 
 #include <cmocka.h>
 
-#include "command/command.h"
-#include "command/json.h"
-#include "command/report_groups.h"
-#include "command/report_line.h"
+#include "command/common/complain.h"
+#include "command/common/json.h"
+#include "command/report/report_groups.h"
+#include "command/report/report_line.h"
 
 int tg_complain(int status, const char *needed, const char *found, const char *remedy) {
   fail_msg("needed %s, found %s: %s", needed, found, remedy);

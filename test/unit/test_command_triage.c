@@ -14,12 +14,12 @@
 
 #include <cmocka.h>
 
-#include "command/command.h"
-#include "command/triage_addon.h"
-#include "command/triage_evidence.h"
-#include "command/triage_lines.h"
-#include "command/triage_verdict.h"
-#include "command/triage_words.h"
+#include "command/common/complain.h"
+#include "command/triage/triage_addon.h"
+#include "command/triage/triage_evidence.h"
+#include "command/triage/triage_lines.h"
+#include "command/triage/triage_verdict.h"
+#include "command/triage/triage_words.h"
 
 int tg_complain(int status, const char *needed, const char *found, const char *remedy) {
   fail_msg("needed %s, found %s: %s", needed, found, remedy);

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "command/command.h"
-#include "command/top_print.h"
-#include "command/watch.h"
+#include "command/common/complain.h"
+#include "command/top/top_print.h"
+#include "command/top/watch.h"
 #include "diag/policy.h"
 #include "diag/publish.h"
 #include "guard_fixture.h"

@@ -1,0 +1,25 @@
+/* Implements complain.h. */
+#include "command/common/complain.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* Arguments, and what files say, forge no lines and steer no terminal. */
+static void print_harmless(const char *string) {
+  struct tg_text text;
+  for (size_t left = strlen(string), length; left != 0; left -= length, string += length) {
+    length = left < sizeof text.bytes ? left : sizeof text.bytes - 1;
+    text.length = 0;
+    tg_text_add_bytes(&text, string, length);
+    fputs(tg_text_string(&text), stderr);
+  }
+}
+
+int tg_complain(int status, const char *needed, const char *found, const char *remedy) {
+  fprintf(stderr, "tsfn-guard: needed: %s\n  found: ", needed);
+  print_harmless(found);
+  fprintf(stderr, "\n  do: %s\n", remedy);
+  return status;
+}

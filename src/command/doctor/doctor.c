@@ -1,0 +1,458 @@
+/* tsfn-guard doctor: says in one line a check whether a runtime can be guarded here, and what to do where not. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "command/common/affected.h"
+#include "command/common/complain.h"
+#include "command/common/library.h"
+#include "command/common/target.h"
+#include "command/doctor/probe_run.h"
+#include "command/subcommands.h"
+#include "diag/emitter.h"
+#include "diag/log.h"
+#include "options/options.h"
+#include "tsfn_guard/tsfn_guard.h"
+
+enum status { OK, WARN, FAIL };
+
+static const char *const status_names[] = {"ok", "warn", "fail"};
+
+/* In the order in which they are told. */
+enum check {
+  LIBRARY,
+  PROGRAM,
+  ARCHITECTURE,
+  LINKING,
+  PRIVILEGES,
+  LOADS,
+  RUNTIME,
+  LIBC,
+  SYMBOLS,
+  REDIRECT,
+  AFFECTED,
+  OPTIONS,
+  LOG,
+};
+
+static const char *const check_names[] = {"library",  "program", "architecture", "linking", "privileges",
+                                          "loads",    "runtime", "libc",         "symbols", "redirect",
+                                          "affected", "options", "log"};
+
+enum { FOUND_MAX = 2 * PATH_MAX, OBJECT_MAX = 4 * PATH_MAX };
+
+struct doctor {
+  bool json;
+  unsigned next;           /* the check that is to be told next */
+  unsigned told[FAIL + 1]; /* how many of each status */
+  char library[PATH_MAX];
+  struct tg_binary library_binary;
+  struct tg_target target;
+  struct tg_probe_run native;
+  struct tg_probe_run guarded;
+};
+
+/* --- Telling */
+
+static void print_json(enum check check, enum status status, const char *found, const char *remedy) {
+  static char object[OBJECT_MAX];
+  struct tg_emitter emitter;
+  tg_emit_open(&emitter, TG_FORMAT_JSON, object, sizeof object, "", "");
+  tg_emit_string(&emitter, "check", check_names[check]);
+  tg_emit_string(&emitter, "status", status_names[status]);
+  tg_emit_string(&emitter, "found", found);
+  tg_emit_string(&emitter, "remedy", remedy);
+  size_t length = tg_emit_close(&emitter) - strlen("\n");
+  printf("%s%.*s", check == LIBRARY ? "" : ",", (int)length, object);
+}
+
+/* `remedy` is NULL where there is nothing to do. */
+__attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, enum check check,
+                                                       enum status status, const char *remedy,
+                                                       const char *format, ...) {
+  static char found[FOUND_MAX];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(found, sizeof found, format, arguments);
+  va_end(arguments);
+  doctor->told[status]++;
+  doctor->next = check + 1;
+  if (doctor->json) {
+    print_json(check, status, found, remedy);
+    return;
+  }
+  /* Names of files and what programs say forge no lines. */
+  struct tg_text line;
+  line.length = 0;
+  tg_text_add(&line, found);
+  printf("%-4s  %s: %s%s%s\n", status_names[status], check_names[check], tg_text_string(&line),
+         remedy == NULL ? "" : "; do: ", remedy == NULL ? "" : remedy);
+}
+
+/* Those before `check` which a failure has made impossible. */
+static void pass_over(struct doctor *doctor, enum check check) {
+  while (doctor->next < check)
+    tell(doctor, doctor->next, WARN, "fix what failed, then run doctor again", "not tried");
+}
+
+/* --- The library and the program */
+
+static bool check_library(struct doctor *doctor) {
+  const char *anew = "install the complete tsfn-guard, or build it";
+  if (!tg_own_file(TG_LIBRARY_NAME, doctor->library)) {
+    tell(doctor, LIBRARY, FAIL, anew,
+         "no " TG_LIBRARY_NAME " beside this program or in ../lib/tsfn-guard: %s", doctor->library);
+  } else if (access(doctor->library, R_OK) != 0) {
+    tell(doctor, LIBRARY, FAIL, "make it readable (chmod a+r)", "%s: %s", doctor->library, strerror(errno));
+  } else if (!tg_binary_read(doctor->library, &doctor->library_binary)) {
+    tell(doctor, LIBRARY, FAIL, anew, "%s, which is not an ELF file or is damaged", doctor->library);
+  } else if (!tg_can_preload(doctor->library)) {
+    tell(doctor, LIBRARY, FAIL, "move tsfn-guard to another directory",
+         "%s: LD_PRELOAD cannot hold a path with a space, a colon or a dollar sign", doctor->library);
+  } else {
+    tell(doctor, LIBRARY, OK, NULL, "%s", doctor->library);
+    return true;
+  }
+  return false;
+}
+
+static void print_obstacle(struct doctor *doctor, enum check check, enum status status) {
+  tell(doctor, check, status, doctor->target.remedy, "needed %s; found %s", doctor->target.needed,
+       doctor->target.found);
+}
+
+static void print_program(struct doctor *doctor) {
+  const struct tg_target *target = &doctor->target;
+  if (strcmp(target->program, target->file) == 0)
+    tell(doctor, PROGRAM, OK, NULL, "%s", target->program);
+  else
+    tell(doctor, PROGRAM, OK, NULL, "%s, a script for %s; the next lines are about that interpreter",
+         target->program, target->file);
+}
+
+/* In the order of target.h's obstacles. musl is told of by check_libc. */
+static bool check_program(struct doctor *doctor, const char *runtime) {
+  struct tg_target *target = &doctor->target;
+  tg_target_examine(target, runtime, doctor->library_binary.machine);
+  if (target->obstacle != TG_OBSTACLE_NONE && target->obstacle < TG_OBSTACLE_MACHINE) {
+    print_obstacle(doctor, PROGRAM, FAIL);
+    return false;
+  }
+  print_program(doctor);
+  if (target->obstacle == TG_OBSTACLE_MACHINE) {
+    print_obstacle(doctor, ARCHITECTURE, FAIL);
+    return false;
+  }
+  tell(doctor, ARCHITECTURE, OK, NULL, "%s, the same as the library",
+       tg_machine_name(target->binary.machine));
+  if (target->obstacle == TG_OBSTACLE_STATIC) {
+    print_obstacle(doctor, LINKING, FAIL);
+    return false;
+  }
+  if (access(target->binary.loader, X_OK) != 0) {
+    tell(doctor, LINKING, FAIL, "install the libc that the program was built for, or another build of it",
+         "dynamic, by %s: %s", target->binary.loader, strerror(errno));
+    return false;
+  }
+  tell(doctor, LINKING, OK, NULL, "dynamic, by %s", target->binary.loader);
+  if (target->obstacle == TG_OBSTACLE_PRIVILEGES) {
+    print_obstacle(doctor, PRIVILEGES, FAIL);
+    return false;
+  }
+  tell(doctor, PRIVILEGES, OK, NULL, "the program gains none");
+  return true;
+}
+
+/* The program's own loader loads the library, with all that it needs, and says what it lacks. */
+static bool check_loads(struct doctor *doctor) {
+  static struct tg_outcome outcome;
+  char end[128], said[512] = "";
+  tg_run_captured((char *[]){doctor->target.binary.loader, "--list", doctor->library, NULL}, NULL, &outcome);
+  bool lacks = tg_line_with(&outcome, "not found", said, sizeof said);
+  if (outcome.status == 0 && !lacks) {
+    tell(doctor, LOADS, OK, NULL, "%s loads the library", doctor->target.binary.loader);
+    return true;
+  }
+  tg_describe_end(&outcome, end, sizeof end);
+  tell(doctor, LOADS, FAIL,
+       "use a tsfn-guard for this architecture and libc, on a file system mounted without noexec",
+       "%s does not load the library: %s: %.300s", doctor->target.binary.loader, end, outcome.said);
+  return false;
+}
+
+/* --- What the runtime does */
+
+static void check_libc(struct doctor *doctor) {
+  unsigned major = 0, minor = 0;
+  if (doctor->target.obstacle == TG_OBSTACLE_MUSL) {
+    print_obstacle(doctor, LIBC, WARN);
+  } else if (doctor->native.libc[0] == '\0') {
+    tell(doctor, LIBC, WARN, "see the next line",
+         "unknown, because the runtime did not load the probe addon");
+  } else if (sscanf(doctor->native.libc, "%u.%u", &major, &minor) != 2) {
+    tell(doctor, LIBC, WARN, "see docs/runtimes.md", "not glibc");
+  } else if (major < 2 || (major == 2 && minor < 28)) {
+    tell(doctor, LIBC, FAIL, "use a system with glibc 2.28 or newer", "glibc %s", doctor->native.libc);
+  } else {
+    tell(doctor, LIBC, OK, NULL, "glibc %s; 2.28 or newer is needed", doctor->native.libc);
+  }
+}
+
+static bool is_node(const struct tg_probe_run *trial) {
+  return strcmp(trial->runtime, "node") == 0 || strcmp(trial->runtime, "electron") == 0;
+}
+
+static bool is_old_node(const struct tg_probe_run *trial) {
+  unsigned major = 0, minor = 0;
+  sscanf(trial->node_version, "%u.%u", &major, &minor);
+  return is_node(trial) && (major < 12 || (major == 12 && minor < 22));
+}
+
+/* That it runs at all, without the guard. */
+static bool check_runtime(struct doctor *doctor, const char *probe) {
+  const struct tg_probe_run *native = &doctor->native;
+  char end[128];
+  bool tried = tg_try_runtime(doctor->target.program, probe, NULL, &doctor->native);
+  tg_describe_end(&native->outcome, end, sizeof end);
+  if (!tried) {
+    tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno or Electron",
+         "%s is not a known runtime (--version: %s, output: %.80s)", doctor->target.program, end,
+         native->outcome.said);
+  } else if (native->runtime[0] == '\0') {
+    tell(doctor, RUNTIME, FAIL,
+         "check that it runs JavaScript with -e (Electron: check that its runAsNode fuse is on)",
+         "it did not run the script (%s, output: %.200s)", end, native->outcome.said);
+  } else if (is_old_node(native)) {
+    tell(doctor, RUNTIME, FAIL, "use Node.js 12.22 or newer", "%s %s", native->runtime, native->version);
+  } else if (is_node(native) && strcmp(native->runtime, "node") != 0) {
+    tell(doctor, RUNTIME, WARN, "see docs/runtimes.md, and tell us whether it works",
+         "%s %s, with Node %s; tsfn-guard is not tested with Electron", native->runtime, native->version,
+         native->node_version);
+    return true;
+  } else {
+    tell(doctor, RUNTIME, OK, NULL, "%s %s", native->runtime, native->version);
+    return true;
+  }
+  return false;
+}
+
+static bool check_symbols(struct doctor *doctor) {
+  const struct tg_probe_run *native = &doctor->native;
+  char end[128];
+  const char *error = strcasestr(native->outcome.said, "error");
+  int length = error == NULL ? 0 : (int)strcspn(error, "\n");
+  tg_describe_end(&native->outcome, end, sizeof end);
+  if (native->missing[0] != '\0') {
+    tell(doctor, SYMBOLS, FAIL, "use an unmodified Node.js 12.22 or newer, or Bun, or Deno",
+         "it does not export %s", native->missing);
+  } else if (native->libc[0] == '\0') {
+    tell(doctor, SYMBOLS, FAIL, "check that the runtime can load addons",
+         "the probe addon was not loaded (%s, output: %.*s)", end, length, error == NULL ? "" : error);
+  } else if (native->holder[0] == '\0') {
+    tell(doctor, SYMBOLS, FAIL, "remove other libraries that define them",
+         "the seven functions are defined in several places");
+  } else {
+    tell(doctor, SYMBOLS, OK, NULL, "all seven are in the %s %s",
+         native->in_program ? "program itself," : "library", native->holder);
+    return true;
+  }
+  return false;
+}
+
+/* Natively it may fail where the guard helps; guarded it must not. */
+static void check_redirect(struct doctor *doctor, const char *probe) {
+  const struct tg_probe_run *guarded = &doctor->guarded;
+  char end[128], said[1024] = "";
+  tg_try_runtime(doctor->target.program, probe, doctor->library, &doctor->guarded);
+  tg_describe_end(&guarded->outcome, end, sizeof end);
+  bool is_reported = tg_line_with(&guarded->outcome, "not armed in", said, sizeof said) ||
+                     tg_line_with(&guarded->outcome, "ld.so", said, sizeof said);
+  bool is_ours = strcmp(guarded->holder, doctor->library) == 0;
+  if (is_ours && guarded->is_guarded && guarded->works) {
+    tell(doctor, REDIRECT, OK, NULL,
+         "the seven functions lead to the guard; an item from a thread was delivered and its function was "
+         "finalized");
+  } else if (is_reported) {
+    tell(doctor, REDIRECT, FAIL, "follow the message", "%s", said);
+  } else if (!is_ours || !guarded->is_guarded) {
+    tell(doctor, REDIRECT, FAIL, "check whether a wrapper script or a service manager clears LD_PRELOAD",
+         "the library is not in the process (%s)", end);
+  } else {
+    tell(doctor, REDIRECT, FAIL, "please report it and include this output",
+         "the seven functions lead to the guard, but the probe failed (%s, output: %.300s)", end,
+         guarded->outcome.said);
+  }
+}
+
+static void check_affected(struct doctor *doctor) {
+  const struct tg_probe_run *native = &doctor->native;
+  const char *runtime = is_node(native) ? "node" : native->runtime, *remedy = NULL;
+  const char *version = is_node(native) ? native->node_version : native->version;
+  struct tg_text names;
+  names.length = 0;
+  for (unsigned i = 0; tg_fault(i) != NULL; i++) {
+    const struct tg_fault *fault = tg_fault(i);
+    enum tg_finding finding = tg_fault_find(fault, runtime, version);
+    if (finding == TG_NOT_KNOWN) {
+      tell(doctor, AFFECTED, WARN, "see docs/affected.md", "unknown: nobody has examined %s %s", runtime,
+           version);
+      return;
+    }
+    if (finding == TG_NOT_AFFECTED) continue;
+    if (fault->remedy != NULL) remedy = fault->remedy;
+    tg_text_add(&names, names.length == 0 ? "" : ", ");
+    tg_text_add(&names, fault->name);
+  }
+  tell(doctor, AFFECTED, remedy == NULL ? OK : WARN, remedy, "without the guard, %s %s has: %s", runtime,
+       version, tg_text_string(&names));
+}
+
+static void examine_runtime(struct doctor *doctor) {
+  char probe[PATH_MAX];
+  if (!tg_own_file("doctor_probe.node", probe)) {
+    tell(doctor, RUNTIME, FAIL, "install the complete tsfn-guard, or build it", "no doctor_probe.node in %s",
+         probe);
+    return;
+  }
+  if (!check_runtime(doctor, probe)) return;
+  check_libc(doctor);
+  if (check_symbols(doctor)) check_redirect(doctor, probe);
+  pass_over(doctor, AFFECTED);
+  check_affected(doctor);
+}
+
+/* --- The options in the environment */
+
+/* Parses them as the library does; what that complains of goes to `said`, not to stderr. */
+static void parse_options(struct tg_options *options, char *said, size_t size) {
+  int file = memfd_create("tsfn-guard complaints", MFD_CLOEXEC);
+  int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (file >= 0) dup2(file, STDERR_FILENO);
+  tg_options_parse(options, getenv(TSFN_GUARD_OPTIONS_VARIABLE));
+  if (saved >= 0) {
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+  }
+  ssize_t length = file < 0 ? 0 : pread(file, said, size - 1, 0);
+  said[length < 0 ? 0 : length] = '\0';
+  if (file >= 0) close(file);
+}
+
+static void check_options(struct doctor *doctor, struct tg_options *options) {
+  char said[2048];
+  const char *text = getenv(TSFN_GUARD_OPTIONS_VARIABLE);
+  parse_options(options, said, sizeof said);
+  said[strcspn(said, "\n")] = '\0';
+  const char *after_pid = strstr(said, "]: ");
+  if (said[0] != '\0')
+    tell(doctor, OPTIONS, WARN, "correct " TSFN_GUARD_OPTIONS_VARIABLE, "%s",
+         after_pid == NULL ? said : after_pid + strlen("]: "));
+  else if (options->mode == TG_MODE_OFF)
+    tell(doctor, OPTIONS, WARN,
+         "take mode=off out of " TSFN_GUARD_OPTIONS_VARIABLE " so that programs are guarded",
+         "%s: mode=off leaves every program unguarded", text);
+  else
+    tell(doctor, OPTIONS, OK, NULL, "%s", text == NULL ? "none are set" : text);
+}
+
+/* Leaves no file behind that was not there. 0, or why it cannot be written. */
+static int try_to_append(const char *path) {
+  struct stat status;
+  bool was_there = lstat(path, &status) == 0;
+  int file = tg_open_for_append(path);
+  if (file < 0) return errno;
+  close(file);
+  if (!was_there) unlink(path);
+  return 0;
+}
+
+static void check_log(struct doctor *doctor, const struct tg_options *options) {
+  const char *log = options->log_path;
+  char path[TG_LOG_PATH_MAX] = "";
+  struct tg_path file;
+  struct tg_text problem = {.length = 0};
+  bool is_file = strcmp(log, "stderr") != 0 && strncmp(log, "fd:", strlen("fd:")) != 0;
+  bool has_path = is_file && tg_path_open(&file, log, &problem);
+  if (has_path) tg_path_expand(&file, path);
+  int error = has_path ? try_to_append(path) : 0;
+  if (!is_file)
+    tell(doctor, LOG, OK, NULL, "%s of the program", log);
+  else if (!has_path)
+    tell(doctor, LOG, FAIL, "give log_path another file", "%s", tg_text_string(&problem));
+  else if (error == 0)
+    tell(doctor, LOG, OK, NULL, "%s can be written", path);
+  else
+    tell(doctor, LOG, FAIL, "give log_path another file, or the user of the program the right to write it",
+         "%s: %s", path, error == ELOOP ? "it is a symbolic link, which is not followed" : strerror(error));
+}
+
+/* --- The command */
+
+static void examine(struct doctor *doctor, const char *runtime) {
+  static struct tg_options options;
+  if (check_library(doctor) && check_program(doctor, runtime) && check_loads(doctor)) examine_runtime(doctor);
+  pass_over(doctor, OPTIONS);
+  check_options(doctor, &options);
+  check_log(doctor, &options);
+}
+
+static int print_help(void) {
+  puts(
+      "usage: tsfn-guard doctor [--json] [RUNTIME]    RUNTIME: by default node in PATH\n"
+      "       tsfn-guard doctor --table               the known faults, and the versions that have them\n"
+      "\n"
+      "Checks whether a runtime can be guarded here. Each check prints one line: ok, warn or fail, and what "
+      "to do.\n"
+      "Exit status: 0 if no check failed, 1 if one failed, 2 if the command line is wrong.");
+  return 0;
+}
+
+/* A closed stdin, stdout or stderr would become a file of ours, and a runtime's output be lost. What is put there can be
+ * neither read nor written. */
+static void fill_closed_descriptors(void) {
+  int file = 0;
+  while (file >= 0 && file <= STDERR_FILENO) file = open("/dev/null", O_PATH | O_CLOEXEC);
+  if (file >= 0) close(file);
+}
+
+static int diagnose(bool json, const char *runtime) {
+  static struct doctor doctor;
+  fill_closed_descriptors();
+  doctor.json = json;
+  if (json) printf("{\"version\":1,\"checks\":[");
+  examine(&doctor, runtime);
+  if (json)
+    printf("],\"ok\":%u,\"warn\":%u,\"fail\":%u}\n", doctor.told[OK], doctor.told[WARN], doctor.told[FAIL]);
+  return doctor.told[FAIL] == 0 ? 0 : TG_EXIT_FAILED;
+}
+
+int tg_command_doctor(int argc, char **argv) {
+  static const struct option long_options[] = {{"json", no_argument, NULL, 'j'},
+                                               {"table", no_argument, NULL, 't'},
+                                               {"help", no_argument, NULL, 'h'},
+                                               {0}};
+  bool json = false;
+  opterr = 0;
+  for (int answer; (answer = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
+    if (answer == 'h') return print_help();
+    if (answer == '?')
+      return tg_complain(TG_EXIT_USAGE, "an option of doctor", argv[optind - 1],
+                         "see tsfn-guard doctor --help");
+    if (answer == 't') {
+      tg_faults_print();
+      return 0;
+    }
+    json = true;
+  }
+  if (argc - optind > 1 && strcmp(argv[optind + 1], "--") != 0)
+    return tg_complain(TG_EXIT_USAGE, "one runtime", argv[optind + 1], "see tsfn-guard doctor --help");
+  return diagnose(json, optind < argc ? argv[optind] : "node");
+}

@@ -1,0 +1,211 @@
+/* Implements the trial of a runtime. */
+#include "command/doctor/probe_run.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "command/common/library.h"
+#include "tsfn_guard/tsfn_guard.h"
+
+#define PROBE_VARIABLE "TSFN_GUARD_PROBE"
+#define MARK "tsfn-guard-probe "
+
+enum { PATIENCE_MS = 20000 };
+
+/* The addon does all the rest. */
+static const char program[] =
+    "const v = process.versions, name = process.release.name;"
+    "const [runtime, version] = v.electron ? ['electron', v.electron] : v.bun ? ['bun', v.bun] :"
+    "  v.deno ? ['deno', v.deno] : [name, v.node];"
+    "console.log('" MARK
+    "runtime ' + runtime);"
+    "console.log('" MARK
+    "version ' + version);"
+    "console.log('" MARK
+    "node ' + v.node);"
+    "require(process.env." PROBE_VARIABLE ");";
+
+/* --- Running a program */
+
+static int64_t now_ms(void) {
+  return (int64_t)(tg_nanoseconds(CLOCK_MONOTONIC) / 1000000);
+}
+
+/* The options of whoever runs doctor are not asked for here, nor is what NODE_OPTIONS would load. */
+static void set_environment(const char *library) {
+  unsetenv("NODE_OPTIONS");
+  setenv("ELECTRON_RUN_AS_NODE", "1", 1);
+  setenv("NO_COLOR", "1", 1);
+  setenv("DENO_NO_UPDATE_CHECK", "1", 1);
+  if (library == NULL) {
+    unsetenv("LD_PRELOAD");
+    unsetenv(TSFN_GUARD_OPTIONS_VARIABLE);
+    return;
+  }
+  tg_preload(library);
+  setenv(TSFN_GUARD_OPTIONS_VARIABLE, "verbosity=1", 1);
+}
+
+static _Noreturn void become(char *const argv[], const char *library, int output) {
+  int nothing = open("/dev/null", O_RDONLY);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  setpgid(0, 0);
+  dup2(nothing, STDIN_FILENO);
+  dup2(output, STDOUT_FILENO);
+  dup2(output, STDERR_FILENO);
+  set_environment(library);
+  execv(argv[0], argv);
+  _exit(127);
+}
+
+/* Reads until the end of output or of the time. False: the time is up. */
+static bool read_all(int from, struct tg_outcome *outcome) {
+  const int64_t end = now_ms() + PATIENCE_MS;
+  size_t length = 0;
+  for (int64_t left; (left = end - now_ms()) > 0;) {
+    struct pollfd wanted = {.fd = from, .events = POLLIN};
+    char rest[4096];
+    if (poll(&wanted, 1, (int)left) <= 0) continue;
+    bool full = length == sizeof outcome->said - 1;
+    ssize_t got = full ? read(from, rest, sizeof rest)
+                       : read(from, outcome->said + length, sizeof outcome->said - 1 - length);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return true;
+    if (!full) length += (size_t)got;
+    outcome->said[length] = '\0';
+  }
+  return false;
+}
+
+/* A program may close its outputs and go on. */
+static bool wait_for(pid_t child, int *status) {
+  const int64_t end = now_ms() + PATIENCE_MS;
+  const struct timespec pause = {.tv_nsec = 10000000};
+  while (now_ms() < end) {
+    if (waitpid(child, status, WNOHANG) == child) return true;
+    nanosleep(&pause, NULL);
+  }
+  return false;
+}
+
+void tg_run_captured(char *const argv[], const char *library, struct tg_outcome *outcome) {
+  int ends[2];
+  outcome->said[0] = '\0';
+  outcome->status = -1;
+  outcome->timed_out = false;
+  fflush(stdout);
+  if (pipe2(ends, O_CLOEXEC) != 0) return;
+  pid_t child = fork();
+  if (child == 0) become(argv, library, ends[1]);
+  close(ends[1]);
+  if (child > 0) {
+    setpgid(child, child); /* whoever of both is first */
+    outcome->timed_out = !read_all(ends[0], outcome) || !wait_for(child, &outcome->status);
+    kill(-child, SIGKILL); /* and what it has left behind */
+    if (outcome->timed_out) waitpid(child, &outcome->status, 0);
+  }
+  close(ends[0]);
+}
+
+void tg_describe_end(const struct tg_outcome *outcome, char *text, size_t size) {
+  if (outcome->timed_out)
+    snprintf(text, size, "did not end within %d s", PATIENCE_MS / 1000);
+  else if (outcome->status == -1)
+    snprintf(text, size, "no process could be created");
+  else if (WIFSIGNALED(outcome->status))
+    snprintf(text, size, "signal %d (%s)", WTERMSIG(outcome->status), strsignal(WTERMSIG(outcome->status)));
+  else
+    snprintf(text, size, "exit status %d", WEXITSTATUS(outcome->status));
+}
+
+bool tg_line_with(const struct tg_outcome *outcome, const char *mark, char *line, size_t size) {
+  const char *start = strstr(outcome->said, mark);
+  if (start == NULL) return false;
+  size_t length = strcspn(start, "\n");
+  snprintf(line, size, "%.*s", (int)length, start);
+  return true;
+}
+
+/* --- The probe's lines */
+
+/* Goes on to the next line "tsfn-guard-probe KEY VALUE"; false: there is none. */
+static bool next_value(const char **said, const char *key, char *value, size_t size) {
+  char mark[64];
+  snprintf(mark, sizeof mark, MARK "%s ", key);
+  const char *start = strstr(*said, mark);
+  if (start == NULL) return false;
+  start += strlen(mark);
+  size_t length = strcspn(start, "\n");
+  snprintf(value, size, "%.*s", (int)length, start);
+  *said = start + length;
+  return true;
+}
+
+static bool first_value(const struct tg_probe_run *trial, const char *key, char *value, size_t size) {
+  const char *said = trial->outcome.said;
+  return next_value(&said, key, value, size);
+}
+
+/* Main programs are known to the loader by what they were called as. */
+static void read_holder(struct tg_probe_run *trial) {
+  char own[PATH_MAX] = "", holder[PATH_MAX];
+  const char *said = trial->outcome.said;
+  first_value(trial, "program", own, sizeof own);
+  while (next_value(&said, "holder", holder, sizeof holder)) {
+    if (holder[0] != '/') tg_copy_string(holder, sizeof holder, own);
+    bool differs = trial->holder[0] != '\0' && strcmp(trial->holder, holder) != 0;
+    tg_copy_string(trial->holder, sizeof trial->holder, differs ? "" : holder);
+    if (differs) return;
+  }
+  trial->in_program = strcmp(trial->holder, own) == 0;
+}
+
+static void read_lines(struct tg_probe_run *trial) {
+  char word[64];
+  first_value(trial, "runtime", trial->runtime, sizeof trial->runtime);
+  first_value(trial, "version", trial->version, sizeof trial->version);
+  first_value(trial, "node", trial->node_version, sizeof trial->node_version);
+  first_value(trial, "libc", trial->libc, sizeof trial->libc);
+  first_value(trial, "missing", trial->missing, sizeof trial->missing);
+  read_holder(trial);
+  trial->is_guarded = first_value(trial, "handle", word, sizeof word) && strcmp(word, "guarded") == 0;
+  trial->works = first_value(trial, "delivered", word, sizeof word) &&
+                 first_value(trial, "finalized", word, sizeof word) &&
+                 !first_value(trial, "refused", word, sizeof word) && !trial->outcome.timed_out &&
+                 trial->outcome.status == 0;
+}
+
+/* "v20.20.2" or "1.3.9"; Deno says more. */
+static bool is_version(const char *said) {
+  if (strncmp(said, "deno ", strlen("deno ")) == 0) return true;
+  if (*said == 'v') said++;
+  return isdigit((unsigned char)*said) && said[strspn(said, "0123456789")] == '.';
+}
+
+bool tg_try_runtime(const char *runtime, const char *probe, const char *library, struct tg_probe_run *trial) {
+  char name[PATH_MAX];
+  tg_copy_string(name, sizeof name, runtime);
+  *trial = (struct tg_probe_run){0};
+  tg_run_captured((char *[]){name, "--version", NULL}, NULL, &trial->outcome);
+  if (trial->outcome.status != 0 || !is_version(trial->outcome.said)) return false;
+  bool is_deno = trial->outcome.said[0] == 'd';
+  setenv(PROBE_VARIABLE, probe, 1);
+  if (is_deno)
+    tg_run_captured((char *[]){name, "eval", "--ext=cjs", (char *)program, NULL}, library, &trial->outcome);
+  else
+    tg_run_captured((char *[]){name, "-e", (char *)program, NULL}, library, &trial->outcome);
+  read_lines(trial);
+  return true;
+}

@@ -1,0 +1,149 @@
+/* tsfn-guard report: what logs in JSON come to. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/common/complain.h"
+#include "command/report/report_output.h"
+#include "command/subcommands.h"
+
+struct options {
+  bool json;
+  const char *diff, *html;
+  enum tg_severity fail_on; /* TG_SEVERITIES: never */
+};
+
+static const char usage[] =
+    "usage: tsfn-guard report [OPTION…] LOG…\n"
+    "\n"
+    "Sums up logs that the guard wrote with format=json. Similar events are counted together, worst first. "
+    "LOG "
+    "is a\n"
+    "file, or - for standard input; rotated files may come in any order.\n"
+    "\n"
+    "  --json             as one object of JSON\n"
+    "  --diff OLD         show what is new, more, fewer and gone since OLD, an older log or output of "
+    "--json\n"
+    "  --fail-on SEVERITY exit with status 1 if there is an event this bad or worse (with --diff: a new one, "
+    "or more):\n"
+    "                     fatal-avoided, hang-avoided, warn, leak or info\n"
+    "  --html FILE        write a page with a timeline, filters and all stacks to FILE, instead of the "
+    "table\n"
+    "  -h, --help         print this\n";
+
+static int parse_severity(const char *word, enum tg_severity *severity) {
+  *severity = tg_severity_find(word, strlen(word));
+  if (*severity != TG_SEVERITIES) return 0;
+  return tg_complain(TG_EXIT_USAGE, "--fail-on with fatal-avoided, hang-avoided, warn, leak or info", word,
+                     "give one of these");
+}
+
+/* Options that have no letter. */
+enum { JSON = UCHAR_MAX + 1, DIFF, FAIL_ON, HTML };
+
+static int complain_of_option(int answer, char **argv) {
+  const char letter[] = {'-', (char)optopt, '\0'};
+  bool is_letter = optopt > 0 && optopt <= UCHAR_MAX;
+  return tg_complain(
+      TG_EXIT_USAGE,
+      answer == ':' ? "a value for the option" : "--json, --diff OLD, --fail-on SEVERITY or --html FILE",
+      is_letter ? letter : argv[optind - 1], "see tsfn-guard report --help");
+}
+
+/* Who forgets the page's name names a log there. */
+static int complain_of_page(const char *name) {
+  char found[PATH_MAX + 64];
+  snprintf(found, sizeof found, "%s, which exists and is not such a page", name);
+  return tg_complain(TG_EXIT_USAGE, "a name for the page after --html", found,
+                     "give another, before the logs: --html FILE LOG…");
+}
+
+/* -1: go on; else the exit status. */
+static int parse(int argc, char **argv, struct options *options) {
+  static const struct option longs[] = {{"json", no_argument, NULL, JSON},
+                                        {"diff", required_argument, NULL, DIFF},
+                                        {"fail-on", required_argument, NULL, FAIL_ON},
+                                        {"html", required_argument, NULL, HTML},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
+  int option;
+  *options = (struct options){.fail_on = TG_SEVERITIES};
+  opterr = 0;
+  optind = 1;
+  while ((option = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
+    if (option == 'h') {
+      fputs(usage, stdout);
+      return 0;
+    }
+    if (option == JSON) options->json = true;
+    if (option == DIFF) options->diff = optarg;
+    if (option == HTML) options->html = optarg;
+    if (option == FAIL_ON && parse_severity(optarg, &options->fail_on) != 0) return TG_EXIT_USAGE;
+    if (option == ':' || option == '?') return complain_of_option(option, argv);
+  }
+  if (options->html != NULL && !tg_report_may_write_html(options->html))
+    return complain_of_page(options->html);
+  if (optind < argc) return -1;
+  return tg_complain(TG_EXIT_USAGE, "a log that the guard wrote with format=json", "none",
+                     "give its name, or - for standard input; see tsfn-guard report --help");
+}
+
+/* Whether a group is so bad that --fail-on wants it told. */
+static bool is_failure(const struct tg_report *report, size_t place, enum tg_severity fail_on) {
+  if (report->groups.groups[place].severity > fail_on) return false;
+  if (report->difference == NULL) return true;
+  enum tg_change change = report->difference->of_groups[place].change;
+  return change == TG_CHANGE_NEW || change == TG_CHANGE_MORE;
+}
+
+static int judge(const struct tg_report *report, enum tg_severity fail_on) {
+  if (fail_on == TG_SEVERITIES) return 0;
+  for (size_t i = 0; i < report->groups.count; i++)
+    if (is_failure(report, i, fail_on)) return TG_EXIT_FAILED;
+  if (report->counts.newer != 0)
+    return tg_complain(TG_EXIT_USAGE, "reports that this command knows for --fail-on to judge",
+                       "reports of a newer guard in the logs", "use the command of that guard");
+  if (report->counts.text != 0)
+    return tg_complain(TG_EXIT_USAGE, "reports in JSON for --fail-on to judge", "reports as text in the logs",
+                       "run the program with TSFN_GUARD_OPTIONS=format=json");
+  if (report->counts.broken + report->counts.cut + report->counts.too_long != 0)
+    return tg_complain(TG_EXIT_USAGE, "whole lines for --fail-on to judge",
+                       "lines that are damaged, cut off or longer than 64 KiB, and may have been reports",
+                       "look at these lines, or run without --fail-on");
+  return 0;
+}
+
+static int write_out(struct tg_report *report, const struct options *options) {
+  if (options->html != NULL) {
+    int problem = tg_report_write_html(report, options->html);
+    if (problem != 0) return problem;
+  }
+  if (options->json)
+    tg_report_write_json(report, stdout);
+  else if (options->html == NULL)
+    tg_report_write_text(report, stdout);
+  if (fflush(stdout) == 0 && ferror(stdout) == 0) return 0;
+  return tg_complain(TG_EXIT_FAILED, "a standard output that can take the report", strerror(errno),
+                     "make room for it");
+}
+
+int tg_command_report(int argc, char **argv) {
+  static struct tg_report report;
+  struct options options;
+  int problem = parse(argc, argv, &options);
+  if (problem >= 0) return problem;
+  report.input_count = (size_t)(argc - optind);
+  report.inputs = tg_resize(NULL, report.input_count, sizeof *report.inputs);
+  for (size_t i = 0; i < report.input_count; i++)
+    report.inputs[i] = (struct tg_input){.name = argv[optind + (int)i]};
+  tg_symbolizer_open(&report.symbolizer);
+  problem = tg_report_read(&report, options.html != NULL);
+  if (problem == 0 && options.diff != NULL) problem = tg_report_compare(&report, options.diff);
+  if (problem == 0 && report.counts.ours == 0 && report.counts.frames != 0)
+    tg_complain(0, "logs that the guard wrote", "the stack of a crash",
+                "ask what it was: tsfn-guard triage FILE");
+  if (problem == 0) problem = write_out(&report, &options);
+  return problem != 0 ? problem : judge(&report, options.fail_on);
+}

@@ -1,0 +1,92 @@
+/* What the lines of logs come to: events alike together, counted over processes.
+ *
+ * A line's `seen` counts the events of its call site in its process so far, told or not. So a line stands for as many
+ * events as `seen` has grown since that site's last line, and all these are taken to be alike. One thread; memory is bounded by
+ * the limits below. */
+#ifndef TG_COMMAND_REPORT_GROUPS_H
+#define TG_COMMAND_REPORT_GROUPS_H
+
+#include "command/common/tables.h"
+#include "command/report/report_line.h"
+
+enum {
+  TG_GROUPS_MAX = 65536,
+  TG_SITES_TRACKED_MAX = 1 << 20, /* call sites of processes; also pairs of these with groups */
+  TG_MOMENTS_MAX = 20000,
+};
+
+struct tg_trail {
+  unsigned count;
+  const struct tg_frame *frames;
+};
+
+/* Events of one kind, addon, caller and stack. Strings and frames are kept as long as the groups. */
+struct tg_group {
+  const char *code, *kind, *explanation, *runtime, *natively, *action;
+  const char *addon; /* NULL: unknown */
+  enum tg_severity severity;
+  bool is_rest; /* of the groups that had no place of their own */
+  bool is_call; /* the caller's offset is a return address, not a callback's beginning */
+  struct tg_frame caller;
+  const char *symbol, *build_id;
+  const char *function, *mode, *answered, *thread;
+  struct tg_trail stack, created_at, finalized_at; /* the latter two of the first event */
+  uint64_t count;
+  uint64_t told; /* lines */
+  uint32_t processes;
+  uint32_t place; /* the order in which it came up */
+  int64_t first, last;
+};
+
+struct tg_process {
+  int64_t pid;
+  int64_t first, last;
+  int64_t ended; /* TG_UNKNOWN: no summary has come */
+};
+
+/* A line of a function, for the timeline. */
+struct tg_moment {
+  int64_t time, age_ms, finalized_ms_ago, handle, tid, seen, worker;
+  uint32_t process;
+  uint32_t group; /* of an event */
+  enum tg_line_type type;
+  const char *name, *state, *creator, *thread, *function, *answered;
+};
+
+struct tg_groups {
+  struct tg_pool pool;
+  struct tg_map by_key;
+  struct tg_group *groups; /* the first is the rest */
+  size_t count, allocated;
+
+  struct tg_map process_by_pid; /* the latest */
+  struct tg_process *processes;
+  size_t process_count, processes_allocated;
+
+  struct tg_map site_by_key;
+  struct tg_site_state *sites;
+  size_t sites_allocated;
+  struct tg_map account_by_key;
+  struct tg_account *accounts;
+  size_t accounts_allocated;
+  struct tg_map pairs; /* a process has events of a group */
+
+  bool keep_moments;
+  struct tg_moment *moments;
+  size_t moment_count;
+  uint64_t moments_dropped;
+
+  uint64_t lines[TG_LINE_TYPES];
+  uint64_t untracked;    /* events counted by lines only, as there were too many sites */
+  uint64_t live, leaked; /* of the summaries */
+  int64_t first, last;
+};
+
+void tg_groups_open(struct tg_groups *groups, bool keep_moments);
+
+void tg_groups_add(struct tg_groups *groups, const struct tg_line *line);
+
+/* At the end: the worst and most frequent first, the moments in order of time, and only the newest of them. */
+void tg_groups_finish(struct tg_groups *groups);
+
+#endif

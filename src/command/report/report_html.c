@@ -1,0 +1,53 @@
+/* Writes the report as one page of HTML that needs nothing else: report.html with the report's data in it. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "command/common/complain.h"
+#include "command/report/report_output.h"
+
+/* The page as it lies in the source tree, and a NUL. */
+__asm__(
+    ".pushsection .rodata\n"
+    ".type tg_report_page, %object\n"
+    "tg_report_page:\n"
+    ".incbin \"" TG_REPORT_PAGE
+    "\"\n"
+    ".byte 0\n"
+    ".size tg_report_page, . - tg_report_page\n"
+    ".popsection");
+extern const char tg_report_page[] __attribute__((visibility("hidden")));
+
+/* Where the data go. JSON has no '<' here, so they cannot end the script that they stand in. */
+static const char place[] = "\"DATA\"";
+
+bool tg_report_may_write_html(const char *path) {
+  char start[sizeof "<!doctype html>"]; /* the length of the page's first line, with its end */
+  struct stat status;
+  FILE *there = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? fopen(path, "re") : NULL;
+  if (there == NULL) return true; /* nothing is lost; whether it can be written comes out then */
+  size_t length = fread(start, 1, sizeof start, there);
+  fclose(there);
+  return length == 0 || (length == sizeof start && memcmp(start, tg_report_page, length) == 0);
+}
+
+int tg_report_write_html(struct tg_report *report, const char *path) {
+  const char *data = strstr(tg_report_page, place);
+  FILE *out = fopen(path, "we");
+  if (out != NULL) {
+    fwrite(tg_report_page, 1, (size_t)(data - tg_report_page), out);
+    tg_report_write_page_data(report, out);
+    fputs(data + sizeof place - 1, out);
+  }
+  bool failed = out == NULL || ferror(out) != 0;
+  int error = errno;
+  if (out != NULL && fclose(out) != 0) {
+    failed = true;
+    error = errno;
+  }
+  if (!failed) return 0;
+  char found[512];
+  snprintf(found, sizeof found, "%s: %s", path, strerror(error));
+  return tg_complain(TG_EXIT_USAGE, "a file for the page that can be written", found,
+                     "give another with --html FILE");
+}

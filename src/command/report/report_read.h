@@ -1,0 +1,38 @@
+/* Reads logs, line by line, in a fixed amount of memory.
+ *
+ * One thread. Complains on stderr of what cannot be read at all; what is passed over is counted. */
+#ifndef TG_COMMAND_REPORT_READ_H
+#define TG_COMMAND_REPORT_READ_H
+
+#include "command/report/report_line.h"
+
+struct tg_input {
+  const char *name; /* as it was given; "-" is standard input */
+  int file;      /* -1: it is opened when it is its turn, as there may be more than may be open at a time */
+  int64_t first; /* the time of its first line, to sort by; INT64_MAX: it cannot be known before */
+  uint64_t size; /* 0: unknown */
+};
+
+/* What was read. */
+struct tg_read_counts {
+  uint64_t bytes;
+  uint64_t lines;
+  uint64_t ours;
+  uint64_t other, text, newer, broken, too_long;
+  uint64_t frames; /* of those of others: lines that are of a stack, as long as there was no report */
+  uint64_t cut;    /* last lines without an end that are not whole: the writer was killed, or still writes */
+};
+
+/* Looks at them all and sorts them by the time of their first line, so that rotated files may come in any order. A file
+ * that is named twice is read once: `*count` shrinks. 0, or the exit status after a complaint. */
+int tg_inputs_open(struct tg_input *inputs, size_t *count);
+
+/* Hands each line that is the guard's to `take`, and closes the input. 0, or the exit status after a complaint.
+ * `total` is the size of all inputs, 0 if unknown, for the progress; that is shown on a terminal after a second. */
+int tg_input_read(struct tg_input *input, struct tg_read_counts *counts, uint64_t total,
+                  void (*take)(void *argument, const struct tg_line *line), void *argument);
+
+/* Takes the progress off the terminal. */
+void tg_progress_end(void);
+
+#endif
