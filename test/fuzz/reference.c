@@ -133,8 +133,7 @@ napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsi
   }
   /* "If every handle is used up, the runtime serves new functions itself": here it refuses to. */
   if (slot == ~0U) return refusal != napi_ok ? refusal : napi_generic_failure;
-  forget_slot(
-      slot); /* silent: a refused create, too, makes the slot forget its last function, and the slot rests again */
+  forget_slot(slot); /* silent: a refused create too clears what the slot knew, and the slot rests again */
   if (refusal != napi_ok) {
     slots[slot].freed = ++now;
     return refusal;
