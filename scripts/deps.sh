@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes what the build and the tests need present: deps.sh NAME…, see usage below.
+# Installs or fetches what the build and the tests need: deps.sh NAME…, see usage below.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -13,21 +13,21 @@ usage: scripts/deps.sh NAME…
   headers       a directory with node_api.h, printed as the last line
   addon-api     node-addon-api, for the C++ test addons
   fast-check    fast-check, for the property tests
-  runtimes      the node binaries the tests run under
+  runtimes      the node binaries on which the tests run
   apps          the packages of test/apps, for test/apps.sh
   real          the real addons of test/real, with their prebuilt binaries
   other-runtimes  Bun and Deno, for test/bats/runtimes.bats (x64)
   musl-runtime  Bun on musl, from Bun's musl build and Debian's packages, unpacked, not installed;
-                status 3 where the distribution lacks them
+                status 3 if the distribution lacks them
   demo-node     one affected node, for quickstart.sh
   debian-node   Debian's node 18 with its libnode.so.108, unpacked, not installed;
-                status 3 where the distribution has none
+                status 3 if the distribution has none
 
-What is there already is not fetched again. All but Debian packages goes to build/deps.
+Nothing is fetched twice. Everything except Debian packages goes to build/deps.
 END
 }
 
-# The suffix of the npm directories that hold this machine's binaries.
+# The suffix of the npm directories with binaries for this machine.
 arch_suffix() {
   case $(uname -m) in
     x86_64) ;;
@@ -37,10 +37,11 @@ arch_suffix() {
   esac
 }
 
-# npm_tree NAME [OPTION…]: installs scripts/npm/NAME into build/deps/npm/NAME, exactly as locked; options are npm's.
+# npm_tree NAME [OPTION…]: installs scripts/npm/NAME into build/deps/npm/NAME, exactly as locked.
+# The options are npm's.
 npm_tree() {
   local from=$ROOT/scripts/npm/$1 to=$DEPS/npm/$1
-  # The stamp is the lockfile itself, copied when node_modules is complete.
+  # The stamp is a copy of the lockfile, which is made when node_modules is complete.
   ! cmp -s "$from/package-lock.json" "$to/complete" || [[ ! -d $to/node_modules ]] || return 0
   apt_need npm:npm
   say "fetching the npm packages of scripts/npm/$1"
@@ -75,7 +76,7 @@ test_tools() {
   have npm || apt_need node:nodejs npm:npm
 }
 
-# find_headers: the first directory with node_api.h; fails where there is none.
+# find_headers: the first directory with node_api.h; fails if there is none.
 find_headers() {
   local node='' directory
   ! have node || node=$(dirname "$(readlink -f "$(command -v node)")")/../include/node
@@ -94,14 +95,15 @@ headers() {
     return
   fi
   (find_headers) && return
-  # Debian's npm is hundreds of packages, libnode-dev a dozen: npm fetches them only if it is there.
+  # Debian's npm needs hundreds of packages, libnode-dev a dozen. So npm fetches the headers only if
+  # npm is installed.
   have npm || (apt_need :libnode-dev) || say "trying npm instead of libnode-dev"
   (find_headers) && return
   npm_tree headers
   (find_headers)
 }
 
-# skip_debian WHY: status 3, and the reason kept for runtimes.sh --missing.
+# skip_debian WHY: exits with status 3, and keeps the reason for runtimes.sh --missing.
 skip_debian() {
   mkdir -p "$DEPS/debian-node"
   printf '%s\n' "$1" >"$DEPS/debian-node/skipped"
@@ -119,7 +121,7 @@ debian_node() {
   [[ $("$to/node" --version 2>/dev/null) != v18.* ]] || return 0
   have apt-get || skip_debian "this system has no apt-get"
   version=$(debian_version)
-  # No nodejs at all means that there are no package lists yet, as in a new container.
+  # If there is no nodejs at all, there are no package lists yet, as in a new container.
   if [[ -z $version && -z $(apt-cache madison nodejs) ]] && can_be_root; then
     apt_update
     version=$(debian_version)
@@ -140,9 +142,9 @@ debian_node() {
     unpack_debs "$to" "${packages[@]}"
   fi
 
-  # libnode reads that JavaScript at /usr/share/nodejs, where nothing is installed. The path of a file
-  # descriptor is as long, so that it can stand there instead; the wrapper opens it. It is above the
-  # inherited descriptors that node closes in its children.
+  # libnode reads that JavaScript at /usr/share/nodejs, where nothing is installed. The path of a
+  # file descriptor has the same length, so it can replace that path. The wrapper opens the
+  # descriptor. Its number is above the inherited descriptors that node closes in its children.
   sed -i 's#/usr/share/nodejs#/proc/self/fd/200#g' "$libraries"/libnode.so.*
   cat >"$to/node" <<END
 #!/usr/bin/env bash
@@ -157,7 +159,8 @@ END
     die "Debian's node $version, running from $to" "it does not start, see above" "remove $to, and repeat"
 }
 
-# unpack_debs TO PACKAGE…: downloads the packages and unpacks them into TO/root; nothing is installed.
+# unpack_debs TO PACKAGE…: downloads the packages and unpacks them into TO/root; nothing is
+# installed.
 unpack_debs() {
   local to=$1 deb debs
   shift
@@ -178,8 +181,8 @@ other_runtimes() {
   npm_tree other-runtimes --force # npm would refuse Bun's musl build where libc is glibc
 }
 
-# Bun's musl build wants a libstdc++ that runs on musl. Debian has none, but its archive of position-independent
-# objects needs so little of glibc that what musl lacks can be given along.
+# Bun's musl build needs a libstdc++ that runs on musl. Debian has none. But Debian's archive of
+# position-independent objects needs so little of glibc that we can add what musl lacks.
 musl_runtime() {
   local to=$DEPS/musl bun=$DEPS/npm/other-runtimes/node_modules/bun-1-4-musl/bin/bun compiler pic symbol wanted=()
   [[ $("$to/bun" --version 2>/dev/null) != 1.4.* ]] || return 0

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Writes what help=1 prints of options and events, what the command knows of faults, and who includes whom into the docs,
-# the manual page and the completion: docs.sh [--check]. Status 1: with --check, one of them is not what they say, or a kind of event has no page.
+# Writes generated parts into the docs, the manual page and the completion: the options and events
+# that help=1 prints, the faults that the command knows, and which file includes which. Usage:
+# docs.sh [--check]. With --check it writes nothing, and ends with status 1 if one of these parts is
+# not up to date, or if a kind of event has no page.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -48,10 +50,11 @@ events_table() {
     }' <<<"$help"
 }
 
-# Entries of the manual page: the command's options, which are those of TSFN_GUARD_OPTIONS but for help.
+# Entries of the manual page: the command's options, which are those of TSFN_GUARD_OPTIONS except
+# help.
 manual_options() {
   awk '/^TSG/ || /^help=/ { next }
-    # What stands for a value is an Ar, what is to be typed a Cm.
+    # A placeholder for a value is an Ar. What is typed literally is a Cm.
     function values(text,   count, i, words, macros) {
       count = split(text, words, "|")
       for (i = 1; i <= count; i++) {
@@ -76,7 +79,7 @@ manual_options() {
     }' <<<"$help"
 }
 
-# The completion's options, each with its values; FILE and N stand for what is not to be listed.
+# The completion's options, each with its values. FILE and N stand for values that are not listed.
 completion_options() {
   awk -v quote="'" '/^TSG/ || /^help=/ { next }
     {
@@ -102,7 +105,8 @@ completion_events() {
     END { print " " severities }' <<<"$help"
 }
 
-# fill FILE MARKER: replaces what lies between the lines with <!-- MARKER --> and <!-- /MARKER --> by stdin.
+# fill FILE MARKER: replaces everything between the lines with <!-- MARKER --> and <!-- /MARKER -->
+# by stdin.
 fill() {
   local file=$1 marker=$2 table filled
   table=$(cat)

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Sourced by every script: messages, missing packages, paths, the release build, and an apt of our own.
+# Every script sources this file: messages, missing packages, paths, the release build, and an apt
+# of our own.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 BUILD=$ROOT/build
@@ -7,7 +8,7 @@ BUILD=$ROOT/build
 DEPS=$BUILD/deps
 PROGRAM_NAME=${0##*/}
 
-# Everything the scripts tell goes to stderr; stdout is for what was asked for.
+# All messages of the scripts go to stderr. stdout is for the requested output.
 say() { printf '%s\n' "$*" >&2; }
 
 # die NEEDED FOUND DO [STATUS]
@@ -30,10 +31,12 @@ root_run() {
   fi
 }
 
-# As root apt would drop to its own user, who cannot write to our directories, and warn about it.
+# As root, apt would change to its own user, which cannot write to our directories, and would warn
+# about it.
 apt() { env DEBIAN_FRONTEND=noninteractive apt-get -q -o APT::Sandbox::User=root "$@" </dev/null; }
 
-# Package lists from before this run may name versions that are gone, or be empty as in a container.
+# Package lists from before this run may name versions that no longer exist, or may be empty, as in
+# a container.
 apt_update() {
   [[ -z ${TG_APT_UPDATED:-} ]] || return 0
   export TG_APT_UPDATED=1
@@ -68,35 +71,36 @@ quietly() {
   output=$("$@" 2>&1 </dev/null) || die "$what" "$* failed:"$'\n'"$output" "see the output above"
 }
 
-# cached NAME: the value build/release is configured with.
+# cached NAME: the value with which build/release is configured.
 cached() { sed -n "s/^$1:[A-Z]*=//p" "$BUILD/release/CMakeCache.txt" 2>/dev/null || true; }
 
-# configure CMAKE-ARGUMENT…: configures build/release, with make where there is no ninja.
+# configure CMAKE-ARGUMENT…: configures build/release, with make if there is no ninja.
 configure() {
   local options=()
-  # A tree that was copied or moved with its build directory would build the old one.
+  # If a tree was copied or moved with its build directory, it would build the old tree.
   [[ $(cached CMAKE_HOME_DIRECTORY) == "$ROOT" ]] || rm -rf "$BUILD/release"
   [[ -e $BUILD/release ]] || have ninja || options=(-G 'Unix Makefiles')
-  # CMake would remember a C++ compiler's absence after it has come.
+  # CMake would remember that there was no C++ compiler, even after one was installed.
   [[ $(cached CMAKE_CXX_COMPILER) != NOTFOUND ]] || options+=(-U CMAKE_CXX_COMPILER)
   cd "$ROOT" && cmake --preset release "${options[@]}" "$@"
 }
 
-# --- apt with sources, lists and an architecture of its own, which never touches /etc/apt and needs no root.
+# --- apt with its own sources, lists and architecture. It never touches /etc/apt and needs no root.
 
-# The archive keys of Debian, there on Debian and a package on Ubuntu.
+# The archive keys of Debian. Debian has them; on Ubuntu they are in a package.
 # shellcheck disable=SC2034 # for those who source this
 DEBIAN_KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# debian_mirror: the archive of Debian's main packages that this machine's apt is set up with; nothing where it is
-# another distribution's.
+# debian_mirror: the archive of Debian's main packages that this machine's apt uses; nothing if it
+# belongs to another distribution.
 debian_mirror() {
   have apt-get || return 0
   apt-get indextargets --format '$(REPO_URI) $(COMPONENT) $(ORIGIN) $(LABEL)' 'Created-By: Packages' 2>/dev/null |
     sed -n 's#^\([^ ]*\) main Debian Debian$#\1#p' | head -n 1
 }
 
-# private_apt_open HOME LINE [ARCHITECTURE]: reads the package lists that LINE names, as in sources.list, into HOME.
+# private_apt_open HOME LINE [ARCHITECTURE]: reads the package lists that LINE names, as in
+# sources.list, into HOME.
 private_apt_open() {
   local home=$1 line=$2 architecture=${3:-$(dpkg --print-architecture)}
   mkdir -p "$home"/{parts,lists/partial,cache/archives/partial}
@@ -109,7 +113,7 @@ private_apt_open() {
   private_apt "$home" update
 }
 
-# private_apt HOME ARGS…: apt-get there; what it downloads comes into HOME.
+# private_apt HOME ARGS…: runs apt-get there; its downloads go into HOME.
 private_apt() {
   local home=$1
   shift

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the C and C++ sources with clang-format, clang-tidy and cppcheck, and who includes whom; fails when one of them
-# finds anything.
+# Checks the C and C++ sources with clang-format, clang-tidy and cppcheck, and checks which file
+# includes which. Fails if one of these finds anything.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -22,7 +22,7 @@ check() {
   if "$@"; then summary+=("$name: clean"); else summary+=("$name: FINDINGS, see above") && failed=1; fi
 }
 check clang-format clang-format --dry-run -Werror "${formatted[@]}"
-# GCC's options for link-time optimization are none of clang's.
+# clang does not know GCC's options for link-time optimization.
 tidy() {
   printf '%s\0' "${sources[@]}" | xargs -0 -n 4 -P "$(nproc)" clang-tidy --quiet --warnings-as-errors='*' \
     --extra-arg=-Wno-ignored-optimization-argument -p build/release

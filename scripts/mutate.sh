@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Puts small faults into a copy of the source, one at a time, and tells which of them the tests did not notice.
+# Puts small faults into a copy of the source, one at a time, and reports which of them the tests
+# did not notice.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -9,35 +10,37 @@ usage() {
 usage: scripts/mutate.sh [--list | --check] [NAME…]
        scripts/mutate.sh --random N [--seed S]
 
-Applies the faults of test/mutations.txt (or only those named), builds, and runs the
-tests that should notice, on one runtime (node-22, or the first there is). Prints a
-line a fault and "N passed, N failed": passed is noticed, failed is survived.
-What the tests said of each is in build/mutate/NAME.log.
+Applies the faults of test/mutations.txt (or only those that are named), builds, and
+runs the tests that should notice, on one runtime (node-22, or else the last one that
+is installed). Prints a line for each fault and "N passed, N failed". Passed means that
+the fault was noticed, failed means that it survived. The output of the tests is in
+build/mutate/NAME.log.
 
   --list   prints their names
-  --check  only tells whether each can still be put into the source, and whether each
-           block of test/equivalent-mutants.txt still is what --random may make
+  --check  only checks whether each fault can still be put into the source, and whether
+           --random can still make each block of test/equivalent-mutants.txt
 
---random puts N faults into src/core/*.c instead that a generator made: a relation, a
-condition, a sign or a truth turned over, a statement or a field dropped, a number one off,
-a memory order relaxed. The same seed gives the same ones (none given: 1). It runs the unit
-tests of the core, for a memory order under TSan, and where these notice nothing a few Bats
-files on node-20. Prints each survivor as a diff, and how many there were; what became of
-each fault is in build/mutate/random.txt. What test/equivalent-mutants.txt marks changes
-nothing that a test could see, and is no survivor.
+--random instead puts N generated faults into src/core/*.c: a relation, a condition, a sign
+or a truth value is inverted, a statement or a field is dropped, a number is off by one, a
+memory order is relaxed. The same seed gives the same faults (the default is 1). It runs the
+unit tests of the core, under TSan if the fault is a memory order. If these notice nothing,
+it runs a few Bats files on node-20. It prints each survivor as a diff, and how many there
+were. The result of each fault is in build/mutate/random.txt. Faults that are marked in
+test/equivalent-mutants.txt change nothing that a test could notice. They do not count as
+survivors.
 END
 }
 
 LIST=$ROOT/test/mutations.txt
 WORK=$BUILD/mutate
 TREE=$WORK/tree
-BUILT=build # its build that is tested
+BUILT=build # the build of the copy that is tested
 
 names() { sed -n 's/^\([a-z][a-z0-9-]*\) [^ ]* [^ ]*$/\1/p' "$LIST"; }
 
 tests_of() { sed -n "s/^$1 [^ ]* \([^ ]*\)$/\1/p" "$LIST"; }
 
-# apply NAME: changes the copy; prints the file.
+# apply NAME: puts the fault into the copy, and prints the file.
 apply() {
   python3 - "$LIST" "$TREE" "$1" <<'END'
 import sys
@@ -84,11 +87,11 @@ noticed() {
   return 1
 }
 
-# The copy that the faults are put into.
+# Makes the copy into which the faults are put.
 prepare_tree() {
   rm -rf "$TREE"
   mkdir -p "$TREE"
-  # With new times: what the last run has left was built from its last fault.
+  # The files get new times, because the last run's build contains its last fault.
   (cd "$ROOT" && tar -c --exclude=./build --exclude=./.git .) | tar -x -m -C "$TREE"
 }
 
@@ -100,7 +103,7 @@ configure_copy() {
     "-DNODE_ADDON_API=$DEPS/npm/addon-api/node_modules/node-addon-api" "${@:2}" >/dev/null
 }
 
-# choose_runtime NAME: that one, else the last there is.
+# choose_runtime NAME: chooses that runtime, or else the last one that is installed.
 choose_runtime() {
   local line
   line=$("$ROOT/test/runtimes.sh" | sed -n "/^$1\t/p;\$p" | head -n 1)
@@ -110,10 +113,10 @@ choose_runtime() {
 
 # --- The random mode.
 
-# The unit tests that notice most; the others that run the core come after them.
+# The unit tests that notice most faults. The others that run the core come after them.
 FIRST_TESTS=(test_bookkeeping test_events test_guard test_handle_table test_queue test_environment test_threads)
 
-# Of those that do not want a build of type Release.
+# Bats files that do not need a build of type Release.
 RANDOM_BATS=runtime/probes,runtime/clean,runtime/hooks,runtime/blocked
 
 core_tests() {
@@ -127,7 +130,8 @@ core_tests() {
 # builds BUILD TARGET…
 builds() { cmake --build "$WORK/$1" -j2 --target "${@:2}" >"$LOG" 2>&1; }
 
-# unit_notices BUILD: whether one of $core fails there, or hangs. Each is built just before, as most faults are noticed soon.
+# unit_notices BUILD: whether a test of $core fails there, or hangs. Each one is built just before
+# it runs, because most faults are noticed early.
 unit_notices() {
   local test patience=20
   [[ $1 != *tsan ]] || patience=120
@@ -139,7 +143,7 @@ unit_notices() {
 
 bats_notices() { BUILT=random noticed "$RANDOM_BATS"; }
 
-# judge KIND: the fate of the fault that is in the copy now.
+# judge KIND: prints what happens to the fault that is in the copy now.
 judge() {
   local build=random
   [[ $1 != order ]] || build=random-tsan
@@ -181,7 +185,7 @@ random() {
     if ((!equivalent)); then
       mutants apply "$ROOT" "$TREE" "$number"
       fate=$(judge "$kind")
-      cp "$ROOT/$path" "$TREE/$path" # with a new time, so that it is built again
+      cp "$ROOT/$path" "$TREE/$path" # gets a new time, so it is built again
     fi
     [[ $fate != broken ]] || continue
     fates[$fate]=$((fates[$fate] + 1))
@@ -189,11 +193,11 @@ random() {
     printf '%s\t%s:%d\t%s\t%s\t%s\n' "$fate" "$path" "$line" "$kind" "$old" "$new" >>"$WORK/random.txt"
     [[ $fate != survived ]] || printf 'SURVIVED  %s:%d (%s)\n- %s\n+ %s\n' "$path" "$line" "$kind" "$old" "$new"
   done < <(mutants list "$ROOT" "$seed")
-  tell_random $(($1 - left))
+  report_random $(($1 - left))
 }
 
-# tell_random COUNT
-tell_random() {
+# report_random COUNT
+report_random() {
   local thousandths=$((fates[survived] * 1000 / $1))
   printf '%d faults of seed %d: %d noticed by the unit tests, %d by Bats, %d equivalent, %d survived (%d.%d %%)\n' \
     "$1" "$seed" "${fates[unit]}" "${fates[bats]}" "${fates[equivalent]}" "${fates[survived]}" \
@@ -226,7 +230,7 @@ prepare_tree
 configure_copy build
 quietly "a build of the copy" cmake --build "$WORK/build" -j2
 
-# A test that fails without a fault notices everything.
+# A test that fails without a fault would seem to notice every fault.
 LOG=$WORK/without.log
 all=$(for name in "${chosen[@]}"; do tests_of "$name" | tr , '\n'; done | sort -u)
 ! noticed "$all" || die "tests that pass without a fault" "one that fails:"$'\n'"$(tail -n 30 "$LOG")" "mend it first"
@@ -245,7 +249,7 @@ for name in "${chosen[@]}"; do
     failed=$((failed + 1))
     echo "SURVIVED  $name ($tests)"
   fi
-  cp "$ROOT/$path" "$TREE/$path" # with a new time, so that it is built again
+  cp "$ROOT/$path" "$TREE/$path" # gets a new time, so it is built again
 done
 echo "$passed passed, $failed failed"
 ((failed == 0))

@@ -8,19 +8,21 @@ usage() {
   cat <<'END'
 usage: scripts/package.sh [--check]
 
-Builds build/package/packages/*.tar.gz, and *.deb where dpkg-deb is, and prints their paths. The command in them is
-linked statically, the library needs glibc 2.28. Under the same SOURCE_DATE_EPOCH (the last commit's, if unset) the
-same machine makes the same bytes. TSFN_GUARD_MAINTAINER, "Name <address>", is who the .deb says answers for it.
+Builds build/package/packages/*.tar.gz, and *.deb if there is dpkg-deb, and prints their paths.
+The command in them is linked statically, and the library needs glibc 2.28. With the same
+SOURCE_DATE_EPOCH (if unset, that of the last commit) the same machine makes the same bytes.
+TSFN_GUARD_MAINTAINER, "Name <address>", is the maintainer in the .deb.
 
---check also has lintian look at the .deb, installs it into a clean Debian (debootstrap, as root; nothing of this
-machine's system is touched), runs Debian's nodejs there without and with it, and removes it again.
+--check also runs lintian on the .deb, installs it into a clean Debian (debootstrap, as root; this
+machine's system is not touched), runs Debian's nodejs there without and with it, and removes it
+again.
 END
 }
 
 TREE=$BUILD/package
-RUNS=5 # natively some of them hang, each until its time is over
+RUNS=5 # without the guard some of them hang, each until its time is over
 
-# As root's, whoever builds.
+# The files in the packages belong to root, no matter who builds.
 pack() { if ((EUID == 0)) || ! have fakeroot; then cpack "$@"; else fakeroot cpack "$@"; fi; }
 
 build() {
@@ -31,7 +33,7 @@ build() {
   SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$ROOT" log -1 --format=%ct 2>/dev/null || date -r "$ROOT/CHANGELOG.md" +%s)}
   export SOURCE_DATE_EPOCH
   rm -rf "$TREE/packages"
-  # The same path on every architecture, for LD_PRELOAD's sake.
+  # The same path on every architecture, because users put it into LD_PRELOAD.
   quietly "a configured $TREE" cmake -S "$ROOT" -B "$TREE" -DBUILD_TESTING=OFF \
     -DTSFN_GUARD_STATIC_COMMAND=ON -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib "-DNODE_API_HEADERS=$headers" \
     ${TSFN_GUARD_MAINTAINER:+"-DTSFN_GUARD_MAINTAINER=$TSFN_GUARD_MAINTAINER"}
@@ -48,7 +50,7 @@ check_lintian() {
     "mend them, or say in scripts/packaging/lintian-overrides why they stay"
 }
 
-# inside COMMAND…: runs it in the clean Debian, with a /proc that goes with it.
+# inside COMMAND…: runs it in the clean Debian, with a /proc of its own.
 inside() {
   unshare --mount --pid --fork chroot "$CLEAN" sh -c 'mount -t proc proc /proc && exec "$@"' sh \
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@" </dev/null
@@ -57,7 +59,8 @@ inside() {
 files_inside() { find "$CLEAN" -xdev \( -path "$CLEAN/var/cache" -o -path "$CLEAN/var/lib/apt" -o -path "$CLEAN/var/lib/dpkg" \
   -o -path "$CLEAN/var/log" -o -path "$CLEAN/proc" \) -prune -o -print | sort; }
 
-# ended COMMAND…: the program of nodejs/node#55706 inside, $RUNS times; how many ended with 0.
+# ended COMMAND…: runs the program of nodejs/node#55706 inside, $RUNS times, and prints how many
+# runs ended with 0.
 ended() {
   local number well=0
   for ((number = 0; number < RUNS; number++)); do

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the guard if need be and runs a program under it, or without one demonstrates what it does.
+# Builds the guard if needed and runs a program under it. Without a program it demonstrates what the
+# guard does.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -13,8 +14,8 @@ Installs what is missing (a C compiler, cmake, ninja, Node-API's headers), build
 build/release/libtsfnguard.so, and starts PROGRAM with it in LD_PRELOAD: in the
 current directory, with its own input, output and exit status.
 
-The demonstration is the program of nodejs/node#55706, five times without the guard
-and five times with it. Its status is 0 when all guarded runs ended with 0.
+The demonstration runs the program of nodejs/node#55706, five times without the guard
+and five times with it. Its status is 0 if all guarded runs ended with 0.
 END
 }
 
@@ -23,19 +24,20 @@ ADDONS=$BUILD/release/addons
 RUNS=5
 SECONDS_PER_RUN=20
 
-# is_affected VERSION: whether that node, like v24.13.0, has the defect of nodejs/node#55706.
+# is_affected VERSION: whether the node of that version (for example v24.13.0) has the defect of
+# nodejs/node#55706.
 is_affected() {
   [[ $1 =~ ^v([0-9]+)\.([0-9]+)\. ]] || return 1
   local major=${BASH_REMATCH[1]} minor=${BASH_REMATCH[2]}
   ((major < 24 || (major == 24 && minor <= 13) || (major == 25 && minor <= 3))) && [[ $1 != v24.13.[1-9]* ]]
 }
 
-# prepare TARGET…: builds these targets of the release preset; silent when they are up to date.
+# prepare TARGET…: builds these targets of the release preset. It is silent if they are up to date.
 prepare() {
   local path headers
   [[ $LIBRARY != *[\ :]* ]] || die "a path without spaces and colons, which LD_PRELOAD cannot hold" "$LIBRARY" \
     "move the repository"
-  # Whoever may not build uses what the owner of the tree built.
+  # A user who may not build uses what the owner of the tree has built.
   mkdir -p "$BUILD/release" 2>/dev/null || true
   if [[ ! -w $BUILD/release ]]; then
     for path in "$LIBRARY" "$ADDONS/issue55706.node"; do
@@ -44,11 +46,11 @@ prepare() {
     done
     return
   fi
-  # Several may start at once, and only one should build.
+  # Several processes may start at once, and only one should build.
   exec 9>"$BUILD/lock"
   ! have flock || flock 9
   "$ROOT/scripts/deps.sh" build-tools
-  # The headers it was built with once stay good, whichever node is in PATH today.
+  # The headers of the first build stay usable, no matter which node is in PATH now.
   headers=${NODE_API_HEADERS:-$(cached NODE_API_HEADERS)}
   [[ -e $headers/node_api.h ]] || headers=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
   if [[ $(cached CMAKE_HOME_DIRECTORY) != "$ROOT" || $(cached NODE_API_HEADERS) != "$headers" ]]; then
@@ -60,7 +62,7 @@ prepare() {
   quietly "a built build/release" cmake --build --preset release --target "$@"
 }
 
-# choose_node: sets NODE to an affected node, and says which and why.
+# choose_node: sets NODE to an affected node, and prints which one and why.
 choose_node() {
   local found='' version
   have node || apt_need node:nodejs
@@ -79,7 +81,8 @@ choose_node() {
   say "node: $NODE, $("$NODE" --version): the node in PATH is $version, which does not have the defect"
 }
 
-# run_once HOW NUMBER ENV-ARGUMENT…: one run of the program, and a line on how it ended; the status is the run's.
+# run_once HOW NUMBER ENV-ARGUMENT…: runs the program once, and prints a line about how it ended.
+# Returns its status.
 run_once() {
   local how=$1 number=$2 output status=0 ended
   shift 2

@@ -8,12 +8,12 @@ usage() {
   cat <<'END'
 usage: scripts/test.sh [--tier NAME] [--label LABEL] [CTEST-ARGS…]
 
-  --tier NAME    quick    the unit tests, and the heart of the rest on two runtimes: three minutes
-                 default  all that guards a promise, as CI runs it: twenty minutes on two idle cores
+  --tier NAME    quick    the unit tests, and the most important others on two runtimes: three minutes
+                 default  what CI runs: every test of a promise; twenty minutes on two idle cores
                  full     every test on every runtime, with repetitions and large configurations: hours
   --label LABEL  only these of them: unit, general, runtime, real, fuzz, model, sanitizers, bench
 
-The rest goes to ctest, as -R 'node-20/exit'. A single test of any tier: ctest --preset release -R NAME.
+All other arguments go to ctest, for example -R 'node-20/exit'. A single test of any tier: ctest --preset release -R NAME.
 END
 }
 
@@ -30,7 +30,7 @@ done
 "$ROOT/scripts/deps.sh" test-tools
 headers=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
 
-# The tests can do without these, with less tested; what is missing is listed below.
+# The tests can run without these, and then test less. What is missing is listed below.
 skipped=()
 for name in addon-api fast-check runtimes other-runtimes musl-runtime debian-node real; do
   "$ROOT/scripts/deps.sh" "$name" || skipped+=("$name")

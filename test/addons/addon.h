@@ -1,4 +1,4 @@
-/* What every test addon shares: checked Node-API calls, argument readers, exporting a function. */
+/* What all test addons share: checked Node-API calls, argument readers, exporting a function. */
 #ifndef TEST_ADDON_H
 #define TEST_ADDON_H
 
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A macro, because the failing call's own text is the message. */
+/* A macro, because the message contains the text of the failing call. */
 #define MUST(env, call) must((env), (call), #call, __FILE__, __LINE__)
 
 static inline void must(napi_env env, napi_status status, const char *what, const char *file, int line) {

@@ -1,4 +1,4 @@
-/* Tells which object holds the seven functions, as this addon sees them.
+/* Shows which object defines the seven functions, as this addon sees them.
  *
  * Exports: describe(way): "7 in OBJECT"; way is "load" (bound when the addon was loaded), "default"
  * (dlsym(RTLD_DEFAULT)) or "program" (dlsym(dlopen(NULL))). */

@@ -1,7 +1,8 @@
-/* An addon that is loaded before the guard. It is bound lazily but for one function, whose address it takes: that one
- * is bound when the addon is loaded.
+/* An addon that is loaded before the guard. It is bound lazily, except for one function whose address
+ * it takes: that one is bound when the addon is loaded.
  *
- * Exports: create(); use(): a thread uses what was created, and what it was answered comes back as text. */
+ * Exports: create(); use(): a thread uses the function that was created, and use() returns the answers
+ * as text. */
 #include <pthread.h>
 
 #include "addon.h"

@@ -1,22 +1,24 @@
-/* What the fault tests need of an addon: one function at a time, threads that hand items to it, and the
- * faults that come from the program itself: pthread_cancel, fork, signals, exit from a thread, dlclose.
+/* The addon of the fault tests: one function at a time, threads that pass items to it, and faults that
+ * come from the program itself: pthread_cancel, fork, signals, exit from a thread, dlclose.
  *
  * Exports:
- *   create(queue, count)           answers the status
- *   produce(threads, items, mode)  threads that each hand over so many items, in mode 'blocking', or 'trying'
- * with nonblocking calls, again until it is accepted, and then release; 'forever': every millisecond until
- * they are turned away waitBlocked(items)             until so many are accepted, and no thread gets on
- *   wait()                         until all threads have ended
+ *   create(queue, count)           returns the status
+ *   produce(threads, items, mode)  starts threads that each pass so many items, and then release; mode is
+ *                                  'blocking'; 'trying': nonblocking calls, again until the item is accepted;
+ *                                  'forever': a call every millisecond until the thread is rejected
+ *   waitBlocked(items)             waits until so many are accepted and no thread makes progress
+ *   wait()                         waits until all threads have ended
  *   release(), abort(), unref()
- *   cancel(thread), cancelled()    pthread_cancel; how many threads have ended before their time
+ *   cancel(thread), cancelled()    pthread_cancel; how many threads have ended early
  *   ended()                        how many threads have ended
- *   fork(way)                      a child that ends by exit, _exit, or calls first; answers how it ended
+ *   fork(way)                      a child that ends by exit or _exit, or calls first; returns how it ended
  *   storm(), calm()                SIGPROF to all threads; how many arrived
  *   exitLater(ms)                  exit(0), from a thread
- *   plug(path)                     loads a plugin that makes the function and runs the thread, and unloads it
- * in a cleanup hook tell()                         prints what became of the items
+ *   plug(path)                     loads a plugin that creates the function and runs the thread, and unloads
+ *                                  it in a cleanup hook
+ *   tell()                         prints what happened to the items
  *
- * The addon's destructor joins the threads that hand over for ever, and tells. */
+ * The addon's destructor joins the threads that pass items for ever, and prints the same. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -114,7 +116,7 @@ static void on_call(napi_env env, napi_value callback, void *context, void *data
   (void)env;
   (void)callback;
   (void)context;
-  if (item == 0) return; /* a forked child's */
+  if (item == 0) return; /* from a forked child */
   struct producer *producer = &producers[(item >> 32) - 1];
   if (producer->delivered++ != (uint32_t)item) atomic_fetch_add(&disordered, 1);
   atomic_fetch_add(&delivered, 1);
@@ -272,7 +274,7 @@ static void on_signal(int number) {
 
 static pthread_t storm_thread, loop_thread;
 
-/* The timer's go to whoever uses the processor, ours to the threads that sleep too. */
+/* The timer's signals go to threads that use the processor. Ours also go to threads that sleep. */
 static void *run_storm(void *argument) {
   while (atomic_load(&storming)) {
     pthread_kill(loop_thread, SIGPROF);
@@ -327,7 +329,7 @@ static void unplug(void *plugin) {
   dlclose(plugin);
 }
 
-/* The hook is added before the create, so it runs after the function's own. */
+/* The hook is added before the create, so it runs after the function's own hook. */
 static napi_value plug(napi_env env, napi_callback_info info) {
   char path[1024];
   MUST(env, napi_get_value_string_utf8(env, argument(env, info, 0), path, sizeof path, NULL));

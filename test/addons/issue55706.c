@@ -1,9 +1,9 @@
 /* The case of nodejs/node#55706, rebuilt in C: 32 threads share one unref'd TSFN and call it every
- * millisecond until the answer is not napi_ok; the environment ends under them.
+ * millisecond until the answer is not napi_ok. Meanwhile the environment ends.
  *
  * Exports: start(threads = 32): starts the threads. Every thread prints the status that ended it. The
- * threads live in a static array and are joined by the addon's own destructor, as the std::jthreads of
- * the original are; so the process ends only once every thread has been turned away. */
+ * threads are in a static array and the addon's own destructor joins them, as the std::jthreads of the
+ * original are joined. So the process ends only when every thread has been rejected. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

@@ -1,9 +1,10 @@
-/* Counts that an addon gives back at the end of its env, in each place where it may.
+/* Counts that an addon gives back at the end of its env, in each possible place.
  *
  * Exports:
- *   create(place): an unref'd function with one count, given back in: 'wrap-before' the finalizer of what was wrapped before
- *     the function was created; 'wrap-after'; 'instance', the finalizer of the instance data, once an env; 'finalizer', the
- *     function's own; 'hook', a cleanup hook that was added before; 'never' */
+ *   create(place): creates an unref'd function with one count. The place is where the count is given back:
+ *     'wrap-before', the finalizer of an object that was wrapped before the function was created; 'wrap-after';
+ *     'instance', the finalizer of the instance data, once per env; 'finalizer', the function's own finalizer;
+ *     'hook', a cleanup hook that was added before; 'never' */
 #include <string.h>
 
 #include "addon.h"
@@ -28,7 +29,7 @@ static void wrap(napi_env env, struct count *count) {
   napi_value object;
   MUST(env, napi_create_object(env, &object));
   MUST(env, napi_wrap(env, object, count, finalize, NULL, NULL));
-  napi_ref reference; /* so that it lives as long as its env */
+  napi_ref reference; /* so that the object lives as long as its env */
   MUST(env, napi_create_reference(env, object, 1, &reference));
 }
 

@@ -1,8 +1,9 @@
-/* The scriptable addon of the lifetime tests: makes thread-safe functions, lets threads use and misuse them
- * in several roles, and tells at exit what they were answered and what became of their items.
+/* The scriptable addon of the lifetime tests. It creates thread-safe functions and lets threads use
+ * and misuse them in several roles. At exit it prints the answers that they got and what happened to
+ * their items.
  *
- * A function is named by a number in JavaScript. Exports:
- *   create({queue, count, callback, joins, probes, locks, releases})  makes a function, answers its number
+ * JavaScript names a function by a number. Exports:
+ *   create({queue, count, callback, joins, probes, locks, releases})  creates a function, returns its number
  *     joins: its finalize_cb joins its threads; probes: its callbacks call all seven functions and print the
  *     answers; locks: its callbacks take the addon's mutex; releases: the number of a function that its
  *     finalize_cb releases
@@ -14,10 +15,10 @@
  *   wrap(function), instanceData(function)   a finalizer at the env's end releases the function
  *   freeze(function), thaw()                 keeps its threads from waking up, wherever they sleep
  *   cycle(count), repeatedHandles()          create and release; how many handles were given out twice
- *   tell()                                   joins all threads and tells now, for runtimes that end without
- *     running destructors
+ *   tell()                                   joins all threads and prints everything now, for runtimes that
+ *                                            end without running destructors
  *
- * Threads live until they have done their part and are joined by the addon's destructor at the latest. */
+ * Threads live until they have finished their role. The addon's destructor joins them at the latest. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -40,13 +41,13 @@ struct subject {
   uint32_t number;
   bool joins, probes, locks;
   struct subject *releases;
-  atomic_uint threads;  /* started for it */
+  atomic_uint threads;  /* started for this function */
   atomic_uint inside;   /* of these, inside a call */
   atomic_uint done;     /* of these, with nothing left to release */
   atomic_uint accepted; /* items */
   atomic_uint delivered;
   atomic_uint drained; /* of these, with NULL env */
-  atomic_uint foreign; /* delivered, but another function's */
+  atomic_uint foreign; /* delivered, but of another function */
   atomic_uint disordered;
   atomic_uint late; /* delivered after finalize_cb */
   atomic_uint finalized;
@@ -55,7 +56,7 @@ struct subject {
 
 struct caller {
   pthread_t thread;
-  atomic_long id; /* the thread's in /proc; 0 before it runs */
+  atomic_long id; /* the thread's id in /proc; 0 before it runs */
   struct subject *subject;
   void (*role)(struct caller *);
   uint32_t index;
@@ -85,7 +86,7 @@ static void sleep_ms(unsigned ms) {
   nanosleep(&time, NULL);
 }
 
-/* --- Items: who sent them to which function, and their place in that thread's order. */
+/* --- Items: which thread sent them to which function, and their place in that thread's order. */
 
 static void *make_item(const struct caller *caller) {
   return (void *)((uintptr_t)caller->subject->number << 48 | (uintptr_t)caller->index << 32 |
@@ -108,7 +109,7 @@ static void expect(struct caller *caller, bool right) {
   if (!right) caller->wrong++;
 }
 
-/* A thread's answers are ok, then closing, then invalid_arg; none comes back. */
+/* A thread first gets ok, then closing, then invalid_arg. It never gets an earlier one again. */
 static napi_status call(struct caller *caller, napi_threadsafe_function_call_mode mode) {
   struct subject *subject = caller->subject;
   atomic_fetch_add(&subject->inside, 1);
@@ -137,14 +138,14 @@ static void ask_for_context(struct caller *caller) {
   expect(caller, context == caller->subject);
 }
 
-/* The last of the function's threads that has released all it owned finds nothing left to release. */
+/* The last thread that has released all counts of the function finds nothing left to release. */
 static void finish_releasing(struct caller *caller) {
   struct subject *subject = caller->subject;
   if (atomic_fetch_add(&subject->done, 1) + 1 == atomic_load(&subject->threads))
     release(caller, napi_invalid_arg);
 }
 
-/* Calls, acquires, releases and asks for the context, and goes on for `amount` ms after it was told closing. */
+/* Calls, acquires, releases and gets the context, and goes on for `amount` ms after it got napi_closing. */
 static void mix(struct caller *caller) {
   napi_threadsafe_function tsfn = caller->subject->tsfn;
   unsigned owned = 1;
@@ -168,26 +169,26 @@ static void mix(struct caller *caller) {
   }
 }
 
-/* Calls every millisecond until it is turned away. */
+/* Calls every millisecond until it is rejected. */
 static void call_until_turned_away(struct caller *caller) {
   while (call(caller, napi_tsfn_blocking) == napi_ok) sleep_ms(1);
 }
 
-/* Calls `amount` times after it was told closing, and for a while at least. */
+/* Calls `amount` times after it got napi_closing, and for a while at least. */
 static void hammer(struct caller *caller) {
   call_until_turned_away(caller);
   uint64_t end = now_ms() + AFTERLIFE_MS;
   for (uint32_t i = 0; i < caller->amount || now_ms() < end; i++) call(caller, napi_tsfn_nonblocking);
 }
 
-/* Hands over `amount` items (0: for ever), waiting for room, then releases. */
+/* Passes `amount` items (0: no end), waits for space, and then releases. */
 static void produce(struct caller *caller) {
   for (uint32_t i = 0; caller->amount == 0 || i < caller->amount; i++)
     if (call(caller, napi_tsfn_blocking) != napi_ok) return;
   release(caller, napi_ok);
 }
 
-/* Sends one item and waits for its delivery, in whatever way. Holds its count, as koffi does. */
+/* Sends one item and waits for its delivery, live or drained. Meanwhile it holds its count, as koffi does. */
 static void await_delivery(struct caller *caller) {
   if (call(caller, napi_tsfn_blocking) != napi_ok) return;
   while (atomic_load(&caller->subject->delivered_of[caller->index]) == 0) sleep_ms(1);
@@ -200,7 +201,7 @@ static void call_locked(struct caller *caller) {
     pthread_mutex_lock(&addon_mutex);
     status = call(caller, napi_tsfn_nonblocking);
     pthread_mutex_unlock(&addon_mutex);
-    sched_yield(); /* or nobody else would ever get the lock */
+    sched_yield(); /* or no other thread would ever get the lock */
   }
 }
 
@@ -217,7 +218,7 @@ static void *run_caller(void *argument) {
   return NULL;
 }
 
-/* NULL subject and env: all threads. */
+/* If subject and env are NULL: all threads. */
 static void join(const struct subject *subject, napi_env env) {
   for (struct caller *caller = atomic_load(&callers); caller != NULL; caller = caller->next) {
     if (subject != NULL && caller->subject != subject) continue;
@@ -263,7 +264,7 @@ static void probe(const struct subject *subject, const char *where) {
 static void call_javascript(napi_env env, napi_value callback) {
   napi_value receiver;
   MUST(env, napi_get_undefined(env, &receiver));
-  napi_call_function(env, receiver, callback, 0, NULL, NULL); /* may end the env: any answer will do */
+  napi_call_function(env, receiver, callback, 0, NULL, NULL); /* may end the env, so any answer is right */
 }
 
 static void on_call(napi_env env, napi_value callback, void *context, void *data) {
@@ -390,7 +391,7 @@ static napi_value start(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* A thread that was woken is so no longer, even if it has not got a processor yet. */
+/* A thread that was woken is no longer asleep, even if it does not have a processor yet. */
 static bool is_asleep(const struct caller *caller) {
   char path[64], state = 0;
   snprintf(path, sizeof path, "/proc/self/task/%ld/stat", atomic_load(&caller->id));
@@ -408,7 +409,7 @@ static bool all_asleep_inside(const struct subject *subject) {
   return true;
 }
 
-/* Asleep for so long: on the queue, and not on a lock. */
+/* Waits until the threads have slept for so long: then they sleep on the queue, and not on a lock. */
 static void await_blocked(const struct subject *subject) {
   for (unsigned steady = 0; steady < 50; sleep_ms(1)) steady = all_asleep_inside(subject) ? steady + 1 : 0;
 }
@@ -424,7 +425,7 @@ static void begin_in_hook(void *argument) {
 }
 
 static napi_value start_in_hook(napi_env env, napi_callback_info info) {
-  struct beginning *beginning = malloc(sizeof *beginning); /* the hook's, for as long as the process lives */
+  struct beginning *beginning = malloc(sizeof *beginning); /* the hook's, until the process ends */
   if (beginning == NULL) abort();
   *beginning = read_beginning(env, info);
   MUST(env, napi_add_env_cleanup_hook(env, begin_in_hook, beginning));
@@ -502,7 +503,7 @@ static napi_value instance_data(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* Signal handlers are a place to keep a thread that sleeps inside a call. */
+/* A signal handler keeps a thread that sleeps inside a call. */
 static void freeze_here(int signal) {
   int saved = errno;
   (void)signal;

@@ -1,13 +1,16 @@
-/* An addon without a destructor, whose thread outlives its worker: two addons include this and register
- * themselves in different ways.
+/* An addon without a destructor, whose thread outlives its worker. Two addons include this and
+ * register themselves in different ways.
  *
- * Exports: start(): a thread calls every millisecond until some time after it was told closing;
- * startAndFinish(): a thread calls once, releases, and is joined, so that nothing is outstanding;
- * create(): no thread, and the count is never given back;
- * loads(): how often the addon was initialized since its static variables began;
- * once(callback): creates a function only where a static variable has none, and calls it, which must be delivered;
- * linger(): a thread gives back the last count, which is waited for, and stays in the addon's code for 300 ms more;
- * wait(): a thread has a count, and does nothing but wait for 300 ms before it uses it. */
+ * Exports:
+ *   start(): a thread calls every millisecond until some time after it got napi_closing
+ *   startAndFinish(): a thread calls once, releases, and is joined, so that nothing is outstanding
+ *   create(): no thread, and the count is never given back
+ *   loads(): how often the addon was initialized since its static variables were new
+ *   once(callback): creates a function only if a static variable has none, and makes a call, which must be
+ *     delivered
+ *   linger(): a thread gives back the last count, linger() waits for that, and the thread stays in the
+ *     addon's code for 300 ms more
+ *   wait(): a thread has a count, and only waits for 300 ms before it uses it */
 #ifndef TEST_MAPPED_H
 #define TEST_MAPPED_H
 
@@ -86,7 +89,7 @@ static void call_back(napi_env env, napi_value js_callback, void *context, void 
   MUST(env, napi_call_function(env, receiver, js_callback, 0, NULL, NULL));
 }
 
-/* As addons do that take a static variable for an environment's. */
+/* Does what addons do that use a static variable as if there were one environment only. */
 static inline napi_value mapped_once(napi_env env, napi_callback_info info) {
   static napi_threadsafe_function tsfn;
   if (tsfn == NULL) {
@@ -103,7 +106,7 @@ static inline napi_value mapped_loads(napi_env env, napi_callback_info info) {
   return make_u32(env, loads);
 }
 
-/* Sleeps in this code, which is to be there when the sleep is over. */
+/* Sleeps in this code, which must still be there when the sleep is over. */
 static inline void stay(void) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
   for (int64_t end = mapped_clock_ms() + AFTERLIFE_MS; mapped_clock_ms() < end;)

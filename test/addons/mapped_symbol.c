@@ -1,4 +1,4 @@
-/* Registered by the symbol napi_register_module_v1, as addons are nowadays. */
+/* Registered by the symbol napi_register_module_v1, like the addons of today. */
 #include "mapped.h"
 
 NAPI_MODULE_INIT() {

@@ -1,26 +1,28 @@
-/* A scriptable addon: JavaScript says which thread-safe functions to create, with any arguments at all, and
- * which of the seven functions to call with which handle on which thread, and gets the answers.
+/* A scriptable addon. JavaScript says which thread-safe functions to create, with any arguments at
+ * all, and which of the seven functions to call with which handle on which thread. It gets the
+ * answers.
  *
- * A handle is a BigInt, so that programs can make garbage of it and post it to other threads. An operation is
- * named by a word (see operation_names). Everything that happens is written to stdout at once, a line each,
- * so that the order of lines is the order of events. Nothing is ever freed: late callers are what is tested.
+ * A handle is a BigInt, so that programs can turn it into garbage and post it to other threads. An
+ * operation is named by a word (see operation_names). Everything that happens is written to stdout at
+ * once, one line each, so that the order of lines is the order of events. Nothing is ever freed,
+ * because late callers are what is tested.
  *
  * Exports:
  *   create(options): {status, handle, code, message}, of create and of the last error info. The options are:
- *     - func, resource, name: absent means NULL, anything else is handed over as it is;
+ *     - func, resource, name: absent means NULL, anything else is passed on as it is;
  *     - max, threads, label;
  *     - callJs: 'function' (default), 'throw' or 'null';
  *     - finalize: 'log' (default), 'silent', 'throw' or 'null'; onFinalize: a function that it calls;
  *     - drainOps, finalizeOps: operations to do there on the function itself;
  *     - env: 'null', result: 'null';
- *     - tell: 'yes': says the status and the last error, for answers that get lost in an exception.
- *   run(handle, operation, item, times): does it on this thread.
+ *     - tell: 'yes': prints the status and the last error, for answers that get lost in an exception.
+ *   run(handle, operation, item, times): does the operation on this thread.
  *   runOn(thread, handle, operation, item, times): on the native thread of that name, and waits for it.
  *   start(thread, handle, operation, item, times, delay): without waiting, some milliseconds later.
  *   poll(thread): the answer to start, null while there is none.
- *   fuzz(seed, count, handle): gives garbage handles to every operation; "count x answer" for each answer.
+ *   fuzz(seed, count, handle): passes garbage handles to every operation; "count x answer" for each answer.
  *   createAtTeardown(label): creates one in an env cleanup hook, and uses it there.
- *   runAtTeardown(handle, operations): does them on it in an env cleanup hook. */
+ *   runAtTeardown(handle, operations): does the operations on it in an env cleanup hook. */
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -29,7 +31,7 @@
 
 #include "addon.h"
 
-/* One write a line: lines of several threads never mix. */
+/* One write per line, so that lines of several threads never mix. */
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
   char line[512];
   va_list arguments;
@@ -85,7 +87,7 @@ static const char *const operation_names[OPERATIONS] = {
 
 enum { LABEL_SIZE = 40, OPS_SIZE = 120 };
 
-/* What stands behind a function that we created: its context and its finalize_data. */
+/* The object behind a function that we created: it is the function's context and finalize_data. */
 struct script {
   napi_threadsafe_function handle;
   char label[LABEL_SIZE];
@@ -100,13 +102,13 @@ struct step {
   napi_threadsafe_function handle;
   enum operation operation;
   uintptr_t item; /* the first; each repetition takes the next number */
-  uint32_t times; /* 0: once, and the answer says only the status */
-  uint32_t delay; /* milliseconds before the first */
+  uint32_t times; /* 0: once, and the answer is only the status */
+  uint32_t delay; /* milliseconds before the first repetition */
 };
 
 struct outcome {
   napi_status status;
-  uint32_t succeeded; /* how often, before another status or the end */
+  uint32_t succeeded; /* how many repetitions, until another status or the end */
   void *context;
 };
 
@@ -138,7 +140,7 @@ static napi_status perform_once(const struct step *step, uintptr_t item, void **
   }
 }
 
-/* Exported, so that the code which calls the seven has a name for those who look it up. */
+/* Exported, so that a lookup of the code that calls the seven functions finds a name. */
 struct outcome perform(const struct step *step) __attribute__((noinline, visibility("default")));
 struct outcome perform(const struct step *step) {
   struct outcome outcome = {.context = &untouched};
@@ -170,7 +172,7 @@ static enum operation operation_of(const char *name) {
   abort();
 }
 
-/* Does the operations in a text of names, and says what came of each. */
+/* Does the operations that a text names, and prints the answer of each. */
 static void perform_all(napi_env env, const struct script *script, const char *where,
                         const char *operations) {
   char copy[OPS_SIZE], *rest = NULL;
@@ -210,7 +212,7 @@ static napi_value make_null(napi_env env) {
   return value;
 }
 
-/* NULL where the object has no such property. */
+/* NULL if the object has no such property. */
 static napi_value option(napi_env env, napi_value options, const char *name) {
   bool has;
   napi_value value;
@@ -317,7 +319,7 @@ static struct script *new_script(napi_env env, napi_value options) {
   return script;
 }
 
-/* What create answered, taken at once: later calls replace the last error info. */
+/* The answer of create. It is read at once, because later calls replace the last error info. */
 struct answer {
   napi_status status;
   napi_status code;
@@ -368,7 +370,7 @@ static napi_value create(napi_env env, napi_callback_info info) {
   return make_answer(env, &answer);
 }
 
-/* handle, operation, item and times, from the argument at `first` on. */
+/* Reads handle, operation, item and times, from the argument at `first` on. */
 static struct step read_step(napi_env env, napi_callback_info info, size_t first) {
   char name[LABEL_SIZE];
   read_string(env, argument(env, info, first + 1), name, sizeof name);
@@ -392,12 +394,12 @@ static napi_value run(napi_env env, napi_callback_info info) {
   return make_outcome(env, &step, &outcome);
 }
 
-/* A native thread that does one step after the other and lives as long as the process. */
+/* A native thread that does one step after another and lives as long as the process. */
 struct performer {
   char name[LABEL_SIZE];
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  enum { IDLE, BUSY, DONE } state; /* guarded by lock, as are the next two */
+  enum { IDLE, BUSY, DONE } state; /* guarded by lock, like the next two */
   struct step step;
   struct outcome outcome;
 };
@@ -410,7 +412,7 @@ static size_t performer_count;
 
 static void *perform_steps(void *argument) {
   struct performer *performer = argument;
-  pthread_setname_np(pthread_self(), performer->name); /* only of up to 15 bytes */
+  pthread_setname_np(pthread_self(), performer->name); /* at most 15 bytes */
   pthread_mutex_lock(&performer->lock);
   for (;;) {
     while (performer->state != BUSY) pthread_cond_wait(&performer->changed, &performer->lock);
@@ -488,8 +490,9 @@ static uint64_t next_random(uint64_t *state) { /* xorshift64* */
   return *state * 0x2545F4914F6CDD1DULL;
 }
 
-/* Values of every sort that an addon may hold by mistake; none is a handle that was given out: handles are
- * 16-byte aligned, and of the neighbours only misaligned ones and far ones of the given handle are taken. */
+/* Values of every sort that an addon may hold by mistake. None of them is a handle that was given out.
+ * Handles are 16-byte aligned, and of the values near the given handle only misaligned and distant
+ * ones are used. */
 static uintptr_t make_garbage(uint64_t *random, uintptr_t handle) {
   static const int object_in_data = 1;
   void *memory;
@@ -499,18 +502,18 @@ static uintptr_t make_garbage(uint64_t *random, uintptr_t handle) {
       return (uintptr_t)next_random(random);
     case 1: /* canonical */
       return (uintptr_t)next_random(random) & ((1ULL << 47) - 1);
-    case 2: /* misaligned, about a real one */
+    case 2: /* misaligned, near a real one */
       return handle + 1 + (uintptr_t)(next_random(random) % 15);
     case 3: /* aligned, above every slot in use */
       return handle + (((uintptr_t)next_random(random) % 1000 + 100000) << 4);
-    case 4: /* below and above the reservation, maybe in it */
+    case 4: /* below and above the reservation, perhaps in it */
       return handle - ((uintptr_t)1 << (20 + next_random(random) % 28));
     case 5:
       return 1 + (uintptr_t)next_random(random) % 65536;
     case 6:
       memory = malloc(1 + next_random(random) % 4096);
       address = (uintptr_t)memory;
-      free(memory); /* dangling now and again, as with a freed wrapper */
+      free(memory); /* dangling now and then, as with a freed wrapper */
       return address;
     default:
       return (next_random(random) & 1) ? (uintptr_t)&object_in_data : (uintptr_t)&memory;

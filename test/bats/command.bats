@@ -1,10 +1,12 @@
-# tsfn-guard PROGRAM: the program is its own in all but that it is guarded, the options are the library's, and what
-# cannot be guarded is refused.
+# tsfn-guard PROGRAM: the program runs as without the command, but guarded. The options are the
+# library's. Programs that cannot be guarded are refused.
 #
-# Seen to fail: "first in LD_PRELOAD" with ours appended; "not added twice" without taking copies out; "decoy" with a bare
-# file name in LD_PRELOAD; "quoted" with every value written as it is; "set-user-ID" where the owner or no_new_privs was
-# not asked; "what is not there" where PATH's first match was taken, executable or not. With the first line read as it was at
-# first: "env's own options" (four of the six refused), "CRLF", "forge no line" (a real line end).
+# Seen to fail: "first in LD_PRELOAD" with ours appended; "not added twice" without removing copies;
+# "decoy" with a bare file name in LD_PRELOAD; "quoted" with every value written unquoted;
+# "set-user-ID" without the check of the owner or of no_new_privs; "what is not there" if PATH's
+# first match was taken, executable or not. With the first version of the code that reads a script's
+# first line: "env's own options" (four of the six refused), "CRLF", "forge no line" (a real line
+# end).
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -17,13 +19,14 @@ setup() {
   unset LD_PRELOAD TSFN_GUARD_OPTIONS
 }
 
-# script NAME LINES: an executable file here.
+# script NAME LINES: makes an executable file here.
 script() {
   printf '%s\n' "${@:2}" >"$1"
   chmod +x "$1"
 }
 
-# complains STATUS NEEDED FOUND DO: the command has ended so, and said exactly that on stderr.
+# complains STATUS NEEDED FOUND DO: the command has ended with that status, and has printed exactly
+# that on stderr.
 complains() {
   assert_equal "$stderr" "tsfn-guard: needed: $2
   found: $3
@@ -32,20 +35,20 @@ complains() {
   assert_equal "$status" "$1"
 }
 
-# refused PROGRAM NEEDED FOUND DO: status 126, and with --best-effort it is run unguarded.
+# refused PROGRAM NEEDED FOUND DO: status 126; with --best-effort the program runs unguarded.
 refused() {
   run --separate-stderr "$GUARD" "$1"
   complains 126 "$2" "$3" "$4; --best-effort runs it unguarded"
 }
 
-# environment ARGS…: what `env` prints under the command of a variable, in `output`.
+# environment ARGS…: puts into `output` what `env` prints of a variable under the command.
 environment() {
   run --separate-stderr "$GUARD" "${@:2}" -- sh -c "printf '%s\n' \"\$$1\""
   assert_success
   assert_equal "$stderr" ''
 }
 
-# --- The program is its own
+# --- The program runs as without the command
 
 @test "exit status, arguments, output, standard input" {
   run --separate-stderr "$GUARD" sh -c 'cat; echo "$0|$1|$2" >&2; exit 7' zero '--mode' 'a b' < <(echo input)
@@ -80,7 +83,7 @@ environment() {
   assert_output '--no-warnings,-p,[process.execArgv, process.argv.slice(1)].join(),--mode,off'
 }
 
-@test "the case of nodejs/node#55706 dies natively and ends well under the command" {
+@test "the case of nodejs/node#55706 dies without the guard and ends well under the command" {
   runtime node-20
   one_dies timeout -k 5 20 "$node" "$PROGRAMS/issue55706.js"
   run timeout -k 5 20 "$GUARD" "$node" "$PROGRAMS/issue55706.js"
@@ -133,7 +136,7 @@ environment() {
   assert_output three
 }
 
-@test "env's own options, quotes and variables: what only env can read is left to it" {
+@test "env's own options, quotes and variables: what only env can read is left to env" {
   runtime node-20
   export PATH=${node%/*}:$PATH
   local line
@@ -176,7 +179,7 @@ environment() {
 
 # --- LD_PRELOAD
 
-@test "ours is first in LD_PRELOAD, what was there stays, in its order" {
+@test "ours is first in LD_PRELOAD, other entries stay, in their order" {
   environment LD_PRELOAD
   assert_output "$TG_BUILD/libtsfnguard.so"
   LD_PRELOAD="$HELPERS/libplugin.so:$HELPERS/libpointers.so" environment LD_PRELOAD
@@ -199,7 +202,7 @@ environment() {
   printf '#include <stdlib.h>\n__attribute__((constructor)) static void f(void) { _Exit(99); }\n' >decoy.c
   cc -shared -fPIC -o libtsfnguard.so decoy.c
   LD_PRELOAD=$PWD/libtsfnguard.so run env true
-  assert_equal "$status" 99 # or the test says nothing
+  assert_equal "$status" 99 # or the test shows nothing
   environment LD_PRELOAD
   assert_output "$TG_BUILD/libtsfnguard.so"
   PATH=.:$PATH environment LD_PRELOAD
@@ -264,17 +267,17 @@ environment() {
   assert [ "${#given[@]}" -ge 17 ]
   environment TSFN_GUARD_OPTIONS "${given[@]}" --on leak=ignore --on=TSG007=log
   assert_output "${expected#:}:on.leak=ignore:on.TSG007=log"
-  # And the library understands it all.
+  # And the library understands all of them.
   TSFN_GUARD_OPTIONS=$output LD_PRELOAD=$TG_LIB run --separate-stderr timeout 20 "$node" -e 0
   refute_regex "$stderr" 'TSFN_GUARD_OPTIONS: '
 }
 
-@test "a switch without a value is 1, and a value may be a word of its own" {
+@test "a switch without a value is 1, and a value may be a separate argument" {
   environment TSFN_GUARD_OPTIONS --require --pin=0 --mode diagnose
   assert_output require=1:pin=0:mode=diagnose
 }
 
-@test "those of the environment are kept, and the command line's win" {
+@test "options of the environment are kept, and those of the command line win" {
   runtime node-20
   TSFN_GUARD_OPTIONS=mode=off:verbosity=1 run --separate-stderr "$GUARD" --mode=protect "$node" \
     -p process.env.TSFN_GUARD_OPTIONS
@@ -282,7 +285,7 @@ environment() {
   assert_regex "$stderr" ' armed: '
 }
 
-@test "values are quoted where TSFN_GUARD_OPTIONS needs it, and arrive as they were given" {
+@test "values are quoted if TSFN_GUARD_OPTIONS needs it, and arrive as they were given" {
   runtime node-20
   environment TSFN_GUARD_OPTIONS --log-path=/a:b --metrics-path="it's:x" --suppressions "'q" --log-path=fd:2
   assert_output "log_path='/a:b':metrics_path=\"it's:x\":suppressions=\"'q\":log_path=fd:2"
@@ -344,14 +347,14 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   run --separate-stderr "$GUARD" ./file
   complains 126 'a program that may be executed' './file, which is not executable' \
     'make it executable (chmod +x), or name its runtime before it'
-  # One that may be executed but not read is not looked into.
+  # A program that may be executed but not read is not examined.
   if ((EUID == 0)); then
     chmod 755 .
     install -m 711 "$(type -P echo)" unreadable
     run setpriv --reuid=65534 --regid=65534 --clear-groups "$GUARD" ./unreadable said
     [[ $output == *'ermission denied'* ]] || assert_output said
   fi
-  # PATH is gone through to its end; the current directory is in it only where it says so.
+  # PATH is searched to its end. The current directory is searched only if it is in PATH.
   mkdir bin other
   touch other/tool
   script bin/tool '#!/bin/sh' 'echo tool'
@@ -363,7 +366,7 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   run -127 --separate-stderr "$GUARD" only-here
 }
 
-@test "a file that is no program and no script" {
+@test "a file that is neither a program nor a script" {
   script file 'echo run by sh'
   refused ./file 'a program, or a script whose first line names its runtime (#!)' './file, which is neither' \
     'name its runtime: tsfn-guard -- node FILE'
@@ -413,7 +416,7 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   assert_equal "$status $output" '3 static'
 }
 
-# Seen to fail: it was called a static program.
+# Seen to fail: it was reported as a static program.
 @test "the dynamic linker, which may start any program" {
   local linker
   linker=$(readelf -lW "$HELPERS/plain" | sed -n 's/.*program interpreter: \(.*\)\]/\1/p')
@@ -439,7 +442,7 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
 }
 
 @test "a program for musl" {
-  # The loader's name is all that is looked at.
+  # Only the loader's name is checked.
   cp "$HELPERS/plain" plain
   local loader other=/lib/ld-musl-x86_64.so.1
   loader=$(readelf -lW plain | sed -n 's/.*interpreter: \(.*\)\]/\1/p')
@@ -447,7 +450,7 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   sed -i "s#$loader#$other#" plain
   refused ./plain 'a program for glibc' './plain, which is for musl' \
     'use a build for glibc; docs/runtimes.md says what is known about musl (Bun 1.4.5 was guarded there)'
-  # A script may start one, as it stands for any program.
+  # A script may be for such a program, as for any other.
   [[ ! -x $TG_SOURCE/build/deps/musl/bun ]] || {
     run --separate-stderr "$GUARD" --verbosity "$TG_SOURCE/build/deps/musl/bun" -p 1+1
     assert_output 2
@@ -465,12 +468,12 @@ instead'
   chown 65534:65534 env
   chmod u+s env
   refused ./env "$needed" './env, which is set-user-ID' "$remedy"
-  # It is true: the loader takes LD_PRELOAD out.
+  # This is true: the loader removes LD_PRELOAD.
   LD_PRELOAD=$TG_LIB run ./env
   refute_output --partial LD_PRELOAD=
   chmod u-s,g+s env
   refused ./env "$needed" './env, which is set-group-ID' "$remedy"
-  # Nothing is gained by whom the file belongs to, nor where new privileges are forbidden.
+  # No privileges are gained if the file belongs to this user, or if new privileges are forbidden.
   chown 0:0 env
   chmod u+s,g+s env
   run "$GUARD" ./env
@@ -480,7 +483,7 @@ instead'
   run setpriv --no-new-privs "$GUARD" ./env
   assert_success
   assert_output --partial "LD_PRELOAD=$TG_BUILD/libtsfnguard.so"
-  # Capabilities are nothing new to root.
+  # Root gains nothing from capabilities.
   chmod u-s env
   command -v setcap >/dev/null && setcap cap_net_bind_service=ep env || skip "setcap is missing, or may not"
   run "$GUARD" ./env
@@ -528,7 +531,7 @@ instead'
   done < <(sed -n 's/^| `\([a-z_]*\)=.*/\1/p' "$TG_SOURCE/README.md")
 }
 
-@test "--version says which, and where the library is" {
+@test "--version prints the version, and where the library is" {
   local version
   version=$(sed -n 's/^#define TSFN_GUARD_VERSION "\(.*\)"/\1/p' "$TG_SOURCE/include/tsfn_guard/tsfn_guard.h")
   run --separate-stderr "$GUARD" --version

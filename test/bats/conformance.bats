@@ -1,10 +1,11 @@
-# A share of test/conformance/conformance.sh: Node's own tests of the thread-safe function, of cleanup hooks and of workers, on
-# the oldest affected and the newest runtime, natively and guarded. All of node-18's pass natively on both. Two of
-# node-24's came with the fix of nodejs/node#55706: natively they abort on the older runtime.
+# A part of test/conformance/conformance.sh: Node's own tests of the thread-safe function, of
+# cleanup hooks and of workers, on the oldest affected and the newest runtime, without and with the
+# guard. Without the guard all tests of node-18 pass on both. Two tests of node-24 came with the fix
+# of nodejs/node#55706. Without the guard they abort on the older runtime.
 
 load helper
 
-# conformance SUITE ARGS…: skips where the tests' source cannot be had.
+# conformance SUITE ARGS…: skips if the tests' source is not available.
 conformance() {
   run "$TG_SOURCE/test/conformance/conformance.sh" --suite "$1" --runs "$(repetitions 1)" "${@:2}"
   [[ $status -ne 3 ]] || skip "$(grep '^SKIPPED: ' <<<"$output")"
@@ -19,22 +20,23 @@ setup() {
   ((${#RUNTIMES[@]})) || skip "neither node-18 nor node-26 was fetched"
 }
 
-# One may be skipped: on a busy machine Node's own test of an unreferenced function fails natively now and then.
-@test "Node's own tests of thread-safe functions pass guarded as natively" {
+# One test may be skipped: on a busy machine Node's own test of an unreferenced function sometimes
+# fails without the guard.
+@test "Node's own tests of thread-safe functions pass with the guard as without it" {
   conformance node-18 "${RUNTIMES[@]}" --test 'test_threadsafe_function/*'
   assert_success
   assert_line --regexp '^[1-9][0-9]* passed, 0 failed, [01] skipped$'
 }
 
-@test "Node's own tests of cleanup hooks, workers and instance data pass guarded as natively" {
+@test "Node's own tests of cleanup hooks, workers and instance data pass with the guard as without it" {
   conformance node-18 "${RUNTIMES[@]}" --test 'test_cleanup_hook/*' --test 'test_async_cleanup_hook/*' \
     --test 'test_worker_terminate*/*' --test 'test_instance_data/*' --test 'test_env_teardown_gc/*'
   assert_success
   assert_line --regexp '^[1-9][0-9]* passed, 0 failed, 0 skipped$'
 }
 
-# Functions that are left to the end of the env are a leak or info: told, but no fault. Three tests leave an exception
-# pending, as that is what they are about.
+# Functions that live until the end of the env are a leak or info: they are reported, but are not a
+# fault. Three tests leave an exception pending, because this is what they test.
 @test "they pass with mode=diagnose too, where a fault would abort them" {
   conformance node-18 "${RUNTIMES[@]}" --test 'test_threadsafe_function/*' --test 'test_worker_terminate*/*' \
     --test 'test_cleanup_hook/*' --test 'test_instance_data/*' \
@@ -43,8 +45,9 @@ setup() {
   assert_line --regexp '^[1-9][0-9]* passed, 0 failed, [01] skipped$'
 }
 
-# Natively a busy machine saves node-18 now and then; guarded none may fail in any of the runs.
-@test "the tests that came with Node's own fix pass guarded where natively they abort" {
+# Without the guard, node-18 sometimes survives on a busy machine. With the guard no test may fail
+# in any of the runs.
+@test "the tests that came with Node's own fix abort without the guard and pass with it" {
   [[ "${RUNTIMES[*]}" == *node-18*node-26* ]] || skip 'node-18 and node-26 were not both fetched'
   local died=''
   for _ in 1 2 3 4 5; do

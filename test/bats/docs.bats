@@ -1,5 +1,5 @@
-# The docs say what the program says: options and events, from help=1 on a real runtime, and a page for each event;
-# and their links lead somewhere.
+# The docs agree with the program: options and events, from help=1 on a real runtime, and a page for
+# each event. All links have a target.
 
 load helper
 
@@ -13,7 +13,7 @@ setup() {
   assert_output ''
 }
 
-# stale FILE PATTERN: whether a line of help=1 that is missing in a file is noticed.
+# stale FILE PATTERN: checks that a line of help=1 is noticed if it is missing in a file.
 stale() {
   local tree=$BATS_TEST_TMPDIR/${1//\//-}
   mkdir -p "$tree/src/command"
@@ -67,7 +67,7 @@ block() {
   SYSTEMD_UNIT_PATH=$units: run systemd-analyze verify --recursive-errors=no "$units/myapp.service"
   assert_success
   refute_output --partial tsfn-guard.conf
-  # Or it would not have looked at the drop-in.
+  # Otherwise systemd-analyze would not have read the drop-in.
   echo 'Environment2=x' >>"$units/myapp.service.d/tsfn-guard.conf"
   SYSTEMD_UNIT_PATH=$units: run systemd-analyze verify --recursive-errors=no "$units/myapp.service"
   assert_output --partial tsfn-guard.conf
@@ -115,7 +115,7 @@ END
   assert_success
   run promtool test rules test.yml
   assert_success
-  # Every series in the rules is one of the guard's.
+  # The guard has every series that the rules use.
   for series in $(grep -o 'tsfn_guard_[a-z_]*' rules.yml); do
     assert grep -q "\"$series\"" "$TG_SOURCE/src/diag/metrics.c"
   done

@@ -1,7 +1,8 @@
-# tsfn-guard doctor: on the runtimes that are here, and with each of its checks made to fail in earnest.
+# tsfn-guard doctor: on the installed runtimes, and with each of its checks really made to fail.
 #
-# Seen to fail: "affected" with an end of a fault moved by one version; "leaves no file" with the tried file left there;
-# "closed" with the descriptors left as they were (what the library said on the runtime's stderr was lost).
+# Seen to fail: "affected" with the end of a fault moved by one version; "leaves no file" if the
+# file of the trial stayed there; "closed" with the descriptors left as they were (the library's
+# output on the runtime's stderr was lost).
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -16,7 +17,7 @@ setup() {
   unset LD_PRELOAD TSFN_GUARD_OPTIONS
 }
 
-# doctor ARGS…: runs it, and sees that every check is told once, in order, in one line each.
+# doctor ARGS…: runs it, and expects that every check is printed once, in order, on one line each.
 doctor() {
   run --separate-stderr timeout -k 5 100 "${doctor_command:-$GUARD}" doctor "$@"
   assert_equal "$stderr" ''
@@ -26,7 +27,8 @@ doctor() {
   assert_equal "$status" "$failed"
 }
 
-# told STATUS CHECK TEXT: that line, whole, where TEXT ends without an asterisk.
+# told STATUS CHECK TEXT: expects that line. TEXT is the whole text, unless it ends with an
+# asterisk.
 told() {
   local line
   line=$(grep -E "^[a-z]+ +$2: " <<<"$output")
@@ -40,7 +42,8 @@ untried() {
   for check; do told warn "$check" 'not tried; do: fix what failed, then run doctor again'; done
 }
 
-# copy_of_command: the command with its files here, in `doctor_command`, to be spoilt.
+# copy_of_command: copies the command with its files to here, so that a test can damage it; sets
+# `doctor_command`.
 copy_of_command() {
   cp "$GUARD" "$TG_LIB" "$TG_BUILD/doctor_probe.node" .
   doctor_command=$PWD/tsfn-guard
@@ -51,9 +54,9 @@ script() {
   chmod +x "$1"
 }
 
-# --- Where all is well
+# --- Everything is right
 
-@test "every node that is here can be guarded, and the faults of its version are told" {
+@test "every installed node can be guarded, and the faults of its version are listed" {
   local name node version common=shared-count,\ lost-wake-up,\ blocked-at-close,\ exit faults
   while IFS=$'\t' read -r name node; do
     version=$("$node" --version)
@@ -81,7 +84,7 @@ script() {
   [[ -n ${node:-} || -n $version ]] || skip "no runtime was fetched"
 }
 
-@test "Bun and Deno can be guarded, and what does not hold there is said" {
+@test "Bun and Deno can be guarded, and doctor says what does not hold there" {
   local path name here=0
   while read -r name path; do
     [[ -x $NPM/other-runtimes/node_modules/$path ]] || continue
@@ -100,9 +103,9 @@ END
   ((here)) || skip "no other runtime here; scripts/deps.sh other-runtimes fetches them"
 }
 
-@test "Electron is recognised by what it says, and that it is not tested is said" {
+@test "Electron is recognised by its answers, and doctor says that it is not tested" {
   runtime node-24.21
-  # What Electron answers, run as Node: it says so in process.versions.
+  # The answers of Electron that is run as Node: process.versions names it.
   echo "Object.defineProperty(process.versions, 'electron', { value: '40.1.0' });" >electron.js
   script electron '#!/bin/sh' "[ \"\$ELECTRON_RUN_AS_NODE\" = 1 ] || exit 9
 case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \"\$@\" ;; esac"
@@ -189,8 +192,8 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   untried privileges loads runtime libc symbols redirect affected
 }
 
-# Seen to fail: the library was blamed for not being loaded.
-@test "linking: a program whose loader is not here" {
+# Seen to fail: doctor reported that the library was not loaded.
+@test "linking: a program whose loader is not installed" {
   LC_ALL=C sed 's#/lib64/ld-linux-x86-64.so.2#/lib64/ld-linux-x86-64.so.9#' /bin/true >true
   chmod +x true
   doctor ./true
@@ -210,14 +213,14 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
 @test "loads: the program's loader cannot load the library" {
   runtime node-20
   copy_of_command
-  # A version of glibc that nobody has, in the names of versions that the library wants.
+  # A version of glibc that does not exist, among the versions that the library needs.
   LC_ALL=C sed -i 's/GLIBC_2\.2\.5/GLIBC_9.2.5/g; s/GLIBC_2\.17/GLIBC_9.17/g' libtsfnguard.so
   doctor "$node"
   told fail loads "*ld-linux-*: version \`GLIBC_9*' not found *; do: use a tsfn-guard for this architecture and libc*"
   untried runtime libc symbols redirect affected
 }
 
-@test "runtime: a program that is none, one that runs no script, an old Node" {
+@test "runtime: a program that is not one, one that runs no script, an old Node" {
   doctor bash
   told fail runtime '/*/bash is not a known runtime (--version: exit status 0, output: GNU bash*; do: name a *'
   untried libc symbols redirect affected
@@ -234,7 +237,7 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   script hangs '#!/bin/sh' 'sleep 1000 & echo $! >pid; wait'
   doctor ./hangs
   told fail runtime './hangs is not a known runtime (--version: did not end within 20 s, output: ); do: *'
-  # Nor does it leave anything running; that it is dead is enough, where nobody reaps orphans.
+  # It also leaves no process running. A zombie is allowed, because nothing may reap orphans here.
   run cat "/proc/$(<pid)/stat"
   ((status)) || assert_output --regexp '^[0-9]+ \(sleep\) [ZX] '
 }
@@ -255,7 +258,7 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   told fail symbols 'the probe addon was not loaded (exit status 1, output: Error: *; do: check that *'
 }
 
-@test "redirect: no room for the handles, another library's definition, a wrapper that clears LD_PRELOAD" {
+@test "redirect: no space for the handles, another library's definition, a wrapper that clears LD_PRELOAD" {
   runtime node-20
   LD_PRELOAD=$HELPERS/libnoroom.so doctor "$node"
   assert_failure 1
@@ -269,7 +272,7 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   told fail redirect 'not armed in *: *another definition of napi_call_threadsafe_function in *libintruder.so; remove *'
 }
 
-@test "closed stdin, stdout and stderr become none of doctor's own files" {
+@test "closed stdin, stdout and stderr are not reused for files of doctor" {
   runtime node-20
   LD_PRELOAD=$HELPERS/libnoroom.so run bash -c 'exec "$@" <&- 2>&-' - "$GUARD" doctor "$node"
   assert_failure 1
@@ -286,14 +289,14 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   told fail runtime "no doctor_probe.node in $PWD; do: install the complete tsfn-guard, or build it"
 }
 
-@test "affected: a version that nobody has looked at" {
+@test "affected: a version that was never examined" {
   script bun '#!/bin/sh' 'test "$1" = --version || { for line in "runtime bun" "version 9.9.9" "node 99.0.0"; do
     echo "tsfn-guard-probe $line"; done; exit; }; echo 9.9.9'
   doctor ./bun
   told warn affected 'unknown: nobody has examined bun 9.9.9; do: see docs/affected.md'
 }
 
-# affected_by VERSION: the faults that doctor tells of a node which says that it is this version.
+# affected_by VERSION: the faults that doctor lists for a node that claims to have this version.
 affected_by() {
   script node '#!/bin/sh' "test \"\$1\" = --version || { for line in 'runtime node' 'version $1' 'node $1'; do
     echo \"tsfn-guard-probe \$line\"; done; exit; }; echo v$1"
@@ -366,7 +369,7 @@ END
   assert_failure 1
 }
 
-@test "what a program says forges no line" {
+@test "the output of a program cannot forge a line" {
   script forger '#!/bin/sh' "printf 'x\nok    redirect: all is well\r\033[2J'"
   doctor ./forger
   told fail runtime './forger is not a known runtime *, output: x?ok    redirect: all is well??[2J); do: *'

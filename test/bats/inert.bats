@@ -1,14 +1,15 @@
-# Every child process of a guarded program inherits LD_PRELOAD. In whatever is no runtime nothing must come of it:
-# no output, no mapping, no thread, no system call beyond those with which the dynamic linker loads the library.
+# Every child process of a guarded program inherits LD_PRELOAD. In a program that is not a runtime
+# this must have no effect: no output, no mapping, no thread, no system call beyond those with which
+# the dynamic linker loads the library.
 
 load helper
 load maps
 load fake
 
-# Nor may any of these matter there, whatever they say.
+# These options must have no effect there either, whatever they ask for.
 LOUD=require=1:verbosity=1:help=1:nonsense=1
 
-# same PROGRAM ARGS…: stdout, stderr and exit status are those without the library.
+# same PROGRAM ARGS…: expects the same stdout, stderr and exit status as without the library.
 same() {
   run --separate-stderr natively "$@" < <(echo input)
   local native_status=$status native_output=$output native_stderr=$stderr
@@ -18,12 +19,13 @@ same() {
   assert_equal "$stderr" "$native_stderr"
 }
 
-# trace NAME ENVIRONMENT PROGRAM ARGS…: the system calls go to $BATS_TEST_TMPDIR/NAME.
+# trace NAME ENVIRONMENT PROGRAM ARGS…: writes the system calls to $BATS_TEST_TMPDIR/NAME.
 trace() {
   timeout -k 5 20 strace -f -E "$2" -o "$BATS_TEST_TMPDIR/$1" "${@:3}" >/dev/null
 }
 
-# The names of the system calls after the dynamic linker has loaded everything: there it unmaps its cache.
+# The names of the system calls after the dynamic linker has loaded everything. At that point it
+# unmaps its cache.
 calls_after_loading() {
   sed -n -e '1,/munmap(/d' -e 's/^[0-9]* *\([a-z0-9_]*\)(.*/\1/p' "$BATS_TEST_TMPDIR/$1"
 }
@@ -88,10 +90,10 @@ subprocess.run(["sh", "-c", "echo child"]); raise SystemExit(9)'
   local native=${#lines[@]} ours
   run --separate-stderr preloaded cat /proc/self/maps
   ours=$(grep -c " $(readlink -f "$TG_LIB")\$" <<<"$output")
-  # One more may be the zeroed end of its data, which is anonymous.
+  # There may be one more: the zeroed end of the library's data, which is anonymous.
   assert [ "${#lines[@]}" -le $((native + ours + 1)) ]
   assert_equal "$(reservations <<<"$output")" ''
-  # That the check would see one.
+  # This check would notice a reservation.
   run --separate-stderr preloaded "$HELPERS/told" maps -
   assert_equal "$(reservations <<<"$output")" 32
 }
@@ -107,7 +109,7 @@ subprocess.run(["sh", "-c", "echo child"]); raise SystemExit(9)'
     assert_equal "$(grep -c openat "$BATS_TEST_TMPDIR/guarded")" $(($(grep -c openat "$BATS_TEST_TMPDIR/native") + 1))
     refute grep -E 'clone3?\(|fork\(|write\(2' "$BATS_TEST_TMPDIR/guarded"
   done
-  # That the comparison would see some.
+  # This comparison would notice system calls.
   trace alone LD_PRELOAD= "$HELPERS/told"
   trace armed LD_PRELOAD="$TG_LIB" "$HELPERS/told"
   run calls_after_loading armed
@@ -119,11 +121,11 @@ subprocess.run(["sh", "-c", "echo child"]); raise SystemExit(9)'
   done
 }
 
-# There the dynamic linker does not preload a library that is named by a path.
+# In such a program the dynamic linker does not preload a library that is named by a path.
 @test "a set-user-ID program is left alone" {
   [[ $(id -u) == 0 ]] || skip "only root can make one"
   command -v setpriv >/dev/null || skip "needs setpriv"
-  place=$(mktemp -d) # Bats' own directories are root's alone
+  place=$(mktemp -d) # only root may enter Bats' own directories
   chmod 755 "$place"
   cp -L "$TG_LIB" "$place/guard.so"
   cp "$HELPERS/told" "$place/plain"

@@ -1,14 +1,15 @@
-# What the built library is to the dynamic linker: needs libc alone, exports what debuggers and register.node want, hardened, small.
+# What the built library looks like to the dynamic linker: it needs only libc, exports what
+# debuggers and register.node need, is hardened, and is small.
 
 load helper
 
-# The version needs of the library, as "LIBRARY VERSION".
+# The versions that the library needs, as "LIBRARY VERSION".
 needed_versions() {
   objdump -p "$TG_LIB" | awk '/^Version References:/ { on = 1; next } /^$/ { on = 0 }
     on && /required from/ { sub(":", "", $3); library = $3; next } on { print library, $4 }'
 }
 
-# header TYPE: the program headers of that type, as readelf shows them.
+# header TYPE: the program headers of that type, as readelf prints them.
 header() {
   readelf -lW "$TG_LIB" | awk -v type="$1" '$1 == type { print }'
 }
@@ -19,7 +20,8 @@ header() {
   assert_output libc.so.6
 }
 
-# No napi_register_module_v1, see src/preload/register.h; register.node has one, and is not preloaded.
+# It exports no napi_register_module_v1, see src/preload/register.h. register.node does, and is
+# never preloaded.
 @test "exports the ring for debuggers, what register.node calls, and nothing else" {
   run bash -c 'nm -D --defined-only "$TG_LIB" | cut -d " " -f 2-'
   assert_success
@@ -38,13 +40,14 @@ header() {
   done <<<"$output"
 }
 
-# Where these are missing (glibc < 2.34 without libdl or libpthread; musl, which has no backtrace), the library must load all the same.
-@test "what glibc kept in libdl and libpthread, and backtrace, is needed weakly, everything else strongly" {
+# If these are missing (glibc < 2.34 without libdl or libpthread; musl, which has no backtrace), the
+# library must still load.
+@test "what glibc had in libdl and libpthread, and backtrace, is needed weakly, everything else strongly" {
   run bash -c 'nm -D --undefined-only "$TG_LIB" | sed -n "s/^ *w \([a-z][^@]*\).*/\1/p" | sort'
   assert_output $'backtrace\ndlinfo\ndlsym\npthread_key_create\npthread_setspecific'
 }
 
-# That it opens no file and handles no signal unless an option asks for it is in inert.bats.
+# inert.bats tests that it opens no file and handles no signal unless an option asks for it.
 @test "uses no stdio, no locale and no thread" {
   run bash -c 'nm -D --undefined-only "$TG_LIB" | awk "{ sub(\"@.*\", \"\", \$2); print \$2 }"'
   assert_success
@@ -77,7 +80,7 @@ header() {
   refute_output --partial 'RWE'
 }
 
-# glibc keeps little surplus for static TLS, and other preloaded libraries want some too.
+# glibc keeps little surplus for static TLS, and other preloaded libraries need some too.
 @test "takes at most 1 KiB of static TLS" {
   local fields # type, offset, virtual and physical address, size in the file and in memory
   read -ra fields < <(header TLS)
@@ -85,8 +88,8 @@ header() {
   assert [ $((fields[5])) -le 1024 ]
 }
 
-# It is 190 KB since it keeps addon code mapped as long as it must and no longer, and has unwind tables for cancelled
-# threads; it grows by pages of 4 KB.
+# It is 190 KB large, since it keeps addon code mapped exactly as long as needed, and has unwind
+# tables for cancelled threads. It grows by pages of 4 KB.
 @test "is smaller than 200 KB" {
   assert [ "$(stat -L -c %s "$TG_LIB")" -lt 200000 ]
 }

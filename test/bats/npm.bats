@@ -1,9 +1,10 @@
-# The npm package: made by src/npm/package.sh, installed without a network into a project, and used there.
+# The npm package: src/npm/package.sh makes it. It is installed into a project without a network,
+# and used there.
 
 bats_require_minimum_version 1.5.0
 load helper
 
-# Why not here; empty: no reason.
+# Why these tests cannot run here; empty: they can.
 why_not() {
   command -v npm >/dev/null && command -v npx >/dev/null || echo "no npm and npx here"
 }
@@ -30,7 +31,7 @@ setup() {
   cd "$PROJECT" || return
 }
 
-@test "holds what it needs and nothing else, and says the version of the source" {
+@test "contains what it needs and nothing else, and has the version of the source" {
   local machine expected version
   expected=$(printf 'package/%s\n' LICENSE README.md bin/tsfn-guard package.json register.d.ts register.js
     for machine in $MACHINES; do
@@ -44,7 +45,7 @@ setup() {
   assert_output "$version"
 }
 
-@test "runs nothing at its install, needs no other package, is for Linux with glibc alone" {
+@test "runs nothing when it is installed, needs no other package, and is only for Linux with glibc" {
   run node -p 'const { scripts, dependencies, os, cpu, libc } = require("tsfn-guard/package.json");
     JSON.stringify([scripts, dependencies, os, cpu.join(" "), libc])'
   assert_output "[null,null,[\"linux\"],\"$MACHINES\",[\"glibc\"]]"
@@ -52,7 +53,8 @@ setup() {
   assert_output ''
 }
 
-# What of a library is loaded; on arm64 the file has a hole of up to 64 KiB between its segments, as pages may be so large.
+# The size of what is loaded of a library. On arm64 the file has a hole of up to 64 KiB between its
+# segments, because pages may be that large.
 loaded() {
   local sum=0 size
   while read -r _ _ _ _ size _; do sum=$((sum + size)); done < <(readelf -lW "$1" | grep LOAD)
@@ -87,7 +89,7 @@ loaded() {
   assert_line --regexp ' wrong=0$'
 }
 
-@test "npx tsfn-guard runs the command beside the library, with its arguments, and hands on its status" {
+@test "npx tsfn-guard runs the command beside the library, with its arguments, and returns its status" {
   local prebuilds=node_modules/tsfn-guard/prebuilds/linux-$MACHINE
   run npx --offline tsfn-guard --no-such-option
   assert_failure
@@ -102,7 +104,7 @@ loaded() {
   assert_line '<node><a b><>'
 }
 
-# Where npm was told to install for all machines.
+# This happens if npm was told to install packages for all machines.
 @test "the command on another machine, or with a file missing: says so" {
   mkdir "$BATS_TEST_TMPDIR/bin"
   printf '#!/bin/sh\n[ "$1" = -s ] && echo "$SYSTEM" || echo "$MACHINE"\n' >"$BATS_TEST_TMPDIR/bin/uname"

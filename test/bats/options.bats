@@ -1,5 +1,6 @@
-# TSFN_GUARD_OPTIONS, on a fake runtime. What is understood is silent; what is not is one line each, and the program
-# runs all the same. test_options.c has the values; the effects of deadlock= and pin= are in runtime/.
+# TSFN_GUARD_OPTIONS, on a fake runtime. Options that are understood are silent. Others give one
+# line each, and the program runs all the same. test_options.c tests the values. The effects of
+# deadlock= and pin= are tested in runtime/.
 
 load helper
 load fake
@@ -11,7 +12,8 @@ with() {
   TSFN_GUARD_OPTIONS=$1 run --separate-stderr preloaded "${@:2}"
 }
 
-# told OPTIONS LINES: exactly these lines on stderr (without the prefix), and the program is guarded all the same.
+# told OPTIONS LINES: expects exactly these lines on stderr (without the prefix), and that the
+# program is guarded all the same.
 told() {
   with "$1" "$HELPERS/told" lazy "$LAZY"
   assert_success
@@ -54,7 +56,7 @@ exitcode, dump_signal, metrics_path, publish, help, on.EVENT" "$1"
   assert_equal "$stderr" ''
 }
 
-@test "require=1: status 78 before main where it cannot guard, no difference where it can" {
+@test "require=1: status 78 before main if it cannot guard, no difference if it can" {
   told require=1 ''
   with require=1 "$HELPERS/lacks-napi_ref_threadsafe_function"
   assert_equal "$status" 78
@@ -62,7 +64,7 @@ exitcode, dump_signal, metrics_path, publish, help, on.EVENT" "$1"
   assert_equal "${#stderr_lines[@]}" 1
 }
 
-@test "require=1 in a program that is no runtime: silent, it runs" {
+@test "require=1 in a program that is not a runtime: silent, and the program runs" {
   with require=1 "$HELPERS/plain"
   assert_success
   assert_equal "$output" main
@@ -88,7 +90,7 @@ exitcode, dump_signal, metrics_path, publish, help, on.EVENT" "$1"
   done
   assert_equal "$(without_reports "$stderr" | wc -l)" 20
   assert_equal "$(grep -cE ': TSG[0-9]{3} [a-z-]+ \((fatal-avoided|hang-avoided|warn|leak|info)(, mode=diagnose)?\): ' \
-    <<<"$stderr")" $((29 + 7)) # the catalogue; the probe's misuses and their summary
+    <<<"$stderr")" $((29 + 7)) # the catalogue; the misuses of the probe and their summary
 }
 
 @test "an unknown key is one line" {

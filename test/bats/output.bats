@@ -1,8 +1,10 @@
-# What the guard says where nobody reads it, where there is no room, and where paths are long: on fake runtimes, which
-# leave the signals as they are by default. No write of the guard raises a signal, and no path is cut.
+# The guard's output if there is no reader, if there is no space, and if paths are long. The tests
+# use fake runtimes, which do not change the default signals. No write of the guard raises a signal,
+# and no path is cut.
 #
-# Seen to fail: with writes as they were, before base/output.c: status 141 (SIGPIPE) and 153 (SIGXFSZ, and metrics.prom.PID.tmp
-# left), reports that were lost without a word, files of cut names; started by the dynamic linker, its path was named.
+# Seen to fail: with the writes from before base/output.c: status 141 (SIGPIPE) and 153 (SIGXFSZ,
+# and metrics.prom.PID.tmp was left behind), reports that were lost silently, files with cut names;
+# in a program that was started by the dynamic linker, the linker's path was named.
 
 load helper
 load fake
@@ -20,13 +22,13 @@ deaf() {
     env LD_PRELOAD="$TG_LIB" "${@:4}"
 }
 
-# is_guarded STATUS: the program has run to its end, and the guard has answered.
+# is_guarded STATUS: expects that the program has run to its end, and that the guard has answered.
 is_guarded() {
   assert_equal "$status" "$1"
   assert_equal "$(probed)" "$(answers guard)"
 }
 
-@test "stderr without a reader: whatever there is to say, the program runs" {
+@test "stderr without a reader: the program runs, whatever the guard prints" {
   local kind options
   for kind in pipe socket; do
     for options in '' nonsense=1 verbosity=1 help=1 summary=always:rate=0 format=json:summary=always \
@@ -45,7 +47,7 @@ is_guarded() {
   done
 }
 
-@test "the program's own writes raise their signals as natively" {
+@test "the program's own writes raise their signals as without the guard" {
   local preload
   for preload in '' "$TG_LIB"; do
     run /usr/bin/python3 "$DEAF" pipe 1 env LD_PRELOAD="$preload" TSFN_GUARD_OPTIONS=verbosity=1 "$HELPERS/told"
@@ -55,7 +57,7 @@ is_guarded() {
   done
 }
 
-@test "a log of fd:N without a reader: said once, told on stderr, and counted" {
+@test "a log of fd:N without a reader: one line, reports on stderr, and they are counted" {
   local kind
   for kind in pipe socket; do
     deaf "$kind" 5 log_path=fd:5:rate=0 "$HELPERS/told" lazy "$LAZY"
@@ -67,12 +69,13 @@ is_guarded() {
   done
 }
 
-# limited KIB PROGRAM ARGS…: with pipes for its output, as they have no size. Both go to $output.
+# limited KIB PROGRAM ARGS…: its output goes to pipes, because these have no size. Both pipes go to
+# $output.
 limited() {
   run bash -c 'set -o pipefail; (ulimit -f "$0" && exec "$@") 2>&1 | cat' "$1" env LD_PRELOAD="$TG_LIB" "${@:2}"
 }
 
-@test "a limit on the size of files: no signal, nothing left behind, said once, and told on stderr" {
+@test "a limit on the size of files: no signal, nothing left behind, one line, and reports on stderr" {
   export TSFN_GUARD_OPTIONS=log_path=$PWD/log:metrics_path=$PWD/metrics.prom:publish=1:verbosity=1
   limited 0 "$HELPERS/told" lazy "$LAZY"
   assert_success
@@ -96,7 +99,7 @@ limited() {
   matches_schema log
 }
 
-# On a file system of 64 KiB: as it fills, and when there is room again.
+# On a file system of 64 KiB: while it fills up, and when there is space again.
 @test "a file system that is full" {
   [[ $(id -u) == 0 ]] || skip "only root can mount one"
   unshare -m true 2>/dev/null || skip "no mount may be made here"
@@ -111,7 +114,8 @@ limited() {
   assert_equal "${lines[-2]} ${lines[-1]}" 'log rest'
 }
 
-# long_path LENGTH: a path of so many bytes below this directory, which is made but for its last part.
+# long_path LENGTH: prints a path of this many bytes below this directory, and makes all of it
+# except its last part.
 long_path() {
   local path=$PWD part
   part=$(printf 'd%.0s' {1..200})
@@ -121,7 +125,7 @@ long_path() {
   printf '%s%s' "$path" "$(head -c $(($1 - ${#path})) /dev/zero | tr '\0' x)"
 }
 
-@test "a path of up to 1023 bytes is whole" {
+@test "a path of up to 1023 bytes is not cut" {
   local length path
   for length in 1003 1004 1005 1014 1023; do
     path=$(long_path "$length")
@@ -132,7 +136,7 @@ long_path() {
   done
 }
 
-@test "what cannot be whole is refused in one line, and nothing is lost" {
+@test "a path that is too long is refused in one line, and no report is lost" {
   local path directory
   path=$(long_path 1021)
   TSFN_GUARD_OPTIONS=log_path=$path%p run --separate-stderr preloaded "$HELPERS/told" lazy "$LAZY"
@@ -151,7 +155,7 @@ with the process id in it), found one of 1031; give a shorter one; stderr is use
   assert_output ''
 }
 
-@test "a relative path where there is no directory any more" {
+@test "a relative path if the directory no longer exists" {
   mkdir gone
   cd gone
   rmdir "$BATS_TEST_TMPDIR/gone"
@@ -162,7 +166,7 @@ with the process id in it), found one of 1031; give a shorter one; stderr is use
   assert_regex "${stderr_lines[1]}" 'metrics_path: .* give an absolute path; no metrics are written$'
 }
 
-# What ld.so is called here.
+# The name of ld.so on this machine.
 loader() {
   readelf -lW "$HELPERS/told" | sed -n 's/.*program interpreter: \(.*\)\]/\1/p'
 }
@@ -183,7 +187,7 @@ loader() {
   assert_regex "$stderr" "not armed in $HELPERS/lacks-napi_ref_threadsafe_function: needed"
 }
 
-# What is no well-formed UTF-8, or steers a terminal or the direction of text.
+# Malformed UTF-8, and characters that control a terminal or the direction of text.
 @test "no line of the guard turns the direction of text" {
   TSFN_GUARD_OPTIONS=$'x\u202ey\u2066\u061c=1' run --separate-stderr preloaded "$HELPERS/told"
   assert_regex "$stderr" "TSFN_GUARD_OPTIONS: 'x\?\?\?y\?\?\?\?\?=1' is not an option"

@@ -1,5 +1,6 @@
-# What is installed and packaged: complete, movable, and right for Debian; the manual page and the completion.
-# scripts/package.sh --check installs the .deb into a clean Debian; that takes too long to be here.
+# The installed files and the packages are complete, can be moved, and are right for Debian. Also
+# the manual page and the completion. scripts/package.sh --check installs the .deb into a clean
+# Debian, which takes too long for this file.
 
 load helper
 
@@ -16,10 +17,10 @@ setup() {
   NODE=$("$TG_SOURCE/test/runtimes.sh" | sed -n '1s/.*\t//p')
 }
 
-# package SUFFIX: the path of that package.
+# package SUFFIX: prints the path of that package.
 package() { grep "$1\$" <<<"$PACKAGES"; }
 
-# unpacked: where the .tar.gz is unpacked.
+# unpacked: unpacks the .tar.gz, and prints where.
 unpacked() {
   mkdir -p "$BATS_TEST_TMPDIR/unpacked"
   tar -xzf "$(package .tar.gz)" -C "$BATS_TEST_TMPDIR/unpacked"
@@ -40,12 +41,13 @@ options_of_help() {
   local output
   run "$TG_BUILD/tsfn-guard" "$@" --help
   assert_success
-  # The usage of the command itself has its subcommands' options.
+  # The command's own usage contains the options of its subcommands.
   (($#)) || output=$(sed '/^usage:/,/^$/d' <<<"$output")
   grep -oE -- '--[a-z][a-z-]*' <<<"$output" | sort -u
 }
 
-# complete_line WORD…: what is offered for the last of these words, broken as readline does it.
+# complete_line WORD…: the completions of the last word. The words are split as readline splits
+# them.
 complete_line() {
   run bash --norc -c '. "$1" && shift && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) && _tsfn_guard && printf "%s\n" "${COMPREPLY[@]}"' \
     bash "$TG_SOURCE/src/command/completion.bash" tsfn-guard "$@"
@@ -72,7 +74,7 @@ $(cd "$TG_SOURCE" && find include -name '*.h' | LC_ALL=C sort)
 share/bash-completion/completions/tsfn-guard
 share/man/man1/tsfn-guard.1"
   run python3 "$TG_SOURCE/test/docs/check_links.py" "$moved/share/doc/tsfn-guard"
-  # What is not installed (tests, sources) is the only thing that a link may miss.
+  # A link may lead to nothing only if its target is not installed (tests, sources).
   refute_line --regexp '^[^:]+:[0-9]+: (\.\./(README|CHANGELOG|docs|scripts)|[^.]).*: there is no'
   assert_line --partial ' links in '
 
@@ -89,7 +91,7 @@ share/man/man1/tsfn-guard.1"
   assert_arms "$(realpath "$library")"
 }
 
-@test "the .tar.gz: unpacked anywhere it runs, the command linked statically" {
+@test "the .tar.gz runs wherever it is unpacked, and the command is linked statically" {
   local root
   root=$(unpacked)
   assert_arms "$root/lib/tsfn-guard/libtsfnguard.so"
@@ -99,7 +101,7 @@ share/man/man1/tsfn-guard.1"
   refute_output --partial .symtab
 }
 
-@test "a build without a type is a Release build; one of a packager's own flags has no checks of lock ranks" {
+@test "a build without a type is a Release build; one with a packager's own flags does not check lock ranks" {
   run sed -n 's/^CMAKE_BUILD_TYPE:STRING=//p' "$TREE/build/package/CMakeCache.txt"
   assert_output Release
   run cmake -S "$TREE" -B "$BATS_TEST_TMPDIR/none" -DCMAKE_BUILD_TYPE=None -DBUILD_TESTING=OFF \
@@ -123,7 +125,7 @@ share/man/man1/tsfn-guard.1"
 }
 
 # Seen to fail: register.node was not installed.
-@test "the .tar.gz: node -r register.node arms from where it lies, doctor finds its addon" {
+@test "the .tar.gz: node -r register.node arms from its directory, doctor finds its addon" {
   local root
   root=$(unpacked)
   [[ -n $NODE ]] || skip "no runtime was fetched"
@@ -136,7 +138,7 @@ share/man/man1/tsfn-guard.1"
   assert_line --partial 'ok    redirect: '
 }
 
-@test "the .deb: its fields, its files and their modes, what Debian wants of it" {
+@test "the .deb: its fields, its files and their modes, and what Debian requires" {
   local deb listing
   deb=$(package .deb) || skip "no dpkg-deb here"
   run dpkg-deb -f "$deb" Package Version Architecture Depends Section Enhances
@@ -146,7 +148,7 @@ Architecture: $(dpkg --print-architecture)
 Depends: libc6 (>= 2.28)
 Section: javascript
 Enhances: nodejs"
-  # No scripts: installing it does nothing but put files there.
+  # It has no scripts: installing it only copies files.
   run dpkg-deb --ctrl-tarfile "$deb"
   assert_equal "$(dpkg-deb --ctrl-tarfile "$deb" | tar -t | grep -v '/$' | sort | xargs)" './control ./md5sums'
   listing=$(dpkg-deb -c "$deb")
@@ -243,13 +245,14 @@ Enhances: nodejs"
   assert_line sleep
   complete_line doctor slee
   assert_line sleep
-  # A value is no program, what follows a program no option of ours.
+  # A value is not taken for a program, and what follows a program is not taken for an option of
+  # ours.
   assert_completes '' --rate 5 sleep --mo
   assert_completes README.md --pin sleep READ
   assert_completes LICENSE -- sleep LICE
 }
 
-@test "the completion of top: the processes that are guarded" {
+@test "the completion of top: the guarded processes" {
   [[ -n $NODE ]] || skip "no runtime was fetched"
   LD_PRELOAD=$TG_LIB "$NODE" -e 'setTimeout(() => {}, 20000)' 3>&- &
   local pid=$!

@@ -1,9 +1,9 @@
-# The USDT probes: six where they are built in, and where they are not the object code of sources that never had any.
-# That they fire is in runtime/probes.bats.
+# The USDT probes: there are six if they are built in. Otherwise the object code is that of sources
+# without any probes. runtime/probes.bats tests that they fire.
 
 load helper
 
-# tree NAME SOURCE ARGUMENTS… -- TARGET…: configures a release build of its own, and builds that.
+# tree NAME SOURCE ARGUMENTS… -- TARGET…: configures a separate build, and builds the targets in it.
 tree() {
   local name=$1 source=$2 arguments=()
   shift 2
@@ -11,14 +11,14 @@ tree() {
     arguments+=("$1")
     shift
   done
-  # No Release build: that is linked with LTO, whose objects differ from build to build.
+  # This is not a Release build, because LTO makes different objects in each build.
   cmake -S "$source" -B "$BATS_FILE_TMPDIR/$name" -DCMAKE_BUILD_TYPE=MinSizeRel -DBUILD_TESTING=OFF \
     -DCMAKE_C_FLAGS_MINSIZEREL='-O3 -DNDEBUG' \
     -DNODE_API_HEADERS="$NODE_API_HEADERS" "${arguments[@]}" &&
     cmake --build "$BATS_FILE_TMPDIR/$name" --target "${@:2}"
 }
 
-# probes LIBRARY: "provider name arguments" of each place, the arguments as their sizes.
+# probes LIBRARY: "provider name arguments" of each place; the arguments are printed as their sizes.
 probes() {
   readelf -nW "$1" | awk '/Provider: / { provider = $NF } $1 == "Name:" { name = $2 }
     $1 == "Arguments:" { sizes = ""
@@ -32,7 +32,7 @@ probes() {
   assert_success
   strip "$BATS_FILE_TMPDIR/on/libtsfnguard.so"
   run probes "$BATS_FILE_TMPDIR/on/libtsfnguard.so"
-  # Size in bytes, negative where signed.
+  # The size in bytes, negative if signed.
   assert_output 'tsfn_guard call 8 -4 8
 tsfn_guard create 8 8 8 8
 tsfn_guard dispatch 8 8
@@ -41,7 +41,7 @@ tsfn_guard misuse 8 -4 -4 8
 tsfn_guard release 8 -4 8'
 }
 
-@test "ON without sys/sdt.h: said clearly, and not configured" {
+@test "ON without sys/sdt.h: a clear message, and the build is not configured" {
   run tree refused "$TG_SOURCE" -DTSFN_GUARD_PROBES=ON -DTSFN_GUARD_HAS_SDT= -- tsfnguard
   assert_failure
   assert_output --partial 'needed sys/sdt.h for -DTSFN_GUARD_PROBES=ON, found none; install'
@@ -72,6 +72,6 @@ tsfn_guard release 8 -4 8'
     count=$((count + 1))
   done
   assert [ "$count" -ge 20 ]
-  # With probes it is another object, or this compares nothing.
+  # With probes the object differs, or this would compare nothing.
   [[ ! -e $BATS_FILE_TMPDIR/on ]] || ! cmp -s "$BATS_FILE_TMPDIR"/{on,without}/CMakeFiles/parts.dir/src/core/api.c.o
 }

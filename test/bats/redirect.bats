@@ -1,7 +1,9 @@
-# The redirect, on small programs that play the runtime in every layout that a linker may give them: first why a
-# plain preloaded definition is not enough, then that ours is chosen, then that it is all seven or none.
+# The redirect, on small programs that stand for the runtime, in every layout that a linker may give
+# them. The tests show first why a plain preloaded definition is not enough, then that ours is
+# chosen, then that it is all seven or none.
 #
-# Without the guard every one of these programs answers all calls itself; each test says so first.
+# Without the guard every one of these programs answers all calls itself. Each test checks this
+# first.
 
 load helper
 load maps
@@ -11,8 +13,9 @@ LAZY=$HELPERS/libcalls-lazy.so
 NOW=$HELPERS/libcalls-now.so
 POINTERS=$HELPERS/libpointers.so
 
-# refused PROGRAM ARGS…: runs it guarded, expects one line on stderr (put into $refusal, without pid) and every one of
-# the seven where it is natively; then, with require=1, expects status 78 and that main did not begin.
+# refused PROGRAM ARGS…: runs it guarded, and expects one line on stderr (put into $refusal, without
+# pid) and that all seven functions are where they are without the guard. Then, with require=1,
+# expects status 78 and that main did not begin.
 refused() {
   run --separate-stderr natively "$@" now "$POINTERS"
   assert_success
@@ -29,7 +32,8 @@ refused() {
   assert_equal "$(without_pid "$stderr")" "${refusal/%; it runs unguarded/; require=1, so it does not start}"
 }
 
-# everywhere WHO OBJECT ARGS…: what the probes of armed_everywhere print where WHO answers, being in OBJECT.
+# everywhere WHO OBJECT ARGS…: what the probes of armed_everywhere print if WHO, which is in OBJECT,
+# answers.
 everywhere() {
   answers "$1"
   answers "$1"
@@ -37,7 +41,8 @@ everywhere() {
   [[ -z ${3:-} ]] || echo "library: 7 in $2"
 }
 
-# armed_everywhere PROGRAM OBJECT ARGS…: natively OBJECT answers, guarded we do, however the addon binds.
+# armed_everywhere PROGRAM OBJECT ARGS…: without the guard OBJECT answers, with it the guard does,
+# however the addon binds.
 armed_everywhere() {
   local program=$1 object=$2
   shift 2
@@ -51,7 +56,8 @@ armed_everywhere() {
   assert_regex "$stderr" 'TSG008 never-a-handle'
 }
 
-# same_permissions PROGRAM OBJECT: the guard leaves the object's pages with the permissions that they had.
+# same_permissions PROGRAM OBJECT: expects that the object's pages have the same permissions as
+# without the guard.
 same_permissions() {
   run --separate-stderr natively "$1" maps -
   local native
@@ -59,11 +65,12 @@ same_permissions() {
   assert [ -n "$native" ]
   run --separate-stderr preloaded "$1" maps -
   assert_equal "$stderr" ''
-  assert_equal "$(reservations <<<"$output")" 32 # armed, or the comparison says nothing
+  assert_equal "$(reservations <<<"$output")" 32 # armed, or the comparison shows nothing
   assert_equal "$(segments "$2" <<<"$output")" "$native"
 }
 
-# symbol_pages PROGRAM: NAME and the page of its dynamic symbol, of the seven, for a program that is no PIE.
+# symbol_pages PROGRAM: NAME and the page of its dynamic symbol, for each of the seven, in a program
+# that is not a PIE.
 symbol_pages() {
   local table number name page_size
   page_size=$(getconf PAGESIZE)
@@ -72,7 +79,7 @@ symbol_pages() {
     while read -r number name; do printf '%s %x\n' "$name" $(((table + number * 24) / page_size * page_size)); done
 }
 
-@test "a plain preloaded definition is never called where the main program exports the name" {
+@test "a plain preloaded definition is never called if the main program exports the name" {
   local program
   for program in "$HELPERS"/fake-{pie,exec}-gnu-separate-now; do
     LD_PRELOAD=$HELPERS/libintruder.so run natively "$program" lazy "$LAZY" now "$NOW"
@@ -81,13 +88,13 @@ symbol_pages() {
   done
 }
 
-@test "a plain preloaded definition is called where a library exports the name" {
+@test "a plain preloaded definition is called if a library exports the name" {
   LD_PRELOAD=$HELPERS/libintruder.so run natively "$HELPERS/linked-gnu-separate" lazy "$LAZY"
   assert_success
   assert_equal "$(probed)" "$(answers runtime | sed 's/^call: .*/call: intruder/')"
 }
 
-@test "the layouts are what their names say" {
+@test "the layouts match their names" {
   local program=$HELPERS/fake type flags
   type=$(readelf -hW "$program-exec-gnu-separate-now") && [[ $type == *'EXEC ('* ]]
   type=$(readelf -hW "$program-pie-gnu-separate-now") && [[ $type == *'DYN ('* ]]
@@ -97,7 +104,7 @@ symbol_pages() {
   run readelf -dW "$program-exec-both-joined-now"
   assert_output --partial '(GNU_HASH)'
   assert_output --partial '(HASH)'
-  # The first segment, where the dynamic symbols are: with the code or without.
+  # The first segment, which has the dynamic symbols: with the code or without it.
   flags=$(readelf -lW "$program-pie-gnu-joined-now" | grep -m 1 LOAD) && [[ $flags == *' R E '* ]]
   flags=$(readelf -lW "$program-pie-gnu-separate-now" | grep -m 1 LOAD) && [[ $flags != *' R E '* ]]
   # The lazy addon has all seven in its PLT and none elsewhere.
@@ -143,7 +150,7 @@ symbol_pages() {
   done
 }
 
-@test "redirects where the seven entries lie on several pages" {
+@test "redirects if the seven entries are on several pages" {
   run symbol_pages "$HELPERS/crowded"
   assert_equal "${#lines[@]}" 7
   [[ $(getconf PAGESIZE) == 4096 ]] || skip "pages are too large here"
@@ -151,7 +158,7 @@ symbol_pages() {
   armed_everywhere "$HELPERS/crowded" crowded
 }
 
-@test "a library that is loaded only after the start is no runtime: silent, and as without us" {
+@test "a library that is loaded only after the start is not a runtime: silent, and as without the guard" {
   local library=$HELPERS/libfakenode-gnu-separate.so
   run --separate-stderr natively "$HELPERS/plain" open "$library" lazy "$LAZY" now "$POINTERS"
   assert_success
@@ -165,7 +172,7 @@ symbol_pages() {
   assert_equal "$stderr" ''
 }
 
-@test "says what it redirected: the object, and the runtime's version where that can be known" {
+@test "says what it redirected: the object, and the runtime's version if it can be known" {
   local prefix
   prefix=$(sed -n 's/^#define TSFN_GUARD_VERSION "\(.*\)"/tsfn-guard[PID]: tsfn-guard \1 armed:/p' \
     "$TG_SOURCE/include/tsfn_guard/tsfn_guard.h")
@@ -189,8 +196,9 @@ Node-API version 4 and newer, found no napi_$name; use an unmodified Node.js 12.
   done
 }
 
-# It is by this one that a runtime is known: older ones lack all seven, and are nothing to speak of.
-@test "a program that lacks napi_create_threadsafe_function is no runtime: silent" {
+# A runtime is recognised by this function. Older runtimes lack all seven, and there is nothing to
+# report.
+@test "a program that lacks napi_create_threadsafe_function is not a runtime: silent" {
   local program=$HELPERS/lacks-napi_create_threadsafe_function
   run --separate-stderr natively "$program" now "$POINTERS"
   local native=$output
@@ -201,7 +209,7 @@ Node-API version 4 and newer, found no napi_$name; use an unmodified Node.js 12.
   assert_equal "$stderr" ''
 }
 
-@test "all seven or none: refuses a runtime where one is no plain function" {
+@test "all seven or none: refuses a runtime if one of them is not a plain function" {
   local kind
   for kind in object ifunc; do
     refused "$HELPERS/$kind-napi_ref_threadsafe_function"
@@ -209,7 +217,7 @@ Node-API version 4 and newer, found no napi_$name; use an unmodified Node.js 12.
   done
 }
 
-@test "reads back: refuses where another preloaded library comes first, wherever it stands" {
+@test "reads back: refuses if another preloaded library comes first, in whatever order" {
   local order
   for order in "$HELPERS/libintruder.so $TG_LIB" "$TG_LIB $HELPERS/libintruder.so"; do
     LD_PRELOAD=$order run --separate-stderr timeout 20 "$HELPERS/linked-gnu-separate" lazy "$LAZY"
@@ -223,15 +231,16 @@ preloaded library, "*'; it runs unguarded' ]] ||
     TSFN_GUARD_OPTIONS=require=1 LD_PRELOAD=$order run --separate-stderr timeout 20 "$HELPERS/linked-gnu-separate"
     assert_equal "$status" 78
     assert_equal "$output" ''
-    # Where the main program exports the names it is searched first, so the intruder is in nobody's way.
+    # If the main program exports the names, it is searched first, so the intruder has no effect.
     LD_PRELOAD=$order run --separate-stderr timeout 20 "$HELPERS/told" lazy "$LAZY"
     assert_success
     assert_equal "$(probed)" "$(answers guard)"
   done
 }
 
-# A program that is no PIE and takes the address of one of the seven has a definition of its own for it.
-@test "reads back: refuses where the main program stands before the library with an entry of its own" {
+# A program that is not a PIE and takes the address of one of the seven has a definition of its own
+# for it.
+@test "reads back: refuses if the main program, which is searched before the library, has an entry of its own" {
   run natively "$HELPERS/takes-address" now "$POINTERS"
   assert_success
   [[ $output == *' takes-address '* ]] || skip "this linker gives the program no definition of its own"
@@ -240,7 +249,7 @@ preloaded library, "*'; it runs unguarded' ]] ||
     fail "$refusal"
 }
 
-@test "refuses where mprotect is refused, and leaves every page as it was" {
+@test "refuses if mprotect is refused, and leaves every page as it was" {
   local program
   for program in told fake-exec-sysv-joined-lazy linked-gnu-separate; do
     refused "$HELPERS/deny_mprotect" any "$HELPERS/$program"
@@ -254,8 +263,9 @@ Permission denied; allow it in the security policy (SELinux: execmod); it runs u
   assert_equal "$(segments "$HELPERS/told" <<<"$output")" "$native"
 }
 
-@test "all seven or none: undoes what it did where mprotect is refused half way" {
-  # Refused on each page in turn: the first entry's, so that nothing is done; the others', so that it is undone.
+@test "all seven or none: undoes what it did if mprotect is refused half way" {
+  # Refused on each page in turn: on that of the first entry, so that nothing is done; on the
+  # others, so that it is undone.
   local page pages
   pages=$(symbol_pages "$HELPERS/crowded" | awk '{ print $2 }' | sort -u)
   [[ $(getconf PAGESIZE) == 4096 ]] || skip "pages are too large here"
@@ -266,7 +276,8 @@ Permission denied; allow it in the security policy (SELinux: execmod); it runs u
   done
 }
 
-# Seen to fail: of the whole limit an eighth, or 4 GiB, was reserved, and below 8 GiB the guard did not arm.
+# Seen to fail: an eighth of the whole limit, or 4 GiB, was reserved, and below 8 GiB the guard did
+# not arm.
 @test "the reservation is small, with a limit on address space and without" {
   local limit
   for limit in 64 1000 4000 8000 100000 unlimited; do
@@ -279,7 +290,7 @@ Permission denied; allow it in the security policy (SELinux: execmod); it runs u
   done
 }
 
-@test "refuses where there is too little address space" {
+@test "refuses if there is too little address space" {
   local limit
   for limit in 20 30; do
     refused bash -c 'ulimit -v "$0"; exec "$@"' $((limit << 10)) "$HELPERS/told"
@@ -288,7 +299,7 @@ Permission denied; allow it in the security policy (SELinux: execmod); it runs u
   done
 }
 
-@test "two copies of the library do not get in each other's way" {
+@test "two copies of the library do not disturb each other" {
   cp "$TG_LIB" "$BATS_TEST_TMPDIR/copy.so"
   LD_PRELOAD="$TG_LIB $BATS_TEST_TMPDIR/copy.so" run --separate-stderr timeout 20 "$HELPERS/told" now "$NOW"
   assert_success

@@ -1,7 +1,8 @@
-# tsfn-guard report: logs that real processes wrote, logs that are damaged or hostile, and the page in a real Chromium.
+# tsfn-guard report: logs of real processes, logs that are damaged or hostile, and the page in a
+# real Chromium.
 
 bats_require_minimum_version 1.5.0
-TG_TIMEOUT=${TG_TIMEOUT:-120} # the provocations are not what is tested here
+TG_TIMEOUT=${TG_TIMEOUT:-120} # these tests are not about the provocations
 load helper
 
 REPORT=$TG_BUILD/tsfn-guard
@@ -10,24 +11,25 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return
 }
 
-# The node of node-20, in which everything is told that native misuse ends in.
+# The node of node-20. There every misuse that would end the process without the guard is reported.
 TG_NODE=${TG_NODE:-$TG_SOURCE/build/deps/npm/runtimes/node_modules/node-20/bin/node}
 
-# build ADDON [FLAG…]: test/addons/script.c as ADDON/script.node.
+# build ADDON [FLAG…]: builds test/addons/script.c as ADDON/script.node.
 build() {
   mkdir -p "$1"
   (cd "$TG_SOURCE" && cc -O2 -shared -fPIC -D_GNU_SOURCE -DNODE_GYP_MODULE_NAME=script -isystem "$NODE_API_HEADERS" "${@:2}" \
     test/addons/script.c -o "$OLDPWD/$1/script.node" -lpthread)
 }
 
-# log_of CODE LOG [OPTION]: what a process writes that provokes it.
+# log_of CODE LOG [OPTION]: the log of a process that provokes this event.
 log_of() {
   TEST_ADDONS=$PWD/addons TG_LIB=$TG_BUILD/libtsfnguard.so \
     TSFN_GUARD_OPTIONS=mode=diagnose:format=json:summary=always:log_path=$2${3:+:$3} \
     guarded events.js provoke "$1" >"$2.facts"
 }
 
-# Made once, as compilers and runtimes take the most time here: an addon with debug information, and logs of processes with it.
+# Made only once, because compilers and runtimes take the most time here: an addon with debug
+# information, and logs of processes that use it.
 setup_file() {
   export REAL=$BATS_FILE_TMPDIR
   cd "$REAL" || return
@@ -37,7 +39,8 @@ setup_file() {
   log_of TSG022 three.json finalize_warn_ms=20
 }
 
-# line PID SEEN [SECONDS] [CODE] [SEVERITY] [ADDON] [CALLER] [BUILD_ID] [KIND]: an event as the guard writes it, rate and all.
+# line PID SEEN [SECONDS] [CODE] [SEVERITY] [ADDON] [CALLER] [BUILD_ID] [KIND]: an event as the
+# guard writes it, with everything that belongs to the rate.
 line() {
   jq -nc --argjson pid "$1" --argjson seen "$2" --arg time "$(printf '%02d' "${3:-1}")" --arg code "${4:-TSG001}" \
     --arg severity "${5:-fatal-avoided}" --arg addon "${6:-/app/x.node}" --arg offset "${7:-0x10}" --arg id "${8:-ab}" \
@@ -49,7 +52,7 @@ line() {
      handle: {number: 1, name: "f", state: "closed", finalized: true, age_ms: 500, finalized_ms_ago: 200}, env: {number: 1}}'
 }
 
-# of FILTER ARGS…: what jq says of report --json.
+# of FILTER ARGS…: what jq prints for report --json.
 of() {
   "$REPORT" report --json "${@:2}" | jq -rc "$1"
 }
@@ -65,14 +68,15 @@ of() {
   assert_line --regexp '^                 perform \(test/addons/script\.c:[0-9]+\)$'
   assert_line --regexp '^      callback   call_function \(test/addons/script\.c:[0-9]+\)$'
   assert_line --regexp '^      created at create \(test/addons/script\.c:[0-9]+\)'
-  # As addr2line has it.
+  # The same line as addr2line prints.
   local offset
   offset=$(jq -r 'select(.type == "event") | .caller.offset' one.json)
   assert_output --partial "script.c:$(addr2line -e addons/script.node "$(printf '0x%x' $((offset - 1)))" | sed 's/.*://; s/ .*//'))"
 }
 
-# Seen to fail: without the comparison of build-ids, and with the last note's padding required, which this build-id lacks.
-@test "a file without debug information gives symbols, one that has changed nothing" {
+# Seen to fail: without the comparison of build-ids, and if the padding of the last note was
+# required, which is missing after this build-id.
+@test "a file without debug information gives symbols, one that has changed gives nothing" {
   mkdir addons
   strip -g "$REAL/addons/script.node" -o addons/script.node
   sed "s|$REAL/|$PWD/|g" "$REAL/one.json" >log
@@ -86,7 +90,7 @@ of() {
   assert_line --partial '(the file is not here)'
 }
 
-# Seen to fail: with names kept as they are in the symbol table.
+# Seen to fail: with the names as they are in the symbol table.
 @test "C++ names are demangled" {
   echo 'namespace outer { struct Inner { int method(int); }; int Inner::method(int x) { return x * 3; } }' >cxx.cc
   c++ -shared -fPIC -g -o cxx.node cxx.cc
@@ -99,7 +103,7 @@ of() {
 }
 
 # Seen to fail: without the note on lines that were cut off.
-@test "lines of others, damaged, long and cut ones are counted and passed over" {
+@test "lines of other programs, and damaged, long and cut lines are counted and skipped" {
   {
     echo 'server listens'
     line 1 1
@@ -122,7 +126,7 @@ of() {
   assert_equal "$(of '[.groups[].count, .skipped.other, .skipped.broken, .skipped.cut_off]' log)" '[2,1,1,1]'
 }
 
-@test "rotated files count right in any order, and a file that is named twice once" {
+@test "rotated files are counted correctly in any order, and a file that is named twice only once" {
   line 1 1 1 >log.2
   line 1 8 2 >log.1
   line 1 20 3 >log
@@ -131,8 +135,8 @@ of() {
   assert_equal "$(of '[.groups[] | [.count, .processes, .told]]' log.2 log same log.1 ./log)" '[[20,1,3]]'
 }
 
-# Seen to fail: with a look at the first 64 KiB only.
-@test "rotated files are sorted also where the first report comes late" {
+# Seen to fail: if only the first 64 KiB were read for this.
+@test "rotated files are sorted even if their first report comes late" {
   local file
   line 1 1 1 >told.2
   line 1 8 2 >told.1
@@ -142,8 +146,9 @@ of() {
   assert_equal "$(of '[.groups[] | [.count, .processes]]' log.1 log.2)" '[[8,1]]'
 }
 
-# Seen to fail, run by hand over such a log: with each line counted as one event, 273 without tallies in place of 16,387.
-@test "rate: thousands of events of which few were told are counted, by lines and by the summary" {
+# Seen to fail, run by hand over such a log: with each line counted as one event, and without
+# tallies: 273 instead of 16,387.
+@test "rate: thousands of events, of which few were reported, are counted by lines and by the summary" {
   TEST_ADDONS=$TG_BUILD/addons TSFN_GUARD_OPTIONS=mode=diagnose:format=json:summary=always:log_path=log \
     guarded stress.js 1 1 >/dev/null
   local events lines
@@ -155,7 +160,7 @@ of() {
   assert [ "$(of '[.groups[].count] | add' untallied)" -gt $((events / 2)) ]
 }
 
-@test "--diff: new, more, fewer, same and gone, with a log and with what --json wrote" {
+@test "--diff: new, more, fewer, same and gone, with a log and with the output of --json" {
   local kind
   { line 1 5 1 TSG001 warn; line 1 5 1 TSG002 warn; line 1 5 1 TSG003 warn; line 1 5 1 TSG004 leak; } >old
   { line 9 6 1 TSG001 warn; line 9 4 1 TSG002 warn; line 9 5 1 TSG003 warn; line 9 5 1 TSG005 info; } >new
@@ -179,7 +184,7 @@ of() {
   [[ $stderr == *'needed: --diff with an older log'* ]]
 }
 
-# Seen to fail: a log of a newer guard alone passed with status 0.
+# Seen to fail: a log that only a newer guard had written passed with status 0.
 @test "--fail-on: that severity or worse" {
   line 1 1 1 TSG019 leak >log
   run "$REPORT" report --fail-on leak log
@@ -203,8 +208,8 @@ of() {
   [[ $stderr == *'newer guard'* ]]
 }
 
-# Seen to fail: status 0, as if it had been looked at.
-@test "--fail-on: a line that cannot be read passes no log" {
+# Seen to fail: status 0, as if the line had been checked.
+@test "--fail-on: a log with a line that cannot be read does not pass" {
   local damage
   for damage in 'head -c -100' 'tr , ;' "sed s/TSG/$(printf %066000d 0)/"; do
     { line 1 1 1 TSG019 leak; line 2 1 | $damage; } >log
@@ -239,8 +244,8 @@ complains() {
   complains 'No such file' --html absent/page.html log
 }
 
-# Seen to fail: the first log became a page, with status 0.
-@test "--html without its FILE costs no log" {
+# Seen to fail: the first log was replaced by a page, with status 0.
+@test "--html without its FILE does not overwrite a log" {
   line 1 1 | tee log >other
   complains 'found: log, which exists and is not such a page' --html log
   complains 'do: give another, before the logs: --html FILE LOG…' --html log other
@@ -254,7 +259,7 @@ complains() {
   done
 }
 
-# Each line is a process of its own, the worst that there is.
+# Each line is from another process, which is the worst case.
 @test "much input is read in little memory" {
   line 4711 1 | awk -F 4711 '{ for (i = 1; i <= 90000; i++) print $1 i $2 }' >log
   assert [ "$(stat -c %s log)" -gt 50000000 ]
@@ -274,8 +279,8 @@ complains() {
   [[ $stderr == *'found: -: Bad file descriptor'* ]]
 }
 
-# The reader waits for more than a second, for that is when the progress begins.
-@test "progress: on a terminal, and taken off it" {
+# The reader waits for more than a second, because the progress is shown only then.
+@test "progress: shown on a terminal, and removed at the end" {
   command -v script >/dev/null || skip 'there is no script(1)'
   line 1 1 >log
   run script -qec "{ cat log; sleep 3; cat log; } | '$REPORT' report --json - >out" /dev/null </dev/null
@@ -286,8 +291,8 @@ complains() {
 
 # ---- The page ----
 
-# Seen to fail: the age beyond a date threw in the page's script, so problems were not none.
-# The axis' last label made the narrow page wider than its window.
+# Seen to fail: an age that no date can have threw in the page's script, so there were problems; the
+# axis' last label made the narrow page wider than its window.
 @test "the page in Chromium: filters, details, names that try to break out, tens of thousands of events" {
   command -v chromium >/dev/null || skip 'there is no chromium'
   local name="/</script><script>ran=1</script><img src=x onerror='ran=1'>\"&amp;'DATA\"DATA\"/x.node" page
@@ -298,7 +303,7 @@ complains() {
     line 2 1 4 TSG019 leak
   } >filters
   cat "$REAL"/{one,three}.json >details
-  # An age that leads beyond what a date can be.
+  # An age that leads to a date that does not exist.
   line 1 1 1 TSG001 warn "$name" | sed 's/"age_ms":500/"age_ms":9007199254740992/' >hostile
   line 1 3141 | sed 's/"number":1/"number":#/' |
     awk -F '3141|#' '{ for (i = 1; i <= 30000; i++) print $1 i $2 i % 5000 $3 }' >many

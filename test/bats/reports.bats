@@ -1,6 +1,6 @@
-# How events are told: forms, files, rate, suppressions, actions. On a fake runtime (test/helpers/told) and an "addon"
-# that gives each of six functions a value that never was a handle: six call sites, one event of each for every run of
-# its probe.
+# How events are reported: forms, files, rate, suppressions, actions. The tests use a fake runtime
+# (test/helpers/told) and an "addon" that passes to each of six functions a value that was never a
+# handle: six call sites, with one event each for every run of its probe.
 
 load helper
 load fake
@@ -11,21 +11,21 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return
 }
 
-# tell OPTIONS [TIMES] [ADDON]: runs the probe so often, without a summary unless that is an option; stderr is in
-# $stderr, and the status in $status.
+# tell OPTIONS [TIMES] [ADDON]: runs the probe this many times, without a summary unless an option
+# asks for it. stderr is in $stderr, and the status in $status.
 tell() {
   local arguments=() i
   for ((i = 0; i < ${2:-1}; i++)); do arguments+=(lazy "${3:-$LAZY}"); done
   TSFN_GUARD_OPTIONS=summary=never:$1 run --separate-stderr preloaded "$HELPERS/told" "${arguments[@]}"
 }
 
-# normalized TEXT: without what differs from run to run and from build to build.
+# normalized TEXT: the text without what differs between runs and builds.
 normalized() {
   sed -E 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z/TIME/; s/\b(tsfn-guard\[|pid |tid )[0-9]+/\1N/g
     s/0x[0-9a-f]+/0xN/g; s/build_id [0-9a-f]{40}/build_id ID/; s#(: |file |from | )/[^ ,]*/#\1DIR/#g' <<<"$1"
 }
 
-# each FILTER [LOG]: what jq says of each line.
+# each FILTER [LOG]: what jq prints for each line.
 each() {
   jq -rc "$1" "${2:-log}"
 }
@@ -69,7 +69,7 @@ symbol() {
   grep -Eo 'symbol probe\+[0-9]+' <<<"$stderr" | sed -n '1s/symbol //p'
 }
 
-@test "text: all that is written begins with our name" {
+@test "text: every line begins with our name" {
   tell mode=diagnose:summary=always 3
   assert_success
   refute [ "$(grep -cv "^tsfn-guard\[[0-9]*\]: " <<<"$stderr")" -gt 0 ]
@@ -77,7 +77,7 @@ symbol() {
 
 # ---- The JSON form ----
 
-@test "json: one line an event, as the schema says, with what there is to say" {
+@test "json: one line for each event, which matches the schema and has all fields" {
   tell format=json:log_path=log
   assert_success
   assert_equal "$stderr" ''
@@ -94,7 +94,8 @@ symbol() {
   assert_equal "$(each .caller.build_id | uniq)" "$(readelf -n "$LAZY" | sed -n 's/.*Build ID: //p')"
 }
 
-# Every byte of a path but NUL and /, in directories so deep that only their end is kept, and so that escaping doubles it.
+# Every byte of a path except NUL and /, in directories so deep that only the end of the path is
+# kept, and so that escaping doubles its length.
 @test "json: odd and long paths are cut and escaped, and a line has 4096 bytes at most" {
   local odd directory=$BATS_TEST_TMPDIR quotes
   odd=$'new\nline tab\t quote" back\\slash esc\e[2J del\x7f \xff\xc3( \xed\xa0\x80 ü'
@@ -122,7 +123,7 @@ symbol() {
 
 # ---- Where it goes ----
 
-@test "log_path: a file is made for its owner only, whatever the umask, and appended to" {
+@test "log_path: the file is for its owner only, whatever the umask is, and is appended to" {
   umask 000
   tell format=json:log_path=log
   assert_success
@@ -140,7 +141,7 @@ symbol() {
   assert_equal "${files[0]}" "log.$(each .thread.pid "${files[0]}" | uniq).100%"
 }
 
-# unusable PATH WHY: one line says why, and the reports are on stderr.
+# unusable PATH WHY: expects that one line says why, and that the reports are on stderr.
 unusable() {
   tell "format=json:log_path='$1'" 2
   assert_success
@@ -149,7 +150,7 @@ unusable() {
   assert_equal "${#stderr_lines[@]}" 13
 }
 
-@test "log_path: what cannot be opened is one line, and stderr is used" {
+@test "log_path: a path that cannot be opened gives one line, and stderr is used" {
   local needed='a file that can be opened for appending, found'
   mkdir directory
   echo precious >target
@@ -160,12 +161,12 @@ unusable() {
   unusable directory "$needed DIR/directory: Is a directory"
   unusable no/log "$needed DIR/log: No such file or directory"
   mkfifo pipe
-  unusable pipe "$needed DIR/pipe: No such device or address" # nobody reads, and we do not wait for them
+  unusable pipe "$needed DIR/pipe: No such device or address" # it has no reader, and we do not wait for one
   assert_equal "$(<target)" precious
   refute [ -e nowhere ]
 }
 
-@test "log_path: a directory that may not be written to is one line, and stderr is used" {
+@test "log_path: a directory that may not be written to gives one line, and stderr is used" {
   local as=()
   mkdir locked
   chmod 555 locked
@@ -190,7 +191,7 @@ unusable() {
   assert_equal "$(lines log)" 6
 }
 
-@test "log_path: a descriptor that is not open, or none, is one line, and stderr is used" {
+@test "log_path: a descriptor that is not open, or is not a number, gives one line, and stderr is used" {
   local path
   for path in fd:7 fd: fd:x fd:-1 fd:99999999999; do
     unusable "$path" "a descriptor that is open, found $path"
@@ -210,7 +211,7 @@ unusable() {
 
 # ---- How often ----
 
-@test "rate: the first N of each site, then each whose number is a power of two" {
+@test "rate: the first N of each site, then each one whose number is a power of two" {
   tell format=json:log_path=log 10
   assert_success
   assert_equal "$(each 'select(.call.mode == "napi_tsfn_release") | [.seen, .suppressed] | join(" ")')" \
@@ -224,7 +225,7 @@ unusable() {
   assert_equal "$(each .suppressed all | sort -u)" 0
 }
 
-@test "rate: in text, what comes after the first N is one line" {
+@test "rate: in text, each report after the first N is one line" {
   tell rate=2 4
   assert_success
   assert_equal "$(grep -c 'TSG008' <<<"$stderr")" 18
@@ -235,7 +236,7 @@ unusable() {
 
 # ---- Suppressions ----
 
-# suppresses LINE…: a file of these lines silences all.
+# suppresses LINE…: expects that a file with these lines suppresses all reports.
 suppresses() {
   printf '%s\n' "$@" >suppressions
   tell suppressions=suppressions
@@ -243,7 +244,7 @@ suppresses() {
   assert_equal "$stderr" ''
 }
 
-# does_not_suppress LINE…: it does not, and nothing is wrong with it.
+# does_not_suppress LINE…: expects that it does not, and that the file is valid.
 does_not_suppress() {
   printf '%s\n' "$@" >suppressions
   tell suppressions=suppressions
@@ -267,11 +268,11 @@ does_not_suppress() {
   does_not_suppress '*:/libcalls-lazy.so'
 }
 
-@test "suppressions: comments, empty lines, spaces and CRLF are passed over; one of many lines is enough" {
+@test "suppressions: comments, empty lines, spaces and CRLF are skipped; one of many lines is enough" {
   suppresses '# all of it' '' '   ' $'TSG007:*\r' 'warn:*' $'TSG008:libcalls-lazy.so  \r'
 }
 
-@test "suppressions: what is not understood is one line with its number, and the rest counts" {
+@test "suppressions: a line that is not understood is reported with its number, and the rest counts" {
   printf '%s\n' '# first' 'TSG999:*' 'TSG008' ':x' 'warn' "*:$(printf 'x%.0s' {1..128})" 'TSG008:*' >suppressions
   tell suppressions=suppressions
   assert_success
@@ -285,7 +286,7 @@ tsfn-guard[N]: suppressions: suppressions:6: needed kind:addon-glob with a patte
 END
 }
 
-@test "suppressions: a file that cannot be read, or is too large, is one line" {
+@test "suppressions: a file that cannot be read, or is too large, gives one line" {
   mkdir directory
   head -c 20000 /dev/zero | tr '\0' '#' >large
   for case in 'absent needed a file that can be read, found No such file or directory' \
@@ -314,7 +315,7 @@ END
   assert_equal "${#stderr_lines[@]}" 54
 }
 
-@test "on.EVENT=abort: the first event is told, and the process aborts" {
+@test "on.EVENT=abort: the first event is reported, and the process aborts" {
   tell on.never-a-handle=abort:format=json:log_path=log
   assert_equal "$status" 134
   assert_equal "$(lines log)" 1
@@ -322,7 +323,7 @@ END
   assert_equal "$(each .then)" 'on.EVENT=abort ends the process (SIGABRT); its core has all stacks: gdb PROGRAM CORE'
 }
 
-# Seen to fail: nothing said why the process was gone, or stood.
+# Seen to fail: nothing said why the process had ended, or stood still.
 @test "on.EVENT=abort and stop: the text says so, and how to go on" {
   local pid state=''
   tell on.never-a-handle=abort
@@ -337,8 +338,8 @@ END
   wait "$pid" || true
 }
 
-# Six places, three times. Seen to fail: with rate=1 the third of each was not told.
-@test "on.EVENT=stop: each stop is told, beyond the rate too" {
+# Six places, three times. Seen to fail: with rate=1 the third one of each place was not reported.
+@test "on.EVENT=stop: each stop is reported, even if the rate would skip it" {
   local pid stops=0 state=''
   TSFN_GUARD_OPTIONS=summary=never:on.TSG008=stop:log_path=log LD_PRELOAD=$TG_LIB "$HELPERS/told" lazy "$LAZY" lazy "$LAZY" lazy "$LAZY" >out 3>&- &
   pid=$!
@@ -356,7 +357,7 @@ END
   assert_equal "$stops" 18
 }
 
-@test "on.EVENT=abort: not where it is suppressed" {
+@test "on.EVENT=abort: not if the event is suppressed" {
   echo 'TSG008:*' >suppressions
   tell on.never-a-handle=abort:suppressions=suppressions
   assert_success
@@ -385,7 +386,7 @@ END
   assert_equal "$(tail -n 1 out)" 'unref: guard'
 }
 
-@test "exitcode: where something worse than a leak was told, that was not ignored or suppressed" {
+@test "exitcode: if something worse than a leak was reported, and not ignored or suppressed" {
   echo 'TSG008:*' >suppressions
   tell exitcode=77
   assert_equal "$status" 77
@@ -402,7 +403,7 @@ END
 
 # ---- The summary (more in runtime/summary.bats) ----
 
-@test "summary: events by kind and addon, and where the log lies" {
+@test "summary: events by kind and addon, and where the log is" {
   echo 'TSG008:libcalls-now.so' >suppressions
   TSFN_GUARD_OPTIONS=summary=errors:rate=1:suppressions=suppressions:log_path=log preloaded "$HELPERS/told" \
     lazy "$LAZY" lazy "$LAZY" lazy "$LAZY" now "$HELPERS/libcalls-now.so"
@@ -451,7 +452,8 @@ END
 
 # ---- AT_SECURE ----
 
-# The loader ignores a preloaded path in a set-user-ID program, so here the program is linked with the library.
+# In a set-user-ID program the loader ignores a preloaded path, so here the program is linked with
+# the library.
 @test "a set-user-ID program ignores the environment" {
   ((EUID == 0)) || skip 'only root can make a program that belongs to another user'
   local directory

@@ -1,8 +1,9 @@
-# Runtimes that implement Node-API and are not Node: Bun 1.3.9 and 1.4.5, Bun 1.4.5 on musl, Deno 2.9.6. What holds on
-# which is in docs/runtimes.md.
+# Runtimes that implement Node-API and are not Node: Bun 1.3.9 and 1.4.5, Bun 1.4.5 on musl, Deno
+# 2.9.6. docs/runtimes.md says what holds on which of them.
 #
-# Seen to fail: with mode=off from the contract's table to `flow`; the first when the library wanted glibc's backtrace();
-# `flow` (7 of 20) and then `abort` on Bun 1.3 before its doorbells were rung for every call and not aborted.
+# Seen to fail: with mode=off, all tests from the contract's table to `flow`; the first test when
+# the library needed glibc's backtrace(); `flow` (7 of 20), and then `abort`, on Bun 1.3 before its
+# doorbells were rung for every call and were no longer aborted.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -24,7 +25,7 @@ setup_file() {
   done
 }
 
-# on RUNTIME: sets what runs a program there; answers 1 where the runtime is not here.
+# on RUNTIME: sets the command that runs a program there; returns 1 if the runtime is not installed.
 on() {
   case $1 in
     bun-1.3) command=("$NPM/other-runtimes/node_modules/bun-1-3/bin/bun") ;;
@@ -49,7 +50,7 @@ preloaded() {
   TEST_ADDONS=$addons LD_PRELOAD=$TG_LIB timeout -k 5 "$TG_TIMEOUT" "${command[@]}" "$PROGRAMS/$2" "${@:3}"
 }
 
-# each FUNCTION: calls it with every runtime that is here; skips where none is.
+# each FUNCTION: calls it with every runtime that is installed; skips if there is none.
 each() {
   local runtime here=0 absent=''
   for runtime in $RUNTIMES; do
@@ -64,12 +65,13 @@ each() {
   [[ -z $absent ]] || echo "# not here, so not tested:$absent" >&3
 }
 
-# Bun 1.4 finalizes a worker's functions at its end; Bun 1.3 and Deno never do, and what is queued then is lost.
+# Bun 1.4 finalizes a worker's functions when the worker ends. Bun 1.3 and Deno never do, and items
+# that are queued then are lost.
 finalizes_at_end() {
   [[ $1 == bun-1.4 || $1 == bun-musl ]]
 }
 
-# ends_well RUNTIME CASE…: the guarded run, less our own lines, in `lines`.
+# ends_well RUNTIME CASE…: runs the case guarded, and expects status 0; its output is in `lines`.
 ends_well() {
   run preloaded "$1" other-runtimes.js "${@:2}"
   [[ $status == 0 ]] || fail "$1, $2: ended with $status, and said: $output"
@@ -78,7 +80,7 @@ ends_well() {
 @test "a program on musl starts, guarded or not a runtime at all" {
   local loader=$MUSL/root/lib/ld-musl-x86_64.so.1
   [[ -x $loader ]] || skip "no musl here; scripts/deps.sh musl-runtime fetches it"
-  # ldd is the loader by another name.
+  # ldd is the same file as the loader, under another name.
   LD_PRELOAD=$TG_LIB run "$loader" --list "$loader"
   assert_success
   refute_output --partial 'symbol not found'
@@ -93,7 +95,7 @@ ends_well() {
   each arms
 }
 
-@test "what it cannot arm in runs unguarded, or with require=1 not at all" {
+@test "a runtime in which it cannot arm runs unguarded, or with require=1 not at all" {
   refuses() {
     run --separate-stderr env LD_PRELOAD="$TG_LIB:$TG_BUILD/helpers/libnoroom.so" TSFN_GUARD_OPTIONS=require=1 \
       "${command[@]}" "$PROGRAMS/other-runtimes.js" abort
@@ -119,7 +121,7 @@ ends_well() {
   each answers_alike
 }
 
-@test "workers are terminated under threads that call: all are turned away, nothing is called late" {
+@test "workers are terminated under threads that call: all are rejected, nothing is called late" {
   turns_away() {
     local finalized=0 lost='-?[0-9]+'
     ! finalizes_at_end "$1" || finalized=5 lost=0
@@ -162,9 +164,9 @@ ends_well() {
   each flows
 }
 
-@test "order between items: nextTicks and microtasks as natively" {
+@test "order between items: nextTicks and microtasks as without the guard" {
   keeps_order() {
-    [[ $1 != deno-2.9 ]] || return 0 # has no order natively
+    [[ $1 != deno-2.9 ]] || return 0 # has no order even without the guard
     preloaded "$1" transcript-order.js between 2>/dev/null >"$BATS_TEST_TMPDIR/guarded"
     natively "$1" transcript-order.js between >"$BATS_TEST_TMPDIR/native"
     [[ -s $BATS_TEST_TMPDIR/native ]]
@@ -173,8 +175,8 @@ ends_well() {
   each keeps_order
 }
 
-# Bun 1.4 dies of the workers in most runs only: 16 of 20, and 18 of 20 on musl.
-@test "natively: workers' threads hang the process or crash it, and the producers hang" {
+# Bun 1.4 dies of the workers in most runs, but not in all: 16 of 20, and 18 of 20 on musl.
+@test "without the guard: workers' threads hang the process or crash it, and the producers hang" {
   TG_TIMEOUT=3
   dies() {
     one_dies natively "$1" other-runtimes.js workers 5

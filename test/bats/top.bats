@@ -1,5 +1,5 @@
-# tsfn-guard top: what it shows of programs that are known, what it says where there is nothing to see, and the live view
-# in a terminal (tmux), whose state it must give back.
+# tsfn-guard top: what it shows of known programs, what it prints if there is nothing to see, and
+# the live view in a terminal (tmux), whose state it must restore.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -20,8 +20,8 @@ teardown() {
   "${tmux[@]}" kill-server 2>/dev/null || true
 }
 
-# watch CASE ARGS…: starts a case of top.js, guarded, and waits until it is ready. $pid is its process; it ends with
-# end_watched.
+# watch CASE ARGS…: starts a case of top.js, guarded, and waits until it is ready. $pid is its
+# process. end_watched ends it.
 watch() {
   local fifo=$BATS_TEST_TMPDIR/stdin said=$BATS_TEST_TMPDIR/said
   rm -f "$fifo" "$said"
@@ -42,12 +42,12 @@ end_watched() {
   wait "$pid"
 }
 
-# top ARGS…: of the process that is watched.
+# top ARGS…: runs tsfn-guard top.
 top() {
   run --separate-stderr timeout -k 5 "$TG_TIMEOUT" "$TOP" top "$@"
 }
 
-# field FILTER VALUE: what jq's filter finds in the JSON.
+# field FILTER VALUE: expects that jq's filter finds this value in the JSON.
 field() {
   assert_equal "$(jq -c "$1" <<<"$output")" "$2"
 }
@@ -61,7 +61,7 @@ complains() {
   assert_equal "$status" "$1"
 }
 
-@test "a program that is known: every figure, as JSON" {
+@test "a known program: every figure, as JSON" {
   watch known
   top --once --json --interval 0.2 "$pid"
   assert_success
@@ -96,7 +96,7 @@ complains() {
   assert_line 'tsfn_guard_finalized_total{} 2'
 }
 
-@test "rates: of calls that come at a known pace, and none where nobody calls" {
+@test "rates: of calls at a known pace, and none for a function that nobody calls" {
   watch calling
   top --once --json --interval 2 "$pid"
   field '[.functions[].name]' '["calling","idle"]'
@@ -108,7 +108,7 @@ complains() {
   end_watched
 }
 
-@test "names that would steer a terminal, forge a line or break JSON" {
+@test "names that would control a terminal, forge a line or break JSON" {
   watch names
   top --once --json --interval 0.1 "$pid"
   field '[.functions[].name]' '["?[31mred","two?lines","quote \" \\","grün€","??2J","x???edon.???",null]'
@@ -133,14 +133,15 @@ complains() {
   for i in 1 2 3; do
     top --once --json --interval 0.3 "$pid"
     field '.per_second.created > 0 and .per_second.finalized > 0 and .per_second.calls > 0' true
-    # Between two words that are read one after the other some more may have come, in a second at most.
+    # Two words are read one after the other. In between more calls may come, but no more than in a
+    # second.
     field '.totals.created >= .totals.finalized and .totals.calls <= .totals.created + 2000 + .per_second.created' true
     field '[.functions[] | select(.name != "churn" or .counts > 1 or .calls > 1)]' '[]'
   done
   end_watched
 }
 
-@test "workers: an env each; they are gone when they have ended" {
+@test "workers: one env each, which is gone when the worker has ended" {
   watch workers 5
   top --once --json --interval 0.1 "$pid"
   field '[.functions[].env] | sort' '[1,2,3,4,5]'
@@ -148,7 +149,8 @@ complains() {
   end_watched
 }
 
-# watch_to_its_end ARGS…: watches a process that is killed after the first sample; the samples are in $output.
+# watch_to_its_end ARGS…: watches a process that is killed after the first sample; the samples are
+# in $output.
 watch_to_its_end() {
   local samples=$BATS_TEST_TMPDIR/samples top
   rm -f "$samples"
@@ -171,8 +173,8 @@ watch_to_its_end() {
   assert_equal "$(jq -c .ended <<<"$output" | sort -u)" $'false\ntrue'
 }
 
-# Seen to fail: with a schedule that makes up for each sample that was missed (30 at once).
-@test "stopped for a while, a stream of samples does not make up for what it missed" {
+# Seen to fail: with a schedule that made up for each missed sample (30 at once).
+@test "a stream of samples that was stopped for a while does not make up for missed samples" {
   local samples=$BATS_TEST_TMPDIR/samples top
   watch calling
   timeout -k 5 "$TG_TIMEOUT" "$TOP" top --json --interval 0.1 "$pid" >"$samples" 3>&- 8>&- &
@@ -189,7 +191,7 @@ watch_to_its_end() {
   end_watched
 }
 
-@test "what is not a process's id, or not the right options" {
+@test "arguments that are not a process id, and wrong options" {
   top abc
   complains 2 'the id of a process' abc 'give a number, as pgrep -a node prints it'
   top -1
@@ -258,10 +260,10 @@ START='start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PR
   end_watched
 }
 
-# top_as_nobody PID: the command as another user, which only root can run it as (two_users).
+# top_as_nobody PID: runs the command as another user, which only root can do (two_users).
 top_as_nobody() {
   local command
-  command=$(mktemp) # where nobody may execute it
+  command=$(mktemp) # in a place where the user nobody may execute it
   cp "$TOP" "$command"
   chmod 755 "$command"
   run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups "$command" top --once "$1"
@@ -273,7 +275,7 @@ two_users() {
   command -v setpriv >/dev/null || skip "needs setpriv"
 }
 
-@test "another user's process is not looked into" {
+@test "another user's process is not inspected" {
   two_users
   watch end
   top_as_nobody "$pid"
@@ -282,8 +284,8 @@ two_users() {
   end_watched
 }
 
-# The kernel calls both of user 65534, and lets neither look into the other.
-@test "a process that has changed its user is not looked into, and not told to run as that user" {
+# For the kernel both processes belong to user 65534, but neither may inspect the other.
+@test "a process that has changed its user is not inspected, and the advice is not to run as that user" {
   two_users
   local said=$BATS_TEST_TMPDIR/said
   "$TG_NODE" -e 'process.setuid(65534); console.log(1); setTimeout(() => {}, 100000)' >"$said" 3>&- &
@@ -294,7 +296,7 @@ two_users() {
     'run it as root, with the capability to trace it (CAP_SYS_PTRACE)'
 }
 
-@test "nothing is published, and no descriptor opened, unless it was asked for; no file in any case" {
+@test "nothing is published and no descriptor is opened unless an option asks for it; never a file" {
   options=verbosity=0 watch end
   run ls -l "/proc/$pid/fd"
   refute_output --partial memfd
@@ -313,7 +315,7 @@ two_users() {
   assert_regex "$stderr" '^tsfn-guard\[[0-9]+\]: publish: needed 33 MiB of sealed shared memory that only this process writes, found File too large; tsfn-guard top will see nothing; use Linux 4.14 or newer, and allow memfd_create \(seccomp\) and files of that size \(ulimit -f, -v\)$'
 }
 
-@test "the stress test runs as ever while it publishes and is watched" {
+@test "the stress test runs as usual while it publishes and is watched" {
   LD_PRELOAD=$TG_LIB TSFN_GUARD_OPTIONS=publish=1:on.warn=ignore:on.fatal-avoided=ignore:on.hang-avoided=ignore:summary=never \
     "$TG_NODE" "$PROGRAMS/stress.js" 7 6 >"$BATS_TEST_TMPDIR/said" 3>&- &
   pid=$!
@@ -340,14 +342,14 @@ screen() {
   "${tmux[@]}" capture-pane -p
 }
 
-# shows TEXT: the screen does, sooner or later.
+# shows TEXT: waits until the screen shows it.
 shows() {
   await on_screen "$1"
 }
 
 on_screen() { [[ $(screen) == *"$1"* ]]; }
 
-# given_back: the shell's screen is there again, with a cursor, and the terminal is as it was.
+# given_back: expects the shell's screen again, with a cursor, and the terminal in its former state.
 given_back() {
   shows 'status='
   assert_equal "$("${tmux[@]}" display -p '#{alternate_on} #{cursor_flag} #{wrap_flag}')" '0 1 1'
@@ -357,14 +359,14 @@ given_back() {
   assert_success
 }
 
-# type_top: runs it in the terminal; the shell then says its status.
+# type_top: runs it in the terminal. The shell then prints its status.
 type_top() {
   "${tmux[@]}" send-keys "$1 $TOP top --interval 0.2 $pid; echo status'='\$?" Enter
   shows 'HANDLE CALLS/S'
   assert_equal "$("${tmux[@]}" display -p '#{alternate_on} #{cursor_flag}')" '1 0'
 }
 
-@test "live: the view moves; s sorts, p pauses, h helps, q quits; the terminal is given back" {
+@test "live: the view moves; s sorts, p pauses, h helps, q quits; the terminal is restored" {
   watch calling
   terminal 100 20
   type_top
@@ -394,7 +396,7 @@ type_top() {
   end_watched
 }
 
-@test "live: a terminal that gets another size, down to a tiny one" {
+@test "live: a terminal whose size changes, down to a tiny one" {
   watch many 50
   terminal 100 20
   type_top
@@ -411,12 +413,12 @@ type_top() {
   end_watched
 }
 
-@test "live: SIGINT, SIGTERM, SIGTSTP and the process's end give the terminal back" {
+@test "live: the terminal is restored after SIGINT, SIGTERM, SIGTSTP and the process's end" {
   watch calling
   terminal 100 24
   type_top
   "${tmux[@]}" send-keys C-c
-  shows $'\nshell>' # which gives the rest of that line up
+  shows $'\nshell>' # the shell discards the rest of that line
   "${tmux[@]}" send-keys "echo status'='\$?" Enter
   shows 'status=130'
   given_back
@@ -440,7 +442,7 @@ type_top() {
   given_back
 }
 
-@test "live: no colour with NO_COLOR; no live view where TERM is dumb or stdout a pipe" {
+@test "live: no colour with NO_COLOR; no live view if TERM is dumb or stdout is a pipe" {
   watch calling
   terminal 100 20
   type_top NO_COLOR=1

@@ -1,9 +1,11 @@
-/* Drives the core on the fake runtime, and beside it the reference, by the same sequence of operations, and
- * compares every answer, delivery, finalizer, context, handle and ref state. One real thread plays three.
+/* Drives the core on the fake runtime, and beside it the reference, by the same sequence of
+ * operations. Compares every answer, delivery, finalizer, context, handle and ref state. One real
+ * thread plays three.
  *
- * Input: two bytes of settings, then four bytes a step: what, who, on which handle, and an argument. An item
- * or a finalizer may carry an action, which is done in its callback; a call may carry one that another thread does
- * while it rings, which is as if it came just after the call. With FUZZ_TRACE set every step is printed. */
+ * Input: two bytes of settings, then four bytes for each step: what, which thread, on which handle,
+ * and an argument. An item or a finalizer may carry an action, which is done in its callback. A call
+ * may carry an action that another thread does while the call rings. This is the same as if it came
+ * just after the call. With FUZZ_TRACE set every step is printed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +25,7 @@ enum operation {
   UNREF,
   CREATE,
   OPERATIONS_IN_CALLBACKS,
-  /* Only as steps of their own: */
+  /* Only as steps of their own, not as actions: */
   GET_CONTEXT_NULL = OPERATIONS_IN_CALLBACKS,
   TURN,
   END_ENV,
@@ -31,7 +33,7 @@ enum operation {
   ALLOCATIONS,
   REFUSE_CREATE,
   OPERATIONS,
-  /* Not operations, but what events tell of: */
+  /* Not operations, but what events report: */
   DELIVER = OPERATIONS,
   FINALIZE,
   KINDS
@@ -52,14 +54,14 @@ static const struct action no_action = {OPERATIONS, 0, 0};
 /* What happened in a world. `value` is the context, the function's number, the item and so on. */
 struct event {
   int kind, thread, slot, generation, status, value;
-  bool no_memory; /* this failed for want of memory: only the core knows when it allocates */
-  bool no_record; /* and that before the table was asked */
-  bool within;    /* a call's ring: only the core knows when it rings */
+  bool no_memory; /* this failed because there was no memory: only the core knows when it allocates */
+  bool no_record; /* and it failed before the table was asked */
+  bool within;    /* during a call's ring: only the core knows when it rings */
 };
 
 enum { NO_CALLBACK = ~0U, EVENTS = 8192, FUNCTIONS = 64, ITEMS = 512, STEPS = 400 };
 
-/* One of two: the core, or the reference. Both get the same actions. */
+/* One of two worlds: the core, or the reference. Both get the same actions. */
 struct world {
   struct event events[EVENTS];
   unsigned event_count;
@@ -72,7 +74,7 @@ struct world {
 static struct world real, model;
 static struct world *world; /* the one that acts */
 static struct tg_guard *guard;
-static unsigned index_bits, generation_bits; /* of its table, which has one segment */
+static unsigned index_bits, generation_bits; /* of the core's table, which has one segment */
 static struct fake_env *envs[REFERENCE_ENVS];
 static unsigned in_callback_of; /* the number of the function whose callback runs, or NO_CALLBACK */
 static bool ending, traced;
@@ -126,9 +128,9 @@ static napi_threadsafe_function real_handle(struct reference_handle handle) {
   return (napi_threadsafe_function)(guard->table.segments[0].base + (number << TG_HANDLE_SHIFT));
 }
 
-/* The value a target byte means, for both worlds: mostly one of the handles given out, the latest first; else
- * any slot and generation, or what is no handle at all (NULL and others). In a callback 0 means the function
- * itself. */
+/* What a target byte means, for both worlds. Mostly it is one of the handles that were given out, the
+ * latest first. Otherwise it is any slot and generation, or a value that is not a handle at all (NULL
+ * and others). In a callback 0 means the function itself. */
 struct value {
   struct reference_handle handle;
   napi_threadsafe_function bits;
@@ -139,7 +141,7 @@ static struct value no_handle(unsigned choice) {
   uintptr_t base = segment->base, end = base + (segment->handles << TG_HANDLE_SHIFT);
   const uintptr_t bits[] = {0,   base + 1, base + 8, base - 16,
                             end, end + 16, 16,       UINTPTR_MAX & ~(uintptr_t)15};
-  /* Once every handle is used up a value outside the reservation is the runtime's business. */
+  /* Once every handle is used up, the runtime handles any value outside the reservation. */
   unsigned choices = atomic_load(&guard->passes_through) ? 3 : 8;
   return (struct value){reference_garbage, (napi_threadsafe_function)bits[choice % choices]};
 }
@@ -155,7 +157,7 @@ static struct value value_of(uint8_t target) {
     if (handle.slot >= 1U << index_bits || handle.generation >= 1U << generation_bits) return no_handle(0);
   } else {
     if (world->functions == 0) return no_handle(0);
-    unsigned back = target < 0x80 ? target % 4 : target; /* the latest more often than the others */
+    unsigned back = target < 0x80 ? target % 4 : target; /* the latest handles more often than the others */
     handle = world->handles[world->functions - 1 - back % world->functions];
   }
   return (struct value){handle, real_handle(handle)};
@@ -188,7 +190,7 @@ static void finalize(unsigned function) {
 
 enum { NO_JS = 1, NO_FINALIZER = 2 };
 
-static char contexts[FUNCTIONS]; /* the address is the context, the index the function's number */
+static char contexts[FUNCTIONS]; /* the address is the context, and the index is the function's number */
 static uint8_t flags[FUNCTIONS];
 static unsigned creating; /* the number of the function that is being created */
 static struct {
@@ -333,7 +335,8 @@ static napi_status model_perform(enum operation operation, struct reference_hand
 
 /* ---- Actions ---- */
 
-/* Whether the core failed here for want of memory. It has done this step before the reference does. */
+/* Whether the core failed here because there was no memory. It has done this step before the reference
+ * does it. */
 static bool core_had_no_memory(void) {
   return model.event_count < real.event_count && real.events[model.event_count].no_memory;
 }
@@ -389,7 +392,7 @@ static struct {
   bool before, now;
 } interruption = {.action = {OPERATIONS, 0, 0}};
 
-/* What a call's argument says of that, where it does not give its item an action. */
+/* What a call's argument says about that, if it does not give the item an action. */
 static void choose_interruption(struct action call) {
   static const enum operation operations[16] = {CALL,    ACQUIRE, RELEASE,     ABORT,       REF,     UNREF,
                                                 RELEASE, CALL,    GET_CONTEXT, GET_CONTEXT, RELEASE, ACQUIRE,
@@ -412,7 +415,7 @@ static void interrupt(void) {
   interruption.now = false;
 }
 
-/* Not where the core rings with the lock held: nobody else can do anything then. */
+/* Not if the core rings with the lock held, because then no other thread can do anything. */
 static void interrupt_ring(void) {
   uint32_t generation;
   struct tg_function *function = tg_table_locate(&guard->table, interruption.bits, &generation);
@@ -432,7 +435,7 @@ static napi_status real_call(enum operation operation, napi_threadsafe_function 
   return status;
 }
 
-/* The core has done this step, and what interrupted it comes before the call itself among its events. */
+/* The core has done this step. In its events, what interrupted the call comes before the call itself. */
 static bool core_was_interrupted(void) {
   return model.event_count < real.event_count && real.events[model.event_count].within && !interruption.now;
 }
@@ -450,8 +453,8 @@ static void perform(struct action action) {
   if (action.operation > GET_CONTEXT_NULL || action.operation == CREATE) return;
   struct value value = value_of(action.target);
   enum operation operation = (enum operation)action.operation;
-  /* It must not wait, as nobody else would ever end that. In a callback the reference lags behind or runs
-   * ahead, so only a step of its own is asked about. */
+  /* The call must not wait, because no other thread would ever end that. In a callback the reference
+   * is behind or ahead, so only a call that is a step of its own is checked. */
   if (operation == CALL_BLOCKING &&
       (in_callback_of != NO_CALLBACK || reference_would_wait(value.handle, pretended_thread)))
     operation = CALL;
@@ -537,7 +540,7 @@ static void on_env(enum operation operation, unsigned env) {
   if (operation == END_ENV) in_both(end_env, env);
 }
 
-/* What a step's first byte means: the common more often than the rare. */
+/* What a step's first byte means. Common operations have more values than rare ones. */
 static const uint8_t operation_of[32] = {CALL,
                                          CALL,
                                          CALL,
@@ -576,7 +579,7 @@ static void step(const uint8_t bytes[4]) {
   if (operation == ALLOCATIONS && bytes[2] % 4 == 0) operation = REFUSE_CREATE;
   pretend_thread(bytes[1] % PRETENDED_THREADS);
   step_action = (struct action){(uint8_t)operation, bytes[2], bytes[3]};
-  if (operation == CREATE) pretended_thread %= REFERENCE_ENVS; /* the last has no env */
+  if (operation == CREATE) pretended_thread %= REFERENCE_ENVS; /* the last thread has no env */
   switch (operation) {
     case TURN:
     case END_ENV:
@@ -635,7 +638,7 @@ static void begin(const uint8_t bytes[2]) {
 
 static void end(void) {
   for (unsigned env = 0; env < REFERENCE_ENVS; env++) on_env(END_ENV, env);
-  /* Every late call, whatever the sequence was: the table's right half. */
+  /* Every late call, whatever the sequence was: the right half of the contract's table. */
   pretend_thread(PRETENDED_THREADS - 1);
   for (unsigned i = 0; i < real.functions; i++) {
     static const enum operation late[] = {CALL, ACQUIRE, GET_CONTEXT, RELEASE, CALL, REF};

@@ -1,6 +1,7 @@
-/* Loads an ELF file, however corrupt, as a loader would (program headers that make no sense are left out),
- * and lets the ELF reader look up symbols in it: whatever it finds must be a symbol of that name and type.
- * Memory of the image that no readable segment covers is poisoned. The seeds are built from image_seed.c. */
+/* Loads an ELF file, however corrupt, as a loader would. (It leaves out program headers that make no
+ * sense.) Then it lets the ELF reader look up symbols in it. Whatever the reader finds must be a
+ * symbol of that name and type. Memory of the image that no readable segment covers is poisoned. The
+ * seeds are built from image_seed.c. */
 #include <elf.h>
 #include <link.h>
 #include <sanitizer/asan_interface.h>
@@ -34,13 +35,13 @@ static void demand(bool holds, const char *what) {
   abort();
 }
 
-/* A segment that a loader would map: inside the image, and past those before. */
+/* A segment that a loader would map: it is inside the image, and behind the segments before it. */
 static bool loads(const ElfW(Phdr) * header, size_t mapped) {
   return header->p_vaddr >= mapped && header->p_memsz != 0 && header->p_memsz <= IMAGE_MAX &&
          header->p_vaddr <= IMAGE_MAX - header->p_memsz;
 }
 
-/* False: not even the file's own header makes sense. */
+/* Returns false if not even the file's own header makes sense. */
 static bool read_headers(const struct file *file, struct loaded *loaded) {
   ElfW(Ehdr) start;
   if (file->size < sizeof start) return false;
@@ -61,7 +62,7 @@ static bool read_headers(const struct file *file, struct loaded *loaded) {
   loaded->size = mapped;
   loaded->count = kept;
   loaded->headers =
-      malloc(kept * sizeof headers[0] + 1); /* of just that size, so that ASan sees a step beyond */
+      malloc(kept * sizeof headers[0] + 1); /* of exactly that size, so that ASan notices a step beyond */
   memcpy(loaded->headers, headers, kept * sizeof headers[0]);
   return true;
 }
@@ -82,7 +83,7 @@ static bool load(const struct file *file, struct loaded *loaded) {
   return true;
 }
 
-/* As glibc does: puts real addresses into the dynamic section. */
+/* Puts real addresses into the dynamic section, as glibc does. */
 static void relocate(const struct loaded *loaded) {
   for (size_t i = 0; i < loaded->count; i++) {
     const ElfW(Phdr) *header = &loaded->headers[i];
@@ -108,7 +109,7 @@ static void protect(const struct loaded *loaded) {
   }
 }
 
-/* How many symbols were found. */
+/* Returns how many symbols were found. */
 static unsigned look_up(const struct loaded *loaded) {
   struct tg_image image;
   unsigned found = 0;

@@ -1,6 +1,6 @@
-/* Hands any text to the option parser, and compares the options and the lines on stderr with what a second
- * reading of the options' rules (README.md: "key=value:key=value") gives. text.c is built with write renamed,
- * so the lines come here. */
+/* Passes any text to the option parser. Compares the options and the lines on stderr with the result
+ * of a second reader of the options' rules (README.md: "key=value:key=value"). text.c is built with
+ * write renamed, so the lines come here. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 enum { KEYS = 15, TEXTS = 4, LINE_MAX_BYTES = 1024 };
 
-/* Choices, and numbers with the most that they may be. */
+/* Choices, and numbers with their maximum. */
 static const struct {
   const char *key;
   const char *values[3];
@@ -50,7 +50,7 @@ static void demand(bool holds, const char *what) {
   abort();
 }
 
-/* write(2), renamed: what the parser says. */
+/* write(2), renamed: receives what the parser prints. */
 ssize_t write(int fd, const void *buffer, size_t size) {
   const unsigned char *bytes = buffer;
   demand(fd == STDERR_FILENO, "written elsewhere than to stderr");
@@ -61,7 +61,7 @@ ssize_t write(int fd, const void *buffer, size_t size) {
   return (ssize_t)size;
 }
 
-/* What the rules give. */
+/* The result according to the rules. */
 struct reading {
   uint64_t numbers[KEYS];
   char texts[TEXTS][1024];
@@ -76,7 +76,7 @@ static bool read_number(const char *value, unsigned long most, uint64_t *number)
   return true;
 }
 
-/* "on.EVENT=ACTION": what events there are is the catalogue's business. */
+/* "on.EVENT=ACTION": the catalogue knows which events there are. */
 static bool is_event(const char *key, const char *value) {
   static const char *const actions[] = {"log", "ignore", "abort", "stop"};
   bool action = false;
@@ -114,7 +114,8 @@ static bool understood(const char *key, const char *value, struct reading *readi
   return false;
 }
 
-/* Splits at colons, but for the one of fd:N and those between quotes that are the value's first and last byte. */
+/* Splits at colons, except for the one of fd:N and those between quotes that are the value's first and
+ * last byte. */
 static void read_all(char *text, struct reading *reading) {
   for (char *pair = text; *pair != '\0';) {
     char *end = strchr(pair, ':'), *equal = strchr(pair, '='), *value = NULL;

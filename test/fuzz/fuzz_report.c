@@ -1,5 +1,5 @@
-/* Hands any line to the report's reader: what it takes as the guard's must be whole and tame, for it is shown on terminals and
- * counted. */
+/* Passes any line to the report's reader. A line that the reader takes for the guard's must be
+ * complete and harmless, because it is shown on terminals and counted. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static void check_frames(const struct tg_frames *frames) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct tg_line line;
-  char *exact = malloc(size); /* a NUL behind it would hide reads behind the end */
+  char *exact = malloc(size); /* a NUL behind it would hide reads beyond the end */
   if (size != 0) memcpy(exact, data, size);
   if (tg_line_parse(exact, size, &line) == TG_LINE_OURS) {
     demand(line.type < TG_LINE_TYPES && line.time >= 0, "no type or no time");

@@ -1,4 +1,4 @@
-/* Built into small shared objects, one for each kind of hash table: what fuzz_image starts from. */
+/* Built into small shared objects, one for each kind of hash table. fuzz_image starts from these. */
 int an_object = 1;
 
 void napi_call_threadsafe_function(void) {}

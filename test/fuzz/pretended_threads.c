@@ -1,4 +1,5 @@
-/* Implements pretended_threads.h: three copies of closing_notice.c, and a pthread_self that answers as wanted. */
+/* Implements pretended_threads.h: three copies of closing_notice.c, and a pthread_self that returns
+ * the wanted value. */
 #include "pretended_threads.h"
 
 #include <pthread.h>
@@ -64,7 +65,7 @@ void pretend_thread(unsigned thread) {
   tg_last_used_handle = NULL;
 }
 
-/* Values that nobody was told of before push out all others. */
+/* Values for which no thread has got a notice push out all others. */
 void pretended_threads_reset(void) {
   static uintptr_t never_told = 1;
   for (pretended_thread = 0; pretended_thread < PRETENDED_THREADS; pretended_thread++)

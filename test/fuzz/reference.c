@@ -11,21 +11,21 @@ struct function {
   enum state state;
   unsigned env;
   struct reference_handle handle;
-  bool forgotten; /* stale, and its slot serves another */
+  bool forgotten; /* stale, and its slot serves another function */
   bool finalized;
   bool doomed; /* the loop has decided: the finalizer runs in this turn's closing phase */
   unsigned count, credit, limit;
   bool late;          /* its env has ended, and the addon has the quirk */
-  unsigned abandoned; /* when it was finalized with counts out: 1, 2, ...; 0: it was not, or is over */
+  unsigned abandoned; /* when it was finalized with counts out: 1, 2, ...; 0: it was not, or it is over */
   bool referenced;
   enum { NOTHING, REF, UNREF } pending_ref;
   unsigned length;
-  unsigned items[REFERENCE_ITEMS]; /* only so many mean anything */
+  unsigned items[REFERENCE_ITEMS]; /* only the first `length` of them are valid */
 };
 
 struct slot {
   unsigned generation; /* of the next handle, or of the present one */
-  unsigned freed;      /* when it became free: 1, 2, ...; 0: it is not */
+  unsigned freed;      /* when it became free: 1, 2, ...; 0: it is not free */
 };
 
 static struct reference_settings settings;
@@ -35,7 +35,7 @@ static unsigned created[REFERENCE_FUNCTIONS]; /* in order of their creation */
 static unsigned created_count;
 static struct slot slots[REFERENCE_FUNCTIONS];
 static unsigned fresh; /* the first slot that was never used */
-static unsigned now;   /* counts up: orders what was freed or abandoned */
+static unsigned now;   /* counts up, to order what was freed or abandoned */
 static struct {
   struct reference_handle handles[REFERENCE_TOLD];
   unsigned next;
@@ -56,7 +56,7 @@ static bool same(struct reference_handle a, struct reference_handle b) {
   return a.slot == b.slot && a.generation == b.generation;
 }
 
-/* NULL: never was a handle. */
+/* NULL: was never a handle. */
 static struct function *find(struct reference_handle handle) {
   for (unsigned i = 0; i < created_count; i++)
     if (same(functions[created[i]].handle, handle)) return &functions[created[i]];
@@ -65,8 +65,8 @@ static struct function *find(struct reference_handle handle) {
 
 /* ---- Slots ---- */
 
-/* "The oldest free slot is reused first, and not before 4096 lie free." Silent: what comes when no slot is
- * left that was never used. */
+/* "The oldest free slot is reused first. As long as there are fresh slots and memory for them, no slot
+ * is reused before 4096 are free." Silent: what happens when no slot is left that was never used. */
 static unsigned choose_slot(void) {
   unsigned oldest = ~0U, lie_free = 0;
   for (unsigned i = 0; i < fresh; i++) {
@@ -83,7 +83,7 @@ static void forget_slot(unsigned slot) {
     if (functions[created[i]].handle.slot == slot) functions[created[i]].forgotten = true;
 }
 
-/* "A slot whose generations are used up" waits for address space, which does not come here. */
+/* "A slot whose generations are used up waits" for address space, which never comes here. */
 static void make_stale(struct function *function) {
   struct slot *slot = &slots[function->handle.slot];
   function->state = STALE;
@@ -96,9 +96,9 @@ static void make_stale_if_over(struct function *function) {
   if (function->finalized && function->state == CLOSED && function->count == 0) make_stale(function);
 }
 
-/* "A finalized function whose counts never come back keeps its slot, until N are like that; then the oldest
- * becomes stale, its counts turned into release credit. So it does where no slot is left." Silent: when. Here at the next
- * create, one at a time. */
+/* "A finalized function whose counts never come back keeps its slot until there are N of these. Then
+ * the oldest becomes stale, and its counts become release credit. The same happens if no other slot is
+ * left." Silent: when. Here it happens at the next create, one function at a time. */
 static void reclaim(unsigned most) {
   struct function *oldest = NULL;
   unsigned abandoned = 0;
@@ -119,22 +119,21 @@ static void reclaim(unsigned most) {
 napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsigned count,
                              napi_status refusal, bool no_memory, bool no_record,
                              struct reference_handle *handle) {
-  /* Silent: where there was memory for the env's record, and so the table was asked, a create that fails has reclaimed
-   * all the same. */
+  /* Silent: if there was memory for the env's record, the table was asked. Then a create that fails has
+   * reclaimed a slot all the same. */
   if (no_record) return napi_generic_failure;
   reclaim(settings.abandoned_max);
   if (no_memory && fresh == settings.slots && choose_slot() == ~0U) reclaim(0);
   if (no_memory) return napi_generic_failure;
-  if (refusal == napi_ok && count == 0) refusal = napi_invalid_arg; /* so the runtime says */
+  if (refusal == napi_ok && count == 0) refusal = napi_invalid_arg; /* the runtime says so */
   unsigned slot = choose_slot();
   if (slot == ~0U) {
     reclaim(0);
     slot = choose_slot();
   }
-  /* "Where every handle is used up, the runtime serves new functions itself": here it refuses to. */
+  /* "If every handle is used up, the runtime serves new functions itself": here it refuses to. */
   if (slot == ~0U) return refusal != napi_ok ? refusal : napi_generic_failure;
-  forget_slot(
-      slot); /* silent: a refused create too makes the slot forget its last function, and rests it again */
+  forget_slot(slot); /* silent: a refused create too clears what the slot knew, and the slot rests again */
   if (refusal != napi_ok) {
     slots[slot].freed = ++now;
     return refusal;
@@ -153,9 +152,9 @@ napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsi
   return napi_ok;
 }
 
-/* "Each thread hears napi_closing the first time and napi_invalid_arg from then on. A thread remembers its
- * last 16 such handles." Silent: that the answer which took a count is a first time too, and that hearing it
- * again does not renew the memory. */
+/* "Each thread gets napi_closing the first time and napi_invalid_arg from then on. A thread remembers
+ * its last 16 such handles." Silent: the answer that consumed a count is a first time too, and to get
+ * it again does not renew the memory. */
 static bool was_reported(unsigned thread, struct reference_handle handle) {
   for (unsigned i = 0; i < REFERENCE_TOLD; i++)
     if (same(told[thread].handles[i], handle)) return true;
@@ -195,7 +194,7 @@ napi_status reference_call(struct reference_handle handle, unsigned thread, unsi
                            bool no_memory) {
   struct function *function = find(handle);
   if (function == NULL) return napi_invalid_arg;
-  /* Silent: which answer comes first where the loop has decided and no memory is left. */
+  /* Silent: which answer comes first if the loop has decided and no memory is left. */
   if (no_memory && function->doomed) return napi_generic_failure;
   if (function->state != OPEN) return reject_closing(function, thread);
   if (is_full(function)) {
@@ -221,7 +220,7 @@ napi_status reference_acquire(struct reference_handle handle, unsigned thread) {
   return napi_ok;
 }
 
-/* Silent: whether release with abort and a count of 0 closes. Here, as in Node, it does not. */
+/* Silent: whether a release with abort closes if the count is 0. Here, as in Node, it does not. */
 napi_status reference_release(struct reference_handle handle, unsigned thread, bool abort) {
   (void)thread;
   struct function *function = find(handle);
@@ -250,7 +249,8 @@ napi_status reference_get_context(struct reference_handle handle, unsigned threa
   return napi_ok;
 }
 
-/* Silent: of two words before the loop's next turn the later counts, on whatever thread it was said. */
+/* Silent: of two requests before the loop's next turn the later one counts, no matter which thread
+ * made it. */
 napi_status reference_ref(struct reference_handle handle, unsigned thread, bool ref) {
   struct function *function = find(handle);
   if (function == NULL) return napi_invalid_arg;
@@ -269,7 +269,7 @@ bool reference_is_ref(unsigned function, bool *matters) {
   return functions[function].referenced;
 }
 
-/* ---- The loop. Which function comes first is the fake runtime's: the newest. ---- */
+/* ---- The loop. The fake runtime decides which function comes first: the newest. ---- */
 
 static unsigned pop(struct function *function) {
   unsigned item = function->items[0];
@@ -311,7 +311,7 @@ static void finalize(struct function *function) {
   make_stale_if_over(function);
 }
 
-/* Those that were there when it began, the newest first. */
+/* Visits those that were there when it began, the newest first. */
 static void for_each(unsigned env, void (*act)(struct function *)) {
   for (unsigned i = created_count; i-- > 0;)
     if (functions[created[i]].env == env) act(&functions[created[i]]);
@@ -335,7 +335,7 @@ static void tear_down(struct function *function) {
 void reference_end(unsigned env) {
   for_each(env, tear_down);
   for_each(env, finalize_if_doomed);
-  /* Whatever comes to this place next is another env. */
+  /* Whatever gets this place next is another env. */
   for (unsigned i = 0; i < created_count; i++)
     if (functions[created[i]].env == env) functions[created[i]].env = REFERENCE_ENVS + env;
 }

@@ -1,8 +1,8 @@
-/* What the seven functions answer, written from docs/contract.md alone: the slow and simple twin that
- * fuzz_guard compares the core with.
+/* What the seven functions answer, written from docs/contract.md alone. It is the slow and simple twin
+ * with which fuzz_guard compares the core.
  *
- * It blocks nowhere and knows no real thread: who calls is a number, and a call that would wait says so
- * (reference_would_wait) instead of being made. Where the contract is silent, the comment says "silent". */
+ * It never blocks and knows no real thread. A caller is a number, and a call that would wait is not
+ * made: reference_would_wait says so. Where the contract is silent, the comment says "silent". */
 #ifndef TEST_FUZZ_REFERENCE_H
 #define TEST_FUZZ_REFERENCE_H
 
@@ -11,7 +11,7 @@
 
 enum {
   REFERENCE_ENVS = 2,    /* thread N is env N's loop thread... */
-  REFERENCE_THREADS = 3, /* ...and the last thread no env's */
+  REFERENCE_THREADS = 3, /* ...and the last thread is no env's */
   REFERENCE_FUNCTIONS = 128,
   REFERENCE_ITEMS = 512, /* in one queue */
   REFERENCE_TOLD = 16,
@@ -26,7 +26,7 @@ struct reference_settings {
   bool late; /* the addon has the quirk of that name, and all envs are workers' */
 };
 
-/* How the addon hears of deliveries. The functions below may be called from both. */
+/* How the addon learns of deliveries. Both callbacks may call the functions below. */
 struct reference_addon {
   void (*deliver)(unsigned function, unsigned item, bool live);
   void (*finalize)(unsigned function);
@@ -36,13 +36,14 @@ struct reference_handle {
   unsigned slot, generation;
 };
 
-/* A value that is no handle. */
+/* A value that is not a handle. */
 static const struct reference_handle reference_garbage = {~0U, ~0U};
 
 void reference_start(const struct reference_settings *settings, const struct reference_addon *addon);
 
-/* `function` is the caller's number for it, below REFERENCE_FUNCTIONS and not yet used. `refusal` is what the
- * runtime answers. `no_memory`: an allocation fails now; `no_record`: that of the env's record already. */
+/* `function` is the caller's number for it, below REFERENCE_FUNCTIONS and not used yet. `refusal` is
+ * the runtime's answer. `no_memory`: an allocation fails now. `no_record`: already the one for the
+ * env's record fails. */
 napi_status reference_create(unsigned env, unsigned function, unsigned limit, unsigned count,
                              napi_status refusal, bool no_memory, bool no_record,
                              struct reference_handle *handle);
@@ -50,21 +51,22 @@ napi_status reference_call(struct reference_handle handle, unsigned thread, unsi
                            bool no_memory);
 napi_status reference_acquire(struct reference_handle handle, unsigned thread);
 napi_status reference_release(struct reference_handle handle, unsigned thread, bool abort);
-/* *function is the context's, or -1 for NULL; `function` may be NULL: no place for the result. */
+/* *function is the function whose context it is, or -1 for NULL. `function` may be NULL: there is no
+ * place for the result. */
 napi_status reference_get_context(struct reference_handle handle, unsigned thread, int *function);
 napi_status reference_ref(struct reference_handle handle, unsigned thread, bool ref);
 
-/* Whether a blocking call would now wait for ever, as nobody else runs. */
+/* Whether a blocking call would now wait for ever, because no other thread runs. */
 bool reference_would_wait(struct reference_handle handle, unsigned thread);
 
 /* A turn of the env's loop, and the env's end */
 void reference_turn(unsigned env);
 void reference_end(unsigned env);
 
-/* Whether the function keeps its loop alive; *matters is false where nobody can tell any more. */
+/* Whether the function keeps its loop alive. *matters is false if nobody can know any more. */
 bool reference_is_ref(unsigned function, bool *matters);
 
-/* How many functions of an env wait for their finalizer. */
+/* How many functions of an env still wait for their finalizer. */
 unsigned reference_live(unsigned env);
 
 #endif

@@ -1,6 +1,7 @@
-"""Checks logs that were written with format=json: check_schema.py SCHEMA LOG… Every line must be as the schema says.
+"""Checks logs that were written with format=json: check_schema.py SCHEMA LOG… Every line must match the schema.
 
-Prints how many lines of each type there were. A log that does not exist has no lines; all together must have one."""
+Prints how many lines of each type there were. A log that does not exist has no lines, but there must be at least one
+line in all logs together."""
 
 import collections
 import json

@@ -1,4 +1,4 @@
-/* 1024 exported functions: spreads the seven over several pages of .dynsym. */
+/* 1024 exported functions. They spread the seven over several pages of .dynsym. */
 #define ONE(n) \
   void crowd_##n(void) {}
 #define FOUR(n) ONE(n##0) ONE(n##1) ONE(n##2) ONE(n##3)

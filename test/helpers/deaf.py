@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# deaf.py pipe|socket N PROGRAM ARGS…: runs a program whose descriptor N nobody reads, with signals as they are by default.
+# deaf.py pipe|socket N PROGRAM ARGS…: runs a program whose descriptor N has no reader, with default signals.
 import os
 import signal
 import socket

@@ -1,5 +1,5 @@
-/* deny_mprotect any|PAGE PROGRAM ARGS…: runs the program with mprotect refused (EACCES, as SELinux does)
- * where it would make memory writable: anywhere, or on the page of that (hexadecimal) address only. */
+/* deny_mprotect any|PAGE PROGRAM ARGS…: runs the program. mprotect is refused (EACCES, as SELinux
+ * does) if it would make memory writable: anywhere, or only on the page of that (hexadecimal) address. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -1,12 +1,13 @@
-/* Exports what the guard needs of a runtime, all trivial. Linked into programs and into libraries.
+/* Exports what the guard needs of a runtime. All of it is trivial. It is linked into programs and into
+ * libraries.
  *
- * Variants lack a function: built with -DITS_NAME=absent. FAKE_NODE_METADATA makes it tell its version, which
- * the guard asks of those runtimes only that export Node's own metadata object. */
+ * Variants lack a function: they are built with -DITS_NAME=absent. With FAKE_NODE_METADATA it reports
+ * its version. The guard asks only those runtimes for it that export Node's own metadata object. */
 #include <stdint.h>
 
 #include "answers.h"
 
-/* Without the prototypes of node_api.h: nobody looks at the arguments. */
+/* Without the prototypes of node_api.h, because the arguments are not used. */
 #define TRIVIAL(name)         \
   int name(void);             \
   int name(void) {            \

@@ -1,4 +1,4 @@
-/* To be preloaded: defines one of the seven, as a naive guard would. */
+/* A library to be preloaded: it defines one of the seven functions, as a naive guard would. */
 #include "answers.h"
 
 int napi_call_threadsafe_function(void);

@@ -1,4 +1,5 @@
-/* What an addon of many loads for itself: makes a function, and has its callbacks and the code of its thread. */
+/* Stands for a library that some addons load by themselves: it creates a function, and contains its
+ * callbacks and the code of its thread. */
 #include <node_api.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -21,7 +22,7 @@ static int64_t now_ms(void) {
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-/* Goes on for a while after its environment is gone. */
+/* Goes on for a while after its environment has ended. */
 static void *run(void *tsfn) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
   unsigned closing = 0;

@@ -1,4 +1,5 @@
-/* An "addon" that looks the seven up in every way there is, and prints which object it finds them in. */
+/* An "addon" that looks up the seven functions in every possible way, and prints in which object it
+ * finds them. */
 #include "seven.h"
 
 static void print_way(const char *label, const char *way) {

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Makes small single faults ("mutants") of src/core/*.c for scripts/mutate.sh --random:
 
-  mutants.py list ROOT SEED      all of them, in the seed's order, a line each, tab-separated:
-                                 number, file, line, kind, 1 where it is marked as equivalent (else 0), old, new
-  mutants.py apply ROOT TREE N   puts number N of ROOT's into the copy in TREE
-  mutants.py check ROOT          fails where test/equivalent-mutants.txt has a block that is no mutant any more
+  mutants.py list ROOT SEED      all of them, in the seed's order, one per line, tab-separated:
+                                 number, file, line, kind, 1 if it is marked as equivalent (else 0), old, new
+  mutants.py apply ROOT TREE N   puts mutant number N of ROOT into the copy in TREE
+  mutants.py check ROOT          fails if test/equivalent-mutants.txt has a block that is no longer a mutant
 
-Nothing is parsed: the source is cut into tokens, and a fault that does not compile is for the caller to skip.
+Nothing is parsed: the source is cut into tokens. The caller must skip a fault that does not compile.
 """
 import pathlib
 import random
@@ -51,7 +51,7 @@ def closing(tokens, i):
 def spans(text):
     """(start, end, new text, kind) of all faults."""
     tokens = [token for token in map(Token, TOKEN.finditer(text)) if token.kind != 'space']
-    conditions = set()  # closing brackets of if, for and while: a statement may begin behind one
+    conditions = set()  # closing brackets of if, for and while: a statement may begin after one
     depth = 0
     for i, token in enumerate(tokens):
         depth += (token.text == '(') - (token.text == ')')
@@ -81,7 +81,7 @@ def spans(text):
             while end < len(tokens) and tokens[end].text not in (';', '{', '}'):
                 end = closing(tokens, end) + 1 if tokens[end].text == '(' else end + 1
             statement = text[token.start:tokens[end].end] if end < len(tokens) else ''
-            # Of a return only the one that a condition guards: what follows is another.
+            # A return is only dropped if a condition guards it: then another one follows.
             if statement.endswith(';') and not TYPES.match(statement) and (
                     token.text != 'return' or i - 1 in conditions):
                 yield token.start, tokens[end].end, ';', 'statement'
@@ -93,7 +93,7 @@ def spans(text):
 
 
 def function_at(text, start):
-    """The name of the function, or whatever stands at the beginning of a line, that this place is in."""
+    """The name of the function that this place is in, or of whatever else begins at the start of a line."""
     plain = re.sub(r'__attribute__\(\(.*?\)\)\s*', '', text[:start + 1])
     heads = re.findall(r'^(?=[A-Za-z_])[^;\n]*?(\w+)(?:\(| =|;| \{)', plain, re.M)
     return heads[-1] if heads else '-'
@@ -149,5 +149,5 @@ def main(mode, root, *rest):
         sys.exit(not marked <= set(map(key, every)))
 
 
-signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who reads may have enough
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # the reader may stop early
 main(*sys.argv[1:])

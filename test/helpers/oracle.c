@@ -1,15 +1,17 @@
 /* liboracle.so, to be preloaded: makes every use of a freed TSFN of the runtime a certain fault.
  *
- * Memory that a thread allocates while it is inside the runtime's own napi_create_threadsafe_function, of the
- * size of the runtime's TSFN, gets a page of its own; free() makes the page inaccessible for good. The size
- * differs from version to version and is learned from the first create: natively what that answers is the
- * object's address. Until then everything of a size in question gets its own page.
+ * It watches memory that a thread allocates inside the runtime's own napi_create_threadsafe_function,
+ * if it has the size of the runtime's TSFN. Such memory gets a page of its own, and free() makes that
+ * page inaccessible for good. The size differs between versions. It is learned from the first create:
+ * without the guard, the result of a create is the object's address. Until then every allocation whose
+ * size could be the right one gets its own page.
  *
- * A fault there is told with write(2) only, and the process dies by the signal's default action.
- * ORACLE_TELL=1: tells at exit how many TSFNs it has seen made and freed.
+ * A fault there is reported with write(2) only, and the process dies by the signal's default action.
+ * With ORACLE_TELL=1 it prints at exit how many TSFNs were created and freed.
  *
- * With libtsfnguard.so it comes later in LD_PRELOAD: objects are initialized last come, first served, so the
- * guard then finds this library's create in the runtime's place, and rings doorbells that are watched. */
+ * With libtsfnguard.so, this library comes later in LD_PRELOAD. The last object is initialized first,
+ * so the guard finds this library's create in the runtime's place, and rings doorbells that are
+ * watched. */
 #include <link.h>
 #include <node_api.h>
 #include <signal.h>
@@ -31,11 +33,11 @@ enum { PAGE = 4096, PAGES = 1 << 24, SIZE_MIN = 200 };
 
 static char *arena;
 static atomic_uint pages_used;
-static uint16_t *sizes;           /* of what lies in each page */
+static uint16_t *sizes;           /* of the allocation in each page */
 static atomic_size_t tsfn_size;   /* 0: not known yet */
 static atomic_uint taken, freed;  /* TSFNs */
-static struct sigaction previous; /* what is done about other faults */
-static _Thread_local bool inside; /* the runtime's create */
+static struct sigaction previous; /* how other faults are handled */
+static _Thread_local bool inside; /* it is inside the runtime's create */
 
 static napi_status create(napi_env env, napi_value func, napi_value async_resource,
                           napi_value async_resource_name, size_t max_queue_size, size_t initial_thread_count,
@@ -56,7 +58,7 @@ _Noreturn static void fail_call(const char *why) {
   abort();
 }
 
-/* Which page of the arena this is in, or PAGES. */
+/* The page of the arena that contains the address, or PAGES if there is none. */
 static size_t page_of(const void *address) {
   uintptr_t offset = (uintptr_t)address - (uintptr_t)arena;
   return arena != NULL && offset < (uintptr_t)PAGES * PAGE ? offset / PAGE : PAGES;
@@ -83,7 +85,7 @@ void free(void *memory) {
     __libc_free(memory);
     return;
   }
-  /* Mapped anew and not just protected, so that the page's memory is given back. */
+  /* The page is mapped anew, and not only protected, so that its memory is given back. */
   if (mmap(arena + page * PAGE, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
            0) == MAP_FAILED)
     fail_call("mmap fails");
@@ -101,11 +103,11 @@ static void on_fault(int number, siginfo_t *info, void *context) {
   } else if (previous.sa_flags & SA_SIGINFO) {
     previous.sa_sigaction(number, info, context);
   } else {
-    sigaction(number, &previous, NULL); /* the fault comes again */
+    sigaction(number, &previous, NULL); /* the fault happens again */
   }
 }
 
-/* Node sets all signals to their defaults when it starts, and then some for itself. */
+/* Node sets all signals to their defaults when it starts, and then changes some of them. */
 static void catch_faults(void) {
   static atomic_flag done = ATOMIC_FLAG_INIT;
   struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};

@@ -1,4 +1,5 @@
-/* The main program of the fake runtimes: prints "main", then does what its arguments say, in pairs:
+/* The main program of the fake runtimes. It prints "main" and then does what its arguments say, in
+ * pairs:
  *   now|lazy ADDON   loads an addon (RTLD_NOW or RTLD_LAZY) and runs its probe
  *   open LIBRARY     loads a library into the global scope
  *   library NAME     from here on the probes look into this library too
@@ -10,8 +11,8 @@
 
 static const char *library;
 
-/* Where the code of a program that is no PIE takes the address of a library's function, the linker gives it a
- * definition in the program itself (its PLT entry), for all the process to see. */
+/* If the code of a program that is not a PIE takes the address of a library's function, the linker
+ * gives the function a definition in the program itself (its PLT entry), which the whole process sees. */
 #ifdef TAKES_ADDRESS
 void napi_ref_threadsafe_function(void);
 static void take_address(void) {

@@ -1,6 +1,6 @@
-// Looks at pages of tsfn-guard report --html in one real Chromium, with real clicks and keys, and says what it saw.
-// node report_page.js CHROMIUM PAGE…: the page's name is that of its scenario, as in many.html. Photographs are made
-// where TG_SCREENSHOTS says, as in /tmp/page.
+// Looks at pages of tsfn-guard report --html in one real Chromium, with real clicks and keys, and prints what it saw.
+// node report_page.js CHROMIUM PAGE…: the name of a page is the name of its scenario, as in many.html. Screenshots go to
+// the path that TG_SCREENSHOTS names, as in /tmp/page.
 'use strict';
 const { spawn } = require('child_process');
 const fs = require('fs');
@@ -86,7 +86,7 @@ async function photograph(name, expression = 'document.body') {
   fs.writeFileSync(`${prefix}-${name}.png`, Buffer.from(data, 'base64'));
 }
 
-// --- What is seen
+// --- What the page shows
 
 const text = (id) => evaluate(`document.getElementById('${id}').textContent`);
 const rows = () => evaluate(`document.querySelectorAll('#groups tbody tr:not(.detail)').length`);
@@ -155,7 +155,7 @@ const scenarios = {
     }
   },
 
-  // A page of a log that was made to break out of it.
+  // The page of a log that was made to break out of the page.
   async hostile() {
     say('ran', await evaluate('window.ran === undefined ? "nothing" : "something"'));
     say('scripts', await evaluate('document.scripts.length'));
@@ -165,7 +165,7 @@ const scenarios = {
     say('images then', await evaluate('document.images.length'));
   },
 
-  // Many events: how long until it is drawn.
+  // Many events: how long it takes until the page is drawn.
   async many() {
     say('groups', await text('shown'));
     say('functions', await text('lanes-shown'));
@@ -185,7 +185,7 @@ async function firstPage() {
   }
 }
 
-// By its own word: a load event may still be that of about:blank. Between two pages there is nobody to answer.
+// The page itself says so: a load event may still be that of about:blank. Between two pages nothing answers.
 async function open(href) {
   const opened = `location.href.split('#')[0] === ${JSON.stringify(href)} && document.readyState === 'complete'`;
   await send('Page.navigate', { url: href });
@@ -212,7 +212,7 @@ async function main() {
   say('requests but for the pages', requests.filter((url) => !hrefs.includes(url) && !url.startsWith('data:')).join(' ') || 'none');
 }
 
-// The browser's children may write into it for a moment longer.
+// The browser's child processes may still write into it for a moment.
 async function removeProfile() {
   for (let left = 50; fs.existsSync(profile); left--) {
     try {

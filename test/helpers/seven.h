@@ -1,4 +1,5 @@
-/* The seven functions, and who holds their definitions as an addon sees it. For the test addon and the probe. */
+/* The seven functions, and which objects define them, as an addon sees it. For the test addon and the
+ * probe. */
 #ifndef TEST_SEVEN_H
 #define TEST_SEVEN_H
 
@@ -21,17 +22,18 @@ enum { SEVEN = 7 };
 #define SEVEN_NAME(name) #name,
 static const char *const seven_names[SEVEN] = {FOR_EACH_OF_SEVEN(SEVEN_NAME)};
 
-/* Weak, so that an addon loads where a runtime lacks one. */
+/* Weak, so that an addon loads even if a runtime lacks one. */
 #define SEVEN_WEAK(name) extern __typeof__(name) name __attribute__((weak));
 FOR_EACH_OF_SEVEN(SEVEN_WEAK)
 
-/* Volatile, so that the compiler leaves them to the dynamic linker: relocations bound when the addon is
- * loaded. */
+/* Volatile, so that the compiler leaves the addresses to the dynamic linker: these relocations are
+ * bound when the addon is loaded. */
 #define SEVEN_ADDRESS(name) (void *)name,
 static void *const volatile seven_bound_at_load[SEVEN] = {FOR_EACH_OF_SEVEN(SEVEN_ADDRESS)};
 
-/* Finds one of the seven: "load" (bound at load), "default" (dlsym(RTLD_DEFAULT)), "program"
- * (dlsym(dlopen(NULL))), or a library that is loaded already, by its name (dlsym on its handle). */
+/* Finds one of the seven functions. `way` is "load" (bound at load), "default" (dlsym(RTLD_DEFAULT)),
+ * "program" (dlsym(dlopen(NULL))), or the name of a library that is already loaded (dlsym on its
+ * handle). */
 static inline void *seven_find(const char *way, unsigned index) {
   if (strcmp(way, "load") == 0) return seven_bound_at_load[index];
   if (strcmp(way, "default") == 0) return dlsym(RTLD_DEFAULT, seven_names[index]);
@@ -46,7 +48,7 @@ static inline const char *seven_holder(const void *address) {
   return slash == NULL ? info.dli_fname : slash + 1;
 }
 
-/* Writes "7 in OBJECT", or who holds each where they differ. */
+/* Writes "7 in OBJECT", or the object of each function if they differ. */
 static inline void seven_describe(const char *way, char *text, size_t size) {
   const char *first = seven_holder(seven_find(way, 0));
   unsigned same = 0;

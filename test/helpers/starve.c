@@ -1,8 +1,9 @@
-/* libstarve.so, to be preloaded behind libtsfnguard.so: refuses memory to that library, and to nobody else.
+/* libstarve.so, to be preloaded behind libtsfnguard.so: refuses memory to that library, and to no
+ * other code.
  *
- * STARVE_AT=N refuses the N-th allocation that is made from inside it, STARVE_EVERY=N every N-th. What counts
- * is malloc, and mmap of memory to use; not the reservation for handles. Tells at exit what it has seen and
- * done. */
+ * STARVE_AT=N refuses the N-th allocation that is made inside it, STARVE_EVERY=N every N-th. It counts
+ * malloc, and mmap of usable memory, but not the reservation for handles. At exit it prints what it
+ * has seen and done. */
 #include <dlfcn.h>
 #include <link.h>
 #include <stdatomic.h>

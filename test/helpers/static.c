@@ -1,4 +1,4 @@
-/* A statically linked program: no dynamic linker, so no preloading. */
+/* A statically linked program. It has no dynamic linker, so nothing can be preloaded. */
 #include <stdio.h>
 
 int main(void) {

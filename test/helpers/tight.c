@@ -1,5 +1,5 @@
-/* libtight.so, to be preloaded beside libtsfnguard.so: whoever asks for the limit on address space hears 512 MiB. The limit
- * itself is as it was, so that any runtime lives under it. */
+/* libtight.so, to be preloaded beside libtsfnguard.so: every query for the limit on address space
+ * returns 512 MiB. The limit itself does not change, so that any runtime can live under it. */
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -34,7 +34,7 @@ struct hook {
 };
 
 struct fake_env {
-  struct doorbell *doorbells; /* loop thread only, as are the hooks */
+  struct doorbell *doorbells; /* loop thread only, like the hooks */
   struct hook *hooks;
   struct hook *late_hooks; /* added while hooks run: they wait for the finalizers */
   bool runs_hooks;
@@ -121,7 +121,7 @@ static napi_status remove_hook(napi_env napi_env, void (*run)(void *), void *arg
   return napi_ok;
 }
 
-/* The addon's own thread-safe function, which the core only hands through. */
+/* The addon's own thread-safe function. The core only passes it through. */
 static struct {
   struct doorbell doorbell;
   size_t max_queue_size;
@@ -301,7 +301,8 @@ static void *reserve(size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Of the code below FAR_CODE, and of the rest, which is another object's: the tests' own, which may be anywhere. */
+/* `fake_addon` has the code below FAR_CODE. All other code belongs to another object: the tests' own
+ * code, which may be anywhere. */
 static struct tg_addon far_addon;
 enum { FAR_CODE = 0x100000 };
 
@@ -358,7 +359,8 @@ const struct tg_host fake_host = {
 
 struct tg_guard *fake_guard_open(enum tg_deadlock deadlock) {
   struct tg_guard *guard = calloc(1, sizeof *guard);
-  /* The kernel may give the last test's addresses again, so handles of this guard may look like its. */
+  /* The kernel may reuse addresses of the last test, so handles of this guard may look like that
+   * test's handles. */
   for (uintptr_t forgotten = 1; forgotten <= TG_CLOSING_NOTICES; forgotten++)
     tg_record_closing_notice((napi_threadsafe_function)forgotten);
   const struct tg_guard_options options = {.deadlock = deadlock, .queue_warn = SIZE_MAX};
@@ -398,7 +400,7 @@ unsigned fake_env_live(struct fake_env *env) {
   return live;
 }
 
-/* One step of Node's DispatchOne. True: look again. */
+/* One step of Node's DispatchOne. Returns true if it has to look again. */
 static bool dispatch_one(struct doorbell *doorbell) {
   pthread_mutex_lock(&doorbell->mutex);
   bool popped = false;

@@ -1,4 +1,5 @@
-/* What the tests of the whole core share: a guard, an env, and a recording addon. */
+/* What all tests of the whole core share: a guard, an env, and an addon that records what its
+ * callbacks get. */
 #ifndef TEST_GUARD_FIXTURE_H
 #define TEST_GUARD_FIXTURE_H
 
@@ -17,12 +18,13 @@
 
 enum { LOG_MAX = 64 };
 
-/* An addon whose callbacks write down what they got; it is its TSFN's context. Filled on the loop thread. */
+/* An addon whose callbacks record what they get. It is also its TSFN's context. Written on the loop
+ * thread. */
 struct recorder {
   struct tg_guard *guard;
   struct fake_env *env;
   napi_threadsafe_function func;
-  void *items[LOG_MAX]; /* the first of them */
+  void *items[LOG_MAX]; /* the first ones */
   unsigned live, drained, finalized;
   unsigned drained_after_finalize;
   const char *name;                                                     /* NULL: "recorder" */

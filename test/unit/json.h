@@ -1,4 +1,4 @@
-/* A strict reader of one line of JSON, which writes down the paths of its fields: "handle.name" and so on. */
+/* A strict reader of one line of JSON. It records the paths of the fields: "handle.name" and so on. */
 #ifndef TEST_JSON_H
 #define TEST_JSON_H
 
@@ -17,7 +17,7 @@ enum { JSON_PATHS_MAX = 96, JSON_PATH_SIZE = 64 };
 struct json {
   const char *next;
   const char *end;
-  char paths[JSON_PATHS_MAX][JSON_PATH_SIZE]; /* each field's, in their order */
+  char paths[JSON_PATHS_MAX][JSON_PATH_SIZE]; /* the paths of all fields, in order */
   unsigned count;
 };
 
@@ -30,7 +30,7 @@ static inline bool json_is(const struct json *json, char byte) {
   return json->next != json->end && *json->next == byte;
 }
 
-/* What is allowed unescaped in a string, and the two escapes that the library writes. */
+/* Accepts what may stand unescaped in a string, and the two escapes that the library writes. */
 static inline void json_string(struct json *json) {
   json_expect(json, '"');
   while (!json_is(json, '"')) {
@@ -96,7 +96,7 @@ static inline void json_value(struct json *json, const char *path) {
     json_word(json);
 }
 
-/* The line, with its end. */
+/* The line includes its line feed. */
 static inline void json_read(struct json *json, const char *line, size_t length) {
   json->next = line;
   json->end = line + length;
@@ -112,7 +112,7 @@ static inline bool json_has(const struct json *json, const char *path) {
   return false;
 }
 
-/* No path twice, and all of them among those of the other. */
+/* Expects that no path occurs twice, and that all of them are among those of `whole`. */
 static inline void json_expect_part_of(const struct json *json, const struct json *whole) {
   for (unsigned i = 0; i < json->count; i++) {
     for (unsigned j = 0; j < i; j++) assert_string_not_equal(json->paths[i], json->paths[j]);

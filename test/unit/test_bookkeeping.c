@@ -1,7 +1,8 @@
-/* What the core keeps count of and what it gives back: sleepers and wake-ups, counts, memory, slots, locks, cleanup
- * hooks, cancellation.
+/* What the core counts and what it gives back: waiters and wake-ups, counts, memory, slots, locks,
+ * cleanup hooks, cancellation.
  *
- * Seen to fail: each with the fault that its comment names put in (scripts/mutate.sh --random makes them all). */
+ * Seen to fail: each test with the fault that its comment names (scripts/mutate.sh --random makes them
+ * all). */
 #include <pthread.h>
 #include <sched.h>
 
@@ -9,7 +10,7 @@
 #include "core/closing_notice.h"
 #include "guard_fixture.h"
 
-/* --- A host that knows how much memory is out, and a runtime for tests to change. */
+/* --- A host that knows how much memory is out, and a runtime that tests can change. */
 
 static atomic_int blocks_out;
 static struct tg_host host;
@@ -45,14 +46,14 @@ static void end_env(struct recorder *r) {
   r->env = NULL;
 }
 
-/* All that was allocated has been given back. */
+/* Expects that everything that was allocated has been given back. */
 static void close_counted(struct recorder *r) {
   end_env(r);
   assert_int_equal(atomic_load(&blocks_out), 0);
   fake_guard_close(r->guard);
 }
 
-/* The slot behind the handle; read without its lock, while no other thread uses it. */
+/* The slot behind the handle. It is read without its lock, while no other thread uses it. */
 static struct tg_function *slot_of(const struct recorder *r) {
   struct tg_function *function;
   assert_int_equal(tg_table_find(&r->guard->table, r->func, &function), TG_LOOKUP_VALID);
@@ -66,7 +67,7 @@ static bool is_unlocked(struct tg_function *function) {
   return true;
 }
 
-/* --- Sleepers. */
+/* --- Waiters. */
 
 struct caller {
   pthread_t thread;
@@ -102,7 +103,7 @@ static void join_callers(struct caller *callers, unsigned count, napi_status ans
   }
 }
 
-/* Turned to sleepers++, or left out: the slot is never used again. */
+/* If waiters-- is turned into waiters++, or left out, the slot is never used again. */
 static void who_has_slept_is_counted_no_more(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -122,7 +123,7 @@ static void who_has_slept_is_counted_no_more(void **state) {
   close_counted(&r);
 }
 
-/* No more are picked than sleep, and each pick counts. */
+/* No more waiters are claimed than there are, and each claim counts. */
 static void room_is_offered_to_each_sleeper_once(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -135,7 +136,7 @@ static void room_is_offered_to_each_sleeper_once(void **state) {
   assert_true(tg_function_claim_waiter(function));
   assert_false(tg_function_claim_waiter(function));
   assert_int_equal(function->wakeups_in_flight, 2);
-  /* More than can be counted: some are woken for nothing, none sleeps on. */
+  /* More than the counter can hold: some are woken for nothing, but none stays asleep. */
   function->waiters = 1000;
   for (unsigned i = 0; i < 600; i++) assert_true(tg_function_claim_waiter(function));
   assert_int_equal(function->wakeups_in_flight, UINT8_MAX);
@@ -144,7 +145,8 @@ static void room_is_offered_to_each_sleeper_once(void **state) {
   close_counted(&r);
 }
 
-/* The one that is woken cannot use the room: without the wake-up passed on the next sleeps for ever. */
+/* The waiter that is woken cannot use the space. If it does not pass the wake-up on, the next one
+ * sleeps for ever. */
 static void who_gives_up_passes_the_wake_up_on(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -153,13 +155,13 @@ static void who_gives_up_passes_the_wake_up_on(void **state) {
   assert_int_equal(call(&r, 1), napi_ok);
   start_callers(callers, 4, &r);
   fake_settings.refuse_ring = napi_generic_failure;
-  fake_env_turn(r.env); /* one pop: room for one */
+  fake_env_turn(r.env); /* one pop: space for one */
   join_callers(callers, 4, napi_generic_failure);
   fake_settings.refuse_ring = napi_ok;
   close_counted(&r);
 }
 
-/* The addon's own hook, added before the create, so that it runs after the function's. */
+/* The addon's own hook. It is added before the create, so it runs after the function's hook. */
 static struct caller hooked_callers[2];
 
 static void join_in_hook(void *argument) {
@@ -167,7 +169,7 @@ static void join_in_hook(void *argument) {
   join_callers(hooked_callers, 2, napi_closing);
 }
 
-/* Where the function's hook does not close it, nobody has woken them yet. */
+/* If the function's hook does not close the function, nobody has woken the callers by then. */
 static void the_hook_of_a_function_wakes_its_callers(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -182,7 +184,8 @@ static void the_hook_of_a_function_wakes_its_callers(void **state) {
   close_counted(&r);
 }
 
-/* One is woken by the runtime too, so one is no event. By abort, by the env's end, by the last item. */
+/* The runtime too wakes one of them, so one blocked caller is no event. By abort, by the env's end, by
+ * the last item. */
 static void blocked_callers_at_close_are_told_where_there_are_several(void **state) {
   (void)state;
   for (unsigned waiters = 0; waiters < 3; waiters++)
@@ -197,7 +200,7 @@ static void blocked_callers_at_close_are_told_where_there_are_several(void **sta
       if (way == 1) end_env(&r);
       if (way == 2) fake_env_turn(r.env);
       assert_int_equal(atomic_load(&fake_events[TG_EVENT_BLOCKED_CALLERS_AT_CLOSE]), waiters > 1);
-      /* Of what was closed before, nothing more is told at the env's end. */
+      /* For a function that was closed before, the env's end reports nothing more. */
       end_env(&r);
       assert_int_equal(atomic_load(&fake_events[TG_EVENT_BLOCKED_CALLERS_AT_CLOSE]), waiters > 1);
       tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
@@ -222,7 +225,7 @@ static void *abort_once_asleep(void *argument) {
   return NULL;
 }
 
-/* deadlock=hang: as Node does. */
+/* deadlock=hang: waits as Node does. */
 static void the_loop_thread_may_wait_as_in_node(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -237,7 +240,7 @@ static void the_loop_thread_may_wait_as_in_node(void **state) {
   close_counted(&r);
 }
 
-/* --- Creates that come to nothing, and memory. */
+/* --- Creates that fail, and memory. */
 
 static napi_status refuse_function_hooks(napi_env env, void (*hook)(void *), void *argument) {
   if (hook == tg_on_function_cleanup) return napi_generic_failure;
@@ -249,7 +252,8 @@ static napi_status refuse_hooks(napi_env env, void (*hook)(void *), void *argume
   return napi_generic_failure;
 }
 
-/* Without abandon(), or a part of it: its doorbell lives on, or the addon's finalizer runs for what it never got. */
+/* Without cancel_create, or without a part of it, the doorbell lives on, or the addon's finalizer runs
+ * for a function that the addon never got. */
 static void a_create_without_a_hook_is_taken_back(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -281,7 +285,7 @@ static void what_is_refused_costs_neither_memory_nor_a_slot(void **state) {
   assert_int_equal(create_with(&r, 0, 1), napi_generic_failure);
   assert_int_equal(atomic_load(&blocks_out), 0);
   runtime.add_env_cleanup_hook = fake_runtime.add_env_cleanup_hook;
-  fake_settings.allocations_left = 1; /* for the env, but no slot: its reference is given back */
+  fake_settings.allocations_left = 1; /* for the env, but not for a slot: the env's reference is given back */
   assert_int_equal(create_with(&r, 0, 1), napi_generic_failure);
   fake_settings.allocations_left = -1;
   for (unsigned i = 0; i < 20; i++) {
@@ -312,7 +316,8 @@ static napi_status call_then_create(napi_env env, napi_value func, napi_value re
                              finalize_cb, context, call_js_cb, result);
 }
 
-/* Where state > TG_CREATING is not asked for, the call is queued into a function without a doorbell. */
+/* If the lookup did not check state > TG_CREATING, the call would be queued into a function without a
+ * doorbell. */
 static void a_handle_is_none_before_its_create_is_done(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -324,7 +329,7 @@ static void a_handle_is_none_before_its_create_is_done(void **state) {
   close_counted(&r);
 }
 
-/* All that a slot remembers of its last function is gone: whatever each field was. */
+/* The slot keeps nothing of its last function, whatever value each field had. */
 static void a_slot_used_again_begins_anew(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -361,7 +366,7 @@ static void a_slot_used_again_begins_anew(void **state) {
   close_counted(&r);
 }
 
-/* An abort leaves the last release nothing to ring for, and a ring that comes anyway finds nothing. */
+/* After an abort the last release has no reason to ring. A ring that comes anyway finds nothing. */
 static void a_ring_without_an_item_delivers_nothing(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -373,13 +378,13 @@ static void a_ring_without_an_item_delivers_nothing(void **state) {
   close_counted(&r);
 }
 
-/* Nor is a ring left out because one is on its way, where the runtime forgets them. */
+/* If the runtime drops wake-ups, no ring is left out because another one is on its way. */
 static void a_forgetful_runtime_is_rung_for_each_call(void **state) {
   (void)state;
   struct recorder r = open_counted();
   runtime.may_drop_wakeups = true;
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
-  slot_of(&r)->used_off_loop = true; /* as where calls take the short way */
+  slot_of(&r)->used_off_loop = true; /* as if calls took the fast path */
   for (unsigned i = 1; i <= 3; i++) {
     assert_int_equal(call(&r, i), napi_ok);
     assert_int_equal(atomic_load(&fake_rings), i);
@@ -439,7 +444,7 @@ static napi_threadsafe_function referenced_doorbell;
 static napi_status keep_ref(napi_env env, napi_threadsafe_function func) {
   referenced_in = env;
   referenced_doorbell = func;
-  return napi_queue_full; /* a status that nothing else gives here */
+  return napi_queue_full; /* a status that nothing else returns here */
 }
 
 static napi_status keep_unref(napi_env env, napi_threadsafe_function func) {
@@ -447,7 +452,7 @@ static napi_status keep_unref(napi_env env, napi_threadsafe_function func) {
   return napi_would_deadlock;
 }
 
-/* The env is the function's own, whichever the addon names; the later word counts. */
+/* The env is the function's own, whichever env the addon passes. The later request counts. */
 static void ref_and_unref_reach_the_doorbell(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -461,7 +466,7 @@ static void ref_and_unref_reach_the_doorbell(void **state) {
   assert_ptr_equal(referenced_in, fake_napi_env(r.env));
   assert_ptr_equal(referenced_doorbell, function->doorbell);
   assert_false(function->referenced);
-  function->pending_ref = TG_PENDING_UNREF; /* another thread's, not done yet */
+  function->pending_ref = TG_PENDING_UNREF; /* from another thread, not done yet */
   assert_int_equal(tg_ref(r.guard, other, r.func, CALLER), napi_queue_full);
   assert_true(function->referenced);
   assert_int_equal(function->pending_ref, TG_PENDING_NONE);
@@ -483,7 +488,7 @@ static void *wish_elsewhere(void *argument) {
   return NULL;
 }
 
-/* With no item and no ring under way: the wish rings by itself, once. */
+/* There is no item and no ring under way: the pending ref rings by itself, once. */
 static void a_wish_of_another_thread_rings(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -500,7 +505,7 @@ static void a_wish_of_another_thread_rings(void **state) {
   close_counted(&r);
 }
 
-/* --- The doorbell's count: given back once, by whatever ends the function. */
+/* --- The doorbell's count is given back once, whatever ends the function. */
 
 static unsigned doorbell_releases, doorbell_aborts;
 
@@ -535,7 +540,7 @@ static void the_doorbells_count_is_given_back_once(void **state) {
   }
 }
 
-/* The runtime began to close a doorbell that nobody held: acquire and call hear of it from there. */
+/* The runtime begins to close a doorbell that nobody holds. Acquire and call learn of it from the runtime. */
 static void what_the_runtime_closes_is_closed(void **state) {
   (void)state;
   for (unsigned acquires = 0; acquires < 2; acquires++) {
@@ -558,7 +563,7 @@ static void what_the_runtime_closes_is_closed(void **state) {
   }
 }
 
-/* That answer took the count, so nobody gives it back again. */
+/* That answer has consumed the count, so nobody gives it back again. */
 static void a_ring_that_hears_closing_gives_no_count_back(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -600,7 +605,7 @@ static void the_runtime_may_finalize_what_we_hold(void **state) {
   assert_int_equal(closings, 1);
   assert_int_equal(r.drained, 1);
   assert_int_equal(r.finalized, 1);
-  assert_int_equal(function->state, TG_FREE); /* the two calls took both counts */
+  assert_int_equal(function->state, TG_FREE); /* the two calls consumed both counts */
   assert_null(function->doorbell);
   assert_false(function->doorbell_held);
   assert_null(function->queue.head);
@@ -609,7 +614,7 @@ static void the_runtime_may_finalize_what_we_hold(void **state) {
   close_counted(&r);
 }
 
-/* Its counts may never come back; so an ended env's record is given back without them. */
+/* The counts may never come back, so the record of an ended env is freed without waiting for them. */
 static void counts_that_are_out_keep_no_ended_env(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -622,7 +627,7 @@ static void counts_that_are_out_keep_no_ended_env(void **state) {
   close_counted(&r);
 }
 
-/* --- Cancellation: off while the runtime is called under our lock, and as it was afterwards. */
+/* --- Cancellation is off while the runtime is called under our lock, and afterwards is as it was before. */
 
 static int cancel_state(void) {
   int before;
@@ -705,7 +710,7 @@ static void walk(struct tg_guard *guard) {
   tg_guard_walk(guard, see, seen);
 }
 
-/* A lock that it does not give back is noticed at once, and so is a function that it leaves out. */
+/* A lock that the walk does not give back is noticed at once, and so is a function that it leaves out. */
 static void a_walk_shows_what_lives_and_leaves_it_unlocked(void **state) {
   (void)state;
   struct recorder r[4];
@@ -714,9 +719,9 @@ static void a_walk_shows_what_lives_and_leaves_it_unlocked(void **state) {
     if (i != 0) r[i] = r[0];
     assert_int_equal(create_with(&r[i], i, i + 1), napi_ok);
   }
-  assert_int_equal(release(&r[0]), napi_ok); /* over */
+  assert_int_equal(release(&r[0]), napi_ok); /* finished */
   assert_int_equal(abort_it(&r[1]), napi_ok);
-  fake_env_turn(r[0].env); /* closed, with a count */
+  fake_env_turn(r[0].env); /* closed, with a count out */
   assert_int_equal(abort_it(&r[2]), napi_ok);
   walk(r[0].guard);
   assert_int_equal(unseen_count, 0);
@@ -735,7 +740,7 @@ static void a_walk_shows_what_lives_and_leaves_it_unlocked(void **state) {
   walk(r[0].guard);
   assert_int_equal(unseen_count, 1);
   assert_int_equal(seen_count, 2);
-  assert_false(tg_lock_try(&busy->lock)); /* still its holder's */
+  assert_false(tg_lock_try(&busy->lock)); /* its holder still has it */
   tg_lock_release_tried(&busy->lock);
   assert_int_equal(release(&r[1]), napi_ok);
   assert_int_equal(release(&r[2]), napi_ok);
@@ -757,7 +762,8 @@ static void a_walk_passes_over_what_was_never_created(void **state) {
   close_counted(&r);
 }
 
-/* Each exit handler turns away what was created since the last; what is over already stays so. */
+/* Each exit handler rejects callers of what was created since the last one. A function that is over
+ * does not change. */
 static void each_exit_handler_turns_the_new_away(void **state) {
   (void)state;
   struct recorder first = open_counted(), second = first, closed = first;
@@ -785,13 +791,13 @@ static void each_exit_handler_turns_the_new_away(void **state) {
   close_counted(&first);
 }
 
-/* One slot after the last is one too far where the next chunk is not there yet. */
+/* To go one slot beyond the last is too far if the next chunk is not there yet. */
 static void walks_end_with_the_last_slot(void **state) {
   (void)state;
   struct recorder r = open_counted();
   for (unsigned i = 0; i < TG_CHUNK_SLOTS; i++) assert_int_equal(create_with(&r, 0, 1), napi_ok);
   struct tg_function *last = slot_of(&r);
-  assert_true(tg_lock_try(&last->lock)); /* so that little is seen */
+  assert_true(tg_lock_try(&last->lock)); /* so that the walk sees little */
   for (unsigned i = 0; i + 1 < TG_CHUNK_SLOTS; i++) tg_table_slot(&r.guard->table, i)->state = TG_FREE;
   walk(r.guard);
   assert_int_equal(seen_count, 0);
@@ -809,7 +815,7 @@ static void walks_end_with_the_last_slot(void **state) {
   close_counted(&r);
 }
 
-/* When the loop thread may take an item without the lock: never where one of these is so. */
+/* When the loop thread may take an item without the lock: never if one of these is true. */
 static void what_keeps_the_loop_thread_from_taking_ahead(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -839,7 +845,7 @@ static void what_keeps_the_loop_thread_from_taking_ahead(void **state) {
   close_counted(&r);
 }
 
-/* --- Counts that are taken from functions whose threads have gone. */
+/* --- Counts that are taken from functions whose threads are gone. */
 
 static void *touch(void *argument) {
   void *context;
@@ -853,8 +859,8 @@ static void touch_elsewhere(struct recorder *r) {
   pthread_join(thread, NULL);
 }
 
-/* Several counts at once, of a function that another thread has used: afterwards it is no straggler of its addon, and
- * all of them are credit. */
+/* Several counts at once, of a function that another thread has used. Afterwards it counts neither as
+ * unreturned nor as foreign-used for its addon, and all of its counts are credit. */
 static void reclaimed_counts_are_credit_and_no_stragglers(void **state) {
   (void)state;
   struct recorder r = open_counted(), next = r;
@@ -881,8 +887,8 @@ static void reclaimed_counts_are_credit_and_no_stragglers(void **state) {
   close_counted(&r);
 }
 
-/* A thread that comes to a finalized function for the first time makes a straggler of it; its last count unmakes it,
- * and no other does. */
+/* A thread that uses a finalized function for the first time makes it count as a function with foreign
+ * users. The last count that comes back ends this, and no other count does. */
 static void a_straggler_is_one_until_its_last_count(void **state) {
   (void)state;
   for (unsigned touched = 0; touched < 3; touched++)
@@ -910,8 +916,8 @@ static void *release_last(void *argument) {
   return NULL;
 }
 
-/* Threads that know nothing of each other give an ended env's last references back. TSan looks on in its build: seen to
- * fail there with a relaxed order in tg_environment_leave. */
+/* Threads that know nothing of each other give back the last references to an ended env. The TSan
+ * build checks the memory order: seen to fail there with a relaxed order in tg_environment_leave. */
 static void the_last_to_leave_an_env_frees_it(void **state) {
   (void)state;
   enum { THREADS = 4 };
@@ -946,21 +952,22 @@ static void credit_does_not_overflow(void **state) {
   close_counted(&r);
 }
 
-/* --- What a thread remembers of handles that it was told napi_closing for. */
+/* --- What a thread remembers of the handles for which it has received napi_closing. */
 
 static void *juggle(void *argument) {
   (void)argument;
   const uintptr_t count = TG_CLOSING_NOTICES;
   for (uintptr_t i = 1; i <= count; i++) assert_false(tg_record_closing_notice((napi_threadsafe_function)i));
   for (uintptr_t i = 1; i <= count; i++) assert_true(tg_record_closing_notice((napi_threadsafe_function)i));
-  /* One more, and the oldest is forgotten, and so on round and round. */
+  /* With one more the oldest is forgotten, and so on, round and round. */
   for (uintptr_t i = count + 1; i < 5 * count; i++) {
     assert_false(tg_record_closing_notice((napi_threadsafe_function)i));
     for (uintptr_t kept = i - count + 1; kept <= i; kept++)
       assert_true(tg_record_closing_notice((napi_threadsafe_function)kept));
   }
   assert_false(tg_record_closing_notice((napi_threadsafe_function)1));
-  /* Values as small as the place of the next one: what lies behind the handles is none. */
+  /* Values as small as the index of the next entry: what lies behind the handles in memory is not a
+   * handle. */
   for (uintptr_t i = 0; i < 2 * count; i++)
     assert_false(tg_record_closing_notice((napi_threadsafe_function)(1000 + i)));
   for (uintptr_t i = 1; i < 5; i++) assert_false(tg_record_closing_notice((napi_threadsafe_function)i));

@@ -1,4 +1,4 @@
-/* The catalogue of events: complete, and found by code and by name. */
+/* The catalogue of events: it is complete, and events are found by code and by name. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ static void every_kind_is_complete(void **state) {
     }
     assert_int_equal(strspn(entry->name, "abcdefghijklmnopqrstuvwxyz-"), strlen(entry->name));
     assert_true(entry->severity < TG_SEVERITIES);
-    /* What natively dies or hangs is never told of with mode=diagnose alone. */
+    /* An event whose program dies or hangs without the guard is never reported only with mode=diagnose. */
     assert_false(entry->only_diagnose && entry->severity <= TG_HANG_AVOIDED);
   }
 }
@@ -37,7 +37,7 @@ static void codes_and_names_are_found_and_unlike(void **state) {
     assert_string_equal(code, expected);
     assert_int_equal(tg_catalogue_find(code, strlen(code)), kind);
     const char *name = tg_catalogue[kind].name;
-    assert_int_equal(tg_catalogue_find(name, strlen(name)), kind); /* so no earlier kind has it */
+    assert_int_equal(tg_catalogue_find(name, strlen(name)), kind); /* so no earlier kind has this name */
     assert_int_equal(tg_severity_find(name, strlen(name)), TG_SEVERITIES);
   }
 }

@@ -1,4 +1,4 @@
-/* What tsfn-guard report reads in a line, how it counts over lines, and what is bounded. */
+/* What tsfn-guard report reads from a line, how it counts over lines, and what is bounded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ int tg_complain(int status, const char *needed, const char *found, const char *r
   return status;
 }
 
-/* The tables live as long as the command, so nobody frees them. */
+/* The tables live as long as the command, so they are never freed. */
 __attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void) {
   return "detect_leaks=0";
@@ -67,7 +67,7 @@ static void test_whole_event(void **state) {
   assert_null(line.stack.frames[2].file);
 }
 
-/* What log shippers put before and behind, and fields that are not known. */
+/* What log shippers add before and after a line, and fields that are not known. */
 static void test_wrapped_line(void **state) {
   (void)state;
   struct tg_line line;
@@ -119,7 +119,7 @@ static void test_strings_are_tamed(void **state) {
   assert_string_equal(line.addon, "a\"\\??[2J\xc3\xbc\xf0\x9f\x98\x80?????");
 }
 
-/* Seen to fail: U+202E and its like reached the terminal, as escapes of JSON and as they are. */
+/* Seen to fail: U+202E and similar characters reached the terminal, both as JSON escapes and unescaped. */
 static void test_strings_do_not_turn(void **state) {
   (void)state;
   struct tg_line line;
@@ -191,7 +191,7 @@ static void test_seen_is_cumulative(void **state) {
   assert_int_equal(groups.groups[0].told, 4);
 }
 
-/* Two stacks of one call site share its count. */
+/* Two stacks of one call site share that site's count. */
 static void test_stacks_share_a_site(void **state) {
   (void)state;
   add(event(1, 10, 1, 0x20));
@@ -208,7 +208,7 @@ static void test_processes(void **state) {
   add(event(1, 10, 4, 0x20));
   add(event(2, 10, 4, 0x20));
   add(event(1, 11, 5, 0x20));
-  add(event(1, 12, 1, 0x20)); /* the number was given again */
+  add(event(1, 12, 1, 0x20)); /* the number was reused */
   add(event(1, 13, 2, 0x20));
   tg_groups_finish(&groups);
   assert_int_equal(groups.groups[0].count, 5 + 4 + 2);
@@ -222,8 +222,8 @@ static void test_a_summary_ends_a_process(void **state) {
   (void)state;
   add(event(1, 10, 4, 0x20));
   add_of(TG_LINE_SUMMARY, 1, 10, TG_UNKNOWN);
-  add(event(1, 10, 5, 0x20)); /* the last word */
-  add(event(1, 20, 7, 0x20)); /* of another process, whose first lines are lost */
+  add(event(1, 10, 5, 0x20)); /* the last value counts */
+  add(event(1, 20, 7, 0x20)); /* from another process, whose first lines are lost */
   tg_groups_finish(&groups);
   assert_int_equal(total(), 5 + 7);
   assert_int_equal(groups.process_count, 2);
@@ -233,7 +233,7 @@ static void test_tallies_fill_up(void **state) {
   (void)state;
   add(event(1, 10, 4, 0x20));
   add_of(TG_LINE_TALLY, 1, 11, 6);
-  add_of(TG_LINE_TALLY, 2, 11, 9); /* all of it was suppressed */
+  add_of(TG_LINE_TALLY, 2, 11, 9); /* all events were suppressed */
   add(event(3, 10, 8, 0x20));
   add_of(TG_LINE_TALLY, 3, 11, 8);
   tg_groups_finish(&groups);
@@ -243,7 +243,7 @@ static void test_tallies_fill_up(void **state) {
   assert_int_equal(groups.groups[1].stack.count, 0);
 }
 
-/* Compiled JavaScript lies anywhere, and in one frame or several. */
+/* Compiled JavaScript lies anywhere in memory, and has one frame or several. */
 static void test_javascript_is_one_frame(void **state) {
   (void)state;
   struct tg_line one = event(1, 10, 1, 0x20), other = event(2, 10, 1, 0x20);

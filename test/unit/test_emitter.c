@@ -1,4 +1,5 @@
-/* The emitter: both forms word by word, escaping, and that what does not fit leaves well-formed lines. */
+/* The emitter: both forms word by word, escaping, and that lines stay well-formed if something does
+ * not fit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -113,7 +114,8 @@ static void what_would_break_a_line_is_replaced(void **state) {
   expect_escaped("\xc2\x9b[2J", "??[2J", "??[2J"); /* U+009B */
 }
 
-/* Seen to fail: they were told as they are, and "evil<U+202E>edon.live" reads "evilevil.node". */
+/* Seen to fail: these characters were written as they are, and "evil<U+202E>edon.live" reads
+ * "evilevil.node". */
 static void what_turns_the_direction_of_text_is_replaced(void **state) {
   (void)state;
   const uint32_t points[] = {0x61c,  0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202b,
@@ -132,7 +134,7 @@ static void what_turns_the_direction_of_text_is_replaced(void **state) {
     expect_escaped(neighbours[i], neighbours[i], neighbours[i]);
 }
 
-/* The lines that are no emitter's, and pieces of text that end within a character. */
+/* Lines that no emitter writes, and pieces of text that end within a character. */
 static void a_line_of_text_replaces_the_same(void **state) {
   (void)state;
   struct tg_text line = {.length = 0};
@@ -171,7 +173,7 @@ static void what_is_no_utf8_is_replaced_byte_by_byte(void **state) {
   expect_escaped("\xe2\x82\"", "??\\\"", "??\"");
 }
 
-/* --- What does not fit. In every size, into a buffer with a canary behind it. */
+/* --- What does not fit. Every size is tried, in a buffer with a canary behind it. */
 
 static void emit_long(struct tg_emitter *emitter) {
   static char path[400];
@@ -235,7 +237,8 @@ static void emit_two_lists(struct tg_emitter *emitter) {
   tg_emit_item(emitter, "second");
 }
 
-/* Of a list the outer items are left out, never one in between; and what comes after it has the room it kept. */
+/* A list leaves out its outer items, never one in between. What comes after the list has the space
+ * that was kept for it. */
 static void a_list_leaves_room_for_what_comes_after(void **state) {
   (void)state;
   char bytes[512];
@@ -258,7 +261,7 @@ static void emit_group_between(struct tg_emitter *emitter) {
   tg_emit_item(emitter, "i");
 }
 
-/* Seen to fail: the group's fields stood at the top then. */
+/* Seen to fail: without this rule the group's fields stood at the top. */
 static void a_group_that_does_not_fit_takes_its_fields_with_it(void **state) {
   (void)state;
   char bytes[SIZE_MIN];

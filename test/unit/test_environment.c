@@ -1,19 +1,20 @@
-/* Env records: found among many, freed with the last reference, and which addon code they know of.
+/* Env records: they are found among many, freed with the last reference, and know which addon code was
+ * seen.
  *
- * Seen to fail: with each statement, condition and number of environment.c that a test here is about put out of order
- * (scripts/mutate.sh --random). */
+ * Seen to fail: with each statement, condition and number of environment.c that a test here covers
+ * changed (scripts/mutate.sh --random). */
 #include "guard_fixture.h"
 
 enum { NOTES_MAX = 256, ENVS = 150 };
 
-/* What the host was asked, in order. */
+/* What the core asked the host, in order. */
 static struct {
   const void *adopted[NOTES_MAX];
   const struct tg_addon *left[NOTES_MAX];
   unsigned adoptions, leaves, joins;
 } notes;
 
-/* Each piece of code, at an address that is a multiple of 256, is an addon of its own. */
+/* Each address that is a multiple of 256 is the code of an addon of its own. */
 static struct tg_addon pool[NOTES_MAX];
 
 static uintptr_t code_of(const struct tg_addon *addon) {
@@ -55,7 +56,8 @@ static struct recorder open_noted(void) {
   return r;
 }
 
-/* `caller` and the two callbacks are code of these addresses; it is released, so that nothing is called. */
+/* `caller` and the two callbacks are code at these addresses. finalize_cb is removed afterwards, so
+ * that nothing is called. */
 static struct tg_addon *create_from(struct recorder *r, uintptr_t caller, uintptr_t call_js_cb,
                                     uintptr_t finalize_cb) {
   const struct tg_create_arguments arguments = {
@@ -88,10 +90,10 @@ static void each_place_of_code_is_adopted_once(void **state) {
   assert_adopted(all, 3);
   assert_int_equal(code_of(create_from(&r, 0x100, 0x200, 0x300)), 0x100);
   assert_adopted(all, 3);
-  assert_int_equal(notes.joins, 2); /* once, the first with each of the others */
+  assert_int_equal(notes.joins, 2); /* once: the first object with each of the others */
   assert_int_equal(code_of(create_from(&r, 0x400, 0x500, 0x600)), 0x400);
   assert_adopted(all, 6);
-  assert_int_equal(code_of(create_from(&r, 0x200, 0x600, 0x100)), 0x200); /* known, from other places */
+  assert_int_equal(code_of(create_from(&r, 0x200, 0x600, 0x100)), 0x200); /* known, from other arguments */
   assert_adopted(all, 6);
   assert_null((void *)create_from(&r, 0, 0x500, 0));
   assert_adopted(all, 6);
@@ -99,7 +101,7 @@ static void each_place_of_code_is_adopted_once(void **state) {
   fake_guard_close(r.guard);
 }
 
-/* As many as there are places for, in their order; the rest is looked up again each time. */
+/* As many addons as there are places for, in their order. Further ones are looked up again each time. */
 static void the_addons_of_an_env_are_left_as_it_ends(void **state) {
   (void)state;
   struct recorder r = open_noted();
@@ -117,7 +119,7 @@ static void the_addons_of_an_env_are_left_as_it_ends(void **state) {
   fake_guard_close(r.guard);
 }
 
-/* An unload makes nothing of what is known hold any more, but the addons that are to be left. */
+/* After an unload the cache is no longer valid, except for the list of addons that the env will leave. */
 static void after_an_unload_all_is_adopted_anew(void **state) {
   (void)state;
   struct recorder r = open_noted();
@@ -157,7 +159,7 @@ static void count_release(void *memory) {
   if (releases < ENVS) released[releases++] = memory;
 }
 
-/* More envs than there are lists for them, which end first come, last come and in between. */
+/* There are more envs than lists for them. They end last one first, first one first, and in mixed order. */
 static void each_env_has_one_record_among_many(void **state) {
   (void)state;
   static struct recorder all[ENVS];

@@ -1,7 +1,7 @@
-/* Every field of every event that the core tells, and what an observer is shown.
+/* Every field of every event that the core reports, and what an observer is shown.
  *
- * Seen to fail: with each field of `note`, `describe`, tg_function_snapshot and the other events left out, one at a time
- * (scripts/mutate.sh --random, kinds "field" and "statement"). */
+ * Seen to fail: with each field of `record_event`, `describe`, tg_function_snapshot and the other
+ * events left out, one at a time (scripts/mutate.sh --random, kinds "field" and "statement"). */
 #include <pthread.h>
 #include <stdio.h>
 
@@ -9,7 +9,7 @@
 
 enum { TOLD_MAX = 16, LIMIT = 3, COUNTS = 4, ENV_NUMBER = 2, GENERATION = 2, INDEX = 1 };
 
-/* --- A host that keeps what it is told. */
+/* --- A host that keeps all events that it gets. */
 
 static struct {
   struct tg_event events[TOLD_MAX];
@@ -60,19 +60,19 @@ static void assert_event(const struct tg_event *actual, const struct tg_event *e
   assert_view(&actual->snapshot, &expected->snapshot);
 }
 
-/* What was told since is this and nothing else. */
+/* Expects that this event, and nothing else, was reported since the last check. */
 static void assert_told(const struct tg_event *expected) {
   assert_int_equal(told.count, 1);
   told.count = 0;
   assert_event(&told.events[0], expected);
 }
 
-/* --- A function no field of which is what zeroed memory has: in the second env, the second slot and that one's third
- * generation. */
+/* --- A function none of whose fields has the value of zeroed memory: it is in the second env and the
+ * second slot, in that slot's third generation. */
 
 struct setting {
   struct recorder first, r;    /* `first` holds the first slot and env */
-  struct tg_snapshot snapshot; /* r's as it is when all is new */
+  struct tg_snapshot snapshot; /* of r, when all is new */
 };
 
 static void open_setting_of(struct setting *setting, const char *name) {
@@ -128,7 +128,7 @@ static struct tg_function *slot_of(const struct recorder *r) {
   return function;
 }
 
-/* --- The seven functions: by number, so that each is asked the same questions. */
+/* --- The seven functions have numbers, so that each is tested in the same way. */
 
 static const char *const names[] = {
     "napi_call_threadsafe_function",    "napi_acquire_threadsafe_function",
@@ -159,7 +159,7 @@ static const char *mode_of(unsigned which) {
   return which == RELEASE ? "napi_tsfn_release" : NULL;
 }
 
-/* An event of that use, with this answer; the view is for the caller. */
+/* An event of that use, with this answer. The caller of this function fills in the snapshot. */
 static struct tg_event event_of(const struct recorder *r, unsigned which, enum tg_event_kind kind,
                                 napi_status answer) {
   return (struct tg_event){.kind = kind,
@@ -193,7 +193,7 @@ static void uses_after_the_finalizer(void **state) {
   }
 }
 
-/* CALL turns its count into credit; with one of either the view shows both. */
+/* A call turns its count into credit. With one count and one credit, the snapshot shows both. */
 static void credit_shows(void **state) {
   (void)state;
   struct setting s;
@@ -215,7 +215,7 @@ static void credit_shows(void **state) {
   close_setting(&s);
 }
 
-/* Stale: the slot remembers its last function. Used again: nothing but the handle's own numbers. */
+/* Stale: the slot still knows its last function. Reused: the event has only the handle's own numbers. */
 static void uses_of_a_stale_handle(void **state) {
   (void)state;
   for (unsigned reused = 0; reused < 2; reused++)
@@ -278,7 +278,7 @@ static void releases_too_many(void **state) {
   close_setting(&s);
 }
 
-/* Of a call that answered napi_closing; and of one release more. */
+/* Releases after calls that returned napi_closing, and then one release too many. */
 static void releases_after_closing(void **state) {
   (void)state;
   struct setting s;
@@ -347,13 +347,13 @@ static void a_blocking_call_on_its_own_loop(void **state) {
   close_setting(&s);
 }
 
-/* Once a function, and of the first that is too long. */
+/* Once per function, for the first call that makes the queue too long. */
 static void a_queue_that_grows_long(void **state) {
   (void)state;
   struct setting s;
   open_setting(&s);
   s.r.guard->options.queue_warn = 1;
-  slot_of(&s.r)->used_off_loop = true; /* as where calls take the short way */
+  slot_of(&s.r)->used_off_loop = true; /* as if calls took the fast path */
   for (unsigned i = 0; i < LIMIT; i++) assert_int_equal(call(&s.r, 1), napi_ok);
   struct tg_event expected = event_of(&s.r, CALL, TG_EVENT_LONG_QUEUE, napi_ok);
   expected.known = true;
@@ -361,7 +361,7 @@ static void a_queue_that_grows_long(void **state) {
   expected.snapshot.queue_length = 2;
   expected.quantity = 2;
   assert_told(&expected);
-  assert_int_equal(create_with(&s.r, 0, 1), napi_ok); /* for another one anew */
+  assert_int_equal(create_with(&s.r, 0, 1), napi_ok); /* another function reports it again */
   assert_int_equal(call(&s.r, 1), napi_ok);
   assert_int_equal(told.count, 0);
   assert_int_equal(call(&s.r, 1), napi_ok);
@@ -393,7 +393,7 @@ static void a_ref_by_another_thread(void **state) {
   close_setting(&s);
 }
 
-/* --- Told by the loop thread, within no call. */
+/* --- Reported by the loop thread, outside any call. */
 
 static struct tg_event event_of_function(const struct setting *s, enum tg_event_kind kind,
                                          uint64_t quantity) {
@@ -416,7 +416,7 @@ static void the_end_of_an_env(void **state) {
   struct tg_event undelivered = event_of_function(&s, TG_EVENT_ITEMS_UNDELIVERED, LIMIT);
   undelivered.snapshot.queue_length = LIMIT;
   assert_event(&told.events[0], &undelivered);
-  /* Once all finalizers are over and the counts have not come back. */
+  /* Reported when all finalizers are over and the counts have not come back. */
   struct tg_event unreleased = event_of_function(&s, TG_EVENT_NEVER_RELEASED, COUNTS);
   unreleased.snapshot.state = TG_CLOSED;
   unreleased.snapshot.finalized = true;
@@ -436,7 +436,7 @@ static void an_exception_that_was_caught(void **state) {
   close_setting(&s);
 }
 
-/* What is left after such an exception is dropped, and that is told once. */
+/* Items that are left after such an exception are dropped, and this is reported once. */
 static void items_that_were_dropped(void **state) {
   (void)state;
   struct setting s;
@@ -456,7 +456,8 @@ static void items_that_were_dropped(void **state) {
   close_setting(&s);
 }
 
-/* The callback has closed its function, and the loop it ran has finalized that, and another create has its slot. */
+/* The callback has closed its function and run the loop, which has finalized the function. Another
+ * create has taken its slot. */
 static struct recorder next_of_slot;
 
 static void end_within(struct recorder *r, napi_env env, void *item) {
@@ -489,7 +490,7 @@ static void an_exception_after_the_end_of_its_function(void **state) {
 
 enum { SLEEPERS = 2 };
 
-/* As where two callers sleep; they are gone again before anybody wakes them. */
+/* As if two callers slept. They are gone again before anybody wakes them. */
 static struct tg_function *put_to_sleep(struct setting *s) {
   struct tg_function *function = slot_of(&s->r);
   function->waiters = SLEEPERS;
@@ -554,7 +555,7 @@ static void the_end_of_an_env_with_blocked_callers(void **state) {
   close_setting(&s);
 }
 
-/* Told by the create that the runtime serves itself. */
+/* Reported by the create that the runtime serves itself. */
 static void no_handle_is_left(void **state) {
   (void)state;
   struct setting s;
@@ -565,7 +566,7 @@ static void no_handle_is_left(void **state) {
   segment->index_bits = 1; /* both slots are taken */
   fake_settings.reserve_bits_max = 0;
   struct recorder last = s.r;
-  fake_settings.refuse_create = napi_string_expected; /* by the runtime itself, which serves it */
+  fake_settings.refuse_create = napi_string_expected; /* by the runtime itself, which serves this create */
   assert_int_equal(create_with(&last, 0, 1), napi_string_expected);
   segment->index_bits = bits;
   const struct tg_event expected = {.kind = TG_EVENT_HANDLES_USED_UP,
@@ -578,7 +579,7 @@ static void no_handle_is_left(void **state) {
   close_setting(&s);
 }
 
-/* --- Where the core makes something of another's word. */
+/* --- The core passes on what another part reports. */
 
 static enum tg_event_kind called_too_often(const struct tg_function *function, uint64_t *quantity) {
   assert_int_equal(tg_queue_length(&function->queue), 1);
@@ -650,7 +651,7 @@ static void what_an_observer_of_finalizers_noticed(void **state) {
   close_setting(&s);
 }
 
-static char order[32]; /* what was observed, a letter each */
+static char order[32]; /* what was observed, one letter each */
 
 static void observed(char what) {
   size_t length = strlen(order);
@@ -676,7 +677,7 @@ static void item_within(struct recorder *r, napi_env env, void *item) {
   observed('i');
 }
 
-/* Around each item that comes live, with the function as it was before that item was taken. */
+/* Around each item that is delivered live, with the function as it was before that item was taken. */
 static void what_an_observer_of_deliveries_noticed(void **state) {
   (void)state;
   struct setting s;
@@ -687,7 +688,7 @@ static void what_an_observer_of_deliveries_noticed(void **state) {
   s.r.on_item = item_within;
   order[0] = '\0';
   assert_int_equal(create_with(&s.r, LIMIT, COUNTS), napi_ok);
-  s.snapshot.number++; /* the next slot, and that one's first generation */
+  s.snapshot.number++; /* the next slot, in its first generation */
   s.snapshot.index++;
   s.snapshot.generation = 0;
   s.snapshot.number = s.snapshot.index;
@@ -706,7 +707,7 @@ static void what_an_observer_of_deliveries_noticed(void **state) {
   close_setting(&s);
 }
 
-/* Where no call_js_cb was given there is finalize_cb to tell the code by. */
+/* If no call_js_cb was given, finalize_cb identifies the code. */
 static void a_function_without_call_js_cb(void **state) {
   (void)state;
   struct setting s;
@@ -719,7 +720,7 @@ static void a_function_without_call_js_cb(void **state) {
                                           .context = &s.r};
   assert_int_equal(tg_create(s.r.guard, &arguments, CALLER, &s.r.func), napi_ok);
   assert_int_equal(call(&s.r, 1), napi_ok);
-  fake_env_turn(s.r.env); /* the runtime's default takes it */
+  fake_env_turn(s.r.env); /* the runtime's default callback takes it */
   assert_int_equal(s.r.live, 0);
   assert_int_equal(call(&s.r, 1), napi_ok);
   fake_env_close(s.r.env);
@@ -735,7 +736,7 @@ static void a_function_without_call_js_cb(void **state) {
   close_setting(&s);
 }
 
-/* The first event of a use is told, and no other. */
+/* Only the first event of a use is reported. */
 static void one_event_a_use(void **state) {
   (void)state;
   struct setting s;
@@ -748,7 +749,7 @@ static void one_event_a_use(void **state) {
   close_setting(&s);
 }
 
-/* --- What an observer is shown of a whole life. */
+/* --- What an observer is shown of a function's whole life. */
 
 static const struct tg_function *expected_function;
 static size_t counts_shown;
@@ -861,7 +862,7 @@ static enum tg_event_kind count_called(const struct tg_function *function, uint6
   return TG_EVENT_NONE;
 }
 
-/* Only one of the two needs to be there for every call to be shown: none takes the short way. */
+/* One of the two is enough for every call to be shown: then no call takes the fast path. */
 static void an_observer_of_calls_alone_sees_each_call(void **state) {
   (void)state;
   struct setting s;
@@ -869,7 +870,7 @@ static void an_observer_of_calls_alone_sees_each_call(void **state) {
   observer.called = count_called;
   observe(&s);
   calls_shown = 0;
-  slot_of(&s.r)->used_off_loop = true; /* as where calls take the short way */
+  slot_of(&s.r)->used_off_loop = true; /* as if calls took the fast path */
   for (unsigned i = 0; i < LIMIT; i++) assert_int_equal(call(&s.r, 1), napi_ok);
   assert_int_equal(calls_shown, LIMIT);
   close_setting(&s);
@@ -883,7 +884,7 @@ static void an_observer_of_uses_alone_sees_each_call(void **state) {
   observe(&s);
   order[0] = '\0';
   expected_function = slot_of(&s.r);
-  slot_of(&s.r)->used_off_loop = true; /* as where calls take the short way */
+  slot_of(&s.r)->used_off_loop = true; /* as if calls took the fast path */
   for (unsigned i = 0; i < LIMIT; i++) assert_int_equal(call(&s.r, 1), napi_ok);
   assert_int_equal(call(&s.r, 1), napi_queue_full);
   assert_string_equal(order, "CCCC!");

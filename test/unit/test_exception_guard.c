@@ -1,5 +1,6 @@
-/* The exception guard around call_js_cb, with exceptions that are thrown by hand: what a C++ runtime does, but in C, so that it
- * runs wherever the unit tests do. test/bats/runtime/exceptions.bats has real ones. */
+/* The exception guard around call_js_cb, with exceptions that are thrown by hand. This does what a C++
+ * runtime does, but in C, so that it runs wherever the unit tests run.
+ * test/bats/runtime/exceptions.bats has real exceptions. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +26,7 @@ static bool is_over(napi_env env) {
   return env == OVER;
 }
 
-/* All that is in the section of this name. */
+/* Everything in the section of this name counts as code of the runtime. */
 #define PRETENDED_RUNTIME __attribute__((noinline, section("pretended_runtime")))
 extern const char __start_pretended_runtime[], __stop_pretended_runtime[];
 
@@ -54,8 +55,8 @@ static struct _Unwind_Exception exception_of(const char class_name[8]) {
   return exception;
 }
 
-/* _Unwind_RaiseException comes back where nobody catches, on arm64 with garbage for an answer; a C++ runtime calls
- * std::terminate then. */
+/* _Unwind_RaiseException returns if no frame catches, on arm64 with garbage as its result. A C++
+ * runtime then calls std::terminate. */
 static void throw_it(napi_env env, napi_value js_callback, void *context, void *data) {
   (void)env;
   (void)js_callback;
@@ -125,7 +126,7 @@ static void throw_through_another(napi_env env, napi_value js_callback, void *co
   returned++;
 }
 
-/* Each frame has its own env, in a register that the frames between use for something else. */
+/* Each frame has its own env, in a register that the frames in between use for something else. */
 static void the_frame_whose_env_is_over_catches(void **state) {
   (void)state;
   struct _Unwind_Exception exception = exception_of("GNUCC++\0");
@@ -207,7 +208,7 @@ static void *run_thread(void *undone) {
   return NULL;
 }
 
-/* pthread_exit and pthread_cancel unwind too, and nothing may catch that. */
+/* pthread_exit and pthread_cancel unwind too, and no frame may catch that. */
 static void a_thread_may_end_within(void **state) {
   (void)state;
   pthread_t thread;

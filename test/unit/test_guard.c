@@ -1,4 +1,4 @@
-/* The contract's table and rules, one thread, on the fake runtime. */
+/* The contract's table and rules, on one thread, with the fake runtime. */
 #include <pthread.h>
 
 #include "guard_fixture.h"
@@ -9,7 +9,7 @@ static void open_delivers_in_order_and_closes_at_the_last_release(void **state) 
   void *context;
   open_recorder(&r, 0, 2);
   for (uintptr_t i = 1; i <= 20; i++) assert_int_equal(call(&r, i), napi_ok);
-  assert_int_equal(atomic_load(&fake_rings), 1); /* the bell rings once however many wait */
+  assert_int_equal(atomic_load(&fake_rings), 1); /* the doorbell is rung once, however many items wait */
   assert_int_equal(get_context(&r, &context), napi_ok);
   assert_ptr_equal(context, &r);
   assert_int_equal(acquire(&r), napi_ok);
@@ -23,7 +23,8 @@ static void open_delivers_in_order_and_closes_at_the_last_release(void **state) 
   close_recorder(&r);
 }
 
-/* As Bun 1.3 does: what the runtime forgot comes with the next call, or with the last release. */
+/* As Bun 1.3 does: a wake-up that the runtime dropped is made up for by the next call or by the last
+ * release. */
 static void a_forgotten_ring_is_made_up_for(void **state) {
   (void)state;
   struct recorder r;
@@ -108,7 +109,8 @@ static void the_last_item_of_a_released_function_closes_it_before_its_callback(v
   close_recorder(&r);
 }
 
-/* So many of these kinds since fake_reset, and of the others none. The list ends with kind 0. */
+/* Expects so many events of these kinds since fake_reset, and none of the others. The list ends with
+ * kind 0. */
 struct expected {
   enum tg_event_kind kind;
   unsigned count;
@@ -138,10 +140,10 @@ static void closing_row(void **state) {
   assert_int_equal(atomic_load(&fake_refs) + atomic_load(&fake_unrefs), 0);
   assert_int_equal(call(&r, 2), napi_closing);     /* count 1, credit 1 */
   assert_int_equal(release(&r), napi_ok);          /* count 0 */
-  assert_int_equal(call(&r, 2), napi_invalid_arg); /* this thread was told */
+  assert_int_equal(call(&r, 2), napi_invalid_arg); /* this thread has got napi_closing */
   assert_int_equal(release(&r), napi_ok);          /* credit 0 */
   assert_int_equal(release(&r), napi_invalid_arg);
-  assert_int_equal(abort_it(&r), napi_invalid_arg); /* and it is no event: see below */
+  assert_int_equal(abort_it(&r), napi_invalid_arg); /* and this is no event: see below */
   fake_env_turn(r.env);
   assert_int_equal(r.live, 0);
   assert_int_equal(r.drained, 1);
@@ -150,7 +152,7 @@ static void closing_row(void **state) {
   close_recorder(&r);
 }
 
-/* CLOSED with counts left: as CLOSING, but a runtime that frees would have freed. */
+/* CLOSED with counts left: as CLOSING, but a runtime that frees functions would have freed it by now. */
 static void closed_row(void **state) {
   (void)state;
   for (int keeps = 0; keeps < 2; keeps++) {
@@ -243,7 +245,7 @@ static void assert_drain_first(struct recorder *r) {
   assert_int_equal(r->drained, 5);
 }
 
-/* Fails where they are drained: the real ones panic there, see test/real/impit.bats. */
+/* Fails if their items are drained: the real callbacks panic then, see test/real/impit.bats. */
 static void promises_of_napi_rs_are_not_drained(void **state) {
   (void)state;
   struct recorder r;
@@ -258,19 +260,19 @@ static void promises_of_napi_rs_are_not_drained(void **state) {
   r.env = NULL;
   assert_int_equal(r.live, 1);
   assert_int_equal(r.drained, 0);
-  assert_int_equal(r.finalized, 2); /* with the one that open_recorder made */
+  assert_int_equal(r.finalized, 2); /* with the function of open_recorder */
   assert_int_equal(call(&r, 3), napi_closing);
   close_recorder(&r);
 }
 
-/* A pattern for the stack, as deep as the loop goes until it is in the addon. */
+/* Fills the stack with a pattern, as deep as the loop uses it before it calls the addon. */
 __attribute__((noinline)) static void soil_stack(void) {
   char not_full[8192];
   memset(not_full, 0xa5, sizeof not_full);
   __asm__ volatile("" : : "r"(not_full) : "memory");
 }
 
-/* As the addon does that reads the result of a call which failed. */
+/* Does what an addon does that reads the result of a failed call. */
 static void read_unwritten(napi_env env, napi_value js_callback, void *context, void *item) {
   (void)env, (void)js_callback, (void)context;
   uintptr_t results[16];
@@ -278,7 +280,7 @@ static void read_unwritten(napi_env env, napi_value js_callback, void *context, 
   for (size_t i = 0; i < sizeof results / sizeof *results; i++) *(uintptr_t *)item |= results[i];
 }
 
-/* Seen to fail: without clear_stack. lmdb dies of what else it reads, see test/real/lmdb.bats. */
+/* Seen to fail: without clear_stack. lmdb dies of what it reads otherwise, see test/real/lmdb.bats. */
 static void what_a_callback_has_not_written_is_null(void **state) {
   (void)state;
   struct recorder r;
@@ -333,7 +335,7 @@ static void use_all_seven_in_finalizer(struct recorder *r) {
   use_all_seven(r, NULL, NULL);
 }
 
-/* With TG_LOCK_CHECKS a lock held over a callback aborts here. */
+/* With TG_LOCK_CHECKS this aborts if a lock is held during a callback. */
 static void callbacks_may_use_all_seven(void **state) {
   (void)state;
   struct recorder r;
@@ -379,7 +381,7 @@ static void ref_and_unref_on_the_loop_thread_are_done_at_once(void **state) {
   close_recorder(&r);
 }
 
-/* Between a last release and the loop's decision there is no bell to ring. */
+/* After the last release the doorbell is not held until the loop thread has decided, so it cannot be rung. */
 static void a_foreign_wish_without_a_bell_is_not_lost(void **state) {
   (void)state;
   struct recorder r;
@@ -409,7 +411,8 @@ static void what_the_runtime_will_not_ring_for_is_not_accepted(void **state) {
   close_recorder(&r);
 }
 
-/* A runtime that finalizes first discards its left-over rings afterwards; by then the slot may serve another. */
+/* A runtime that finalizes first discards its left-over rings afterwards. By then the slot may serve
+ * another function. */
 static void a_left_over_ring_delivers_nothing(void **state) {
   (void)state;
   struct recorder r;
@@ -425,15 +428,15 @@ static void a_left_over_ring_delivers_nothing(void **state) {
   close_recorder(&r);
 }
 
-/* A caller that sleeps through the finalizer is still inside; the slot stays in its generation until it has
- * left. */
+/* A caller that sleeps through the finalizer is still inside. The slot stays in its generation until
+ * that caller has left. */
 static void a_sleeper_keeps_the_slot_in_its_generation(void **state) {
   (void)state;
   struct recorder r;
   struct tg_function *function;
   open_recorder(&r, 1, 1);
   assert_int_equal(tg_table_find(&r.guard->table, r.func, &function), TG_LOOKUP_VALID);
-  function->waiters = 1; /* as tg_function_wait has it while the thread is asleep */
+  function->waiters = 1; /* as tg_function_wait sets it while the thread sleeps */
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   assert_int_equal(abort_it(&r), napi_ok);
   fake_env_turn(r.env);
@@ -447,7 +450,7 @@ static void a_sleeper_keeps_the_slot_in_its_generation(void **state) {
   close_recorder(&r);
 }
 
-/* Takes the lock, and ends without giving it back. */
+/* Takes the lock, and ends without releasing it. */
 static void *die_with_the_lock(void *argument) {
   struct recorder *r = argument;
   struct tg_function *function;
@@ -455,7 +458,7 @@ static void *die_with_the_lock(void *argument) {
   return function;
 }
 
-/* A lock that will never be given back must not keep the process from its exit. */
+/* A lock that will never be released must not keep the process from exiting. */
 static void exit_does_not_wait_for_ever(void **state) {
   (void)state;
   struct recorder r, second;
@@ -495,7 +498,7 @@ static void what_the_runtime_refuses_at_create_is_refused(void **state) {
   close_recorder(&r);
 }
 
-/* Every allocation fails in turn; what was accepted is delivered all the same. */
+/* Every allocation fails in turn. Accepted items are delivered all the same. */
 static void without_memory_there_is_a_status_and_nothing_is_lost(void **state) {
   (void)state;
   for (int succeed = 0; succeed < 12; succeed++) {
@@ -516,7 +519,7 @@ static void without_memory_there_is_a_status_and_nothing_is_lost(void **state) {
     fake_settings.allocations_left = -1;
     if (status == napi_ok) assert_int_equal(release(&r), napi_ok);
     fake_env_turn(r.env);
-    fake_env_turn(r.env); /* a turn delivers 1000 items and no more */
+    fake_env_turn(r.env); /* a turn delivers at most 1000 items */
     assert_int_equal(r.live, accepted);
     assert_int_equal(r.finalized, status == napi_ok ? 1 : 0);
     if (succeed > 10) assert_int_equal(accepted, 1000);
@@ -524,7 +527,8 @@ static void without_memory_there_is_a_status_and_nothing_is_lost(void **state) {
   }
 }
 
-/* An addon that never gives its counts back costs a bounded number of slots, not one a function for ever. */
+/* An addon that never gives its counts back costs a bounded number of slots, and not one slot per
+ * function for ever. */
 static void counts_that_never_come_back_are_forgotten_oldest_first(void **state) {
   (void)state;
   enum { KEPT = 10, LEAKED = 100 };
@@ -552,7 +556,7 @@ static void counts_that_never_come_back_are_forgotten_oldest_first(void **state)
   close_recorder(&r);
 }
 
-/* Seen to fail: the third create was the runtime's own. */
+/* Seen to fail: the runtime itself served the third create. */
 static void where_no_slot_is_left_the_oldest_abandoned_one_is_forgotten(void **state) {
   (void)state;
   struct recorder r, last;
@@ -561,7 +565,7 @@ static void where_no_slot_is_left_the_oldest_abandoned_one_is_forgotten(void **s
   last = r;
   assert_int_equal(create_with(&last, 0, 1), napi_ok);
   assert_int_equal(abort_it(&r), napi_ok);
-  fake_env_turn(r.env); /* one count is out */
+  fake_env_turn(r.env); /* one count stays out */
   assert_int_equal(r.guard->table.abandoned.count, 1);
   assert_int_equal(create_with(&last, 0, 1), napi_ok);
   assert_false(r.guard->passes_through);
@@ -571,8 +575,9 @@ static void where_no_slot_is_left_the_oldest_abandoned_one_is_forgotten(void **s
   close_recorder(&r);
 }
 
-/* What was caught is told once an item, and items that come to a live env go on to be delivered. What is left for the
- * finalizer is dropped, and told. Seen to fail: the item was drained. */
+/* Each caught exception is reported once per item, and items that come to a live env are still
+ * delivered. Items that are left for the finalizer are dropped, and this is reported. Seen to fail:
+ * the item was drained. */
 static void each_exception_that_was_caught_is_told(void **state) {
   (void)state;
   struct recorder r;
@@ -599,8 +604,8 @@ static void each_exception_that_was_caught_is_told(void **state) {
   close_recorder(&r);
 }
 
-/* An exception in the drain is told, and the rest of that is dropped. Seen to fail: all three were drained. The next
- * function in the slot knows nothing of it. */
+/* An exception in the drain is reported, and the remaining items are dropped. Seen to fail: all three
+ * were drained. The next function in the slot is not affected. */
 static void an_exception_in_the_drain_ends_it(void **state) {
   (void)state;
   struct recorder r;
@@ -625,7 +630,7 @@ static void an_exception_in_the_drain_ends_it(void **state) {
   close_recorder(&r);
 }
 
-/* What will be dropped is not told as what will be handed over. Seen to fail: it was. */
+/* Items that will be dropped are not reported as items that will be drained. Seen to fail: they were. */
 static void after_an_exception_items_are_not_called_undelivered(void **state) {
   (void)state;
   struct recorder r;
@@ -642,7 +647,7 @@ static void after_an_exception_items_are_not_called_undelivered(void **state) {
   close_recorder(&r);
 }
 
-/* --- Counts that are out as the env ends. */
+/* --- Counts that are out when the env ends. */
 
 static struct recorder *letting_go;
 
@@ -662,7 +667,7 @@ static void let_go_in_finalizer(struct recorder *r) {
 
 static void expect_not_told_yet(void) {
   expect_unreleased(0, 0);
-  fake_settings.after_finalizers = NULL; /* the next round is theirs */
+  fake_settings.after_finalizers = NULL; /* the next round of hooks reports them */
 }
 
 static void end_env(struct recorder *r) {
@@ -670,7 +675,7 @@ static void end_env(struct recorder *r) {
   r->env = NULL;
 }
 
-/* Seen to fail: they were told before the finalizers ran. */
+/* Seen to fail: they were reported before the finalizers ran. */
 static void counts_that_the_end_of_the_env_brings_back_are_not_told(void **state) {
   (void)state;
   struct recorder r;
@@ -680,7 +685,7 @@ static void counts_that_the_end_of_the_env_brings_back_are_not_told(void **state
   expect_unreleased(0, 0);
   close_recorder(&r);
 
-  open_recorder(&r, 0, 1); /* by the finalizer of what the addon has wrapped, after all of ours */
+  open_recorder(&r, 0, 1); /* given back by the finalizer of a wrapped object, after all of ours */
   letting_go = &r;
   fake_settings.after_finalizers = let_go;
   end_env(&r);
@@ -696,8 +701,8 @@ static void counts_that_stay_out_are_told_after_the_finalizers(void **state) {
   other = r;
   assert_int_equal(create_with(&other, 0, 2), napi_ok);
   assert_int_equal(create_with(&other, 0, 2), napi_ok);
-  assert_int_equal(abort_it(&other), napi_ok); /* closed by then: no event */
-  other.env = fake_env_open();                 /* its functions are not looked at */
+  assert_int_equal(abort_it(&other), napi_ok); /* closed by then, so no event */
+  other.env = fake_env_open();                 /* its functions are not checked */
   assert_int_equal(create_with(&other, 0, 1), napi_ok);
   fake_settings.after_finalizers = expect_not_told_yet;
   end_env(&r);
@@ -727,7 +732,7 @@ static void without_a_later_moment_counts_are_told_at_once(void **state) {
   }
 }
 
-/* The smallest table that can be, two slots of four generations, is soon used up. */
+/* The smallest possible table, with two slots of four generations, is soon used up. */
 static void without_handles_the_runtime_serves_functions_itself(void **state) {
   (void)state;
   struct recorder r, last;
@@ -755,13 +760,14 @@ static void without_handles_the_runtime_serves_functions_itself(void **state) {
   assert_int_equal(tg_ref(last.guard, NULL, last.func, CALLER), napi_ok);
   assert_int_equal(atomic_load(&fake_refs), 1);
   assert_int_equal(release(&last), napi_ok);
-  assert_int_equal(call(&r, 1), napi_closing); /* what was a handle is still known as one */
+  assert_int_equal(call(&r, 1), napi_closing); /* the table still knows that this was a handle */
   assert_int_equal(call(&r, 1), napi_invalid_arg);
   last.func = NULL;
   assert_int_equal(call(&last, 1), napi_invalid_arg);
   assert_int_equal(atomic_load(&fake_events[TG_EVENT_NEVER_A_HANDLE]), 0);
 
-  /* Once there is address space again, new functions are guarded, and those are still known. */
+  /* Once address space is available again, new functions are guarded, and the earlier ones are still
+   * known. */
   fake_settings.reserve_bits_max = TG_SEGMENT_BITS_MAX;
   r.guard->table.grows_at = 0;
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
@@ -776,8 +782,9 @@ static void *use_elsewhere(void *argument) {
   return NULL;
 }
 
-/* A closed function with counts out is counted as unreturned, and as a straggler if another thread has used it, whether
- * it closes at env teardown or was aborted before; and no more once the last count has come back. */
+/* A closed function with counts out counts as unreturned, and also as foreign-used if another thread
+ * has used it. It does not matter whether it closes at env teardown or was aborted before. It no
+ * longer counts once the last count has come back. */
 static void an_addon_knows_which_of_its_counts_are_out(void **state) {
   (void)state;
   for (unsigned bits = 0; bits < 8; bits++) {
@@ -822,9 +829,9 @@ static void code_is_looked_up_once_and_again_after_an_unload(void **state) {
   open_recorder(&r, 0, 1);
   unsigned before = atomic_load(&fake_adopted);
   create_from(&r, 0x2000, 0);
-  create_from(&r, 0x3000, 0); /* of an object that is known */
+  create_from(&r, 0x3000, 0); /* code of a known object */
   assert_int_equal(atomic_load(&fake_adopted), before);
-  create_from(&r, 0x2001, 0); /* of none */
+  create_from(&r, 0x2001, 0); /* code of no object */
   create_from(&r, 0x2001, 0);
   assert_int_equal(atomic_load(&fake_adopted), before + 1);
   fake_unloads++;
@@ -837,12 +844,12 @@ static void code_is_looked_up_once_and_again_after_an_unload(void **state) {
   close_recorder(&r);
 }
 
-/* record_call is beyond FAR_CODE, as all code of this program. */
+/* record_call is beyond FAR_CODE, like all code of this program. */
 static void objects_that_share_a_function_are_joined(void **state) {
   (void)state;
   struct recorder r;
   open_recorder(&r, 0, 1);
-  assert_int_equal(atomic_load(&fake_joined), 2); /* the caller's with call_js_cb's and finalize_cb's */
+  assert_int_equal(atomic_load(&fake_joined), 2); /* the caller's with those of both callbacks */
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
   assert_int_equal(atomic_load(&fake_joined), 2);
   fake_env_close(r.env);
@@ -868,14 +875,14 @@ static void at_exit_every_caller_is_turned_away_and_accepted_items_may_still_com
   close_recorder(&r);
 }
 
-/* --- An item that is taken without the lock, as another one waits behind it. */
+/* --- An item is taken without the lock if another one waits behind it. */
 
 static void assert_in_order(const struct recorder *r, uintptr_t count) {
   assert_int_equal(r->live + r->drained, count);
   for (uintptr_t i = 0; i < count; i++) assert_int_equal((uintptr_t)r->items[i], i + 1);
 }
 
-/* Seen to fail (it waits for ever): where tg_queue_can_pop_unlocked says no. */
+/* Seen to fail (it waits for ever): if tg_queue_can_pop_unlocked returns false. */
 static void with_two_waiting_one_is_taken_while_another_thread_holds_the_lock(void **state) {
   (void)state;
   struct recorder r;
@@ -891,7 +898,7 @@ static void with_two_waiting_one_is_taken_while_another_thread_holds_the_lock(vo
   close_recorder(&r);
 }
 
-/* Each pop from a bounded queue is to wake a waiter. Seen to fail: where update_pop_mode forgets the limit. */
+/* Each pop from a bounded queue must wake a waiter. Seen to fail: if update_pop_mode forgets the limit. */
 static void of_a_bounded_queue_nothing_is_taken_ahead(void **state) {
   (void)state;
   struct recorder r;
@@ -915,7 +922,7 @@ static void wish_at_third_item(struct recorder *r, napi_env env, void *item) {
   pthread_join(thread, NULL);
 }
 
-/* Seen to fail: where tg_function_set_pending_ref does not choose again how to take the next item. */
+/* Seen to fail: if tg_function_set_pending_ref does not choose again how to take the next item. */
 static void a_wish_is_fulfilled_with_the_next_item_however_many_wait(void **state) {
   (void)state;
   struct recorder r;
@@ -926,7 +933,7 @@ static void a_wish_is_fulfilled_with_the_next_item_however_many_wait(void **stat
   assert_in_order(&r, 20);
   struct tg_function *function;
   assert_int_equal(tg_table_find(&r.guard->table, r.func, &function), TG_LOOKUP_VALID);
-  assert_false(function->queue.pop_needs_lock); /* from then on as before */
+  assert_false(function->queue.pop_needs_lock); /* from now on as before */
   assert_false(function->referenced);
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   close_recorder(&r);
@@ -946,7 +953,8 @@ static void call_now(void) {
   assert_int_equal(call(interrupted, 6), napi_ok);
 }
 
-/* What other threads may do between the loop thread's decision, its ring and its pop. */
+/* What other threads may do between the loop thread's decision and its ring, and between the ring and
+ * the pop. */
 static void what_comes_between_ring_and_pop_loses_nothing(void **state) {
   (void)state;
   void (*const events[])(void) = {abort_now, release_now, call_now};
@@ -966,7 +974,7 @@ static void what_comes_between_ring_and_pop_loses_nothing(void **state) {
   }
 }
 
-/* Seen to fail: where pop_unlocked takes the item whatever the runtime answered. */
+/* Seen to fail: if pop_unlocked takes the item no matter what the runtime answered. */
 static void where_the_runtime_will_not_ring_no_item_is_taken_ahead(void **state) {
   (void)state;
   struct recorder r;
@@ -992,7 +1000,8 @@ static void where_the_runtime_will_not_ring_no_item_is_taken_ahead(void **state)
   close_recorder(&r);
 }
 
-/* What a call needs to take the short way, but for a ring under way: another thread has called before. */
+/* Prepares what a call needs for the fast path, except for a pending wake-up: another thread has
+ * called before. */
 static void take_the_short_way(struct recorder *r) {
   tg_table_slot(&r->guard->table, 0)->used_off_loop = true;
 }
@@ -1002,13 +1011,13 @@ static void *call_elsewhere(void *argument) {
   return NULL;
 }
 
-/* Seen to fail: where tg_call marks nothing before it takes the fast path. */
+/* Seen to fail: if tg_call records no foreign use before it takes the fast path. */
 static void a_thread_that_only_makes_plain_calls_is_a_foreign_user(void **state) {
   (void)state;
   struct recorder r;
   pthread_t thread;
   open_recorder(&r, 0, 2);
-  assert_int_equal(call(&r, 1), napi_ok); /* has room for the next, and rings */
+  assert_int_equal(call(&r, 1), napi_ok); /* makes space for the next item, and rings */
   assert_int_equal(pthread_create(&thread, NULL, call_elsewhere, &r), 0);
   pthread_join(thread, NULL);
   assert_true(tg_table_slot(&r.guard->table, 0)->used_off_loop);
@@ -1016,7 +1025,7 @@ static void a_thread_that_only_makes_plain_calls_is_a_foreign_user(void **state)
   close_recorder(&r);
 }
 
-/* Seen to fail: without the conditions of is_fast_path, one each (mutations plain-call-…). */
+/* Seen to fail: without the conditions of is_fast_path, one at a time (mutations plain-call-…). */
 static void a_call_takes_the_short_way_only_where_nothing_else_is_to_be_done(void **state) {
   (void)state;
   struct recorder r;
@@ -1027,14 +1036,14 @@ static void a_call_takes_the_short_way_only_where_nothing_else_is_to_be_done(voi
   assert_int_equal(call(&r, 3), napi_queue_full);
   fake_env_turn(r.env);
   unsigned rings = atomic_load(&fake_rings);
-  assert_int_equal(call(&r, 4), napi_ok); /* no ring is on its way any more */
+  assert_int_equal(call(&r, 4), napi_ok); /* no wake-up is pending any more */
   assert_int_equal(atomic_load(&fake_rings), rings + 1);
   fake_env_turn(r.env);
   assert_int_equal(r.live, 3);
   assert_int_equal(call(&r, 5), napi_ok);
   assert_int_equal(release(&r), napi_ok);
   assert_int_equal(atomic_load(&fake_events[TG_EVENT_CALL_WITHOUT_COUNT]), 0);
-  assert_int_equal(call(&r, 6), napi_ok); /* a ring is on its way, but no count is left */
+  assert_int_equal(call(&r, 6), napi_ok); /* a wake-up is pending, but no count is left */
   assert_int_equal(atomic_load(&fake_events[TG_EVENT_CALL_WITHOUT_COUNT]), 1);
   fake_env_turn(r.env);
   assert_int_equal(r.live, 5);
@@ -1042,7 +1051,7 @@ static void a_call_takes_the_short_way_only_where_nothing_else_is_to_be_done(voi
   close_recorder(&r);
 }
 
-/* --- The context, which is read without the lock. */
+/* --- The context is read without the lock. */
 
 static void *read_context_elsewhere(void *argument) {
   void *context;
@@ -1054,7 +1063,7 @@ static void *read_context_elsewhere(void *argument) {
 static void *read_context_twice(void *argument) {
   struct recorder *r = argument;
   struct tg_function *function = tg_table_slot(&r->guard->table, 0);
-  read_context_elsewhere(r); /* the first use by this thread is noted, which takes the lock */
+  read_context_elsewhere(r); /* records this thread's first use, which takes the lock */
   tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
   read_context_elsewhere(r);
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
@@ -1075,7 +1084,7 @@ static void the_context_is_read_while_another_thread_holds_the_lock(void **state
   close_recorder(&r);
 }
 
-/* Seen to fail: where the finalizer leaves it readable, as then nothing is told. */
+/* Seen to fail: if the finalizer leaves the context readable, because then nothing is reported. */
 static void the_context_of_what_is_over_is_told_of(void **state) {
   (void)state;
   struct recorder r;

@@ -1,4 +1,5 @@
-/* The handle table: handles are unforgeable, never reused, rest before their slot is used again. */
+/* The handle table: handles cannot be forged, are never given out twice, and rest before their slot is
+ * reused. */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -134,7 +135,7 @@ static void the_oldest_free_slot_is_used_first_and_only_when_thousands_rest(void
 
 /* --- Growth */
 
-/* A set of handles, by what tells them apart: address bits. */
+/* A set of handles. They are told apart by their address bits. */
 struct seen {
   uint64_t *bits[TG_SEGMENTS_MAX];
 };
@@ -168,8 +169,9 @@ static void the_first_reservation_is_small(void **state) {
   assert_int_equal(reserved(table_of(state)), 32 << 20);
 }
 
-/* The prototype broke here: it forgot that a slot's generations come to an end. One handle at a time: of a segment all
- * addresses are used, but for a last one of each slot that rests, before there is another one. */
+/* The prototype failed here: it did not consider that a slot's generations come to an end. One handle
+ * exists at a time. All addresses of a segment are used before another segment is added, except for
+ * the last address of each slot that rests. */
 static void generations_that_are_used_up_go_on_in_another_segment(void **state) {
   struct tg_table *table = table_of(state);
   const uint64_t first = (uint64_t)1 << (TG_SEGMENT_BITS_MIN - TG_HANDLE_SHIFT);
@@ -191,14 +193,14 @@ static void generations_that_are_used_up_go_on_in_another_segment(void **state) 
   }
   assert_in_range(grown_at[1], first - TG_FREE_SLOTS_MIN, first);
   assert_in_range(grown_at[2], 3 * first - TG_FREE_SLOTS_MIN, 3 * first);
-  assert_int_equal(table->fresh, 1 << TG_INDEX_BITS_MIN); /* no more memory */
+  assert_int_equal(table->fresh, 1 << TG_INDEX_BITS_MIN); /* the slots need no more memory */
   assert_int_equal(lookup(table, (uintptr_t)early), TG_LOOKUP_REUSED);
   assert_int_equal(reserved(table), 7 * (first << TG_HANDLE_SHIFT));
   forget(&seen);
 }
 
-/* Slots that come with a later segment begin there. What lies before their first generation has no address, and what
- * is behind them was never a handle. */
+/* Slots that are new in a later segment begin with its first generation. Their earlier generations
+ * have no address, and addresses beyond the used slots were never handles. */
 static void more_slots_come_with_another_segment(void **state) {
   struct tg_table *table = table_of(state);
   enum { LIVING = 40000 };
@@ -211,7 +213,7 @@ static void more_slots_come_with_another_segment(void **state) {
     expect_new(&seen, table, handles[i]);
     assert_int_equal(slots[i]->index, i);
   }
-  assert_int_equal(tg_table_segments(table), 4); /* of 8,192, 16,384, 32,768 and 65,536 slots */
+  assert_int_equal(tg_table_segments(table), 4); /* with 8,192, 16,384, 32,768 and 65,536 slots */
   assert_int_equal(slots[8191]->generation, 0);
   assert_int_equal(slots[8192]->generation, table->segments[1].first_generation);
   assert_int_equal(slots[LIVING - 1]->generation, table->segments[3].first_generation);
@@ -229,7 +231,7 @@ static void more_slots_come_with_another_segment(void **state) {
   for (uint32_t i = 0; i < LIVING - TG_FREE_SLOTS_MIN; i++) {
     napi_threadsafe_function handle;
     struct tg_function *slot = take(table, &handle);
-    assert_int_equal(slot->index, i); /* the oldest first */
+    assert_int_equal(slot->index, i); /* the oldest one first */
     expect_new(&seen, table, handle);
     assert_int_equal(lookup(table, (uintptr_t)handles[i]), TG_LOOKUP_REUSED);
   }
@@ -237,7 +239,7 @@ static void more_slots_come_with_another_segment(void **state) {
   forget(&seen);
 }
 
-/* Without more address space every handle of the first segment is given out, and none twice. */
+/* If no more address space is available, every handle of the first segment is given out, and none twice. */
 static void where_growth_is_refused_every_handle_is_used(void **state) {
   struct tg_table *table = table_of(state);
   const uint64_t all = (uint64_t)1 << (TG_SEGMENT_BITS_MIN - TG_HANDLE_SHIFT);
@@ -255,7 +257,7 @@ static void where_growth_is_refused_every_handle_is_used(void **state) {
   assert_true(tg_table_is_used_up(table));
   assert_int_equal(table->spent.count, 1 << TG_INDEX_BITS_MIN);
 
-  /* Smaller ones are better than none. It is not asked for each time. */
+  /* A smaller segment is better than none. Address space is not asked for each time. */
   fake_settings.reserve_bits_max = TG_SEGMENT_BITS_MIN;
   uint64_t asks_at = table->grows_at;
   assert_in_range(asks_at, table->taken + 1, table->taken + TG_TAKES_BEFORE_RETRY);
@@ -269,8 +271,9 @@ static void where_growth_is_refused_every_handle_is_used(void **state) {
   forget(&seen);
 }
 
-/* "Not before so many lie free": of slots that can be used again. Seen to fail (found by the fuzzer): one without generations,
- * younger than others and so behind them, was counted, and slot 1 came back although only it and slot 2 could be used. */
+/* "no slot is reused before 4096 are free" (docs/contract.md) means slots that can be used again. Seen
+ * to fail (found by the fuzzer): a slot without generations was counted, as it was younger than others
+ * and so behind them. Slot 1 came back although only it and slot 2 could be used. */
 static void a_spent_slot_is_none_that_rests(void **state) {
   struct tg_table *table = table_of(state);
   napi_threadsafe_function handle;
@@ -327,10 +330,10 @@ static void without_the_first_reservation_there_is_no_guard(void **state) {
   free(guard);
 }
 
-/* --- The lists. Seen to fail: with each link, count and flag of append, remove_from, abandon and expire left out or
- * turned over (scripts/mutate.sh --random). */
+/* --- The lists. Seen to fail: with each link, count and flag of append_slot, remove_slot,
+ * tg_table_abandon and tg_table_expire left out or inverted (scripts/mutate.sh --random). */
 
-/* The list is these slots in this order, whichever way it is walked. */
+/* Expects that the list has these slots in this order, in both directions. */
 static void assert_list(struct tg_table *table, const struct tg_slots *list, const uint32_t *expected,
                         uint32_t count) {
   assert_int_equal(list->count, count);
@@ -356,7 +359,7 @@ static void abandon(struct tg_table *table, struct tg_function *slot) {
 
 enum { LISTED = 5 };
 
-/* Slots end in any order: every one of five first, then every one of the other four. */
+/* Slots leave the list in any order: first each one of five, then each one of the other four. */
 static void any_slot_leaves_the_abandoned_list_and_the_others_stay(void **state) {
   (void)state;
   for (uint32_t first = 0; first < LISTED; first++)
@@ -384,7 +387,7 @@ static void any_slot_leaves_the_abandoned_list_and_the_others_stay(void **state)
     }
 }
 
-/* One a take, the oldest; none while there are no more than may be. */
+/* Each take reclaims one slot, the oldest. It reclaims none while there are no more than the limit. */
 static void too_many_abandoned_slots_are_taken_back_oldest_first(void **state) {
   struct tg_guard *guard = *state;
   struct tg_table *table = &guard->table;
@@ -417,7 +420,7 @@ static void too_many_abandoned_slots_are_taken_back_oldest_first(void **state) {
   }
 }
 
-/* Its caller will wake in this generation; so the slot waits again, behind the others. */
+/* Its caller will wake in this generation, so the slot goes back to the list, behind the others. */
 static void an_abandoned_slot_with_a_sleeper_is_left_alone(void **state) {
   struct tg_guard *guard = *state;
   struct tg_table *table = &guard->table;
@@ -452,7 +455,8 @@ static void *expire_once_it_was_picked(void *argument) {
   return NULL;
 }
 
-/* It was picked, and before it was locked its last count came back: it is free already, and must not be twice. */
+/* The slot was chosen, and its last count came back before it was locked. So it is already free, and
+ * must not be freed twice. */
 static void a_slot_that_ends_while_it_is_taken_back_ends_once(void **state) {
   struct tg_guard *guard = *state;
   struct tg_table *table = &guard->table;
@@ -512,7 +516,7 @@ static void numbers_and_bounds(void **state) {
   assert_int_equal(lookup(table, base + size), TG_LOOKUP_INVALID);
 }
 
-/* Two slots of four generations give eight handles, not one more or less. */
+/* Two slots of four generations give exactly eight handles. */
 static void the_last_generation_is_used_and_none_after_it(void **state) {
   struct tg_table *table = table_of(state);
   napi_threadsafe_function handle;
@@ -523,7 +527,7 @@ static void the_last_generation_is_used_and_none_after_it(void **state) {
     struct tg_function *slot = take(table, &handle);
     assert_non_null(slot);
     assert_int_equal(slot->generation, i % 4);
-    assert_int_equal(tg_table_is_used_up(table), i >= 4); /* the other one is used up, and none is free now */
+    assert_int_equal(tg_table_is_used_up(table), i >= 4); /* the other one is used up, none is free now */
     expire(table, slot);
   }
   assert_true(tg_table_is_used_up(table));
@@ -544,7 +548,8 @@ static void *look_into_new_chunks(void *argument) {
   return NULL;
 }
 
-/* TSan looks on in its build: seen to fail there with a relaxed order in use_fresh or tg_table_slot. */
+/* The TSan build checks the memory order: seen to fail there with a relaxed order in use_fresh or
+ * tg_table_slot. */
 static void a_new_chunk_is_seen_as_the_kernel_gave_it(void **state) {
   struct tg_table *table = table_of(state);
   napi_threadsafe_function handle;

@@ -1,7 +1,8 @@
-/* The hand-off: what others may do between the moment at which a caller gives the lock up and the end of its ring.
+/* The hand-off: what other threads may do between the moment at which a caller releases the lock and
+ * the end of its ring.
  *
- * One thread: the fake runtime lets something happen just before and just after the ring. Two: the ringer is stopped
- * there, and goes on when the finalizer waits for it. */
+ * With one thread, the fake runtime lets something happen just before and just after the ring. With
+ * two threads, the ringer is stopped there, and goes on when the finalizer waits for it. */
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -20,7 +21,7 @@ static void assert_in_order(const struct recorder *r, uintptr_t count) {
   for (uintptr_t i = 0; i < count; i++) assert_int_equal((uintptr_t)r->items[i], i + 1);
 }
 
-/* A call takes the short way from its second time on, and where another thread has called before. */
+/* A call takes the fast path from the second call on, and only if another thread has called before. */
 static void open_for(struct recorder *r, size_t limit, size_t thread_count, bool takes_the_short_way) {
   open_recorder(r, limit, thread_count);
   if (!takes_the_short_way) return;
@@ -28,7 +29,7 @@ static void open_for(struct recorder *r, size_t limit, size_t thread_count, bool
   assert_true(tg_queue_reserve(&function_of(r)->queue, r->guard->host));
 }
 
-/* --- What happens within the ring, on one thread. */
+/* --- What happens during the ring, on one thread. */
 
 static struct recorder *interrupted;
 
@@ -43,7 +44,7 @@ static void release_now(void) {
 static void call_now(void) {
   unsigned rings = atomic_load(&fake_rings);
   assert_int_equal(call(interrupted, 2), napi_ok);
-  assert_int_equal(atomic_load(&fake_rings), rings); /* a ring is on its way, or has been promised */
+  assert_int_equal(atomic_load(&fake_rings), rings); /* a ring is on its way, or will be */
 }
 
 static void exit_now(void) {
@@ -52,7 +53,7 @@ static void exit_now(void) {
 
 static void look_now(void) {
   struct tg_function *function = function_of(interrupted);
-  assert_true(tg_lock_try(&function->lock)); /* the ringer has given it up */
+  assert_true(tg_lock_try(&function->lock)); /* the ringer has released it */
   assert_int_equal(tg_queue_length(&function->queue), 1);
   assert_true(function->wakeup_pending);
   tg_lock_release_tried(&function->lock);
@@ -62,8 +63,8 @@ static void unref_now(void) {
   assert_int_equal(tg_unref(interrupted->guard, NULL, interrupted->func, CALLER), napi_ok);
 }
 
-/* Seen to fail: ringing with the lock held (look_now); an item that is queued after the ring; a ring that is refused and
- * taken for a refused call (abort_now). */
+/* Seen to fail: ringing with the lock held (look_now); queuing the item after the ring; taking a
+ * refused ring for a refused call (abort_now). */
 static void whatever_happens_within_the_ring_the_item_is_delivered_once(void **state) {
   (void)state;
   static const struct {
@@ -83,7 +84,8 @@ static void whatever_happens_within_the_ring_the_item_is_delivered_once(void **s
     assert_int_equal(call(&r, 1), napi_ok);
     assert_null(before ? fake_settings.before_ring : fake_settings.after_ring);
     fake_env_turn(r.env);
-    /* Aborted after the ring: it is rung for, but the runtime delivers nothing any more. */
+    /* In the case of an abort after the ring, the doorbell has been rung, but the runtime delivers
+     * nothing any more. */
     assert_int_equal(r.live, cases[i / 4].live);
     assert_int_equal(r.drained, cases[i / 4].drained);
     assert_int_equal(r.finalized, cases[i / 4].finalized);
@@ -93,8 +95,9 @@ static void whatever_happens_within_the_ring_the_item_is_delivered_once(void **s
   }
 }
 
-/* The loop thread is as quick as can be: the item is delivered before the ringer is back. Seen to fail: where `wakeup_pending` is
- * set once the ring is over, as the next call then finds a ring that is not on its way. */
+/* The loop thread is as fast as it can be: the item is delivered before the ringer is back. Seen to
+ * fail: if `wakeup_pending` is set when the ring is over, because then the next call relies on a ring
+ * that is not on its way. */
 static void turn_now(void) {
   fake_env_turn(interrupted->env);
   assert_int_equal(interrupted->live, 1);
@@ -118,9 +121,11 @@ static void an_item_may_be_delivered_before_its_ringer_is_back(void **state) {
   }
 }
 
-/* --- A ring that is refused for want of memory, say: the runtimes of today do not. */
+/* --- A ring that is refused, for example because there is no memory. The runtimes of today do not
+ * refuse one. */
 
-/* Seen to fail: without tg_queue_unpush; without the release of the doorbell, which nobody would close any more. */
+/* Seen to fail: without tg_queue_unpush; without the release of the doorbell, because nobody would
+ * close it any more. */
 static void an_item_that_is_not_rung_for_is_taken_back(void **state) {
   (void)state;
   for (unsigned i = 0; i < 4; i++) {
@@ -142,7 +147,8 @@ static void an_item_that_is_not_rung_for_is_taken_back(void **state) {
   }
 }
 
-/* Seen to fail: where it is taken back whatever is queued behind it, which then is what was taken. */
+/* Seen to fail: if the last item is taken back no matter what is queued behind it, because then a
+ * wrong item is taken. */
 static void an_item_that_others_are_queued_behind_stays(void **state) {
   (void)state;
   struct recorder r;
@@ -159,7 +165,7 @@ static void an_item_that_others_are_queued_behind_stays(void **state) {
   close_recorder(&r);
 }
 
-/* A runtime that is closing on its own account. Seen to fail: where the function is left open. */
+/* The runtime is closing for its own reasons. Seen to fail: if the function is left open. */
 static void an_item_that_the_runtime_refuses_as_it_closes_is_drained(void **state) {
   (void)state;
   for (int is_short = 0; is_short < 2; is_short++) {
@@ -211,13 +217,13 @@ static void start_ringer(struct ringer *ringer, struct recorder *r, uintptr_t it
   while (atomic_load(&arrived) != expected) sched_yield();
 }
 
-/* Wakes who waits for ringers, for no reason. True: somebody slept. */
+/* Wakes the thread that waits for ringers, for no reason. Returns true if a thread slept there. */
 static bool wake_spuriously(struct tg_function *function) {
   return syscall(SYS_futex, (void *)&function->ringers, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) == 1;
 }
 
-/* Lets the ringers go on once somebody waits for them, and waits on when woken for no reason; or once the finalizer is over,
- * as nobody has waited. */
+/* Lets the ringers go on once a thread waits for them and has gone on waiting when it was woken for no
+ * reason. Also lets them go on if the finalizer is over, because then no thread has waited. */
 static void *let_go_on(void *argument) {
   for (int wakes = 0; wakes < 2 && !atomic_load(&is_over); sched_yield())
     if (wake_spuriously(argument)) wakes++;
@@ -230,9 +236,9 @@ static void expect_that_all_have_gone_on(struct recorder *r) {
   assert_int_equal(atomic_load(&gone_on), atomic_load(&arrived));
 }
 
-/* The finalizer begins while ringers are before their rings, or have not come back from them. The fake runtime sees to
- * it that they do not use what the finalizer has ended. Seen to fail (the fake runtime aborts): without await_ringers; where
- * it takes one ringer to be the last. */
+/* The finalizer begins while ringers are before their rings, or have not come back from them. The fake
+ * runtime checks that they do not use the doorbell after the finalizer has ended it. Seen to fail (the
+ * fake runtime aborts): without tg_function_await_ringers; if it takes one ringer for the last. */
 static void the_finalizer_waits_for_ringers(void **state) {
   (void)state;
   for (unsigned i = 0; i < 16; i++) {
@@ -279,7 +285,8 @@ static void the_finalizer_waits_for_ringers(void **state) {
   }
 }
 
-/* Its item delivered, its ring not over, and the last count given back: the runtime closes on the loop's next turn. */
+/* The item is delivered, the ring is not over, and the last count is given back. The runtime closes
+ * the doorbell on the loop's next turn. */
 static void the_last_release_does_not_outrun_a_ringer(void **state) {
   (void)state;
   struct recorder r;
@@ -305,8 +312,8 @@ static void the_last_release_does_not_outrun_a_ringer(void **state) {
   close_recorder(&r);
 }
 
-/* Nobody else waits for a ringer: all others use the function as ever. Seen to fail (it waits for ever): with the lock
- * held over the ring. */
+/* No other thread waits for a ringer: all others use the function as usual. Seen to fail (it waits for
+ * ever): with the lock held during the ring. */
 static void nobody_else_waits_for_a_ringer(void **state) {
   (void)state;
   struct recorder r;
@@ -324,7 +331,7 @@ static void nobody_else_waits_for_a_ringer(void **state) {
   assert_int_equal(tg_unref(r.guard, NULL, r.func, CALLER), napi_ok);
   fake_env_turn(r.env);
   assert_int_equal(r.live, 0);
-  assert_int_equal(release(&r), napi_ok); /* items wait, so it is not closed yet */
+  assert_int_equal(release(&r), napi_ok); /* items wait, so the function does not close yet */
   fake_env_turn(r.env);
   assert_int_equal(r.finalized, 0);
   assert_int_equal(call(&r, 21), napi_ok);
@@ -338,7 +345,8 @@ static void nobody_else_waits_for_a_ringer(void **state) {
   close_recorder(&r);
 }
 
-/* What is taken back makes room. Seen to fail (it waits for ever): without tg_function_claim_waiter there. */
+/* An item that is taken back leaves space. Seen to fail (it waits for ever): without
+ * tg_function_claim_waiter there. */
 static void fail_and_recover(void) {
   stop_here();
   fake_settings.refuse_ring = napi_generic_failure;
@@ -382,7 +390,7 @@ static void who_waits_for_room_gets_that_of_an_item_that_is_taken_back(void **st
   close_recorder(&r);
 }
 
-/* A runtime wakes its loop with write(2), a cancellation point. */
+/* A runtime wakes its loop with write(2), which is a cancellation point. */
 static void come_to_a_cancellation_point(void) {
   stop_here();
   pthread_testcancel();
@@ -421,8 +429,8 @@ static void a_ringer_that_is_cancelled_rings_first(void **state) {
   close_recorder(&r);
 }
 
-/* It ends at once where it may be cancelled again: when its ring is over, and nobody counts on it any more. The answer is
- * lost, the item is not. */
+/* The thread ends as soon as it may be cancelled again: after its ring, when it is no ringer any more. The
+ * answer is lost, the item is not. */
 static void become_asynchronous(void) {
   pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
   stop_here();
@@ -464,8 +472,8 @@ static void call_from_a_hook(void *recorder) {
   assert_int_equal(call(recorder, 1), napi_ok);
 }
 
-/* The loop thread is the ringer, in a cleanup hook that runs before ours; what comes later is turned away. It waits for
- * nobody, least of all for itself. */
+/* The loop thread is the ringer, in a cleanup hook that runs before ours. Later calls are rejected. It waits
+ * for no thread, least of all for itself. */
 static void the_loop_thread_calls_while_its_env_ends(void **state) {
   (void)state;
   for (int is_short = 0; is_short < 2; is_short++) {
@@ -485,8 +493,8 @@ static void the_loop_thread_calls_while_its_env_ends(void **state) {
   }
 }
 
-/* The child of a fork has the function's lock, though the ringer is not there any more: nobody rings for it, and nobody
- * hangs. Seen to fail (SIGALRM): with the lock held over the ring. */
+/* The child of a fork has no ringer thread. The function's lock is free, so nobody hangs, but nobody rings.
+ * Seen to fail (SIGALRM): with the lock held over the ring. */
 static void a_child_that_is_forked_while_another_thread_rings_may_call(void **state) {
   (void)state;
   struct recorder r;
@@ -513,7 +521,7 @@ static void a_child_that_is_forked_while_another_thread_rings_may_call(void **st
   close_recorder(&r);
 }
 
-/* Where the runtime forgets calls each call rings, with the lock held. */
+/* If the runtime drops wake-ups, each call rings, with the lock held. */
 static void try_lock_now(void) {
   assert_false(tg_lock_try(&function_of(interrupted)->lock));
 }

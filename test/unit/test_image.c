@@ -1,9 +1,9 @@
-/* The ELF reader: finds what is there in images of every layout, and nothing, without a fault, in corrupt
- * ones.
+/* The ELF reader: it finds what is there in images of every layout. In corrupt images it finds
+ * nothing, and causes no fault.
  *
- * An image is a real file of test/helpers, loaded as the dynamic linker would into memory of ours. What no
- * readable segment covers is made inaccessible (and poisoned, where the build has AddressSanitizer, to the
- * byte); so a read outside is a fault. */
+ * An image is a real file of test/helpers, loaded into memory of ours as the dynamic linker would load
+ * it. Memory that no readable segment covers is made inaccessible. (If the build has AddressSanitizer
+ * it is also poisoned, to the byte.) So a read outside is a fault. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,7 +71,7 @@ static char *read_file(const char *path, size_t *size) {
   return bytes;
 }
 
-/* The helpers lie beside the directory of this program. */
+/* The helpers are in a directory beside the directory of this program. */
 static char *read_helper(const char *name, size_t *size) {
   char path[4096];
   ssize_t length = readlink("/proc/self/exe", path, sizeof path - 256);
@@ -128,13 +128,13 @@ static void load(struct loaded *loaded, const char *file) {
              loaded->headers[i].p_filesz);
 }
 
-/* As the dynamic linker does where the dynamic section is writable. */
+/* Does what the dynamic linker does if the dynamic section is writable. */
 static void relocate(struct loaded *loaded) {
   for (ElfW(Dyn) *entry = dynamic(loaded); entry->d_tag != DT_NULL; entry++)
     if (is_pointer(entry)) entry->d_un.d_ptr += loaded->base;
 }
 
-/* Everything outside the readable segments that the headers describe becomes inaccessible. */
+/* Makes everything inaccessible that is outside the readable segments that the headers describe. */
 static void seal(struct loaded *loaded) {
   char *page = loaded->memory;
   POISON(loaded->memory, loaded->size);
@@ -172,7 +172,7 @@ static bool open_image(struct tg_image *image, const struct loaded *loaded) {
   return tg_image_open(image, loaded->base, loaded->headers, loaded->header_count);
 }
 
-/* The true symbol of a name, by a walk over the whole table of an image that is sound: no hash is trusted. */
+/* The true symbol of a name, by a walk over the whole table of a sound image. It trusts no hash. */
 static const ElfW(Sym) * find_by_walk(const struct tg_image *image, const char *name) {
   const char *strings = (const char *)image->strings;
   for (const ElfW(Sym) *symbol = image->symbols; (uintptr_t)symbol < image->strings; symbol++)
@@ -180,7 +180,8 @@ static const ElfW(Sym) * find_by_walk(const struct tg_image *image, const char *
   return NULL;
 }
 
-/* How many of the seven are found. Whatever is found must be a readable function symbol of that very name. */
+/* How many of the seven are found. Each one that is found must be a readable function symbol of
+ * exactly that name. */
 static unsigned count_found(const struct tg_image *image) {
   unsigned found = 0;
   for (unsigned i = 0; i < SEVEN; i++) {
@@ -206,7 +207,7 @@ static void finds_all_in_every_layout(void **state) {
     struct loaded loaded;
     struct tg_image image;
     load_layout(&loaded, layouts[layout / 2]);
-    if (layout % 2 == 1) relocate(&loaded); /* else as the vDSO's is */
+    if (layout % 2 == 1) relocate(&loaded); /* else like the vDSO's */
     seal(&loaded);
     assert_true(open_image(&image, &loaded));
     assert_int_equal(image.gnu_hash != 0, strstr(layouts[layout / 2], "-sysv-") == NULL);
@@ -231,11 +232,11 @@ static void finds_only_what_is_wanted(void **state) {
     assert_true(open_image(&image, &loaded));
     assert_null(tg_image_find(&image, names[0], STT_OBJECT));
     assert_null(tg_image_find(&image, "", STT_FUNC));
-    assert_null(tg_image_find(&image, "", STT_NOTYPE)); /* symbol 0 is no symbol */
+    assert_null(tg_image_find(&image, "", STT_NOTYPE)); /* symbol 0 does not count */
     assert_null(tg_image_find(&image, "napi_create_threadsafe_functio", STT_FUNC));
     assert_null(tg_image_find(&image, "napi_create_threadsafe_function_", STT_FUNC));
     assert_null(tg_image_find(&image, "__cxa_finalize", STT_FUNC)); /* undefined here */
-    /* Of another type, undefined, or local. */
+    /* A symbol of another type, an undefined one, a local one. */
     ElfW(Sym) *symbol = (ElfW(Sym) *)tg_image_find(&image, names[3], STT_FUNC);
     ElfW(Sym) sound = *symbol;
     symbol->st_info = ELF64_ST_INFO(STB_GLOBAL, STT_GNU_IFUNC);
@@ -283,7 +284,7 @@ static void a_name_lies_in_the_string_table_to_its_last_byte(void **state) {
 
 static void knows_what_an_object_refers_to(void **state) {
   (void)state;
-  /* Bound at load, and lazily: both are the procedure linkage table's. */
+  /* Bound at load, and lazily: both kinds of relocations belong to the procedure linkage table. */
   const char *const callers[] = {"libcalls-now.so", "libcalls-lazy.so"};
   struct loaded loaded;
   struct tg_image image;
@@ -302,7 +303,7 @@ static void knows_what_an_object_refers_to(void **state) {
   }
   load_layout(&loaded, "libfakenode-gnu-separate.so");
   assert_true(open_image(&image, &loaded));
-  assert_true(tg_image_refers_to(&image, "__cxa_finalize")); /* among the data's */
+  assert_true(tg_image_refers_to(&image, "__cxa_finalize")); /* among those for data */
   for (unsigned name = 0; name < SEVEN; name++) assert_false(tg_image_refers_to(&image, names[name]));
   unload(&loaded);
 }
@@ -336,7 +337,7 @@ static void a_relocation_table_that_is_not_all_there_is_not_read(void **state) {
   start->d_un.d_ptr = sound_start;
   assert_true(open_image(&image, &loaded));
   assert_true(tg_image_refers_to(&image, names[0]));
-  /* Of symbols that there are not. */
+  /* The relocations name symbols that do not exist. */
   ElfW(Rela) *relocation = at(&loaded, sound_start);
   for (; (uintptr_t)relocation < (uintptr_t)at(&loaded, sound_start) + sound_size; relocation++)
     relocation->r_info = ELF64_R_INFO(UINT32_MAX - 1, ELF64_R_TYPE(relocation->r_info));
@@ -344,7 +345,8 @@ static void a_relocation_table_that_is_not_all_there_is_not_read(void **state) {
   unload(&loaded);
 }
 
-/* Every symbol that every object in this process exports, looked up by name, against a walk over its table. */
+/* Looks up by name every symbol that every object in this process exports, and compares with a walk
+ * over the table. */
 static int check_object(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
   unsigned *checked = argument;
@@ -358,7 +360,7 @@ static int check_object(struct dl_phdr_info *info, size_t size, void *argument) 
     if (symbol->st_shndx == SHN_UNDEF || (type != STT_FUNC && type != STT_OBJECT)) continue;
     if (binding != STB_GLOBAL && binding != STB_WEAK) continue;
     const ElfW(Sym) *found = tg_image_find(&image, strings + symbol->st_name, type);
-    assert_non_null(found); /* with versions, maybe another of that name */
+    assert_non_null(found); /* if there are versions, maybe another symbol of that name */
     assert_string_equal(strings + found->st_name, strings + symbol->st_name);
     ++*checked;
   }
@@ -369,7 +371,7 @@ static void finds_every_symbol_of_every_object_in_this_process(void **state) {
   (void)state;
   unsigned checked = 0;
   dl_iterate_phdr(check_object, &checked);
-  assert_true(checked > 2000); /* the C library alone has as many */
+  assert_true(checked > 2000); /* the C library alone has that many */
 }
 
 static int is_vdso(struct dl_phdr_info *info, size_t size, void *argument) {
@@ -392,7 +394,7 @@ static void reads_the_vdso(void **state) {
 
 /* --- Corrupt images. */
 
-/* A corrupt image may hold fewer of the seven, or none; count_found sees to it that none of it is invented. */
+/* In a corrupt image fewer of the seven may be found, or none. count_found checks that none is invented. */
 static void survive(const struct loaded *loaded) {
   struct tg_image image;
   if (open_image(&image, loaded)) count_found(&image);
@@ -427,7 +429,7 @@ static void list_nasty(const struct loaded *loaded, uint64_t sound, uint64_t lis
   memcpy(list, nasty, sizeof nasty);
 }
 
-/* Puts every nasty value into every aligned word of [bytes, bytes + size) in turn. */
+/* Puts every nasty value into every aligned word of [bytes, bytes + size), one at a time. */
 static void corrupt_words(struct loaded *loaded, void *bytes, size_t size) {
   for (char *place = bytes; place + sizeof(uint64_t) <= (char *)bytes + size; place += sizeof(uint64_t)) {
     uint64_t sound, list[NASTY];
@@ -437,7 +439,7 @@ static void corrupt_words(struct loaded *loaded, void *bytes, size_t size) {
       memcpy(place, &list[i], sizeof sound);
       survive(loaded);
     }
-    /* The tables have 32-bit words too: only one half is nasty. */
+    /* The tables have 32-bit words too, so here only one half is nasty. */
     for (int i = 0; i < 2 * NASTY; i++) {
       memcpy(place, &sound, sizeof sound);
       memcpy(place + 4 * (i % 2), &list[i / 2], sizeof(uint32_t));
@@ -463,7 +465,7 @@ static void for_every_layout(corruption *corrupt) {
     relocate(&loaded);
     seal(&loaded);
     assert_true(open_image(&image, &loaded));
-    alarm(120); /* a table may not send it round in circles */
+    alarm(120); /* a table must not make it go round in circles */
     corrupt(&loaded, &image);
     alarm(0);
     unload(&loaded);
@@ -476,7 +478,7 @@ static void corrupt_dynamic(struct loaded *loaded, const struct tg_image *image)
   check_still_sound(loaded);
 }
 
-/* Those that describe what is loaded must be true; the others are as little trusted as the rest. */
+/* Headers that describe what is loaded must be true. The others are trusted as little as all the rest. */
 static void corrupt_headers(struct loaded *loaded, const struct tg_image *image) {
   (void)image;
   for (size_t i = 0; i < loaded->header_count; i++)
@@ -500,7 +502,7 @@ static uint64_t next_random(uint64_t *state) {
   return *state;
 }
 
-/* Several words at once, where the tables and the dynamic section are: one check may not lean on another. */
+/* Corrupts several words at once, in the tables and the dynamic section: no check may rely on another one. */
 static void corrupt_at_random(struct loaded *loaded, const struct tg_image *image) {
   uint64_t random = 0x55706;
   ElfW(Dyn) *section = dynamic(loaded);
@@ -546,7 +548,7 @@ static void many_words_at_once(void **state) {
   for_every_layout(corrupt_at_random);
 }
 
-/* Every segment in turn is cut off at every length, and what is cut off cannot be read. */
+/* Every segment in turn is cut off at every length. The part that is cut off cannot be read. */
 static void truncated(void **state) {
   (void)state;
   for (int layout = 0; layout < LAYOUTS; layout++) {
@@ -571,7 +573,7 @@ static void truncated(void **state) {
   }
 }
 
-/* The same without a sanitizer: the tables lie right before an inaccessible page. */
+/* The same without a sanitizer: the tables end right before an inaccessible page. */
 static void truncated_at_a_page(void **state) {
   (void)state;
   for (int layout = 0; layout < LAYOUTS; layout++) {
@@ -582,8 +584,8 @@ static void truncated_at_a_page(void **state) {
     assert_true(open_image(&image, &loaded));
     size_t tables_size = image.strings + image.strings_size - (uintptr_t)loaded.memory;
     for (size_t kept = 8; kept < tables_size; kept += 8) {
-      /* Moves the start of the image to where its first `kept` bytes end at the page; the dynamic section is
-       * in a place of its own and points there. */
+      /* Moves the start of the image so that its first `kept` bytes end where the inaccessible page
+       * begins. The dynamic section is in a place of its own and points there. */
       char *page = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       assert_true(page != MAP_FAILED);
       assert_int_equal(mprotect(page + 8 * PAGE, PAGE, PROT_NONE), 0);
@@ -626,7 +628,7 @@ static void an_image_without_headers_or_tables_is_refused(void **state) {
     entry->d_tag = needed[i];
   }
   check_still_sound(&loaded);
-  /* All is there, but may not be read. */
+  /* Everything is there, but must not be read. */
   for (size_t i = 0; i < loaded.header_count; i++) loaded.headers[i].p_flags &= ~(unsigned)PF_R;
   assert_false(open_image(&image, &loaded));
   unload(&loaded);

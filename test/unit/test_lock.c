@@ -1,4 +1,5 @@
-/* The lock and the gate: exclusion, trying, and a wake-up that comes between looking and falling asleep. */
+/* The lock and the gate: mutual exclusion, trying, and a wake-up that comes between the check and the
+ * sleep. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +56,8 @@ static void trying_a_held_lock_fails_at_once(void **state) {
   }
 }
 
-/* Whoever has read the sequence and is about to sleep would sleep for ever if a wake-up left it as it is. */
+/* A thread that has read the sequence and is about to sleep would sleep for ever if a wake-up did not
+ * change the sequence. */
 static void every_wake_up_changes_the_sequence(void **state) {
   (void)state;
   uint32_t before = atomic_load(&gate.sequence);

@@ -1,5 +1,5 @@
-/* The metrics file: when it is written and when not, and what becomes of odd names. What is in it is tested on real
- * runtimes (bats/runtime/metrics.bats). */
+/* The metrics file: when it is written and when it is not, and what happens to odd names. Its contents
+ * are tested on real runtimes (bats/runtime/metrics.bats). */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -13,7 +13,7 @@
 
 static char directory[] = "/tmp/test_metrics.XXXXXX";
 static char path[sizeof directory + sizeof "/file.prom"];
-static unsigned delay_ms; /* so long a write takes */
+static unsigned delay_ms; /* how long a write takes */
 
 static void rest(unsigned milliseconds) {
   const struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
@@ -56,7 +56,8 @@ static uint64_t now_ms(void) {
 
 enum { TICK_MS = 10 }; /* of the coarse clock, at most */
 
-/* Writes, and then touches until the next write: the milliseconds between, and what the first took. */
+/* Writes, and then touches until the next write. Returns the milliseconds in between, and how long the
+ * first write took. */
 static uint64_t write_twice(void) {
   uint64_t start = now_ms();
   assert_true(touch_writes());
@@ -160,7 +161,7 @@ static void after_the_last_write_there_is_none(void **state) {
   (void)state;
   assert_true(touch_writes());
   unlink(path);
-  tg_metrics_write_last(); /* due or not */
+  tg_metrics_write_last(); /* whether it is due or not */
   assert_int_equal(access(path, F_OK), 0);
   unlink(path);
   tg_metrics_write_last();
@@ -179,7 +180,7 @@ int main(void) {
       cmocka_unit_test_setup(a_forked_child_writes_nothing, open_metrics),
       cmocka_unit_test(odd_names_are_escaped),
       cmocka_unit_test(what_does_not_fit_is_cut_between_characters),
-      cmocka_unit_test_setup(after_the_last_write_there_is_none, open_metrics), /* so it comes last */
+      cmocka_unit_test_setup(after_the_last_write_there_is_none, open_metrics), /* so it must be last */
   };
   if (mkdtemp(directory) == NULL) return 1;
   snprintf(path, sizeof path, "%s/file.prom", directory);

@@ -1,5 +1,5 @@
-/* The options: every key and value, what is not understood, which value counts, and what is printed. The
- * lines themselves are in options.bats, word by word. */
+/* The options: every key and value, what is not understood, which value counts, and what is printed.
+ * options.bats tests the lines themselves, word by word. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,14 +27,14 @@ static const struct tg_options defaults = {.mode = TG_MODE_PROTECT,
 static char printed[256 * 1024];
 static struct tg_options options;
 
-/* Runs the parser, or the printer where `text` is NULL and `print` set, with stderr going to `printed`. */
+/* Runs the parser, or the printer if `text` is NULL and `print` is set. stderr goes to `printed`. */
 static void run(const char *text, bool print) {
   fflush(stderr);
   int saved = dup(STDERR_FILENO);
   FILE *file = tmpfile();
   assert_non_null(file);
   dup2(fileno(file), STDERR_FILENO);
-  memset(&options, 0xff, sizeof options); /* so that each must be set */
+  memset(&options, 0xff, sizeof options); /* so that each field must be set */
   if (print)
     tg_options_print();
   else
@@ -162,7 +162,7 @@ static void texts_may_be_quoted(void **state) {
   expect("log_path='/a:b':pin=0", expected, 0);
   expect("log_path=\"/a:b\":pin=0", expected, 0);
   strcpy(expected.log_path, "'x");
-  expect("log_path='x:pin=0", expected, 0); /* no quote at its end: taken as it is */
+  expect("log_path='x:pin=0", expected, 0); /* no closing quote: taken as it is */
   expected = defaults;
   strcpy(expected.suppressions, "s");
   strcpy(expected.metrics_path, "m=n");
@@ -184,7 +184,7 @@ static void actions_go_to_the_policy(void **state) {
   assert_int_equal(tg_policy_action(TG_EVENT_STALE_HANDLE), TG_ACTION_IGNORE);
   assert_int_equal(tg_policy_action(TG_EVENT_OVER_RELEASE), TG_ACTION_STOP);
   expect("on.stale-handle=abort:on.fatal-avoided=ignore:on.over-release=log", defaults, 0);
-  assert_int_equal(tg_policy_action(TG_EVENT_STALE_HANDLE), TG_ACTION_ABORT); /* the kind's wins */
+  assert_int_equal(tg_policy_action(TG_EVENT_STALE_HANDLE), TG_ACTION_ABORT); /* the kind's action wins */
   assert_int_equal(tg_policy_action(TG_EVENT_NULL_HANDLE), TG_ACTION_IGNORE);
   assert_int_equal(tg_policy_action(TG_EVENT_OVER_RELEASE), TG_ACTION_LOG);
   const char *const bad[] = {"on.TSG000=log", "on.TSG030=log", "on.=log",     "on.warn",
@@ -214,7 +214,7 @@ static void the_last_value_of_a_key_counts(void **state) {
   expected.mode = TG_MODE_OFF;
   expect("mode=protect:mode=off", expected, 0);
   expect("mode=bad:mode=off", expected, 1);
-  expect("mode=off:mode=bad", defaults, 1); /* a bad value counts as the default */
+  expect("mode=off:mode=bad", defaults, 1); /* a bad value counts as if it were the default */
 }
 
 static void what_is_not_understood_is_a_line_each_and_changes_nothing(void **state) {
@@ -281,11 +281,11 @@ static void the_command_sees_every_option_once(void **state) {
   run(NULL, true);
   for (; tg_options_look(count, &look); count++) {
     switches += look.is_switch;
-    /* Each key is one that the parser knows, and none of its values is cut off. */
+    /* The parser knows each key, and none of its values is cut off. */
     snprintf(line, sizeof line, "%s=%s (default ", look.key, look.values);
     assert_non_null(strstr(printed, line));
   }
-  assert_int_equal(count, line_count() - 1); /* less on.EVENT, which is not in the table */
+  assert_int_equal(count, line_count() - 1); /* without on.EVENT, which is not in the table */
   assert_int_equal(switches, 6);
 }
 

@@ -1,8 +1,9 @@
-/* Writes that raise no signal and go into no stranger's file, and the log that is made of them.
+/* Writes that raise no signal and never go into another program's file, and the log that uses them.
  *
- * Seen to fail: without tg_hush_begin and tg_hush_end each test of signals ends by one, or is stopped; without the look at
- * what is pending the one that was pending is lost; with tg_output_is_same true always the report is in the other file;
- * without is_torn the second report is no line of its own. */
+ * Seen to fail: without tg_hush_begin and tg_hush_end each test of signals is ended or stopped by a
+ * signal; without the check of what is pending, the signal that was pending is lost; if
+ * tg_output_is_same always returns true, the report is in the other file; without is_torn, the second
+ * report is not on a line of its own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -70,7 +71,7 @@ static int broken_socket(void) {
   return ends[1];
 }
 
-/* What signals there are: of mask and pending, as one number. */
+/* The signals of a set, the mask or those that are pending, as one number. */
 static unsigned look_at(int (*ask)(sigset_t *)) {
   static const int watched[] = {SIGPIPE, SIGXFSZ, SIGTTOU, SIGUSR1};
   sigset_t set;
@@ -91,7 +92,7 @@ static void block(int how, int number) {
   assert_int_equal(sigprocmask(how, &set, NULL), 0);
 }
 
-/* A write that fails so, and leaves everything about signals as it was. */
+/* Expects that a write fails with this error, and leaves everything about signals as it was. */
 static void expect_quiet(int file, int error) {
   unsigned mask = look_at(ask_mask), pending = look_at(sigpending);
   errno = 0;
@@ -129,7 +130,7 @@ static void errno_stays_where_all_was_taken(void **state) {
   close(file);
 }
 
-/* Whoever sent it gets what was sent. */
+/* A signal that was sent to the process before is still delivered. */
 static void one_that_was_pending_stays(void **state) {
   (void)state;
   int file = broken_pipe();
@@ -165,7 +166,7 @@ static void a_limit_on_the_size_of_files(void **state) {
   close(file);
 }
 
-/* In a session of its own, whose terminal has tostop: a process of the background. */
+/* Writes as a background process, in a session of its own whose terminal has tostop. */
 static void write_from_the_background(const char *terminal) {
   if (setsid() < 0) _exit(1);
   int file = open(terminal, O_RDWR);
@@ -220,7 +221,7 @@ static void a_number_that_is_another_file_is_left_alone(void **state) {
   assert_int_equal(tg_output_write(&output, "3", 1), 0);
   assert_int_equal(errno, EBADF);
 
-  assert_int_equal(dup2(kept, file), file); /* the program has put it back */
+  assert_int_equal(dup2(kept, file), file); /* the program has restored it */
   assert_int_equal(tg_output_write(&output, "4", 1), 1);
   assert_int_equal(fstat(file, &status), 0);
   assert_int_equal(status.st_size, 2);
@@ -256,7 +257,7 @@ static void what_was_closed_at_the_start_is_never_ours(void **state) {
   close(file);
 }
 
-/* Until the clock that file systems use has gone on. */
+/* Waits until the clock that file systems use has advanced. */
 static void pass_a_tick(void) {
   struct timespec start, now;
   clock_gettime(CLOCK_REALTIME_COARSE, &start);
@@ -264,7 +265,7 @@ static void pass_a_tick(void) {
   while (now.tv_sec == start.tv_sec && now.tv_nsec == start.tv_nsec);
 }
 
-/* A file system may give the inode of a deleted file to the next one at once. */
+/* A file system may reuse the inode of a deleted file at once. */
 static void a_file_in_the_place_of_a_deleted_one_is_another(void **state) {
   (void)state;
   for (unsigned i = 0; i < 20; i++) {
@@ -292,7 +293,7 @@ static void expect_file(const char *expected) {
   assert_string_equal(text, expected);
 }
 
-/* With stderr in a file, whose lines are counted. */
+/* stderr goes to a file, and its lines are counted. */
 static void a_log_that_is_full_is_said_once_and_counted(void **state) {
   (void)state;
   const struct rlimit no_limit = {RLIM_INFINITY, RLIM_INFINITY};

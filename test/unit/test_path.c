@@ -1,7 +1,7 @@
-/* Paths that options give: absolute, never cut, with the process's number.
+/* Paths that options give: they become absolute, are never cut, and contain the process's number.
  *
- * Seen to fail: with the bound of before, which left room for 20 digits at every byte, a path of 1004 bytes and more lost
- * its end; with the directory's own %p replaced the file is elsewhere. */
+ * Seen to fail: with the earlier bound, which left space for 20 digits at every byte, a path of 1004
+ * bytes and more lost its end; if a %p in the directory's own name is replaced, the file is elsewhere. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,7 +63,7 @@ static void every_length_is_whole_or_refused(void **state) {
   expect_problem(given,
                  "needed a path of at most 1023 bytes (absolute, with the process id in it), found one "
                  "of 1024; give a shorter one");
-  /* What a child's number may take is kept for it. */
+  /* Space is kept for the digits that a child's number may need. */
   memcpy(given + TG_PATH_MAX - 10, "%p", 3);
   expect_problem(given,
                  "needed a path of at most 1023 bytes (absolute, with the process id in it), found one "

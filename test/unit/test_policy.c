@@ -1,5 +1,6 @@
-/* The policy: how often a site is told of, what its globs match, and what happens with more sites than places.
- * Suppressions add up for as long as the process lives, so each is read by a child. */
+/* The policy: how often a site is reported, what its globs match, and what happens if there are more
+ * sites than places. Suppressions add up for as long as the process lives, so a child process reads
+ * each of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +29,8 @@ static struct tg_site *site_of(enum tg_event_kind kind, uintptr_t caller, uintpt
 
 /* --- Rate */
 
-/* How many of the first 1,000 events of a new site are told, and in full; *last is the last of them. */
+/* How many of the first 1,000 events of a new site are reported, and how many in full. *last is the
+ * last one that is reported. */
 static unsigned told_of_1000(uint64_t rate, unsigned *in_full, uint64_t *last) {
   static uintptr_t caller = 0x1000;
   struct tg_site *site = site_of(TG_EVENT_OVER_RELEASE, caller++, 0);
@@ -66,7 +68,7 @@ static void the_first_are_told_and_then_powers_of_two(void **state) {
   }
 }
 
-/* Seen to fail: it was gone, or stood, without a word. */
+/* Seen to fail: the process had ended, or stood still, and no report said so. */
 static void what_ends_or_stops_the_process_is_always_told(void **state) {
   (void)state;
   const enum tg_action actions[] = {TG_ACTION_ABORT, TG_ACTION_STOP};
@@ -82,7 +84,7 @@ static void what_ends_or_stops_the_process_is_always_told(void **state) {
 
 /* --- Suppressions */
 
-/* Whether a file of this text suppresses events of the kind from that file. */
+/* Whether a suppression file with this text suppresses events of the kind from that file. */
 static bool suppresses(const char *text, enum tg_event_kind kind, const char *file) {
   char path[] = "/tmp/tg-test-suppressions-XXXXXX";
   int descriptor = mkstemp(path);
@@ -93,7 +95,7 @@ static bool suppresses(const char *text, enum tg_event_kind kind, const char *fi
     current_file = file;
     tg_policy_read_suppressions(path);
     struct tg_site *site = site_of(kind, 0x77, 0);
-    _exit(site->suppressed ? tg_policy_count(site) ? 3 : 1 : 0); /* what is suppressed is never told */
+    _exit(site->suppressed ? tg_policy_count(site) ? 3 : 1 : 0); /* a suppressed event is never reported */
   }
   int status;
   assert_int_equal(waitpid(child, &status, 0), child);
@@ -138,7 +140,7 @@ static void globs_match_the_path_or_its_last_part(void **state) {
       {"b:c.node", "/a/b:c.node", true},
       {"*aab", "aaaaaaaaaaab", true},
       {"*a*a*a*a*ab", "aaaaaaaaaaaaaaac", false},
-      {"[ab].node", "/a/b.node", false}, /* no sets */
+      {"[ab].node", "/a/b.node", false}, /* sets are not supported */
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char text[64];
@@ -173,7 +175,7 @@ static void a_site_is_kind_caller_and_creator(void **state) {
   (void)state;
   current_file = "/first.node";
   struct tg_site *site = site_of(TG_EVENT_LONG_QUEUE, 5, 6);
-  current_file = "/other.node"; /* not asked for again */
+  current_file = "/other.node"; /* it is not looked up again */
   assert_ptr_equal(site_of(TG_EVENT_LONG_QUEUE, 5, 6), site);
   assert_string_equal(site->file, "/first.node");
   assert_ptr_not_equal(site_of(TG_EVENT_SLOW_FINALIZER, 5, 6), site);
@@ -181,7 +183,7 @@ static void a_site_is_kind_caller_and_creator(void **state) {
   assert_ptr_not_equal(site_of(TG_EVENT_LONG_QUEUE, 5, 7), site);
 }
 
-/* The last test: it uses up all places. */
+/* This must be the last test, because it uses up all places. */
 static void with_more_sites_than_places_none_is_lost(void **state) {
   (void)state;
   const enum tg_event_kind kinds[] = {TG_EVENT_NULL_HANDLE, TG_EVENT_NULL_RESULT};
@@ -196,7 +198,7 @@ static void with_more_sites_than_places_none_is_lost(void **state) {
   uint64_t seen = 0;
   for (size_t i = 0; i < count; i++) seen += sites[i].kind == TG_EVENT_NULL_HANDLE ? sites[i].seen : 0;
   assert_int_equal(seen, callers);
-  /* And each kind that comes up only now has a place, too. */
+  /* A kind that occurs only now has a place, too. */
   for (unsigned kind = 1; kind < TG_EVENT_KINDS; kind++)
     assert_int_equal(site_of((enum tg_event_kind)kind, 0x999999, 0)->kind, kind);
   tg_policy_sites(&count);

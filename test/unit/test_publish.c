@@ -1,4 +1,5 @@
-/* What publish=1 writes, read as tsfn-guard top reads it: through /proc, and while it is being written. */
+/* What publish=1 writes. It is read as tsfn-guard top reads it: through /proc, and while it is being
+ * written. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -26,7 +27,7 @@ static struct tg_watch watch;
 static pid_t ill, unsealed;
 static char found_instead[256];
 
-/* The command's own, in main.c. */
+/* Stands for the function of the command in main.c. */
 int tg_complain(int status, const char *needed, const char *found, const char *remedy) {
   (void)needed;
   (void)remedy;
@@ -62,7 +63,7 @@ static void forget_watch(void) {
   if (watch.directory >= 0) close(watch.directory);
 }
 
-/* --- Other processes, made before this one publishes */
+/* --- Other processes, started before this one publishes */
 
 static unsigned char next_byte(void) {
   static unsigned random = 1;
@@ -76,7 +77,7 @@ static int make_memory(void) {
   return file;
 }
 
-/* As a guarded process but for what is in it, which changes all the time. */
+/* Looks like a guarded process, but its contents change all the time. */
 static void mean_ill(int ready) {
   const size_t from = offsetof(struct tsfn_guard_published, armed), size = 512 * 1024;
   int file = make_memory();
@@ -120,14 +121,14 @@ static void end(pid_t child) {
   waitpid(child, NULL, 0);
 }
 
-/* Once for all tests: a process publishes once. */
+/* Once for all tests, because a process publishes only once. */
 static int open_published(void **state) {
   (void)state;
   ill = start(mean_ill);
   unsealed = start(have_no_seals);
   fake_reset();
   guard = fake_guard_open(TG_DEADLOCK_OVERFLOW);
-  guard->table.free_slots_min = 1; /* so that a slot is used again and again */
+  guard->table.free_slots_min = 1; /* so that a slot is reused again and again */
   fake_guard_shrink(guard, 3, 18);
   host = fake_host;
   observer = tg_publish_open(&source, true, NULL);
@@ -209,7 +210,7 @@ static void a_function_is_followed_from_create_to_its_end(void **state) {
   fake_env_close(recorder.env);
 }
 
-/* Seen to fail: with the next function's calls counted from 0, not from what the slot had. */
+/* Seen to fail: with the next function's calls counted from 0, and not from the slot's value. */
 static void the_next_function_of_a_slot_begins_anew(void **state) {
   (void)state;
   struct recorder recorder;
@@ -221,7 +222,7 @@ static void the_next_function_of_a_slot_begins_anew(void **state) {
     assert_int_equal(function->calls, 3);
     assert_int_equal(function->queue, 3);
     assert_int_equal(abort_it(&recorder), napi_ok);
-    fake_env_close(recorder.env); /* drains what is left */
+    fake_env_close(recorder.env); /* drains the remaining items */
   }
 }
 
@@ -249,7 +250,7 @@ static void events_are_counted(void **state) {
 
 /* --- Reading while it is written */
 
-/* Of the two kinds of functions that take turns in a slot, whatever is of one says which. */
+/* Two kinds of functions take turns in a slot. Every field of a function shows which kind it is. */
 static void create_and_finish(struct recorder *recorder, unsigned turn) {
   static const char *const names[] = {"one--------------------------", "two"};
   recorder->name = names[turn % 2];
@@ -260,7 +261,7 @@ static void create_and_finish(struct recorder *recorder, unsigned turn) {
   fake_env_turn(recorder->env);
 }
 
-/* 1 or 2; 0: it was none just then. */
+/* 1 or 2; 0 if there was none at that moment. */
 static unsigned read_kind(uint32_t index) {
   struct tsfn_guard_record record;
   if (!tg_watch_read(&watch.page->record[index], &record)) return 0;
@@ -275,7 +276,7 @@ static unsigned read_kind(uint32_t index) {
 static struct tg_function interrupting = {.index = 1};
 static volatile sig_atomic_t interruptions;
 
-/* Ends the function that is there, and makes one of the other kind. */
+/* Ends the function that is there, and creates one of the other kind. */
 static void interrupt(int number) {
   (void)number;
   unsigned kind = (unsigned)interruptions++ % 2 + 1;
@@ -286,8 +287,8 @@ static void interrupt(int number) {
   observer->created(&interrupting, NULL);
 }
 
-/* The reader, interrupted anywhere, finds another function in the slot when it goes on. Seen to fail: with tg_watch_read
- * not looking at the mark again. */
+/* The reader is interrupted anywhere, and finds another function in the slot when it goes on. Seen to
+ * fail: if tg_watch_read does not check the mark again. */
 static void no_two_functions_are_mixed_by_an_interrupted_reader(void **state) {
   (void)state;
   enum { INTERRUPTIONS = 2000 };
@@ -310,7 +311,7 @@ static void *write_on(void *argument) {
   return NULL;
 }
 
-/* For the thread sanitizer, above all. */
+/* Mainly for the thread sanitizer. */
 static void no_two_functions_are_mixed(void **state) {
   (void)state;
   enum { READS = 100000 };
@@ -339,7 +340,7 @@ static void sums_only_grow(void **state) {
   pthread_join(writer, NULL);
 }
 
-/* --- Who else has the memory */
+/* --- Which other processes have the memory */
 
 static void expect_good_end(pid_t child) {
   int status;
@@ -348,7 +349,7 @@ static void expect_good_end(pid_t child) {
   assert_int_equal(status, 0);
 }
 
-/* qemu-user answers MADV_WIPEONFORK with success, and wipes nothing. */
+/* qemu-user accepts MADV_WIPEONFORK, but wipes nothing. */
 static bool wipes_on_fork(void) {
   int status;
   char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -361,7 +362,7 @@ static bool wipes_on_fork(void) {
   return status == 0;
 }
 
-/* fork() and a bare clone, which no handler of fork hears of. Seen to fail: without MADV_WIPEONFORK. */
+/* fork(), and a bare clone, which runs no fork handlers. Seen to fail: without MADV_WIPEONFORK. */
 static void a_forked_child_writes_nothing(void **state) {
   (void)state;
   struct recorder recorder;
@@ -397,7 +398,7 @@ static void nobody_else_can_write_it(void **state) {
   assert_int_equal(status.st_mode & 07777, 0400);
   assert_int_equal(status.st_uid, geteuid());
   int file = open(path, O_RDWR);
-  if (file < 0) return; /* who is not root */
+  if (file < 0) return; /* the user is not root */
   assert_ptr_equal(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), MAP_FAILED);
   assert_int_equal(write(file, "x", 1), -1);
   close(file);
@@ -439,7 +440,7 @@ static void garbage_is_survived_and_printed_clean(void **state) {
   watch = own;
 }
 
-/* It could shrink under a reader, which would be SIGBUS. */
+/* It could shrink while it is read, and the reader would get SIGBUS. */
 static void memory_without_seals_is_not_looked_at(void **state) {
   (void)state;
   struct tg_watch own = watch;

@@ -1,4 +1,5 @@
-/* The queue: order over growth and chunks used again, memory given back, no memory, popping while others push. */
+/* The queue: order while it grows and chunks are reused, memory that is given back, no memory, and
+ * pops while other threads push. */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -82,7 +83,7 @@ static void one_at_a_time_allocates_nothing(void **state) {
   tg_queue_free(&queue, &fake_host);
 }
 
-/* A producer that stays ahead: chunks that were emptied are used again, in order. */
+/* A producer stays ahead: emptied chunks are reused, in order. */
 static void a_standing_backlog_allocates_nothing(void **state) {
   (void)state;
   struct tg_queue queue = {0};
@@ -134,7 +135,7 @@ static void without_memory_it_stays_as_it_was(void **state) {
   }
 }
 
-/* As where the runtime refuses the ring: a place was made, and nothing put there. */
+/* As when the runtime refuses a ring: space was reserved, and nothing was put there. */
 static void a_place_may_stay_unused(void **state) {
   (void)state;
   struct tg_queue queue = {0};
@@ -161,8 +162,8 @@ static void count_release(void *memory) {
   fake_host.release(memory);
 }
 
-/* Seen to fail: with a chunk of another size, with memory for fewer items than it says, and with a chunk that is not
- * given back. */
+/* Seen to fail: with a chunk of another size, with memory for fewer items than the chunk claims, and
+ * with a chunk that is not given back. */
 static void each_chunk_is_twice_as_long_as_the_last(void **state) {
   (void)state;
   struct tg_host host = fake_host;
@@ -186,11 +187,11 @@ static void each_chunk_is_twice_as_long_as_the_last(void **state) {
   while (chunks_out < 3) push_to(&other, &host);
   tg_queue_free(&other, &host);
   assert_int_equal(chunks_out, 0);
-  tg_queue_free(&queue, &host); /* has no memory */
+  tg_queue_free(&queue, &host); /* it has no memory */
   assert_int_equal(chunks_out, 0);
 }
 
-/* Seen to fail: without each line of pop_last and of tg_queue_move. */
+/* Seen to fail: without each line of tg_queue_pop_only and of tg_queue_move. */
 static void an_emptied_queue_is_as_new(void **state) {
   (void)state;
   struct tg_queue queue = {0}, moved;
@@ -224,12 +225,12 @@ static void *push_all(void *argument) {
     pthread_mutex_lock(&shared_lock);
     push(&shared, i);
     pthread_mutex_unlock(&shared_lock);
-    if (i % 5000 == 0) sched_yield(); /* so that it is empty now and then */
+    if (i % 5000 == 0) sched_yield(); /* so that the queue is empty now and then */
   }
   return NULL;
 }
 
-/* TSan looks on in its build. */
+/* The TSan build checks the memory order. */
 static void one_pops_without_the_lock_while_another_pushes(void **state) {
   (void)state;
   pthread_t pusher;

@@ -1,5 +1,6 @@
-/* Reports: every kind is one well-formed line whatever its fields hold, times are right, and the one event that no
- * test on real Node can provoke (2^28 creates at least) comes out of the core as it should. */
+/* Reports: every kind is one well-formed line whatever its fields contain, and times are right. One
+ * event cannot be provoked by any test on real Node (it takes at least 2^28 creates). A test here
+ * checks that it comes out of the core as it should. */
 #include <errno.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -20,9 +21,9 @@ static char log_path[] = "/tmp/tg-test-report-XXXXXX";
 static char line[LINE_MAX_SIZE * 4];
 static const char *file = "/app/x.node";
 
-/* --- The time is the test's to say */
+/* --- The test sets the time */
 
-static struct timespec pretended; /* 0: the real one */
+static struct timespec pretended; /* 0: the real time */
 
 int clock_gettime(clockid_t clock, struct timespec *time) {
   if (pretended.tv_sec == 0 || clock != CLOCK_REALTIME) return (int)syscall(SYS_clock_gettime, clock, time);
@@ -63,7 +64,7 @@ static void open_report(enum tg_format format) {
   assert_int_equal(truncate(log_path, 0), 0);
 }
 
-/* What was written since; its length. */
+/* What was written since the last call. Returns its length. */
 static size_t take_log(void) {
   FILE *log = fopen(log_path, "r");
   assert_non_null(log);
@@ -159,7 +160,7 @@ static void errno_stays_as_it_was(void **state) {
 
 /* --- Handles used up */
 
-/* As in test_guard.c: the smallest table that can be. */
+/* As in test_guard.c: the smallest possible table. */
 static void use_up(struct tg_guard *guard) {
   fake_guard_shrink(guard, 1, 2);
   guard->table.free_slots_min = 1;

@@ -1,6 +1,7 @@
-/* The core under several threads, on the fake runtime: nothing lost, nothing twice, nobody asleep for ever.
+/* The core under several threads, on the fake runtime: nothing is lost, nothing comes twice, and no
+ * thread sleeps for ever.
  *
- * Meant to be run under TSan and ASan too (presets tsan, asan-ubsan). */
+ * It also runs under TSan and ASan (presets tsan, asan-ubsan). */
 #include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
@@ -9,12 +10,12 @@
 
 enum { THREADS_MAX = 64, STATUSES = 32, PRODUCER_SHIFT = 20 };
 
-/* A thread that calls until it is turned away for good, or has delivered its share. */
+/* A thread that calls until it is rejected for good, or has delivered its share. */
 struct producer {
   pthread_t thread;
   struct recorder *recorder;
   uintptr_t number;
-  unsigned share; /* 0: no end */
+  unsigned share; /* 0: no limit */
   unsigned answers[STATUSES];
   unsigned late_calls; /* how often to call again after invalid_arg */
 };
@@ -66,7 +67,7 @@ static void expect_order(struct recorder *recorder, napi_env env, void *item) {
   assert_int_equal((uintptr_t)item & ((1U << PRODUCER_SHIFT) - 1), next_of[producer]++);
 }
 
-/* nodejs/node#58723 freezes here. */
+/* With the defect of nodejs/node#58723 this freezes. */
 static void no_wake_up_is_lost_and_order_is_kept(void **state) {
   (void)state;
   enum { PRODUCERS = 8, ITEMS = 2000 };
@@ -142,7 +143,7 @@ static void a_finalizer_may_join_blocked_callers(void **state) {
   close_recorder(&r);
 }
 
-/* Threads share one count: each hears napi_closing exactly once, then napi_invalid_arg for ever. */
+/* Threads share one count: each gets napi_closing exactly once, and then napi_invalid_arg every time. */
 static void shared_count(void **state) {
   (void)state;
   for (enum ending ending = 0; ending < ENDINGS; ending++) {
@@ -164,15 +165,15 @@ static void shared_count(void **state) {
   }
 }
 
-/* 200 callers sleep in a slot while its function ends and others come and go: each wakes in its own
- * generation. */
+/* 200 callers sleep in a slot while its function ends and other functions come and go. Each caller
+ * wakes in its own generation. */
 static void a_slot_is_not_used_again_while_callers_sleep_in_it(void **state) {
   (void)state;
   enum { SLEEPERS = 60, FOLLOWERS = 200 };
   struct recorder r;
   struct producer producers[SLEEPERS];
   open_recorder(&r, 1, 1);
-  r.guard->table.free_slots_min = 1; /* be as eager as can be */
+  r.guard->table.free_slots_min = 1; /* as early as possible */
   assert_int_equal(call(&r, 1), napi_ok);
   start(producers, SLEEPERS, &r, 0);
   wait_until_asleep(&r, SLEEPERS);
@@ -221,7 +222,8 @@ static void a_foreign_unref_is_done_on_the_loop_thread(void **state) {
   close_recorder(&r);
 }
 
-/* Threads do everything that the seven functions allow while functions are created, aborted and torn down. */
+/* Threads do everything that the seven functions allow, while functions are created, aborted and torn
+ * down. */
 static _Atomic(napi_threadsafe_function) current;
 static atomic_bool churn_over;
 static atomic_uint churn_accepted;
@@ -290,7 +292,7 @@ static void churn_loses_nothing(void **state) {
   fake_guard_close(guard);
 }
 
-/* Threads that call as fast as they can, now and then ref and unref, and at last release or abort. */
+/* Threads call as fast as they can, ref and unref now and then, and at last release or abort. */
 struct hurrier {
   pthread_t thread;
   struct recorder *recorder;
@@ -320,12 +322,13 @@ static unsigned taken_ahead;
 
 static void expect_order_and_count_ahead(struct recorder *recorder, napi_env env, void *item) {
   expect_order(recorder, env, item);
-  /* Constant, or the loop thread's own. */
+  /* Constant, or used only by the loop thread. */
   struct tg_function *function = tg_table_slot(&recorder->guard->table, 0);
   if (env != NULL && function->queue.known_available > 0) taken_ahead++;
 }
 
-/* The loop thread takes items without the lock while others push, wish, and end the function in each way. */
+/* The loop thread takes items without the lock while other threads push, ref and unref, and end the
+ * function in every way. */
 static void an_unlimited_queue_keeps_all_in_order_however_it_ends(void **state) {
   (void)state;
   enum { BY_RELEASE = ENDINGS, ROUNDS = 40 };
@@ -360,7 +363,8 @@ static void an_unlimited_queue_keeps_all_in_order_however_it_ends(void **state) 
   assert_true(taken_ahead > ROUNDS);
 }
 
-/* --- Threads that are cancelled while they wait for room. Seen to fail: they slept on, and each join here hung. */
+/* --- Threads are cancelled while they wait for space. Seen to fail: they stayed asleep, and each join
+ * here hung. */
 
 static struct tg_function *lock_of(struct recorder *recorder) {
   struct tg_function *function;
@@ -368,7 +372,8 @@ static struct tg_function *lock_of(struct recorder *recorder) {
   return function;
 }
 
-/* AddressSanitizer does not see that a cancelled thread's frames are gone, and calls its last steps a stack overflow. */
+/* AddressSanitizer does not notice that a cancelled thread's frames are gone, and reports its last
+ * steps as a stack overflow. */
 #ifdef __SANITIZE_ADDRESS__
 enum { CAN_CANCEL = 0 };
 #else
@@ -381,18 +386,18 @@ static void expect_cancelled(pthread_t thread) {
   assert_ptr_equal(result, PTHREAD_CANCELED);
 }
 
-/* One count is held, and the queue has room for one item, which is there. */
+/* One count is held. The queue has space for one item, and that item is there. */
 static void open_full(struct recorder *recorder) {
   open_recorder(recorder, 1, 1);
   assert_int_equal(call(recorder, 1), napi_ok);
 }
 
-/* The function, which has accepted so many items, goes on, and ends as it would have. */
+/* Expects that the function, which has accepted this many items, still works and ends normally. */
 static void expect_usable(struct recorder *recorder, unsigned accepted) {
   struct tg_function *function = lock_of(recorder);
   assert_int_equal(function->waiters, 0);
   assert_int_equal(function->wakeups_in_flight, 0);
-  assert_int_equal(function->thread_count, 1); /* the cancelled thread took none with it */
+  assert_int_equal(function->thread_count, 1); /* the cancelled thread took no count with it */
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   fake_env_turn(recorder->env);
   assert_int_equal(recorder->live, accepted);
@@ -427,7 +432,7 @@ static void *be_cancelled_and_call(void *recorder) {
   return call_once(recorder);
 }
 
-/* Between what was noted before the sleep and the sleep itself nothing is lost. */
+/* Nothing is lost between the checks before the sleep and the sleep itself. */
 static void a_thread_that_is_cancelled_before_does_not_fall_asleep(void **state) {
   (void)state;
   if (!CAN_CANCEL) skip();
@@ -459,7 +464,7 @@ static void a_thread_that_forbids_it_sleeps_on(void **state) {
   wait_until_asleep(&r, 1);
   pthread_cancel(thread);
   fake_env_turn(r.env);
-  expect_cancelled(thread); /* after its call has answered napi_ok */
+  expect_cancelled(thread); /* after its call has returned napi_ok */
   expect_usable(&r, 2);
 }
 
@@ -486,7 +491,8 @@ static void the_type_of_cancellation_is_as_before(void **state) {
   expect_usable(&r, 2);
 }
 
-/* The wake-up was for the cancelled thread, which passes it on. Seen to fail without that: the other one sleeps. */
+/* The wake-up was for the cancelled thread, which passes it on. Seen to fail without that: the other
+ * thread stays asleep. */
 static void a_cancelled_thread_passes_its_wake_up_on(void **state) {
   (void)state;
   if (!CAN_CANCEL) skip();
@@ -500,7 +506,7 @@ static void a_cancelled_thread_passes_its_wake_up_on(void **state) {
   struct tg_function *function = lock_of(&r);
   assert_true(tg_function_claim_waiter(function));
   uint32_t offered = atomic_load(&function->not_full.sequence);
-  pthread_cancel(threads[0]); /* its clean-up waits for the lock */
+  pthread_cancel(threads[0]); /* its clean-up handler waits for the lock */
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   expect_cancelled(threads[0]);
   assert_int_equal(atomic_load(&function->not_full.sequence), offered + 1);
@@ -510,7 +516,7 @@ static void a_cancelled_thread_passes_its_wake_up_on(void **state) {
   expect_usable(&r, 2);
 }
 
-/* The last one inside when the function is over gives its slot back, whoever that is. */
+/* If the function is over, the last thread inside gives its slot back, whichever thread that is. */
 static void a_cancelled_thread_may_be_the_last_inside(void **state) {
   (void)state;
   if (!CAN_CANCEL) skip();
@@ -527,14 +533,15 @@ static void a_cancelled_thread_may_be_the_last_inside(void **state) {
     tg_function_release_doorbell(function, napi_tsfn_abort);
     tg_lock_release(&function->lock, TG_RANK_FUNCTION);
     fake_env_turn(r.env);
-    pthread_join(thread, NULL); /* cancelled, or turned away before */
+    pthread_join(thread, NULL); /* cancelled, or rejected before */
     assert_int_equal(r.finalized, 1);
     assert_int_equal(r.guard->table.free.count, 1);
     close_recorder(&r);
   }
 }
 
-/* Half of the producers are cancelled at random moments; a lost wake-up lets the others sleep for ever. */
+/* Half of the producers are cancelled at random moments. If a wake-up were lost, the others would
+ * sleep for ever. */
 static void cancelled_threads_leave_no_one_asleep(void **state) {
   (void)state;
   if (!CAN_CANCEL) skip();
@@ -560,7 +567,7 @@ static void cancelled_threads_leave_no_one_asleep(void **state) {
   }
 }
 
-/* --- Contexts, read while slots get new generations. */
+/* --- Contexts are read while slots get new generations. */
 
 enum { READ_FUNCTIONS = 1000, READERS = 3 };
 
@@ -573,7 +580,7 @@ static void *read_contexts(void *guard) {
   while (!atomic_load(&reading_over)) {
     unsigned number = atomic_load(&newest);
     if (number == 0) continue;
-    number -= 1 + read % 3 % number; /* the newest, or one that is over by now */
+    number -= 1 + read % 3 % number; /* the newest one, or one that is over by now */
     void *context = NULL;
     napi_status status = tg_get_context(guard, read_recorders[number].func, CALLER, &context);
     read++;
@@ -582,7 +589,8 @@ static void *read_contexts(void *guard) {
   return NULL;
 }
 
-/* Slots are used again at once. TSan looks on in its build. Seen to fail: where read_context compares no generation. */
+/* Slots are reused at once. The TSan build checks the memory order. Seen to fail: if
+ * tg_function_read_context compares no generation. */
 static void nobody_reads_the_context_of_another_generation(void **state) {
   (void)state;
   fake_reset();

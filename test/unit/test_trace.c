@@ -1,4 +1,4 @@
-/* What the traces and the stacks keep in a process that runs for long. */
+/* What the traces and the stacks keep in a process that runs for a long time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ static int64_t worker_id(napi_env env) {
   return worker;
 }
 
-/* Envs are counted for each addon and worker; the record's place is the number, modulo. */
+/* Envs are counted per addon and worker. The place of a record is the number, modulo the number of places. */
 static void test_main_thread_stays_known(void **state) {
   (void)state;
   const struct tg_trace_options options = {.diagnose = true, .worker_id = worker_id};
@@ -45,7 +45,7 @@ static unsigned long long count_unloads(void) {
   return unloads;
 }
 
-/* One file, from FILE_START on; what is below is V8's. */
+/* There is one file, which begins at FILE_START. Addresses below belong to V8. */
 static bool locate(const void *code, struct tg_place *place) {
   if ((uintptr_t)code < FILE_START) return false;
   strcpy(place->file, file_there);
@@ -85,7 +85,7 @@ static void test_an_address_means_another_file_once_one_was_unloaded(void **stat
   struct tg_stack stack = stack_of(FILE_START + 3, FILE_START + 4);
   uint32_t first = tg_stack_keep(&stack);
   unloads++;
-  assert_int_equal(tg_stack_keep(&stack), first); /* another object went: nothing has changed here */
+  assert_int_equal(tg_stack_keep(&stack), first); /* another object was unloaded: nothing has changed here */
   unloads++;
   file_there = "/app/y.node";
   uint32_t second = tg_stack_keep(&stack);

@@ -1,10 +1,13 @@
-# node-addon-api's TypedThreadSafeFunction ("typed") and ThreadSafeFunction ("plain"), used as its documentation
-# shows, by an addon in C++; guarded nothing may change but the crashes.
+# node-addon-api's TypedThreadSafeFunction ("typed") and ThreadSafeFunction ("plain"). An addon in
+# C++ uses them as their documentation shows. With the guard nothing may change except the crashes.
 #
-# Seen natively:
-#  - threads that flood when the worker or the process ends: 80 to 100 of 100 die on Node < 24.14; none on newer;
-#  - 8 blocking producers on a queue of 8: some 15 of 100 hang, on every runtime (nodejs/node#58723); one never;
-#  - "plain" leaks what is dropped at an abort: node-addon-api's own doing, and the same guarded.
+# Seen without the guard:
+#  - threads that flood when the worker or the process ends: 80 to 100 of 100 die on Node < 24.14;
+#    none on newer;
+#  - 8 blocking producers on a queue of 8: some 15 of 100 hang, on every runtime
+#    (nodejs/node#58723); one never does;
+#  - "plain" leaks the items that an abort drops: node-addon-api itself does this, and it is the
+#    same with the guard.
 
 bats_require_minimum_version 1.5.0
 load ../helper
@@ -12,13 +15,13 @@ load ../helper
 END_WELL='contexts=0 finalized=1 running=0'
 NO_FLOOD='turnedAway=0 otherAnswers=0 wrongContexts=0'
 
-# report LINE: sets $accepted, $delivered, … from a line of the program's.
+# report LINE: sets $accepted, $delivered, … from a line of the program's output.
 report() {
   local word
   for word in $1; do declare -g "${word%%=*}=${word##*=}"; done
 }
 
-# Natively and guarded: exactly this line.
+# Expects exactly this line, without and with the guard.
 assert_both() {
   local expected=$1
   for how in native guarded; do
@@ -29,14 +32,14 @@ assert_both() {
   done
 }
 
-@test "threads that acquire, call and release: the same natively and guarded" {
+@test "threads that acquire, call and release: the same without and with the guard" {
   for kind in typed plain; do
     assert_both "accepted=2000 delivered=2000 dropped=0 items=0 $END_WELL $NO_FLOOD" addon-api.js talk $kind
     assert_both "accepted=500 delivered=500 dropped=0 items=0 $END_WELL $NO_FLOOD" addon-api.js talkBounded $kind
   done
 }
 
-@test "abort with items: the same natively and guarded" {
+@test "abort with items: the same without and with the guard" {
   local rest="$END_WELL turnedAway=1 otherAnswers=0 wrongContexts=0"
   assert_both "accepted=20 delivered=0 dropped=20 items=0 $rest" addon-api.js abort typed
   assert_both "accepted=20 delivered=0 dropped=0 items=20 $rest" addon-api.js abort plain
@@ -52,7 +55,7 @@ assert_both() {
   done
 }
 
-@test "natively: floods at the end of a worker or of the process die on Node < 24.14" {
+@test "without the guard: floods at the end of a worker or of the process die on Node < 24.14" {
   local deaths=0
   for _ in 1 2; do
     for kind in typed plain; do
@@ -70,7 +73,7 @@ assert_both() {
   fi
 }
 
-@test "a worker ends while 16 threads flood: all are turned away, nothing is lost" {
+@test "a worker ends while 16 threads flood: all are rejected, nothing is lost" {
   for _ in $(seq "$(repetitions 3)"); do
     for kind in typed plain; do
       for end in workerEnds workerTerminated; do

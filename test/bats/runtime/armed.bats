@@ -1,11 +1,12 @@
-# What a user sees of the guard on a runtime: nothing by default, one true line with verbosity=1, and no difference
-# in how node takes its program and its arguments. And mode=off: the case of nodejs/node#55706, which test
-# issue55706 shows guarded, dies again on Node < 24.14.
+# What a user sees of the guard on a runtime: nothing by default, one true line with verbosity=1,
+# and no difference in how node reads its program and its arguments. With mode=off the case of
+# nodejs/node#55706, which issue55706.bats runs guarded, dies again on Node < 24.14.
 
 bats_require_minimum_version 1.5.0
 load ../helper
 
-# guarded_node OPTIONS ARGS…: node with these arguments, TSFN_GUARD_OPTIONS and stdin. native_node ARGS…: natively.
+# guarded_node OPTIONS ARGS…: runs node with these arguments, TSFN_GUARD_OPTIONS and stdin.
+# native_node ARGS…: runs it without the guard.
 guarded_node() {
   LD_PRELOAD=$TG_LIB TSFN_GUARD_OPTIONS=$1 timeout -k 5 "$TG_TIMEOUT" "$TG_NODE" "${@:2}"
 }
@@ -14,7 +15,7 @@ native_node() {
   timeout -k 5 "$TG_TIMEOUT" "$TG_NODE" "$@"
 }
 
-# same ARGS…: node prints and ends as natively, with this stdin.
+# same ARGS…: expects that node prints and ends as without the guard, with this stdin.
 same() {
   local input
   input=$(cat)
@@ -34,7 +35,7 @@ redirected_object() {
   fi
 }
 
-@test "by default: not a word" {
+@test "by default: no output" {
   run --separate-stderr guarded_node '' -e 0
   assert_success
   assert_equal "$output$stderr" ''
@@ -74,7 +75,7 @@ redirected_object() {
   done
 }
 
-@test "a program on stdin, arguments, NODE_OPTIONS, the environment and exit statuses: as natively" {
+@test "a program on stdin, arguments, NODE_OPTIONS, the environment and exit statuses: as without the guard" {
   same - one two <<<'console.log(process.argv.slice(2), process.execArgv, process.env.LD_LIBRARY_PATH)'
   assert_output --partial "[ 'one', 'two' ]"
   same -e 'process.stdin.on("data", (data) => process.stdout.write(data))' <<<'piped'
@@ -107,8 +108,8 @@ redirected_object() {
   fi
 }
 
-# A reservation as large as mmap grants left V8 nothing where the limit was just above a power of two; one of 4 GiB, as much
-# as the first handle table had, kept the guard from arming below 8 GiB.
+# A reservation as large as mmap grants left V8 nothing if the limit was just above a power of two.
+# A reservation of 4 GiB, as in the first handle table, kept the guard from arming below 8 GiB.
 @test "under every limit on address space that is enough for node itself, node runs guarded" {
   local limit
   for limit in 4500 8000 8192 8700 16900 33300; do
@@ -123,7 +124,7 @@ redirected_object() {
   done
 }
 
-# size HOW: the virtual size in MiB.
+# size HOW: prints the virtual size in MiB.
 size() {
   MALLOC_ARENA_MAX=1 "$1" limit-later.js size
 }
@@ -136,8 +137,8 @@ size() {
   assert [ "$((guarded - native))" -le 64 ]
 }
 
-# Seen to fail: the reservation of 16 TiB counted, and V8 died of the next page that it wanted.
-@test "a limit on address space that is set later is as native for the program" {
+# Seen to fail: the reservation of 16 TiB counted, and V8 died when it needed the next page.
+@test "a limit on address space that is set later affects the program as without the guard" {
   local room=$(($(size native) + 4096)) how
   for how in native guarded; do
     MALLOC_ARENA_MAX=1 run "$how" limit-later.js limit $room

@@ -1,10 +1,11 @@
-# The redirect on real runtimes. Natively an addon finds the seven functions in the main program (in libnode.so on
-# debian-18); guarded, however it looks for them, in libtsfnguard.so.
+# The redirect on real runtimes. Without the guard an addon finds the seven functions in the main
+# program (in libnode.so on debian-18). With the guard it finds them in libtsfnguard.so, however it
+# looks for them.
 
 load ../helper
 load ../maps
 
-# Which object holds the seven natively.
+# The object that has the seven functions without the guard.
 home() {
   if [[ $TG_RUNTIME == debian-18 ]]; then echo libnode.so.108; else echo node; fi
 }
@@ -16,7 +17,7 @@ expected() {
   done
 }
 
-@test "natively: addons find the runtime's own functions" {
+@test "without the guard: addons find the runtime's own functions" {
   run native bindings.js
   assert_success
   assert_output "$(expected "$(home)")"
@@ -28,13 +29,13 @@ expected() {
   assert_output "$(expected libtsfnguard.so)"
 }
 
-@test "guarded: the permissions of the runtime's pages are as natively" {
+@test "guarded: the permissions of the runtime's pages are as without the guard" {
   local maps object segments
   maps=$(native maps.js)
   object=$(awk -v name="/$(home)" 'substr($6, length($6) - length(name) + 1) == name { print $6; exit }' <<<"$maps")
   segments=$(segments "$object" <<<"$maps")
   assert [ "$(wc -l <<<"$segments")" -ge 3 ]
   maps=$(guarded maps.js)
-  assert_equal "$(reservations <<<"$maps" | grep -cx 32)" 1 # armed, or the comparison says nothing
+  assert_equal "$(reservations <<<"$maps" | grep -cx 32)" 1 # armed, or the comparison shows nothing
   assert_equal "$(segments "$object" <<<"$maps")" "$segments"
 }

@@ -1,9 +1,10 @@
-# Callers blocked on a full queue: woken by every ending, never forgotten while it flows, and never led astray when
-# their slot is used again.
+# Callers blocked on a full queue: every way to end the function wakes them, none is forgotten while
+# items flow, and none gets into another function when its slot is reused.
 #
-# Natively, every runtime hangs with 3 and with 16 blocked callers, whatever ended the function: Node wakes one. With
-# one caller it mostly ends well; on Node 18 and 20 some runs ended with SIGABRT. The flow freezes on every runtime,
-# and so does the abort of 200 blocked callers.
+# Without the guard every runtime hangs with 3 and with 16 blocked callers, whatever ended the
+# function, because Node wakes only one. With one caller it mostly ends well; on Node 18 and 20 some
+# runs ended with SIGABRT. The flow freezes on every runtime, and so does the abort of 200 blocked
+# callers.
 
 load ../helper
 load lifetime
@@ -17,7 +18,7 @@ blocked_callers() {
   done
 }
 
-@test "natively: closing wakes one caller; where more are blocked it hangs, on every Node" {
+@test "without the guard: closing wakes one caller; if more are blocked it hangs, on every Node" {
   natively_dies lifetime-blocked.js 'abort 3' 'abort 16' 'worker 3' 'worker 16' 'natural 3' 'natural 16'
   native_may_die lifetime-blocked.js 'abort 1' 'worker 1' 'natural 1'
 }
@@ -34,7 +35,7 @@ blocked_callers() {
   blocked_callers natural
 }
 
-@test "natively: 8 blocking producers on a queue of 50 freeze, on every Node (nodejs/node#58723)" {
+@test "without the guard: 8 blocking producers on a queue of 50 freeze, on every Node (nodejs/node#58723)" {
   natively_dies lifetime-blocked.js flow
 }
 
@@ -45,8 +46,8 @@ blocked_callers() {
   done
 }
 
-# A guard that lets a slot go while callers sleep in it delivers 200 of 200 foreign items here.
-@test "guarded: a slot is not used again while 200 callers sleep in it" {
+# A guard that frees a slot while callers sleep in it delivers 200 of 200 foreign items here.
+@test "guarded: a slot is not reused while 200 callers sleep in it" {
   for _ in $(seq "$(repetitions 2)"); do
     expect_guarded lifetime-blocked.js recycle <<<"$(functions 11001; echo delivered=1 drained=1; threads 200)"
   done

@@ -1,9 +1,10 @@
-# The children of a guarded runtime: those that are no runtime get nothing of the guard, a node is guarded again.
+# The children of a guarded runtime. The guard does nothing in children that are not a runtime. A
+# child that is a node is guarded too.
 
 load ../helper
 load ../maps
 
-# same PROGRAM ARGS…: as a child, it ends and prints as natively.
+# same PROGRAM ARGS…: expects that, as a child, it ends and prints as without the guard.
 same() {
   run native children.js "$@"
   local native_status=$status native_output=$output
@@ -12,7 +13,7 @@ same() {
   assert_output "$native_output"
 }
 
-@test "children that are no runtime run as natively" {
+@test "children that are not a runtime run as without the guard" {
   same true
   assert_success
   assert_output ''
@@ -23,7 +24,7 @@ same() {
   assert_failure 143
 }
 
-@test "a child that is no runtime has the library, and no mapping of the guard's" {
+@test "a child that is not a runtime has the library, and no mapping of the guard" {
   run guarded children.js cat /proc/self/maps
   assert_success
   assert_line --partial "$(readlink -f "$TG_LIB")"
@@ -40,7 +41,7 @@ same() {
   assert_equal "$(reservations <<<"$output" | grep -cx 32)" 1
 }
 
-@test "a node that is a child of a shell that is a child is guarded, once, and says so itself" {
+@test "a node that a child shell starts is guarded, once, and says so itself" {
   TSFN_GUARD_OPTIONS=verbosity=1 run guarded children.js sh -c '"$0" -e 0; exit 6' "$TG_NODE"
   assert_failure 6
   assert_equal "${#lines[@]}" 2

@@ -1,5 +1,6 @@
-# Programs that do nothing wrong give no event of any kind: with each of them aborting the process, and an empty log.
-# Every other test of the suite that expects an empty stderr says the same of mode=protect.
+# Programs that do nothing wrong cause no event of any kind. In these tests every event would abort
+# the process, and the log must be empty. Every other test of the suite that expects an empty stderr
+# shows the same for mode=protect.
 
 bats_require_minimum_version 1.5.0
 load ../helper
@@ -16,7 +17,7 @@ is_clean() {
   assert_success
   assert_output --partial "$1"
   assert_equal "$stderr" ''
-  assert_equal "$(<"$LOG")" '' # the file was opened, for one
+  assert_equal "$(<"$LOG")" '' # this also shows that the file was opened
 }
 
 @test "an event aborts the process, so that the other tests could fail" {
@@ -25,14 +26,14 @@ is_clean() {
   assert_equal "$(grep -c 'TSG012 over-release' "$LOG")" 1
 }
 
-@test "created, called from threads that acquired it, released, finalized: not a word" {
+@test "created, called from threads that acquired it, released, finalized: no report" {
   for _ in $(seq "$(repetitions 2)"); do
     is_clean 'delivered 301' clean.js main
     is_clean 'delivered 301' clean.js worker
   done
 }
 
-@test "node-addon-api's functions: not a word" {
+@test "node-addon-api's functions: no report" {
   for kind in typed plain; do
     is_clean 'delivered=2000' addon-api.js talk $kind
     is_clean 'delivered=500' addon-api.js talkBounded $kind
@@ -40,10 +41,10 @@ is_clean() {
   done
 }
 
-@test "8 blocking producers on a queue of 8: not a word" {
+@test "8 blocking producers on a queue of 8: no report" {
   is_clean 'delivered=4000' addon-api.js talkCrowded typed
 }
 
-@test "65,536 functions that come and go: not a word, though each slot has had many" {
+@test "65,536 functions that come and go: no report, although each slot has had many" {
   is_clean 'repeated=0 memory=flat' lifetime-recycle.js $((1 << 16))
 }

@@ -1,10 +1,12 @@
-# Every kind of event, provoked in a fresh process each: what it says, field by field, with mode=diagnose and without.
-# test/programs/events.js holds both, what provokes an event and what it must say. TSG027 takes 2^28 creates at least:
-# test/unit/test_report.c. TSG028 and TSG029 take C++: exceptions.bats.
+# Every kind of event, each provoked in a fresh process: what it reports, field by field, with
+# mode=diagnose and without. test/programs/events.js has both the code that provokes an event and
+# what the event must report. TSG027 takes at least 2^28 creates: test/unit/test_report.c. TSG028
+# and TSG029 need C++: exceptions.bats.
 #
-# What is called fatal-avoided or hang-avoided dies or hangs natively, seen on every runtime and with the oracle
-# (test/helpers/oracle.c) in every run: on all of them, but that Node >= 24.14 keeps a function as long as counts are
-# out. There TSG001 to TSG006 are no misuse, so they are not told.
+# A process with an event of severity fatal-avoided or hang-avoided dies or hangs without the guard.
+# This was seen on every runtime, and with the oracle (test/helpers/oracle.c) in every run. There is
+# one exception: Node >= 24.14 keeps a function as long as counts are out. There TSG001 to TSG006
+# are not a misuse, so they are not reported.
 
 bats_require_minimum_version 1.5.0
 load ../helper
@@ -16,14 +18,15 @@ setup_file() {
   export ADDON_SYMBOLS ADDON_BUILD_ID
 }
 
-# provoke MODE CODE [OPTION]: guarded; the log is in $LOGS/CODE.MODE, the facts beside it.
+# provoke MODE CODE [OPTION]: runs guarded. The log is in $BATS_FILE_TMPDIR/CODE.MODE, and the facts
+# are beside it.
 provoke() {
   local log=$BATS_FILE_TMPDIR/$2.$1
   TSFN_GUARD_OPTIONS=mode=$1:format=json:summary=never:on.leak=log:on.info=log:log_path=$log${3:+:$3} \
     guarded events.js provoke "$2" >"$log.facts"
 }
 
-# is_reported CODE [OPTION]: as events.js says, in both modes.
+# is_reported CODE [OPTION]: expects the report that events.js describes, in both modes.
 is_reported() {
   local mode log=$BATS_FILE_TMPDIR/$1
   for mode in diagnose protect; do
@@ -34,12 +37,12 @@ is_reported() {
   assert_success
 }
 
-# faults_natively CODE: and certainly, by the oracle.
+# faults_natively CODE: dies without the guard, and with the oracle it does so for certain.
 faults_natively() {
   LD_PRELOAD=$ORACLE natively_dies events.js "provoke $1"
 }
 
-# answers_natively CODE ANSWER: and lives.
+# answers_natively CODE ANSWER: gets this answer without the guard, and survives.
 answers_natively() {
   run --separate-stderr watched native events.js provoke "$1"
   assert_success
@@ -51,7 +54,7 @@ hangs_natively() {
   assert_equal "$status" 124
 }
 
-# after_finalize CODE ANSWER: what Node >= 24.14 answers.
+# after_finalize CODE ANSWER: ANSWER is what Node >= 24.14 returns.
 after_finalize() {
   is_reported "$1"
   if runtime_frees_closed; then
@@ -144,7 +147,7 @@ after_finalize() {
   is_reported TSG018
 }
 
-# let_go MAIN_OR_WORKER PLACE…: which functions are told as never released.
+# let_go MAIN_OR_WORKER PLACE…: prints which functions are reported as never released.
 let_go() {
   local log=$BATS_TEST_TMPDIR/log
   rm -f "$log"
@@ -154,8 +157,9 @@ let_go() {
     .filter((e) => e.code === "TSG019").map((e) => e.handle.name).join(" ")' "$log"
 }
 
-# Seen to fail, on all runtimes: of all but the first two it was told, and of the others later.
-@test "TSG019 is not told of counts that the end of the env brings back" {
+# Seen to fail, on all runtimes: it was reported for all functions except the first two, and for the
+# others too late.
+@test "TSG019 is not reported for counts that the end of the env brings back" {
   local where
   for where in main worker; do
     let_go $where hook wrap-before wrap-after instance finalizer
@@ -193,12 +197,13 @@ let_go() {
   is_reported TSG025
 }
 
-# Natively there is room for node where there is none for handles only in a process that refuses just that.
+# A process has space for node but none for handles only if something refuses exactly the space for
+# handles.
 @test "TSG026 not-armed" {
   TG_LIB="$TG_LIB:$TG_BUILD/helpers/libnoroom.so" is_reported TSG026
 }
 
-@test "the events of all these tests are as docs/event.schema.json says" {
+@test "the events of all these tests match docs/event.schema.json" {
   matches_schema "$BATS_FILE_TMPDIR"/TSG*.{diagnose,protect}
   assert_line --regexp '^event=[1-9][0-9]+$'
 }

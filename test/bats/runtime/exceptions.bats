@@ -1,7 +1,8 @@
 # C++ exceptions that leave call_js_cb (test/addons/throwing.cc).
 #
-# Natively SIGABRT from std::terminate, in each run on every runtime; with the exception guard taken out guarded too. Where
-# JavaScript still runs that must stay so.
+# Without the guard they end in SIGABRT from std::terminate, in each run on every runtime. This also
+# happens with the guard if its exception guard is removed. If JavaScript still runs, it must stay
+# so.
 
 bats_require_minimum_version 1.5.0
 load ../helper
@@ -12,7 +13,8 @@ setup() {
   [[ -e $TEST_ADDONS/throwing.node ]] || skip "the C++ addons were not built"
 }
 
-# terminates native|guarded CASE [ADDON]: says what the exception was.
+# terminates native|guarded CASE [ADDON]: expects that the process dies and prints what the
+# exception was.
 terminates() {
   run "$1" throwing.js "${@:2}"
   assert_equal "$status" 134
@@ -20,7 +22,8 @@ terminates() {
   refute_line --partial TSG028
 }
 
-# is_saved CASE ADDON LINE: guarded it prints this, and two exceptions are told.
+# is_saved CASE ADDON LINE: expects that with the guard it prints this line, and that two exceptions
+# are reported.
 is_saved() {
   local log=$BATS_TEST_TMPDIR/$2.log
   TSFN_GUARD_OPTIONS=format=json:summary=never:log_path=$log run guarded throwing.js "$1" "$2"
@@ -47,9 +50,10 @@ is_saved() {
   is_saved drain throwing ''
 }
 
-# More items than Node delivers in one turn. Seen to fail: on all runtimes the exceptions of 1000 items were caught, and then
-# the process died of what was left, which was drained with a NULL env ("FATAL ERROR: Error::New").
-@test "node-addon-api: what is left after an exception is dropped, and told" {
+# There are more items than Node delivers in one turn. Seen to fail: on all runtimes the exceptions
+# of 1000 items were caught. Then the remaining items were drained with a NULL env, and the process
+# died ("FATAL ERROR: Error::New").
+@test "node-addon-api: items that are left after an exception are dropped, and this is reported" {
   run native unlooking.js
   assert_equal "$status" 134
   assert_output --partial "terminate called after throwing an instance of 'std::runtime_error'"
@@ -67,31 +71,32 @@ is_saved() {
   assert_output "TSG029 warn $left unlooking 0"
 }
 
-@test "where JavaScript still runs the process ends, guarded too" {
+@test "if JavaScript still runs, the process ends with the guard too" {
   terminates native live
   terminates guarded live
 }
 
-# Without the walk through the stack guarded too V8's scopes would point into a stack that is gone: SIGSEGV, on Node 22.
-@test "an exception that has passed the runtime's frames: guarded as natively" {
+# If the guard did not walk through the stack, V8's scopes would point into a stack that is gone:
+# SIGSEGV, on Node 22.
+@test "an exception that has passed the runtime's frames: the same with and without the guard" {
   for how in native guarded; do terminates $how through; done
 }
 
-# Its destructors go on with another unwinder than that of libstdc++. Without the memory of the one that has searched
-# guarded it died without a word.
+# Its destructors resume with another unwinder than that of libstdc++. If the guard did not remember
+# which unwinder has searched, the process died without a message.
 @test "an addon with an unwinder of its own" {
   terminates native worker throwing_own_unwinder
   is_saved worker throwing_own_unwinder "$ENDED_WELL"
 }
 
-# A runtime that hides how exceptions are ended counts them for ever.
+# A C++ runtime that hides how exceptions are ended never stops counting them.
 @test "an addon with a C++ runtime of its own" {
   terminates native worker throwing_own_runtime
   is_saved worker throwing_own_runtime "${ENDED_WELL/uncaught=0/uncaught=2}"
 }
 
-# Nothing outside of such an addon can ask its unwinder.
-@test "an addon with both, hidden: guarded as natively" {
+# No code outside such an addon can ask its unwinder.
+@test "an addon with both, hidden: the same with and without the guard" {
   for how in native guarded; do terminates $how worker throwing_alone; done
 }
 
@@ -100,5 +105,5 @@ is_saved() {
   assert_success
   assert_output "$ENDED_WELL"
   run grep -c 'TSG028 exception-caught' <<<"$stderr"
-  assert_output 3 # twice, and in the summary
+  assert_output 3 # two events, and the summary
 }

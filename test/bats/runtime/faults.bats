@@ -1,12 +1,16 @@
-# What goes wrong outside of us: no memory, no address space, a cancelled thread, fork, signals, exit() from a thread,
-# dlclose, dlopen. (mprotect refused: redirect.bats.) Seen natively, where it means anything:
+# Faults outside the guard: no memory, no address space, a cancelled thread, fork, signals, exit()
+# from a thread, dlclose, dlopen. (mprotect refused: redirect.bats.) Seen without the guard, if it
+# means anything there:
 #
-#   no memory         nothing is refused, as the refused is the guard
-#   pthread_cancel    every runtime hangs, always (as with any four producers on a queue of two: nodejs/node#58723)
-#   fork              as guarded. A child that calls while threads of the parent did may find the function's lock
-#                     taken for ever: it hangs in about one of ten, natively and guarded. On Node 26 exit() in a
-#                     child hangs or faults in Node's own handlers, natively and guarded; the parent is well
-#   SIGPROF           blocked threads: hang as without signals. A flood on an unbounded queue: as guarded
+#   no memory         nothing is refused, because only the guard is refused memory
+#   pthread_cancel    every runtime hangs, always (as with any four producers on a queue of two:
+#                     nodejs/node#58723)
+#   fork              the same as with the guard. If a child calls, and threads of the parent were
+#                     calling at the fork, the function's lock may stay taken for ever: about one of
+#                     ten hangs, without and with the guard. On Node 26 exit() in a child hangs or
+#                     faults in Node's own handlers, without and with the guard; the parent is well
+#   SIGPROF           blocked threads: hang as without signals. A flood on an unbounded queue: the
+#                     same as with the guard
 #   exit() in thread  SIGSEGV
 #   dlclose           SIGSEGV, in code that is no longer there
 #   dlopen            SIGABRT. With mode=diagnose it hung while reports asked dladdr for symbols
@@ -17,13 +21,13 @@ setup() {
   HELPERS=$TG_BUILD/helpers
 }
 
-# starved VARIABLE=N: guarded, with memory refused to libtsfnguard.so.
+# starved VARIABLE=N: runs guarded, with memory refused to libtsfnguard.so.
 starved() {
   local -x "$1"
   TG_LIB="$TG_LIB $HELPERS/libstarve.so" guarded fault-memory.js
 }
 
-# Whoever asked again got all of it through.
+# A thread that tries again delivers all of its items.
 all_delivered='accepted=200 delivered=200 disordered=0 finalized=1'
 
 @test "memory refused at every allocation in turn: a status, and nothing is lost" {
@@ -34,7 +38,8 @@ all_delivered='accepted=200 delivered=200 disordered=0 finalized=1'
     assert_output --partial "$all_delivered"
     assert_output --regexp 'starve: refused ([01]) of'
     refused=${BASH_REMATCH[1]}
-    # Only once is anything refused to the addon, or the guard does without (an addon's name for messages).
+    # The addon is refused at most once. It is not refused if the guard can do without the memory
+    # (an addon's name for messages).
     assert_output --regexp 'create: status=0 refused=([0-9]+)'
     told=${BASH_REMATCH[1]}
     assert_output --regexp 'finalized=1 refused=([0-9]+)'
@@ -52,20 +57,20 @@ all_delivered='accepted=200 delivered=200 disordered=0 finalized=1'
   done
 }
 
-@test "memory refused always: create answers napi_generic_failure" {
+@test "memory refused always: create returns napi_generic_failure" {
   run starved STARVE_EVERY=1
   assert_success
   assert_line 'create: status=9 refused=10'
 }
 
-@test "natively: no memory is refused" {
+@test "without the guard: no memory is refused" {
   LD_PRELOAD=$HELPERS/libstarve.so STARVE_EVERY=1 run native fault-memory.js
   assert_success
   assert_line 'create: status=0 refused=0'
   assert_output --partial "$all_delivered refused=0"
 }
 
-# limited GIB: the case of nodejs/node#55706, guarded, under a limit on address space.
+# limited GIB: runs the case of nodejs/node#55706, guarded, under a limit on address space.
 limited() {
   (ulimit -v $(($1 << 20)) && guarded issue55706.js)
 }
@@ -91,21 +96,21 @@ roomless() {
   assert_equal "$status" 78
 }
 
-@test "a thread is cancelled while it is blocked: natively a hang; guarded the others go on and nothing is lost" {
+@test "a thread is cancelled while it is blocked: a hang without the guard; guarded, the others go on and nothing is lost" {
   natively_dies fault-cancel.js
   for _ in $(seq "$(repetitions 10)"); do
     run guarded fault-cancel.js
     assert_success
     assert_line 'cancelled=1'
-    # Three threads' 500, and what the cancelled one had handed over by then.
+    # 500 items of each of three threads, and what the cancelled one had passed by then.
     assert_output --regexp 'accepted=(150[0-9]) delivered='
     assert_line "accepted=${BASH_REMATCH[1]} delivered=${BASH_REMATCH[1]} disordered=0 finalized=1 refused=0 full=0 closing=0"
   done
 }
 
-# Seen to fail: guarded the thread slept on, and the join of it hung, on all runtimes. The objects on its stack are destroyed,
-# so it was unwound through the guard.
-@test "a producer that is blocked is cancelled and joined, and the program exits: as natively" {
+# Seen to fail: with the guard the thread stayed asleep, and its join hung, on all runtimes. The
+# objects on its stack are destroyed, so it was unwound through the guard.
+@test "a producer that is blocked is cancelled and joined, and the program exits: as without the guard" {
   [[ -e $TEST_ADDONS/cancelled.node ]] || skip "the C++ addons were not built"
   for how in native guarded; do
     for type in deferred asynchronous; do
@@ -119,8 +124,9 @@ roomless() {
   done
 }
 
-# Natively the thread takes a mutex with it, and whoever uses the function next waits for ever.
-@test "guarded, the function of a producer that was cancelled goes on and ends" {
+# Without the guard the thread takes a mutex with it, and the next thread that uses the function
+# waits for ever.
+@test "guarded, the function of a cancelled producer still works and ends normally" {
   [[ -e $TEST_ADDONS/cancelled.node ]] || skip "the C++ addons were not built"
   for _ in $(seq "$(repetitions 3)"); do
     run guarded fault-cancel-blocked.js go-on
@@ -133,7 +139,8 @@ roomless() {
   done
 }
 
-# forked RUN HOW WAY TIMES EXPECTED: children that all end so, and a parent that notices nothing.
+# forked RUN HOW WAY TIMES EXPECTED: expects that all children end like this, and that the parent is
+# not affected.
 forked() {
   run "$1" fault-fork.js "$2" "$3" "$4"
   assert_success
@@ -141,7 +148,7 @@ forked() {
   assert_line 'accepted=40000 delivered=40000 disordered=0 finalized=1 refused=0 full=0 closing=0'
 }
 
-# forked_to_exit RUN HOW WAY EXPECTED: the same, where the child ends by exit().
+# forked_to_exit RUN HOW WAY EXPECTED: the same, if the child ends by exit().
 forked_to_exit() {
   if [[ $TG_RUNTIME == node-26 ]]; then
     forked "$1" "$2" "$3" 1 ''
@@ -150,7 +157,7 @@ forked_to_exit() {
   fi
 }
 
-@test "fork without exec: children exit, the parent notices nothing; natively too" {
+@test "fork without exec: children exit, the parent is not affected; also without the guard" {
   local run how
   for run in native guarded; do
     for how in idle busy; do
@@ -160,7 +167,7 @@ forked_to_exit() {
   done
 }
 
-@test "fork without exec: a child that calls is told ok; natively too" {
+@test "fork without exec: a child that calls gets napi_ok; also without the guard" {
   local run
   for run in native guarded; do
     forked $run idle call "$(repetitions 10)" 'status 50'
@@ -176,7 +183,7 @@ forked_to_exit() {
   done
 }
 
-@test "SIGPROF storm: blocked threads. Natively a hang" {
+@test "SIGPROF storm: blocked threads; a hang without the guard" {
   natively_dies fault-signals.js '4 8 5000'
   for _ in $(seq "$(repetitions 2)"); do
     run guarded fault-signals.js 4 8 5000
@@ -186,7 +193,7 @@ forked_to_exit() {
   done
 }
 
-@test "SIGPROF storm: a flood; natively the same" {
+@test "SIGPROF storm: a flood; the same without the guard" {
   local run
   for run in native guarded; do
     run $run fault-signals.js 0 8 20000
@@ -196,9 +203,9 @@ forked_to_exit() {
   done
 }
 
-# With an exit handler that waits for every lock without limit about a third of these hang: the handler ran on top of
-# the thread that held one. Natively all end.
-@test "exit() in a signal handler in the middle of a call: the process ends, natively too" {
+# With an exit handler that waits for every lock without a limit, about a third of these hang: the
+# handler ran on the thread that held a lock. Without the guard all of them end.
+@test "exit() in a signal handler in the middle of a call: the process ends, also without the guard" {
   local i
   for i in $(seq "$(repetitions 8)"); do
     TG_TIMEOUT=10 run guarded fault-signal-exit.js $((20000 + i * 137))
@@ -208,7 +215,7 @@ forked_to_exit() {
   assert_success
 }
 
-@test "exit() from a thread while others call: natively a crash; guarded all are turned away" {
+@test "exit() from a thread while others call: a crash without the guard; guarded, all are rejected" {
   natively_dies fault-exit.js
   for _ in $(seq "$(repetitions 5)"); do
     run guarded fault-exit.js
@@ -217,7 +224,7 @@ forked_to_exit() {
   done
 }
 
-@test "dlclose of a plugin at its environment's end, with a thread in it: natively a crash; guarded it stays mapped" {
+@test "dlclose of a plugin at its environment's end, with a thread in it: a crash without the guard; guarded, it stays mapped" {
   natively_dies fault-dlclose.js "$HELPERS/libplugin.so"
   for _ in $(seq "$(repetitions 2)"); do
     run guarded fault-dlclose.js "$HELPERS/libplugin.so"
@@ -236,8 +243,8 @@ forked_to_exit() {
   done
 }
 
-# Seen to fail (a hang): where the first create pinned its addon, which waits for whoever is in dlopen.
-@test "an addon's first function is made while another thread is in a constructor that waits for that" {
+# Seen to fail (a hang): if the first create pinned its addon, which waits for any thread in dlopen.
+@test "an addon's first function is created while another thread is in a constructor that waits for that" {
   run native fault-first-create.js
   assert_success
   assert_output created

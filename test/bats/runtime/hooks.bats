@@ -1,16 +1,18 @@
-# Addon code that runs while its environment ends, or that a function's own callbacks call: cleanup hooks and
-# finalizers that join or release, the drain, and all seven functions from every callback.
+# Addon code that runs while its environment ends, or that a function's own callbacks call: cleanup
+# hooks and finalizers that join or release, the drain, and all seven functions from every callback.
 #
-# Natively: hooks and finalizers that join blocked callers hang on every runtime, and callers that are not blocked
-# are joined well. A finalizer of a wrapped object or of instance data that releases hangs 10 of 10 on 24.21 and 26,
-# but not on 24.13.0. A finalize_cb that releases another function: SIGABRT in every run on Node < 24.14. Node < 24.14
-# finalizes before it drains, so joining threads that wait for their delivery hangs there, and items meet a context
-# that is finalized. The lock cases died with SIGABRT or hung on Node < 24.14, though not always.
+# Seen without the guard: hooks and finalizers that join blocked callers hang on every runtime. If
+# the callers are not blocked, joining them works. A finalizer of a wrapped object or of instance
+# data that releases hangs 10 of 10 on 24.21 and 26, but not on 24.13.0. A finalize_cb that releases
+# another function ends in SIGABRT in every run on Node < 24.14. Node < 24.14 finalizes before it
+# drains. So joining threads that wait for their delivery hangs there, and items get a context that
+# is finalized. The lock cases died with SIGABRT or hung on Node < 24.14, but not always.
 
 load ../helper
 load lifetime
 
-# told_after DRAINED THREADS: what blocked or calling threads and their one function come to.
+# told_after DRAINED THREADS: the expected result of blocked or calling threads and their one
+# function.
 told_after() {
   functions 1
   echo "delivered=$1 drained=$1"
@@ -27,7 +29,7 @@ hooks() {
   expect_guarded lifetime-hooks.js "$@"
 }
 
-@test "natively: joining blocked callers from a hook or a finalizer hangs, on every Node" {
+@test "without the guard: joining blocked callers from a hook or a finalizer hangs, on every Node" {
   native_control
   natively_dies lifetime-hooks.js hookBlocked asyncHookBlocked joinAtEnd joinAtAbort
   natively_survives lifetime-hooks.js hook asyncHook
@@ -48,7 +50,7 @@ hooks() {
   hooks joinAtAbort <<<"$(told_after 2 3)"
 }
 
-@test "natively: a finalizer that releases a live function hangs on Node >= 24.14" {
+@test "without the guard: a finalizer that releases a live function hangs on Node >= 24.14" {
   native_control
   if runtime_frees_closed; then
     natively_survives lifetime-hooks.js wrapped instanceData
@@ -64,7 +66,7 @@ $(drained 0 0)"
 $(drained 0 0)"
 }
 
-@test "natively: one function's finalize_cb that releases another dies on Node < 24.14" {
+@test "without the guard: one function's finalize_cb that releases another dies on Node < 24.14" {
   native_control
   if runtime_frees_closed; then
     natively_dies lifetime-hooks.js finalizerNewer
@@ -77,7 +79,7 @@ $(drained 0 0)"
   hooks finalizerNewer <<<"$(functions 2; echo delivered=0 drained=0; threads 0)"
 }
 
-@test "natively: finalize_cb comes before the drain on Node < 24.14" {
+@test "without the guard: finalize_cb comes before the drain on Node < 24.14" {
   for case in drainAtEnd drainAtAbort drainInWorker; do
     run native lifetime-hooks.js "$case"
     assert_success
@@ -89,13 +91,13 @@ $(drained 0 0)"
   done
 }
 
-@test "guarded: what is left in the queue is drained before finalize_cb" {
+@test "guarded: the rest of the queue is drained before finalize_cb" {
   hooks drainAtEnd <<<"$(drained 10 1)"
   hooks drainAtAbort <<<"$(drained 10 1)"
   hooks drainInWorker <<<"$(drained 10 1)"
 }
 
-@test "natively: joining threads that wait for their delivery hangs on Node < 24.14" {
+@test "without the guard: joining threads that wait for their delivery hangs on Node < 24.14" {
   native_control
   if runtime_frees_closed; then
     natively_dies lifetime-hooks.js awaitAtEnd awaitAtAbort
@@ -109,7 +111,8 @@ $(drained 0 0)"
   hooks awaitAtAbort <<<"$(drained 4 4)"
 }
 
-# Statuses: 0 ok, 1 invalid_arg, 16 closing. A release after the end is ok once for the count that a call consumed.
+# Statuses: 0 ok, 1 invalid_arg, 16 closing. A release after the end is ok once for the count that a
+# call consumed.
 @test "guarded: all seven functions from call_js_cb, the drain and finalize_cb" {
   local open='create=0 acquire=0 call=0,0 release=0 context=0,right ref=0 unref=0'
   local first='create=0 acquire=16 call=16,1 release=0 context=0,right ref=0 unref=0'
@@ -126,7 +129,7 @@ finalize_cb: $later
 $(drained 1 1)"
 }
 
-@test "natively: threads and callbacks that take the addon's lock may die" {
+@test "without the guard: threads and callbacks that take the addon's lock may die" {
   native_control
   native_may_die lifetime-hooks.js lockAtEnd lockAtAbort
 }

@@ -1,9 +1,11 @@
-# Test 1 of the matrix: the case of nodejs/node#55706. Natively the process dies on Node < 24.14 and survives on newer
-# ones; guarded every run ends well, with each thread told napi_closing and one finalizer.
+# Test 1 of the matrix: the case of nodejs/node#55706. Without the guard the process dies on Node <
+# 24.14 and survives on newer versions. With the guard every run ends well: each thread gets
+# napi_closing, and there is one finalizer.
 #
-# The oracle makes the use of freed memory a fault that no run survives: what is left to chance is whether a thread calls
-# after the function was freed. On a busy machine 2 runs of 36 had no such thread, as the loop thread was preempted
-# between closing the function and freeing it until all threads had heard of it.
+# With the oracle, no run survives the use of freed memory. Only one thing is left to chance:
+# whether a thread calls after the function was freed. On a busy machine 2 runs of 36 had no such
+# thread. The loop thread was preempted between closing the function and freeing it, until all
+# threads had got napi_closing.
 
 load ../helper
 
@@ -12,7 +14,7 @@ assert_ended_well() {
   assert_line 'threads=32 closing=32 invalid_arg=0 finalized=1'
 }
 
-@test "natively: dies on Node < 24.14" {
+@test "without the guard: dies on Node < 24.14" {
   native_control
   if runtime_frees_closed; then
     LD_PRELOAD=$ORACLE natively_dies issue55706.js

@@ -1,8 +1,9 @@
-# The log of a program that changes its directory, closes its descriptors, or is started in another way; and the signals
-# that can write a dump.
+# The log of a program that changes its directory, closes its descriptors, or is started in another
+# way. Also the signals that can write a dump.
 #
-# Seen to fail: with the library before base/output.h and diag/path.h, the reports were in the program's file, in both tests of
-# reused numbers, and in another directory; dump_signal=2 and seven others were accepted, and no dump came.
+# Seen to fail: with the library before base/output.h and diag/path.h, the reports were in the
+# program's file in both tests of reused numbers, and in another directory; dump_signal=2 and seven
+# other signals were accepted, and no dump came.
 
 bats_require_minimum_version 1.5.0
 load ../helper
@@ -11,7 +12,7 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return
 }
 
-@test "the number of stderr, reused by the program: its file has what the program wrote, and the reports are counted" {
+@test "the number of stderr, reused by the program: its file has only what the program wrote, and the reports are counted" {
   TSFN_GUARD_OPTIONS=metrics_path=metrics run --separate-stderr guarded log.js reused data
   assert_success
   assert_output DATAMORE
@@ -44,7 +45,7 @@ setup() {
   assert_regex "${stderr_lines[-1]}" '"not_logged":[1-9]'
 }
 
-@test "a relative log_path is one from where the program was started" {
+@test "a relative log_path is relative to the directory in which the program was started" {
   mkdir elsewhere
   TSFN_GUARD_OPTIONS=log_path=log.%p:format=json run --separate-stderr guarded log.js moved elsewhere
   assert_success
@@ -53,7 +54,8 @@ setup() {
   assert_equal "$(jq -r 'select(.type == "summary").process.log' log.*)" "$(echo "$PWD"/log.*)"
 }
 
-# SIGUSR1 and such, of which Node takes some for itself at its start, some with a child process or a terminal.
+# SIGUSR1 and similar signals. Node takes some of them for itself at its start, and some with a
+# child process or a terminal.
 @test "every number of dump_signal is refused in one line, or writes a dump" {
   local number refused=
   export TSFN_GUARD_OPTIONS

@@ -1,8 +1,9 @@
-# Test 6 of the matrix: only workers load the addon, and Node unloads it when they end, while their threads run its
-# code for 300 ms more. Loaded again afterwards, for both ways of registering a module.
+# Test 6 of the matrix: only workers load the addon, and Node unloads it when they end, while their
+# threads run its code for 300 ms more. Afterwards it is loaded again. Both ways of registering a
+# module are tested.
 #
-# Natively SIGSEGV (seldom SIGABRT) 5 of 5 on every runtime for both ways of registering; without outstanding counts
-# the addon is unloaded, and loaded again, without a fault.
+# Without the guard: SIGSEGV (seldom SIGABRT) 5 of 5 on every runtime for both ways of registering.
+# If no counts are outstanding, the addon is unloaded and loaded again without a fault.
 
 load ../helper
 load lifetime
@@ -14,7 +15,7 @@ transcript() {
 
 told='thread: closing=1 wrong=0'
 
-@test "natively: the thread's code is unmapped under it, on every Node" {
+@test "without the guard: the thread's code is unmapped under it, on every Node" {
   native_control
   natively_dies lifetime-mapped.js 'mapped_symbol start' 'mapped_constructor start'
 }
@@ -28,22 +29,23 @@ $told
 $told"
 }
 
-@test "guarded: registered by constructor, nothing outstanding: unloaded as ever, and can be loaded again" {
+@test "guarded: registered by constructor, nothing outstanding: unloaded as usual, and can be loaded again" {
   expect_guarded lifetime-mapped.js mapped_constructor startAndFinish <<<'loaded
 loaded
 loaded'
 }
 
-# Usual at teardown: created, unref'd, never released. No other thread has used it, so nothing may still run the code,
-# and keeping it mapped would break the next worker.
+# This is usual at teardown: the function was created, unref'd, and never released. No other thread
+# has used it, so no thread can still run the code, and keeping it mapped would break the next
+# worker.
 @test "guarded: registered by constructor, a count that no other thread has used: can be loaded again" {
   expect_guarded lifetime-mapped.js mapped_constructor create <<<'loaded
 loaded
 loaded'
 }
 
-# Its constructor does not run again, as it stays mapped; the guard registers it again. Natively, where something keeps it
-# mapped, Node refuses it: "Module did not self-register".
+# Its constructor does not run again, because it stays mapped. The guard registers it again. Without
+# the guard, if something keeps it mapped, Node refuses it: "Module did not self-register".
 @test "guarded: registered by constructor, counts outstanding: stays mapped, and can be loaded again" {
   expect_guarded lifetime-mapped.js mapped_constructor start <<<"loaded
 loaded
@@ -53,7 +55,7 @@ $told
 $told"
 }
 
-@test "guarded, pin=0: as natively" {
+@test "guarded, pin=0: as without the guard" {
   for addon in mapped_symbol mapped_constructor; do
     TSFN_GUARD_OPTIONS=pin=0 one_dies guarded lifetime-mapped.js "$addon" start
   done

@@ -1,5 +1,6 @@
-# metrics_path: what the file says of a program that is known, when it is written, and that no reader ever sees half of
-# it. Read by the parser of Prometheus' own Python client (python3-prometheus-client).
+# metrics_path: what the file contains for a known program, when it is written, and that no reader
+# ever sees half of it. The tests read it with the parser of Prometheus' own Python client
+# (python3-prometheus-client).
 
 bats_require_minimum_version 1.5.0
 load ../helper
@@ -8,13 +9,15 @@ setup() {
   export METRICS=$BATS_TEST_TMPDIR/guard.prom
 }
 
-# measured CASE ARGS…: a case of metrics.js, guarded, with its metrics in $METRICS; $MORE holds more options.
+# measured CASE ARGS…: runs a case of metrics.js, guarded, with its metrics in $METRICS. $MORE has
+# more options.
 measured() {
   TSFN_GUARD_OPTIONS=summary=never:metrics_path=$METRICS${MORE:+:$MORE} run --separate-stderr guarded metrics.js "$@"
 }
 
-# samples FILE…: a line "NAME label=value… VALUE" each. Fails where a strict reader would: no HELP or TYPE, a series
-# twice (in several files too, which the collector refuses as well), no newline at the end.
+# samples FILE…: prints a line "NAME label=value… VALUE" for each sample. Fails if a strict reader
+# would fail: no HELP or TYPE, a series that occurs twice (also in several files, which the
+# collector refuses too), no newline at the end.
 samples() {
   /usr/bin/python3 "$BATS_TEST_DIRNAME/../metrics.py" samples "$@"
 }
@@ -35,7 +38,7 @@ event() {
   echo "tsfn_guard_events_total action=$4 addon=$TEST_ADDONS/script.node code=$1 kind=$2 severity=$3 $5"
 }
 
-# without_versions: the versions as words, after a look at the runtime's.
+# without_versions: replaces the versions by words, after a check of the runtime's version.
 without_versions() {
   sed "s/runtime=node $("$TG_NODE" -p process.versions.node) version=[0-9.]* /runtime=RUNTIME version=VERSION /"
 }
@@ -48,7 +51,7 @@ known() {
   assert_equal "$status" "$status_expected"
   run samples "$METRICS"
   assert_success
-  # exit() has closed what was open.
+  # exit() has closed all open functions.
   assert_equal "$(without_versions <<<"$output")" "tsfn_guard_created_total 5
 $(event TSG007 stale-handle fatal-avoided "$action" 3)
 $(event TSG012 over-release warn "$action" 2)
@@ -63,7 +66,7 @@ tsfn_guard_queued_items 8
 tsfn_guard_reports_not_logged_total 0"
 }
 
-@test "a program that is known: every figure, at process.exit" {
+@test "a known program: every figure, at process.exit" {
   known log 0 exit
 }
 
@@ -115,9 +118,9 @@ tsfn_guard_reports_not_logged_total 0"
   assert_output $'by waiting: false\nby a delivery: true'
 }
 
-# The reader fails if it sees a file that is not whole, or two versions less than a second apart (less the clock's
-# tick); the last one, at exit, may come at any time.
-@test "for seconds of work: never half a file, at most one a second, and the last says all" {
+# The reader fails if it sees a file that is not whole, or two versions less than a second apart
+# (less one tick of the clock). The last version, at exit, may come at any time.
+@test "for seconds of work: never half a file, at most one version a second, and the last one is complete" {
   TSFN_GUARD_OPTIONS=summary=never:log_path=/dev/null:metrics_path=$METRICS guarded metrics.js busy 5 \
     >"$BATS_TEST_TMPDIR/out" 3>&- &
   run /usr/bin/python3 "$BATS_TEST_DIRNAME/../metrics.py" watch "$METRICS" $!
@@ -130,13 +133,13 @@ tsfn_guard_reports_not_logged_total 0"
   run samples "$METRICS"
   assert_line "tsfn_guard_created_total $count"
   assert_line "tsfn_guard_finalized_total $count"
-  # Natively wrong, and so an event each.
+  # Each of these is a misuse, and so an event.
   assert_line "$(event TSG007 stale-handle fatal-avoided log "$count")"
   run ls -A "$BATS_TEST_TMPDIR"
   refute_output --partial .tmp
 }
 
-@test "%p: a file for each process, and no series twice in all of them" {
+@test "%p: a file for each process, and no series occurs twice in all of them" {
   local TEMPLATE=$BATS_TEST_TMPDIR/p/guard-%p.prom
   mkdir "$BATS_TEST_TMPDIR/p"
   METRICS=$TEMPLATE measured known exit
@@ -150,7 +153,7 @@ tsfn_guard_reports_not_logged_total 0"
   refute_line --regexp 'created_total [0-9]'
 }
 
-@test "a percent sign in the path is no label" {
+@test "a percent sign in the path does not become a label" {
   METRICS=$BATS_TEST_TMPDIR/%%p.prom measured nothing
   assert_success
   run samples "$BATS_TEST_TMPDIR/%p.prom"
@@ -158,13 +161,14 @@ tsfn_guard_reports_not_logged_total 0"
   assert_line 'tsfn_guard_created_total 0'
 }
 
-@test "another user may read it whatever the umask says" {
+@test "another user may read it, whatever the umask is" {
   umask 077
   measured nothing
   assert_equal "$(stat -c %a "$METRICS")" 644
 }
 
-# unwritable PATH REASON: one line, whatever happens, and the program runs to its end; nothing is left behind.
+# unwritable PATH REASON: expects one line, whatever happens, that the program runs to its end, and
+# that nothing is left behind.
 unwritable() {
   rm -rf "$BATS_TEST_TMPDIR/log"
   MORE=log_path=$BATS_TEST_TMPDIR/log METRICS=$1 measured known exit
@@ -184,7 +188,7 @@ write to$"
   unwritable "$BATS_TEST_TMPDIR/$(printf 'x%.0s' {1..250})" 'File name too long'
 }
 
-@test "a symbolic link is replaced, not followed: in the file's place, and where it is made" {
+@test "a symbolic link is replaced, not followed: in the place of the file, and where the file is made" {
   echo mine >"$BATS_TEST_TMPDIR/victim"
   ln -s "$BATS_TEST_TMPDIR/victim" "$METRICS"
   measured planted "$BATS_TEST_TMPDIR/victim"
@@ -197,7 +201,7 @@ write to$"
   assert_output ''
 }
 
-@test "a relative path is one from where the program was started" {
+@test "a relative path is relative to the directory in which the program was started" {
   cd "$BATS_TEST_TMPDIR"
   METRICS=guard.prom measured elsewhere
   assert_success

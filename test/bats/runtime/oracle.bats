@@ -1,11 +1,13 @@
-# The crash programs of the suite under the oracle (test/helpers/oracle.c): every TSFN of the runtime has a page of its
-# own, which is gone when the TSFN is; so a use after free is a certain fault and never a lucky survival.
+# The crash programs of the suite under the oracle (test/helpers/oracle.c). Every TSFN of the
+# runtime has a page of its own, which disappears with the TSFN. So a use after free always faults,
+# and never survives by luck.
 #
-# Seen natively, every time: the fault on all runtimes where threads share a count or outlive their worker, and on
-# Node < 24.14 also where a finalizer releases a function that is older; there most times, but not always, in the case
-# of nodejs/node#55706 and where callbacks take a lock that the calling threads hold. The other programs hang or end
-# well natively: they are about other things, but are run here too. Guarded there is no fault, and every doorbell that
-# was made is freed again, but where exit() leaves it to the kernel.
+# Seen without the guard, every time: the fault on all runtimes if threads share a count or outlive
+# their worker, and on Node < 24.14 also if a finalizer releases an older function. Seen there most
+# times, but not always: the fault in the case of nodejs/node#55706, and if callbacks take a lock
+# that the calling threads hold. The other programs hang or end well without the guard. They are
+# about other things, but are run here too. With the guard there is no fault, and every doorbell
+# that was made is freed again, except if exit() leaves it to the kernel.
 
 load ../helper
 
@@ -13,15 +15,15 @@ setup() {
   export ORACLE_TELL=1
 }
 
-# assert_fault: in the page of a TSFN that was freed, or on its mutex in the moment between its destruction and that,
-# where libuv aborts (in about one of ten).
+# assert_fault: expects a fault in the page of a freed TSFN. In about one of ten runs libuv aborts
+# instead, if the mutex of the TSFN is used between its destruction and the free.
 assert_fault() {
   [[ $status != 134 ]] || return 0
   assert_equal "$status" 139
   assert_output --partial 'oracle: use after free of TSFN memory'
 }
 
-# assert_certain_fault PROGRAM.js ARGS…: natively.
+# assert_certain_fault PROGRAM.js ARGS…: expects the fault without the guard, in every run.
 assert_certain_fault() {
   for _ in $(seq "$(repetitions 3)"); do
     run watched native "$@"
@@ -29,7 +31,8 @@ assert_certain_fault() {
   done
 }
 
-# assert_no_fault PROGRAM.js ARGS…: guarded; all functions that were made are gone at the end.
+# assert_no_fault PROGRAM.js ARGS…: expects no fault with the guard, and that all functions that
+# were made are freed at the end.
 assert_no_fault() {
   run watched guarded "$@"
   assert_success
@@ -38,14 +41,14 @@ assert_no_fault() {
   assert_output --partial "oracle: TSFNs made=${BASH_REMATCH[1]} freed=${BASH_REMATCH[1]}"
 }
 
-@test "natively: threads that share a count, or outlive their worker, use freed memory on every runtime" {
+@test "without the guard: threads that share a count, or outlive their worker, use freed memory on every runtime" {
   native_control
   assert_certain_fault lifetime-shared.js abort
   assert_certain_fault lifetime-shared.js worker
   assert_certain_fault lifetime-worker.js 3 8 200
 }
 
-@test "natively: nodejs/node#55706 and others use freed memory on Node < 24.14" {
+@test "without the guard: nodejs/node#55706 and others use freed memory on Node < 24.14" {
   native_control
   runtime_frees_closed || skip 'fixed in this Node'
   one_dies watched native issue55706.js
@@ -61,7 +64,7 @@ assert_no_fault() {
   done
 }
 
-@test "guarded: no fault where threads share a count, or outlive their worker" {
+@test "guarded: no fault if threads share a count, or outlive their worker" {
   for _ in $(seq "$(repetitions 1)"); do
     assert_no_fault lifetime-shared.js abort
     assert_no_fault lifetime-shared.js worker
@@ -70,7 +73,7 @@ assert_no_fault() {
   done
 }
 
-@test "guarded: no fault where threads are blocked" {
+@test "guarded: no fault if threads are blocked" {
   local ending
   for ending in abort worker natural; do assert_no_fault lifetime-blocked.js $ending 3; done
   assert_no_fault lifetime-blocked.js flow
@@ -97,11 +100,11 @@ assert_no_fault() {
   done
 }
 
-@test "guarded: no fault where a thread outlives its worker's addon" {
+@test "guarded: no fault if a thread outlives its worker's addon" {
   assert_no_fault lifetime-mapped.js mapped_symbol start
 }
 
-@test "guarded: no fault in 8,192 functions that are made and released" {
+@test "guarded: no fault in 8,192 functions that are created and released" {
   assert_no_fault lifetime-recycle.js 8192
   assert_line 'oracle: TSFNs made=8192 freed=8192'
 }

@@ -1,6 +1,6 @@
-# The USDT probes fire when bpftrace asks for them, with the arguments of docs/diagnostics.md. Skipped where the kernel or
-# the user's rights do not allow it, or the library was built without probes. On two runtimes: nothing of the runtime
-# is in them.
+# The USDT probes fire when bpftrace asks for them, with the arguments of docs/diagnostics.md.
+# Skipped if the kernel or the user's rights do not allow it, or if the library was built without
+# probes. Two runtimes are enough, because the probes do not depend on the runtime.
 
 load ../helper
 
@@ -11,7 +11,7 @@ setup() {
   esac
   [[ -n $(readelf -n "$TG_LIB" | grep stapsdt) ]] || skip "the library is built without probes (no sys/sdt.h)"
   command -v bpftrace >/dev/null || skip "no bpftrace here"
-  # A file of its own, as a probe fires in every process that has the file.
+  # A separate file, because a probe fires in every process that has the file.
   TG_LIB=$BATS_TEST_TMPDIR/libprobed.so
   cp "$TG_BUILD/libtsfnguard.so" "$TG_LIB"
 }
@@ -20,8 +20,8 @@ teardown() {
   [[ -z ${TRACER:-} ]] || kill "$TRACER" 2>/dev/null || true
 }
 
-# trace: starts bpftrace, and waits until it has attached. A line a probe; none of its maps, which it prints at its end
-# only where tracefs is mounted.
+# trace: starts bpftrace, and waits until it has attached. Each probe prints a line. It uses no maps
+# of bpftrace, because these are printed at the end only if tracefs is mounted.
 trace() {
   sed "s#LIB#$TG_LIB#" >"$BATS_TEST_TMPDIR/script" <<'END'
 BEGIN { printf("attached\n"); }
@@ -43,13 +43,13 @@ END
   skip "bpftrace cannot attach here: $(tail -n 1 "$BATS_TEST_TMPDIR/trace")"
 }
 
-@test "bpftrace sees every create, call, dispatch, release, finalize and misuse of a program that is known" {
+@test "bpftrace sees every create, call, dispatch, release, finalize and misuse of a known program" {
   trace
   TSFN_GUARD_OPTIONS=log_path=/dev/null run guarded probes.js
   assert_success
   local handle=${lines[0]} expected
-  # The order of lines from several processors is not kept. Calls that find memory for their item take the short way,
-  # which does not ask for the queue's length: all but the first.
+  # The order of lines from several processors is not kept. Calls that find memory for their item take
+  # the fast path, which does not read the queue's length: all but the first.
   expected=$(sort <<END
 create $handle limit=100 counts=1 name=probed
 $(for queue in 1 -1 -1 -1 -1 -1 -1 -1 -1; do echo "call $handle status=0 queue=$queue"; done)

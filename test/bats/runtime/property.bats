@@ -1,10 +1,12 @@
-# Random sequences of the seven functions from JavaScript, a worker and native threads (test/property, with
-# fast-check), guarded: every answer, delivery and finalizer is what the contract says.
+# Random sequences of the seven functions from JavaScript, a worker and native threads
+# (test/property, with fast-check), guarded: every answer, delivery and finalizer is as the contract
+# says.
 #
-# Seen natively with this seed: the first sequence dies on every runtime (SIGABRT on the main thread, SIGSEGV with a
-# worker), as its third operation or so is a misuse.
+# Seen without the guard, with this seed: the first sequence dies on every runtime (SIGABRT on the
+# main thread, SIGSEGV with a worker), because about its third operation is a misuse.
 #
-# A failure prints seed and path; SEED=… REPLAY=path in the environment repeats just that sequence.
+# A failure prints seed and path. SEED=… REPLAY=path in the environment repeats exactly that
+# sequence.
 
 load ../helper
 
@@ -14,7 +16,8 @@ setup() {
   export EVENTS=$BATS_TEST_TMPDIR/events SEED=${SEED:-1}
 }
 
-# property HOW PROPERTY RUNS: HOW is native or guarded. What it says is on stderr; stdout is for the events.
+# property HOW PROPERTY RUNS: HOW is native or guarded. Its messages are on stderr. stdout is for
+# the events.
 property() {
   RUNS=$3 "$1" ../property/property.js "$2" >"$EVENTS"
 }
@@ -28,7 +31,7 @@ holds() {
   assert_line "$runs sequences"
 }
 
-@test "natively: not so" {
+@test "without the guard: does not hold" {
   TG_TIMEOUT=10 run property native main 200
   assert_failure
 }

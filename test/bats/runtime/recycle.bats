@@ -1,8 +1,9 @@
-# Handles by the million: never one twice, no memory held, and the process still exits. And little address space.
+# Millions of handles: none occurs twice, no memory is held, and the process still exits. Also
+# little address space.
 #
-# Natively, of 65,536 functions 55,000 to 58,000 have the address of an earlier one. 2^21 guarded cycles took 14 to
-# 27 s on a busy machine of 2 cores (2^19 on an idle one: 1.6 s); the tier `full` makes them, and soak runs say how many
-# (TG_CYCLES).
+# Without the guard, of 65,536 functions 55,000 to 58,000 have the address of an earlier one. 2^21
+# guarded cycles took 14 to 27 s on a busy machine with 2 cores (2^19 on an idle one: 1.6 s). The
+# tier `full` runs that many, and soak runs say how many (TG_CYCLES).
 
 load ../helper
 load lifetime
@@ -10,14 +11,14 @@ load lifetime
 CYCLES=${TG_CYCLES:-$((1 << 19))}
 LIMITED_CYCLES=${TG_CYCLES:-$((1 << 18))}
 
-# cycles HOW N: they come to about 100,000 a second on a busy machine.
+# cycles HOW N: runs N cycles. A busy machine makes about 100,000 a second.
 cycles() {
   TG_TIMEOUT=$((60 + $2 / 10000)) run "$1" lifetime-recycle.js "$2"
   assert_success
   assert_output "cycles=$2 repeated=0 memory=flat opened=0"
 }
 
-@test "natively: addresses are used again, so an old handle means another function" {
+@test "without the guard: addresses are reused, so an old handle means another function" {
   run native lifetime-recycle.js 65536
   assert_success
   refute_output --partial repeated=0
@@ -27,12 +28,12 @@ cycles() {
   cycles guarded "$CYCLES"
 }
 
-# 8 GiB: every Node starts in that; the guard's reservations together are to stay below 1 GiB.
+# 8 GiB: every Node starts with this limit. The guard's reservations together must stay below 1 GiB.
 limited() {
   (ulimit -v $((8 * 1024 * 1024)) && guarded "$@")
 }
 
-@test "guarded, ulimit -v 8 GiB: armed, and silent about it" {
+@test "guarded, ulimit -v 8 GiB: armed, and no other message" {
   TSFN_GUARD_OPTIONS=verbosity=1 run limited lifetime-recycle.js 1024
   assert_success
   assert_line --index 0 --regexp '^tsfn-guard\[[0-9]+\]: tsfn-guard .* armed: '
@@ -58,8 +59,8 @@ tight() {
   LD_PRELOAD=$TG_LIB:$TG_BUILD/helpers/libtight.so TG_TIMEOUT=300 native "$@"
 }
 
-# An eighth of the limit is the first reservation and no other: 2^21 handles.
-@test "guarded, with address space for 2^21 handles: the function after those is the runtime's own, and it is told" {
+# An eighth of the limit has space for the first reservation and for no other: 2^21 handles.
+@test "guarded, with address space for 2^21 handles: the next function is the runtime's own, and this is reported" {
   ((CYCLES >= 1 << 21)) || skip "2^21 creates take up to half a minute; the tier full makes them"
   local all=$((1 << 21))
   run tight lifetime-recycle.js $all

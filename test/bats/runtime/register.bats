@@ -1,8 +1,10 @@
-# tsfn-guard/register: the guard without LD_PRELOAD, from the files of the npm package, with the library of the build.
+# tsfn-guard/register: the guard without LD_PRELOAD, from the files of the npm package, with the
+# library of the build.
 #
-# Seen to fail: "loaded before" without tg_earlier_addons_have (with `then`: SIGSEGV in the runtime's release), and without
-# passes_through (unref answers napi_invalid_arg); "a file is missing" with all lines of Node's message in the guard's;
-# "its own init function" with a preloaded library that exports napi_register_module_v1 (the exports are empty; aws-crt is
+# Seen to fail: "loaded before" without tg_earlier_addons_have (with `then`: SIGSEGV in the
+# runtime's release), and without passes_through (unref returns napi_invalid_arg); "a file is
+# missing" if the guard's message contained all lines of Node's message; "its own init function"
+# with a preloaded library that exports napi_register_module_v1 (the exports are empty; aws-crt is
 # such an addon).
 
 bats_require_minimum_version 1.5.0
@@ -20,7 +22,7 @@ setup() {
   cd "$BATS_FILE_TMPDIR" || exit
 }
 
-# node ARGS…, and registered ARGS…: with tsfn-guard/register.
+# node ARGS…: runs node. registered ARGS…: runs it with tsfn-guard/register.
 node() {
   timeout -k 5 "$TG_TIMEOUT" "$TG_NODE" "$@"
 }
@@ -29,7 +31,7 @@ registered() {
   node -r tsfn-guard/register "$@"
 }
 
-# What the guard said, without process ids.
+# The guard's output, without process ids.
 said() {
   sed 's/^tsfn-guard\[[0-9]*\]: //' <<<"$stderr"
 }
@@ -72,7 +74,7 @@ END
   assert_equal "${#stderr_lines[@]}" 2
 }
 
-@test "NODE_OPTIONS: workers that are terminated under their threads, natively fatal" {
+@test "NODE_OPTIONS: workers that are terminated under their threads, which dies without the guard" {
   NODE_OPTIONS=--require=tsfn-guard/register run node "$PROGRAMS/lifetime-worker.js" "$(repetitions 20)" 4 500
   assert_success
   assert_line --regexp "^functions=$(repetitions 20) finalized_once=$(repetitions 20) foreign=0 disordered=0 late=0 lost=0$"
@@ -110,7 +112,7 @@ the worker's event is here too: TSG009"
   assert_output true,diagnose
 }
 
-@test "preloaded as well, from the same file or a copy of it elsewhere: armed once, and it shows that one" {
+@test "also preloaded, from the same file or a copy of it elsewhere: armed once, and the API shows that one" {
   local library
   mkdir -p copy
   cp "$TG_LIB" copy/libtsfnguard.so
@@ -134,7 +136,7 @@ the worker's event is here too: TSG009"
   assert_regex "$(said)" "^not armed a second time in /.*: needed one guard, found that /.*/libtsfnguard.so guards it already;"
 }
 
-@test "an addon that was loaded before: said, goes on as it was; one that is loaded later is guarded" {
+@test "an addon that was loaded before: reported, works as before; one that is loaded later is guarded" {
   run readelf -rW "$TEST_ADDONS/early.node"
   assert_line --regexp 'JUMP_SL.* napi_create_threadsafe_function'
   assert_line --regexp '_(64|ABS64|GLOB_DAT) .* napi_release_threadsafe_function'
@@ -161,13 +163,13 @@ loaded first; load tsfn-guard/register before all addons (node -r tsfn-guard/reg
   assert_equal "$stderr" ''
 }
 
-@test "one that may look the functions up with dlsym, and was loaded before, is named too" {
+@test "an addon that may look the functions up with dlsym, and was loaded before, is named too" {
   run --separate-stderr node -e 'require(`${process.env.TEST_ADDONS}/bindings.node`); require("tsfn-guard/register")'
   assert_success
   assert_regex "$(said)" "^not armed in $TEST_ADDONS/bindings.node: needed the guard before the addon"
 }
 
-# What register.node is there for.
+# This is the purpose of register.node.
 @test "an addon that refers to its own init function gets its own, preloaded or registered" {
   LD_PRELOAD=$TG_LIB run node -p 'require(`${process.env.TEST_ADDONS}/own_init.node`).whose'
   assert_output 'its own'
@@ -182,13 +184,13 @@ loaded first; load tsfn-guard/register before all addons (node -r tsfn-guard/reg
 }
 
 # Seen to fail: with /(^|:)require=1(:|$)/ for all of TSFN_GUARD_OPTIONS.
-@test "options where there is no library: the same pair counts as in the library, quotes and all" {
+@test "options if there is no library: the same pair counts as in the library, also with quotes" {
   local text texts=(require=1 require=0 require=1:require=0 require=0:require=1 "require='1'" 'require="1"' "require='1"
     "require='1'x" "require='0':require=1" require=1:require=yes require=1:require require= requires=1 xrequire=1
     "log_path='/a:require=1:b'" "log_path='/a:b':require=1" "log_path=':require=1" log_path=fd:require=1 format=fd:require=1
     mode=fd:3:require=1 ::require=1:: '=require=1' require==1 require=1=1 require=1:mode=off mode=off:mode=protect:require=1
     mode=off:mode=bad:require=1 'require="1":require=0' "log_path='a'b:require=1" "log_path=''':require=1" '')
-  cd "$BATS_TEST_TMPDIR" || return # log files are made here
+  cd "$BATS_TEST_TMPDIR" || return # the log files go here
   for text in "${texts[@]}"; do
     TSFN_GUARD_OPTIONS=$text LD_PRELOAD=$TG_LIB LD_LIBRARY_PATH=$TG_BUILD/helpers run --separate-stderr \
       "$TG_BUILD/helpers/lacks-napi_ref_threadsafe_function"
@@ -200,15 +202,15 @@ loaded first; load tsfn-guard/register before all addons (node -r tsfn-guard/reg
   done
 }
 
-@test "mode=off where there is no library: silent, and it runs" {
+@test "mode=off if there is no library: silent, and the program runs" {
   TSFN_GUARD_OPTIONS=require=1:mode=off run node -e 'Object.defineProperty(process, "arch", { value: "mips" });
     console.log(require("tsfn-guard/register").stats().mode)'
   assert_success
   assert_output off
 }
 
-# Seen to fail: with process.stderr.write the program ended by an 'error' event that nobody handles.
-@test "a refusal that nobody reads: the program runs" {
+# Seen to fail: with process.stderr.write the program ended because of an unhandled 'error' event.
+@test "a refusal without a reader: the program runs" {
   run timeout -k 5 "$TG_TIMEOUT" /usr/bin/python3 "$TG_SOURCE/test/helpers/deaf.py" pipe 2 "$TG_NODE" -e '
     Object.defineProperty(process, "arch", { value: "mips" });
     require("tsfn-guard/register");
@@ -217,7 +219,7 @@ loaded first; load tsfn-guard/register before all addons (node -r tsfn-guard/reg
   assert_output ran
 }
 
-@test "no such machine, or a file is missing: one line, and unguarded; with require=1 status 78" {
+@test "an unsupported machine, or a file is missing: one line, and unguarded; with require=1 status 78" {
   local elsewhere='Object.defineProperty(process, "arch", { value: "mips" }); const guard = require("tsfn-guard/register");
     console.log(guard.stats().armed, guard.events().length)'
   run --separate-stderr node -e "$elsewhere"

@@ -1,13 +1,13 @@
-# ring.gdb: the last events, read from a core dump and from a process, of a library that is stripped as packages
-# strip it, and of one whose file is gone. Compared with what the process itself logged. On two runtimes, as nothing of
-# the runtime is in it.
+# ring.gdb: the last events, read from a core dump and from a process. The library is stripped as
+# packages strip it, or its file is gone. The tests compare with what the process itself logged. Two
+# runtimes are enough, because nothing here depends on the runtime.
 
 bats_require_minimum_version 1.5.0
 load ../helper
 
 RING=$BATS_TEST_DIRNAME/../../../scripts/packaging/ring.gdb
 
-# Why not here; empty: no reason.
+# Why these tests cannot run here; empty: they can.
 why_not() {
   case $TG_RUNTIME in
     node-20 | node-26) gdb -nx -batch -ex 'python print(1)' >/dev/null 2>&1 || echo "no gdb with Python here" ;;
@@ -32,8 +32,9 @@ teardown_file() {
   rm -f "$BATS_FILE_TMPDIR"/core*
 }
 
-# make_core TIMES: runs ring.js up to its abort, and dumps what is needed into $CORE. The kernel's own dump may go
-# anywhere (core_pattern). gdb writes reserved memory out in full, hence no JIT and one arena.
+# make_core TIMES: runs ring.js until it aborts, and dumps what is needed into $CORE. The kernel's
+# own dump may go anywhere (core_pattern). gdb writes reserved memory in full, so there is no JIT
+# and only one arena.
 make_core() {
   rm -f "$CORE" "$LOG"
   (
@@ -46,14 +47,15 @@ make_core() {
   [[ -s $CORE && -s $LOG ]] || fail "$(<"$BATS_FILE_TMPDIR/gdb")"
 }
 
-# ring ARGS…: the script, without what gdb itself says.
+# ring ARGS…: runs the script, and removes the output of gdb itself.
 ring() {
   run --separate-stderr timeout 100 gdb -nx -batch -x "$RING" "$@"
   output=$(sed -n '/^tsfn_guard_ring:/,$p' <<<"$output")
   mapfile -t lines <<<"$output"
 }
 
-# logged: the table's columns but the time, from the process's own log; control characters are '?' in both.
+# logged: prints the table's columns except the time, from the process's own log. Control characters
+# are '?' in both.
 logged() {
   /usr/bin/python3 - "$LOG" <<'END'
 import json, sys
@@ -67,7 +69,7 @@ for number, event in list(enumerate(events, 1))[-64:]:
 END
 }
 
-# expect_logged: the table in $lines says what the log says.
+# expect_logged: expects that the table in $lines agrees with the log.
 expect_logged() {
   assert_equal "${lines[0]}" 'tsfn_guard_ring: 74 events were reported, the last 64 of them are here'
   assert_regex "${lines[1]}" '^# +time +event +thread +caller +handle +name +answered$'
@@ -75,14 +77,14 @@ expect_logged() {
   local expected
   expected=$(logged)
   assert_equal "$(printf '%s\n' "${lines[@]:2}" | awk '{ $2 = ""; gsub("  +", " "); print }')" "$expected"
-  # So that the comparison is of something.
+  # This shows that the compared text is not empty.
   assert_regex "$expected" '71 TSG007 stale-handle [0-9]+ .*/script.node\+0x[0-9a-f]+ 0 Zlib\?\[2J napi_ok'
   assert_regex "$expected" '72 TSG009 null-handle [0-9]+ .*/script.node\+0x[0-9a-f]+ 0x0 - napi_invalid_arg'
   assert_regex "$expected" '73 TSG012 over-release [0-9]+ .*/script.node\+0x[0-9a-f]+ 1 empty napi_invalid_arg'
   assert_regex "$expected" '74 TSG008 never-a-handle [0-9]+ .*/script.node\+0x[0-9a-f]+ 0xdead0 - napi_invalid_arg'
 }
 
-@test "a core of the stripped library: what the process logged, the last 64" {
+@test "a core of the stripped library: the last 64 events that the process logged" {
   run nm "$STRIPPED"
   assert_output --partial 'no symbols'
   ring "$TG_NODE" "$CORE"
@@ -90,7 +92,7 @@ expect_logged() {
   expect_logged
   local written
   written=$(tail -n 1 "$LOG" | grep -o '"time":"[^."]*')
-  # To the second, or the one before.
+  # The same second, or the one before.
   assert_regex "${lines[65]}" "^74  20[0-9-]+T[0-9:]+\.[0-9]{3}Z  "
   local delay=$(($(date -d "${written#*\"time\":\"}Z" +%s) - $(date -d "$(awk '{ print $2 }' <<<"${lines[65]}")" +%s)))
   assert [ "$delay" -ge 0 ]
@@ -120,14 +122,14 @@ expect_logged() {
   assert_line 'tsfn_guard_ring: 0 events were reported, the last 0 of them are here'
 }
 
-# refused REASON: status 1, nothing on stdout, and this.
+# refused REASON: expects status 1, nothing on stdout, and this reason.
 refused() {
   assert_equal "$status" 1
   assert_output ''
   assert_regex "$stderr" "ring\.gdb: needed: $1"
 }
 
-@test "no core, a process without the guard, another version: said clearly" {
+@test "no core, a process without the guard, another version: a clear message" {
   ring "$TG_NODE"
   refused $'a core dump or a process\n  found: neither\n  do: gdb -batch -x ring.gdb NODE CORE'
 
@@ -136,7 +138,7 @@ refused() {
   kill $!
   [[ $stderr == *ptrace* ]] || refused 'the symbol tsfn_guard_ring, or the ring itself in the core'
 
-  # The version is the word after the magic; patched in the core.
+  # The version is the word after the magic number. It is patched in the core.
   cp "$CORE" "$CORE.other"
   /usr/bin/python3 - "$CORE.other" <<'END'
 import mmap, sys

@@ -1,16 +1,17 @@
-# 16 threads, 200 functions and three workers that come and go, using and misusing each other's functions at random:
-# late calls, stale handles, releases without a count, handles that never were any. The program (test/addons/stress.c)
-# accounts for every item and checks every answer. The seed is printed; TG_SEED=N takes that one.
+# 16 threads, 200 functions and three workers that come and go. They use and misuse each other's
+# functions at random: late calls, stale handles, releases without a count, values that were never a
+# handle. The program (test/addons/stress.c) accounts for every item and checks every answer. The
+# seed is printed. TG_SEED=N uses that seed.
 #
-# Natively this misuse is a crash within a second on every runtime (SIGSEGV, 3 of 3 each).
-# Functions made and released at full rate: recycle.bats.
+# Without the guard this misuse crashes within a second on every runtime (SIGSEGV, 3 of 3 each).
+# recycle.bats creates and releases functions at full rate.
 
 load ../helper
 
-# The tier `full` takes a minute; soak runs say how long.
+# The tier `full` runs it for a minute. Soak runs say how long.
 seconds=${TG_STRESS_SECONDS:-12}
 
-@test "natively: crashes" {
+@test "without the guard: crashes" {
   native_control
   natively_dies stress.js "${TG_SEED:-$RANDOM} 10"
 }
@@ -20,11 +21,12 @@ seconds=${TG_STRESS_SECONDS:-12}
   grep -v '^tsfn-guard' <<<"$output" | tr -s '\n ' ' ' | sed "s/^/# $TG_RUNTIME: /; s/\$/\n/" >&3
   assert_success
   assert_line 'unbalanced=0 foreign=0 disordered=0 late=0 twice_finalized=0 wrong_answers=0 lost=0 opened=0'
-  # From the run's second quarter to its last. In a run this short V8 and malloc still take up to 30 MiB more, in one
-  # of a minute 8; oracle.bats shows that no TSFN stays behind.
+  # Growth is measured from the second quarter of the run to the last. In a run as short as this V8
+  # and malloc still take up to 30 MiB more, in a run of a minute 8. oracle.bats shows that no TSFN
+  # stays behind.
   assert_output --regexp 'grown: (-?[0-9]+)'
   assert [ "${BASH_REMATCH[1]}" -lt 64 ]
-  # It was what it claims to be.
+  # The run really did what it claims.
   assert_output --regexp 'workers: ([0-9]+)'
   assert [ "${BASH_REMATCH[1]}" -ge 20 ]
   assert_output --regexp 'created: ([0-9]+)'

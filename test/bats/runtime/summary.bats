@@ -1,4 +1,5 @@
-# The summary at the end of a process, however it ends; the dump on a signal; and what children see of the guard.
+# The summary at the end of a process, however it ends; the dump on a signal; and what children see
+# of the guard.
 #
 # SIGKILL, and a signal without a handler, leave no time for a summary.
 
@@ -10,14 +11,14 @@ setup() {
   ADDON=$(readlink -f "$TEST_ADDONS")/script.node
 }
 
-# ends STATUS OPTIONS CASE…: the log is of this run alone.
+# ends STATUS OPTIONS CASE…: runs the case, and expects this status. The log is from this run only.
 ends() {
   rm -f "$LOG"
   TSFN_GUARD_OPTIONS=format=json:log_path=$LOG:$2 run --separate-stderr guarded summary.js "${@:3}"
   assert_equal "$status" "$1"
 }
 
-# said FILTER: what jq says of each line of the log.
+# said FILTER: what jq prints for each line of the log.
 said() {
   jq -rc "$1" "$LOG"
 }
@@ -26,7 +27,7 @@ types() {
   said .type | tr '\n' ' '
 }
 
-# is_summed_up LIVE LEAKED FINALIZED: by the lines after the events.
+# is_summed_up LIVE LEAKED FINALIZED: expects these figures in the lines after the events.
 is_summed_up() {
   matches_schema "$LOG"
   assert_equal "$(said 'select(.type == "tally" and .events.code == "TSG012") | .events |
@@ -67,7 +68,7 @@ END
   assert_equal "$(said 'select(.type == "leaked") | [.alike, .handle.name]' | sort)" $'[1,"leaked"]\n[2,"alive"]'
 }
 
-@test "mode=protect: the same, less what it does not remember" {
+@test "mode=protect: the same, except what it does not remember" {
   ends 3 mode=protect exit
   matches_schema "$LOG"
   assert_equal "$(types)" 'event tally leaked live summary '
@@ -83,29 +84,30 @@ END
   assert_equal "$(types)" 'event '
 }
 
-@test "exitcode counts more than the program's own, and all that it wrote arrives" {
+@test "exitcode wins over the program's own status, and all output of the program arrives" {
   ends 77 exitcode=77 exit
   assert_output 'the end'
   ends 77 exitcode=77 normal
   assert_output 'the end'
   ends 3 exitcode=77:on.TSG012=ignore exit
-  ends 0 mode=diagnose:exitcode=77:on.TSG012=ignore normal # a leak is no error
+  ends 0 mode=diagnose:exitcode=77:on.TSG012=ignore normal # a leak is not an error
 }
 
-@test "names that would break a line or steer a terminal are told without" {
+@test "in names, characters that would break a line or control a terminal are replaced" {
   ends 0 summary=never odd
   matches_schema "$LOG"
   assert_equal "$(said '[.handle.name, .thread.name] | join("|")')" 'a"b\c?d?[2J??�é|t"?\'
 }
 
-# begin OPTIONS CASE: in the background, until it says that it is ready; $! is the program itself.
+# begin OPTIONS CASE: starts the case in the background, and waits until it is ready. $! is the
+# program itself.
 begin() {
   TSFN_GUARD_OPTIONS=dump_signal=12:format=json:log_path=$LOG:$1 LD_PRELOAD=$TG_LIB \
     "$TG_NODE" "$PROGRAMS/summary.js" "$2" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
   await grep -q ready "$BATS_TEST_TMPDIR/out"
 }
 
-# alive: name, state, ref'd and counts of each function of a dump.
+# alive: prints name, state, ref'd and counts of each function in a dump.
 alive() {
   said 'select(.type == "function") | [.handle.name, .handle.state, .handle.referenced, .handle.counts]' | sort
 }
@@ -145,19 +147,19 @@ alive() {
   assert_equal "$(tail -n 1 "$BATS_TEST_TMPDIR/out")" 'delivered 90000'
   assert [ "$sent" -gt 5 ]
   matches_schema "$LOG"
-  # The last signal may come when the function is gone.
+  # The last signal may come when the function no longer exists.
   assert_equal "$(said 'select(.type == "dump").process | .functions + .in_use' | sort -u | grep -v '^0$')" 1
 }
 
-# Accepted once, and then a crash became an endless loop of dumps.
+# An earlier version accepted it, and then a crash became an endless loop of dumps.
 @test "dump_signal: the signal of a fault is refused in one line, and a fault ends the program" {
   TSFN_GUARD_OPTIONS=dump_signal=11:summary=never run guarded summary.js signal SIGSEGV
   assert_equal "$status" 139
   assert_output --partial 'dump_signal: needed a signal that can be handled, found 11: it is the signal of a fault; no signal'
 }
 
-# Reports were lost where write(2) answered EAGAIN: 17 of 400 were told.
-@test "every report arrives where stderr is a pipe, made non-blocking by Node, and its reader is slow" {
+# Reports were once lost if write(2) returned EAGAIN: 17 of 400 arrived.
+@test "every report arrives if stderr is a pipe, which Node makes non-blocking, and its reader is slow" {
   TSFN_GUARD_OPTIONS=rate=0:format=json:summary=never guarded summary.js many 2> >(
     sleep 0.5
     grep -c TSG007 >"$BATS_TEST_TMPDIR/told"
@@ -167,7 +169,7 @@ alive() {
   assert_equal "$(<"$BATS_TEST_TMPDIR/told")" 400
 }
 
-@test "dump_signal: without it SIGUSR2 does what it does natively; one that cannot be handled is one line" {
+@test "dump_signal: without it SIGUSR2 acts as without the guard; a signal that cannot be handled gives one line" {
   TSFN_GUARD_OPTIONS=summary=always run guarded summary.js signal SIGUSR2
   assert_equal "$status" 140
   for number in 9 64; do
@@ -181,7 +183,7 @@ alive() {
   done
 }
 
-# environment PRELOAD OPTIONS: its lines, without the build's paths.
+# environment PRELOAD OPTIONS: prints its lines, without the build's paths.
 environment() {
   LD_PRELOAD=$1 TSFN_GUARD_OPTIONS=$2 run --separate-stderr timeout -k 5 "$TG_TIMEOUT" "$TG_NODE" "$PROGRAMS/summary.js" environment
   assert_success
@@ -189,7 +191,8 @@ environment() {
   output=${output//"$TG_BUILD"\//}
 }
 
-# hides BEFORE AFTER: of an LD_PRELOAD, with the library's path for GUARD and that of another for OTHER.
+# hides BEFORE AFTER: expects that this LD_PRELOAD becomes that one. GUARD stands for the library's
+# path, and OTHER for that of another library.
 hides() {
   local before=${1//GUARD/$TG_LIB}
   environment "${before//OTHER/$TG_BUILD/helpers/libstarve.so}" propagate=0
@@ -204,7 +207,7 @@ hides() {
   hides 'OTHER:GUARD:OTHER' OTHER:OTHER
 }
 
-@test "propagate=1, the default: children have it, and are quiet" {
+@test "propagate=1, the default: children have the guard, and it is silent" {
   environment "$TG_LIB" mode=diagnose
   assert_output - <<'END'
 program: libtsfnguard.so

@@ -1,11 +1,14 @@
-# Every cell of the contract's table (part 4), and the rules beside it, guarded; natively what comes of the same.
+# Every cell of the contract's table (part 4), and the rules beside it, guarded. Also what happens
+# in the same cases without the guard.
 #
-# Seen natively, on every runtime alike unless it says otherwise:
-#  - a NULL handle, a garbage handle and a NULL result of get_context: dies, each operation, every time;
-#  - anything with a handle whose function is finalized and without counts: dies (Node >= 24.14 still answers
-#    where counts are left, and dies once the last is gone);
-#  - release after a call was told closing: invalid_arg; after closing without a count: invalid_arg at once;
-#  - a blocking call on a full queue from the own loop: hangs;
+# Seen without the guard, the same on every runtime unless stated otherwise:
+#  - a NULL handle, a garbage handle and a NULL result of get_context: each operation dies, every
+#    time;
+#  - any use of a handle whose function is finalized and without counts: dies (Node >= 24.14 still
+#    answers if counts are left, and dies once the last one is gone);
+#  - a release after a call got napi_closing: napi_invalid_arg; after closing without a count:
+#    napi_invalid_arg at once;
+#  - a blocking call on a full queue from the function's own loop: hangs;
 #  - unref by another thread while the loop sleeps: hangs; ref by another thread: works.
 
 bats_require_minimum_version 1.5.0
@@ -13,7 +16,7 @@ load ../helper
 
 OPERATIONS='call callBlocking acquire release abort getContext getContextNullResult ref unref'
 
-# expect PROGRAM ARGS…: guarded, it ends well and prints exactly what stands on stdin.
+# expect PROGRAM ARGS…: expects that, guarded, it ends well and prints exactly what is on stdin.
 expect() {
   local expected
   expected=$(cat)
@@ -22,7 +25,7 @@ expect() {
   assert_output "$expected"
 }
 
-# expect_both: as expect, natively too.
+# expect_both: like expect, and the same without the guard.
 expect_both() {
   local expected
   expected=$(cat)
@@ -48,7 +51,7 @@ unref: ok, ok
 END
 }
 
-# A closed function that still has counts answers as one that is about to close.
+# A closed function that still has counts gives the same answers as one that is about to close.
 @test "closing, and closed with counts" {
   for state in closing closed; do
     expect table-cells.js $state <<'END'
@@ -79,7 +82,7 @@ unref: ok, ok
 END
 }
 
-@test "stale, and its slot serves another" {
+@test "stale, and its slot serves another function" {
   expect table-cells.js reused <<'END'
 call: closing, closing
 callBlocking: closing, closing
@@ -109,7 +112,7 @@ END
   done
 }
 
-@test "natively: every operation dies on NULL and on garbage" {
+@test "without the guard: every operation dies on NULL and on garbage" {
   native_control
   for state in null garbage; do
     for operation in $OPERATIONS; do
@@ -119,7 +122,7 @@ END
   done
 }
 
-@test "natively: a NULL result of get_context dies, of create is refused" {
+@test "without the guard: a NULL result of get_context dies, a NULL result of create is refused" {
   native_control
   run native table-cells.js open getContextNullResult
   assert died "$status"
@@ -128,7 +131,7 @@ END
   assert_line 'create: invalid_arg, Invalid argument'
 }
 
-@test "natively: calls on a stale handle die" {
+@test "without the guard: calls on a stale handle die" {
   native_control
   LD_PRELOAD=$ORACLE natively_dies table-cells.js 'stale call'
 }
@@ -140,7 +143,7 @@ get_context: invalid_arg ok mine ok
 END
 }
 
-@test "100,000 garbage handles of every sort: nothing but invalid_arg" {
+@test "100,000 garbage handles of every sort: only invalid_arg" {
   run --separate-stderr guarded table-rules.js garbage "$RANDOM" 100000
   assert_success
   assert_output - <<'END'
@@ -173,7 +176,7 @@ unref leaves 5 5 5
 END
 }
 
-@test "each closing that took a count earns one release" {
+@test "each napi_closing that consumed a count pays for one release" {
   expect table-rules.js credit <<'END'
 closing, calls: closing closing
 closing, releases: ok ok invalid_arg
@@ -184,7 +187,7 @@ closing, then stale, releases: ok ok invalid_arg
 END
 }
 
-@test "without a count: closing once a thread, then invalid_arg" {
+@test "without a count: closing once per thread, then invalid_arg" {
   expect table-rules.js oncePerThread <<'END'
 closing, the count's: closing
 closing, this thread: invalid_arg invalid_arg invalid_arg
@@ -201,12 +204,12 @@ ten handles again: invalid_arg invalid_arg invalid_arg invalid_arg invalid_arg i
 END
 }
 
-@test "natively: the programs on counts, credit and once a thread die" {
+@test "without the guard: the programs on counts, credit and once per thread die" {
   native_control
   LD_PRELOAD=$ORACLE natively_dies table-rules.js credit oncePerThread
 }
 
-@test "released to 0, then acquired or called in the same turn: stays open, natively too" {
+@test "released to 0, then acquired or called in the same turn: stays open, also without the guard" {
   expect_both table-rules.js revive <<'END'
 acquired: ok ok
 acquired, later: ok ok
@@ -223,7 +226,7 @@ finalize acquired
 END
 }
 
-@test "queue_full at exactly max_queue_size, natively too" {
+@test "queue_full at exactly max_queue_size, also without the guard" {
   for max in 1 2 50; do
     expect_both table-rules.js queueFull $max <<END
 first: $max ok, then queue_full
@@ -259,7 +262,7 @@ finalize full
 END
 }
 
-@test "a blocking call on a full queue from the own loop, natively and with deadlock=hang: hangs" {
+@test "a blocking call on a full queue from the own loop, without the guard and with deadlock=hang: hangs" {
   export TG_TIMEOUT=1 TSFN_GUARD_OPTIONS=deadlock=hang
   for how in native guarded; do
     run --separate-stderr $how table-rules.js ownLoop
@@ -269,7 +272,7 @@ END
   done
 }
 
-@test "unref by another thread wakes the loop and ends the process; natively it hangs" {
+@test "unref by another thread wakes the loop and ends the process; without the guard it hangs" {
   expect table-rules.js unrefByThread <<'END'
 ends, the thread got ok
 finalize unref
@@ -278,7 +281,7 @@ END
   assert_equal "$status" 124
 }
 
-@test "ref by another thread keeps the process alive, natively too" {
+@test "ref by another thread keeps the process alive, also without the guard" {
   expect_both table-rules.js refByThread turning <<'END'
 the thread got ok
 the last timer is over
@@ -287,8 +290,9 @@ finalize ref
 END
 }
 
-# A known limit: the loop thread does it at the loop's next turn, and a loop with nothing to do does not turn.
-@test "ref by another thread when nothing else keeps the loop turning: too late; natively it works" {
+# A known limit: the loop thread does it at the loop's next turn, and a loop with nothing to do does
+# not turn.
+@test "ref by another thread when nothing else keeps the loop turning: too late; without the guard it works" {
   run native table-rules.js refByThread
   assert_success
   assert_line 'still alive'
@@ -298,7 +302,7 @@ finalize ref
 END
 }
 
-@test "the last ref or unref counts, whichever thread said it; natively too" {
+@test "the last ref or unref counts, whichever thread made it; also without the guard" {
   expect_both table-rules.js lastRefCounts <<'END'
 ends
 finalize ref
@@ -306,7 +310,7 @@ finalize second
 END
 }
 
-@test "unref by another thread while the count is 0, then acquired: the process ends; natively too" {
+@test "unref by another thread while the count is 0, then acquired: the process ends; also without the guard" {
   expect_both table-rules.js unrefWhileReleased <<'END'
 release: ok
 unref: ok
@@ -378,7 +382,8 @@ over
 END
 }
 
-# Where the main thread unrefs it, the worker's finalizer and the main thread's line are written at the same time.
+# If the main thread unrefs it, the worker's finalizer and the main thread write their lines at the
+# same time.
 @test "a worker's handle used by the main thread, while the worker lives and after" {
   expect table-worker.js terminate < <(foreign terminate)
   run --separate-stderr guarded table-worker.js unref
@@ -386,14 +391,15 @@ END
   assert_equal "$(sort <<<"$output")" "$(foreign unref | sort)"
 }
 
-@test "natively: a worker's handle used by the main thread after the worker has ended dies" {
+@test "without the guard: a worker's handle used by the main thread after the worker has ended dies" {
   native_control
   LD_PRELOAD=$ORACLE natively_dies table-worker.js terminate
 }
 
-# ---- What is said ----
+# ---- What is reported ----
 
-# Each report in short: its code, the function and its answer, the addon's file, the TSFN's name.
+# Each report in short form: its code, the function and its answer, the addon's file, the TSFN's
+# name.
 reports() {
   sed 's/^tsfn-guard\[[0-9]*\]: //' <<<"$stderr" | awk '
     function tell() { if (said != "") print said ": " function_name " " answer ", " addon ", " name; said = "" }
@@ -432,7 +438,7 @@ TSG016: napi_release_threadsafe_function napi_ok, script.node, a-full-one
 END
 }
 
-@test "not a word on correct use" {
+@test "no report for correct use" {
   expect_both table-rules.js quiet <<'END'
 all is well: ok ok ok mine ok ok ok ok queue_full ok ok
 a thread: queue_full ok mine ok ok ok

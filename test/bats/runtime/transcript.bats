@@ -1,27 +1,36 @@
-# Item 5 of the matrix, "nothing else changes": each program runs natively and guarded, and says the same, word
-# for word, on stdout and stderr, with the same exit status. Threads are joined, so transcripts are exact.
+# Item 5 of the matrix, "nothing else changes": each program runs without and with the guard. It
+# must print the same, word for word, on stdout and stderr, with the same exit status. Threads are
+# joined, so transcripts are exact.
 #
-# Where they differ on purpose, the difference is pinned here:
-#  - items left at the close are dropped before finalize_cb on every runtime; natively after it on Node < 24.14
-#    (nodejs/node#60026);
-#  - a release after a call was told closing is ok (release credit); natively invalid_arg;
-#  - a call on a closing function without counts is told closing once a thread; natively invalid_arg at once;
-#  - a function without finalize_cb shows a before/after pair in async_hooks at its end, for the guard's finalizer;
-#  - ref or unref by another thread shows one too, for the ring that has it done (and a line on stderr).
-# The last four were seen on every runtime. The programs themselves are safe natively: none ever failed there.
+# Some differences are on purpose. They are pinned here:
+#  - items left at the close are dropped before finalize_cb on every runtime; without the guard
+#    after it on Node < 24.14 (nodejs/node#60026);
+#  - a release after a call got napi_closing returns napi_ok (release credit); without the guard
+#    napi_invalid_arg;
+#  - a call on a closing function without counts gets napi_closing once per thread; without the
+#    guard napi_invalid_arg at once;
+#  - a function without finalize_cb shows a before/after pair in async_hooks at its end, for the
+#    guard's finalizer;
+#  - ref or unref by another thread shows one too, for the ring that makes the loop thread do it
+#    (and a line on stderr).
+#
+# The last four were seen on every runtime. The programs themselves are safe without the guard: none
+# ever failed there.
 
 bats_require_minimum_version 1.5.0
 load ../helper
 
-# What differs from process to process.
+# Replaces what differs from process to process.
 steady() {
   sed -E 's/\(node:[0-9]+\)/(node:PID)/'
 }
 
-# Some cases call or release without a count, of which the guard tells; that is tested elsewhere.
+# Some cases call or release without a count, which the guard reports. Other tests check these
+# reports.
 export TSFN_GUARD_OPTIONS=on.warn=ignore
 
-# transcript native|guarded PROGRAM ARGS…: all that a run shows. A run that dies or hangs is no transcript.
+# transcript native|guarded PROGRAM ARGS…: prints everything that a run shows. Fails if the run dies
+# or hangs.
 transcript() {
   local status=0
   "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
@@ -35,7 +44,7 @@ transcript() {
   echo "--- exit $status"
 }
 
-# same PROGRAM ARGS…: natively and guarded alike, and more than nothing.
+# same PROGRAM ARGS…: expects the same output without and with the guard, and that it is not empty.
 same() {
   transcript native "$@" >"$BATS_TEST_TMPDIR/native"
   transcript guarded "$@" >"$BATS_TEST_TMPDIR/guarded"
@@ -50,13 +59,15 @@ same_cases() {
   for case in "${@:2}"; do same "$program" "$case"; done
 }
 
-# shows WORD…: the guarded run of the last `same` has this line, so that the program did what it is for.
+# shows WORD…: expects this line in the guarded run of the last `same`. It shows that the program
+# did its work.
 shows() {
   run cat "$BATS_TEST_TMPDIR/guarded"
   assert_line "$*"
 }
 
-# differ PROGRAM ARGS…: the difference is exactly what stands on stdin, and the guarded run exits with 0.
+# differ PROGRAM ARGS…: expects exactly the difference on stdin, and that the guarded run exits with
+# 0.
 differ() {
   local expected
   expected=$(cat)
@@ -74,7 +85,7 @@ finalizes_before_drain() {
   esac
 }
 
-# moved LINE: the difference that a finalizer before the drain makes.
+# moved LINE: prints the difference if the runtime runs the finalizer before the drain.
 moved() {
   if finalizes_before_drain; then printf '%s\n' "< $1" "> $1"; fi
 }
@@ -94,7 +105,7 @@ knows_flag() {
 
 @test "AsyncLocalStorage" {
   same_cases transcript-order.js asyncLocalStorage
-  shows 'microtask of 2: entered by 2' # what the items see of the creator's store differs from Node to Node
+  shows 'microtask of 2: entered by 2' # what the items see of the creator's store differs between versions of Node
 }
 
 @test "async_hooks: ids, order of events, resources, names" {
@@ -103,7 +114,7 @@ knows_flag() {
   shows 'item 100 in 3 triggered by 1 with {"answer":42}'
 }
 
-@test "async_hooks: release, abort, and a release taken back show no event of their own" {
+@test "async_hooks: release, abort, and a release that is undone show no event of their own" {
   same_cases transcript-order.js asyncHooksOfClosing
   shows 'destroy 4'
 }
@@ -118,7 +129,7 @@ same_exceptions() {
 
 ALL_EXCEPTIONS='javaScript notAnError callJs byDefault finalizer finalizerJavaScript stayingOpen inWorker'
 
-@test "exceptions that nobody handles" {
+@test "unhandled exceptions" {
   same_exceptions none $ALL_EXCEPTIONS inTick rejection
 }
 
@@ -126,7 +137,7 @@ ALL_EXCEPTIONS='javaScript notAnError callJs byDefault finalizer finalizerJavaSc
   same_exceptions handled javaScript finalizer inTick rejection
 }
 
-@test "exceptions that nobody handles, with --force-node-api-uncaught-exceptions-policy" {
+@test "unhandled exceptions, with --force-node-api-uncaught-exceptions-policy" {
   NODE_FLAGS=(--force-node-api-uncaught-exceptions-policy)
   knows_flag "${NODE_FLAGS[0]}" || skip "$TG_RUNTIME does not know the flag"
   same_exceptions none $ALL_EXCEPTIONS
@@ -155,7 +166,7 @@ ALL_EXCEPTIONS='javaScript notAnError callJs byDefault finalizer finalizerJavaSc
   shows 'worker exit 3'
 }
 
-@test "worker.terminate() in a callback, and of a worker that is in one" {
+@test "worker.terminate() in a callback, and of a worker that is in a callback" {
   same_cases transcript-exit.js terminateInCallback terminatedInCallback
   shows 'item 5 of terminatedInCallback: pending_exception'
 }
@@ -213,7 +224,7 @@ ALL_EXCEPTIONS='javaScript notAnError callJs byDefault finalizer finalizerJavaSc
   shows 'item 2 of noFunction, no function'
 }
 
-@test "release in callbacks, functions made and used in callbacks and finalizers, order of many" {
+@test "release in callbacks, functions created and used in callbacks and finalizers, order of many" {
   same_cases transcript-callbacks.js releaseInLastCallback releaseAndCallInCallback createInFinalizer many nested \
     leakedCount
 }

@@ -1,8 +1,10 @@
-# Only workers load the addon, one after the other. It is unloaded with each of them, as without the guard, so that its
-# static variables begin anew; but where something of it may still run it stays mapped, and can be loaded again.
+# Only workers load the addon, one after the other. It is unloaded with each of them, as without the
+# guard, so its static variables start anew. But if some of its code may still run, it stays mapped,
+# and can be loaded again.
 #
-# Seen to fail: where every addon was pinned at its first create loads=2 and loads=3 came after loads=1, in `once` the second
-# worker heard napi_closing (16), and an addon that registers from a constructor was not loaded a second time.
+# Seen to fail: when every addon was pinned at its first create, loads=2 and loads=3 came after
+# loads=1, the second worker of `once` got napi_closing (16), and an addon that registers from a
+# constructor was not loaded a second time.
 
 load ../helper
 load lifetime
@@ -11,8 +13,8 @@ each_worker() {
   printf '%s\n' "$1" "$1" "$1"
 }
 
-# Natively all of this is right, on every Node.
-@test "unloaded with its worker: nothing is left, or only a count that nobody can use" {
+# Without the guard all of this is right too, on every Node.
+@test "unloaded with its worker: nothing is left, or only a count that no thread can use" {
   local addon action run
   for addon in mapped_symbol mapped_constructor; do
     for action in nothing startAndFinish create; do
@@ -25,7 +27,7 @@ each_worker() {
   done
 }
 
-@test "unloaded with its worker: a static function is made anew in each" {
+@test "unloaded with its worker: a static function is created anew in each worker" {
   for addon in mapped_symbol mapped_constructor; do
     for run in native guarded; do
       run "$run" lifetime-unload.js "$addon" once
@@ -44,8 +46,9 @@ each_worker() {
   assert_output "$(for _ in $(seq 50); do echo 'loads=1 delivered'; done)"
 }
 
-# stays_mapped ACTION THREAD-LINE: both ways of registering; loaded three times, each thread comes back, and one line says
-# that static variables live on, in protect mode too.
+# stays_mapped ACTION THREAD-LINE: for both ways of registering, expects that the addon is loaded
+# three times, that each thread comes back, and that one line says that static variables live on,
+# also in protect mode.
 stays_mapped() {
   local addon action=$1 line=$2
   for addon in mapped_symbol mapped_constructor; do
@@ -64,11 +67,11 @@ stays_mapped() {
   stays_mapped wait 'thread: closing'
 }
 
-@test "natively the code is unmapped under such threads" {
+@test "without the guard the code is unmapped under such threads" {
   natively_dies lifetime-unload.js 'mapped_symbol linger' 'mapped_constructor linger' 'mapped_symbol wait'
 }
 
-@test "pin=GLOB keeps the addons that it names, whatever they do, and nothing is said of it" {
+@test "pin=GLOB keeps the addons that it names, whatever they do, and reports nothing" {
   for addon in mapped_symbol mapped_constructor; do
     TSFN_GUARD_OPTIONS='pin=x*,*/mapped_?y*.node,mapped_con*' run guarded lifetime-unload.js "$addon" nothing
     assert_success

@@ -1,17 +1,20 @@
-# Test 2 of the matrix: the case of nodejs/node#55706 in workers that are terminated, many in a row, while their
-# threads outlive them and go on calling, acquiring, releasing and asking for the context for two seconds.
+# Test 2 of the matrix: the case of nodejs/node#55706 in workers that are terminated, many in a row.
+# Their threads outlive them, and go on to call, acquire, release and get the context for two
+# seconds.
 #
-# Natively SIGABRT within the first workers, 10 of 10 on every runtime, 24.21 and 26 included: those keep a
-# closed function only while counts are held, and these threads call after theirs are gone.
+# Without the guard: SIGABRT within the first workers, 10 of 10 on every runtime, also on 24.21 and
+# 26. These two keep a closed function only while counts are held, and the threads here call after
+# their counts are gone.
 
 load ../helper
 load lifetime
 
-@test "natively: dies within a few workers" {
+@test "without the guard: dies within a few workers" {
   LD_PRELOAD=$ORACLE natively_dies lifetime-worker.js '5 4 1000'
 }
 
-# A thread that calls on may take another's count, so closing may come to it more often than once.
+# A thread that goes on to call may consume another thread's count, so it may get napi_closing more
+# than once.
 @test "guarded: 40 workers under the oracle, every answer within the contract, one finalizer each" {
   export ORACLE_TELL=1
   workers=$(repetitions 40)
