@@ -14,11 +14,11 @@
 #include "preload/runtime_node.h"
 #include "tsfn_guard/tsfn_guard.h"
 
-static const char *mode;
+static const char *guard_mode;
 static bool is_armed;
 
 void tg_register_record(const char *word, bool armed) {
-  mode = word;
+  guard_mode = word;
   is_armed = armed;
 }
 
@@ -53,9 +53,10 @@ __attribute__((visibility("default"))) size_t tsfn_guard_stats(char json[TSFN_GU
   tg_emit_open(&emitter, TG_FORMAT_JSON, json, TSFN_GUARD_JSON_SIZE, "", "");
   tg_emit_string(&emitter, "version", TSFN_GUARD_VERSION);
   tg_emit_bool(&emitter, "armed", is_armed);
-  tg_emit_string(&emitter, "mode", mode);
+  tg_emit_string(&emitter, "mode", guard_mode);
   emit_runtime(&emitter);
-  tg_emit_number(&emitter, "created", tg_the_guard.table.taken);
+  /* Relaxed: a counter. */
+  tg_emit_number(&emitter, "created", atomic_load_explicit(&tg_the_guard.table.taken, memory_order_relaxed));
   tg_emit_number(&emitter, "not_logged", tg_log_missed());
   emit_handles(&emitter);
   emit_event_counts(&emitter);
