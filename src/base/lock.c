@@ -29,7 +29,7 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t seen) {
   errno = saved;
 }
 
-/* Out of line: every entry point takes at least two locks, and must be short where nobody waits. */
+/* Out of line: a guarded call takes at least two locks, and must be fast where nobody waits. */
 __attribute__((noinline, cold)) static void futex_wake(_Atomic uint32_t *word, int waiters) {
   int saved = errno;
   syscall(SYS_futex, (void *)word, FUTEX_WAKE_PRIVATE, waiters, NULL, NULL, 0);

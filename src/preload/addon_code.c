@@ -35,10 +35,10 @@ struct record {
   _Atomic uintptr_t end;
 
   /* Guarded by addons_lock (rank TG_RANK_ADDONS). */
-  unsigned opened;                     /* how often the runtime has opened and not closed it */
   struct record *joined;               /* an object with code of the same functions; NULL: none */
   struct tg_registration registration; /* a constructor's last one; its object is mapped */
   unsigned registrations;              /* how often a constructor has registered a module */
+  unsigned opened;                     /* how often the runtime has opened and not closed it */
   bool is_loaded_by_it;                /* the runtime has opened it at least once */
   bool is_kept;                        /* never unmapped, because its code may still run */
   bool is_always_kept;                 /* never unmapped, because the user wants it */
