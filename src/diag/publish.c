@@ -93,7 +93,7 @@ static uint64_t coarse_now(void) {
 /* --- Records */
 
 /* NULL: the function has no record. */
-static struct tsfn_guard_record *record_of(const struct tg_function *function) {
+static struct tsfn_guard_record *published_record_of(const struct tg_function *function) {
   struct tsfn_guard_published *page = anchor->page;
   uint32_t index = function->index;
   if (page == NULL || index >= TSFN_GUARD_PUBLISHED_RECORDS) return NULL;
@@ -136,7 +136,7 @@ static uint32_t addon_place_of(struct tsfn_guard_published *page, const struct t
   return 0;
 }
 
-static void write_name(struct tsfn_guard_record *record, const char name[TG_NAME_SIZE]) {
+static void write_record_name(struct tsfn_guard_record *record, const char name[TG_NAME_SIZE]) {
   uint64_t words[TG_NAME_SIZE / sizeof(uint64_t)];
   memcpy(words, name, sizeof words);
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -155,7 +155,7 @@ static void write_record(struct tsfn_guard_published *page, struct tsfn_guard_re
   store_word32(&record->addon, addon_place_of(page, function->addon));
   store_word32(&record->finalized, 0);
   store_word32(&record->state, TG_OPEN); /* at exit, the exit handler may just have closed it */
-  write_name(record, function->name);
+  write_record_name(record, function->name);
   __atomic_store_n(&record->mark, (uint64_t)function->generation + 1, __ATOMIC_RELEASE);
 }
 
@@ -177,10 +177,10 @@ static void publish_runtime(struct tsfn_guard_published *page) {
 
 /* --- The observer */
 
-static void write_created(struct tsfn_guard_published *page, const struct tg_function *function) {
+static void publish_create(struct tsfn_guard_published *page, const struct tg_function *function) {
   if (__atomic_load_n(&page->runtime_known, __ATOMIC_RELAXED) == 0) publish_runtime(page);
   probe_part(page, function->index);
-  struct tsfn_guard_record *record = record_of(function);
+  struct tsfn_guard_record *record = published_record_of(function);
   increment_shared_word(&page->created);
   if (record == NULL) {
     increment_shared_word(&page->hidden_created);
@@ -191,12 +191,12 @@ static void write_created(struct tsfn_guard_published *page, const struct tg_fun
 }
 
 static void publish_on_created(const struct tg_function *function, const void *caller) {
-  if (anchor->page != NULL) write_created(anchor->page, function);
+  if (anchor->page != NULL) publish_create(anchor->page, function);
   if (next_in_chain.created != NULL) next_in_chain.created(function, caller);
 }
 
 static void publish_on_used(const struct tg_function *function, bool is_call, napi_status answer) {
-  struct tsfn_guard_record *record = record_of(function);
+  struct tsfn_guard_record *record = published_record_of(function);
   if (record == NULL) return;
   store_word(&record->thread_count, function->thread_count);
   if (!is_call) return;
@@ -209,19 +209,19 @@ static void publish_on_used(const struct tg_function *function, bool is_call, na
 }
 
 static void publish_on_closing(const struct tg_function *function) {
-  struct tsfn_guard_record *record = record_of(function);
+  struct tsfn_guard_record *record = published_record_of(function);
   if (record != NULL) store_word32(&record->state, TG_CLOSING);
 }
 
 static void publish_on_taken(const struct tg_function *function) {
-  struct tsfn_guard_record *record = record_of(function);
+  struct tsfn_guard_record *record = published_record_of(function);
   if (record != NULL) increment_word(&record->delivered);
   if (next_in_chain.taken != NULL) next_in_chain.taken(function);
 }
 
 /* No call is accepted any more, and all accepted items are drained now. */
 static void publish_on_finalizing(const struct tg_function *function) {
-  struct tsfn_guard_record *record = record_of(function);
+  struct tsfn_guard_record *record = published_record_of(function);
   if (record != NULL) {
     store_word32(&record->state, TG_CLOSED);
     store_word(&record->delivered, load_word(&record->calls));
@@ -230,14 +230,14 @@ static void publish_on_finalizing(const struct tg_function *function) {
 }
 
 static enum tg_event_kind publish_on_finalized(const struct tg_function *function, uint64_t *quantity) {
-  struct tsfn_guard_record *record = record_of(function);
+  struct tsfn_guard_record *record = published_record_of(function);
   if (anchor->page != NULL) increment_shared_word(&anchor->page->finalized);
   if (record != NULL) store_word32(&record->finalized, 1);
   return next_in_chain.finalized == NULL ? TG_EVENT_NONE : next_in_chain.finalized(function, quantity);
 }
 
 static void publish_on_expired(const struct tg_function *function) {
-  struct tsfn_guard_record *record = record_of(function);
+  struct tsfn_guard_record *record = published_record_of(function);
   if (record != NULL)
     store_word(&record->mark, 0);
   else if (anchor->page != NULL)
@@ -250,7 +250,7 @@ void tg_publish_event(enum tg_event_kind kind) {
 
 /* --- The memory */
 
-static int open_memory(void) {
+static int create_memfd(void) {
   int file = memfd_create(TSFN_GUARD_PUBLISHED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
   if (file < 0 && errno == EINVAL) /* Linux before 6.3 */
     file = memfd_create(TSFN_GUARD_PUBLISHED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -274,7 +274,7 @@ static bool set_memory_size(int file, size_t size) {
 }
 
 /* On failure returns NULL and sets errno. */
-static struct tsfn_guard_published *map_memory(int file, size_t size) {
+static struct tsfn_guard_published *map_memfd(int file, size_t size) {
   if (!set_memory_size(file, size) || fchmod(file, S_IRUSR) != 0) return NULL;
   void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   if (memory == MAP_FAILED) return NULL;
@@ -338,8 +338,8 @@ const struct tg_observer *tg_publish_open(const struct tg_report_source *report_
   static struct tg_observer observer;
   const size_t size = sizeof(struct tsfn_guard_published);
   publish_source = report_source;
-  int file = open_memory();
-  struct tsfn_guard_published *page = file < 0 ? NULL : map_memory(file, size);
+  int file = create_memfd();
+  struct tsfn_guard_published *page = file < 0 ? NULL : map_memfd(file, size);
   if (page == NULL || !open_anchor(page)) {
     report_no_memory(errno);
     if (page != NULL) munmap(page, size);

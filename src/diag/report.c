@@ -64,7 +64,7 @@ const char *tg_report_status(napi_status status) {
   return (size_t)status < count && names[status] != NULL ? names[status] : "another status";
 }
 
-static const char *state_name(const struct tg_snapshot *snapshot) {
+static const char *handle_state_name(const struct tg_snapshot *snapshot) {
   static const char *const names[] = {[TG_FREE] = "stale",
                                       [TG_CREATING] = "stale",
                                       [TG_OPEN] = "open",
@@ -143,7 +143,7 @@ void tg_report_emit_function(struct tg_emitter *emitter, const struct tg_snapsho
   tg_emit_group(emitter, "handle");
   tg_emit_number(emitter, "number", snapshot->number);
   tg_emit_string(emitter, "name", snapshot->name[0] == '\0' ? NULL : snapshot->name);
-  tg_emit_string(emitter, "state", state_name(snapshot));
+  tg_emit_string(emitter, "state", handle_state_name(snapshot));
   tg_emit_bool(emitter, "finalized", snapshot->finalized);
   emit_age(emitter, "age_ms", trace.created);
   emit_age(emitter, "finalized_ms_ago", trace.finalized);

@@ -48,7 +48,7 @@ struct report_line {
   char bytes[LINE_SIZE];
 };
 
-static struct tg_emitter *open_line(struct report_line *line, const char *type) {
+static struct tg_emitter *open_report_line(struct report_line *line, const char *type) {
   struct tg_emitter *emitter = &line->emitter;
   tg_text_start(&line->prefix);
   tg_emit_open(emitter, options.format, line->bytes, LINE_SIZE, tg_text_string(&line->prefix), type);
@@ -66,20 +66,20 @@ static struct tg_emitter *open_line(struct report_line *line, const char *type) 
  * or in a signal handler. Only the exiting thread uses it. */
 static struct report_line exit_line;
 
-static void close_line(struct report_line *line) {
+static void close_report_line(struct report_line *line) {
   size_t length = tg_emit_close(&line->emitter);
   tg_log_write(line->bytes, length);
 }
 
-static void write_function(struct report_line *line, const char *type, const struct tg_snapshot *snapshot,
-                           uint64_t alike) {
+static void write_function_report(struct report_line *line, const char *type,
+                                  const struct tg_snapshot *snapshot, uint64_t alike) {
   struct tg_trace_snapshot trace;
-  struct tg_emitter *emitter = open_line(line, type);
+  struct tg_emitter *emitter = open_report_line(line, type);
   if (alike != 0) tg_emit_number(emitter, "alike", alike);
   tg_report_emit_function(emitter, snapshot);
   if (tg_trace_read(snapshot->index, snapshot->generation, &trace))
     tg_report_emit_stack(emitter, "created_at", trace.created_at);
-  close_line(line);
+  close_report_line(line);
 }
 
 /* --- What is alive */
@@ -177,7 +177,7 @@ bool tg_summary_has_errors(void) {
 
 static void write_tally_json(const struct tg_tally *tally, const char *code) {
   const struct tg_site *site = tally->site;
-  struct tg_emitter *emitter = open_line(&exit_line, "tally");
+  struct tg_emitter *emitter = open_report_line(&exit_line, "tally");
   tg_emit_group(emitter, "events");
   tg_emit_string(emitter, "code", code);
   tg_emit_string(emitter, "kind", tg_catalogue[site->kind].name);
@@ -186,7 +186,7 @@ static void write_tally_json(const struct tg_tally *tally, const char *code) {
   tg_emit_string(emitter, "action", tg_policy_site_action(site));
   tg_emit_number(emitter, "seen", tally->seen);
   tg_emit_number(emitter, "suppressed", tally->untold);
-  close_line(&exit_line);
+  close_report_line(&exit_line);
 }
 
 static void write_tally_text(const struct tg_tally *tally, const char *code) {
@@ -235,7 +235,7 @@ static uint64_t write_tallies(void) {
 static void write_total(uint64_t events) {
   char place[TG_LOG_PATH_MAX], runtime[TG_RUNTIME_MAX];
   tg_log_place(place);
-  struct tg_emitter *emitter = open_line(&exit_line, "summary");
+  struct tg_emitter *emitter = open_report_line(&exit_line, "summary");
   tg_emit_group(emitter, "process");
   tg_emit_string(emitter, "guard", TSFN_GUARD_VERSION);
   tg_emit_string(emitter, "runtime", summary_source->runtime(runtime) ? runtime : NULL);
@@ -251,7 +251,7 @@ static void write_total(uint64_t events) {
   tg_emit_string(emitter, "log", place);
   if (place[0] == '/')
     tg_emit_string(emitter, "read_with", options.format == TG_FORMAT_JSON ? "jq ." : "less");
-  close_line(&exit_line);
+  close_report_line(&exit_line);
 }
 
 void tg_summary_write(void) {
@@ -260,8 +260,8 @@ void tg_summary_write(void) {
   int saved = errno;
   uint64_t events = locked ? write_tallies() : 0;
   for (unsigned i = 0; i < group_count && i < GROUPS_REPORTED; i++)
-    write_function(&exit_line, is_leaked(&groups[i].first) ? "leaked" : "live", &groups[i].first,
-                   groups[i].count);
+    write_function_report(&exit_line, is_leaked(&groups[i].first) ? "leaked" : "live", &groups[i].first,
+                          groups[i].count);
   write_total(events);
   if (locked) tg_lock_release_tried(&tg_report_lock);
   errno = saved;
@@ -278,7 +278,7 @@ static struct report_line dump_line;
 static void dump_function(void *argument, const struct tg_snapshot *snapshot) {
   uint64_t *counts = argument;
   counts[snapshot == NULL]++;
-  if (snapshot != NULL) write_function(&dump_line, "function", snapshot, 0);
+  if (snapshot != NULL) write_function_report(&dump_line, "function", snapshot, 0);
 }
 
 static void dump_functions(void) {
@@ -286,12 +286,12 @@ static void dump_functions(void) {
   struct keepers keepers;
   tg_guard_walk(summary_guard, dump_function, counts);
   bool kept = find_keepers(&keepers);
-  struct tg_emitter *emitter = open_line(&dump_line, "dump");
+  struct tg_emitter *emitter = open_report_line(&dump_line, "dump");
   tg_emit_group(emitter, "process");
   tg_emit_number(emitter, "functions", counts[0]);
   tg_emit_number(emitter, "in_use", counts[1]);
   tg_emit_number(emitter, "keep_alive", kept ? keepers.count : 0);
-  close_line(&dump_line);
+  close_report_line(&dump_line);
 }
 
 void tg_summary_dump(void) {

@@ -139,7 +139,7 @@ static struct trace *find_own_trace(const struct tg_function *function) {
              : NULL;
 }
 
-static bool is_alive(int32_t thread) {
+static bool is_thread_alive(int32_t thread) {
   return syscall(SYS_tgkill, getpid(), thread, 0) == 0;
 }
 
@@ -154,7 +154,7 @@ static void remove_user(struct trace *trace, int32_t user) {
 /* A thread that has ended has passed its count on to another thread. */
 static void prune_dead_threads(struct trace *trace) {
   for (uint32_t i = trace->user_count; i-- > 0;)
-    if (!is_alive(trace->users[i])) trace->users[i] = trace->users[--trace->user_count];
+    if (!is_thread_alive(trace->users[i])) trace->users[i] = trace->users[--trace->user_count];
 }
 
 static enum tg_event_kind record_user(struct trace *trace, size_t thread_count, uint64_t *quantity) {

@@ -23,7 +23,7 @@ static bool is_readable(const struct tg_image *image, uintptr_t address, size_t 
 }
 
 /* Reads a 32-bit word of a hash table. Both kinds of hash table consist of such words. */
-static bool read_word(const struct tg_image *image, uintptr_t table, uint64_t index, uint32_t *word) {
+static bool read_hash_word(const struct tg_image *image, uintptr_t table, uint64_t index, uint32_t *word) {
   uintptr_t address = table + index * sizeof *word;
   if (index > UINT32_MAX || address % sizeof *word != 0 || !is_readable(image, address, sizeof *word))
     return false;
@@ -103,7 +103,7 @@ static const ElfW(Sym) * symbol_at(const struct tg_image *image, uint64_t index)
   return is_readable(image, address, sizeof(ElfW(Sym))) ? (const ElfW(Sym) *)address : NULL;
 }
 
-static bool has_name(const struct tg_image *image, const ElfW(Sym) * symbol, const char *name) {
+static bool symbol_has_name(const struct tg_image *image, const ElfW(Sym) * symbol, const char *name) {
   size_t size = strlen(name) + 1;
   return symbol->st_name < image->strings_size && size <= image->strings_size - symbol->st_name &&
          memcmp((const char *)image->strings + symbol->st_name, name, size) == 0;
@@ -117,7 +117,7 @@ static const ElfW(Sym) *
   unsigned binding = ELF64_ST_BIND(symbol->st_info);
   if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol->st_info) != wanted->type) return NULL;
   if (binding != STB_GLOBAL && binding != STB_WEAK) return NULL;
-  return has_name(image, symbol, wanted->name) ? symbol : NULL;
+  return symbol_has_name(image, symbol, wanted->name) ? symbol : NULL;
 }
 
 static uint32_t gnu_hash(const char *name) {
@@ -139,17 +139,17 @@ static uint32_t sysv_hash(const char *name) {
  * buckets; chains. */
 static const ElfW(Sym) * find_by_gnu_hash(const struct tg_image *image, const struct wanted *wanted) {
   uint32_t buckets, first_symbol, filter_words, index;
-  if (!read_word(image, image->gnu_hash, 0, &buckets) ||
-      !read_word(image, image->gnu_hash, 1, &first_symbol) ||
-      !read_word(image, image->gnu_hash, 2, &filter_words) || buckets == 0)
+  if (!read_hash_word(image, image->gnu_hash, 0, &buckets) ||
+      !read_hash_word(image, image->gnu_hash, 1, &first_symbol) ||
+      !read_hash_word(image, image->gnu_hash, 2, &filter_words) || buckets == 0)
     return NULL;
   uint64_t first_bucket = 4 + (uint64_t)filter_words * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
   uint32_t hash = gnu_hash(wanted->name);
-  if (!read_word(image, image->gnu_hash, first_bucket + hash % buckets, &index) || index < first_symbol)
+  if (!read_hash_word(image, image->gnu_hash, first_bucket + hash % buckets, &index) || index < first_symbol)
     return NULL;
   uint64_t first_chain = first_bucket + buckets;
-  for (uint32_t chained; read_word(image, image->gnu_hash, first_chain + (index - first_symbol), &chained);
-       index++) {
+  for (uint32_t chained;
+       read_hash_word(image, image->gnu_hash, first_chain + (index - first_symbol), &chained); index++) {
     const ElfW(Sym) *symbol = (chained | 1) == (hash | 1) ? match_symbol(image, index, wanted) : NULL;
     if (symbol != NULL) return symbol;
     if ((chained & 1) != 0 || index == UINT32_MAX) return NULL;
@@ -160,8 +160,9 @@ static const ElfW(Sym) * find_by_gnu_hash(const struct tg_image *image, const st
 /* Table layout: bucket count, symbol count; buckets; chains. */
 static const ElfW(Sym) * find_by_sysv_hash(const struct tg_image *image, const struct wanted *wanted) {
   uint32_t buckets, symbols, index;
-  if (!read_word(image, image->sysv_hash, 0, &buckets) || !read_word(image, image->sysv_hash, 1, &symbols) ||
-      buckets == 0 || !read_word(image, image->sysv_hash, 2 + sysv_hash(wanted->name) % buckets, &index))
+  if (!read_hash_word(image, image->sysv_hash, 0, &buckets) ||
+      !read_hash_word(image, image->sysv_hash, 1, &symbols) || buckets == 0 ||
+      !read_hash_word(image, image->sysv_hash, 2 + sysv_hash(wanted->name) % buckets, &index))
     return NULL;
   /* A corrupt chain may be circular: take at most as many steps as there are chain words, and check
    * that those are mapped. */
@@ -169,7 +170,7 @@ static const ElfW(Sym) * find_by_sysv_hash(const struct tg_image *image, const s
   for (uint32_t steps = 0; index != STN_UNDEF && steps < symbols; steps++) {
     const ElfW(Sym) *symbol = match_symbol(image, index, wanted);
     if (symbol != NULL) return symbol;
-    if (!read_word(image, image->sysv_hash, 2 + (uint64_t)buckets + index, &index)) return NULL;
+    if (!read_hash_word(image, image->sysv_hash, 2 + (uint64_t)buckets + index, &index)) return NULL;
   }
   return NULL;
 }
@@ -183,7 +184,7 @@ const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, 
 static bool is_relocation_of(const struct tg_image *image, const ElfW(Rela) * relocation, const char *name) {
   uint64_t index = ELF64_R_SYM(relocation->r_info);
   const ElfW(Sym) *symbol = index == STN_UNDEF ? NULL : symbol_at(image, index);
-  return symbol != NULL && has_name(image, symbol, name);
+  return symbol != NULL && symbol_has_name(image, symbol, name);
 }
 
 const ElfW(Rela) *
@@ -214,19 +215,20 @@ void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol) {
  * symbol. */
 static uint32_t count_symbols_by_gnu_hash(const struct tg_image *image) {
   uint32_t buckets, first_symbol, filter_words, last = 0, word;
-  if (!read_word(image, image->gnu_hash, 0, &buckets) ||
-      !read_word(image, image->gnu_hash, 1, &first_symbol) ||
-      !read_word(image, image->gnu_hash, 2, &filter_words))
+  if (!read_hash_word(image, image->gnu_hash, 0, &buckets) ||
+      !read_hash_word(image, image->gnu_hash, 1, &first_symbol) ||
+      !read_hash_word(image, image->gnu_hash, 2, &filter_words))
     return 0;
   uint64_t first_bucket = 4 + (uint64_t)filter_words * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
   for (uint32_t i = 0; i < buckets; i++) {
-    if (!read_word(image, image->gnu_hash, first_bucket + i, &word)) return 0;
+    if (!read_hash_word(image, image->gnu_hash, first_bucket + i, &word)) return 0;
     if (word > last) last = word;
   }
   if (last < first_symbol || last == 0) return 0;
   uint64_t first_chain = first_bucket + buckets;
   while (last != UINT32_MAX &&
-         read_word(image, image->gnu_hash, first_chain + (last - first_symbol), &word) && (word & 1) == 0)
+         read_hash_word(image, image->gnu_hash, first_chain + (last - first_symbol), &word) &&
+         (word & 1) == 0)
     last++;
   return last == UINT32_MAX ? 0 : last + 1;
 }
@@ -243,7 +245,7 @@ const ElfW(Sym) * tg_image_covering(const struct tg_image *image, uintptr_t addr
   uint32_t count = 0;
   if (image->gnu_hash != 0)
     count = count_symbols_by_gnu_hash(image);
-  else if (!read_word(image, image->sysv_hash, 1, &count))
+  else if (!read_hash_word(image, image->sysv_hash, 1, &count))
     count = 0;
   if (!is_readable(image, (uintptr_t)image->symbols, (uint64_t)count * sizeof(ElfW(Sym)))) return NULL;
   for (uint32_t i = 0; i < count; i++) {

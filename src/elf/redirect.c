@@ -24,7 +24,7 @@ static int page_protection(const struct tg_image *image, uintptr_t page, uintptr
 }
 
 /* Writes a word of the object. The word is 8-byte aligned, so it lies on one page. */
-static bool write_word(const struct tg_image *image, uintptr_t *word, uintptr_t value) {
+static bool write_object_word(const struct tg_image *image, uintptr_t *word, uintptr_t value) {
   uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
   uintptr_t address = (uintptr_t)word;
   uintptr_t page = address & ~(page_size - 1);
@@ -43,7 +43,7 @@ static bool write_word(const struct tg_image *image, uintptr_t *word, uintptr_t 
 
 /* The subtraction wraps modulo 2^64, and the loader's addition of the base wraps back. */
 static bool point_symbol_to(const struct tg_image *image, ElfW(Sym) * symbol, const void *function) {
-  return write_word(image, &symbol->st_value, (uintptr_t)function - image->base);
+  return write_object_word(image, &symbol->st_value, (uintptr_t)function - image->base);
 }
 
 /* A relocation whose target is a plain function pointer that the loader fills in: an entry of the
@@ -64,7 +64,7 @@ bool tg_redirect_import(const struct tg_image *image, const char *name, const vo
     uintptr_t slot = image->base + relocation->r_offset;
     if (!is_pointer_slot(relocation) || slot % sizeof slot != 0) continue;
     if (!tg_image_contains(image, slot, sizeof slot, NULL)) continue;
-    redirected = write_word(image, (uintptr_t *)slot, (uintptr_t)replacement) || redirected;
+    redirected = write_object_word(image, (uintptr_t *)slot, (uintptr_t)replacement) || redirected;
   }
   return redirected;
 }

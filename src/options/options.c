@@ -283,8 +283,8 @@ static bool read_event_action(struct piece key, struct piece value) {
 }
 
 /* `has_value`: whether the pair has an equals sign. */
-static void read_pair(struct choice chosen[OPTIONS], struct piece pair, struct piece key, struct piece value,
-                      bool has_value) {
+static void read_option_pair(struct choice chosen[OPTIONS], struct piece pair, struct piece key,
+                             struct piece value, bool has_value) {
   if (key.length > strlen(on_prefix) && memcmp(key.bytes, on_prefix, strlen(on_prefix)) == 0) {
     if (!has_value || !read_event_action(key, value)) complain_of_bad_event(pair);
     return;
@@ -321,7 +321,7 @@ static const char *read_next_pair(struct choice chosen[OPTIONS], const char *tex
     end = quoted ? quote + 1 : start + value.length;
   }
   struct piece pair = {text, (size_t)(end - text)};
-  if (pair.length != 0) read_pair(chosen, pair, key, value, has_value);
+  if (pair.length != 0) read_option_pair(chosen, pair, key, value, has_value);
   return end + (*end == ':');
 }
 

@@ -68,11 +68,11 @@ static struct record *record_of(const struct tg_addon *addon) {
   return &records[(const struct record *)(const void *)addon - records];
 }
 
-static uintptr_t start_of(const struct record *record) {
+static uintptr_t record_start(const struct record *record) {
   return atomic_load_explicit(&record->start, memory_order_seq_cst);
 }
 
-static uintptr_t end_of(const struct record *record) {
+static uintptr_t record_end(const struct record *record) {
   return atomic_load_explicit(&record->end, memory_order_seq_cst);
 }
 
@@ -130,7 +130,7 @@ unsigned long long tg_addon_count_unloads(void) {
 
 bool tg_addon_has_code(const struct tg_addon *addon, const void *code) {
   const struct record *record = record_of(addon);
-  return (uintptr_t)code >= start_of(record) && (uintptr_t)code < end_of(record);
+  return (uintptr_t)code >= record_start(record) && (uintptr_t)code < record_end(record);
 }
 
 /* Called with addons_lock held. */
@@ -201,7 +201,7 @@ static bool may_still_run(const struct record *record) {
   if (atomic_load_explicit(&addon->threads, memory_order_acquire) != 0) return true;
   if (atomic_load_explicit(&addon->foreign_users, memory_order_acquire) != 0) return true;
   if (atomic_load_explicit(&addon->unreturned, memory_order_acquire) == 0) return false;
-  return tg_stack_search(start_of(record), end_of(record));
+  return tg_stack_search(record_start(record), record_end(record));
 }
 
 /* Marks an object as never to be unmapped. The name is exactly the loader's name for the object, so
@@ -232,7 +232,7 @@ static void keep_joined_mapped(struct record *record) {
   tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
   struct record *joined = record->joined;
   tg_lock_release(&addons_lock, TG_RANK_ADDONS);
-  if (joined != NULL && end_of(joined) != 0) keep_object_mapped(joined);
+  if (joined != NULL && record_end(joined) != 0) keep_object_mapped(joined);
 }
 
 /* `closing` is about to be unloaded, perhaps together with objects that only it needs and that the
@@ -240,7 +240,7 @@ static void keep_joined_mapped(struct record *record) {
 static void keep_objects_that_may_run(const struct record *closing) {
   unsigned count = atomic_load_explicit(&record_count, memory_order_acquire);
   for (struct record *record = records; record < records + count; record++) {
-    bool goes = record == closing || (!record->is_loaded_by_it && end_of(record) != 0);
+    bool goes = record == closing || (!record->is_loaded_by_it && record_end(record) != 0);
     if (goes && may_still_run(record)) keep_joined_mapped(record);
   }
 }
@@ -251,7 +251,7 @@ void tg_addon_leave(struct tg_addon *addon) {
   struct record *record = record_of(addon);
   if (!may_pin) return;
   tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
-  bool is_own = !record->is_loaded_by_it && end_of(record) != 0;
+  bool is_own = !record->is_loaded_by_it && record_end(record) != 0;
   tg_lock_release(&addons_lock, TG_RANK_ADDONS);
   if (is_own && may_still_run(record)) keep_joined_mapped(record);
 }
@@ -329,7 +329,7 @@ void tg_addon_closed(struct tg_addon *addon, unsigned registrations) {
   struct record *record = record_of(addon);
   struct object object;
   bool is_mapped =
-      find_object((const void *)start_of(record), &object) && strcmp(object.path, record->path) == 0;
+      find_object((const void *)record_start(record), &object) && strcmp(object.path, record->path) == 0;
   if (is_mapped) return;
   tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
   /* Another thread may have opened it again meanwhile, so that its constructor has registered a new

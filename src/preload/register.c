@@ -63,7 +63,7 @@ __attribute__((visibility("default"))) size_t tsfn_guard_stats(char json[TSFN_GU
   return tg_emit_close(&emitter);
 }
 
-static size_t emit_event(const struct tsfn_guard_ring_record *record, char *json, size_t size) {
+static size_t emit_ring_event(const struct tsfn_guard_ring_record *record, char *json, size_t size) {
   enum tg_event_kind kind = (enum tg_event_kind)record->kind;
   const struct tg_catalogue_entry *entry = &tg_catalogue[kind];
   struct tg_emitter emitter;
@@ -103,7 +103,7 @@ __attribute__((visibility("default"))) size_t tsfn_guard_events(char json[TSFN_G
   size_t length = 0;
   for (uint64_t i = 0; i < TSFN_GUARD_RING_RECORDS; i++) {
     const struct tsfn_guard_ring_record *record = &ring.record[(ring.next - 1 + i) % TSFN_GUARD_RING_RECORDS];
-    if (record->sequence != 0) length += emit_event(record, json + length, EVENT_SIZE);
+    if (record->sequence != 0) length += emit_ring_event(record, json + length, EVENT_SIZE);
   }
   return length;
 }
