@@ -25,6 +25,16 @@ enum { ADDONS_MAX = 1024, EXIT_HANDLERS_MAX = 4096 };
 struct record {
   struct tg_addon addon; /* first, because the core knows the record by it */
 
+  /* Guarded by addons_lock (rank TG_RANK_ADDONS). */
+  unsigned opened;                     /* how often the runtime has opened and not closed it */
+  struct record *joined;               /* an object with code of the same functions; NULL: none */
+  struct tg_registration registration; /* a constructor's last one; its object is mapped */
+  unsigned registrations;              /* how often a constructor has registered a module */
+  bool is_loaded_by_it;                /* the runtime has opened it at least once */
+  bool is_kept;                        /* never unmapped, because its code may still run */
+  bool is_always_kept;                 /* never unmapped, because the user wants it */
+  bool was_reported;                   /* that it was loaded again with its old static data */
+
   /* Constant. */
   char *path;
 
@@ -33,16 +43,6 @@ struct record {
    * reader never combines the start of an unmapped object with its old end. */
   _Atomic uintptr_t start;
   _Atomic uintptr_t end;
-
-  /* Guarded by addons_lock (rank TG_RANK_ADDONS). */
-  struct record *joined;               /* an object with code of the same functions; NULL: none */
-  struct tg_registration registration; /* a constructor's last one; its object is mapped */
-  unsigned registrations;              /* how often a constructor has registered a module */
-  unsigned opened;                     /* how often the runtime has opened and not closed it */
-  bool is_loaded_by_it;                /* the runtime has opened it at least once */
-  bool is_kept;                        /* never unmapped, because its code may still run */
-  bool is_always_kept;                 /* never unmapped, because the user wants it */
-  bool was_reported;                   /* that it was loaded again with its old static data */
 };
 
 /* Constant after tg_addon_code_open. */
