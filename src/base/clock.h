@@ -1,13 +1,13 @@
-/* What a clock says, as one number.
+/* Reads a clock as one number.
  *
- * Any thread, in a signal handler too; errno is left as it was. */
+ * Callable by any thread and in a signal handler; errno is preserved. */
 #ifndef TG_BASE_CLOCK_H
 #define TG_BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
 
-/* Nanoseconds since the clock's epoch; 64 bits hold 584 years of them. */
+/* Nanoseconds since the clock's epoch; 64 bits hold 584 years. */
 static inline uint64_t tg_nanoseconds(clockid_t clock) {
   struct timespec time;
   clock_gettime(clock, &time);

@@ -1,8 +1,9 @@
-/* Keeps the library loadable on glibc 2.28: binds dlsym and its like to their oldest symbol versions.
+/* Keeps the library loadable on glibc 2.28: binds dlsym and similar functions to their oldest
+ * symbol versions.
  *
- * glibc 2.34 moved them from libdl and libpthread to libc under a new version. Weak, because on an older glibc they are
- * there only where the process has those loaded: every Node has, a shell that inherits LD_PRELOAD may have
- * not. */
+ * glibc 2.34 moved them from libdl and libpthread to libc under a new version. They are weak,
+ * because an older glibc has them only where the process has loaded those libraries: every Node
+ * has, but a shell that inherits LD_PRELOAD may not have. */
 #ifndef TG_BASE_GLIBC_FLOOR_H
 #define TG_BASE_GLIBC_FLOOR_H
 

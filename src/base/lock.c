@@ -11,24 +11,25 @@
 
 #include "base/cancellation.h"
 
-/* The mutex is the classic three-state futex lock (U. Drepper, "Futexes Are Tricky", mutex 2): CONTENDED is
- * written by whoever sleeps or has slept, so an unlocker that finds HELD knows that nobody waits. */
+/* The classic three-state futex lock (U. Drepper, "Futexes Are Tricky", mutex 2). A thread that
+ * sleeps or has slept writes CONTENDED, so an unlocker that finds HELD knows that nobody waits. */
 enum { UNLOCKED = 0, HELD = 1, CONTENDED = 2 };
 
-/* A holder is gone within some hundred cycles. Tried 0, 10, 30 and 100 with one producer flooding one loop thread on
- * two cores (Node 20): 10 was best for both, 100 and 0 cost a third to a half more. */
+/* A lock is held for some hundred cycles. Values 0, 10, 30 and 100 were measured with one producer
+ * flooding one loop thread on two cores (Node 20): 10 was best for both threads, 0 and 100 cost a
+ * third to a half more. */
 enum { SPINS_BEFORE_SLEEP = 10 };
 
 _Static_assert(sizeof(_Atomic uint32_t) == 4, "a futex word is 32 bits");
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t seen) {
   int saved = errno;
-  /* EINTR, EAGAIN and a wake-up all mean the same to the callers: look again. */
+  /* EINTR, EAGAIN and a wake-up mean the same to the callers: check the word again. */
   syscall(SYS_futex, (void *)word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
   errno = saved;
 }
 
-/* Out of line: a call holds two locks at least, and is to be short where nobody waits. */
+/* Out of line: a guarded call takes at least two locks, and must be fast where nobody waits. */
 __attribute__((noinline, cold)) static void futex_wake(_Atomic uint32_t *word, int waiters) {
   int saved = errno;
   syscall(SYS_futex, (void *)word, FUTEX_WAKE_PRIVATE, waiters, NULL, NULL, 0);
@@ -46,52 +47,52 @@ static void cpu_relax(void) {
 #ifdef TG_LOCK_CHECKS
 static _Thread_local uint32_t ranks_held;
 
-static void check_taking(enum tg_lock_rank rank) {
-  if (ranks_held >> rank) abort(); /* a lock of this or a higher rank is held already */
+static void check_rank_on_acquire(enum tg_lock_rank rank) {
+  if (ranks_held >> rank) abort(); /* a lock of this or a higher rank is already held */
   ranks_held |= 1U << rank;
 }
 
-static void check_leaving(enum tg_lock_rank rank) {
+static void check_rank_on_release(enum tg_lock_rank rank) {
   if (!(ranks_held & (1U << rank))) abort();
   ranks_held &= ~(1U << rank);
 }
 #else
-static void check_taking(enum tg_lock_rank rank) {
+static void check_rank_on_acquire(enum tg_lock_rank rank) {
   (void)rank;
 }
 
-static void check_leaving(enum tg_lock_rank rank) {
+static void check_rank_on_release(enum tg_lock_rank rank) {
   (void)rank;
 }
 #endif
 
-static bool take_if_free(struct tg_lock *lock) {
+static bool try_acquire(struct tg_lock *lock) {
   uint32_t expected = UNLOCKED;
   return atomic_compare_exchange_strong_explicit(&lock->word, &expected, HELD, memory_order_acquire,
                                                  memory_order_relaxed);
 }
 
-static void acquire_slowly(struct tg_lock *lock) {
+static void acquire_contended(struct tg_lock *lock) {
   for (int spin = 0; spin < SPINS_BEFORE_SLEEP; spin++) {
     cpu_relax();
-    if (atomic_load_explicit(&lock->word, memory_order_relaxed) == UNLOCKED && take_if_free(lock)) return;
+    if (atomic_load_explicit(&lock->word, memory_order_relaxed) == UNLOCKED && try_acquire(lock)) return;
   }
   while (atomic_exchange_explicit(&lock->word, CONTENDED, memory_order_acquire) != UNLOCKED)
     futex_wait(&lock->word, CONTENDED);
 }
 
 void tg_lock_acquire(struct tg_lock *lock, enum tg_lock_rank rank) {
-  check_taking(rank);
-  if (!take_if_free(lock)) acquire_slowly(lock);
+  check_rank_on_acquire(rank);
+  if (!try_acquire(lock)) acquire_contended(lock);
 }
 
 bool tg_lock_try(struct tg_lock *lock) {
-  return take_if_free(lock);
+  return try_acquire(lock);
 }
 
 bool tg_lock_try_for(struct tg_lock *lock, unsigned *patience_ms) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
-  while (!take_if_free(lock)) {
+  while (!try_acquire(lock)) {
     if (*patience_ms == 0) return false;
     (*patience_ms)--;
     nanosleep(&millisecond, NULL);
@@ -105,14 +106,14 @@ void tg_lock_release_tried(struct tg_lock *lock) {
 }
 
 void tg_lock_release(struct tg_lock *lock, enum tg_lock_rank rank) {
-  check_leaving(rank);
+  check_rank_on_release(rank);
   tg_lock_release_tried(lock);
 }
 
 void tg_gate_wait(struct tg_gate *gate, struct tg_lock *lock, enum tg_lock_rank rank,
                   void (*cancelled)(void *argument), void *argument) {
-  /* Relaxed is enough: the sequence only changes under the lock, which we hold here, and the kernel compares
-   * again before it lets us sleep. */
+  /* Relaxed suffices: the sequence changes only under the lock, which is held here, and the kernel
+   * compares the value again before it puts the thread to sleep. */
   uint32_t seen = atomic_load_explicit(&gate->sequence, memory_order_relaxed);
   struct tg_cancellation cancellation;
   tg_lock_release(lock, rank);

@@ -1,14 +1,15 @@
 /* A mutex and a wait gate, each one 32-bit futex word.
  *
- * Why not pthread's: a guarded function has its lock inside a table slot that comes zeroed from the kernel,
- * is never destroyed and must stay lockable for any late caller, during exit too; and 4 bytes instead of 88 a
- * handle. Who waits at a gate can be cancelled, as in pthread_cond_wait; who waits for the mutex cannot.
+ * Why not pthread's: a guarded function's lock is in a table slot that comes zeroed from the kernel
+ * and is never destroyed. It must stay lockable for any late caller, even during exit. It also
+ * takes 4 bytes a handle instead of 88. A thread that waits at a gate can be cancelled, as in
+ * pthread_cond_wait; a thread that waits for the mutex cannot.
  *
- * Thread safety: every function may be called by any thread. None allocates, none calls stdio, all leave
- * errno as it was. The mutex is not recursive and must not be used in a signal handler.
+ * Thread safety: any thread may call every function. None allocates, none calls stdio, all preserve
+ * errno. The mutex is not recursive and must not be used in a signal handler.
  *
- * Ranks: a thread may take a lock only while it holds locks of lower rank; builds with TG_LOCK_CHECKS abort
- * where that is broken. */
+ * Ranks: a thread may take a lock only while all locks that it holds have a lower rank. Builds with
+ * TG_LOCK_CHECKS abort where this is broken. */
 #ifndef TG_BASE_LOCK_H
 #define TG_BASE_LOCK_H
 
@@ -21,54 +22,59 @@ enum tg_lock_rank {
   TG_RANK_FUNCTION,         /* one guarded function */
   TG_RANK_FREE_SLOTS,       /* the handle table's free list */
   TG_RANK_ADDONS,           /* the list of known addon objects */
-  TG_RANK_STACKS,           /* the stacks that are kept */
-  TG_RANK_REPORT,           /* the tally of events, and the log */
+  TG_RANK_STACKS,           /* the kept stacks */
+  TG_RANK_REPORT,           /* the tally of events and the log */
 };
 
-/* Zero is unlocked. */
+/* Zero means unlocked. */
 struct tg_lock {
   _Atomic uint32_t word;
 };
 
-/* A place to sleep, always used together with one tg_lock that guards the condition waited for. Zero is
- * ready. */
+/* A place to sleep, always used together with one tg_lock that guards the awaited condition. Zero
+ * is the initial state. */
 struct tg_gate {
   _Atomic uint32_t sequence;
 };
 
 void tg_lock_acquire(struct tg_lock *lock, enum tg_lock_rank rank);
 
-/* False: it is held by somebody now. As nothing waits it has no rank, and is the one way to a lock for a signal
- * handler, which may have interrupted the lock's holder. */
+/* False: another thread holds the lock, or this one. It never waits, so it has no rank. This is the
+ * only way for a signal handler to take a lock, because the handler may have interrupted the lock's
+ * holder. */
 bool tg_lock_try(struct tg_lock *lock);
 
-/* As tg_lock_try, again and again for as many milliseconds in all as *patience_ms says, which it counts down. For
- * exit handlers: who holds a lock for long then will not give it back, as it is this very thread, interrupted by
- * the signal handler that exits, or a thread that the program has killed. */
+/* Like tg_lock_try, but retries for up to *patience_ms milliseconds, and subtracts the time that it
+ * used. For exit handlers. A lock that is held for long at exit is never released: its holder is
+ * this very thread, interrupted by the signal handler that exits, or a thread that the program has
+ * killed. */
 bool tg_lock_try_for(struct tg_lock *lock, unsigned *patience_ms);
 
-/* Gives back what one of these two took. */
+/* Releases a lock that one of these two took. */
 void tg_lock_release_tried(struct tg_lock *lock);
 
 void tg_lock_release(struct tg_lock *lock, enum tg_lock_rank rank);
 
-/* Called with `lock` held; gives it up while asleep and holds it again on return. May return early for no
- * reason: the caller checks its condition in a loop. A cancellation point: a thread that is cancelled in here ends, and
- * `cancelled` is called before, with the lock not held. A wake-up may have been for that thread: it passes it on. */
+/* Called with `lock` held; releases it while asleep and holds it again on return. May return early
+ * for no reason, so the caller checks its condition in a loop. This is a cancellation point: a
+ * thread that is cancelled here calls `cancelled`, without the lock, and then ends. `cancelled`
+ * must pass on a wake-up, because the thread may already have received one. */
 void tg_gate_wait(struct tg_gate *gate, struct tg_lock *lock, enum tg_lock_rank rank,
                   void (*cancelled)(void *argument), void *argument);
 
-/* With the gate's lock held, after the condition was changed: who is about to sleep does not. */
+/* Called with the gate's lock held, after the condition has changed: a thread that is about to
+ * sleep will not. */
 void tg_gate_open(struct tg_gate *gate);
 
-/* Wakes one who sleeps. After tg_gate_open, at best with the lock released, which the sleeper wants at once. */
+/* Wakes one sleeper. Call it after tg_gate_open, preferably after the lock is released, because the
+ * sleeper takes the lock at once. */
 void tg_gate_wake_one(struct tg_gate *gate);
 
-/* Both, for all; with the lock held. */
+/* Opens the gate and wakes all sleepers. Called with the lock held. */
 void tg_gate_wake_all(struct tg_gate *gate);
 
-/* For a word that is itself waited for, without a lock: sleeps while it has the value that was seen; wakes who sleeps.
- * May return early for no reason. */
+/* For a word that is itself the condition, without a lock: the first sleeps while the word has the
+ * value `seen`, the second wakes all sleepers. May return early for no reason. */
 void tg_futex_wait(_Atomic uint32_t *word, uint32_t seen);
 void tg_futex_wake(_Atomic uint32_t *word);
 

@@ -13,9 +13,10 @@ struct tg_output tg_stderr = {.descriptor = STDERR_FILENO};
 
 /* --- Signals */
 
-/* The signals of write(2) are the calling thread's own. SIGTTOU is not raised where it is blocked (a terminal with
- * tostop, and the program in its background). sigprocmask acts on the thread, as pthread_sigmask, which is newer in
- * libc than glibc 2.28. */
+/* SIGPIPE and SIGXFSZ of a write are sent to the calling thread itself. SIGTTOU is not raised while
+ * it is blocked (on a terminal with tostop, with the program in the background). sigprocmask acts
+ * on the calling thread, as pthread_sigmask does, whose symbol version in libc is newer than glibc
+ * 2.28. */
 void tg_hush_begin(struct tg_hush *hush) {
   sigset_t hushed, pending;
   int saved = errno;
@@ -25,7 +26,7 @@ void tg_hush_begin(struct tg_hush *hush) {
   hush->made = hushed;
   sigaddset(&hushed, SIGTTOU);
   sigprocmask(SIG_BLOCK, &hushed, &hush->before);
-  /* What is not blocked is never pending. */
+  /* A signal that is not blocked is never pending. */
   if (!sigismember(&hush->before, SIGPIPE) && !sigismember(&hush->before, SIGXFSZ)) return;
   sigpending(&pending);
   if (sigismember(&pending, SIGPIPE)) sigdelset(&hush->made, SIGPIPE);
@@ -33,7 +34,8 @@ void tg_hush_begin(struct tg_hush *hush) {
   errno = saved;
 }
 
-/* The signal of the thread is taken before one of the process, so one that somebody has sent meanwhile stays. */
+/* sigtimedwait takes the thread's signal before the process's, so a signal that somebody else has
+ * sent meanwhile stays pending. */
 void tg_hush_end(const struct tg_hush *hush, int error) {
   const struct timespec no_time = {0};
   sigset_t made;
@@ -48,8 +50,8 @@ void tg_hush_end(const struct tg_hush *hush, int error) {
 
 /* --- Writing */
 
-/* Node makes a pipe that is its stderr non-blocking, and what reads it may be slow. Not for ever: a program that never
- * waits for its log must not do so here. */
+/* Node makes its stderr non-blocking if that is a pipe, and the reader may be slow. The wait is
+ * limited, so that a program whose log nobody reads does not hang here. */
 static bool is_writable_soon(int file) {
   enum { PATIENCE_MS = 1000 };
   struct pollfd wanted = {.fd = file, .events = POLLOUT};
@@ -57,7 +59,7 @@ static bool is_writable_soon(int file) {
   return ready > 0 ? (wanted.revents & POLLOUT) != 0 : ready < 0 && errno == EINTR;
 }
 
-/* `error`: 0, or why it took no more. */
+/* `error`: 0, or the errno of the write that stopped it. */
 static size_t write_until(int file, const char *bytes, size_t length, int *error) {
   size_t written = 0;
   *error = 0;
@@ -87,9 +89,9 @@ size_t tg_write_all(int file, const char *bytes, size_t length) {
 
 /* --- What a descriptor is */
 
-/* The kernel's own calls: fstat(3) of glibc 2.33 and newer is not there in 2.28. The time of birth tells a file from one
- * that was deleted, and whose inode it got. 0, or errno. */
-static int identify(int descriptor, struct tg_identity *identity) {
+/* Raw system calls, because the fstat(3) symbol of glibc 2.33 and newer does not exist in 2.28. The
+ * birth time tells a file from a deleted one that had the same inode. Returns 0 or an errno. */
+static int identify_descriptor(int descriptor, struct tg_identity *identity) {
   struct statx status;
   struct stat plain;
   const unsigned wanted = STATX_TYPE | STATX_INO | STATX_BTIME;
@@ -105,7 +107,7 @@ static int identify(int descriptor, struct tg_identity *identity) {
     return 0;
   }
   if (errno == EBADF) return EBADF;
-  /* Linux before 4.11, and filters that do not know it. */
+  /* Linux before 4.11, or a seccomp filter that does not know statx. */
   if (syscall(SYS_fstat, descriptor, &plain) != 0) return errno;
   identity->device = plain.st_dev;
   identity->inode = plain.st_ino;
@@ -115,29 +117,29 @@ static int identify(int descriptor, struct tg_identity *identity) {
 }
 
 void tg_output_record(struct tg_output *output, int descriptor) {
-  int saved = errno, error = identify(descriptor, &output->identity);
+  int saved = errno, error = identify_descriptor(descriptor, &output->identity);
   output->descriptor = descriptor;
   output->is_recorded = error == 0 || error == EBADF;
   errno = saved;
 }
 
-/* A network's file system may learn the time of birth later. */
-static bool is_born_alike(const struct tg_identity *a, const struct tg_identity *b) {
+/* A network file system may learn the birth time later. */
+static bool is_birth_compatible(const struct tg_identity *a, const struct tg_identity *b) {
   if (a->born == 0 || b->born == 0) return true;
   return a->born == b->born && a->born_nanoseconds == b->born_nanoseconds;
 }
 
-static bool is_alike(const struct tg_identity *a, const struct tg_identity *b) {
+static bool is_same_identity(const struct tg_identity *a, const struct tg_identity *b) {
   return a->device == b->device && a->inode == b->inode && a->special_device == b->special_device &&
-         a->type == b->type && is_born_alike(a, b);
+         a->type == b->type && is_birth_compatible(a, b);
 }
 
 bool tg_output_is_same(const struct tg_output *output) {
   struct tg_identity now;
   if (!output->is_recorded) return true;
-  int saved = errno, error = identify(output->descriptor, &now);
+  int saved = errno, error = identify_descriptor(output->descriptor, &now);
   errno = saved;
-  return error == 0 && is_alike(&now, &output->identity);
+  return error == 0 && is_same_identity(&now, &output->identity);
 }
 
 size_t tg_output_write(const struct tg_output *output, const char *bytes, size_t length) {

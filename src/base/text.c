@@ -7,8 +7,9 @@
 
 #include "base/output.h"
 
-/* The Unicode standard's table 3-7: the second byte's range keeps out overlong forms, surrogates and what is beyond
- * U+10FFFF, on which strict readers give up the whole text. `most`: bytes that are there. 0: it is not well-formed. */
+/* The Unicode standard's table 3-7: the range of the second byte excludes overlong forms,
+ * surrogates and code points beyond U+10FFFF. Strict readers reject a whole text that has one of
+ * these. `most`: the number of bytes available. 0: the sequence is not well-formed. */
 static size_t utf8_length(const unsigned char *bytes, size_t most) {
   unsigned char lead = bytes[0], least = 0x80, greatest = 0xbf;
   if (lead < 0x80) return 1;
@@ -24,26 +25,26 @@ static size_t utf8_length(const unsigned char *bytes, size_t most) {
   return length;
 }
 
-static uint32_t decode(const unsigned char *bytes, size_t length) {
+static uint32_t decode_utf8(const unsigned char *bytes, size_t length) {
   static const unsigned char of_lead[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
   uint32_t point = bytes[0] & of_lead[length];
   for (size_t i = 1; i < length; i++) point = point << 6 | (bytes[i] & 0x3f);
   return point;
 }
 
-/* Those that steer a terminal, end a line, or change the direction in which the text around them is shown, so that it
- * reads as another one. */
+/* Characters that control a terminal, end a line, or change the direction of the text around them
+ * so that it reads differently. */
 static bool is_control(uint32_t point) {
   return point < 0x20 || (point >= 0x7f && point < 0xa0) /* U+009B is ESC [ */ || point == 0x61c ||
-         point == 0x200e || point == 0x200f /* marks of direction */ ||
-         (point >= 0x2028 && point <= 0x202e) /* ends of line and paragraph; embeddings, overrides */ ||
+         point == 0x200e || point == 0x200f /* direction marks */ ||
+         (point >= 0x2028 && point <= 0x202e) /* line and paragraph ends; embeddings, overrides */ ||
          (point >= 0x2066 && point <= 0x2069) /* isolates */;
 }
 
 static size_t shown_length(const char *text, size_t most) {
   const unsigned char *bytes = (const unsigned char *)text;
   size_t length = utf8_length(bytes, most);
-  return length == 0 || is_control(decode(bytes, length)) ? 0 : length;
+  return length == 0 || is_control(decode_utf8(bytes, length)) ? 0 : length;
 }
 
 size_t tg_shown_length(const char *text) {
@@ -105,7 +106,8 @@ void tg_copy_end(char *to, size_t size, const char *from) {
   tg_copy_string(to, size, length < size ? from : from + length - (size - 1));
 }
 
-/* Goes back to the last star only, so the time is at most the product of the lengths. */
+/* Backtracks to the last star only, so the time is at most proportional to the product of the
+ * lengths. */
 static bool glob_fits(const char *pattern, const char *end, const char *text) {
   const char *star = NULL, *resume = NULL;
   while (*text != '\0') {

@@ -1,7 +1,8 @@
-/* A line of text built in a fixed buffer and written with one write(2).
+/* A line of text, built in a fixed buffer and written with one write(2).
  *
- * For messages only: no allocation, no stdio, no locale, errno left as it was; safe at exit and in a signal
- * handler. What does not fit is cut off, the line end never. Not shared between threads. */
+ * For messages only: no allocation, no stdio, no locale; errno is preserved; safe at exit and in a
+ * signal handler. Text that does not fit is cut off, but the line end never is. Not shared between
+ * threads. */
 #ifndef TG_BASE_TEXT_H
 #define TG_BASE_TEXT_H
 
@@ -17,31 +18,34 @@ struct tg_text {
 /* Empties the text and starts it with the prefix "tsfn-guard[pid]: ". */
 void tg_text_start(struct tg_text *text);
 
-/* Puts a NUL behind what is there so far; the string. */
+/* Terminates the text with a NUL and returns it. */
 const char *tg_text_string(struct tg_text *text);
 
-/* `string` may be NULL (nothing is added). What tg_shown_length refuses becomes '?', so that a name chosen by an addon
- * cannot forge lines. Cold: lines are few, and their code need not be fast but small. */
+/* `string` may be NULL, which adds nothing. Bytes that tg_shown_length refuses become '?', so a
+ * name chosen by an addon cannot forge lines. Cold: messages are rare, so small code is better than
+ * fast code. */
 __attribute__((cold)) void tg_text_add(struct tg_text *text, const char *string);
 __attribute__((cold)) void tg_text_add_bytes(struct tg_text *text, const char *bytes, size_t length);
 __attribute__((cold)) void tg_text_add_number(struct tg_text *text, uint64_t number);
 
 enum { TG_DIGITS_MAX = 20 };
 
-/* The decimal digits of a number, and how many they are; no NUL. */
+/* Writes the decimal digits of a number, without a NUL, and returns how many there are. */
 size_t tg_format_number(uint64_t number, char digits[TG_DIGITS_MAX]);
 
-/* The length of the character at `text`, which ends with a NUL, if people may be shown it; 0: it is no well-formed UTF-8,
- * or it steers terminals or the direction of text. Each byte of such a one becomes '?'. */
+/* The length of the character at `text`, which ends with a NUL, if it may be shown. 0: it is not
+ * well-formed UTF-8, or it controls terminals or the text direction. Each byte of such a character
+ * becomes '?'. */
 size_t tg_shown_length(const char *text);
 
-/* Copies a string, cut to `size` with its NUL. */
+/* Copies a string, truncated to `size` bytes including its NUL. */
 void tg_copy_string(char *to, size_t size, const char *from);
 
-/* As tg_copy_string, but keeps the end of a long string: of a path that tells most. */
+/* Like tg_copy_string, but keeps the end of a long string: the end of a path is the useful part. */
 void tg_copy_end(char *to, size_t size, const char *from);
 
-/* Whether a pattern of `length` bytes, with * for any bytes and ? for one, fits a path or its last part. */
+/* Whether a pattern of `length` bytes matches a path or its last component; * is any bytes, ? is
+ * one byte. */
 bool tg_glob_fits_path(const char *pattern, size_t length, const char *path);
 
 /* Ends the line and writes it to stderr. */

@@ -1,4 +1,4 @@
-/* The catalogue's text. */
+/* The text of the catalogue. */
 #include "diag/catalogue.h"
 
 #include <string.h>
@@ -131,7 +131,7 @@ void tg_catalogue_code(enum tg_event_kind kind, char code[TG_CODE_SIZE]) {
   code[5] = (char)('0' + kind % 10);
 }
 
-static bool equals(const char *name, const char *word, size_t length) {
+static bool word_equals(const char *name, const char *word, size_t length) {
   return strlen(name) == length && memcmp(name, word, length) == 0;
 }
 
@@ -139,7 +139,7 @@ enum tg_event_kind tg_catalogue_find(const char *word, size_t length) {
   for (unsigned kind = 1; kind < TG_EVENT_KINDS; kind++) {
     char code[TG_CODE_SIZE];
     tg_catalogue_code((enum tg_event_kind)kind, code);
-    if (equals(code, word, length) || equals(tg_catalogue[kind].name, word, length))
+    if (word_equals(code, word, length) || word_equals(tg_catalogue[kind].name, word, length))
       return (enum tg_event_kind)kind;
   }
   return TG_EVENT_NONE;
@@ -147,7 +147,7 @@ enum tg_event_kind tg_catalogue_find(const char *word, size_t length) {
 
 enum tg_severity tg_severity_find(const char *word, size_t length) {
   unsigned severity = 0;
-  while (severity < TG_SEVERITIES && !equals(tg_severity_names[severity], word, length)) severity++;
+  while (severity < TG_SEVERITIES && !word_equals(tg_severity_names[severity], word, length)) severity++;
   return (enum tg_severity)severity;
 }
 

@@ -1,6 +1,6 @@
-/* The catalogue of events: what each kind is called, how bad it is, and what to say of it.
+/* The catalogue of events: the name, the severity and the description of each kind.
  *
- * Constant data. help=1, the docs (scripts/docs.sh) and every report are made from it. */
+ * Constant data. help=1, the docs (scripts/docs.sh) and every report use it. */
 #ifndef TG_DIAG_CATALOGUE_H
 #define TG_DIAG_CATALOGUE_H
 
@@ -9,11 +9,11 @@
 
 #include "core/event.h"
 
-/* The worst first. */
+/* From worst to mildest. */
 enum tg_severity {
-  TG_FATAL_AVOIDED, /* natively undefined behaviour or an abort */
-  TG_HANG_AVOIDED,  /* natively somebody waits for ever */
-  TG_WARN,          /* wrong, and harmless so far */
+  TG_FATAL_AVOIDED, /* undefined behaviour or an abort without the guard */
+  TG_HANG_AVOIDED,  /* a thread that waits for ever without the guard */
+  TG_WARN,          /* wrong, but harmless so far */
   TG_LEAK,
   TG_INFO,
   TG_SEVERITIES
@@ -22,30 +22,30 @@ enum tg_severity {
 extern const char *const tg_severity_names[TG_SEVERITIES];
 
 struct tg_catalogue_entry {
-  const char *name;        /* with hyphens; never changes */
+  const char *name;        /* hyphenated; never changes */
   const char *explanation; /* one line */
-  const char *natively; /* what the runtime would have done; follows its name and version: "would have …" */
-  const char *action;   /* what the guard did */
-  const char *quantity; /* what the event's quantity counts; NULL: nothing */
+  const char *natively;    /* what happens without the guard: "would have …" */
+  const char *action;      /* what the guard did */
+  const char *quantity;    /* the unit of the event's quantity; NULL: it has none */
   enum tg_severity severity;
-  bool only_diagnose; /* noticed with mode=diagnose only */
+  bool only_diagnose; /* detected with mode=diagnose only */
 };
 
-/* By kind; that of TG_EVENT_NONE is empty. */
+/* Indexed by kind; the entry of TG_EVENT_NONE is empty. */
 extern const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS];
 
 enum { TG_CODE_SIZE = sizeof "TSG001" };
 
-/* "TSG001" of a kind. */
+/* Formats the code of a kind: "TSG001". */
 void tg_catalogue_code(enum tg_event_kind kind, char code[TG_CODE_SIZE]);
 
-/* The kind with that code or name of `length` bytes; TG_EVENT_NONE: there is none. */
+/* The kind with that code or name of `length` bytes, or TG_EVENT_NONE. */
 enum tg_event_kind tg_catalogue_find(const char *word, size_t length);
 
-/* The severity with that name; TG_SEVERITIES: there is none. */
+/* The severity with that name, or TG_SEVERITIES. */
 enum tg_severity tg_severity_find(const char *word, size_t length);
 
-/* Every kind, a line each, on stderr. */
+/* Prints every kind on stderr, one line each. */
 void tg_catalogue_print(void);
 
 #endif

@@ -1,14 +1,15 @@
-/* Implements the emitter's two forms. */
+/* Implements the two forms of the emitter. */
 #include "diag/emitter.h"
 
 #include <string.h>
 
 #include "base/text.h"
 
-/* Kept for: end of list, end of group, the word that something is missing, end of object, end of line. */
+/* Reserved for the end of a list, the end of a group, the note that something is missing, the end
+ * of the object and the end of the line. */
 enum { CLOSING_SIZE = 40 };
 
-static void put_bytes(struct tg_emitter *emitter, const char *bytes, size_t length) {
+static void emit_bytes(struct tg_emitter *emitter, const char *bytes, size_t length) {
   if (length > emitter->capacity - emitter->length) {
     emitter->truncated = true;
     return;
@@ -17,29 +18,29 @@ static void put_bytes(struct tg_emitter *emitter, const char *bytes, size_t leng
   emitter->length += length;
 }
 
-static void put(struct tg_emitter *emitter, const char *string) {
-  put_bytes(emitter, string, strlen(string));
+static void emit_text(struct tg_emitter *emitter, const char *string) {
+  emit_bytes(emitter, string, strlen(string));
 }
 
-/* Control characters and what is no UTF-8 become '?' (base/text.h), in both forms: a name that an addon or a thread chose
- * neither forges lines nor breaks a reader. */
-static void put_escaped(struct tg_emitter *emitter, const char *string) {
+/* Control characters and invalid UTF-8 become '?' (base/text.h) in both forms: a name chosen by an
+ * addon or a thread can neither forge lines nor break a reader. */
+static void emit_escaped(struct tg_emitter *emitter, const char *string) {
   while (*string != '\0') {
     size_t length = tg_shown_length(string);
     if (length == 0)
-      put(emitter, "?");
+      emit_text(emitter, "?");
     else if (emitter->format == TG_FORMAT_JSON && (*string == '"' || *string == '\\'))
-      put_bytes(emitter, (const char[]){'\\', *string}, 2);
+      emit_bytes(emitter, (const char[]){'\\', *string}, 2);
     else
-      put_bytes(emitter, string, length);
+      emit_bytes(emitter, string, length);
     string += length == 0 ? 1 : length;
   }
 }
 
-static void put_number(struct tg_emitter *emitter, uint64_t number) {
+static void emit_digits(struct tg_emitter *emitter, uint64_t number) {
   char digits[TG_DIGITS_MAX];
   size_t length = tg_format_number(number, digits);
-  put_bytes(emitter, digits, length);
+  emit_bytes(emitter, digits, length);
 }
 
 static bool is_json(const struct tg_emitter *emitter) {
@@ -50,42 +51,42 @@ void tg_emit_open(struct tg_emitter *emitter, enum tg_format format, char *bytes
                   const char *prefix, const char *headline) {
   *emitter = (struct tg_emitter){
       .format = format, .prefix = prefix, .bytes = bytes, .capacity = size - CLOSING_SIZE, .first = true};
-  put(emitter, is_json(emitter) ? "{" : prefix);
-  if (!is_json(emitter)) put(emitter, headline);
+  emit_text(emitter, is_json(emitter) ? "{" : prefix);
+  if (!is_json(emitter)) emit_text(emitter, headline);
 }
 
-static void begin_line(struct tg_emitter *emitter, const char *indent) {
-  put(emitter, "\n");
-  put(emitter, emitter->prefix);
-  put(emitter, indent);
+static void emit_line_start(struct tg_emitter *emitter, const char *indent) {
+  emit_text(emitter, "\n");
+  emit_text(emitter, emitter->prefix);
+  emit_text(emitter, indent);
 }
 
-static void end_group(struct tg_emitter *emitter) {
+static void emit_group_end(struct tg_emitter *emitter) {
   emitter->capacity += emitter->kept;
   emitter->kept = 0;
   if (!is_json(emitter)) return;
-  emitter->capacity += 2; /* kept for this by begin_group */
-  if (emitter->in_list) put(emitter, "]");
-  if (emitter->in_group) put(emitter, "}");
+  emitter->capacity += 2; /* reserved by emit_group_start */
+  if (emitter->in_list) emit_text(emitter, "]");
+  if (emitter->in_group) emit_text(emitter, "}");
 }
 
-/* False: there is no room even for an empty group, and none was begun. */
-static bool begin_group(struct tg_emitter *emitter, const char *name, const char *bracket) {
-  if (emitter->in_group || emitter->in_list) end_group(emitter);
+/* False: not even an empty group fits, and none was started. */
+static bool emit_group_start(struct tg_emitter *emitter, const char *name, const char *bracket) {
+  if (emitter->in_group || emitter->in_list) emit_group_end(emitter);
   emitter->in_group = emitter->in_list = false;
   size_t before = emitter->length;
   bool truncated = emitter->truncated;
   emitter->truncated = false;
   if (is_json(emitter)) {
-    put(emitter, before == 1 ? "\"" : ",\"");
-    put(emitter, name);
-    put(emitter, "\":");
-    put(emitter, bracket);
+    emit_text(emitter, before == 1 ? "\"" : ",\"");
+    emit_text(emitter, name);
+    emit_text(emitter, "\":");
+    emit_text(emitter, bracket);
     emitter->capacity -= 2;
   } else {
-    begin_line(emitter, "  ");
-    put(emitter, name);
-    put(emitter, ":");
+    emit_line_start(emitter, "  ");
+    emit_text(emitter, name);
+    emit_text(emitter, ":");
   }
   bool fits = !emitter->truncated && emitter->length <= emitter->capacity;
   if (!fits) {
@@ -98,73 +99,73 @@ static bool begin_group(struct tg_emitter *emitter, const char *name, const char
 }
 
 void tg_emit_group(struct tg_emitter *emitter, const char *name) {
-  emitter->in_group = begin_group(emitter, name, "{");
+  emitter->in_group = emit_group_start(emitter, name, "{");
   emitter->group_lost = !emitter->in_group;
 }
 
 void tg_emit_list(struct tg_emitter *emitter, const char *name, size_t keep) {
   emitter->items = 0;
   emitter->group_lost = emitter->list_full = false;
-  emitter->in_list = begin_group(emitter, name, "[");
+  emitter->in_list = emit_group_start(emitter, name, "[");
   size_t room = emitter->capacity - emitter->length;
   if (!emitter->in_list) return;
   emitter->kept = keep < room ? keep : room;
   emitter->capacity -= emitter->kept;
 }
 
-/* What a field began with, so that one which does not fit can be taken back as a whole. */
+/* The state before a field, to undo a field that does not fit. */
 struct mark {
   size_t length;
   bool first;
   bool truncated;
 };
 
-static struct mark begin_field(struct tg_emitter *emitter) {
+static struct mark emit_field_start(struct tg_emitter *emitter) {
   struct mark mark = {emitter->length, emitter->first, emitter->truncated};
   emitter->truncated = false;
   bool top = !emitter->in_group && !emitter->in_list;
   if (is_json(emitter))
-    put(emitter, emitter->first && (!top || emitter->length == 1) ? "" : ",");
+    emit_text(emitter, emitter->first && (!top || emitter->length == 1) ? "" : ",");
   else if (emitter->in_list)
-    begin_line(emitter, "    ");
+    emit_line_start(emitter, "    ");
   else if (top)
-    begin_line(emitter, "  ");
+    emit_line_start(emitter, "  ");
   else
-    put(emitter, emitter->first ? " " : ", ");
+    emit_text(emitter, emitter->first ? " " : ", ");
   return mark;
 }
 
-static void end_field(struct tg_emitter *emitter, struct mark mark) {
+static void emit_field_end(struct tg_emitter *emitter, struct mark mark) {
   bool fits = !emitter->truncated && !emitter->group_lost;
   if (!fits) emitter->length = mark.length;
   emitter->first = fits ? false : mark.first;
   emitter->truncated = mark.truncated || !fits;
 }
 
-static void put_name(struct tg_emitter *emitter, const char *name) {
+static void emit_field_name(struct tg_emitter *emitter, const char *name) {
   bool top = !emitter->in_group && !emitter->in_list;
-  if (is_json(emitter)) put(emitter, "\"");
-  put(emitter, name);
-  put(emitter, is_json(emitter) ? "\":" : top ? ": " : " ");
+  if (is_json(emitter)) emit_text(emitter, "\"");
+  emit_text(emitter, name);
+  emit_text(emitter, is_json(emitter) ? "\":" : top ? ": " : " ");
 }
 
-static void put_quoted(struct tg_emitter *emitter, const char *value) {
-  if (is_json(emitter)) put(emitter, "\"");
-  put_escaped(emitter, value);
-  if (is_json(emitter)) put(emitter, "\"");
+static void emit_quoted(struct tg_emitter *emitter, const char *value) {
+  if (is_json(emitter)) emit_text(emitter, "\"");
+  emit_escaped(emitter, value);
+  if (is_json(emitter)) emit_text(emitter, "\"");
 }
 
 void tg_emit_item(struct tg_emitter *emitter, const char *value) {
   if (!emitter->in_list || emitter->list_full) return;
-  struct mark mark = begin_field(emitter);
+  struct mark mark = emit_field_start(emitter);
   if (!is_json(emitter)) {
-    put(emitter, "#");
-    put_number(emitter, emitter->items);
-    put(emitter, " ");
+    emit_text(emitter, "#");
+    emit_digits(emitter, emitter->items);
+    emit_text(emitter, " ");
   }
-  put_quoted(emitter, value);
+  emit_quoted(emitter, value);
   emitter->list_full = emitter->truncated;
-  end_field(emitter, mark);
+  emit_field_end(emitter, mark);
   emitter->items++;
 }
 
@@ -173,41 +174,41 @@ void tg_emit_string(struct tg_emitter *emitter, const char *name, const char *va
     tg_emit_null(emitter, name);
     return;
   }
-  struct mark mark = begin_field(emitter);
-  put_name(emitter, name);
-  put_quoted(emitter, value);
-  end_field(emitter, mark);
+  struct mark mark = emit_field_start(emitter);
+  emit_field_name(emitter, name);
+  emit_quoted(emitter, value);
+  emit_field_end(emitter, mark);
 }
 
 void tg_emit_number(struct tg_emitter *emitter, const char *name, uint64_t value) {
-  struct mark mark = begin_field(emitter);
-  put_name(emitter, name);
-  put_number(emitter, value);
-  end_field(emitter, mark);
+  struct mark mark = emit_field_start(emitter);
+  emit_field_name(emitter, name);
+  emit_digits(emitter, value);
+  emit_field_end(emitter, mark);
 }
 
-static void emit_word(struct tg_emitter *emitter, const char *name, const char *word) {
-  struct mark mark = begin_field(emitter);
-  put_name(emitter, name);
-  put(emitter, word);
-  end_field(emitter, mark);
+static void emit_bare_word(struct tg_emitter *emitter, const char *name, const char *word) {
+  struct mark mark = emit_field_start(emitter);
+  emit_field_name(emitter, name);
+  emit_text(emitter, word);
+  emit_field_end(emitter, mark);
 }
 
 void tg_emit_bool(struct tg_emitter *emitter, const char *name, bool value) {
   const char *word = is_json(emitter) ? (value ? "true" : "false") : (value ? "yes" : "no");
-  emit_word(emitter, name, word);
+  emit_bare_word(emitter, name, word);
 }
 
 void tg_emit_null(struct tg_emitter *emitter, const char *name) {
-  if (is_json(emitter)) emit_word(emitter, name, "null");
+  if (is_json(emitter)) emit_bare_word(emitter, name, "null");
 }
 
 size_t tg_emit_close(struct tg_emitter *emitter) {
-  if (emitter->in_group || emitter->in_list) end_group(emitter);
+  if (emitter->in_group || emitter->in_list) emit_group_end(emitter);
   emitter->in_group = emitter->in_list = false;
   emitter->capacity += CLOSING_SIZE;
-  if (is_json(emitter)) put(emitter, emitter->truncated ? ",\"truncated\":true}" : "}");
-  if (!is_json(emitter) && emitter->truncated) put(emitter, " (more did not fit)");
-  put(emitter, "\n");
+  if (is_json(emitter)) emit_text(emitter, emitter->truncated ? ",\"truncated\":true}" : "}");
+  if (!is_json(emitter) && emitter->truncated) emit_text(emitter, " (more did not fit)");
+  emit_text(emitter, "\n");
   return emitter->length;
 }

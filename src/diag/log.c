@@ -11,28 +11,30 @@
 #include "base/output.h"
 #include "base/text.h"
 
+/* Constant after tg_log_open. */
 static bool has_file;
 static struct tg_path file_path;
-static const struct tg_output *output = &tg_stderr; /* where there is no file */
+static const struct tg_output *output = &tg_stderr; /* if there is no file */
 
-static _Atomic uint64_t missed;
-static atomic_bool complained;
-/* What the file took last is the beginning of a report, without its line's end. */
-static atomic_bool is_torn;
+/* Atomic, because the dump's signal handler writes without the report's lock. Relaxed everywhere:
+ * they publish no other data. */
+static _Atomic uint64_t missed_reports;
+static atomic_bool bad_log_reported;
+static atomic_bool is_torn; /* the file ends within a report, without a line end */
 
 int tg_open_for_append(const char *path) {
   int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
                   S_IRUSR | S_IWUSR);
   if (file < 0) return -1;
-  /* Not blocking was only for the opening of a pipe without a reader. */
+  /* O_NONBLOCK was needed only to open a pipe that has no reader. */
   fcntl(file, F_SETFL, O_APPEND);
   return file;
 }
 
-/* "log_path: needed …, found …: …; stderr is used instead", once. */
-static void complain(const char *needed, const char *found, const char *reason) {
+/* Prints "log_path: needed …, found …: …; stderr is used instead", but only once. */
+static void report_bad_log(const char *needed, const char *found, const char *reason) {
   struct tg_text line;
-  if (atomic_exchange(&complained, true)) return;
+  if (atomic_exchange_explicit(&bad_log_reported, true, memory_order_relaxed)) return;
   tg_text_start(&line);
   tg_text_add(&line, "log_path: needed ");
   tg_text_add(&line, needed);
@@ -46,7 +48,7 @@ static void complain(const char *needed, const char *found, const char *reason) 
 
 /* --- A descriptor */
 
-/* The number after "fd:"; -1: there is none, or too large a one. */
+/* The number after "fd:"; -1: there is none, or it is too large. */
 static int parse_descriptor(const char *path) {
   const char *digits = path + strlen("fd:");
   int number = 0;
@@ -58,79 +60,79 @@ static int parse_descriptor(const char *path) {
   return number;
 }
 
-static void open_descriptor(const char *path) {
+static void open_log_descriptor(const char *path) {
   static struct tg_output given;
   int number = parse_descriptor(path);
   if (number < 0 || fcntl(number, F_GETFD) < 0) {
-    complain("a descriptor that is open", path, "");
+    report_bad_log("a descriptor that is open", path, "");
     return;
   }
   tg_output_record(&given, number);
   output = &given;
 }
 
-/* False: it did not take all. */
-static bool write_to_output(const char *bytes, size_t length) {
+/* False: it did not accept all bytes. */
+static bool write_to_descriptor(const char *bytes, size_t length) {
   if (tg_output_write(output, bytes, length) == length) return true;
   int error = errno;
   if (output == &tg_stderr) return false;
   char place[TG_LOG_PATH_MAX];
   tg_log_place(place);
-  complain("a descriptor that takes reports", place,
-           tg_output_is_same(output) ? strerror(error) : "it is closed, or has become another file");
+  report_bad_log("a descriptor that takes reports", place,
+                 tg_output_is_same(output) ? strerror(error) : "it is closed, or has become another file");
   tg_output_write(&tg_stderr, bytes, length);
   return false;
 }
 
 /* --- A file */
 
-static int open_file(const char *path) {
+static int open_log_file(const char *path) {
   int file = tg_open_for_append(path);
   if (file >= 0) return file;
   int error = errno;
-  complain("a file that can be opened for appending", path,
-           error == ELOOP ? "it is a symbolic link, which is not followed" : strerror(error));
+  report_bad_log("a file that can be opened for appending", path,
+                 error == ELOOP ? "it is a symbolic link, which is not followed" : strerror(error));
   return -1;
 }
 
-/* Readers go by lines: what follows half a report begins a new one. */
-static bool append(int file, const char *bytes, size_t length) {
-  if (atomic_load(&is_torn) && tg_write_all(file, "\n", 1) != 1) return false;
+/* Readers read line by line: the report after a torn one must begin a new line. */
+static bool append_report(int file, const char *bytes, size_t length) {
+  if (atomic_load_explicit(&is_torn, memory_order_relaxed) && tg_write_all(file, "\n", 1) != 1) return false;
   size_t written = tg_write_all(file, bytes, length);
-  atomic_store(&is_torn, written != 0 && written != length);
+  atomic_store_explicit(&is_torn, written != 0 && written != length, memory_order_relaxed);
   return written == length;
 }
 
-/* False: it did not take all. */
+/* False: it did not accept all bytes. */
 static bool write_to_file(const char *bytes, size_t length) {
   char path[TG_PATH_MAX];
   tg_path_expand(&file_path, path);
-  int file = open_file(path);
+  int file = open_log_file(path);
   if (file >= 0) {
-    bool taken = append(file, bytes, length);
+    bool taken = append_report(file, bytes, length);
     int error = errno;
     close(file);
     if (taken) return true;
-    complain("a file that takes reports", path, strerror(error));
+    report_bad_log("a file that takes reports", path, strerror(error));
   }
   tg_output_write(&tg_stderr, bytes, length);
   return false;
 }
 
-/* --- Either */
+/* --- Both */
 
-static void try_file(void) {
+static void probe_file(void) {
   char path[TG_PATH_MAX];
   tg_path_expand(&file_path, path);
-  int file = open_file(path);
+  int file = open_log_file(path);
   has_file = file >= 0;
   if (has_file) close(file);
 }
 
-static void open_path(const char *path) {
+static void open_log_path(const char *path) {
   struct tg_text problem, line;
   if (tg_path_open(&file_path, path, &problem)) {
-    try_file();
+    probe_file();
     return;
   }
   tg_text_start(&line);
@@ -143,20 +145,20 @@ static void open_path(const char *path) {
 void tg_log_open(const char *path) {
   if (strcmp(path, "stderr") == 0) return;
   if (strncmp(path, "fd:", strlen("fd:")) == 0)
-    open_descriptor(path);
+    open_log_descriptor(path);
   else
-    open_path(path);
+    open_log_path(path);
 }
 
 void tg_log_write(const char *bytes, size_t length) {
   int saved = errno;
-  bool taken = has_file ? write_to_file(bytes, length) : write_to_output(bytes, length);
-  if (!taken) atomic_fetch_add(&missed, 1);
+  bool taken = has_file ? write_to_file(bytes, length) : write_to_descriptor(bytes, length);
+  if (!taken) atomic_fetch_add_explicit(&missed_reports, 1, memory_order_relaxed);
   errno = saved;
 }
 
 uint64_t tg_log_missed(void) {
-  return atomic_load(&missed);
+  return atomic_load_explicit(&missed_reports, memory_order_relaxed);
 }
 
 void tg_log_place(char place[TG_LOG_PATH_MAX]) {

@@ -1,12 +1,12 @@
-/* Where reports are written: stderr, a descriptor that the program was given, or a file.
+/* The destination of reports: stderr, a descriptor that was passed to the program, or a file.
  *
- * A file is opened for each report and closed again: the program may close any descriptor or use its number for
- * something else, and files get rotated. Each report is one write(2) to a file opened with O_APPEND, so several
- * processes may share one. Stderr and a descriptor are written to only while they are what they were at the start
- * (base/output.h).
+ * A file is opened for each report and closed again, because the program may close any descriptor
+ * or reuse its number, and because files get rotated. Each report is one write(2) to a file opened
+ * with O_APPEND, so several processes may share a file. Stderr and a descriptor are used only while
+ * they refer to the same file as at the start (base/output.h).
  *
- * No allocation, no stdio; safe in a signal handler, but for tg_log_open. Guarded by the report's lock, but for the
- * signal handler. */
+ * No allocation, no stdio; safe in a signal handler, except tg_log_open. Guarded by the report's
+ * lock, except in the signal handler. */
 #ifndef TG_DIAG_LOG_H
 #define TG_DIAG_LOG_H
 
@@ -18,20 +18,22 @@
 
 enum { TG_LOG_PATH_MAX = TG_PATH_MAX };
 
-/* `path`: "stderr", "fd:N", or a file's, in which %p is the process's number and %% is %. Tries it at once. One that
- * cannot be used, now or later, is one line on stderr, and stderr is used instead. */
+/* `path` is "stderr", "fd:N", or the path of a file, in which %p is the process id and %% is %.
+ * Tries it at once. If it cannot be used, now or later, one line on stderr says so and stderr is
+ * used instead. */
 void tg_log_open(const char *path);
 
 void tg_log_write(const char *bytes, size_t length);
 
-/* How many reports the log did not take. */
+/* The number of reports that the log did not accept. */
 uint64_t tg_log_missed(void);
 
-/* Where the log is, for people: "stderr", or the file's path with the number in it. */
+/* The destination, for people: "stderr", a descriptor, or the file's path with the process id in
+ * it. */
 void tg_log_place(char place[TG_LOG_PATH_MAX]);
 
-/* Opens a file for appending, or makes it, for its owner only; follows no symbolic link, waits for no reader of
- * a pipe. -1, and errno. */
+/* Opens a file for appending. Creates it with access for its owner only, follows no symbolic link,
+ * and does not wait for the reader of a pipe. Returns -1 and sets errno on failure. */
 int tg_open_for_append(const char *path);
 
 #endif

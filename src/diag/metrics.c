@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h> /* for rename alone */
+#include <stdio.h> /* for rename only */
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -23,48 +23,54 @@
 
 enum {
   SECOND = 1000000000, /* nanoseconds */
-  REST = 100,          /* so many times as long as a write took nothing is written */
+  /* After a write, nothing is written for this many times as long as that write took. */
+  REST = 100,
   EXIT_WAIT_MS_MAX = 200,
   SUFFIX_MAX = sizeof "." + TG_DIGITS_MAX + sizeof ".tmp",
-  /* A sample of events is a line of 180 bytes at most and the file's name, each byte of it maybe escaped. */
+  /* A sample of events has at most 180 bytes plus the file's name, each byte of which may be
+   * escaped. */
   LINE_MAX_SIZE = 180 + 2 * TG_SITE_FILE_MAX,
   OTHER_SIZE = 4096,
   TEXT_SIZE = TG_SITES_MAX * LINE_MAX_SIZE + OTHER_SIZE,
 };
 
-static struct tg_guard *guard;
-static const struct tg_report_source *source;
-static char path[TG_PATH_MAX], temporary[TG_PATH_MAX + SUFFIX_MAX];
+/* Constant after tg_metrics_open. */
+static struct tg_guard *metrics_guard;
+static const struct tg_report_source *metrics_source;
+static char metrics_path[TG_PATH_MAX], temporary_path[TG_PATH_MAX + SUFFIX_MAX];
 static char pid_label[TG_DIGITS_MAX + 1]; /* empty: no such label */
-static pid_t process;
-static _Atomic uint64_t due = UINT64_MAX; /* by the coarse clock; UINT64_MAX: never */
+static pid_t metrics_process;
 
-/* Guards what follows. Only ever tried. */
-static struct tg_lock lock;
-static bool complained;
-/* What is to be written. Untouched, and so no memory, where there are no metrics. */
-static char text[TEXT_SIZE];
+/* By the coarse clock; UINT64_MAX: never. Relaxed: whether a write is due is checked again under
+ * metrics_lock. */
+static _Atomic uint64_t next_write_at = UINT64_MAX;
+
+/* Guarded by metrics_lock, which is only ever tried and so has no rank. */
+static struct tg_lock metrics_lock;
+static bool unwritable_reported;
+static char text[TEXT_SIZE]; /* untouched without metrics, so it takes no memory */
 static size_t text_length;
 
 /* --- The format */
 
-static void put_bytes(const char *bytes, size_t length) {
-  if (length > sizeof text - text_length) return; /* cannot be: TEXT_SIZE is enough for the longest */
+static void append_bytes(const char *bytes, size_t length) {
+  if (length > sizeof text - text_length) return; /* cannot happen, see TEXT_SIZE */
   memcpy(text + text_length, bytes, length);
   text_length += length;
 }
 
-static void put(const char *string) {
-  put_bytes(string, strlen(string));
+static void append_text(const char *string) {
+  append_bytes(string, strlen(string));
 }
 
-static void put_number(uint64_t number) {
+static void append_number(uint64_t number) {
   char digits[TG_DIGITS_MAX];
-  put_bytes(digits, tg_format_number(number, digits));
+  append_bytes(digits, tg_format_number(number, digits));
 }
 
-/* What is no UTF-8 makes a reader refuse the whole file, so it becomes '?'. So do control characters, which
- * are allowed but for the line's end: nobody wants them in a name. */
+/* A reader refuses the whole file for one invalid UTF-8 sequence, so such bytes become '?'. So do
+ * control characters, although the format allows them except for the line end: nobody wants them in
+ * a name. */
 size_t tg_metrics_escape(char *to, size_t size, size_t length, const char *value) {
   while (*value != '\0') {
     size_t sequence = tg_shown_length(value);
@@ -80,78 +86,78 @@ size_t tg_metrics_escape(char *to, size_t size, size_t length, const char *value
   return length;
 }
 
-static void put_label(const char *name, const char *value) {
-  put(text[text_length - 1] == '{' ? "" : ",");
-  put(name);
-  put("=\"");
+static void append_label(const char *name, const char *value) {
+  append_text(text[text_length - 1] == '{' ? "" : ",");
+  append_text(name);
+  append_text("=\"");
   text_length = tg_metrics_escape(text, sizeof text, text_length, value);
-  put("\"");
+  append_text("\"");
 }
 
-static void start_family(const char *name, const char *type, const char *help) {
-  put("# HELP ");
-  put(name);
-  put(" ");
-  put(help);
-  put("\n# TYPE ");
-  put(name);
-  put(" ");
-  put(type);
-  put("\n");
+static void append_family_start(const char *name, const char *type, const char *help) {
+  append_text("# HELP ");
+  append_text(name);
+  append_text(" ");
+  append_text(help);
+  append_text("\n# TYPE ");
+  append_text(name);
+  append_text(" ");
+  append_text(type);
+  append_text("\n");
 }
 
-static void start_sample(const char *name) {
-  put(name);
-  put("{");
-  if (pid_label[0] != '\0') put_label("pid", pid_label);
+static void append_sample_start(const char *name) {
+  append_text(name);
+  append_text("{");
+  if (pid_label[0] != '\0') append_label("pid", pid_label);
 }
 
-static void end_sample(uint64_t value) {
-  put("} ");
-  put_number(value);
-  put("\n");
+static void append_sample_end(uint64_t value) {
+  append_text("} ");
+  append_number(value);
+  append_text("\n");
 }
 
-static void put_single(const char *name, const char *type, const char *help, uint64_t value) {
-  start_family(name, type, help);
-  start_sample(name);
-  end_sample(value);
+static void append_single_metric(const char *name, const char *type, const char *help, uint64_t value) {
+  append_family_start(name, type, help);
+  append_sample_start(name);
+  append_sample_end(value);
 }
 
 /* --- The families */
 
-static void put_info(void) {
+static void append_info(void) {
   char runtime[TG_RUNTIME_MAX];
-  source->runtime(runtime);
-  start_family("tsfn_guard_info", "gauge", "Always 1; the versions of the guard and of the runtime.");
-  start_sample("tsfn_guard_info");
-  put_label("version", TSFN_GUARD_VERSION);
-  put_label("runtime", runtime);
-  end_sample(1);
+  metrics_source->runtime(runtime);
+  append_family_start("tsfn_guard_info", "gauge", "Always 1; the versions of the guard and of the runtime.");
+  append_sample_start("tsfn_guard_info");
+  append_label("version", TSFN_GUARD_VERSION);
+  append_label("runtime", runtime);
+  append_sample_end(1);
 }
 
-static void put_event(const struct tg_tally *tally) {
+static void append_event_metric(const struct tg_tally *tally) {
   const struct tg_site *site = tally->site;
   char code[TG_CODE_SIZE];
   tg_catalogue_code(site->kind, code);
-  start_sample("tsfn_guard_events_total");
-  put_label("code", code);
-  put_label("kind", tg_catalogue[site->kind].name);
-  put_label("severity", tg_severity_names[tg_catalogue[site->kind].severity]);
-  put_label("addon", site->file);
-  put_label("action", tg_policy_site_action(site));
-  end_sample(tally->seen);
+  append_sample_start("tsfn_guard_events_total");
+  append_label("code", code);
+  append_label("kind", tg_catalogue[site->kind].name);
+  append_label("severity", tg_severity_names[tg_catalogue[site->kind].severity]);
+  append_label("addon", site->file);
+  append_label("action", tg_policy_site_action(site));
+  append_sample_end(tally->seen);
 }
 
-/* With the report's lock held. */
-static void put_events(void) {
+/* Called with the report's lock held. */
+static void append_event_metrics(void) {
   size_t count;
   const struct tg_site *sites = tg_policy_sites(&count);
   struct tg_tally tally;
-  start_family("tsfn_guard_events_total", "counter",
-               "Events, reported or not; docs/misuse describes the kinds.");
+  append_family_start("tsfn_guard_events_total", "counter",
+                      "Events, reported or not; docs/misuse describes the kinds.");
   for (size_t i = 0; i < count; i++)
-    if (tg_policy_sum_up(&sites[i], &tally)) put_event(&tally);
+    if (tg_policy_sum_up(&sites[i], &tally)) append_event_metric(&tally);
 }
 
 const char *const tg_handle_state_names[TG_HANDLE_STATES] = {[TG_HANDLES_OPEN] = "open",
@@ -160,86 +166,88 @@ const char *const tg_handle_state_names[TG_HANDLE_STATES] = {[TG_HANDLES_OPEN] =
                                                              [TG_HANDLES_LEAKED] = "leaked",
                                                              [TG_HANDLES_IN_USE] = "in_use"};
 
-static enum tg_handle_state state_of(const struct tg_snapshot *snapshot) {
+static enum tg_handle_state handle_state_of(const struct tg_snapshot *snapshot) {
   if (snapshot->state == TG_OPEN) return TG_HANDLES_OPEN;
   if (snapshot->state == TG_CLOSING) return TG_HANDLES_CLOSING;
   return snapshot->finalized && snapshot->thread_count != 0 ? TG_HANDLES_LEAKED : TG_HANDLES_CLOSED;
 }
 
-static void count_handle(void *argument, const struct tg_snapshot *snapshot) {
+static void count_handle_state(void *argument, const struct tg_snapshot *snapshot) {
   struct tg_handle_tally *tally = argument;
-  tally->handles[snapshot == NULL ? TG_HANDLES_IN_USE : state_of(snapshot)]++;
+  tally->handles[snapshot == NULL ? TG_HANDLES_IN_USE : handle_state_of(snapshot)]++;
   if (snapshot != NULL) tally->queued_items += snapshot->queue_length;
 }
 
 struct tg_handle_tally tg_metrics_count_handles(struct tg_guard *of) {
   struct tg_handle_tally tally = {{0}, 0};
-  tg_guard_walk(of, count_handle, &tally);
+  tg_guard_walk(of, count_handle_state, &tally);
   return tally;
 }
 
-static void put_handles(void) {
-  struct tg_handle_tally tally = tg_metrics_count_handles(guard);
-  start_family(
+static void append_handle_metrics(void) {
+  struct tg_handle_tally tally = tg_metrics_count_handles(metrics_guard);
+  append_family_start(
       "tsfn_guard_handles", "gauge",
       "Thread-safe functions that still exist, by state; leaked: finalized while counts are still held.");
   for (unsigned state = 0; state < TG_HANDLE_STATES; state++) {
-    start_sample("tsfn_guard_handles");
-    put_label("state", tg_handle_state_names[state]);
-    end_sample(tally.handles[state]);
+    append_sample_start("tsfn_guard_handles");
+    append_label("state", tg_handle_state_names[state]);
+    append_sample_end(tally.handles[state]);
   }
-  put_single("tsfn_guard_queued_items", "gauge", "Items in the queues of all thread-safe functions.",
-             tally.queued_items);
+  append_single_metric("tsfn_guard_queued_items", "gauge",
+                       "Items in the queues of all thread-safe functions.", tally.queued_items);
 }
 
-/* False: the report's lock is held by another thread. */
-static bool put_all(unsigned patience_ms) {
+/* False: another thread holds the report's lock. */
+static bool render_metrics(unsigned patience_ms) {
   if (!tg_lock_try_for(&tg_report_lock, &patience_ms)) return false;
   text_length = 0;
-  put_info();
-  put_events();
+  append_info();
+  append_event_metrics();
   tg_lock_release_tried(&tg_report_lock);
-  put_handles();
-  put_single("tsfn_guard_created_total", "counter", "Thread-safe functions created.", tg_trace_created());
-  put_single("tsfn_guard_finalized_total", "counter", "Thread-safe functions whose finalizer has returned.",
-             tg_trace_finalized());
-  put_single("tsfn_guard_reports_not_logged_total", "counter",
-             "Reports that the log did not take; those of a file went to standard error.", tg_log_missed());
+  append_handle_metrics();
+  append_single_metric("tsfn_guard_created_total", "counter", "Thread-safe functions created.",
+                       tg_trace_created());
+  append_single_metric("tsfn_guard_finalized_total", "counter",
+                       "Thread-safe functions whose finalizer has returned.", tg_trace_finalized());
+  append_single_metric("tsfn_guard_reports_not_logged_total", "counter",
+                       "Reports that the log did not take; those of a file went to standard error.",
+                       tg_log_missed());
   return true;
 }
 
 /* --- The file */
 
-static int open_temporary(void) {
-  return open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY,
+static int open_temporary_file(void) {
+  return open(temporary_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY,
               S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
 }
 
-/* False, and errno. */
-static bool replace_file(void) {
-  int file = open_temporary();
-  /* Left by a process of the same number that was killed. */
-  if (file < 0 && errno == EEXIST && unlink(temporary) == 0) file = open_temporary();
+/* On failure returns false and sets errno. */
+static bool replace_metrics_file(void) {
+  int file = open_temporary_file();
+  /* A leftover of a killed process that had the same process id. */
+  if (file < 0 && errno == EEXIST && unlink(temporary_path) == 0) file = open_temporary_file();
   if (file < 0) return false;
   bool written = fchmod(file, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) == 0 &&
                  tg_write_all(file, text, text_length) == text_length;
   int error = errno;
   close(file);
   errno = error;
-  if (written && rename(temporary, path) == 0) return true;
+  if (written && rename(temporary_path, metrics_path) == 0) return true;
   error = errno;
-  unlink(temporary);
+  unlink(temporary_path);
   errno = error;
   return false;
 }
 
-static void complain(int error) {
+static void report_unwritable_file(int error) {
   struct tg_text line;
-  if (complained) return;
-  complained = true;
+  if (unwritable_reported) return;
+  unwritable_reported = true;
   tg_text_start(&line);
   tg_text_add(&line, "metrics_path: needed a file that can be written and replaced, found ");
-  tg_path_add(&line, path);
+  tg_path_add(&line, metrics_path);
   tg_text_add(&line, ": ");
   tg_text_add(&line, strerror(error));
   tg_text_add(
@@ -248,46 +256,50 @@ static void complain(int error) {
   tg_text_write(&line);
 }
 
-/* With the lock held. */
-static void write_file(unsigned patience_ms) {
+/* Called with metrics_lock held. */
+static void write_metrics_file(unsigned patience_ms) {
   int cancellation;
-  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation); /* the lock is held at cancellation points */
+  /* The lock is held at cancellation points. */
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
   uint64_t start = tg_nanoseconds(CLOCK_MONOTONIC);
-  if (put_all(patience_ms)) {
-    if (!replace_file()) complain(errno);
+  if (render_metrics(patience_ms)) {
+    if (!replace_metrics_file()) report_unwritable_file(errno);
     uint64_t rest = (tg_nanoseconds(CLOCK_MONOTONIC) - start) * REST;
-    atomic_store_explicit(&due, tg_nanoseconds(CLOCK_MONOTONIC_COARSE) + (rest < SECOND ? SECOND : rest),
+    atomic_store_explicit(&next_write_at,
+                          tg_nanoseconds(CLOCK_MONOTONIC_COARSE) + (rest < SECOND ? SECOND : rest),
                           memory_order_relaxed);
   }
   pthread_setcancelstate(cancellation, NULL);
 }
 
-static bool is_due(void) {
-  uint64_t time = atomic_load_explicit(&due, memory_order_relaxed);
+static bool is_write_due(void) {
+  uint64_t time = atomic_load_explicit(&next_write_at, memory_order_relaxed);
   return time != UINT64_MAX && tg_nanoseconds(CLOCK_MONOTONIC_COARSE) >= time;
 }
 
 void tg_metrics_touch(void) {
-  if (!is_due() || !tg_lock_try(&lock)) return;
+  if (!is_write_due() || !tg_lock_try(&metrics_lock)) return;
   int saved = errno;
-  if (is_due() && getpid() == process) write_file(0);
-  tg_lock_release_tried(&lock);
+  if (is_write_due() && getpid() == metrics_process) write_metrics_file(0);
+  tg_lock_release_tried(&metrics_lock);
   errno = saved;
 }
 
-/* Keeps the lock: a write that began now would be cut off, and leave its temporary file behind. */
+/* Keeps the lock: a write that began now would be cut off by the exit and leave its temporary file
+ * behind. */
 void tg_metrics_write_last(void) {
   unsigned patience_ms = EXIT_WAIT_MS_MAX;
-  if (atomic_load_explicit(&due, memory_order_relaxed) == UINT64_MAX || getpid() != process) return;
-  if (!tg_lock_try_for(&lock, &patience_ms)) return;
+  if (atomic_load_explicit(&next_write_at, memory_order_relaxed) == UINT64_MAX || getpid() != metrics_process)
+    return;
+  if (!tg_lock_try_for(&metrics_lock, &patience_ms)) return;
   int saved = errno;
-  write_file(patience_ms);
-  atomic_store_explicit(&due, UINT64_MAX, memory_order_relaxed);
+  write_metrics_file(patience_ms);
+  atomic_store_explicit(&next_write_at, UINT64_MAX, memory_order_relaxed);
   errno = saved;
 }
 
-/* A place that the file cannot have. */
-static void refuse(const struct tg_text *problem) {
+/* Reports a path that cannot be used. */
+static void refuse_metrics_path(const struct tg_text *problem) {
   struct tg_text line;
   tg_text_start(&line);
   tg_text_add(&line, "metrics_path: ");
@@ -296,27 +308,27 @@ static void refuse(const struct tg_text *problem) {
   tg_text_write(&line);
 }
 
-static void name_temporary(void) {
-  size_t length = strlen(path);
-  tg_copy_string(temporary, sizeof temporary, path);
-  temporary[length++] = '.';
-  length += tg_format_number((uint64_t)process, temporary + length);
-  tg_copy_string(temporary + length, sizeof temporary - length, ".tmp");
+static void name_temporary_file(void) {
+  size_t length = strlen(metrics_path);
+  tg_copy_string(temporary_path, sizeof temporary_path, metrics_path);
+  temporary_path[length++] = '.';
+  length += tg_format_number((uint64_t)metrics_process, temporary_path + length);
+  tg_copy_string(temporary_path + length, sizeof temporary_path - length, ".tmp");
 }
 
 void tg_metrics_open(struct tg_guard *the_guard, const struct tg_report_source *report_source,
                      const char *the_path) {
   struct tg_path place;
   struct tg_text problem;
-  guard = the_guard;
-  source = report_source;
-  process = getpid();
+  metrics_guard = the_guard;
+  metrics_source = report_source;
+  metrics_process = getpid();
   if (!tg_path_open(&place, the_path, &problem)) {
-    refuse(&problem);
+    refuse_metrics_path(&problem);
     return;
   }
-  tg_path_expand(&place, path);
-  name_temporary();
-  if (tg_path_has_process(&place)) pid_label[tg_format_number((uint64_t)process, pid_label)] = '\0';
-  atomic_store_explicit(&due, 0, memory_order_relaxed);
+  tg_path_expand(&place, metrics_path);
+  name_temporary_file();
+  if (tg_path_has_process(&place)) pid_label[tg_format_number((uint64_t)metrics_process, pid_label)] = '\0';
+  atomic_store_explicit(&next_write_at, 0, memory_order_relaxed);
 }

@@ -1,33 +1,34 @@
 /* The metrics: a file in Prometheus' text format for node_exporter's textfile collector.
  *
- * There is no thread that writes it: whatever happens anyway (a create, a finalizer, a delivery, an event) asks whether
- * it is time, at most once a second. A write reads all handles; where that takes long the next one waits longer, so
- * that less than a hundredth of the time goes into it.
+ * No thread writes it. Events that happen anyway (a create, a finalizer, a delivery, a report)
+ * check whether a write is due, at most once a second. A write reads all handles. If that takes
+ * long, the next write waits longer, so that writing takes less than a hundredth of the time.
  *
- * The file is made beside its place, and renamed when it is complete. It gets mode 0644 whatever the umask says, as
- * the collector is another user; who must not read it is kept out by the directory. A child that was forked without
- * exec writes nothing.
+ * The file is written beside its place, and renamed when it is complete. It gets mode 0644 whatever
+ * the umask is, because the collector runs as another user; restrict access with the directory's
+ * mode. A child that was forked without exec writes nothing.
  *
- * Thread safety: tg_metrics_open once, before main; the others by any thread with no lock of the core or the report
- * held. No allocation, no stdio, errno as it was. */
+ * Thread safety: call tg_metrics_open once, before main. Any thread may call the others if it holds
+ * no lock of the core or the report. No allocation, no stdio; errno is preserved. */
 #ifndef TG_DIAG_METRICS_H
 #define TG_DIAG_METRICS_H
 
 #include "core/api.h"
 #include "diag/report.h"
 
-/* `path` may have %p and %% as that of the log; with %p, every series gets a label with the process id, as the collector
- * refuses the same series from two files. A path that cannot be written is one line on stderr. Nothing is written
- * before the first touch. */
+/* `path` may contain %p and %%, as log_path may. With %p, every series gets a label with the
+ * process id, because the collector refuses the same series from two files. A path that cannot be
+ * used is reported in one line on stderr. Nothing is written before the first touch. */
 void tg_metrics_open(struct tg_guard *guard, const struct tg_report_source *source, const char *path);
 
-/* Writes the file if that is due, and nobody else is at it. */
+/* Writes the file if a write is due and no other thread is writing. */
 void tg_metrics_touch(void);
 
-/* The process ends: writes the file, due or not, and never again. */
+/* At the end of the process: writes the file, due or not. Later calls write nothing. */
 void tg_metrics_write_last(void);
 
-/* The functions that are not over, by state; leaked: finalized, with counts out; in use just now, so not looked at. */
+/* The functions that still exist, by state. Leaked: finalized, but counts are still held. In use:
+ * locked at that moment, so its state is unknown. */
 enum tg_handle_state {
   TG_HANDLES_OPEN,
   TG_HANDLES_CLOSING,
@@ -46,7 +47,8 @@ struct tg_handle_tally {
 
 struct tg_handle_tally tg_metrics_count_handles(struct tg_guard *guard);
 
-/* For the tests: appends a label's value to `to`, escaped as the format wants it, cut to `size`; the new length. */
+/* For the tests: appends a label's value to `to`, escaped as the format requires and truncated to
+ * `size`. Returns the new length. */
 size_t tg_metrics_escape(char *to, size_t size, size_t length, const char *value);
 
 #endif

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PROCESS_DIGITS_MAX = 10 }; /* of any pid_t; a child may have a longer number */
+enum { PROCESS_DIGITS_MAX = 10 }; /* of any pid_t; a child's id may be longer than its parent's */
 
-static bool is_process(const char *text) {
+static bool is_process_id(const char *text) {
   return text[0] == '%' && text[1] == 'p';
 }
 
@@ -19,13 +19,13 @@ static bool is_percent(const char *text) {
 static size_t longest_expansion(const char *text) {
   size_t length = 0;
   while (*text != '\0') {
-    length += is_process(text) ? PROCESS_DIGITS_MAX : 1;
-    text += is_process(text) || is_percent(text) ? 2 : 1;
+    length += is_process_id(text) ? PROCESS_DIGITS_MAX : 1;
+    text += is_process_id(text) || is_percent(text) ? 2 : 1;
   }
   return length;
 }
 
-static void print_length(struct tg_text *problem, size_t length) {
+static void describe_length_problem(struct tg_text *problem, size_t length) {
   tg_text_add(problem, "needed a path of at most ");
   tg_text_add_number(problem, TG_PATH_MAX - 1);
   tg_text_add(problem, " bytes (absolute, with the process id in it), found one of ");
@@ -33,7 +33,7 @@ static void print_length(struct tg_text *problem, size_t length) {
   tg_text_add(problem, "; give a shorter one");
 }
 
-static void print_directory(struct tg_text *problem, const char *given, int error) {
+static void describe_directory_problem(struct tg_text *problem, const char *given, int error) {
   tg_text_add(problem, "needed a directory from which the relative path ");
   tg_path_add(problem, given);
   tg_text_add(problem, " starts, found none: ");
@@ -46,7 +46,7 @@ bool tg_path_open(struct tg_path *path, const char *given, struct tg_text *probl
   problem->length = 0;
   if (given[0] != '/') {
     if (getcwd(path->text, sizeof path->text - 1) == NULL) {
-      print_directory(problem, given, errno);
+      describe_directory_problem(problem, given, errno);
       return false;
     }
     directory = strlen(path->text);
@@ -54,7 +54,7 @@ bool tg_path_open(struct tg_path *path, const char *given, struct tg_text *probl
   }
   size_t longest = directory + longest_expansion(given), length = directory + strlen(given);
   if (longest >= sizeof path->text || length >= sizeof path->text) {
-    print_length(problem, longest > length ? longest : length);
+    describe_length_problem(problem, longest > length ? longest : length);
     return false;
   }
   path->directory_length = directory;
@@ -67,18 +67,18 @@ void tg_path_expand(const struct tg_path *path, char expanded[TG_PATH_MAX]) {
   const char *text = path->text + length;
   memcpy(expanded, path->text, length);
   while (*text != '\0') {
-    if (is_process(text))
+    if (is_process_id(text))
       length += tg_format_number((uint64_t)getpid(), expanded + length);
     else
       expanded[length++] = *text;
-    text += is_process(text) || is_percent(text) ? 2 : 1;
+    text += is_process_id(text) || is_percent(text) ? 2 : 1;
   }
   expanded[length] = '\0';
 }
 
 bool tg_path_has_process(const struct tg_path *path) {
   for (const char *text = path->text + path->directory_length; *text != '\0';) {
-    if (is_process(text)) return true;
+    if (is_process_id(text)) return true;
     text += is_percent(text) ? 2 : 1;
   }
   return false;

@@ -16,8 +16,8 @@ const char *const tg_action_names[TG_ACTIONS] = {
     [TG_ACTION_STOP] = "stop",
 };
 
-/* One more than the action; 0: nothing was said. */
-static unsigned char of_kind[TG_EVENT_KINDS], of_severity[TG_SEVERITIES];
+/* The options. Constant after the start. An action is stored plus 1; 0: not given. */
+static unsigned char kind_actions[TG_EVENT_KINDS], severity_actions[TG_SEVERITIES];
 static enum tg_severity logged_up_to = TG_INFO;
 static uint64_t logged_first = 1;
 
@@ -27,9 +27,9 @@ bool tg_policy_set(const char *word, size_t length, enum tg_action action) {
   enum tg_event_kind kind = tg_catalogue_find(word, length);
   enum tg_severity severity = tg_severity_find(word, length);
   if (kind != TG_EVENT_NONE)
-    of_kind[kind] = (unsigned char)(action + 1);
+    kind_actions[kind] = (unsigned char)(action + 1);
   else if (severity != TG_SEVERITIES)
-    of_severity[severity] = (unsigned char)(action + 1);
+    severity_actions[severity] = (unsigned char)(action + 1);
   else
     return false;
   return true;
@@ -43,30 +43,31 @@ void tg_policy_set_rate(uint64_t rate) {
   logged_first = rate;
 }
 
-/* What the options say of a kind; `otherwise` where they say nothing. */
-static enum tg_action action_or(enum tg_event_kind kind, enum tg_action otherwise) {
+/* The action that the options give for a kind, or `otherwise` if they give none. */
+static enum tg_action action_or_default(enum tg_event_kind kind, enum tg_action otherwise) {
   enum tg_severity severity = tg_catalogue[kind].severity;
-  if (of_kind[kind] != 0) return (enum tg_action)(of_kind[kind] - 1);
-  if (of_severity[severity] != 0) return (enum tg_action)(of_severity[severity] - 1);
+  if (kind_actions[kind] != 0) return (enum tg_action)(kind_actions[kind] - 1);
+  if (severity_actions[severity] != 0) return (enum tg_action)(severity_actions[severity] - 1);
   return otherwise;
 }
 
 enum tg_action tg_policy_action(enum tg_event_kind kind) {
   bool is_logged = tg_catalogue[kind].severity <= logged_up_to;
-  return action_or(kind, is_logged ? TG_ACTION_LOG : TG_ACTION_IGNORE);
+  return action_or_default(kind, is_logged ? TG_ACTION_LOG : TG_ACTION_IGNORE);
 }
 
 enum tg_action tg_policy_action_if_it_matters(enum tg_event_kind kind) {
-  return action_or(kind, TG_ACTION_LOG);
+  return action_or_default(kind, TG_ACTION_LOG);
 }
 
 /* --- Suppressions */
 
 enum { SUPPRESSIONS_MAX = 128, PATTERN_MAX = 128, SUPPRESSIONS_FILE_MAX = 16384 };
 
+/* Constant after the start. */
 static struct suppression {
-  enum tg_event_kind kind;   /* TG_EVENT_NONE: those of the severity */
-  enum tg_severity severity; /* TG_SEVERITIES: all */
+  enum tg_event_kind kind;   /* TG_EVENT_NONE: all kinds of the severity */
+  enum tg_severity severity; /* TG_SEVERITIES: all severities */
   char pattern[PATTERN_MAX];
 } suppressions[SUPPRESSIONS_MAX];
 static unsigned suppression_count;
@@ -83,8 +84,8 @@ static bool is_suppressed(enum tg_event_kind kind, const char *file) {
   return false;
 }
 
-static void complain(const char *path, uint64_t line_number, const char *needed, const char *found,
-                     size_t length) {
+static void report_bad_suppression(const char *path, uint64_t line_number, const char *needed,
+                                   const char *found, size_t length) {
   struct tg_text line;
   tg_text_start(&line);
   tg_text_add(&line, "suppressions: ");
@@ -102,7 +103,7 @@ static void complain(const char *path, uint64_t line_number, const char *needed,
   tg_text_write(&line);
 }
 
-static void read_line(const char *path, uint64_t number, const char *line, size_t length) {
+static void read_suppression(const char *path, uint64_t number, const char *line, size_t length) {
   while (length != 0 && (line[length - 1] == ' ' || line[length - 1] == '\r')) length--;
   if (length == 0 || line[0] == '#') return;
   const char *colon = memchr(line, ':', length);
@@ -113,11 +114,12 @@ static void read_line(const char *path, uint64_t number, const char *line, size_
   one->severity = tg_severity_find(line, word);
   bool all = word == 1 && line[0] == '*';
   if (one->kind == TG_EVENT_NONE && one->severity == TG_SEVERITIES && !all) {
-    complain(path, number, "kind:addon-glob with a kind that help=1 lists, a severity or *", line, length);
+    report_bad_suppression(path, number, "kind:addon-glob with a kind that help=1 lists, a severity or *",
+                           line, length);
   } else if (pattern == 0 || pattern >= PATTERN_MAX) {
-    complain(path, number, "kind:addon-glob with a pattern of 1 to 127 bytes", line, length);
+    report_bad_suppression(path, number, "kind:addon-glob with a pattern of 1 to 127 bytes", line, length);
   } else if (suppression_count == SUPPRESSIONS_MAX - 1) {
-    complain(path, number, "at most 127 suppressions", line, length);
+    report_bad_suppression(path, number, "at most 127 suppressions", line, length);
   } else {
     memcpy(one->pattern, colon + 1, pattern);
     one->pattern[pattern] = '\0';
@@ -138,18 +140,18 @@ void tg_policy_read_suppressions(const char *path) {
   if (file >= 0) close(file);
   if (got < 0) {
     const char *found = strerror(error);
-    complain(path, 0, "a file that can be read", found, strlen(found));
+    report_bad_suppression(path, 0, "a file that can be read", found, strlen(found));
     return;
   }
   if (length == sizeof text) {
-    complain(path, 0, "a file of less than 16 KiB", "a larger one", strlen("a larger one"));
+    report_bad_suppression(path, 0, "a file of less than 16 KiB", "a larger one", strlen("a larger one"));
     return;
   }
   uint64_t number = 1;
   for (size_t start = 0; start < length; number++) {
     const char *end = memchr(text + start, '\n', length - start);
     size_t line = end == NULL ? length - start : (size_t)(end - (text + start));
-    read_line(path, number, text + start, line);
+    read_suppression(path, number, text + start, line);
     start += line + 1;
   }
 }
@@ -161,18 +163,19 @@ enum { SITE_BUCKETS = 2048 };
 _Static_assert(SITE_BUCKETS >= 2 * TG_SITES_MAX, "a free bucket is always found soon");
 _Static_assert(TG_SITES_MAX > 2 * TG_EVENT_KINDS, "each kind can have a place for its rest");
 
+/* The tally. Guarded by the report's lock. */
 static struct tg_site sites[TG_SITES_MAX];
-static const void *creators[TG_SITES_MAX];
+static const void *creators[TG_SITES_MAX]; /* of the sites */
 static size_t site_count;
-static uint16_t buckets[SITE_BUCKETS]; /* one more than the site's index; 0: free */
-static uint64_t seen[TG_EVENT_KINDS];
+static uint16_t site_buckets[SITE_BUCKETS]; /* the index of a site plus 1; 0: free */
+static uint64_t events_seen[TG_EVENT_KINDS];
 
-/* The bucket where the site is, or would be. */
-static unsigned find_bucket(enum tg_event_kind kind, const void *caller, const void *creator) {
+/* The bucket that holds the site, or the free one where it belongs. */
+static unsigned find_site_bucket(enum tg_event_kind kind, const void *caller, const void *creator) {
   uint64_t hash = ((uint64_t)(uintptr_t)caller ^ (uint64_t)(uintptr_t)creator << 1) + kind;
   unsigned bucket = (unsigned)((hash * 0x9e3779b97f4a7c15U) >> 53) % SITE_BUCKETS;
-  for (; buckets[bucket] != 0; bucket = (bucket + 1) % SITE_BUCKETS) {
-    unsigned index = buckets[bucket] - 1U;
+  for (; site_buckets[bucket] != 0; bucket = (bucket + 1) % SITE_BUCKETS) {
+    unsigned index = site_buckets[bucket] - 1U;
     if (sites[index].kind == kind && sites[index].caller == caller && creators[index] == creator) break;
   }
   return bucket;
@@ -181,19 +184,19 @@ static unsigned find_bucket(enum tg_event_kind kind, const void *caller, const v
 struct tg_site *tg_policy_find_site(enum tg_event_kind kind, const void *caller, const void *creator,
                                     void (*file)(const void *caller, const void *creator, char *path,
                                                  size_t size)) {
-  unsigned bucket = find_bucket(kind, caller, creator);
-  if (buckets[bucket] == 0 && site_count >= TG_SITES_MAX - TG_EVENT_KINDS) {
-    caller = creator = NULL; /* the rest of a kind */
-    bucket = find_bucket(kind, caller, creator);
+  unsigned bucket = find_site_bucket(kind, caller, creator);
+  if (site_buckets[bucket] == 0 && site_count >= TG_SITES_MAX - TG_EVENT_KINDS) {
+    caller = creator = NULL; /* the shared site of the kind's other callers */
+    bucket = find_site_bucket(kind, caller, creator);
   }
-  if (buckets[bucket] != 0) return &sites[buckets[bucket] - 1];
+  if (site_buckets[bucket] != 0) return &sites[site_buckets[bucket] - 1];
   struct tg_site *site = &sites[site_count];
   site->kind = kind;
   site->caller = caller;
   creators[site_count] = creator;
   if (caller != NULL || creator != NULL) file(caller, creator, site->file, sizeof site->file);
   site->suppressed = is_suppressed(kind, site->file);
-  buckets[bucket] = (uint16_t)++site_count;
+  site_buckets[bucket] = (uint16_t)++site_count;
   return site;
 }
 
@@ -202,11 +205,11 @@ static bool is_power_of_two(uint64_t number) {
 }
 
 bool tg_policy_count(struct tg_site *site) {
-  seen[site->kind]++;
+  events_seen[site->kind]++;
   site->seen++;
   if (site->suppressed) return false;
   bool log = logged_first == 0 || site->seen <= logged_first || is_power_of_two(site->seen) ||
-             tg_policy_site_ends(site); /* nobody is to wonder why */
+             tg_policy_site_ends(site); /* so that nobody wonders why the process ended */
   if (log) site->logged++;
   return log;
 }
@@ -242,5 +245,5 @@ bool tg_policy_site_ends(const struct tg_site *site) {
 }
 
 uint64_t tg_policy_seen(enum tg_event_kind kind) {
-  return seen[kind];
+  return events_seen[kind];
 }

@@ -18,7 +18,7 @@
 #include "diag/policy.h"
 #include "tsfn_guard/tsfn_guard.h"
 
-/* Newer than glibc 2.28's headers. */
+/* Missing in the headers of glibc 2.28. */
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
 #endif
@@ -44,85 +44,91 @@ _Static_assert(TG_OPEN == (int)TSFN_GUARD_OPEN && TG_CLOSING == (int)TSFN_GUARD_
 _Static_assert((int)TG_EVENT_KINDS <= (int)TSFN_GUARD_PUBLISHED_EVENTS, "each kind has its count");
 _Static_assert(TG_NAME_SIZE == sizeof((struct tsfn_guard_record){0}.name), "names are written as they are");
 
-enum { PART = 256, PARTS = TSFN_GUARD_PUBLISHED_RECORDS / PART }; /* of the records, at first use */
+/* The records are probed in parts, each at its first use. */
+enum { PART = 256, PARTS = TSFN_GUARD_PUBLISHED_RECORDS / PART };
 
-/* A page of its own that the kernel empties in every child which does not share this memory: there the published
- * memory is the parent's. */
+/* Constant after tg_publish_open, except that the kernel wipes the anchor's page in every child
+ * that does not share this memory: it must not write to its parent's published memory. */
 static struct { struct tsfn_guard_published *page; } * anchor;
+static const struct tg_report_source *publish_source;
+static struct tg_observer next_in_chain; /* `used`, `closing` and `expired` are always NULL */
 
 enum { UNTRIED, USABLE, UNUSABLE };
-static _Atomic uint8_t parts[PARTS];
+/* Relaxed: the state of a part publishes nothing, and racing threads find the same one. */
+static _Atomic uint8_t part_states[PARTS];
+static const struct tg_addon *_Atomic published_addons[TSFN_GUARD_PUBLISHED_ADDONS];
 
-static const struct tg_report_source *source;
-static struct tg_observer next; /* its members may be NULL; `used`, `closing` and `expired` always are */
-static const struct tg_addon *_Atomic addons[TSFN_GUARD_PUBLISHED_ADDONS];
+/* --- Words. The public header has plain integers, so these use the compiler's atomics. Relaxed: a
+ * reader loads each word on its own; `mark` and the `known` words publish what was written
+ * before. */
 
-/* --- Words. The public header has plain integers, so these are the compiler's own atomics. */
-
-static uint64_t load(const uint64_t *word) {
+static uint64_t load_word(const uint64_t *word) {
   return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-static void store(uint64_t *word, uint64_t value) {
+static void store_word(uint64_t *word, uint64_t value) {
   __atomic_store_n(word, value, __ATOMIC_RELAXED);
 }
 
-static void store_half(uint32_t *word, uint32_t value) {
+static void store_word32(uint32_t *word, uint32_t value) {
   __atomic_store_n(word, value, __ATOMIC_RELAXED);
 }
 
-/* Of a word that has one writer at a time. */
-static void count(uint64_t *word) {
-  store(word, load(word) + 1);
+/* For a word with one writer at a time: a plain load and store suffice. */
+static void increment_word(uint64_t *word) {
+  store_word(word, load_word(word) + 1);
 }
 
-/* Of one that has many. */
-static void count_together(uint64_t *word) {
+/* For a word with several writers at once. */
+static void increment_shared_word(uint64_t *word) {
   __atomic_fetch_add(word, 1, __ATOMIC_RELAXED);
 }
 
-/* Some milliseconds are no matter, and where the machine's clock is slow, the coarse one is not. */
-static uint64_t now(void) {
+/* Coarse: some milliseconds do not matter, and reading the precise clock is slow on some
+ * machines. */
+static uint64_t coarse_now(void) {
   return tg_nanoseconds(CLOCK_MONOTONIC_COARSE);
 }
 
 /* --- Records */
 
-/* NULL: it has none. */
-static struct tsfn_guard_record *record_of(const struct tg_function *function) {
+/* NULL: the function has no record. */
+static struct tsfn_guard_record *published_record_of(const struct tg_function *function) {
   struct tsfn_guard_published *page = anchor->page;
   uint32_t index = function->index;
   if (page == NULL || index >= TSFN_GUARD_PUBLISHED_RECORDS) return NULL;
-  if (atomic_load_explicit(&parts[index / PART], memory_order_relaxed) != USABLE) return NULL;
+  if (atomic_load_explicit(&part_states[index / PART], memory_order_relaxed) != USABLE) return NULL;
   return &page->record[index];
 }
 
-/* Where the kernel has no memory, it says so here, and not with SIGBUS at the first write. One that is older than 5.14
- * knows no such question. */
+/* Reports a lack of memory here, rather than by SIGBUS at the first write. Linux before 5.14 does
+ * not know MADV_POPULATE_WRITE. */
 static bool can_be_written(void *memory, size_t size) {
   return madvise(memory, size, MADV_POPULATE_WRITE) == 0 || errno == EINVAL;
 }
 
-static void try_part(struct tsfn_guard_published *page, uint32_t index) {
+static void probe_part(struct tsfn_guard_published *page, uint32_t index) {
   uint32_t part = index / PART;
   if (index >= TSFN_GUARD_PUBLISHED_RECORDS) return;
-  if (atomic_load_explicit(&parts[part], memory_order_relaxed) != UNTRIED) return;
+  if (atomic_load_explicit(&part_states[part], memory_order_relaxed) != UNTRIED) return;
   int saved = errno;
   size_t size = sizeof(struct tsfn_guard_record) * PART;
   bool usable = can_be_written(&page->record[(size_t)part * PART], size);
   uint8_t untried = UNTRIED;
-  atomic_compare_exchange_strong_explicit(&parts[part], &untried, usable ? USABLE : UNUSABLE,
+  atomic_compare_exchange_strong_explicit(&part_states[part], &untried, usable ? USABLE : UNUSABLE,
                                           memory_order_relaxed, memory_order_relaxed);
   errno = saved;
 }
 
-/* Its place plus 1; 0: there is none. */
-static uint32_t place_of_addon(struct tsfn_guard_published *page, const struct tg_addon *addon) {
+/* The addon's index plus 1; 0: there is no room for it. */
+static uint32_t addon_place_of(struct tsfn_guard_published *page, const struct tg_addon *addon) {
   if (addon == NULL) return 0;
   for (uint32_t i = 0; i < TSFN_GUARD_PUBLISHED_ADDONS; i++) {
     const struct tg_addon *known = NULL;
-    if (atomic_compare_exchange_strong(&addons[i], &known, addon)) {
-      tg_copy_end(page->addons[i].path, sizeof page->addons[i].path, source->addon_path(addon));
+    /* Relaxed: pointers are only compared. The word `known` publishes the path to readers. */
+    if (atomic_compare_exchange_strong_explicit(&published_addons[i], &known, addon, memory_order_relaxed,
+                                                memory_order_relaxed)) {
+      tg_copy_end(page->addons[i].path, sizeof page->addons[i].path, publish_source->addon_path(addon));
       __atomic_store_n(&page->addons[i].known, 1, __ATOMIC_RELEASE);
     }
     if (known == NULL || known == addon) return i + 1;
@@ -130,125 +136,126 @@ static uint32_t place_of_addon(struct tsfn_guard_published *page, const struct t
   return 0;
 }
 
-static void write_name(struct tsfn_guard_record *record, const char name[TG_NAME_SIZE]) {
+static void write_record_name(struct tsfn_guard_record *record, const char name[TG_NAME_SIZE]) {
   uint64_t words[TG_NAME_SIZE / sizeof(uint64_t)];
   memcpy(words, name, sizeof words);
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-    store((uint64_t *)(void *)record->name + i, words[i]);
+    store_word((uint64_t *)(void *)record->name + i, words[i]);
 }
 
 static void write_record(struct tsfn_guard_published *page, struct tsfn_guard_record *record,
                          const struct tg_function *function) {
-  store(&record->mark, 0);
+  store_word(&record->mark, 0);
   atomic_thread_fence(memory_order_release);
-  store(&record->created, now());
-  store(&record->max_queue_size, function->max_queue_size);
-  store(&record->calls_before, load(&record->calls));
-  store(&record->thread_count, function->thread_count);
-  store_half(&record->env, function->env_number);
-  store_half(&record->addon, place_of_addon(page, function->addon));
-  store_half(&record->finalized, 0);
-  store_half(&record->state, TG_OPEN); /* but at exit, whose handler may have closed it just now */
-  write_name(record, function->name);
+  store_word(&record->created, coarse_now());
+  store_word(&record->max_queue_size, function->max_queue_size);
+  store_word(&record->calls_before, load_word(&record->calls));
+  store_word(&record->thread_count, function->thread_count);
+  store_word32(&record->env, function->env_number);
+  store_word32(&record->addon, addon_place_of(page, function->addon));
+  store_word32(&record->finalized, 0);
+  store_word32(&record->state, TG_OPEN); /* at exit, the exit handler may just have closed it */
+  write_record_name(record, function->name);
   __atomic_store_n(&record->mark, (uint64_t)function->generation + 1, __ATOMIC_RELEASE);
 }
 
-static void record_used(struct tsfn_guard_published *page, uint64_t index) {
-  uint64_t used = load(&page->used);
+static void publish_used_index(struct tsfn_guard_published *page, uint64_t index) {
+  uint64_t used = load_word(&page->used);
   while (used <= index && !__atomic_compare_exchange_n(&page->used, &used, index + 1, false, __ATOMIC_RELAXED,
                                                        __ATOMIC_RELAXED)) {
   }
 }
 
-static void write_runtime(struct tsfn_guard_published *page) {
-  static atomic_flag begun = ATOMIC_FLAG_INIT;
+static void publish_runtime(struct tsfn_guard_published *page) {
+  static atomic_flag begun = ATOMIC_FLAG_INIT; /* relaxed: decides only which thread writes */
   char runtime[TG_RUNTIME_MAX];
-  if (!source->runtime(runtime) || atomic_flag_test_and_set(&begun)) return;
+  if (!publish_source->runtime(runtime)) return;
+  if (atomic_flag_test_and_set_explicit(&begun, memory_order_relaxed)) return;
   tg_copy_string(page->runtime, sizeof page->runtime, runtime);
   __atomic_store_n(&page->runtime_known, 1, __ATOMIC_RELEASE);
 }
 
 /* --- The observer */
 
-static void publish_created(struct tsfn_guard_published *page, const struct tg_function *function) {
-  if (__atomic_load_n(&page->runtime_known, __ATOMIC_RELAXED) == 0) write_runtime(page);
-  try_part(page, function->index);
-  struct tsfn_guard_record *record = record_of(function);
-  count_together(&page->created);
+static void publish_create(struct tsfn_guard_published *page, const struct tg_function *function) {
+  if (__atomic_load_n(&page->runtime_known, __ATOMIC_RELAXED) == 0) publish_runtime(page);
+  probe_part(page, function->index);
+  struct tsfn_guard_record *record = published_record_of(function);
+  increment_shared_word(&page->created);
   if (record == NULL) {
-    count_together(&page->hidden_created);
+    increment_shared_word(&page->hidden_created);
     return;
   }
   write_record(page, record, function);
-  record_used(page, function->index);
+  publish_used_index(page, function->index);
 }
 
-static void created(const struct tg_function *function, const void *caller) {
-  if (anchor->page != NULL) publish_created(anchor->page, function);
-  if (next.created != NULL) next.created(function, caller);
+static void publish_on_created(const struct tg_function *function, const void *caller) {
+  if (anchor->page != NULL) publish_create(anchor->page, function);
+  if (next_in_chain.created != NULL) next_in_chain.created(function, caller);
 }
 
-static void used(const struct tg_function *function, bool is_call, napi_status answer) {
-  struct tsfn_guard_record *record = record_of(function);
+static void publish_on_used(const struct tg_function *function, bool is_call, napi_status answer) {
+  struct tsfn_guard_record *record = published_record_of(function);
   if (record == NULL) return;
-  store(&record->thread_count, function->thread_count);
+  store_word(&record->thread_count, function->thread_count);
   if (!is_call) return;
   if (answer == napi_ok)
-    count(&record->calls);
+    increment_word(&record->calls);
   else if (answer == napi_queue_full)
-    count(&record->queue_full);
+    increment_word(&record->queue_full);
   else if (answer == napi_closing)
-    count(&record->closing);
+    increment_word(&record->closing);
 }
 
-static void closing(const struct tg_function *function) {
-  struct tsfn_guard_record *record = record_of(function);
-  if (record != NULL) store_half(&record->state, TG_CLOSING);
+static void publish_on_closing(const struct tg_function *function) {
+  struct tsfn_guard_record *record = published_record_of(function);
+  if (record != NULL) store_word32(&record->state, TG_CLOSING);
 }
 
-static void taken(const struct tg_function *function) {
-  struct tsfn_guard_record *record = record_of(function);
-  if (record != NULL) count(&record->delivered);
-  if (next.taken != NULL) next.taken(function);
+static void publish_on_taken(const struct tg_function *function) {
+  struct tsfn_guard_record *record = published_record_of(function);
+  if (record != NULL) increment_word(&record->delivered);
+  if (next_in_chain.taken != NULL) next_in_chain.taken(function);
 }
 
-/* No call is accepted any more, and what was is drained now. */
-static void finalizing(const struct tg_function *function) {
-  struct tsfn_guard_record *record = record_of(function);
+/* No call is accepted any more, and all accepted items are drained now. */
+static void publish_on_finalizing(const struct tg_function *function) {
+  struct tsfn_guard_record *record = published_record_of(function);
   if (record != NULL) {
-    store_half(&record->state, TG_CLOSED);
-    store(&record->delivered, load(&record->calls));
+    store_word32(&record->state, TG_CLOSED);
+    store_word(&record->delivered, load_word(&record->calls));
   }
-  if (next.finalizing != NULL) next.finalizing(function);
+  if (next_in_chain.finalizing != NULL) next_in_chain.finalizing(function);
 }
 
-static enum tg_event_kind finalized(const struct tg_function *function, uint64_t *quantity) {
-  struct tsfn_guard_record *record = record_of(function);
-  if (anchor->page != NULL) count_together(&anchor->page->finalized);
-  if (record != NULL) store_half(&record->finalized, 1);
-  return next.finalized == NULL ? TG_EVENT_NONE : next.finalized(function, quantity);
+static enum tg_event_kind publish_on_finalized(const struct tg_function *function, uint64_t *quantity) {
+  struct tsfn_guard_record *record = published_record_of(function);
+  if (anchor->page != NULL) increment_shared_word(&anchor->page->finalized);
+  if (record != NULL) store_word32(&record->finalized, 1);
+  return next_in_chain.finalized == NULL ? TG_EVENT_NONE : next_in_chain.finalized(function, quantity);
 }
 
-static void expired(const struct tg_function *function) {
-  struct tsfn_guard_record *record = record_of(function);
+static void publish_on_expired(const struct tg_function *function) {
+  struct tsfn_guard_record *record = published_record_of(function);
   if (record != NULL)
-    store(&record->mark, 0);
+    store_word(&record->mark, 0);
   else if (anchor->page != NULL)
-    count_together(&anchor->page->hidden_over);
+    increment_shared_word(&anchor->page->hidden_over);
 }
 
 void tg_publish_event(enum tg_event_kind kind) {
-  if (anchor != NULL && anchor->page != NULL) store(&anchor->page->events[kind], tg_policy_seen(kind));
+  if (anchor != NULL && anchor->page != NULL) store_word(&anchor->page->events[kind], tg_policy_seen(kind));
 }
 
 /* --- The memory */
 
-static int open_memory(void) {
+static int create_memfd(void) {
   int file = memfd_create(TSFN_GUARD_PUBLISHED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
   if (file < 0 && errno == EINVAL) /* Linux before 6.3 */
     file = memfd_create(TSFN_GUARD_PUBLISHED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (file < 0) return -1;
-  if (file <= STDERR_FILENO) { /* the program was started without one of these, and may want it so */
+  if (file <= STDERR_FILENO) { /* the program may want it to stay closed */
     int other = fcntl(file, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     close(file);
     file = other;
@@ -256,8 +263,8 @@ static int open_memory(void) {
   return file;
 }
 
-/* Larger than RLIMIT_FSIZE is SIGXFSZ. False, and errno. */
-static bool set_size(int file, size_t size) {
+/* A size beyond RLIMIT_FSIZE raises SIGXFSZ. On failure returns false and sets errno. */
+static bool set_memory_size(int file, size_t size) {
   struct tg_hush hush;
   tg_hush_begin(&hush);
   int error = ftruncate(file, (off_t)size) == 0 ? 0 : errno;
@@ -266,12 +273,13 @@ static bool set_size(int file, size_t size) {
   return error == 0;
 }
 
-/* NULL, and errno. */
-static struct tsfn_guard_published *map_memory(int file, size_t size) {
-  if (!set_size(file, size) || fchmod(file, S_IRUSR) != 0) return NULL;
+/* On failure returns NULL and sets errno. */
+static struct tsfn_guard_published *map_memfd(int file, size_t size) {
+  if (!set_memory_size(file, size) || fchmod(file, S_IRUSR) != 0) return NULL;
   void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   if (memory == MAP_FAILED) return NULL;
-  /* Readers insist on the first two, so that they may map it without fear. The third is Linux 5.1's. */
+  /* Readers require the first two seals, which make mapping safe for them. The third exists since
+   * Linux 5.1. */
   bool sealed = fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0;
   fcntl(file, F_ADD_SEALS, F_SEAL_FUTURE_WRITE);
   if (sealed && can_be_written(memory, offsetof(struct tsfn_guard_published, record))) {
@@ -299,22 +307,22 @@ static bool open_anchor(struct tsfn_guard_published *page) {
   return true;
 }
 
-static void write_head(struct tsfn_guard_published *page, bool diagnose) {
+static void write_header(struct tsfn_guard_published *page, bool diagnose) {
   page->version = TSFN_GUARD_PUBLISHED_VERSION;
   page->head_size = offsetof(struct tsfn_guard_published, record);
   page->record_size = sizeof(struct tsfn_guard_record);
   page->records = TSFN_GUARD_PUBLISHED_RECORDS;
   page->process = getpid();
   page->index_bits = TG_INDEX_BITS;
-  page->armed = now();
+  page->armed = coarse_now();
   page->diagnose = diagnose;
   tg_copy_string(page->guard, sizeof page->guard, TSFN_GUARD_VERSION);
-  write_runtime(page);
+  publish_runtime(page);
   atomic_thread_fence(memory_order_release);
   memcpy(page->magic, TSFN_GUARD_PUBLISHED_MAGIC, sizeof TSFN_GUARD_PUBLISHED_MAGIC);
 }
 
-static void complain(int error) {
+static void report_no_memory(int error) {
   struct tg_text line;
   tg_text_start(&line);
   tg_text_add(&line, "publish: needed 33 MiB of sealed shared memory that only this process writes, found ");
@@ -329,24 +337,24 @@ const struct tg_observer *tg_publish_open(const struct tg_report_source *report_
                                           const struct tg_observer *next_observer) {
   static struct tg_observer observer;
   const size_t size = sizeof(struct tsfn_guard_published);
-  source = report_source;
-  int file = open_memory();
-  struct tsfn_guard_published *page = file < 0 ? NULL : map_memory(file, size);
+  publish_source = report_source;
+  int file = create_memfd();
+  struct tsfn_guard_published *page = file < 0 ? NULL : map_memfd(file, size);
   if (page == NULL || !open_anchor(page)) {
-    complain(errno);
+    report_no_memory(errno);
     if (page != NULL) munmap(page, size);
     if (file >= 0) close(file);
     return next_observer;
   }
-  write_head(page, diagnose);
-  if (next_observer != NULL) next = *next_observer;
-  observer = next;
-  observer.created = created;
-  observer.used = used;
-  observer.closing = closing;
-  observer.taken = taken;
-  observer.finalizing = finalizing;
-  observer.finalized = finalized;
-  observer.expired = expired;
+  write_header(page, diagnose);
+  if (next_observer != NULL) next_in_chain = *next_observer;
+  observer = next_in_chain;
+  observer.created = publish_on_created;
+  observer.used = publish_on_used;
+  observer.closing = publish_on_closing;
+  observer.taken = publish_on_taken;
+  observer.finalizing = publish_on_finalizing;
+  observer.finalized = publish_on_finalized;
+  observer.expired = publish_on_expired;
   return &observer;
 }

@@ -24,9 +24,9 @@
 enum {
   JSON_SIZE = 4096,
   TEXT_SIZE = 8192,
-  THREAD_NAME_SIZE = 16, /* the kernel's */
-  FINALIZED_KEEP = 256,  /* bytes that the stack of the create leaves for that of the finalizer */
-  STACK_KEEP = 1280,     /* bytes that the stack of now leaves for these two */
+  THREAD_NAME_SIZE = 16, /* the kernel's limit */
+  FINALIZED_KEEP = 256,  /* bytes reserved for the finalizer's stack, which follows the create's */
+  STACK_KEEP = 1280,     /* bytes reserved for those two, after the current stack */
 };
 
 struct tg_lock tg_report_lock;
@@ -40,7 +40,7 @@ void tg_report_open(const struct tg_report_source *report_source,
   options = *report_options;
 }
 
-/* --- Small words */
+/* --- Formatting */
 
 const char *tg_report_status(napi_status status) {
   static const char *const names[] = {
@@ -64,7 +64,7 @@ const char *tg_report_status(napi_status status) {
   return (size_t)status < count && names[status] != NULL ? names[status] : "another status";
 }
 
-static const char *state_name(const struct tg_snapshot *snapshot) {
+static const char *handle_state_name(const struct tg_snapshot *snapshot) {
   static const char *const names[] = {[TG_FREE] = "stale",
                                       [TG_CREATING] = "stale",
                                       [TG_OPEN] = "open",
@@ -73,14 +73,15 @@ static const char *state_name(const struct tg_snapshot *snapshot) {
   return names[snapshot->state];
 }
 
-static void put_digits(char *to, unsigned width, uint64_t number) {
+static void write_digits(char *to, unsigned width, uint64_t number) {
   while (width-- > 0) {
     to[width] = (char)('0' + number % 10);
     number /= 10;
   }
 }
 
-/* H. Hinnant's days-to-date: years begin in March, so that the leap day comes last. No locale, no time zone. */
+/* H. Hinnant's days-to-date algorithm: years begin in March, so that the leap day comes last. No
+ * locale, no time zone. */
 void tg_report_time(char text[TG_TIME_SIZE]) {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
@@ -93,13 +94,13 @@ void tg_report_time(char text[TG_TIME_SIZE]) {
   uint64_t day = day_of_year - (153 * month + 2) / 5 + 1;
   month = month < 10 ? month + 3 : month - 9;
   memcpy(text, "0000-00-00T00:00:00.000Z", TG_TIME_SIZE);
-  put_digits(text, 4, year_of_era + era * 400 + (month <= 2));
-  put_digits(text + 5, 2, month);
-  put_digits(text + 8, 2, day);
-  put_digits(text + 11, 2, seconds / 3600 % 24);
-  put_digits(text + 14, 2, seconds / 60 % 60);
-  put_digits(text + 17, 2, seconds % 60);
-  put_digits(text + 20, 3, (uint64_t)now.tv_nsec / 1000000);
+  write_digits(text, 4, year_of_era + era * 400 + (month <= 2));
+  write_digits(text + 5, 2, month);
+  write_digits(text + 8, 2, day);
+  write_digits(text + 11, 2, seconds / 3600 % 24);
+  write_digits(text + 14, 2, seconds / 60 % 60);
+  write_digits(text + 17, 2, seconds % 60);
+  write_digits(text + 20, 3, (uint64_t)now.tv_nsec / 1000000);
 }
 
 const char *tg_report_hex(uint64_t number, char text[TG_HEX_SIZE]) {
@@ -142,7 +143,7 @@ void tg_report_emit_function(struct tg_emitter *emitter, const struct tg_snapsho
   tg_emit_group(emitter, "handle");
   tg_emit_number(emitter, "number", snapshot->number);
   tg_emit_string(emitter, "name", snapshot->name[0] == '\0' ? NULL : snapshot->name);
-  tg_emit_string(emitter, "state", state_name(snapshot));
+  tg_emit_string(emitter, "state", handle_state_name(snapshot));
   tg_emit_bool(emitter, "finalized", snapshot->finalized);
   emit_age(emitter, "age_ms", trace.created);
   emit_age(emitter, "finalized_ms_ago", trace.finalized);
@@ -160,7 +161,7 @@ void tg_report_emit_function(struct tg_emitter *emitter, const struct tg_snapsho
   emit_env(emitter, snapshot->env);
 }
 
-/* A frame is "file+0xoffset", or a bare address where no file has it (compiled JavaScript). */
+/* A frame is "file+0xoffset", or a bare address if no file contains it (compiled JavaScript). */
 static void emit_frame(struct tg_emitter *emitter, const char *file, uint64_t offset) {
   char hex[TG_HEX_SIZE], frame[TG_FILE_MAX + 1 + TG_HEX_SIZE];
   size_t length = 0;
@@ -174,7 +175,7 @@ static void emit_frame(struct tg_emitter *emitter, const char *file, uint64_t of
   tg_emit_item(emitter, frame);
 }
 
-/* The stack of right now. */
+/* The current stack. */
 static void emit_stack_here(struct tg_emitter *emitter, const struct tg_stack *stack) {
   struct tg_place place;
   if (stack->depth == 0) return;
@@ -227,8 +228,9 @@ static void emit_thread(struct tg_emitter *emitter) {
   tg_emit_string(emitter, "name", name);
 }
 
-/* What becomes of the process, and how to go on. False: nothing. */
-static bool say_then(const struct tg_site *site, struct tg_text *text) {
+/* Describes what happens to the process next, and how to continue it. False: nothing happens to
+ * it. */
+static bool describe_then(const struct tg_site *site, struct tg_text *text) {
   text->length = 0;
   if (!tg_policy_site_ends(site)) return false;
   if (tg_policy_action(site->kind) == TG_ACTION_ABORT) {
@@ -244,18 +246,18 @@ static bool say_then(const struct tg_site *site, struct tg_text *text) {
 
 static void emit_then(struct tg_emitter *emitter, const struct tg_site *site) {
   struct tg_text then;
-  if (say_then(site, &then)) tg_emit_string(emitter, "then", tg_text_string(&then));
+  if (describe_then(site, &then)) tg_emit_string(emitter, "then", tg_text_string(&then));
 }
 
-/* In a line of its own the words stand at the end. */
+/* In a single line, this text comes last. */
 static void add_then(const struct tg_site *site, struct tg_text *line) {
   struct tg_text then;
-  if (!say_then(site, &then)) return;
+  if (!describe_then(site, &then)) return;
   tg_text_add(line, "; ");
   tg_text_add(line, tg_text_string(&then));
 }
 
-/* What was collected of an event before the lock was taken. */
+/* The facts about an event that are collected before the lock is taken. */
 struct facts {
   const struct tg_event *event;
   const char *detail;
@@ -310,9 +312,9 @@ static void emit_event(struct tg_emitter *emitter, const struct facts *facts, co
   tg_report_emit_stack(emitter, "finalized_at", trace.finalized_at);
 }
 
-/* --- Writing. With the report's lock held. */
+/* --- Writing. All of this is called with the report's lock held. */
 
-/* "TSG001 call-after-finalize (fatal-avoided): …" */
+/* Adds "TSG001 call-after-finalize (fatal-avoided): …". */
 static void add_headline(enum tg_event_kind kind, struct tg_text *line) {
   char code[TG_CODE_SIZE];
   tg_catalogue_code(kind, code);
@@ -325,8 +327,9 @@ static void add_headline(enum tg_event_kind kind, struct tg_text *line) {
   tg_text_add(line, tg_catalogue[kind].explanation);
 }
 
-/* One that was told in full before: how often it was seen by now. */
-static void write_again(enum tg_event_kind kind, const struct tg_site *site) {
+/* Reports an event whose site was reported with all fields before: only the number of events so
+ * far. */
+static void write_repeated(enum tg_event_kind kind, const struct tg_site *site) {
   struct tg_text line;
   tg_text_start(&line);
   add_headline(kind, &line);
@@ -339,13 +342,13 @@ static void write_again(enum tg_event_kind kind, const struct tg_site *site) {
   tg_log_write(line.bytes, line.length + 1);
 }
 
-static void write_report(const struct facts *facts, const struct tg_site *site) {
+static void write_full_report(const struct facts *facts, const struct tg_site *site) {
   static char bytes[TEXT_SIZE];
   struct tg_text prefix, headline = {.length = 0};
   struct tg_emitter emitter;
   bool is_json = options.format == TG_FORMAT_JSON;
   if (!is_json && !tg_policy_in_full(site)) {
-    write_again(facts->event->kind, site);
+    write_repeated(facts->event->kind, site);
     return;
   }
   tg_text_start(&prefix);
@@ -366,8 +369,9 @@ static void write_detail(const char *detail, const struct tg_site *site) {
   tg_log_write(line.bytes, line.length + 1);
 }
 
-/* The file that is to blame: the calling code's, or else the creator's. Keeps the end of a long path. */
-static void find_file(const void *caller, const void *creator, char *path, size_t size) {
+/* The file that caused the event: the caller's, or else the creator's. Keeps the end of a long
+ * path. */
+static void find_culprit_file(const void *caller, const void *creator, char *path, size_t size) {
   struct tg_place place;
   const char *found = "";
   if (caller != NULL && source->locate(caller, &place))
@@ -377,14 +381,14 @@ static void find_file(const void *caller, const void *creator, char *path, size_
   tg_copy_end(path, size, found);
 }
 
-static void punish(enum tg_action action) {
+static void abort_or_stop(enum tg_action action) {
   if (action == TG_ACTION_STOP) raise(SIGSTOP);
   if (action != TG_ACTION_ABORT) return;
   if (options.aborting != NULL) options.aborting();
   abort();
 }
 
-static void report(struct facts *facts) {
+static void report_facts(struct facts *facts) {
   const struct tg_event *event = facts->event;
   tg_probe_misuse(event->handle, (int)event->kind, event->answered ? (int)event->answer : -1, event->caller);
   enum tg_action action =
@@ -392,7 +396,7 @@ static void report(struct facts *facts) {
   int saved = errno, cancellation;
   /* write(2) is a cancellation point, and the lock is held. */
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
-  /* Before the lock is taken, as others need not wait for it. */
+  /* Collected before the lock is taken, so that other threads do not wait for it. */
   facts->stack.depth = 0;
   facts->symbol[0] = '\0';
   if (options.diagnose && action != TG_ACTION_IGNORE) {
@@ -400,32 +404,33 @@ static void report(struct facts *facts) {
     if (event->caller != NULL) source->name_symbol(event->caller, facts->symbol);
   }
   tg_lock_acquire(&tg_report_lock, TG_RANK_REPORT);
-  struct tg_site *site = tg_policy_find_site(event->kind, event->caller, event->snapshot.addon, find_file);
-  bool tell = tg_policy_count(site);
+  struct tg_site *site =
+      tg_policy_find_site(event->kind, event->caller, event->snapshot.addon, find_culprit_file);
+  bool is_logged = tg_policy_count(site);
   if (options.counted != NULL) options.counted(event->kind);
-  if (tell) tg_ring_push(event, site->file);
-  if (tell && action != TG_ACTION_IGNORE) {
+  if (is_logged) tg_ring_push(event, site->file);
+  if (is_logged && action != TG_ACTION_IGNORE) {
     if (facts->detail != NULL && options.format == TG_FORMAT_TEXT)
       write_detail(facts->detail, site);
     else
-      write_report(facts, site);
+      write_full_report(facts, site);
   }
   bool suppressed = site->suppressed;
   tg_lock_release(&tg_report_lock, TG_RANK_REPORT);
   pthread_setcancelstate(cancellation, NULL);
   if (options.reported != NULL) options.reported();
   errno = saved;
-  if (!suppressed) punish(action);
+  if (!suppressed) abort_or_stop(action);
 }
 
 void tg_report_event(const struct tg_event *event) {
   struct facts facts = {.event = event};
-  report(&facts);
+  report_facts(&facts);
 }
 
 void tg_report_detail(const struct tg_event *event, const char *detail) {
   struct facts facts = {.event = event, .detail = detail};
-  report(&facts);
+  report_facts(&facts);
 }
 
 void tg_report_process(enum tg_event_kind kind, const char *detail) {

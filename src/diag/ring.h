@@ -1,4 +1,5 @@
-/* Keeps the last events in the exported ring of include/tsfn_guard/ring.h. Guarded by the report's lock. */
+/* Keeps the last events in the exported ring of include/tsfn_guard/ring.h. Guarded by the report's
+ * lock. */
 #ifndef TG_DIAG_RING_H
 #define TG_DIAG_RING_H
 

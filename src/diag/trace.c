@@ -14,32 +14,36 @@
 
 enum { USERS_MAX = 24, ENVS_MAX = 4096 };
 
-/* The generation is written last and checked before and after reading, so a reader never mixes two functions. The
- * users are guarded by the function's lock. */
+/* One function's trace. The generation is written last, and a reader checks it before and after
+ * reading, so it never mixes two functions. */
 struct trace {
-  _Atomic uint64_t generation; /* plus one; 0: being written, or none */
+  /* Relaxed, except `generation`, which publishes the others. */
+  _Atomic uint64_t generation; /* plus 1; 0: being written, or none */
   _Atomic uint64_t created;
   _Atomic uint64_t finalized;
   _Atomic uint64_t finalizing;
   _Atomic uint64_t queue_highest;
   _Atomic uint32_t created_at;
   _Atomic uint32_t finalized_at;
+
+  /* Guarded by the function's lock. */
   uint32_t user_count;
   bool crowd_reported;
-  int32_t users[USERS_MAX]; /* threads that called and have not released since */
+  int32_t users[USERS_MAX]; /* threads that called it and have not released since */
 };
 
-static struct tg_trace_options options;
-static _Atomic(struct trace *) chunks[TG_CHUNKS_MAX];
-static _Atomic uint64_t created_count, finalized_count;
+static struct tg_trace_options options; /* constant after tg_trace_open */
+static _Atomic(struct trace *) trace_chunks[TG_CHUNKS_MAX];
+static _Atomic uint64_t created_count, finalized_count; /* relaxed: plain counters */
 
-/* An env's record is at its number, modulo. Written by its loop thread before the first handle is out. Those of the
- * main thread, which stays, are not displaced by workers', which come and go. */
+/* The record of an env is at its number modulo ENVS_MAX. Its loop thread writes it before the first
+ * handle is given out. A worker's env never displaces an env of the main thread, which lives as
+ * long as the process. Relaxed, except `number`, which publishes the rest. */
 static struct {
   _Atomic uint32_t number;
   _Atomic int32_t loop_thread;
   _Atomic int64_t worker;
-} envs[ENVS_MAX];
+} env_records[ENVS_MAX];
 
 static int32_t this_thread(void) {
   static _Thread_local int32_t id;
@@ -51,47 +55,49 @@ static int64_t worker_of(napi_env env) {
   return options.worker_id == NULL ? -1 : options.worker_id(env);
 }
 
-static void env_entered(napi_env env, uint32_t env_number) {
+static void trace_on_env_entered(napi_env env, uint32_t env_number) {
   unsigned place = env_number % ENVS_MAX;
   int64_t worker = worker_of(env);
-  bool is_used = atomic_load_explicit(&envs[place].number, memory_order_relaxed) != 0;
-  if (is_used && worker != 0 && atomic_load_explicit(&envs[place].worker, memory_order_relaxed) == 0) return;
-  atomic_store_explicit(&envs[place].number, 0, memory_order_relaxed);
+  bool is_used = atomic_load_explicit(&env_records[place].number, memory_order_relaxed) != 0;
+  if (is_used && worker != 0 && atomic_load_explicit(&env_records[place].worker, memory_order_relaxed) == 0)
+    return;
+  atomic_store_explicit(&env_records[place].number, 0, memory_order_relaxed);
   atomic_thread_fence(memory_order_release);
-  atomic_store_explicit(&envs[place].loop_thread, this_thread(), memory_order_relaxed);
-  atomic_store_explicit(&envs[place].worker, worker, memory_order_relaxed);
-  atomic_store_explicit(&envs[place].number, env_number, memory_order_release);
+  atomic_store_explicit(&env_records[place].loop_thread, this_thread(), memory_order_relaxed);
+  atomic_store_explicit(&env_records[place].worker, worker, memory_order_relaxed);
+  atomic_store_explicit(&env_records[place].number, env_number, memory_order_release);
 }
 
 bool tg_trace_env(uint32_t number, struct tg_env_snapshot *snapshot) {
   unsigned place = number % ENVS_MAX;
-  if (number == 0 || atomic_load_explicit(&envs[place].number, memory_order_acquire) != number) return false;
+  if (number == 0 || atomic_load_explicit(&env_records[place].number, memory_order_acquire) != number)
+    return false;
   snapshot->number = number;
-  snapshot->loop_thread = atomic_load_explicit(&envs[place].loop_thread, memory_order_relaxed);
-  snapshot->worker = atomic_load_explicit(&envs[place].worker, memory_order_relaxed);
+  snapshot->loop_thread = atomic_load_explicit(&env_records[place].loop_thread, memory_order_relaxed);
+  snapshot->worker = atomic_load_explicit(&env_records[place].worker, memory_order_relaxed);
   atomic_thread_fence(memory_order_acquire);
-  return atomic_load_explicit(&envs[place].number, memory_order_relaxed) == number;
+  return atomic_load_explicit(&env_records[place].number, memory_order_relaxed) == number;
 }
 
-/* NULL: none was made, for want of memory. */
-static struct trace *find(uint32_t index) {
-  struct trace *chunk = atomic_load_explicit(&chunks[index / TG_CHUNK_SLOTS], memory_order_acquire);
+/* NULL: there is no trace, for lack of memory. */
+static struct trace *find_trace(uint32_t index) {
+  struct trace *chunk = atomic_load_explicit(&trace_chunks[index / TG_CHUNK_SLOTS], memory_order_acquire);
   return chunk == NULL ? NULL : &chunk[index % TG_CHUNK_SLOTS];
 }
 
-static struct trace *find_or_make(uint32_t index) {
-  struct trace *trace = find(index);
+static struct trace *find_or_map_trace(uint32_t index) {
+  struct trace *trace = find_trace(index);
   if (trace != NULL) return trace;
   struct trace *chunk = options.map(sizeof *chunk * TG_CHUNK_SLOTS), *none = NULL;
   if (chunk == NULL) return NULL;
-  /* Where two threads come at once the later one's pages stay unused: they were never touched. */
-  atomic_compare_exchange_strong_explicit(&chunks[index / TG_CHUNK_SLOTS], &none, chunk, memory_order_release,
-                                          memory_order_acquire);
-  return find(index);
+  /* If two threads race, the later one's pages stay mapped, but untouched and so without memory. */
+  atomic_compare_exchange_strong_explicit(&trace_chunks[index / TG_CHUNK_SLOTS], &none, chunk,
+                                          memory_order_release, memory_order_acquire);
+  return find_trace(index);
 }
 
-/* One more was created or finalized. */
-static void count(_Atomic uint64_t *counter) {
+/* Counts a create or a finalizer. */
+static void count_and_notify(_Atomic uint64_t *counter) {
   atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
   if (options.changed != NULL) options.changed();
 }
@@ -106,10 +112,10 @@ static uint32_t keep_stack(const void *caller) {
   return tg_stack_keep(&stack);
 }
 
-static void created(const struct tg_function *function, const void *caller) {
-  count(&created_count);
+static void trace_on_created(const struct tg_function *function, const void *caller) {
+  count_and_notify(&created_count);
   if (!options.diagnose) return;
-  struct trace *trace = find_or_make(function->index);
+  struct trace *trace = find_or_map_trace(function->index);
   if (trace == NULL) return;
   atomic_store_explicit(&trace->generation, 0, memory_order_relaxed);
   atomic_thread_fence(memory_order_release);
@@ -123,20 +129,21 @@ static void created(const struct tg_function *function, const void *caller) {
   atomic_store_explicit(&trace->generation, own_mark(function->generation), memory_order_release);
 }
 
-/* The function's trace, its lock held or in its generation; NULL: it has none. */
-static struct trace *find_own(const struct tg_function *function) {
-  struct trace *trace = options.diagnose ? find(function->index) : NULL;
+/* NULL: the function has no trace. Called with the function's lock held, or while its generation
+ * cannot change. So relaxed suffices. */
+static struct trace *find_own_trace(const struct tg_function *function) {
+  struct trace *trace = options.diagnose ? find_trace(function->index) : NULL;
   if (trace == NULL) return NULL;
   return atomic_load_explicit(&trace->generation, memory_order_relaxed) == own_mark(function->generation)
              ? trace
              : NULL;
 }
 
-static bool is_alive(int32_t thread) {
+static bool is_thread_alive(int32_t thread) {
   return syscall(SYS_tgkill, getpid(), thread, 0) == 0;
 }
 
-static void forget_user(struct trace *trace, int32_t user) {
+static void remove_user(struct trace *trace, int32_t user) {
   for (uint32_t i = 0; i < trace->user_count; i++) {
     if (trace->users[i] != user) continue;
     trace->users[i] = trace->users[--trace->user_count];
@@ -144,10 +151,10 @@ static void forget_user(struct trace *trace, int32_t user) {
   }
 }
 
-/* Threads that are gone have handed their counts on. */
+/* A thread that has ended has passed its count on to another thread. */
 static void prune_dead_threads(struct trace *trace) {
   for (uint32_t i = trace->user_count; i-- > 0;)
-    if (!is_alive(trace->users[i])) trace->users[i] = trace->users[--trace->user_count];
+    if (!is_thread_alive(trace->users[i])) trace->users[i] = trace->users[--trace->user_count];
 }
 
 static enum tg_event_kind record_user(struct trace *trace, size_t thread_count, uint64_t *quantity) {
@@ -164,9 +171,9 @@ static enum tg_event_kind record_user(struct trace *trace, size_t thread_count, 
   return TG_EVENT_MORE_THREADS_THAN_COUNTS;
 }
 
-/* The loop thread needs no count: nothing is finalized under it. */
-static enum tg_event_kind called(const struct tg_function *function, uint64_t *quantity) {
-  struct trace *trace = find_own(function);
+/* The loop thread needs no count, because no finalizer runs while it makes a call. */
+static enum tg_event_kind trace_on_called(const struct tg_function *function, uint64_t *quantity) {
+  struct trace *trace = find_own_trace(function);
   if (trace == NULL) return TG_EVENT_NONE;
   size_t length = tg_queue_length(&function->queue);
   if (length > atomic_load_explicit(&trace->queue_highest, memory_order_relaxed))
@@ -175,35 +182,35 @@ static enum tg_event_kind called(const struct tg_function *function, uint64_t *q
   return record_user(trace, function->thread_count, quantity);
 }
 
-static void released(const struct tg_function *function) {
-  struct trace *trace = find_own(function);
-  if (trace != NULL) forget_user(trace, this_thread());
+static void trace_on_released(const struct tg_function *function) {
+  struct trace *trace = find_own_trace(function);
+  if (trace != NULL) remove_user(trace, this_thread());
 }
 
-static void taken(const struct tg_function *function) {
+static void trace_on_taken(const struct tg_function *function) {
   (void)function;
   options.changed();
 }
 
-static enum tg_event_kind delivering(napi_env env) {
+static enum tg_event_kind trace_on_delivering(napi_env env) {
   if (options.is_javascript_forbidden == NULL || !options.is_javascript_forbidden(env)) return TG_EVENT_NONE;
   return TG_EVENT_JAVASCRIPT_FORBIDDEN;
 }
 
-static enum tg_event_kind delivered(napi_env env) {
+static enum tg_event_kind trace_on_delivered(napi_env env) {
   if (options.has_exception == NULL || !options.has_exception(env)) return TG_EVENT_NONE;
   return TG_EVENT_PENDING_EXCEPTION;
 }
 
-static void finalizing(const struct tg_function *function) {
-  struct trace *trace = find_own(function);
+static void trace_on_finalizing(const struct tg_function *function) {
+  struct trace *trace = find_own_trace(function);
   if (trace != NULL)
     atomic_store_explicit(&trace->finalizing, tg_nanoseconds(CLOCK_MONOTONIC), memory_order_relaxed);
 }
 
-static enum tg_event_kind finalized(const struct tg_function *function, uint64_t *quantity) {
-  count(&finalized_count);
-  struct trace *trace = find_own(function);
+static enum tg_event_kind trace_on_finalized(const struct tg_function *function, uint64_t *quantity) {
+  count_and_notify(&finalized_count);
+  struct trace *trace = find_own_trace(function);
   if (trace == NULL) return TG_EVENT_NONE;
   uint64_t time = tg_nanoseconds(CLOCK_MONOTONIC);
   atomic_store_explicit(&trace->finalized, time, memory_order_relaxed);
@@ -216,7 +223,7 @@ static enum tg_event_kind finalized(const struct tg_function *function, uint64_t
 
 bool tg_trace_read(uint32_t index, uint32_t generation, struct tg_trace_snapshot *snapshot) {
   uint64_t mark = own_mark(generation);
-  struct trace *trace = find(index);
+  struct trace *trace = find_trace(index);
   if (trace == NULL || atomic_load_explicit(&trace->generation, memory_order_acquire) != mark) return false;
   snapshot->created = atomic_load_explicit(&trace->created, memory_order_relaxed);
   snapshot->finalized = atomic_load_explicit(&trace->finalized, memory_order_relaxed);
@@ -236,16 +243,16 @@ uint64_t tg_trace_finalized(void) {
 }
 
 const struct tg_observer *tg_trace_open(const struct tg_trace_options *trace_options) {
-  static struct tg_observer observer = {.created = created, .finalized = finalized};
+  static struct tg_observer observer = {.created = trace_on_created, .finalized = trace_on_finalized};
   options = *trace_options;
-  if (options.changed != NULL) observer.taken = taken;
+  if (options.changed != NULL) observer.taken = trace_on_taken;
   if (options.diagnose) {
-    observer.env_entered = env_entered;
-    observer.called = called;
-    observer.released = released;
-    observer.delivering = delivering;
-    observer.delivered = delivered;
-    observer.finalizing = finalizing;
+    observer.env_entered = trace_on_env_entered;
+    observer.called = trace_on_called;
+    observer.released = trace_on_released;
+    observer.delivering = trace_on_delivering;
+    observer.delivered = trace_on_delivered;
+    observer.finalizing = trace_on_finalizing;
   }
   return &observer;
 }

@@ -8,7 +8,8 @@ bool tg_image_contains(const struct tg_image *image, uintptr_t address, size_t s
   for (size_t i = 0; i < image->header_count; i++) {
     const ElfW(Phdr) *header = &image->headers[i];
     if (header->p_type != PT_LOAD) continue;
-    uintptr_t offset = address - (image->base + header->p_vaddr); /* huge when below the segment */
+    /* Wraps to a huge value if the address is below the segment. */
+    uintptr_t offset = address - (image->base + header->p_vaddr);
     if (offset >= header->p_memsz || size > header->p_memsz - offset) continue;
     if (flags != NULL) *flags = header->p_flags;
     return true;
@@ -16,28 +17,28 @@ bool tg_image_contains(const struct tg_image *image, uintptr_t address, size_t s
   return false;
 }
 
-static bool readable(const struct tg_image *image, uintptr_t address, size_t size) {
+static bool is_readable(const struct tg_image *image, uintptr_t address, size_t size) {
   uint32_t flags;
   return tg_image_contains(image, address, size, &flags) && (flags & PF_R) != 0;
 }
 
-/* Reads a 32-bit word of a hash table. Both kinds of table are made of such words. */
-static bool read_word(const struct tg_image *image, uintptr_t table, uint64_t index, uint32_t *word) {
+/* Reads a 32-bit word of a hash table. Both kinds of hash table consist of such words. */
+static bool read_hash_word(const struct tg_image *image, uintptr_t table, uint64_t index, uint32_t *word) {
   uintptr_t address = table + index * sizeof *word;
-  if (index > UINT32_MAX || address % sizeof *word != 0 || !readable(image, address, sizeof *word))
+  if (index > UINT32_MAX || address % sizeof *word != 0 || !is_readable(image, address, sizeof *word))
     return false;
   *word = *(const uint32_t *)address;
   return true;
 }
 
-/* glibc has replaced the file's addresses in a dynamic section by real ones, except where the section is
- * read-only (the vDSO). */
-static uintptr_t real_address(const struct tg_image *image, uintptr_t pointer) {
+/* glibc replaces the addresses in a dynamic section by absolute ones, except in a read-only section
+ * (the vDSO). */
+static uintptr_t absolute_address(const struct tg_image *image, uintptr_t pointer) {
   return pointer < image->base ? image->base + pointer : pointer;
 }
 
-static void read_entry(struct tg_image *image, const ElfW(Dyn) * entry) {
-  uintptr_t address = real_address(image, entry->d_un.d_ptr);
+static void read_dynamic_entry(struct tg_image *image, const ElfW(Dyn) * entry) {
+  uintptr_t address = absolute_address(image, entry->d_un.d_ptr);
   switch (entry->d_tag) {
     case DT_SYMTAB:
       image->symbols = (const ElfW(Sym) *)address;
@@ -74,10 +75,10 @@ static void read_entry(struct tg_image *image, const ElfW(Dyn) * entry) {
 static void read_dynamic(struct tg_image *image, const ElfW(Phdr) * header) {
   uintptr_t address = image->base + header->p_vaddr;
   if (address % _Alignof(ElfW(Dyn)) != 0) return;
-  for (; readable(image, address, sizeof(ElfW(Dyn))); address += sizeof(ElfW(Dyn))) {
+  for (; is_readable(image, address, sizeof(ElfW(Dyn))); address += sizeof(ElfW(Dyn))) {
     const ElfW(Dyn) *entry = (const ElfW(Dyn) *)address;
     if (entry->d_tag == DT_NULL) return;
-    read_entry(image, entry);
+    read_dynamic_entry(image, entry);
   }
 }
 
@@ -87,35 +88,36 @@ bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * he
     if (headers[i].p_type == PT_DYNAMIC) read_dynamic(image, &headers[i]);
   if (image->symbols == NULL || (uintptr_t)image->symbols % _Alignof(ElfW(Sym)) != 0) return false;
   if (image->gnu_hash == 0 && image->sysv_hash == 0) return false;
-  return image->strings_size != 0 && readable(image, image->strings, image->strings_size);
+  return image->strings_size != 0 && is_readable(image, image->strings, image->strings_size);
 }
 
-/* What is looked for. */
+/* The symbol that a lookup looks for. */
 struct wanted {
   const char *name;
   unsigned type;
 };
 
-/* The symbol of an index; NULL: there is none. */
+/* NULL: there is no symbol with that index. */
 static const ElfW(Sym) * symbol_at(const struct tg_image *image, uint64_t index) {
   uintptr_t address = (uintptr_t)image->symbols + index * sizeof(ElfW(Sym));
-  return readable(image, address, sizeof(ElfW(Sym))) ? (const ElfW(Sym) *)address : NULL;
+  return is_readable(image, address, sizeof(ElfW(Sym))) ? (const ElfW(Sym) *)address : NULL;
 }
 
-static bool has_name(const struct tg_image *image, const ElfW(Sym) * symbol, const char *name) {
+static bool symbol_has_name(const struct tg_image *image, const ElfW(Sym) * symbol, const char *name) {
   size_t size = strlen(name) + 1;
   return symbol->st_name < image->strings_size && size <= image->strings_size - symbol->st_name &&
          memcmp((const char *)image->strings + symbol->st_name, name, size) == 0;
 }
 
-/* The symbol of an index if it is this object's definition of what is wanted. */
-static const ElfW(Sym) * match(const struct tg_image *image, uint32_t index, const struct wanted *wanted) {
+/* The symbol with that index, if it is this object's definition of the wanted symbol. */
+static const ElfW(Sym) *
+    match_symbol(const struct tg_image *image, uint32_t index, const struct wanted *wanted) {
   const ElfW(Sym) *symbol = symbol_at(image, index);
   if (symbol == NULL) return NULL;
   unsigned binding = ELF64_ST_BIND(symbol->st_info);
   if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol->st_info) != wanted->type) return NULL;
   if (binding != STB_GLOBAL && binding != STB_WEAK) return NULL;
-  return has_name(image, symbol, wanted->name) ? symbol : NULL;
+  return symbol_has_name(image, symbol, wanted->name) ? symbol : NULL;
 }
 
 static uint32_t gnu_hash(const char *name) {
@@ -133,39 +135,42 @@ static uint32_t sysv_hash(const char *name) {
   return hash & 0x0fffffff;
 }
 
-/* Table: bucket count, first hashed symbol, Bloom filter words (64-bit), shift; filter; buckets; chains. */
+/* Table layout: bucket count, first hashed symbol, Bloom filter words (64-bit), shift; filter;
+ * buckets; chains. */
 static const ElfW(Sym) * find_by_gnu_hash(const struct tg_image *image, const struct wanted *wanted) {
   uint32_t buckets, first_symbol, filter_words, index;
-  if (!read_word(image, image->gnu_hash, 0, &buckets) ||
-      !read_word(image, image->gnu_hash, 1, &first_symbol) ||
-      !read_word(image, image->gnu_hash, 2, &filter_words) || buckets == 0)
+  if (!read_hash_word(image, image->gnu_hash, 0, &buckets) ||
+      !read_hash_word(image, image->gnu_hash, 1, &first_symbol) ||
+      !read_hash_word(image, image->gnu_hash, 2, &filter_words) || buckets == 0)
     return NULL;
   uint64_t first_bucket = 4 + (uint64_t)filter_words * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
   uint32_t hash = gnu_hash(wanted->name);
-  if (!read_word(image, image->gnu_hash, first_bucket + hash % buckets, &index) || index < first_symbol)
+  if (!read_hash_word(image, image->gnu_hash, first_bucket + hash % buckets, &index) || index < first_symbol)
     return NULL;
   uint64_t first_chain = first_bucket + buckets;
-  for (uint32_t chained; read_word(image, image->gnu_hash, first_chain + (index - first_symbol), &chained);
-       index++) {
-    const ElfW(Sym) *symbol = (chained | 1) == (hash | 1) ? match(image, index, wanted) : NULL;
+  for (uint32_t chained;
+       read_hash_word(image, image->gnu_hash, first_chain + (index - first_symbol), &chained); index++) {
+    const ElfW(Sym) *symbol = (chained | 1) == (hash | 1) ? match_symbol(image, index, wanted) : NULL;
     if (symbol != NULL) return symbol;
     if ((chained & 1) != 0 || index == UINT32_MAX) return NULL;
   }
   return NULL;
 }
 
-/* Table: bucket count, symbol count; buckets; chains. */
+/* Table layout: bucket count, symbol count; buckets; chains. */
 static const ElfW(Sym) * find_by_sysv_hash(const struct tg_image *image, const struct wanted *wanted) {
   uint32_t buckets, symbols, index;
-  if (!read_word(image, image->sysv_hash, 0, &buckets) || !read_word(image, image->sysv_hash, 1, &symbols) ||
-      buckets == 0 || !read_word(image, image->sysv_hash, 2 + sysv_hash(wanted->name) % buckets, &index))
+  if (!read_hash_word(image, image->sysv_hash, 0, &buckets) ||
+      !read_hash_word(image, image->sysv_hash, 1, &symbols) || buckets == 0 ||
+      !read_hash_word(image, image->sysv_hash, 2 + sysv_hash(wanted->name) % buckets, &index))
     return NULL;
-  /* A corrupt chain may be a circle: no more steps than there are chain words, and those must be there. */
-  if (!readable(image, image->sysv_hash, (2 + (uint64_t)buckets + symbols) * sizeof index)) return NULL;
+  /* A corrupt chain may be circular: take at most as many steps as there are chain words, and check
+   * that those are mapped. */
+  if (!is_readable(image, image->sysv_hash, (2 + (uint64_t)buckets + symbols) * sizeof index)) return NULL;
   for (uint32_t steps = 0; index != STN_UNDEF && steps < symbols; steps++) {
-    const ElfW(Sym) *symbol = match(image, index, wanted);
+    const ElfW(Sym) *symbol = match_symbol(image, index, wanted);
     if (symbol != NULL) return symbol;
-    if (!read_word(image, image->sysv_hash, 2 + (uint64_t)buckets + index, &index)) return NULL;
+    if (!read_hash_word(image, image->sysv_hash, 2 + (uint64_t)buckets + index, &index)) return NULL;
   }
   return NULL;
 }
@@ -175,11 +180,11 @@ const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, 
   return image->gnu_hash != 0 ? find_by_gnu_hash(image, &wanted) : find_by_sysv_hash(image, &wanted);
 }
 
-/* Whether a relocation is for that name. */
-static bool is_for(const struct tg_image *image, const ElfW(Rela) * relocation, const char *name) {
+/* Whether a relocation refers to a symbol of that name. */
+static bool is_relocation_of(const struct tg_image *image, const ElfW(Rela) * relocation, const char *name) {
   uint64_t index = ELF64_R_SYM(relocation->r_info);
   const ElfW(Sym) *symbol = index == STN_UNDEF ? NULL : symbol_at(image, index);
-  return symbol != NULL && has_name(image, symbol, name);
+  return symbol != NULL && symbol_has_name(image, symbol, name);
 }
 
 const ElfW(Rela) *
@@ -188,10 +193,10 @@ const ElfW(Rela) *
   for (size_t i = 0; i < sizeof image->relocations / sizeof image->relocations[0]; i++) {
     uintptr_t start = image->relocations[i].start;
     size_t size = image->relocations[i].size;
-    if (start == 0 || start % _Alignof(ElfW(Rela)) != 0 || !readable(image, start, size)) continue;
+    if (start == 0 || start % _Alignof(ElfW(Rela)) != 0 || !is_readable(image, start, size)) continue;
     const ElfW(Rela) *relocation = (const ElfW(Rela) *)start;
     for (const ElfW(Rela) *end = relocation + size / sizeof *relocation; relocation < end; relocation++) {
-      if (passed && is_for(image, relocation, name)) return relocation;
+      if (passed && is_relocation_of(image, relocation, name)) return relocation;
       passed = passed || relocation == last;
     }
   }
@@ -206,27 +211,29 @@ void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol) {
   return (void *)(image->base + symbol->st_value);
 }
 
-/* A GNU hash table does not say how many there are: the last chain ends with the last symbol. */
-static uint32_t count_by_gnu_hash(const struct tg_image *image) {
+/* A GNU hash table does not store the number of symbols: the last chain ends with the last
+ * symbol. */
+static uint32_t count_symbols_by_gnu_hash(const struct tg_image *image) {
   uint32_t buckets, first_symbol, filter_words, last = 0, word;
-  if (!read_word(image, image->gnu_hash, 0, &buckets) ||
-      !read_word(image, image->gnu_hash, 1, &first_symbol) ||
-      !read_word(image, image->gnu_hash, 2, &filter_words))
+  if (!read_hash_word(image, image->gnu_hash, 0, &buckets) ||
+      !read_hash_word(image, image->gnu_hash, 1, &first_symbol) ||
+      !read_hash_word(image, image->gnu_hash, 2, &filter_words))
     return 0;
   uint64_t first_bucket = 4 + (uint64_t)filter_words * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
   for (uint32_t i = 0; i < buckets; i++) {
-    if (!read_word(image, image->gnu_hash, first_bucket + i, &word)) return 0;
+    if (!read_hash_word(image, image->gnu_hash, first_bucket + i, &word)) return 0;
     if (word > last) last = word;
   }
   if (last < first_symbol || last == 0) return 0;
   uint64_t first_chain = first_bucket + buckets;
   while (last != UINT32_MAX &&
-         read_word(image, image->gnu_hash, first_chain + (last - first_symbol), &word) && (word & 1) == 0)
+         read_hash_word(image, image->gnu_hash, first_chain + (last - first_symbol), &word) &&
+         (word & 1) == 0)
     last++;
   return last == UINT32_MAX ? 0 : last + 1;
 }
 
-static bool covers(const struct tg_image *image, const ElfW(Sym) * symbol, uintptr_t address) {
+static bool symbol_covers(const struct tg_image *image, const ElfW(Sym) * symbol, uintptr_t address) {
   unsigned type = ELF64_ST_TYPE(symbol->st_info);
   return symbol->st_shndx != SHN_UNDEF && type != STT_TLS && symbol->st_name != 0 &&
          symbol->st_name < image->strings_size &&
@@ -237,13 +244,14 @@ const ElfW(Sym) * tg_image_covering(const struct tg_image *image, uintptr_t addr
   const ElfW(Sym) *best = NULL;
   uint32_t count = 0;
   if (image->gnu_hash != 0)
-    count = count_by_gnu_hash(image);
-  else if (!read_word(image, image->sysv_hash, 1, &count))
+    count = count_symbols_by_gnu_hash(image);
+  else if (!read_hash_word(image, image->sysv_hash, 1, &count))
     count = 0;
-  if (!readable(image, (uintptr_t)image->symbols, (uint64_t)count * sizeof(ElfW(Sym)))) return NULL;
+  if (!is_readable(image, (uintptr_t)image->symbols, (uint64_t)count * sizeof(ElfW(Sym)))) return NULL;
   for (uint32_t i = 0; i < count; i++) {
     const ElfW(Sym) *symbol = &image->symbols[i];
-    if (covers(image, symbol, address) && (best == NULL || symbol->st_value > best->st_value)) best = symbol;
+    if (symbol_covers(image, symbol, address) && (best == NULL || symbol->st_value > best->st_value))
+      best = symbol;
   }
   return best;
 }

@@ -1,7 +1,8 @@
-/* A loaded ELF object: finds its dynamic symbols by name, trusting nothing that it reads.
+/* A loaded ELF object: finds its dynamic symbols by name and trusts nothing that it reads.
  *
- * Every table is checked to lie inside the object's readable segments before it is read, so a corrupt object
- * gives "not found", never a fault. Read-only and without state: any thread, no allocation. */
+ * Every table is checked to lie inside the object's readable segments before it is read, so a
+ * corrupt object yields "not found", never a fault. Read-only and stateless: any thread, no
+ * allocation. */
 #ifndef TG_ELF_IMAGE_H
 #define TG_ELF_IMAGE_H
 
@@ -11,7 +12,7 @@
 #include <stdint.h>
 
 struct tg_image {
-  uintptr_t base; /* what is added to an address in the file */
+  uintptr_t base; /* the load bias: memory address minus address in the file */
   const ElfW(Phdr) * headers;
   size_t header_count;
   const ElfW(Sym) * symbols;
@@ -22,34 +23,35 @@ struct tg_image {
   struct {
     uintptr_t start; /* 0: none */
     size_t size;
-  } relocations[2]; /* of data, and of the procedure linkage table */
+  } relocations[2]; /* of data and of the procedure linkage table */
 };
 
-/* Reads the dynamic section. `headers` must be readable, and so must all that the PT_LOAD headers describe.
- * False: the object has no usable dynamic symbol table. */
+/* Reads the dynamic section. `headers`, and all memory that the PT_LOAD headers describe, must be
+ * readable. False: the object has no usable dynamic symbol table. */
 bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * headers, size_t header_count);
 
-/* The object's own global definition of that name and type (STT_FUNC, STT_OBJECT), or NULL. */
+/* The object's own global definition with that name and type (STT_FUNC, STT_OBJECT), or NULL. */
 const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, unsigned type);
 
-/* The object's relocations for that name, one after the other: the first after `last` (NULL: of all), or NULL. Reads
- * them all. */
+/* Iterates over the object's relocations for that name: returns the first one after `last` (NULL:
+ * the first of all), or NULL at the end. Scans the whole table on each call. */
 const ElfW(Rela) *
     tg_image_relocation(const struct tg_image *image, const char *name, const ElfW(Rela) * last);
 
 /* Whether the object refers to that name: one of its relocations is for it. */
 bool tg_image_refers_to(const struct tg_image *image, const char *name);
 
-/* Where the definition is in memory. */
+/* The address of the definition in memory. */
 void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol);
 
-/* The object's own named definition that covers `address`, or NULL. Reads all of the symbols. */
+/* The object's own named definition that covers `address`, or NULL. Scans all symbols. */
 const ElfW(Sym) * tg_image_covering(const struct tg_image *image, uintptr_t address);
 
-/* A symbol's name, cut to `size` with its NUL. */
+/* Copies a symbol's name, truncated to `size` bytes including its NUL. */
 void tg_image_copy_name(const struct tg_image *image, const ElfW(Sym) * symbol, char *name, size_t size);
 
-/* Whether [address, address + size) lies in one loaded segment; its PF_* flags go to *flags unless NULL. */
+/* Whether [address, address + size) lies within one loaded segment. Its PF_* flags are stored in
+ * *flags unless that is NULL. */
 bool tg_image_contains(const struct tg_image *image, uintptr_t address, size_t size, uint32_t *flags);
 
 #endif

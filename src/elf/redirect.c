@@ -6,10 +6,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* What the loader left a page with: its segment's protection, less writing where RELRO is applied. RELRO
- * covers whole pages only: both its ends are rounded down. */
-static int protection_of(const struct tg_image *image, uintptr_t page, uintptr_t address,
-                         uintptr_t page_size) {
+/* The protection that the loader gave a page: its segment's, without write permission where RELRO
+ * is applied. RELRO covers whole pages only: both ends are rounded down. */
+static int page_protection(const struct tg_image *image, uintptr_t page, uintptr_t address,
+                           uintptr_t page_size) {
   uint32_t flags = 0;
   tg_image_contains(image, address, 1, &flags);
   int protection =
@@ -23,29 +23,32 @@ static int protection_of(const struct tg_image *image, uintptr_t page, uintptr_t
   return protection;
 }
 
-/* Writes a word of the object's, which is 8-byte aligned and so on one page. */
-static bool write_word(const struct tg_image *image, uintptr_t *word, uintptr_t value) {
+/* Writes a word of the object. The word is 8-byte aligned, so it lies on one page. */
+static bool write_object_word(const struct tg_image *image, uintptr_t *word, uintptr_t value) {
   uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
   uintptr_t address = (uintptr_t)word;
   uintptr_t page = address & ~(page_size - 1);
-  int protection = protection_of(image, page, address, page_size);
-  /* Executing stays allowed meanwhile: the page may hold code too (Node <= 18 has one read-execute segment). */
+  int protection = page_protection(image, page, address, page_size);
+  /* Keep the execute permission meanwhile: the page may also hold code (Node <= 18 has one
+   * read-execute segment). */
   if (!(protection & PROT_WRITE) && mprotect((void *)page, page_size, protection | PROT_WRITE) != 0)
     return false;
-  /* At once, as another thread may be binding or calling a function. */
+  /* One atomic store, because another thread may be binding or calling the function. Release: that
+   * thread sees the state of the guard that was set up before. */
   __atomic_store_n(word, value, __ATOMIC_RELEASE);
-  /* Were this to fail the page would stay writable: harmless, and nothing to stop the program for. */
+  /* If this fails, the page stays writable, which is harmless and no reason to stop the program. */
   if (!(protection & PROT_WRITE)) mprotect((void *)page, page_size, protection);
   return true;
 }
 
-/* Modulo 2^64, as the loader adds the base again. */
-static bool point_to(const struct tg_image *image, ElfW(Sym) * symbol, const void *function) {
-  return write_word(image, &symbol->st_value, (uintptr_t)function - image->base);
+/* The subtraction wraps modulo 2^64, and the loader's addition of the base wraps back. */
+static bool point_symbol_to(const struct tg_image *image, ElfW(Sym) * symbol, const void *function) {
+  return write_object_word(image, &symbol->st_value, (uintptr_t)function - image->base);
 }
 
-/* A pointer to the function itself, which the loader fills in: of the procedure linkage table, or of data. */
-static bool is_slot(const ElfW(Rela) * relocation) {
+/* A relocation whose target is a plain function pointer that the loader fills in: an entry of the
+ * procedure linkage table or of the global offset table. */
+static bool is_pointer_slot(const ElfW(Rela) * relocation) {
   uint64_t type = ELF64_R_TYPE(relocation->r_info);
 #if defined(__aarch64__)
   return type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT;
@@ -59,9 +62,9 @@ bool tg_redirect_import(const struct tg_image *image, const char *name, const vo
   const ElfW(Rela) *relocation = NULL;
   while ((relocation = tg_image_relocation(image, name, relocation)) != NULL) {
     uintptr_t slot = image->base + relocation->r_offset;
-    if (!is_slot(relocation) || slot % sizeof slot != 0) continue;
+    if (!is_pointer_slot(relocation) || slot % sizeof slot != 0) continue;
     if (!tg_image_contains(image, slot, sizeof slot, NULL)) continue;
-    redirected = write_word(image, (uintptr_t *)slot, (uintptr_t)replacement) || redirected;
+    redirected = write_object_word(image, (uintptr_t *)slot, (uintptr_t)replacement) || redirected;
   }
   return redirected;
 }
@@ -77,13 +80,13 @@ const char *tg_redirect_find(const struct tg_image *image, struct tg_redirection
 }
 
 void tg_redirect_undo(const struct tg_image *image, const struct tg_redirection *redirections, size_t count) {
-  for (size_t i = 0; i < count; i++) point_to(image, redirections[i].symbol, redirections[i].original);
+  for (size_t i = 0; i < count; i++) point_symbol_to(image, redirections[i].symbol, redirections[i].original);
 }
 
 bool tg_redirect_apply(const struct tg_image *image, const struct tg_redirection *redirections,
                        size_t count) {
   for (size_t i = 0; i < count; i++) {
-    if (point_to(image, redirections[i].symbol, redirections[i].replacement)) continue;
+    if (point_symbol_to(image, redirections[i].symbol, redirections[i].replacement)) continue;
     int reason = errno;
     tg_redirect_undo(image, redirections, i);
     errno = reason;

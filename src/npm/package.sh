@@ -30,7 +30,7 @@ esac
 
 [[ $(uname -m) == x86_64 ]] && own=x64 || own=arm64
 
-# tool MACHINE NAME: the binutils' name there.
+# tool MACHINE NAME: the name of a binutils program for the machine.
 tool() {
   if [[ $1 == "$own" ]]; then echo "$2"; else echo "aarch64-linux-gnu-$2"; fi
 }
@@ -50,7 +50,7 @@ build() {
   quietly "a built $HERE/$1" cmake --build "$HERE/$1"
 }
 
-# check_binaries MACHINE: runs where the package says that it does.
+# check_binaries MACHINE: checks that they run where the package says so.
 check_binaries() {
   local file version needed interpreter
   for file in libtsfnguard.so register.node; do
@@ -75,7 +75,7 @@ gather() {
   check_binaries "$1"
 }
 
-# pack: the package's path; npm itself says what is in it.
+# pack: packs it and prints its path; npm lists the content.
 pack() {
   local name scripts
   scripts=$(node -p "Object.keys(require('$package/package.json').scripts || {}).join()")

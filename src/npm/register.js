@@ -1,5 +1,5 @@
-// tsfn-guard/register: arms the guard in this process, for places where LD_PRELOAD cannot be set, and shows what it
-// does. node -r tsfn-guard/register app.js, or NODE_OPTIONS=--require=/its/absolute/path.
+// tsfn-guard/register: arms the guard in this process, where LD_PRELOAD cannot be set, and shows its
+// state. Use node -r tsfn-guard/register app.js, or NODE_OPTIONS=--require=/its/absolute/path.
 'use strict';
 const fs = require('fs');
 const path = require('path');
@@ -7,8 +7,8 @@ const { isMainThread } = require('worker_threads');
 
 const directory = path.join(__dirname, 'prebuilds', `${process.platform}-${process.arch}`);
 
-// The length of the pair at the beginning of the text, its key and its value, as src/options/options.c reads them: a
-// value is in quotes where the closing one ends the pair, and the colon of fd:N is none between pairs.
+// Parses the first pair of the text as src/options/options.c does. Returns its length, key and value.
+// A value is quoted only if the closing quote ends the pair. The colon of fd:N is not a separator.
 function readPair(text) {
   const [key] = /^[^=:]*/.exec(text);
   if (text[key.length] !== '=') return { length: key.length, key };
@@ -20,7 +20,8 @@ function readPair(text) {
   return { length: key.length + 1 + (isQuoted ? closing + 1 : bare.length), key, value };
 }
 
-// Of an option with these values, the one that counts: that of the last pair, or the default, the first of them.
+// The value of an option: the one in its last pair, or else the default, which is the first of
+// `values`.
 function option(name, values) {
   let chosen = values[0];
   for (let text = process.env.TSFN_GUARD_OPTIONS || ''; text !== ''; ) {
@@ -31,17 +32,18 @@ function option(name, values) {
   return chosen;
 }
 
-// At once, and where nobody reads it or there is no room, not at all: process.stderr would end the program then.
+// Writes synchronously and ignores errors: if nobody reads stderr, process.stderr would end the
+// program.
 function say(line) {
   try {
     fs.writeSync(2, line);
   } catch {
-    // nobody to tell
+    // nobody can read it
   }
 }
 
-// As the library says it, in one line: what was needed, what was found, what to do. JavaScript in a worker can end no
-// more than the worker.
+// Prints the same line as the library: what was needed, what was found, what to do. JavaScript in a
+// worker can end only the worker.
 function refuse(needed, found, remedy) {
   if (option('mode', ['protect', 'diagnose', 'off']) === 'off') return null;
   const required = option('require', ['0', '1']) === '1';

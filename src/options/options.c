@@ -1,4 +1,4 @@
-/* Implements the options: one table holds every key, its values and its help. */
+/* Implements the options: one table holds each key, its values and its help text. */
 #include "options/options.h"
 
 #include <stddef.h>
@@ -14,11 +14,11 @@ enum { VALUES_MAX = 3 };
 struct option {
   const char *key;
   const char *help;
-  const char *values[VALUES_MAX]; /* a choice; the number of a value is its place here */
-  const char *form;               /* no choice: what the values look like, for help */
+  const char *values[VALUES_MAX]; /* of a choice; the index of a value is its number */
+  const char *form;               /* for help: the form of the values if it is not a choice */
   uint64_t otherwise;             /* the default of a choice or a number */
-  uint64_t most;                  /* not 0: a number, at most this */
-  const char *text;               /* not NULL: a text, and its default */
+  uint64_t most;                  /* not 0: the option is a number, at most this */
+  const char *text;               /* not NULL: the option is a text with this default */
 };
 
 enum {
@@ -46,7 +46,7 @@ enum {
 
 enum { ANY_COUNT = 1000000000, SIGNAL_MAX = 64, EXIT_STATUS_MAX = 255 };
 
-static const struct option table[OPTIONS] = {
+static const struct option option_table[OPTIONS] = {
     [MODE] = {.key = "mode",
               .help = "diagnose: also report legal but suspicious use, and record stacks; off: do nothing "
                       "(the kill switch)",
@@ -140,17 +140,17 @@ _Static_assert(TG_FORMAT_TEXT == 0 && TG_FORMAT_JSON == 1, "the table lists form
 _Static_assert(TG_SUMMARY_ERRORS == 0 && TG_SUMMARY_ALWAYS == 1 && TG_SUMMARY_NEVER == 2,
                "the table lists summaries in this order");
 
-/* Some bytes of the environment variable. */
+/* A part of the environment variable. */
 struct piece {
   const char *bytes;
   size_t length;
 };
 
-static bool equals(const char *word, struct piece piece) {
+static bool piece_equals(const char *word, struct piece piece) {
   return strlen(word) == piece.length && memcmp(word, piece.bytes, piece.length) == 0;
 }
 
-static void add_values(struct tg_text *line, const struct option *option) {
+static void add_option_values(struct tg_text *line, const struct option *option) {
   tg_text_add(line, option->form);
   for (unsigned i = 0; i < VALUES_MAX && option->values[i] != NULL; i++) {
     if (i != 0) tg_text_add(line, "|");
@@ -158,7 +158,7 @@ static void add_values(struct tg_text *line, const struct option *option) {
   }
 }
 
-static void add_default(struct tg_text *line, const struct option *option) {
+static void add_option_default(struct tg_text *line, const struct option *option) {
   if (option->text != NULL)
     tg_text_add(line, option->text[0] == '\0' ? "none" : option->text);
   else if (option->most != 0)
@@ -167,19 +167,19 @@ static void add_default(struct tg_text *line, const struct option *option) {
     tg_text_add(line, option->values[option->otherwise]);
 }
 
-static void start_complaint(struct tg_text *line, struct piece pair) {
+static void start_pair_complaint(struct tg_text *line, struct piece pair) {
   tg_text_start(line);
   tg_text_add(line, TSFN_GUARD_OPTIONS_VARIABLE ": '");
   tg_text_add_bytes(line, pair.bytes, pair.length);
 }
 
-static void complain_of_key(struct piece pair) {
+static void complain_of_unknown_key(struct piece pair) {
   struct tg_text line;
-  start_complaint(&line, pair);
+  start_pair_complaint(&line, pair);
   tg_text_add(&line, "' is not an option and was ignored; the options are");
   for (unsigned i = 0; i < OPTIONS; i++) {
     tg_text_add(&line, i == 0 ? " " : ", ");
-    tg_text_add(&line, table[i].key);
+    tg_text_add(&line, option_table[i].key);
   }
   tg_text_add(&line, ", on.EVENT");
   tg_text_write(&line);
@@ -195,44 +195,44 @@ static void add_needed_event(struct tg_text *line) {
   }
 }
 
-static void complain_of_event(struct piece pair) {
+static void complain_of_bad_event(struct piece pair) {
   struct tg_text line;
-  start_complaint(&line, pair);
+  start_pair_complaint(&line, pair);
   tg_text_add(&line, "' is not understood and was ignored; needed ");
   add_needed_event(&line);
   tg_text_write(&line);
 }
 
-static void add_needed(struct tg_text *line, const struct option *option) {
+static void add_needed_value(struct tg_text *line, const struct option *option) {
   tg_text_add(line, option->key);
   tg_text_add(line, "=");
-  add_values(line, option);
+  add_option_values(line, option);
   if (option->most != 0) {
     tg_text_add(line, " from 0 to ");
     tg_text_add_number(line, option->most);
   }
-  if (option == &table[PIN]) tg_text_add(line, ", a GLOB with one of *?./,");
+  if (option == &option_table[PIN]) tg_text_add(line, ", a GLOB with one of *?./,");
   if (option->text != NULL) tg_text_add(line, " of 1 to 1023 bytes");
 }
 
-static void complain_of_value(struct piece pair, const struct option *option) {
+static void complain_of_bad_value(struct piece pair, const struct option *option) {
   struct tg_text line;
-  start_complaint(&line, pair);
+  start_pair_complaint(&line, pair);
   tg_text_add(&line, "' is not understood; needed ");
-  add_needed(&line, option);
+  add_needed_value(&line, option);
   tg_text_add(&line, "; the default ");
-  add_default(&line, option);
+  add_option_default(&line, option);
   tg_text_add(&line, " is used");
   tg_text_write(&line);
 }
 
-/* What was chosen: the number of a choice, a number, or a text. */
+/* The chosen value: the index of a choice, a number, or a text. */
 struct choice {
   uint64_t number;
   struct piece text;
 };
 
-static bool read_number(const struct option *option, struct piece value, uint64_t *number) {
+static bool read_option_number(const struct option *option, struct piece value, uint64_t *number) {
   uint64_t read = 0;
   for (size_t i = 0; i < value.length; i++) {
     if (value.bytes[i] < '0' || value.bytes[i] > '9') return false;
@@ -244,69 +244,71 @@ static bool read_number(const struct option *option, struct piece value, uint64_
   return true;
 }
 
-/* What else could be meant by a word like "true" is not guessed. */
-static bool is_pin(struct piece value) {
-  if (equals("0", value) || equals("1", value)) return true;
+/* A value such as "true" is refused: the guard does not guess whether it is a switch or a file
+ * name. */
+static bool is_pin_value(struct piece value) {
+  if (piece_equals("0", value) || piece_equals("1", value)) return true;
   for (size_t i = 0; i < value.length; i++)
     if (strchr("*?./", value.bytes[i]) != NULL) return true;
   return false;
 }
 
-static bool read_value(const struct option *option, struct piece value, struct choice *choice) {
-  if (option->most != 0) return read_number(option, value, &choice->number);
+static bool read_option_value(const struct option *option, struct piece value, struct choice *choice) {
+  if (option->most != 0) return read_option_number(option, value, &choice->number);
   if (option->text != NULL) {
     if (value.length == 0 || value.length >= TG_LOG_PATH_MAX) return false;
-    if (option == &table[PIN] && !is_pin(value)) return false;
+    if (option == &option_table[PIN] && !is_pin_value(value)) return false;
     choice->text = value;
     return true;
   }
   for (unsigned i = 0; i < VALUES_MAX && option->values[i] != NULL; i++) {
-    if (!equals(option->values[i], value)) continue;
+    if (!piece_equals(option->values[i], value)) continue;
     choice->number = i;
     return true;
   }
   return false;
 }
 
-static struct choice default_of(const struct option *option) {
+static struct choice option_default(const struct option *option) {
   struct choice choice = {option->otherwise, {option->text, option->text == NULL ? 0 : strlen(option->text)}};
   return choice;
 }
 
-static bool read_event(struct piece key, struct piece value) {
+static bool read_event_action(struct piece key, struct piece value) {
   struct piece event = {key.bytes + strlen(on_prefix), key.length - strlen(on_prefix)};
   for (unsigned action = 0; action < TG_ACTIONS; action++)
-    if (equals(tg_action_names[action], value))
+    if (piece_equals(tg_action_names[action], value))
       return tg_policy_set(event.bytes, event.length, (enum tg_action)action);
   return false;
 }
 
-/* `has_value`: whether there was an equal sign. */
-static void read_pair(struct choice chosen[OPTIONS], struct piece pair, struct piece key, struct piece value,
-                      bool has_value) {
+/* `has_value`: whether the pair has an equals sign. */
+static void read_option_pair(struct choice chosen[OPTIONS], struct piece pair, struct piece key,
+                             struct piece value, bool has_value) {
   if (key.length > strlen(on_prefix) && memcmp(key.bytes, on_prefix, strlen(on_prefix)) == 0) {
-    if (!has_value || !read_event(key, value)) complain_of_event(pair);
+    if (!has_value || !read_event_action(key, value)) complain_of_bad_event(pair);
     return;
   }
   for (unsigned i = 0; i < OPTIONS; i++) {
-    if (!equals(table[i].key, key)) continue;
-    chosen[i] = default_of(&table[i]);
-    if (!has_value || !read_value(&table[i], value, &chosen[i])) complain_of_value(pair, &table[i]);
+    if (!piece_equals(option_table[i].key, key)) continue;
+    chosen[i] = option_default(&option_table[i]);
+    if (!has_value || !read_option_value(&option_table[i], value, &chosen[i]))
+      complain_of_bad_value(pair, &option_table[i]);
     return;
   }
-  complain_of_key(pair);
+  complain_of_unknown_key(pair);
 }
 
 /* The length of an unquoted value. The colon of fd:N is not a separator. */
-static size_t value_length(const char *value) {
+static size_t unquoted_value_length(const char *value) {
   const char descriptor[] = "fd:";
   if (strncmp(value, descriptor, strlen(descriptor)) == 0)
     return strlen(descriptor) + strcspn(value + strlen(descriptor), ":");
   return strcspn(value, ":");
 }
 
-/* Reads the pair at `text` and returns what follows it. */
-static const char *read_next(struct choice chosen[OPTIONS], const char *text) {
+/* Reads the pair at `text` and returns the text after it. */
+static const char *read_next_pair(struct choice chosen[OPTIONS], const char *text) {
   struct piece key = {text, strcspn(text, "=:")}, value = {NULL, 0};
   const char *end = text + key.length;
   bool has_value = *end == '=';
@@ -315,23 +317,23 @@ static const char *read_next(struct choice chosen[OPTIONS], const char *text) {
     const char *quote = *start == '\'' || *start == '"' ? strchr(start + 1, *start) : NULL;
     bool quoted = quote != NULL && (quote[1] == ':' || quote[1] == '\0');
     value.bytes = start + quoted;
-    value.length = quoted ? (size_t)(quote - value.bytes) : value_length(start);
+    value.length = quoted ? (size_t)(quote - value.bytes) : unquoted_value_length(start);
     end = quoted ? quote + 1 : start + value.length;
   }
   struct piece pair = {text, (size_t)(end - text)};
-  if (pair.length != 0) read_pair(chosen, pair, key, value, has_value);
+  if (pair.length != 0) read_option_pair(chosen, pair, key, value, has_value);
   return end + (*end == ':');
 }
 
-static void copy_text(char to[TG_LOG_PATH_MAX], struct piece text) {
+static void copy_option_text(char to[TG_LOG_PATH_MAX], struct piece text) {
   memcpy(to, text.bytes, text.length);
   to[text.length] = '\0';
 }
 
 void tg_options_parse(struct tg_options *options, const char *text) {
   struct choice chosen[OPTIONS];
-  for (unsigned i = 0; i < OPTIONS; i++) chosen[i] = default_of(&table[i]);
-  while (text != NULL && *text != '\0') text = read_next(chosen, text);
+  for (unsigned i = 0; i < OPTIONS; i++) chosen[i] = option_default(&option_table[i]);
+  while (text != NULL && *text != '\0') text = read_next_pair(chosen, text);
   *options = (struct tg_options){
       .mode = (enum tg_mode)chosen[MODE].number,
       .deadlock = (enum tg_deadlock)chosen[DEADLOCK].number,
@@ -349,27 +351,27 @@ void tg_options_parse(struct tg_options *options, const char *text) {
       .finalize_warn_ms = chosen[FINALIZE_WARN_MS].number,
       .dump_signal = chosen[DUMP_SIGNAL].number,
   };
-  copy_text(options->log_path, chosen[LOG_PATH].text);
-  copy_text(options->pin, chosen[PIN].text);
-  copy_text(options->suppressions, chosen[SUPPRESSIONS].text);
-  copy_text(options->metrics_path, chosen[METRICS_PATH].text);
+  copy_option_text(options->log_path, chosen[LOG_PATH].text);
+  copy_option_text(options->pin, chosen[PIN].text);
+  copy_option_text(options->suppressions, chosen[SUPPRESSIONS].text);
+  copy_option_text(options->metrics_path, chosen[METRICS_PATH].text);
 }
 
 const char *tg_mode_name(enum tg_mode mode) {
-  return table[MODE].values[mode];
+  return option_table[MODE].values[mode];
 }
 
 void tg_options_print(void) {
   struct tg_text line;
   for (unsigned i = 0; i < OPTIONS; i++) {
     tg_text_start(&line);
-    tg_text_add(&line, table[i].key);
+    tg_text_add(&line, option_table[i].key);
     tg_text_add(&line, "=");
-    add_values(&line, &table[i]);
+    add_option_values(&line, &option_table[i]);
     tg_text_add(&line, " (default ");
-    add_default(&line, &table[i]);
+    add_option_default(&line, &option_table[i]);
     tg_text_add(&line, "): ");
-    tg_text_add(&line, table[i].help);
+    tg_text_add(&line, option_table[i].help);
     tg_text_write(&line);
   }
   tg_text_start(&line);
@@ -379,13 +381,13 @@ void tg_options_print(void) {
 
 bool tg_options_look(unsigned number, struct tg_option_look *look) {
   if (number >= OPTIONS) return false;
-  const struct option *option = &table[number];
+  const struct option *option = &option_table[number];
   struct tg_text values;
   values.length = 0;
-  add_values(&values, option);
+  add_option_values(&values, option);
   *look = (struct tg_option_look){.key = option->key};
   bool is_choice = option->most == 0 && option->text == NULL;
-  look->is_switch = option == &table[PIN] || (is_choice && strcmp(option->values[0], "0") == 0);
+  look->is_switch = option == &option_table[PIN] || (is_choice && strcmp(option->values[0], "0") == 0);
   tg_copy_string(look->values, sizeof look->values, tg_text_string(&values));
   return true;
 }
@@ -396,12 +398,12 @@ bool tg_options_check(const char *key, const char *value, struct tg_text *needed
   needed->length = 0;
   if (strncmp(key, on_prefix, strlen(on_prefix)) == 0) {
     add_needed_event(needed);
-    return read_event(key_piece, value_piece);
+    return read_event_action(key_piece, value_piece);
   }
   for (unsigned i = 0; i < OPTIONS; i++) {
-    if (!equals(table[i].key, key_piece)) continue;
-    add_needed(needed, &table[i]);
-    return read_value(&table[i], value_piece, &unused);
+    if (!piece_equals(option_table[i].key, key_piece)) continue;
+    add_needed_value(needed, &option_table[i]);
+    return read_option_value(&option_table[i], value_piece, &unused);
   }
   return false;
 }

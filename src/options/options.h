@@ -24,39 +24,41 @@ struct tg_options {
   bool help;
   enum tg_format format;
   enum tg_summary summary;
-  uint64_t exitcode; /* 0: the program's own */
+  uint64_t exitcode; /* 0: keep the program's own */
   uint64_t rate;
   uint64_t stack_depth;
   uint64_t queue_warn;       /* items; 0: never */
   uint64_t finalize_warn_ms; /* 0: never */
   uint64_t dump_signal;      /* 0: none */
   char log_path[TG_LOG_PATH_MAX];
-  char pin[TG_LOG_PATH_MAX];          /* "0", "1", or which addons are always kept mapped: GLOB,GLOB */
+  char pin[TG_LOG_PATH_MAX];          /* "0", "1", or globs of addons that stay mapped: GLOB,GLOB */
   char suppressions[TG_LOG_PATH_MAX]; /* empty: none */
   char metrics_path[TG_LOG_PATH_MAX]; /* empty: none */
 };
 
-/* Reads "key=value:key=value" (NULL: nothing). A value with a colon is put in quotes, '…' or "…". A later value of a
- * key replaces an earlier one. What is not understood is told in one line on stderr each, and its default stays.
- * on.KIND=ACTION goes to the policy (diag/policy.h) at once. */
+/* Reads "key=value:key=value"; NULL is an empty text. A value that contains a colon is put in
+ * quotes, '…' or "…". A later value of a key replaces an earlier one. Each pair that is not
+ * understood is reported in one line on stderr, and its option keeps the default. on.KIND=ACTION
+ * takes effect in the policy (diag/policy.h) at once. */
 void tg_options_parse(struct tg_options *options, const char *text);
 
 const char *tg_mode_name(enum tg_mode mode);
 
-/* The table of options, on stderr. */
+/* Prints the table of options on stderr. */
 void tg_options_print(void);
 
-/* For the command, whose long options are these keys: what one looks like. */
+/* The form of an option, for the command, which has a long option for each key. */
 struct tg_option_look {
   const char *key;
   char values[64]; /* "protect|diagnose|off", "FILE", "N" */
-  bool is_switch;  /* its values are 0 and 1, and maybe others */
+  bool is_switch;  /* 0 and 1 are among its values */
 };
 
-/* The option of a number, counted from 0. False: there are no more. */
+/* The option with that index, from 0. False: there are no more. */
 bool tg_options_look(unsigned number, struct tg_option_look *look);
 
-/* Whether a pair is understood ("on.KIND" is a key too, and then goes to the policy); what would be is at `needed`. */
+/* Whether a pair is understood. "on.KIND" is a key too, and its action then takes effect in the
+ * policy. `needed` receives the form that would be understood. */
 bool tg_options_check(const char *key, const char *value, struct tg_text *needed);
 
 #endif

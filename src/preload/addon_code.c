@@ -1,4 +1,4 @@
-/* Implements addon_code.h with glibc's dl APIs. */
+/* Implements addon_code.h with glibc's dynamic linking interfaces. */
 #include "preload/addon_code.h"
 
 #include <dlfcn.h>
@@ -17,34 +17,44 @@
 #include "preload/program.h"
 #include "preload/stack_search.h"
 
-/* A process loads a handful of addons. Where there are more, the rest is treated as unknown code: guarded,
- * but not kept mapped. */
+/* A process loads a handful of addons. Beyond this limit, addons are treated as unknown code:
+ * guarded, but not kept mapped. */
 enum { ADDONS_MAX = 1024, EXIT_HANDLERS_MAX = 4096 };
 
-/* An object that the runtime has opened, or whose code creates functions. */
+/* An object that the runtime has opened, or whose code creates thread-safe functions. */
 struct record {
-  struct tg_addon addon;   /* first, as the core knows the record by it */
-  unsigned opened;         /* by the runtime, and not closed yet; guarded by `lock` */
-  char *path;              /* constant */
-  _Atomic uintptr_t start; /* its first segment's first address; written under `lock` */
-  _Atomic uintptr_t end;   /* behind its last segment; likewise; 0: it is not mapped */
+  struct tg_addon addon; /* first, because the core knows the record by it */
 
-  /* Guarded by `lock`. */
-  struct record *joined;               /* an object that has code of the same functions; NULL: none */
-  struct tg_registration registration; /* the last of a constructor's; its object is mapped */
+  /* Guarded by addons_lock (rank TG_RANK_ADDONS). */
+  unsigned opened;                     /* how often the runtime has opened and not closed it */
+  struct record *joined;               /* an object with code of the same functions; NULL: none */
+  struct tg_registration registration; /* a constructor's last one; its object is mapped */
   unsigned registrations;              /* how often a constructor has registered a module */
   bool is_loaded_by_it;                /* the runtime has opened it at least once */
-  bool is_kept;                        /* never to be unmapped, as something of it may still run */
-  bool is_always_kept;                 /* because the user wants it so */
-  bool was_reported;                   /* that it was loaded again with its static data as it was */
+  bool is_kept;                        /* never unmapped, because its code may still run */
+  bool is_always_kept;                 /* never unmapped, because the user wants it */
+  bool was_reported;                   /* that it was loaded again with its old static data */
+
+  /* Constant. */
+  char *path;
+
+  /* The bounds of the segments; 0: not mapped. Written with addons_lock held, read without it. A
+   * reader loads `start` first, and unmapping stores `end` first. The order is seq_cst, so the
+   * reader never combines the start of an unmapped object with its old end. */
+  _Atomic uintptr_t start;
+  _Atomic uintptr_t end;
 };
 
-static struct tg_lock lock;
-static struct record records[ADDONS_MAX];
-static atomic_uint record_count; /* released after the new record was written */
+/* Constant after tg_addon_code_open. */
 static const char *pinned_always;
 static bool may_pin;
 static void (*exit_handler)(void);
+
+/* Records are added with addons_lock held. record_count is stored with release order after the new
+ * record was written, so a reader without the lock sees complete records. */
+static struct tg_lock addons_lock;
+static struct record records[ADDONS_MAX];
+static atomic_uint record_count;
 
 void tg_addon_code_open(const char *pin, void (*on_exit)(void)) {
   may_pin = strcmp(pin, "0") != 0;
@@ -58,18 +68,26 @@ static struct record *record_of(const struct tg_addon *addon) {
   return &records[(const struct record *)(const void *)addon - records];
 }
 
+static uintptr_t record_start(const struct record *record) {
+  return atomic_load_explicit(&record->start, memory_order_seq_cst);
+}
+
+static uintptr_t record_end(const struct record *record) {
+  return atomic_load_explicit(&record->end, memory_order_seq_cst);
+}
+
 /* --- Finding objects */
 
-/* One loaded object, as dl_iterate_phdr showed it. */
+/* A loaded object, as dl_iterate_phdr reports it. */
 struct object {
-  uintptr_t code; /* what is looked for */
+  uintptr_t code; /* the address to look up */
   uintptr_t start;
   uintptr_t end;
-  unsigned long long loads; /* of the process, so far */
+  unsigned long long loads; /* the number of loads in the process so far */
   char path[4096];          /* empty for the main program */
 };
 
-static int find_object(struct dl_phdr_info *info, size_t size, void *argument) {
+static int match_object(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
   struct object *object = argument;
   bool holds_code = false;
@@ -86,16 +104,16 @@ static int find_object(struct dl_phdr_info *info, size_t size, void *argument) {
   if (!holds_code) return 0;
   object->start = start;
   object->end = end;
-  /* Copied: the loader may free its own any time after this. */
+  /* Copied, because the loader may free its own copy at any time after this. */
   tg_copy_string(object->path, sizeof object->path, info->dlpi_name);
   return 1;
 }
 
-/* False: the code is the main program's, or of no file. */
-static bool find_object_of(const void *code, struct object *object) {
+/* False: the code belongs to the main program, or to no file. */
+static bool find_object(const void *code, struct object *object) {
   object->code = (uintptr_t)code;
   object->path[0] = '\0';
-  return dl_iterate_phdr(find_object, object) != 0 && object->path[0] != '\0';
+  return dl_iterate_phdr(match_object, object) != 0 && object->path[0] != '\0';
 }
 
 static int read_unloads(struct dl_phdr_info *info, size_t size, void *argument) {
@@ -112,20 +130,20 @@ unsigned long long tg_addon_count_unloads(void) {
 
 bool tg_addon_has_code(const struct tg_addon *addon, const void *code) {
   const struct record *record = record_of(addon);
-  return (uintptr_t)code >= record->start && (uintptr_t)code < record->end;
+  return (uintptr_t)code >= record_start(record) && (uintptr_t)code < record_end(record);
 }
 
-/* With `lock` held. */
-static struct record *find_by_path(const char *path) {
+/* Called with addons_lock held. */
+static struct record *find_record_by_path(const char *path) {
   unsigned count = atomic_load_explicit(&record_count, memory_order_relaxed);
   for (unsigned i = 0; i < count; i++)
     if (strcmp(records[i].path, path) == 0) return &records[i];
   return NULL;
 }
 
-/* The record of an object that is loaded; NULL: there is no place for it. With `lock` held. */
-static struct record *find_or_add(const struct object *object) {
-  struct record *record = find_by_path(object->path);
+/* The record of a loaded object; NULL: there is no room for it. Called with addons_lock held. */
+static struct record *find_or_add_record(const struct object *object) {
+  struct record *record = find_record_by_path(object->path);
   unsigned count = atomic_load_explicit(&record_count, memory_order_relaxed);
   if (record == NULL && count != ADDONS_MAX) {
     size_t size = strlen(object->path) + 1;
@@ -136,16 +154,17 @@ static struct record *find_or_add(const struct object *object) {
     atomic_store_explicit(&record_count, count + 1, memory_order_release);
   }
   if (record == NULL) return NULL;
-  record->start = object->start;
-  record->end = object->end;
+  atomic_store_explicit(&record->start, object->start, memory_order_seq_cst);
+  atomic_store_explicit(&record->end, object->end, memory_order_seq_cst);
   return record;
 }
 
-/* --- Adopting */
+/* --- Registering */
 
-/* exit() runs handlers last come, first served. One of ours that was registered after the last object was loaded runs
- * before the destructors of all static objects, which may join a thread that waits for us to turn it away. So there is
- * another one whenever something was loaded since the last, up to a limit. With `lock` held. */
+/* exit() runs the handlers in reverse order of registration. A handler of ours that was registered
+ * after the last load runs before the destructors of all static objects. Such a destructor may join
+ * a thread that waits until our handler turns it away. So another handler is registered whenever
+ * something was loaded since the last one, up to a limit. Called with addons_lock held. */
 static void register_exit_handler(const struct object *object) {
   static unsigned long long loads;
   static unsigned registered;
@@ -157,36 +176,37 @@ static void register_exit_handler(const struct object *object) {
 
 struct tg_addon *tg_addon_register(const void *code) {
   struct object object;
-  bool is_object = find_object_of(code, &object);
-  tg_lock_acquire(&lock, TG_RANK_ADDONS);
-  struct record *record = is_object ? find_or_add(&object) : NULL;
+  bool is_object = find_object(code, &object);
+  tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
+  struct record *record = is_object ? find_or_add_record(&object) : NULL;
   register_exit_handler(&object);
-  tg_lock_release(&lock, TG_RANK_ADDONS);
+  tg_lock_release(&addons_lock, TG_RANK_ADDONS);
   return record == NULL ? NULL : &record->addon;
 }
 
 void tg_addon_join(struct tg_addon *addon, struct tg_addon *other) {
-  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+  tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
   record_of(addon)->joined = record_of(other);
   record_of(other)->joined = record_of(addon);
-  tg_lock_release(&lock, TG_RANK_ADDONS);
+  tg_lock_release(&addons_lock, TG_RANK_ADDONS);
 }
 
 /* --- Keeping mapped */
 
-/* Counts that no other thread has used may be in the hands of one that waits for its first use. */
-static bool may_run(const struct record *record) {
+/* A count may be held by a thread that has not used the function yet. So if no other thread has
+ * used the functions that still have counts, only a search of the stacks can tell. */
+static bool may_still_run(const struct record *record) {
   const struct tg_addon *addon = &record->addon;
-  /* Acquire pairs with the releases of those that count down. */
+  /* Acquire pairs with the release by each thread that decrements a counter. */
   if (atomic_load_explicit(&addon->threads, memory_order_acquire) != 0) return true;
   if (atomic_load_explicit(&addon->foreign_users, memory_order_acquire) != 0) return true;
   if (atomic_load_explicit(&addon->unreturned, memory_order_acquire) == 0) return false;
-  return tg_stack_search(record->start, record->end);
+  return tg_stack_search(record_start(record), record_end(record));
 }
 
-/* Marks the object as never to be unmapped. It is found by the very name that the loader has for it, so no
- * file is opened. */
-static bool pin(const char *path) {
+/* Marks an object as never to be unmapped. The name is exactly the loader's name for the object, so
+ * the loader opens no file. */
+static bool pin_object(const char *path) {
   if (tg_dl.open == NULL) return false;
   void *handle = tg_dl.open(path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
   if (handle == NULL) return false;
@@ -194,45 +214,46 @@ static bool pin(const char *path) {
   return true;
 }
 
-static void keep_mapped(struct record *record) {
-  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+static void keep_object_mapped(struct record *record) {
+  tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
   bool is_kept = record->is_kept || record->is_always_kept;
-  tg_lock_release(&lock, TG_RANK_ADDONS);
-  if (is_kept || !pin(record->path)) return;
-  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+  tg_lock_release(&addons_lock, TG_RANK_ADDONS);
+  if (is_kept || !pin_object(record->path)) return;
+  tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
   record->is_kept = true;
-  tg_lock_release(&lock, TG_RANK_ADDONS);
+  tg_lock_release(&addons_lock, TG_RANK_ADDONS);
   const struct tg_event event = {.kind = TG_EVENT_ADDON_PINNED, .snapshot = {.addon = &record->addon}};
   tg_report_event(&event);
 }
 
-/* The object and what it has code in common with. */
-static void keep_with_joined(struct record *record) {
-  keep_mapped(record);
-  tg_lock_acquire(&lock, TG_RANK_ADDONS);
+/* Keeps an object, and the one joined with it, mapped. */
+static void keep_joined_mapped(struct record *record) {
+  keep_object_mapped(record);
+  tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
   struct record *joined = record->joined;
-  tg_lock_release(&lock, TG_RANK_ADDONS);
-  if (joined != NULL && joined->end != 0) keep_mapped(joined);
+  tg_lock_release(&addons_lock, TG_RANK_ADDONS);
+  if (joined != NULL && record_end(joined) != 0) keep_object_mapped(joined);
 }
 
-/* `closing` is about to be unloaded, and with it maybe objects that only it needs, which the runtime has never opened. */
-static void keep_what_may_run(const struct record *closing) {
+/* `closing` is about to be unloaded, perhaps together with objects that only it needs and that the
+ * runtime has never opened. */
+static void keep_objects_that_may_run(const struct record *closing) {
   unsigned count = atomic_load_explicit(&record_count, memory_order_acquire);
   for (struct record *record = records; record < records + count; record++) {
-    bool goes = record == closing || (!record->is_loaded_by_it && record->end != 0);
-    if (goes && may_run(record)) keep_with_joined(record);
+    bool goes = record == closing || (!record->is_loaded_by_it && record_end(record) != 0);
+    if (goes && may_still_run(record)) keep_joined_mapped(record);
   }
 }
 
-/* What the runtime has opened is kept when it closes that. The rest an addon has opened for itself, and may close any time
- * from now on. */
+/* An object that the runtime has opened is kept when the runtime closes it. Any other object was
+ * opened by an addon, which may close it at any time from now on. */
 void tg_addon_leave(struct tg_addon *addon) {
   struct record *record = record_of(addon);
   if (!may_pin) return;
-  tg_lock_acquire(&lock, TG_RANK_ADDONS);
-  bool is_own = !record->is_loaded_by_it && record->end != 0;
-  tg_lock_release(&lock, TG_RANK_ADDONS);
-  if (is_own && may_run(record)) keep_with_joined(record);
+  tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
+  bool is_own = !record->is_loaded_by_it && record_end(record) != 0;
+  tg_lock_release(&addons_lock, TG_RANK_ADDONS);
+  if (is_own && may_still_run(record)) keep_joined_mapped(record);
 }
 
 /* --- What the runtime opens and closes */
@@ -246,20 +267,22 @@ bool tg_addon_is_always_kept(const char *file) {
   return false;
 }
 
-/* A constructor that does nothing else leaves the call as a jump, and then the caller seems to be the dynamic linker. */
+/* A constructor that does nothing else makes the call as a tail call. The caller then seems to be
+ * the dynamic linker. */
 void tg_addon_registered(const void *caller, const struct tg_registration *registration) {
   struct object object;
-  if (!find_object_of(registration->module, &object) && !find_object_of(caller, &object)) return;
-  tg_lock_acquire(&lock, TG_RANK_ADDONS);
-  struct record *record = find_or_add(&object);
+  if (!find_object(registration->module, &object) && !find_object(caller, &object)) return;
+  tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
+  struct record *record = find_or_add_record(&object);
   if (record != NULL) {
     record->registration = *registration;
     record->registrations++;
   }
-  tg_lock_release(&lock, TG_RANK_ADDONS);
+  tg_lock_release(&addons_lock, TG_RANK_ADDONS);
 }
 
-/* Once an addon, in every mode: what it keeps in static variables is that of an env that has ended. */
+/* Reported once per addon, in every mode: its static variables still have the values of an env that
+ * has ended. */
 static void report_reloaded(struct record *record) {
   struct tg_text detail = {.length = 0};
   const struct tg_event event = {
@@ -275,30 +298,30 @@ static void report_reloaded(struct record *record) {
 
 void tg_addon_opened(const void *in_it, bool has_registered, bool is_always_kept) {
   struct object object;
-  if (!find_object_of(in_it, &object)) return;
+  if (!find_object(in_it, &object)) return;
   struct tg_registration again = {NULL, NULL};
-  tg_lock_acquire(&lock, TG_RANK_ADDONS);
-  struct record *record = find_or_add(&object);
-  bool is_first = record != NULL && record->opened++ == 0, tell = false;
+  tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
+  struct record *record = find_or_add_record(&object);
+  bool is_first = record != NULL && record->opened++ == 0, must_report = false;
   if (record != NULL) {
     record->is_loaded_by_it = true;
     record->is_always_kept = record->is_always_kept || is_always_kept;
   }
   if (is_first && !has_registered) again = record->registration;
-  if (is_first && record->is_kept && !record->was_reported) tell = record->was_reported = true;
-  tg_lock_release(&lock, TG_RANK_ADDONS);
+  if (is_first && record->is_kept && !record->was_reported) must_report = record->was_reported = true;
+  tg_lock_release(&addons_lock, TG_RANK_ADDONS);
   if (again.module != NULL) again.register_module(again.module);
-  if (tell) report_reloaded(record);
+  if (must_report) report_reloaded(record);
 }
 
 struct tg_addon *tg_addon_closing(const char *path, unsigned *registrations) {
-  tg_lock_acquire(&lock, TG_RANK_ADDONS);
-  struct record *record = find_by_path(path);
+  tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
+  struct record *record = find_record_by_path(path);
   bool is_last = record != NULL && record->opened != 0 && --record->opened == 0;
   if (is_last) *registrations = record->registrations;
-  tg_lock_release(&lock, TG_RANK_ADDONS);
+  tg_lock_release(&addons_lock, TG_RANK_ADDONS);
   if (!is_last) return NULL;
-  if (may_pin) keep_what_may_run(record);
+  if (may_pin) keep_objects_that_may_run(record);
   return &record->addon;
 }
 
@@ -306,23 +329,25 @@ void tg_addon_closed(struct tg_addon *addon, unsigned registrations) {
   struct record *record = record_of(addon);
   struct object object;
   bool is_mapped =
-      find_object_of((const void *)record->start, &object) && strcmp(object.path, record->path) == 0;
+      find_object((const void *)record_start(record), &object) && strcmp(object.path, record->path) == 0;
   if (is_mapped) return;
-  tg_lock_acquire(&lock, TG_RANK_ADDONS);
-  /* Another thread may have opened it again meanwhile, and its constructor have registered it. */
+  tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
+  /* Another thread may have opened it again meanwhile, so that its constructor has registered a new
+   * module. */
   if (record->opened == 0 && record->registrations == registrations) {
     record->registration = (struct tg_registration){NULL, NULL};
-    record->start = record->end = 0;
+    atomic_store_explicit(&record->end, 0, memory_order_seq_cst);
+    atomic_store_explicit(&record->start, 0, memory_order_seq_cst);
   }
-  tg_lock_release(&lock, TG_RANK_ADDONS);
+  tg_lock_release(&addons_lock, TG_RANK_ADDONS);
 }
 
 const char *tg_addon_path(const struct tg_addon *addon) {
   return record_of(addon)->path;
 }
 
-/* The code and where it was found. */
-struct search {
+/* A code address and its location. */
+struct place_search {
   const void *code;
   struct tg_place *place;
 };
@@ -336,7 +361,7 @@ static void format_build_id(const unsigned char *bytes, size_t length, char text
   text[used] = '\0';
 }
 
-static void read_notes(const unsigned char *notes, size_t size, struct tg_place *place) {
+static void read_build_id(const unsigned char *notes, size_t size, struct tg_place *place) {
   const size_t align = 3;
   while (size >= sizeof(ElfW(Nhdr))) {
     ElfW(Nhdr) header;
@@ -353,7 +378,7 @@ static void read_notes(const unsigned char *notes, size_t size, struct tg_place 
   }
 }
 
-static bool holds(const struct dl_phdr_info *info, const void *code) {
+static bool object_holds(const struct dl_phdr_info *info, const void *code) {
   uintptr_t offset = (uintptr_t)code - info->dlpi_addr;
   for (unsigned i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *header = &info->dlpi_phdr[i];
@@ -362,10 +387,10 @@ static bool holds(const struct dl_phdr_info *info, const void *code) {
   return false;
 }
 
-static int find_place(struct dl_phdr_info *info, size_t size, void *argument) {
+static int match_place(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
-  struct search *search = argument;
-  if (!holds(info, search->code)) return 0;
+  struct place_search *search = argument;
+  if (!object_holds(info, search->code)) return 0;
   struct tg_place *place = search->place;
   tg_copy_end(place->file, TG_FILE_MAX, info->dlpi_name);
   place->offset = (uintptr_t)search->code - info->dlpi_addr;
@@ -373,31 +398,31 @@ static int find_place(struct dl_phdr_info *info, size_t size, void *argument) {
   for (unsigned i = 0; i < info->dlpi_phnum && place->build_id[0] == '\0'; i++) {
     const ElfW(Phdr) *header = &info->dlpi_phdr[i];
     if (header->p_type != PT_NOTE) continue;
-    read_notes((const unsigned char *)info->dlpi_addr + header->p_vaddr, header->p_memsz, place);
+    read_build_id((const unsigned char *)info->dlpi_addr + header->p_vaddr, header->p_memsz, place);
   }
   return 1;
 }
 
 bool tg_addon_locate(const void *code, struct tg_place *place) {
-  struct search search = {code, place};
-  if (dl_iterate_phdr(find_place, &search) == 0) return false;
+  struct place_search search = {code, place};
+  if (dl_iterate_phdr(match_place, &search) == 0) return false;
   if (place->file[0] != '\0') return true;
   tg_copy_end(place->file, TG_FILE_MAX, tg_program_path());
   return place->file[0] != '\0';
 }
 
-/* The code and the function that is sought in its object. */
-struct companion {
+/* A code address, and the function to find in the same object. */
+struct companion_search {
   const void *code;
   const char *name;
   void *address; /* NULL: not found */
 };
 
-static int find_companion(struct dl_phdr_info *info, size_t size, void *argument) {
+static int match_companion(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
-  struct companion *companion = argument;
+  struct companion_search *companion = argument;
   struct tg_image image;
-  if (!holds(info, companion->code)) return 0;
+  if (!object_holds(info, companion->code)) return 0;
   if (!tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 1;
   const ElfW(Sym) *symbol = tg_image_find(&image, companion->name, STT_FUNC);
   if (symbol != NULL) companion->address = tg_image_address(&image, symbol);
@@ -405,25 +430,25 @@ static int find_companion(struct dl_phdr_info *info, size_t size, void *argument
 }
 
 bool tg_addon_lookup_in_same_object(const void *code, const char *name, void *place) {
-  struct companion companion = {.code = code, .name = name};
-  dl_iterate_phdr(find_companion, &companion);
+  struct companion_search companion = {.code = code, .name = name};
+  dl_iterate_phdr(match_companion, &companion);
   memcpy(place, &companion.address, sizeof companion.address);
   return companion.address != NULL;
 }
 
-/* The code and what is to be named. */
-struct naming {
+/* A code address and its symbolic name. */
+struct symbol_search {
   const void *code;
   struct tg_text text;
 };
 
-static int name_symbol(struct dl_phdr_info *info, size_t size, void *argument) {
+static int match_symbol_name(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
-  struct naming *naming = argument;
+  struct symbol_search *naming = argument;
   struct tg_image image;
   char name[TG_SYMBOL_MAX / 2 + 1];
   uintptr_t code = (uintptr_t)naming->code;
-  if (!holds(info, naming->code)) return 0;
+  if (!object_holds(info, naming->code)) return 0;
   if (!tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 1;
   const ElfW(Sym) *symbol = tg_image_covering(&image, code);
   if (symbol == NULL) return 1;
@@ -434,11 +459,12 @@ static int name_symbol(struct dl_phdr_info *info, size_t size, void *argument) {
   return 1;
 }
 
-/* Not with dladdr: that waits while another thread is in dlopen or dlclose, whose constructors and destructors may
- * wait for this one. dl_iterate_phdr's lock is held only while the list of objects changes. */
+/* dladdr is not used: it waits while another thread is in dlopen or dlclose, whose constructors or
+ * destructors may wait for this thread. The lock of dl_iterate_phdr is held only while the list of
+ * objects changes. */
 bool tg_addon_name_symbol(const void *code, char symbol[TG_SYMBOL_MAX]) {
-  struct naming naming = {.code = code};
-  dl_iterate_phdr(name_symbol, &naming);
+  struct symbol_search naming = {.code = code};
+  dl_iterate_phdr(match_symbol_name, &naming);
   tg_copy_string(symbol, TG_SYMBOL_MAX, tg_text_string(&naming.text));
   return symbol[0] != '\0';
 }

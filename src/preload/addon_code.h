@@ -1,10 +1,11 @@
-/* Addon objects: which file some code is in, how long that file stays mapped, and its exit handler.
+/* Addon objects: which file contains some code, how long that file stays mapped, and its exit
+ * handler.
  *
- * An object is unloaded as without the guard, but where something of it may still run once the runtime has closed it for
- * the last time: then it is kept mapped for ever.
+ * An object is unloaded as without the guard, with one exception: if its code may still run after
+ * the runtime has closed it for the last time, it stays mapped for ever.
  *
- * Thread safety: all functions may be called by any thread with no lock held that the dynamic linker could wait for;
- * the path of a record is constant. Records are never freed. */
+ * Thread safety: any thread may call all functions if it holds no lock that the dynamic linker
+ * might wait for. The path of a record is constant. Records are never freed. */
 #ifndef TG_PRELOAD_ADDON_CODE_H
 #define TG_PRELOAD_ADDON_CODE_H
 
@@ -14,8 +15,8 @@
 #include "core/types.h"
 #include "diag/report.h"
 
-/* Once, before all else. `pin` is the option of that name. `on_exit` is called by exit() before the static destructors
- * of whatever was loaded when a function was created. */
+/* Call it once, before everything else. `pin` is the option of that name. exit() calls `on_exit`
+ * before the static destructors of all objects that were loaded when a function was created. */
 void tg_addon_code_open(const char *pin, void (*on_exit)(void));
 
 /* The tg_host functions of the same names (core/ports.h). */
@@ -27,24 +28,27 @@ void tg_addon_leave(struct tg_addon *addon);
 
 /* --- What the runtime loads and unloads (preload/loading.h) */
 
-/* A module that a constructor has registered, and the runtime's function for that. */
+/* A module that a constructor has registered, and the runtime's function that registers it. */
 struct tg_registration {
   void *module; /* NULL: none */
   void (*register_module)(void *module);
 };
 
-/* Whether the option `pin` names this file. */
+/* Whether the option `pin` matches this file. */
 bool tg_addon_is_always_kept(const char *file);
 
-/* A constructor has registered a module that lies in its object, or else has called from `caller`. */
+/* Records that a constructor has registered a module. The module lies in the constructor's object;
+ * otherwise `caller` does. */
 void tg_addon_registered(const void *caller, const struct tg_registration *registration);
 
-/* The runtime has opened the object that holds that address; `has_registered`: it has registered a module meanwhile. Where
- * the object was mapped all the time, and so no constructor has run, registers its module again. */
+/* Records that the runtime has opened the object that contains `in_it`. `has_registered`: a module
+ * was registered meanwhile. If the object was still mapped, no constructor has run: then registers
+ * its module again. */
 void tg_addon_opened(const void *in_it, bool has_registered, bool is_always_kept);
 
-/* The runtime is about to close the object. If that is the last time, keeps what may still run, and answers the record;
- * tg_addon_closed is to be called afterwards with the number that is at `registrations` then. */
+/* The runtime is about to close the object. If this is the last close, keeps mapped what may still
+ * run, and returns the record. The caller must then pass the record and `*registrations` to
+ * tg_addon_closed after the close. */
 struct tg_addon *tg_addon_closing(const char *path, unsigned *registrations);
 void tg_addon_closed(struct tg_addon *addon, unsigned registrations);
 
@@ -53,15 +57,15 @@ void tg_addon_closed(struct tg_addon *addon, unsigned registrations);
 /* The file that the object was loaded from. */
 const char *tg_addon_path(const struct tg_addon *addon);
 
-/* The file that some code was loaded from, without adopting it; false: unknown. For the main program the file's
- * own path. */
+/* The file that contains some code, without registering its object. False: it is unknown. For the
+ * main program, the path of its file. */
 bool tg_addon_locate(const void *code, struct tg_place *place);
 
-/* The global function of that name in the object that holds `code`; its address is at `place` then, which is a pointer to
- * a function pointer. */
+/* The global function of that name in the object that contains `code`. `place` points to a function
+ * pointer that receives its address. */
 bool tg_addon_lookup_in_same_object(const void *code, const char *name, void *place);
 
-/* "name+0x12" of the nearest symbol in its dynamic symbol table. */
+/* The nearest symbol in the object's dynamic symbol table: "name+0x12". */
 bool tg_addon_name_symbol(const void *code, char symbol[TG_SYMBOL_MAX]);
 
 #endif

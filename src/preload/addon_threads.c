@@ -1,4 +1,4 @@
-/* Implements addon_threads.h with a key of pthread's, whose destructor runs as a thread ends. */
+/* Implements addon_threads.h with a pthread key, whose destructor runs when a thread ends. */
 #include "preload/addon_threads.h"
 
 #include <limits.h>
@@ -6,7 +6,8 @@
 
 #include "base/glibc_floor.h"
 
-/* A thread that uses more addons stays counted among the others' for ever: those stay mapped, which is safe. */
+/* A thread that uses more addons is counted for the surplus ones for ever. Those stay mapped, which
+ * is safe. */
 enum { USED_MAX = 8 };
 
 static bool has_key;
@@ -15,21 +16,22 @@ static pthread_key_t key;
 static _Thread_local struct {
   struct tg_addon *addons[USED_MAX];
   unsigned count;
-  unsigned rounds; /* of destructors that this thread has begun */
+  unsigned rounds; /* of destructors that have run on this thread */
   bool ended;
-} used;
+} used_by_thread;
 
-/* Destructors run in rounds as long as one of them sets a key again. Ours is done in the last round, as another key's may
- * run the addon's code. Release: whoever finds no thread left unmaps that code, after all that ran before. */
+/* pthread runs destructors in rounds as long as one of them sets a key again. Ours counts down in
+ * the last round, because the destructor of another key may run the addon's code. Release: the
+ * thread that finds a count of 0 and unmaps the code must see everything that ran before. */
 static void on_thread_end(void *value) {
-  if (++used.rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
+  if (++used_by_thread.rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
     pthread_setspecific(key, value);
     return;
   }
-  for (unsigned i = 0; i < used.count; i++)
-    atomic_fetch_sub_explicit(&used.addons[i]->threads, 1, memory_order_release);
-  used.count = 0;
-  used.ended = true;
+  for (unsigned i = 0; i < used_by_thread.count; i++)
+    atomic_fetch_sub_explicit(&used_by_thread.addons[i]->threads, 1, memory_order_release);
+  used_by_thread.count = 0;
+  used_by_thread.ended = true;
 }
 
 void tg_addon_threads_open(void) {
@@ -37,15 +39,15 @@ void tg_addon_threads_open(void) {
             pthread_key_create(&key, on_thread_end) == 0;
 }
 
-/* Whether the thread's end will be seen. */
+/* Whether the end of this thread will be noticed. */
 static bool is_watched(void) {
-  if (!has_key || used.ended) return false;
-  return used.count != 0 || pthread_setspecific(key, &used) == 0;
+  if (!has_key || used_by_thread.ended) return false;
+  return used_by_thread.count != 0 || pthread_setspecific(key, &used_by_thread) == 0;
 }
 
 void tg_addon_threads_record(struct tg_addon *addon) {
-  for (unsigned i = 0; i < used.count; i++)
-    if (used.addons[i] == addon) return;
+  for (unsigned i = 0; i < used_by_thread.count; i++)
+    if (used_by_thread.addons[i] == addon) return;
   atomic_fetch_add_explicit(&addon->threads, 1, memory_order_relaxed);
-  if (used.count < USED_MAX && is_watched()) used.addons[used.count++] = addon;
+  if (used_by_thread.count < USED_MAX && is_watched()) used_by_thread.addons[used_by_thread.count++] = addon;
 }

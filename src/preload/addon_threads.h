@@ -1,15 +1,18 @@
-/* The living threads that have used an addon's functions: counted as they begin to, and as they end.
+/* Counts the living threads that have used an addon's functions: up when a thread first uses one,
+ * down when it ends.
  *
- * Thread safety: any thread; what a thread has used is its own memory, and the counters are atomic. */
+ * Thread safety: any thread. The list of addons that a thread has used is thread-local, and the
+ * counters are atomic. */
 #ifndef TG_PRELOAD_ADDON_THREADS_H
 #define TG_PRELOAD_ADDON_THREADS_H
 
 #include "core/types.h"
 
-/* Once, before all else. */
+/* Call it once, before everything else. */
 void tg_addon_threads_open(void);
 
-/* The host's record_thread (core/ports.h). No allocation but libc's own for a thread's first use. */
+/* Implements the host's record_thread (core/ports.h). Allocates nothing, except that libc may on a
+ * thread's first use. */
 void tg_addon_threads_record(struct tg_addon *addon);
 
 #endif

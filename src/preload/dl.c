@@ -8,7 +8,7 @@
 
 struct tg_dl tg_dl;
 
-/* RTLD_NEXT: in the objects that come after this one, so not in the program. */
+/* RTLD_NEXT searches the objects after this one, so it skips the program. */
 bool tg_dl_open(void) {
   void *functions[] = {NULL, NULL};
   if (dlsym == NULL) return false;

@@ -1,7 +1,8 @@
-/* libc's own dlopen and dlclose. A program that takes the address of one of them (Bun) has it in its procedure linkage
- * table, for everybody, and what we refer to by name would be the function that preload/loading puts there.
+/* libc's own dlopen and dlclose. A program that takes the address of one of them (Bun) has one
+ * address for it in its procedure linkage table, which all objects use. A reference by name from
+ * here would reach the function that preload/loading puts there.
  *
- * Thread safety: opened once, before all else; constant from then on. */
+ * Thread safety: opened once, before everything else, and constant after that. */
 #ifndef TG_PRELOAD_DL_H
 #define TG_PRELOAD_DL_H
 
@@ -14,7 +15,7 @@ struct tg_dl {
 
 extern struct tg_dl tg_dl;
 
-/* False: the process lacks them. */
+/* False: the process does not have them. */
 bool tg_dl_open(void);
 
 #endif

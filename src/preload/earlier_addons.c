@@ -6,24 +6,24 @@
 
 #include "preload/addon_code.h"
 
-static const struct tg_earlier_addon *addons;
+static const struct tg_earlier_addon *earlier_addons;
 
-struct search {
+struct addon_search {
   const struct tg_image *runtime;
   const struct tg_redirection *redirections;
   size_t count;
 };
 
-static bool may_use_functions(const struct tg_image *image, const struct search *search) {
+static bool may_use_functions(const struct tg_image *image, const struct addon_search *search) {
   for (size_t i = 0; i < search->count; i++)
     if (tg_image_refers_to(image, search->redirections[i].name)) return true;
   return tg_image_find(image, "napi_register_module_v1", STT_FUNC) != NULL &&
          tg_image_refers_to(image, "dlsym");
 }
 
-static int note(struct dl_phdr_info *info, size_t size, void *argument) {
+static int record_if_addon(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
-  const struct search *search = argument;
+  const struct addon_search *search = argument;
   struct tg_image image;
   struct tg_place place = {.file = ""};
   if (info->dlpi_phdr == search->runtime->headers) return 0;
@@ -32,24 +32,24 @@ static int note(struct dl_phdr_info *info, size_t size, void *argument) {
   size_t length = strlen(place.file) + 1;
   struct tg_earlier_addon *addon = malloc(sizeof *addon + length);
   if (addon == NULL) return 0;
-  addon->next = addons;
+  addon->next = earlier_addons;
   memcpy(addon->file, place.file, length);
-  addons = addon;
+  earlier_addons = addon;
   return 0;
 }
 
 const struct tg_earlier_addon *tg_earlier_addons_record(const struct tg_image *runtime,
                                                         const struct tg_redirection *redirections,
                                                         size_t count) {
-  struct search search = {runtime, redirections, count};
-  dl_iterate_phdr(note, &search);
-  return addons;
+  struct addon_search search = {runtime, redirections, count};
+  dl_iterate_phdr(record_if_addon, &search);
+  return earlier_addons;
 }
 
 bool tg_earlier_addons_have(const void *code) {
   struct tg_place place = {.file = ""};
-  if (addons == NULL || !tg_addon_locate(code, &place)) return false;
-  for (const struct tg_earlier_addon *addon = addons; addon != NULL; addon = addon->next)
+  if (earlier_addons == NULL || !tg_addon_locate(code, &place)) return false;
+  for (const struct tg_earlier_addon *addon = earlier_addons; addon != NULL; addon = addon->next)
     if (strcmp(addon->file, place.file) == 0) return true;
   return false;
 }

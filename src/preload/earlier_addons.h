@@ -1,9 +1,11 @@
-/* The addons that were loaded before the guard, which stay unguarded.
+/* The addons that were loaded before the guard. They stay unguarded.
  *
- * The dynamic linker may have bound some of their functions to the runtime's already, and will bind the rest to the
- * guard's: a guarded function must not come into their hands, as the runtime's functions know no handle of ours.
+ * The dynamic linker may already have bound some of their imports to the runtime's functions, and
+ * will bind the rest to the guard's. Such an addon must never get a guarded function, because the
+ * runtime's functions do not know our handles.
  *
- * Thread safety: noted once, before the functions are redirected; read-only from then on, by any thread. */
+ * Thread safety: recorded once, before the functions are redirected; read-only after that, by any
+ * thread. */
 #ifndef TG_PRELOAD_EARLIER_ADDONS_H
 #define TG_PRELOAD_EARLIER_ADDONS_H
 
@@ -14,16 +16,17 @@
 
 struct tg_earlier_addon {
   const struct tg_earlier_addon *next; /* NULL: the last */
-  char file[];                         /* as tg_addon_locate has it */
+  char file[];                         /* as tg_addon_locate reports it */
 };
 
-/* Notes the objects that refer to one of these functions, and Node-API addons that refer to dlsym, with which they may look
- * them up. What looks them up and is no such addon is not seen. The first of them; NULL: there is none. */
+/* Records the objects that refer to one of these functions, and the Node-API addons that refer to
+ * dlsym, because these may look the functions up. An object that looks them up but is not a
+ * Node-API addon is missed. Returns the first one; NULL: there is none. */
 const struct tg_earlier_addon *tg_earlier_addons_record(const struct tg_image *runtime,
                                                         const struct tg_redirection *redirections,
                                                         size_t count);
 
-/* Whether the code is in one of them. */
+/* Whether one of them contains the code. */
 bool tg_earlier_addons_have(const void *code);
 
 #endif

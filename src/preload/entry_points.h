@@ -1,4 +1,4 @@
-/* The functions that stand in for the runtime's seven. */
+/* The functions that replace the runtime's seven. */
 #ifndef TG_PRELOAD_ENTRY_POINTS_H
 #define TG_PRELOAD_ENTRY_POINTS_H
 
@@ -6,7 +6,7 @@
 #include "elf/redirect.h"
 #include "preload/runtime_node.h"
 
-/* The one guard of the process. */
+/* The only guard of the process. */
 extern struct tg_guard tg_the_guard;
 
 /* Names and replacements, for tg_redirect. */

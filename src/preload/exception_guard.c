@@ -1,4 +1,4 @@
-/* Implements exception_guard.h: one frame in assembler, and what the unwinder asks of it. */
+/* Implements exception_guard.h with one frame in assembler and its personality routine. */
 #include "preload/exception_guard.h"
 
 #include <stddef.h>
@@ -7,13 +7,14 @@
 
 #include "preload/addon_code.h"
 
-/* Calls call_js_cb with the first four arguments and returns NULL, or what was caught. `owner` lies in a register that
- * the unwinder knows to restore, so that the personality routine finds it there. */
+/* Calls call_js_cb with the first four arguments. Returns NULL, or the exception that was caught.
+ * `owner` is kept in a callee-saved register, so that the personality routine can read it from the
+ * context. */
 struct _Unwind_Exception *tg_exception_guard_enter(napi_env env, napi_value js_callback, void *context,
                                                    void *data, napi_threadsafe_function_call_js call_js_cb,
                                                    napi_env owner);
 
-/* Where tg_exception_guard_enter goes on with an exception in the register of its result. */
+/* Where tg_exception_guard_enter continues with an exception in its result register. */
 extern const char tg_exception_guard_landing[];
 
 #if defined(__x86_64__)
@@ -59,8 +60,9 @@ enum { OWNER_REGISTER = 19 };
 #error "needed x86-64 or arm64"
 #endif
 
-/* Without a table of its own (LSDA): there is one call, and one place to land. The encoding 0x1b is DW_EH_PE_pcrel |
- * DW_EH_PE_sdata4, which needs no relocation. Global, as a link-time optimizer may part assembler and C; hidden. */
+/* There is no language-specific data area, because there is one call and one landing pad. The
+ * encoding 0x1b is DW_EH_PE_pcrel | DW_EH_PE_sdata4, which needs no relocation. The symbols are
+ * global because a link-time optimizer may separate assembler from C, and hidden. */
 __asm__(
     ".pushsection .text\n"
     ".globl tg_exception_guard_enter, tg_exception_guard_landing\n"
@@ -73,13 +75,14 @@ __asm__(
     ".size tg_exception_guard_enter, . - tg_exception_guard_enter\n"
     ".popsection\n");
 
-static const struct tg_exception_guard_questions *ask;
+static const struct tg_exception_guard_questions *runtime_questions;
 
 void tg_exception_guard_open(const struct tg_exception_guard_questions *questions) {
-  ask = questions;
+  runtime_questions = questions;
 }
 
-/* The context that an unwinder hands out is its own, and so are these. */
+/* The functions of the unwinder that calls the personality routine: its contexts work with its own
+ * functions only. */
 struct unwinder {
   _Unwind_Word (*get_gr)(struct _Unwind_Context *, int);
   void (*set_gr)(struct _Unwind_Context *, int, _Unwind_Word);
@@ -98,54 +101,58 @@ static bool find_unwinder(const void *code, struct unwinder *unwinder) {
          tg_addon_lookup_in_same_object(code, "_Unwind_Backtrace", &unwinder->backtrace);
 }
 
-/* What a C++ runtime has thrown: GCC's, or LLVM's. The last byte tells an exception from one that is thrown once more. */
-static bool is_cxx(_Unwind_Exception_Class exception_class) {
+/* Whether a C++ runtime, GCC's or LLVM's, has thrown it. The last byte distinguishes a primary from
+ * a dependent (rethrown) exception. */
+static bool is_cxx_exception(_Unwind_Exception_Class exception_class) {
   const _Unwind_Exception_Class gnu = 0x474e5543432b2b00 /* GNUCC++ */,
                                 llvm = 0x434c4e47432b2b00 /* CLNGC++ */;
   _Unwind_Exception_Class vendor = exception_class & ~(_Unwind_Exception_Class)0xff;
   return vendor == gnu || vendor == llvm;
 }
 
-/* From the throw outwards to the exception guard's frame. */
+/* A walk from the throw outwards to the exception guard's frame. */
 struct walk {
   const struct unwinder *unwinder;
-  _Unwind_Word guard_frame; /* the frame's canonical frame address */
+  _Unwind_Word guard_frame; /* its canonical frame address */
   bool arrived;
 };
 
-static _Unwind_Reason_Code step(struct _Unwind_Context *context, void *argument) {
+static _Unwind_Reason_Code step_outwards(struct _Unwind_Context *context, void *argument) {
   struct walk *walk = argument;
   walk->arrived = walk->unwinder->get_cfa(context) == walk->guard_frame;
-  if (walk->arrived || ask->is_runtime_code((const void *)walk->unwinder->get_ip(context)))
+  if (walk->arrived || runtime_questions->is_runtime_code((const void *)walk->unwinder->get_ip(context)))
     return _URC_NORMAL_STOP;
   return _URC_NO_REASON;
 }
 
-/* Whether nothing but the addon's code lies between the throw and the exception guard. The runtime's frames have tables, but undo
- * nothing: after an exception has passed them V8's scopes point into a stack that is gone. That is so where
- * napi_call_function has called a function in C++, or an addon's callback runs the loop. */
-static bool is_clean(const struct unwinder *unwinder, struct _Unwind_Context *guard_frame) {
+/* Whether only the addon's code lies between the throw and the exception guard. The runtime's
+ * frames have unwind tables but clean nothing up: an exception that passes them leaves V8's scopes
+ * pointing into a stack that is gone. This happens if napi_call_function has called a C++ function,
+ * or if an addon's callback runs the loop. */
+static bool is_addon_code_only(const struct unwinder *unwinder, struct _Unwind_Context *guard_frame) {
   struct walk walk = {.unwinder = unwinder, .guard_frame = unwinder->get_cfa(guard_frame)};
-  unwinder->backtrace(step, &walk);
+  unwinder->backtrace(step_outwards, &walk);
   return walk.arrived;
 }
 
-/* Who has searched, for the case that another one enters: code with an unwinder of its own, which it hides, goes on with
- * that after each destructor, whoever began. A C++ runtime's personality routine does not know of that either, and uses
- * the functions of one with the contexts of the other. */
+/* The unwinder of the search phase, for the case that another one enters the landing pad. Code that
+ * has a hidden unwinder of its own resumes with it after each destructor, even if another unwinder
+ * began. A C++ runtime's personality routine does not know this either, and passes the contexts of
+ * one unwinder to the functions of the other. */
 static _Thread_local struct unwinder searcher;
 
-static _Unwind_Reason_Code search(const void *caller, struct _Unwind_Context *context) {
+static _Unwind_Reason_Code search_handler(const void *caller, struct _Unwind_Context *context) {
   struct unwinder unwinder;
   if (!find_unwinder(caller, &unwinder)) return _URC_CONTINUE_UNWIND;
   napi_env owner = (napi_env)unwinder.get_gr(context, OWNER_REGISTER);
-  if (!ask->is_over(owner) || !is_clean(&unwinder, context)) return _URC_CONTINUE_UNWIND;
+  if (!runtime_questions->is_over(owner) || !is_addon_code_only(&unwinder, context))
+    return _URC_CONTINUE_UNWIND;
   searcher = unwinder;
   return _URC_HANDLER_FOUND;
 }
 
-static _Unwind_Reason_Code enter(const void *caller, struct _Unwind_Context *context,
-                                 struct _Unwind_Exception *exception) {
+static _Unwind_Reason_Code enter_handler(const void *caller, struct _Unwind_Context *context,
+                                         struct _Unwind_Exception *exception) {
   struct unwinder unwinder;
   if (!find_unwinder(caller, &unwinder)) unwinder = searcher;
   unwinder.set_gr(context, __builtin_eh_return_data_regno(0), (_Unwind_Word)exception);
@@ -153,21 +160,23 @@ static _Unwind_Reason_Code enter(const void *caller, struct _Unwind_Context *con
   return _URC_INSTALL_CONTEXT;
 }
 
-/* Called by the unwinder, through the table of tg_exception_guard_enter: in search of a handler, before anything is undone; and once
- * more to enter it, if this is the one. What ends a thread (pthread_exit, pthread_cancel) does not search. `used`: the
- * assembler's mention is nothing to a link-time optimizer. */
+/* The unwinder calls this routine through the table of tg_exception_guard_enter: first in the
+ * search phase, before anything is unwound, and again to enter the handler if the search chose it.
+ * Thread exit (pthread_exit, pthread_cancel) has no search phase. `used`: a link-time optimizer
+ * does not see the reference in the assembler. */
 __attribute__((visibility("hidden"), used)) _Unwind_Reason_Code tg_exception_guard_personality(
     int version, _Unwind_Action actions, _Unwind_Exception_Class exception_class,
     struct _Unwind_Exception *exception, struct _Unwind_Context *context) {
   const void *caller = __builtin_return_address(0);
-  if (version != 1 || !is_cxx(exception_class)) return _URC_CONTINUE_UNWIND;
-  if ((actions & _UA_SEARCH_PHASE) != 0) return search(caller, context);
-  if ((actions & _UA_HANDLER_FRAME) != 0) return enter(caller, context, exception);
+  if (version != 1 || !is_cxx_exception(exception_class)) return _URC_CONTINUE_UNWIND;
+  if ((actions & _UA_SEARCH_PHASE) != 0) return search_handler(caller, context);
+  if ((actions & _UA_HANDLER_FRAME) != 0) return enter_handler(caller, context, exception);
   return _URC_CONTINUE_UNWIND;
 }
 
-/* As an empty `catch (...)` does it, by the C++ runtime that has thrown it. One that hides its functions destroys it all
- * the same, but counts it as thrown for ever (std::uncaught_exceptions). */
+/* Ends the exception as an empty `catch (...)` does, with the C++ runtime that has thrown it. A
+ * runtime that hides its functions also destroys everything, but counts the exception as uncaught
+ * for ever (std::uncaught_exceptions). */
 __attribute__((noinline, cold)) static void end_exception(struct _Unwind_Exception *exception) {
   void *(*begin_catch)(void *);
   void (*end_catch)(void);

@@ -1,29 +1,32 @@
-/* Calls call_js_cb, and catches C++ exceptions that leave it where JavaScript is over.
+/* Calls call_js_cb, and catches C++ exceptions that leave it in an env that can run no JavaScript
+ * any more.
  *
- * No frame of Node's has a handler, so such an exception ends the process: std::terminate. In an env that is being torn
- * down that helps nobody: whoever waits for the item is gone, and often the exception only says that JavaScript could not
- * be called any more. Everywhere else, and whatever else unwinds – a Rust panic, a cancelled thread – it goes on as
- * without the guard, and the stack is as it was thrown.
+ * Node has no handler in any frame, so such an exception ends the process with std::terminate.
+ * During the teardown of an env this helps nobody: nobody waits for the item any more, and often
+ * the exception only says that JavaScript could not be called. In all other cases, and for
+ * everything else that unwinds (a Rust panic, a cancelled thread), unwinding continues as without
+ * the guard, and the stack is left as it was at the throw.
  *
- * Without libstdc++ and libgcc_s, which a program that is no C++ need not have: a personality routine of our own (Itanium
- * C++ ABI, level I) with the functions of the unwinder that calls it. An unwinder that an addon has for itself, and hides,
- * passes by. */
+ * It needs neither libstdc++ nor libgcc_s, which a program that is not C++ may lack. Instead it has
+ * a personality routine of its own (Itanium C++ ABI, level I), which uses the functions of the
+ * unwinder that calls it. An exception that a hidden unwinder of an addon raises is not caught. */
 #ifndef TG_PRELOAD_EXCEPTION_GUARD_H
 #define TG_PRELOAD_EXCEPTION_GUARD_H
 
 #include <node_api.h>
 #include <stdbool.h>
 
-/* What the exception guard must know. Asked within a throw, on the env's loop thread, no lock held. */
+/* Queries of the exception guard. Called within a throw, on the env's loop thread, with no lock
+ * held. */
 struct tg_exception_guard_questions {
-  bool (*is_over)(napi_env env); /* whether the env can run no JavaScript any more */
+  bool (*is_over)(napi_env env); /* whether the env can no longer run JavaScript */
   bool (*is_runtime_code)(const void *code);
 };
 
-/* Once, before all else. */
+/* Call it once, before everything else. */
 void tg_exception_guard_open(const struct tg_exception_guard_questions *questions);
 
-/* The runtime function of that name (core/ports.h). */
+/* Implements the runtime function of that name (core/ports.h). */
 bool tg_exception_guard_call_js(napi_env env, napi_value js_callback, void *context, void *data,
                                 napi_threadsafe_function_call_js call_js_cb, napi_env owner);
 

@@ -1,12 +1,15 @@
-/* What happens when the library is loaded into a process: nothing, or the guard is armed. Preloaded, that is before
- * main; as part of tsfn-guard/register (preload/register.h), in a process with threads and maybe addons.
+/* Runs when the library is loaded into a process: does nothing, or arms the guard. A preloaded
+ * library runs this before main. As part of tsfn-guard/register (preload/register.h), it runs in a
+ * process that has threads and maybe addons.
  *
- * Rules of conduct, as every child process inherits LD_PRELOAD:
- *  - Where the process is no runtime: no mapping, no output, no symbol of ours in its way, some microseconds.
- *  - No thread, ever. No signal handler, no change to the environment and no file opened, but where an option asks
- *    for it (dump_signal, propagate=0, log_path, metrics_path; publish=1 opens a memfd). No write raises a signal.
- *  - Only libc is needed, and nothing of it newer than glibc 2.28.
- *  - All of the seven symbols are redirected, or none; one line says why not. */
+ * Rules, because every child process inherits LD_PRELOAD:
+ *  - A process that is no runtime gets no mapping, no output and no symbol of ours that shadows
+ *    another one. It costs some microseconds.
+ *  - There is never a thread. There is no signal handler, no change to the environment and no open
+ *    file unless an option asks for it (dump_signal, propagate=0, log_path, metrics_path; publish=1
+ *    opens a memfd). No write raises a signal.
+ *  - Only libc is needed, and nothing newer than glibc 2.28.
+ *  - Either all seven symbols are redirected, or none; then one line says why. */
 #include <errno.h>
 #include <link.h>
 #include <signal.h>
@@ -44,13 +47,13 @@
 static struct tg_options options;
 static pid_t armed_process;
 
-/* The object that exports the seven symbols. */
+/* The object that exports the seven functions. */
 struct runtime_object {
   struct tg_image image;
   char path[4096];
 };
 
-static int find_runtime(struct dl_phdr_info *info, size_t size, void *argument) {
+static int match_runtime(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
   struct runtime_object *object = argument;
   if (!tg_image_open(&object->image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 0;
@@ -59,46 +62,48 @@ static int find_runtime(struct dl_phdr_info *info, size_t size, void *argument) 
   return 1;
 }
 
-/* The main program has no name in the loader's list. */
+/* The loader's list has no name for the main program. */
 static void name_main_program(struct runtime_object *object) {
   const char *path = tg_program_path();
   if (object->path[0] != '\0') return;
   tg_copy_string(object->path, sizeof object->path, path[0] == '\0' ? "the main program" : path);
 }
 
-static void *map_nothing(uintptr_t hint, size_t size) {
+static void *map_inaccessible(uintptr_t hint, size_t size) {
   void *memory = mmap((void *)hint, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return memory == MAP_FAILED ? NULL : memory;
 }
 
-static size_t
-    reserved; /* by all calls of `reserve`, one at a time: before all else, and then with the table's lock held */
+/* The sum of all reservations. No two run at once: the first is made before all else, and later
+ * ones with the lock of the handle table held. */
+static size_t reserved_size;
 
-/* Whether there is room for the program too: a 39-bit address space (some arm64 kernels) is only 512 GiB. */
+/* Whether the address space also has room for the program. A 39-bit address space (some arm64
+ * kernels) has only 512 GiB. */
 static bool leaves_room(size_t size) {
   const size_t factor = 4;
-  void *probe = map_nothing(0, size * factor);
+  void *probe = map_inaccessible(0, size * factor);
   if (probe != NULL) munmap(probe, size * factor);
   return probe != NULL;
 }
 
-/* A program under a limit on its address space needs most of it: V8 reserves some GiB, each WebAssembly
- * memory 8 or 10, and they fail without. So an eighth is enough for us, but for the first reservation. The limit is
- * that of now: it may have been lowered since. */
+/* A program with a limit on its address space needs most of it: V8 reserves some GiB, and each
+ * WebAssembly memory 8 or 10, and they fail without them. So we take at most an eighth, except for
+ * the first reservation. The limit is queried each time, because it may have been lowered. */
 static bool is_affordable(size_t size) {
   struct rlimit limit;
-  if (reserved == 0) return true;
+  if (reserved_size == 0) return true;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return leaves_room(size);
-  return reserved + size <= limit.rlim_cur / 8;
+  return reserved_size + size <= limit.rlim_cur / 8;
 }
 
-/* Handles stay below 2^47, which arm64's larger address space does not see to by itself. */
+/* Handles must be below 2^47, which the larger address space of arm64 does not guarantee. */
 static void *map_below_limit(size_t size) {
   const uintptr_t limit = (uintptr_t)1 << 47;
-  void *memory = map_nothing(0, size);
+  void *memory = map_inaccessible(0, size);
   if (memory != NULL && (uintptr_t)memory + size > limit) {
     munmap(memory, size);
-    memory = map_nothing(limit / 4, size);
+    memory = map_inaccessible(limit / 4, size);
   }
   if (memory == NULL) return NULL;
   if ((uintptr_t)memory + size <= limit) return memory;
@@ -106,43 +111,44 @@ static void *map_below_limit(size_t size) {
   return NULL;
 }
 
-static void *reserve(size_t size) {
+static void *reserve_addresses(size_t size) {
   int saved = errno;
   void *memory = is_affordable(size) ? map_below_limit(size) : NULL;
   if (memory != NULL) {
-    reserved += size;
+    reserved_size += size;
     madvise(memory, size, MADV_DONTDUMP);
   }
   errno = saved;
   return memory;
 }
 
-static void unmap(void *memory, size_t size) {
+static void unmap_pages(void *memory, size_t size) {
   munmap(memory, size);
 }
 
-static void *map(size_t size) {
+static void *map_pages(size_t size) {
   void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* A child that was forked without exec has none of the threads, maybe some of their locks, and no one to wait
- * for. */
-static void at_exit(void) {
+/* A child that was forked without exec has none of the threads, maybe some of their locks, and
+ * nobody to wait for. */
+static void reject_callers_at_exit(void) {
   if (getpid() != armed_process) return;
-  /* With mode=diagnose it also tells what kept the process alive. */
+  /* With mode=diagnose it also reports what kept the process alive. */
   if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE) tg_summary_record_exit();
   tg_reject_all(&tg_the_guard);
 }
 
-/* The last exit handler: registered before those of the addons that are guarded. */
-static void at_last(void) {
+/* Runs as the last exit handler, because it is registered before those of the guarded addons. */
+static void write_summary_at_exit(void) {
   if (getpid() != armed_process) return;
   bool errors = tg_summary_has_errors();
   if (options.summary == TG_SUMMARY_ALWAYS || (options.summary == TG_SUMMARY_ERRORS && errors))
     tg_summary_write();
   tg_metrics_write_last();
-  /* glibc lets an exit handler call exit: the rest of them run, and stdio is flushed, with the new status. */
+  /* glibc allows an exit handler to call exit: the remaining handlers run, and stdio is flushed,
+   * with the new status. */
   if (errors && options.exitcode != 0) exit((int)options.exitcode);
 }
 
@@ -151,21 +157,22 @@ static void on_dump_signal(int number) {
   tg_summary_dump();
 }
 
-/* A handler that returns from a fault comes back to it at once. */
+/* A handler that returns from one of these faults gets the same fault again at once. */
 static bool is_fault(int number) {
   return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE || number == SIGTRAP ||
          number == SIGSYS;
 }
 
-/* Of Node 18 to 26, seen: at its start (SIGINT and SIGTERM give the terminal back, SIGUSR1 opens the inspector, two are
- * ignored), with the first child process, with a terminal, and while the profiler runs. */
+/* Observed with Node 18 to 26: at startup (SIGINT and SIGTERM restore the terminal, SIGUSR1 opens
+ * the inspector, SIGPIPE and SIGXFSZ are ignored), with the first child process, with a terminal,
+ * and while the profiler runs. */
 static bool is_taken_by_node(int number) {
   return number == SIGINT || number == SIGTERM || number == SIGUSR1 || number == SIGPIPE ||
          number == SIGXFSZ || number == SIGCHLD || number == SIGWINCH || number == SIGPROF;
 }
 
-/* Why the signal cannot be used, once it cannot. NULL: it is ours now. */
-static const char *take_dump_signal(int number) {
+/* Returns NULL, or the reason why the signal cannot be used. */
+static const char *install_dump_signal(int number) {
   struct sigaction action = {.sa_handler = on_dump_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
   sigfillset(&action.sa_mask);
   if (is_fault(number)) return "it is the signal of a fault";
@@ -173,9 +180,9 @@ static const char *take_dump_signal(int number) {
   return sigaction(number, &action, NULL) == 0 ? NULL : strerror(errno);
 }
 
-static void handle_dump_signal(void) {
+static void set_up_dump_signal(void) {
   if (options.dump_signal == 0) return;
-  const char *reason = take_dump_signal((int)options.dump_signal);
+  const char *reason = install_dump_signal((int)options.dump_signal);
   if (reason == NULL) return;
   struct tg_text line;
   tg_text_start(&line);
@@ -187,8 +194,8 @@ static void handle_dump_signal(void) {
   tg_text_write(&line);
 }
 
-/* Whether an entry of LD_PRELOAD is this library. */
-static bool is_our_name(const char *entry, size_t length) {
+/* Whether an entry of LD_PRELOAD names this library. */
+static bool names_this_library(const char *entry, size_t length) {
   struct tg_place place = {.file = ""};
   if (!tg_addon_locate(&options, &place)) return false;
   const char *own = strrchr(place.file, '/');
@@ -200,8 +207,8 @@ static bool is_our_name(const char *entry, size_t length) {
   return strlen(own) == length && memcmp(own, entry, length) == 0;
 }
 
-/* Takes this library out of LD_PRELOAD, in place: the rest of it moves up. Where it was not loaded so, threads may be
- * reading the environment, and nothing is done to it. */
+/* Removes this library from LD_PRELOAD, in place. If the library was not preloaded, other threads
+ * may be reading the environment, so nothing is changed. */
 static void hide_from_children(void) {
   char *list = getenv("LD_PRELOAD");
   if (list == NULL) return;
@@ -209,7 +216,7 @@ static void hide_from_children(void) {
   const char *from = list;
   while (*from != '\0') {
     size_t length = strcspn(from, " :"), separator = from[length] != '\0';
-    if (!is_our_name(from, length)) {
+    if (!names_this_library(from, length)) {
       if (to != from) memmove(to, from, length + separator);
       to += length + separator;
     }
@@ -221,9 +228,9 @@ static void hide_from_children(void) {
   if (*list == '\0') unsetenv("LD_PRELOAD");
 }
 
-/* Says in one line why the program stays unguarded. */
-static void refuse(const struct runtime_object *object, const char *needed, const char *found,
-                   const char *detail, const char *remedy) {
+/* Reports in one line why the program stays unguarded. */
+static void report_not_armed(const struct runtime_object *object, const char *needed, const char *found,
+                             const char *detail, const char *remedy) {
   struct tg_text line;
   line.length = 0;
   tg_text_add(&line, "not armed in ");
@@ -245,13 +252,14 @@ static bool find_functions(const struct runtime_object *object) {
   const char *missing = tg_redirect_find(&object->image, tg_redirections, TG_FUNCTIONS);
   if (missing == NULL) missing = tg_node_open(&object->image);
   if (missing == NULL) return true;
-  refuse(object, "the functions of Node-API version 4 and newer", "no ", missing,
-         "use an unmodified Node.js 12.22 or newer");
+  report_not_armed(object, "the functions of Node-API version 4 and newer", "no ", missing,
+                   "use an unmodified Node.js 12.22 or newer");
   return false;
 }
 
-/* Another copy of this library, which has redirected the functions; its path goes to `argument`. */
-static int find_other_guard(struct dl_phdr_info *info, size_t size, void *argument) {
+/* Finds another copy of this library that has redirected the functions; its path is stored in
+ * `argument`. */
+static int match_other_guard(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
   struct tg_place *other = argument;
   struct tg_image image;
@@ -262,10 +270,10 @@ static int find_other_guard(struct dl_phdr_info *info, size_t size, void *argume
   return 1;
 }
 
-/* Whether the runtime's functions are those of another copy by now; says so. */
+/* Whether another copy has already redirected the runtime's functions. If so, reports it. */
 static bool is_guarded_already(const struct runtime_object *object) {
   struct tg_place other;
-  if (dl_iterate_phdr(find_other_guard, &other) == 0) return false;
+  if (dl_iterate_phdr(match_other_guard, &other) == 0) return false;
   struct tg_text line;
   tg_text_start(&line);
   tg_text_add(&line, "not armed a second time in ");
@@ -277,8 +285,9 @@ static bool is_guarded_already(const struct runtime_object *object) {
   return true;
 }
 
-/* A redirection that did not take, and what dlsym finds instead; NULL: all have taken. */
-static const struct tg_redirection *not_taken(const void **found) {
+/* The first redirection that dlsym does not confirm, and what dlsym finds instead; NULL: all are
+ * confirmed. */
+static const struct tg_redirection *find_unconfirmed(const void **found) {
   for (size_t i = 0; i < TG_FUNCTIONS; i++) {
     *found = dlsym == NULL ? NULL : dlsym(RTLD_DEFAULT, tg_redirections[i].name);
     if (*found != tg_redirections[i].replacement) return &tg_redirections[i];
@@ -286,14 +295,15 @@ static const struct tg_redirection *not_taken(const void **found) {
   return NULL;
 }
 
-static bool redirect(const struct runtime_object *object) {
+static bool redirect_functions(const struct runtime_object *object) {
   if (!tg_redirect_apply(&object->image, tg_redirections, TG_FUNCTIONS)) {
-    refuse(object, "to write to the in-memory symbol table", "that mprotect refuses it: ", strerror(errno),
-           "allow it in the security policy (SELinux: execmod)");
+    report_not_armed(object, "to write to the in-memory symbol table",
+                     "that mprotect refuses it: ", strerror(errno),
+                     "allow it in the security policy (SELinux: execmod)");
     return false;
   }
   const void *found;
-  const struct tg_redirection *culprit = not_taken(&found);
+  const struct tg_redirection *culprit = find_unconfirmed(&found);
   if (culprit == NULL) return true;
   tg_redirect_undo(&object->image, tg_redirections, TG_FUNCTIONS);
   struct tg_place place = {.file = "an unknown place"};
@@ -304,17 +314,18 @@ static bool redirect(const struct runtime_object *object) {
   tg_text_add(&definition, " in ");
   tg_text_add(&definition, place.file);
   definition.bytes[definition.length] = '\0';
-  refuse(object, "that dlsym finds the guard's functions", "another definition of ", definition.bytes,
-         "remove the other preloaded library, or link the program without taking the function's address");
+  report_not_armed(
+      object, "that dlsym finds the guard's functions", "another definition of ", definition.bytes,
+      "remove the other preloaded library, or link the program without taking the function's address");
   return false;
 }
 
 static const struct tg_host host = {
     .allocate = malloc,
     .release = free,
-    .map = map,
-    .reserve = reserve,
-    .unmap = unmap,
+    .map = map_pages,
+    .reserve = reserve_addresses,
+    .unmap = unmap_pages,
     .register_addon = tg_addon_register,
     .is_in_addon = tg_addon_has_code,
     .join_addons = tg_addon_join,
@@ -324,20 +335,21 @@ static const struct tg_host host = {
     .on_event = tg_report_event,
 };
 
-/* Before the functions are redirected: other threads may call them from then on. `passes_through`: some handles are the
- * runtime's own already. */
+/* Called before the functions are redirected, because other threads may call them from then on.
+ * `passes_through`: some handles already belong to the runtime. */
 static bool open_guard(const struct runtime_object *object, bool passes_through) {
   bool warns = options.mode == TG_MODE_DIAGNOSE && options.queue_warn != 0;
   const struct tg_guard_options guard_options = {.deadlock = options.deadlock,
                                                  .queue_warn = warns ? options.queue_warn : SIZE_MAX,
                                                  .passes_through = passes_through};
   if (tg_guard_open(&tg_the_guard, tg_node_runtime(tg_redirections), &host, &guard_options)) return true;
-  refuse(object, "32 MiB of address space for handles", "", "less",
-         "raise the limit on virtual memory (ulimit -v, RLIMIT_AS)");
+  report_not_armed(object, "32 MiB of address space for handles", "", "less",
+                   "raise the limit on virtual memory (ulimit -v, RLIMIT_AS)");
   return false;
 }
 
-/* Says in one line which addons stay unguarded; of many, the rest of the line has room for some. */
+/* Reports in one line which addons stay unguarded. If there are many, the line names only some, to
+ * leave room for the rest of it. */
 static void report_earlier_addons(const struct tg_earlier_addon *addon) {
   enum { ROOM = 512 };
   struct runtime_object object;
@@ -350,11 +362,11 @@ static void report_earlier_addons(const struct tg_earlier_addon *addon) {
     if (!fits) break;
   }
   tg_copy_string(object.path, sizeof object.path, tg_text_string(&names));
-  refuse(&object, "the guard before the addon", "that the addon was loaded first", "",
-         "load tsfn-guard/register before all addons (node -r tsfn-guard/register)");
+  report_not_armed(&object, "the guard before the addon", "that the addon was loaded first", "",
+                   "load tsfn-guard/register before all addons (node -r tsfn-guard/register)");
 }
 
-static void say_armed(const struct runtime_object *object) {
+static void report_armed(const struct runtime_object *object) {
   struct tg_text line;
   tg_node_learn_version_early();
   tg_text_start(&line);
@@ -366,10 +378,10 @@ static void say_armed(const struct runtime_object *object) {
   tg_text_write(&line);
 }
 
-static const struct tg_report_source source = {tg_addon_locate, tg_addon_name_symbol, tg_addon_path,
-                                               tg_node_version};
+static const struct tg_report_source report_source = {tg_addon_locate, tg_addon_name_symbol, tg_addon_path,
+                                                      tg_node_version};
 
-/* Everything that tells people. Who is to observe the guard; NULL: nobody. */
+/* Opens everything that reports. Returns the guard's observer; NULL: none is needed. */
 static const struct tg_observer *open_diagnostics(void) {
   bool diagnose = options.mode == TG_MODE_DIAGNOSE, metrics = options.metrics_path[0] != '\0';
   tg_policy_log_up_to(diagnose ? TG_INFO : TG_WARN);
@@ -382,10 +394,10 @@ static const struct tg_observer *open_diagnostics(void) {
                                            .counted = tg_publish_event,
                                            .reported = tg_metrics_touch,
                                            .aborting = tg_metrics_write_last};
-  tg_report_open(&source, &report);
+  tg_report_open(&report_source, &report);
   const struct tg_trace_options trace = {.diagnose = diagnose,
                                          .finalize_warn_ms = options.finalize_warn_ms,
-                                         .map = map,
+                                         .map = map_pages,
                                          .changed = metrics ? tg_metrics_touch : NULL,
                                          .worker_id = tg_node_worker_id,
                                          .has_exception = tg_node_was_left_exception,
@@ -395,14 +407,14 @@ static const struct tg_observer *open_diagnostics(void) {
                                              .diagnose = diagnose,
                                              .counts = observer != NULL,
                                              .is_loop_kept_by = tg_node_is_loop_kept_by};
-  tg_summary_open(&tg_the_guard, &source, &summary);
-  if (metrics) tg_metrics_open(&tg_the_guard, &source, options.metrics_path);
+  tg_summary_open(&tg_the_guard, &report_source, &summary);
+  if (metrics) tg_metrics_open(&tg_the_guard, &report_source, options.metrics_path);
   return observer;
 }
 
-__attribute__((constructor)) static void arm(void) {
+__attribute__((constructor)) static void arm_guard(void) {
   struct runtime_object object;
-  if (dl_iterate_phdr(find_runtime, &object) == 0) return;
+  if (dl_iterate_phdr(match_runtime, &object) == 0) return;
   tg_output_record(&tg_stderr, STDERR_FILENO);
   tg_program_learn();
   name_main_program(&object);
@@ -416,30 +428,30 @@ __attribute__((constructor)) static void arm(void) {
   if (options.mode == TG_MODE_OFF) return;
 
   const struct tg_observer *observer = open_diagnostics();
-  tg_addon_code_open(options.pin, at_exit);
+  tg_addon_code_open(options.pin, reject_callers_at_exit);
   armed_process = getpid();
   if (!find_functions(&object) || is_guarded_already(&object)) return;
   const struct tg_earlier_addon *earlier =
       tg_earlier_addons_record(&object.image, tg_redirections, TG_FUNCTIONS);
   if (!open_guard(&object, earlier != NULL)) return;
   tg_guard_observe(&tg_the_guard, observer);
-  if (!redirect(&object)) {
+  if (!redirect_functions(&object)) {
     tg_guard_close(&tg_the_guard);
     return;
   }
   tg_loading_open(&object.image);
   report_earlier_addons(earlier);
   tg_register_record(tg_mode_name(options.mode), true);
-  atexit(at_last);
-  handle_dump_signal();
+  atexit(write_summary_at_exit);
+  set_up_dump_signal();
   if (options.publish) {
     tg_node_learn_version_early();
-    observer = tg_publish_open(&source, options.mode == TG_MODE_DIAGNOSE, observer);
+    observer = tg_publish_open(&report_source, options.mode == TG_MODE_DIAGNOSE, observer);
     tg_guard_observe(&tg_the_guard, observer);
   }
   if (options.metrics_path[0] != '\0') {
     tg_node_learn_version_early();
     tg_metrics_touch();
   }
-  if (options.verbosity) say_armed(&object);
+  if (options.verbosity) report_armed(&object);
 }

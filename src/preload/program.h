@@ -1,11 +1,11 @@
-/* The file of the main program, which the dynamic linker's list has no name for. */
+/* The file of the main program, for which the dynamic linker's list has no name. */
 #ifndef TG_PRELOAD_PROGRAM_H
 #define TG_PRELOAD_PROGRAM_H
 
-/* Finds it out. Once, before there are threads that ask. */
+/* Finds the path. Call it once, before other threads may ask for it. */
 void tg_program_learn(void);
 
-/* Its path; empty: unknown. */
+/* The path; empty: unknown. */
 const char *tg_program_path(void);
 
 #endif

@@ -14,11 +14,11 @@
 #include "preload/runtime_node.h"
 #include "tsfn_guard/tsfn_guard.h"
 
-static const char *mode;
+static const char *guard_mode;
 static bool is_armed;
 
 void tg_register_record(const char *word, bool armed) {
-  mode = word;
+  guard_mode = word;
   is_armed = armed;
 }
 
@@ -53,16 +53,17 @@ __attribute__((visibility("default"))) size_t tsfn_guard_stats(char json[TSFN_GU
   tg_emit_open(&emitter, TG_FORMAT_JSON, json, TSFN_GUARD_JSON_SIZE, "", "");
   tg_emit_string(&emitter, "version", TSFN_GUARD_VERSION);
   tg_emit_bool(&emitter, "armed", is_armed);
-  tg_emit_string(&emitter, "mode", mode);
+  tg_emit_string(&emitter, "mode", guard_mode);
   emit_runtime(&emitter);
-  tg_emit_number(&emitter, "created", tg_the_guard.table.taken);
+  /* Relaxed: a counter. */
+  tg_emit_number(&emitter, "created", atomic_load_explicit(&tg_the_guard.table.taken, memory_order_relaxed));
   tg_emit_number(&emitter, "not_logged", tg_log_missed());
   emit_handles(&emitter);
   emit_event_counts(&emitter);
   return tg_emit_close(&emitter);
 }
 
-static size_t emit_event(const struct tsfn_guard_ring_record *record, char *json, size_t size) {
+static size_t emit_ring_event(const struct tsfn_guard_ring_record *record, char *json, size_t size) {
   enum tg_event_kind kind = (enum tg_event_kind)record->kind;
   const struct tg_catalogue_entry *entry = &tg_catalogue[kind];
   struct tg_emitter emitter;
@@ -102,7 +103,7 @@ __attribute__((visibility("default"))) size_t tsfn_guard_events(char json[TSFN_G
   size_t length = 0;
   for (uint64_t i = 0; i < TSFN_GUARD_RING_RECORDS; i++) {
     const struct tsfn_guard_ring_record *record = &ring.record[(ring.next - 1 + i) % TSFN_GUARD_RING_RECORDS];
-    if (record->sequence != 0) length += emit_event(record, json + length, EVENT_SIZE);
+    if (record->sequence != 0) length += emit_ring_event(record, json + length, EVENT_SIZE);
   }
   return length;
 }

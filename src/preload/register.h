@@ -1,11 +1,13 @@
-/* What tsfn-guard/register shows to JavaScript: the state of the guard and its last events, as JSON.
+/* The functions behind tsfn-guard/register, which shows JavaScript the state of the guard and its
+ * last events, as JSON.
  *
- * The two exported functions are for register.node (src/npm/register_node.c) alone, which comes with the library. Why
- * the library is no addon itself: preloaded it would have napi_register_module_v1 in the global scope, where the
- * dynamic linker finds it first for every addon that refers to its own, as those with NAPI_MODULE_INIT of Node 10 to
- * 17's headers do (docs/contract.md).
+ * The two exported functions are for register.node only (src/npm/register_node.c), which is shipped
+ * with the library. The library is not an addon itself for this reason: preloaded, it would have
+ * napi_register_module_v1 in the global scope. The dynamic linker would find it there first for
+ * every addon that refers to its own. Addons that use NAPI_MODULE_INIT from the headers of Node 10
+ * to 17 do (docs/contract.md).
  *
- * Thread safety: any thread, any time, but not in a signal handler. */
+ * Thread safety: any thread at any time, but not in a signal handler. */
 #ifndef TG_PRELOAD_REGISTER_H
 #define TG_PRELOAD_REGISTER_H
 
@@ -14,13 +16,14 @@
 
 enum { TSFN_GUARD_JSON_SIZE = 64 * 1024 };
 
-/* One line of JSON; its length. */
+/* Writes one line of JSON and returns its length. */
 size_t tsfn_guard_stats(char json[TSFN_GUARD_JSON_SIZE]);
 
-/* A line of JSON for each event of the ring, the oldest first; the length of all. */
+/* Writes a line of JSON for each event in the ring, oldest first, and returns the total length. */
 size_t tsfn_guard_events(char json[TSFN_GUARD_JSON_SIZE]);
 
-/* How the guard was loaded: "protect", "diagnose" or "off", and whether it is armed. Once it is known. */
+/* Records how the guard was loaded: "protect", "diagnose" or "off", and whether it is armed. Call
+ * it as soon as that is known. */
 void tg_register_record(const char *mode, bool armed);
 
 #endif

@@ -18,7 +18,7 @@ static struct {
   napi_status (*get_node_version)(napi_env, const napi_node_version **);
   napi_status (*add_env_cleanup_hook)(napi_env, void (*)(void *), void *);
   napi_status (*remove_env_cleanup_hook)(napi_env, void (*)(void *), void *);
-  /* For mode=diagnose; NULL where the runtime lacks it. */
+  /* For mode=diagnose; NULL if the runtime lacks it. */
   napi_status (*get_global)(napi_env, napi_value *);
   napi_status (*get_named_property)(napi_env, napi_value, const char *, napi_value *);
   napi_status (*create_string_utf8)(napi_env, const char *, size_t, napi_value *);
@@ -27,31 +27,33 @@ static struct {
   napi_status (*get_and_clear_last_exception)(napi_env, napi_value *);
   napi_status (*get_uv_event_loop)(napi_env, struct uv_loop_s **);
   napi_status (*throw_value)(napi_env, napi_value);
-} node;
+} node_api;
 
-static struct tg_runtime runtime;
+static struct tg_runtime node_runtime;
 static struct tg_image runtime_image;
-static const napi_node_version *_Atomic version; /* NULL: unknown */
-static bool is_node; /* not a runtime that is only like it, and tells the version that it is like */
+static bool is_node; /* false: a runtime that imitates Node, and its version */
+
+/* NULL: unknown. Relaxed: it points to constant data of the runtime. */
+static const napi_node_version *_Atomic node_version;
 
 void tg_node_learn_version(napi_env env) {
-  if (atomic_load_explicit(&version, memory_order_relaxed) != NULL || env == NULL) return;
+  if (atomic_load_explicit(&node_version, memory_order_relaxed) != NULL || env == NULL) return;
   const napi_node_version *found;
-  if (node.get_node_version(env, &found) == napi_ok)
-    atomic_store_explicit(&version, found, memory_order_relaxed); /* constant data of the runtime */
+  if (node_api.get_node_version(env, &found) == napi_ok)
+    atomic_store_explicit(&node_version, found, memory_order_relaxed);
 }
 
-/* napi_get_node_version wants an env, and before main there is none. Node's own implementation, of all
- * versions from 12 to 26, uses it only to clear the env's last error, which is plain data; so a block of
- * zeros will do. Other runtimes' may look deeper, so this is for binaries that carry Node's own metadata
- * object. */
+/* napi_get_node_version requires an env, and before main there is none. Node's own implementation,
+ * in all versions from 12 to 26, uses the env only to clear its last error, which is plain data, so
+ * a zeroed block suffices. Other runtimes may use more of it, so this is limited to binaries that
+ * contain Node's own metadata object. */
 void tg_node_learn_version_early(void) {
   static char blank_env[64 * 1024];
   if (is_node) tg_node_learn_version((napi_env)(void *)blank_env);
 }
 
-/* Whether the function is there; if so, its address is at `place` now. */
-static bool look_up(const struct tg_image *image, const char *name, void *place) {
+/* Looks up a function. Returns whether it exists; `place` then receives its address. */
+static bool look_up_function(const struct tg_image *image, const char *name, void *place) {
   const ElfW(Sym) *symbol = tg_image_find(image, name, STT_FUNC);
   if (symbol == NULL) return false;
   void *address = tg_image_address(image, symbol);
@@ -65,64 +67,65 @@ const char *tg_node_open(const struct tg_image *image) {
     void *place;
     bool optional;
   } wanted[] = {
-      {"napi_get_undefined", &node.get_undefined, false},
-      {"napi_call_function", &node.call_function, false},
-      {"napi_throw_error", &node.throw_error, false},
-      {"napi_get_value_string_utf8", &node.get_value_string_utf8, false},
-      {"napi_get_node_version", &node.get_node_version, false},
-      {"napi_add_env_cleanup_hook", &node.add_env_cleanup_hook, false},
-      {"napi_remove_env_cleanup_hook", &node.remove_env_cleanup_hook, false},
-      {"napi_get_global", &node.get_global, true},
-      {"napi_get_named_property", &node.get_named_property, true},
-      {"napi_create_string_utf8", &node.create_string_utf8, true},
-      {"napi_get_value_int64", &node.get_value_int64, true},
-      {"napi_is_exception_pending", &node.is_exception_pending, true},
-      {"napi_get_and_clear_last_exception", &node.get_and_clear_last_exception, true},
-      {"napi_get_uv_event_loop", &node.get_uv_event_loop, true},
-      {"napi_throw", &node.throw_value, true},
+      {"napi_get_undefined", &node_api.get_undefined, false},
+      {"napi_call_function", &node_api.call_function, false},
+      {"napi_throw_error", &node_api.throw_error, false},
+      {"napi_get_value_string_utf8", &node_api.get_value_string_utf8, false},
+      {"napi_get_node_version", &node_api.get_node_version, false},
+      {"napi_add_env_cleanup_hook", &node_api.add_env_cleanup_hook, false},
+      {"napi_remove_env_cleanup_hook", &node_api.remove_env_cleanup_hook, false},
+      {"napi_get_global", &node_api.get_global, true},
+      {"napi_get_named_property", &node_api.get_named_property, true},
+      {"napi_create_string_utf8", &node_api.create_string_utf8, true},
+      {"napi_get_value_int64", &node_api.get_value_int64, true},
+      {"napi_is_exception_pending", &node_api.is_exception_pending, true},
+      {"napi_get_and_clear_last_exception", &node_api.get_and_clear_last_exception, true},
+      {"napi_get_uv_event_loop", &node_api.get_uv_event_loop, true},
+      {"napi_throw", &node_api.throw_value, true},
   };
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-    if (!look_up(image, wanted[i].name, wanted[i].place) && !wanted[i].optional) return wanted[i].name;
+    if (!look_up_function(image, wanted[i].name, wanted[i].place) && !wanted[i].optional)
+      return wanted[i].name;
   runtime_image = *image;
   is_node = tg_image_find(image, "_ZN4node11per_process8metadataE", STT_OBJECT) != NULL;
-  if (!is_node) node.get_uv_event_loop = NULL; /* Bun's and Deno's give out something else */
+  if (!is_node) node_api.get_uv_event_loop = NULL; /* not libuv's loop in Bun and Deno */
   return NULL;
 }
 
-static void copy_string(napi_env env, napi_value value, char *buffer, size_t size) {
+static void copy_js_string(napi_env env, napi_value value, char *buffer, size_t size) {
   size_t length;
-  node.get_value_string_utf8(env, value, buffer, size, &length);
+  node_api.get_value_string_utf8(env, value, buffer, size, &length);
 }
 
-/* As Node does it for a thread-safe function without call_js_cb. */
+/* What Node does for a thread-safe function without call_js_cb. */
 static void call_js_default(napi_env env, napi_value js_callback, void *context, void *data) {
   (void)context;
   (void)data;
   if (env == NULL || js_callback == NULL) return;
   napi_value receiver;
-  if (node.get_undefined(env, &receiver) != napi_ok) {
-    node.throw_error(env, "ERR_NAPI_TSFN_GET_UNDEFINED", "Failed to retrieve undefined value");
+  if (node_api.get_undefined(env, &receiver) != napi_ok) {
+    node_api.throw_error(env, "ERR_NAPI_TSFN_GET_UNDEFINED", "Failed to retrieve undefined value");
     return;
   }
-  napi_status status = node.call_function(env, receiver, js_callback, 0, NULL, NULL);
+  napi_status status = node_api.call_function(env, receiver, js_callback, 0, NULL, NULL);
   if (status != napi_ok && status != napi_pending_exception)
-    node.throw_error(env, "ERR_NAPI_TSFN_CALL_JS", "Failed to call JS callback");
+    node_api.throw_error(env, "ERR_NAPI_TSFN_CALL_JS", "Failed to call JS callback");
 }
 
-static bool is_no_main_thread(void) {
+static bool is_worker_thread(void) {
   return syscall(SYS_gettid) != getpid();
 }
 
-/* nodejs/node#55877 came with 24.13.1 and 25.4. */
+/* nodejs/node#55877 is in 24.13.1, in 25.4 and in later versions. */
 static bool keeps_closed_functions(void) {
-  const napi_node_version *known = version;
+  const napi_node_version *known = atomic_load_explicit(&node_version, memory_order_relaxed);
   if (known == NULL) return false;
   if (known->major == 24) return known->minor > 13 || (known->minor == 13 && known->patch >= 1);
   if (known->major == 25) return known->minor >= 4;
   return known->major > 25;
 }
 
-/* With an exception that is pending or without. */
+/* Works whether or not an exception is pending. */
 static bool is_javascript_over(napi_env env) {
   if (!is_node) return false;
   return tg_node_has_exception(env) ? !tg_node_was_left_exception(env) : tg_node_is_javascript_forbidden(env);
@@ -133,28 +136,28 @@ static bool is_runtime_code(const void *code) {
 }
 
 const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirections[TG_FUNCTIONS]) {
-  memcpy(&runtime.create, &redirections[TG_CREATE].original, sizeof(void *));
-  memcpy(&runtime.get_context, &redirections[TG_GET_CONTEXT].original, sizeof(void *));
-  memcpy(&runtime.call, &redirections[TG_CALL].original, sizeof(void *));
-  memcpy(&runtime.acquire, &redirections[TG_ACQUIRE].original, sizeof(void *));
-  memcpy(&runtime.release, &redirections[TG_RELEASE].original, sizeof(void *));
-  memcpy(&runtime.ref, &redirections[TG_REF].original, sizeof(void *));
-  memcpy(&runtime.unref, &redirections[TG_UNREF].original, sizeof(void *));
-  runtime.add_env_cleanup_hook = node.add_env_cleanup_hook;
-  runtime.remove_env_cleanup_hook = node.remove_env_cleanup_hook;
-  runtime.copy_string = copy_string;
-  runtime.call_js_default = call_js_default;
+  memcpy(&node_runtime.create, &redirections[TG_CREATE].original, sizeof(void *));
+  memcpy(&node_runtime.get_context, &redirections[TG_GET_CONTEXT].original, sizeof(void *));
+  memcpy(&node_runtime.call, &redirections[TG_CALL].original, sizeof(void *));
+  memcpy(&node_runtime.acquire, &redirections[TG_ACQUIRE].original, sizeof(void *));
+  memcpy(&node_runtime.release, &redirections[TG_RELEASE].original, sizeof(void *));
+  memcpy(&node_runtime.ref, &redirections[TG_REF].original, sizeof(void *));
+  memcpy(&node_runtime.unref, &redirections[TG_UNREF].original, sizeof(void *));
+  node_runtime.add_env_cleanup_hook = node_api.add_env_cleanup_hook;
+  node_runtime.remove_env_cleanup_hook = node_api.remove_env_cleanup_hook;
+  node_runtime.copy_string = copy_js_string;
+  node_runtime.call_js_default = call_js_default;
   static const struct tg_exception_guard_questions questions = {is_javascript_over, is_runtime_code};
   tg_exception_guard_open(&questions);
-  runtime.call_js = tg_exception_guard_call_js;
-  runtime.keeps_closed_functions = keeps_closed_functions;
-  runtime.can_terminate = is_no_main_thread;
-  runtime.may_drop_wakeups = !is_node;
-  return &runtime;
+  node_runtime.call_js = tg_exception_guard_call_js;
+  node_runtime.keeps_closed_functions = keeps_closed_functions;
+  node_runtime.can_terminate = is_worker_thread;
+  node_runtime.may_drop_wakeups = !is_node;
+  return &node_runtime;
 }
 
 bool tg_node_version(char text[TG_RUNTIME_MAX]) {
-  const napi_node_version *known = version;
+  const napi_node_version *known = atomic_load_explicit(&node_version, memory_order_relaxed);
   text[0] = '\0';
   if (known == NULL) return false;
   struct tg_text line;
@@ -173,7 +176,8 @@ bool tg_node_version(char text[TG_RUNTIME_MAX]) {
 
 /* --- For mode=diagnose */
 
-/* The beginning of libuv's uv_loop_t, which libuv 1 does not change. The counts are of what is active and ref'd. */
+/* The beginning of libuv's uv_loop_t, which is stable in libuv 1. The counts are those of active
+ * and ref'd handles and requests. */
 struct loop_head {
   void *data;
   unsigned active_handles;
@@ -184,61 +188,67 @@ struct loop_head {
   } active_requests;
 };
 
-static const struct loop_head *_Atomic main_loop; /* NULL: unknown */
+/* NULL: unknown. Stored with release and loaded with acquire order: a reader sees an initialized
+ * loop. */
+static const struct loop_head *_Atomic main_loop;
 
 bool tg_node_is_loop_kept_by(uint64_t count) {
-  const struct loop_head *loop = main_loop;
+  const struct loop_head *loop = atomic_load_explicit(&main_loop, memory_order_acquire);
   return loop != NULL && loop->active_handles == count && loop->active_requests.count == 0;
 }
 
-static bool ask_for_worker_id(napi_env env, int64_t *id) {
+static bool query_worker_id(napi_env env, int64_t *id) {
   napi_value global, process, get_builtin, name, module, thread_id;
-  return node.get_global(env, &global) == napi_ok &&
-         node.get_named_property(env, global, "process", &process) == napi_ok &&
-         node.get_named_property(env, process, "getBuiltinModule", &get_builtin) == napi_ok &&
-         node.create_string_utf8(env, "worker_threads", NAPI_AUTO_LENGTH, &name) == napi_ok &&
-         node.call_function(env, process, get_builtin, 1, &name, &module) == napi_ok &&
-         node.get_named_property(env, module, "threadId", &thread_id) == napi_ok &&
-         node.get_value_int64(env, thread_id, id) == napi_ok;
+  return node_api.get_global(env, &global) == napi_ok &&
+         node_api.get_named_property(env, global, "process", &process) == napi_ok &&
+         node_api.get_named_property(env, process, "getBuiltinModule", &get_builtin) == napi_ok &&
+         node_api.create_string_utf8(env, "worker_threads", NAPI_AUTO_LENGTH, &name) == napi_ok &&
+         node_api.call_function(env, process, get_builtin, 1, &name, &module) == napi_ok &&
+         node_api.get_named_property(env, module, "threadId", &thread_id) == napi_ok &&
+         node_api.get_value_int64(env, thread_id, id) == napi_ok;
 }
 
 int64_t tg_node_worker_id(napi_env env) {
   if (syscall(SYS_gettid) == getpid()) {
     struct uv_loop_s *loop = NULL;
-    if (node.get_uv_event_loop != NULL && node.get_uv_event_loop(env, &loop) == napi_ok)
-      main_loop = (const struct loop_head *)(const void *)loop;
+    if (node_api.get_uv_event_loop != NULL && node_api.get_uv_event_loop(env, &loop) == napi_ok)
+      atomic_store_explicit(&main_loop, (const struct loop_head *)(const void *)loop, memory_order_release);
     return 0;
   }
-  if (node.get_global == NULL || node.get_named_property == NULL || node.create_string_utf8 == NULL ||
-      node.get_value_int64 == NULL || node.get_and_clear_last_exception == NULL || tg_node_has_exception(env))
+  if (node_api.get_global == NULL || node_api.get_named_property == NULL ||
+      node_api.create_string_utf8 == NULL || node_api.get_value_int64 == NULL ||
+      node_api.get_and_clear_last_exception == NULL || tg_node_has_exception(env))
     return -1;
   int64_t id;
-  if (ask_for_worker_id(env, &id)) return id;
+  if (query_worker_id(env, &id)) return id;
   napi_value exception;
-  if (tg_node_has_exception(env)) node.get_and_clear_last_exception(env, &exception);
+  if (tg_node_has_exception(env)) node_api.get_and_clear_last_exception(env, &exception);
   return -1;
 }
 
 bool tg_node_has_exception(napi_env env) {
   bool pending = false;
-  return node.is_exception_pending != NULL && node.is_exception_pending(env, &pending) == napi_ok && pending;
+  return node_api.is_exception_pending != NULL && node_api.is_exception_pending(env, &pending) == napi_ok &&
+         pending;
 }
 
-/* napi_call_function says so before it looks at its arguments, and refuses these where it is allowed. */
+/* napi_call_function checks this before its arguments. Where JavaScript is allowed, it rejects
+ * these arguments. */
 bool tg_node_is_javascript_forbidden(napi_env env) {
   if (tg_node_has_exception(env)) return false;
-  napi_status status = node.call_function(env, NULL, NULL, 0, NULL, NULL);
+  napi_status status = node_api.call_function(env, NULL, NULL, 0, NULL, NULL);
   return status == napi_cannot_run_js || status == napi_pending_exception;
 }
 
-/* An env that is being terminated has an exception too, and it is nobody's fault. Whether it is cannot be asked while
- * one is pending, so it is taken off for that and put back, which a terminated env refuses: there it means nothing. */
+/* The termination of an env also leaves an exception, which is nobody's fault. Whether the env is
+ * terminating cannot be queried while an exception is pending, so the exception is cleared for the
+ * query and thrown again. A terminated env refuses to throw it, but there it means nothing. */
 bool tg_node_was_left_exception(napi_env env) {
   napi_value exception;
   if (!tg_node_has_exception(env)) return false;
-  if (node.throw_value == NULL || node.get_and_clear_last_exception == NULL) return true;
-  if (node.get_and_clear_last_exception(env, &exception) != napi_ok) return true;
+  if (node_api.throw_value == NULL || node_api.get_and_clear_last_exception == NULL) return true;
+  if (node_api.get_and_clear_last_exception(env, &exception) != napi_ok) return true;
   bool forbidden = tg_node_is_javascript_forbidden(env);
-  node.throw_value(env, exception);
+  node_api.throw_value(env, exception);
   return !forbidden;
 }

@@ -7,7 +7,7 @@
 #include "elf/image.h"
 #include "elf/redirect.h"
 
-/* The seven, as they stand in the redirection table. */
+/* Indices of the seven functions in the redirection table. */
 enum {
   TG_CREATE,
   TG_GET_CONTEXT,
@@ -19,32 +19,34 @@ enum {
   TG_FUNCTIONS,
 };
 
-/* Looks up all that is needed beside the seven functions, in the object that exports those. Returns NULL, or
- * the name of the function that is missing. Before main. */
+/* Looks up all further functions in the object that exports the seven. Returns NULL, or the name of
+ * the missing function. Call it before main. */
 const char *tg_node_open(const struct tg_image *image);
 
-/* Learns the runtime's version: from an env, or before there is one from a forged env, for the message that
- * it is armed. Does nothing once the version is known. */
+/* Learns the runtime's version: from an env, or, before there is one, from a fake env, for the
+ * message that the guard is armed. Does nothing once the version is known. */
 void tg_node_learn_version(napi_env env);
 void tg_node_learn_version_early(void);
 
-/* The runtime, once the seven have been redirected. */
+/* Returns the runtime. Call it after the seven functions were redirected. */
 const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirections[TG_FUNCTIONS]);
 
-/* "node 20.20.2", or "a runtime like node 24.3.0"; false, and an empty text, where it is not known yet. */
+/* "node 20.20.2", or "a runtime like node 24.3.0". Returns false and an empty text if the version
+ * is not known yet. */
 bool tg_node_version(char version[TG_RUNTIME_MAX]);
 
-/* For mode=diagnose (diag/trace.h, diag/summary.h). The id of the worker that the env belongs to asks JavaScript:
- * process.getBuiltinModule('worker_threads').threadId; Node 18 and 20.0 to 20.15 have no such function, there the
- * answer is -1 in workers. */
+/* For mode=diagnose (diag/trace.h, diag/summary.h). The id of the env's worker comes from
+ * JavaScript: process.getBuiltinModule('worker_threads').threadId. Node 18 and 20.0 to 20.15 lack
+ * that function, so there the result is -1 in workers. */
 int64_t tg_node_worker_id(napi_env env);
 bool tg_node_has_exception(napi_env env);
 
-/* Whether a callback has left one that is not the env's own end. Loop thread. */
+/* Whether a callback has left an exception that is not due to the env's termination. Call it on the
+ * loop thread. */
 bool tg_node_was_left_exception(napi_env env);
 bool tg_node_is_javascript_forbidden(napi_env env);
 
-/* Only of the main thread's loop. */
+/* Of the main thread's loop only. */
 bool tg_node_is_loop_kept_by(uint64_t count);
 
 #endif

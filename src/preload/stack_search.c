@@ -11,18 +11,18 @@
 #include "base/text.h"
 
 enum {
-  DEPTH_MAX = 256 * 1024, /* bytes of a stack, from its innermost frame */
+  DEPTH_MAX = 256 * 1024, /* bytes that are searched per stack, from its innermost frame */
   PIECE = 4096,
-  PATIENCE_MS = 20, /* for threads that run just now, all together */
+  PATIENCE_MS = 20, /* for threads that are running; shared by all of them */
 };
 
-struct search {
+struct stack_search {
   uintptr_t start, end;
   int memory; /* /proc/self/mem */
   unsigned patience_ms;
 };
 
-/* As the kernel writes it: the last two words are the stack pointer and the program counter. */
+/* Parses the kernel's format: the last two words are the stack pointer and the program counter. */
 static bool read_pointers(const char *line, uintptr_t pointers[2]) {
   pointers[0] = pointers[1] = 0;
   for (const char *word = strchr(line, 'x'); word != NULL; word = strchr(word, 'x')) {
@@ -35,8 +35,9 @@ static bool read_pointers(const char *line, uintptr_t pointers[2]) {
   return pointers[0] != 0;
 }
 
-/* False: the thread is gone or runs; of the latter the kernel writes "running", which has no x in it. */
-static bool read_state(const char *thread, uintptr_t pointers[2], bool *runs) {
+/* False: the thread has ended or is running. For a running thread the kernel writes "running",
+ * which contains no x. */
+static bool read_thread_state(const char *thread, uintptr_t pointers[2], bool *runs) {
   struct tg_text path = {.length = 0};
   char line[256];
   tg_text_add(&path, "/proc/self/task/");
@@ -53,11 +54,11 @@ static bool read_state(const char *thread, uintptr_t pointers[2], bool *runs) {
   return read_pointers(line, pointers);
 }
 
-/* A thread that sleeps again and again is seen asleep soon. */
-static bool find_stack(struct search *search, const char *thread, uintptr_t pointers[2]) {
+/* A thread that sleeps from time to time is soon found asleep. */
+static bool find_sleeping_stack(struct stack_search *search, const char *thread, uintptr_t pointers[2]) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
   bool runs;
-  while (!read_state(thread, pointers, &runs)) {
+  while (!read_thread_state(thread, pointers, &runs)) {
     if (!runs || search->patience_ms == 0) return false;
     search->patience_ms--;
     nanosleep(&millisecond, NULL);
@@ -65,12 +66,12 @@ static bool find_stack(struct search *search, const char *thread, uintptr_t poin
   return true;
 }
 
-static bool is_within(const struct search *search, uintptr_t address) {
+static bool is_code_address(const struct stack_search *search, uintptr_t address) {
   return address >= search->start && address < search->end;
 }
 
-/* Pieces end where pages do, so that the page behind the stack's last one ends it. */
-static bool is_on_stack(const struct search *search, uintptr_t stack) {
+/* Pieces end at page boundaries, so the unmapped page beyond the stack ends the search. */
+static bool is_code_on_stack(const struct stack_search *search, uintptr_t stack) {
   uintptr_t words[PIECE / sizeof(uintptr_t)];
   uintptr_t address = stack & ~(sizeof *words - 1);
   while (address - stack < DEPTH_MAX || address < stack) {
@@ -78,20 +79,20 @@ static bool is_on_stack(const struct search *search, uintptr_t stack) {
     ssize_t got = pread(search->memory, words, wanted, (off_t)address);
     if (got <= 0) return false;
     for (size_t i = 0; i < (size_t)got / sizeof *words; i++)
-      if (is_within(search, words[i])) return true;
+      if (is_code_address(search, words[i])) return true;
     if ((size_t)got < wanted) return false;
     address += wanted;
   }
   return false;
 }
 
-static bool is_thread_within(struct search *search, const char *thread) {
+static bool is_thread_in_code(struct stack_search *search, const char *thread) {
   uintptr_t pointers[2];
-  if (!find_stack(search, thread, pointers)) return false;
-  return is_within(search, pointers[1]) || is_on_stack(search, pointers[0]);
+  if (!find_sleeping_stack(search, thread, pointers)) return false;
+  return is_code_address(search, pointers[1]) || is_code_on_stack(search, pointers[0]);
 }
 
-/* A directory entry as getdents64 gives it. */
+/* A directory entry in the format of getdents64. */
 struct entry {
   uint64_t inode;
   int64_t next;
@@ -100,30 +101,30 @@ struct entry {
   char name[];
 };
 
-static bool is_own(const char *thread) {
+static bool is_calling_thread(const char *thread) {
   char digits[TG_DIGITS_MAX];
   size_t length = tg_format_number((uint64_t)syscall(SYS_gettid), digits);
   return strlen(thread) == length && memcmp(thread, digits, length) == 0;
 }
 
-static bool search_threads(struct search *search, int tasks) {
+static bool search_thread_stacks(struct stack_search *search, int tasks) {
   _Alignas(struct entry) char entries[2048];
   for (long got; (got = syscall(SYS_getdents64, tasks, entries, sizeof entries)) > 0;) {
     const struct entry *entry;
     for (long at = 0; at < got; at += entry->length) {
       entry = (const struct entry *)(entries + at);
-      if (entry->name[0] == '.' || is_own(entry->name)) continue;
-      if (is_thread_within(search, entry->name)) return true;
+      if (entry->name[0] == '.' || is_calling_thread(entry->name)) continue;
+      if (is_thread_in_code(search, entry->name)) return true;
     }
   }
   return false;
 }
 
 bool tg_stack_search(uintptr_t start, uintptr_t end) {
-  struct search search = {start, end, open("/proc/self/mem", O_RDONLY | O_CLOEXEC), PATIENCE_MS};
+  struct stack_search search = {start, end, open("/proc/self/mem", O_RDONLY | O_CLOEXEC), PATIENCE_MS};
   if (search.memory < 0) return false;
   int tasks = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  bool found = tasks >= 0 && search_threads(&search, tasks);
+  bool found = tasks >= 0 && search_thread_stacks(&search, tasks);
   if (tasks >= 0) close(tasks);
   close(search.memory);
   return found;

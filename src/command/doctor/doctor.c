@@ -56,8 +56,8 @@ struct doctor {
   char library[PATH_MAX];
   struct tg_binary library_binary;
   struct tg_target target;
-  struct tg_probe_run native;
-  struct tg_probe_run guarded;
+  struct tg_doctor_run native;
+  struct tg_doctor_run guarded;
 };
 
 /* --- Telling */
@@ -206,11 +206,11 @@ static void check_libc(struct doctor *doctor) {
   }
 }
 
-static bool is_node(const struct tg_probe_run *trial) {
+static bool is_node(const struct tg_doctor_run *trial) {
   return strcmp(trial->runtime, "node") == 0 || strcmp(trial->runtime, "electron") == 0;
 }
 
-static bool is_old_node(const struct tg_probe_run *trial) {
+static bool is_old_node(const struct tg_doctor_run *trial) {
   unsigned major = 0, minor = 0;
   sscanf(trial->node_version, "%u.%u", &major, &minor);
   return is_node(trial) && (major < 12 || (major == 12 && minor < 22));
@@ -218,7 +218,7 @@ static bool is_old_node(const struct tg_probe_run *trial) {
 
 /* That it runs at all, without the guard. */
 static bool check_runtime(struct doctor *doctor, const char *probe) {
-  const struct tg_probe_run *native = &doctor->native;
+  const struct tg_doctor_run *native = &doctor->native;
   char end[128];
   bool tried = tg_try_runtime(doctor->target.program, probe, NULL, &doctor->native);
   tg_describe_end(&native->outcome, end, sizeof end);
@@ -245,7 +245,7 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
 }
 
 static bool check_symbols(struct doctor *doctor) {
-  const struct tg_probe_run *native = &doctor->native;
+  const struct tg_doctor_run *native = &doctor->native;
   char end[128];
   const char *error = strcasestr(native->outcome.said, "error");
   int length = error == NULL ? 0 : (int)strcspn(error, "\n");
@@ -269,7 +269,7 @@ static bool check_symbols(struct doctor *doctor) {
 
 /* Natively it may fail where the guard helps; guarded it must not. */
 static void check_redirect(struct doctor *doctor, const char *probe) {
-  const struct tg_probe_run *guarded = &doctor->guarded;
+  const struct tg_doctor_run *guarded = &doctor->guarded;
   char end[128], said[1024] = "";
   tg_try_runtime(doctor->target.program, probe, doctor->library, &doctor->guarded);
   tg_describe_end(&guarded->outcome, end, sizeof end);
@@ -293,7 +293,7 @@ static void check_redirect(struct doctor *doctor, const char *probe) {
 }
 
 static void check_affected(struct doctor *doctor) {
-  const struct tg_probe_run *native = &doctor->native;
+  const struct tg_doctor_run *native = &doctor->native;
   const char *runtime = is_node(native) ? "node" : native->runtime, *remedy = NULL;
   const char *version = is_node(native) ? native->node_version : native->version;
   struct tg_text names;

@@ -153,13 +153,13 @@ static bool next_value(const char **said, const char *key, char *value, size_t s
   return true;
 }
 
-static bool first_value(const struct tg_probe_run *trial, const char *key, char *value, size_t size) {
+static bool first_value(const struct tg_doctor_run *trial, const char *key, char *value, size_t size) {
   const char *said = trial->outcome.said;
   return next_value(&said, key, value, size);
 }
 
 /* Main programs are known to the loader by what they were called as. */
-static void read_holder(struct tg_probe_run *trial) {
+static void read_holder(struct tg_doctor_run *trial) {
   char own[PATH_MAX] = "", holder[PATH_MAX];
   const char *said = trial->outcome.said;
   first_value(trial, "program", own, sizeof own);
@@ -172,7 +172,7 @@ static void read_holder(struct tg_probe_run *trial) {
   trial->in_program = strcmp(trial->holder, own) == 0;
 }
 
-static void read_lines(struct tg_probe_run *trial) {
+static void read_lines(struct tg_doctor_run *trial) {
   char word[64];
   first_value(trial, "runtime", trial->runtime, sizeof trial->runtime);
   first_value(trial, "version", trial->version, sizeof trial->version);
@@ -194,10 +194,11 @@ static bool is_version(const char *said) {
   return isdigit((unsigned char)*said) && said[strspn(said, "0123456789")] == '.';
 }
 
-bool tg_try_runtime(const char *runtime, const char *probe, const char *library, struct tg_probe_run *trial) {
+bool tg_try_runtime(const char *runtime, const char *probe, const char *library,
+                    struct tg_doctor_run *trial) {
   char name[PATH_MAX];
   tg_copy_string(name, sizeof name, runtime);
-  *trial = (struct tg_probe_run){0};
+  *trial = (struct tg_doctor_run){0};
   tg_run_captured((char *[]){name, "--version", NULL}, NULL, &trial->outcome);
   if (trial->outcome.status != 0 || !is_version(trial->outcome.said)) return false;
   bool is_deno = trial->outcome.said[0] == 'd';

@@ -22,7 +22,7 @@ void tg_describe_end(const struct tg_outcome *outcome, char *text, size_t size);
 /* The first line in which `mark` is, from there on; false: there is none. */
 bool tg_line_with(const struct tg_outcome *outcome, const char *mark, char *line, size_t size);
 
-struct tg_probe_run {
+struct tg_doctor_run {
   struct tg_outcome outcome;
   char runtime[32]; /* "node", "bun", "deno", "electron"; empty: it did not come so far */
   char version[64];
@@ -37,6 +37,6 @@ struct tg_probe_run {
 
 /* Whether `runtime` seems to be a runtime by what it answers to --version; if so, runs it with the probe. False: it
  * does not, and outcome is that of --version. */
-bool tg_try_runtime(const char *runtime, const char *probe, const char *library, struct tg_probe_run *trial);
+bool tg_try_runtime(const char *runtime, const char *probe, const char *library, struct tg_doctor_run *trial);
 
 #endif
