@@ -30,13 +30,16 @@ struct record {
   struct record *joined;               /* an object with code of the same functions; NULL: none */
   struct tg_registration registration; /* a constructor's last one; its object is mapped */
   unsigned registrations;              /* how often a constructor has registered a module */
-  bool is_loaded_by_it;                /* the runtime has opened it at least once */
   bool is_kept;                        /* never unmapped, because its code may still run */
   bool is_always_kept;                 /* never unmapped, because the user wants it */
   bool was_reported;                   /* that it was loaded again with its old static data */
 
   /* Constant. */
   char *path;
+
+  /* The runtime has opened it at least once. Never reset. Written with addons_lock held; relaxed, as a
+   * reader without the lock that misses it only keeps an object mapped that is just being opened. */
+  atomic_bool is_loaded_by_it;
 
   /* The bounds of the segments; 0: not mapped. Written with addons_lock held, read without it. A
    * reader loads `start` first, and unmapping stores `end` first. The order is seq_cst, so the
@@ -66,6 +69,10 @@ void tg_addon_code_open(const char *pin, void (*on_exit)(void)) {
 
 static struct record *record_of(const struct tg_addon *addon) {
   return &records[(const struct record *)(const void *)addon - records];
+}
+
+static bool is_loaded_by_runtime(const struct record *record) {
+  return atomic_load_explicit(&record->is_loaded_by_it, memory_order_relaxed);
 }
 
 static uintptr_t record_start(const struct record *record) {
@@ -130,7 +137,8 @@ unsigned long long tg_addon_count_unloads(void) {
 
 bool tg_addon_has_code(const struct tg_addon *addon, const void *code) {
   const struct record *record = record_of(addon);
-  return (uintptr_t)code >= record_start(record) && (uintptr_t)code < record_end(record);
+  uintptr_t start = record_start(record); /* 0: another thread may be mapping it again just now */
+  return start != 0 && (uintptr_t)code >= start && (uintptr_t)code < record_end(record);
 }
 
 /* Called with addons_lock held. */
@@ -240,7 +248,7 @@ static void keep_joined_mapped(struct record *record) {
 static void keep_objects_that_may_run(const struct record *closing) {
   unsigned count = atomic_load_explicit(&record_count, memory_order_acquire);
   for (struct record *record = records; record < records + count; record++) {
-    bool goes = record == closing || (!record->is_loaded_by_it && record_end(record) != 0);
+    bool goes = record == closing || (!is_loaded_by_runtime(record) && record_end(record) != 0);
     if (goes && may_still_run(record)) keep_joined_mapped(record);
   }
 }
@@ -251,7 +259,7 @@ void tg_addon_leave(struct tg_addon *addon) {
   struct record *record = record_of(addon);
   if (!may_pin) return;
   tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
-  bool is_own = !record->is_loaded_by_it && record_end(record) != 0;
+  bool is_own = !is_loaded_by_runtime(record) && record_end(record) != 0;
   tg_lock_release(&addons_lock, TG_RANK_ADDONS);
   if (is_own && may_still_run(record)) keep_joined_mapped(record);
 }
@@ -304,7 +312,7 @@ void tg_addon_opened(const void *in_it, bool has_registered, bool is_always_kept
   struct record *record = find_or_add_record(&object);
   bool is_first = record != NULL && record->opened++ == 0, must_report = false;
   if (record != NULL) {
-    record->is_loaded_by_it = true;
+    atomic_store_explicit(&record->is_loaded_by_it, true, memory_order_relaxed);
     record->is_always_kept = record->is_always_kept || is_always_kept;
   }
   if (is_first && !has_registered) again = record->registration;
