@@ -34,12 +34,12 @@ struct record {
   bool is_always_kept;                 /* never unmapped, because the user wants it */
   bool was_reported;                   /* that it was loaded again with its old static data */
 
-  /* Constant. */
-  char *path;
-
   /* The runtime has opened it at least once. Never reset. Written with addons_lock held; relaxed, as a
    * reader without the lock that misses it only keeps an object mapped that is just being opened. */
   atomic_bool is_loaded_by_it;
+
+  /* Constant. */
+  char *path;
 
   /* The bounds of the segments; 0: not mapped. Written with addons_lock held, read without it. A
    * reader loads `start` first, and unmapping stores `end` first. The order is seq_cst, so the
