@@ -257,6 +257,14 @@ enum tg_lookup {
   TG_LOOKUP_REUSED,  /* was a handle; the slot serves another function by now */
 };
 
+/* The function that a thread has used last. The thread is marked as its user. A slot is never freed, so this
+ * finds the slot of the handle without the table. */
+struct tg_last_use {
+  napi_threadsafe_function handle; /* NULL: none */
+  struct tg_function *function;
+  uint32_t generation; /* of the handle */
+};
+
 /* --- The guard (api.h) */
 
 /* What a blocking call does on a full queue on the loop thread, which alone could empty the queue. */
