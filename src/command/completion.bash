@@ -57,6 +57,7 @@ _tsfn_guard_events=(
   TSG027 handles-used-up
   TSG028 exception-caught
   TSG029 items-dropped
+  TSG030 throw-ignored
   fatal-avoided warn hang-avoided info leak
   # <!-- /events -->
 )

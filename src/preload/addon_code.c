@@ -110,6 +110,14 @@ unsigned long long tg_addon_count_unloads(void) {
   return unloads;
 }
 
+struct tg_addon *tg_addon_find(const void *code) {
+  /* Acquire pairs with the release of the thread that has added the last record. */
+  unsigned count = atomic_load_explicit(&record_count, memory_order_acquire);
+  for (struct record *record = records; record < records + count; record++)
+    if (tg_addon_has_code(&record->addon, code)) return &record->addon;
+  return NULL;
+}
+
 bool tg_addon_has_code(const struct tg_addon *addon, const void *code) {
   const struct record *record = record_of(addon);
   return (uintptr_t)code >= record->start && (uintptr_t)code < record->end;

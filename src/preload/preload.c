@@ -39,6 +39,7 @@
 #include "preload/program.h"
 #include "preload/register.h"
 #include "preload/runtime_node.h"
+#include "preload/unthrowable.h"
 #include "tsfn_guard/tsfn_guard.h"
 
 static struct tg_options options;
@@ -428,6 +429,7 @@ __attribute__((constructor)) static void arm(void) {
     return;
   }
   tg_loading_open(&object.image);
+  tg_unthrowable_open(&object.image);
   report_earlier_addons(earlier);
   tg_register_record(tg_mode_name(options.mode), true);
   atexit(at_last);

@@ -27,6 +27,9 @@ static struct {
   napi_status (*get_and_clear_last_exception)(napi_env, napi_value *);
   napi_status (*get_uv_event_loop)(napi_env, struct uv_loop_s **);
   napi_status (*throw_value)(napi_env, napi_value);
+  napi_status (*open_handle_scope)(napi_env, napi_handle_scope *);
+  napi_status (*close_handle_scope)(napi_env, napi_handle_scope);
+  void *(*current_isolate)(void); /* v8::Isolate::TryGetCurrent: the calling thread's; NULL: it has none */
 } node;
 
 static struct tg_runtime runtime;
@@ -80,6 +83,9 @@ const char *tg_node_open(const struct tg_image *image) {
       {"napi_get_and_clear_last_exception", &node.get_and_clear_last_exception, true},
       {"napi_get_uv_event_loop", &node.get_uv_event_loop, true},
       {"napi_throw", &node.throw_value, true},
+      {"napi_open_handle_scope", &node.open_handle_scope, true},
+      {"napi_close_handle_scope", &node.close_handle_scope, true},
+      {"_ZN2v87Isolate13TryGetCurrentEv", &node.current_isolate, true},
   };
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
     if (!look_up(image, wanted[i].name, wanted[i].place) && !wanted[i].optional) return wanted[i].name;
@@ -122,8 +128,15 @@ static bool keeps_closed_functions(void) {
   return known->major > 25;
 }
 
-/* With an exception that is pending or without. */
-static bool is_javascript_over(napi_env env) {
+bool tg_node_is_node(void) {
+  return is_node;
+}
+
+bool tg_node_is_on_loop_thread(void) {
+  return is_node && node.current_isolate != NULL && node.current_isolate() != NULL;
+}
+
+bool tg_node_is_javascript_over(napi_env env) {
   if (!is_node) return false;
   return tg_node_has_exception(env) ? !tg_node_was_left_exception(env) : tg_node_is_javascript_forbidden(env);
 }
@@ -144,7 +157,7 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
   runtime.remove_env_cleanup_hook = node.remove_env_cleanup_hook;
   runtime.copy_string = copy_string;
   runtime.call_js_default = call_js_default;
-  static const struct tg_exception_guard_questions questions = {is_javascript_over, is_runtime_code};
+  static const struct tg_exception_guard_questions questions = {tg_node_is_javascript_over, is_runtime_code};
   tg_exception_guard_open(&questions);
   runtime.call_js = tg_exception_guard_call_js;
   runtime.keeps_closed_functions = keeps_closed_functions;
@@ -233,12 +246,33 @@ bool tg_node_is_javascript_forbidden(napi_env env) {
 
 /* An env that is being terminated has an exception too, and it is nobody's fault. Whether it is cannot be asked while
  * one is pending, so it is taken off for that and put back, which a terminated env refuses: there it means nothing. */
-bool tg_node_was_left_exception(napi_env env) {
+static bool was_left_exception(napi_env env) {
   napi_value exception;
-  if (!tg_node_has_exception(env)) return false;
-  if (node.throw_value == NULL || node.get_and_clear_last_exception == NULL) return true;
   if (node.get_and_clear_last_exception(env, &exception) != napi_ok) return true;
   bool forbidden = tg_node_is_javascript_forbidden(env);
   node.throw_value(env, exception);
   return !forbidden;
+}
+
+/* An exception that is taken off needs a handle, and in a cleanup hook of Node's there is no scope for one. */
+static bool can_take_off_exception(void) {
+  return node.throw_value != NULL && node.get_and_clear_last_exception != NULL &&
+         node.open_handle_scope != NULL && node.close_handle_scope != NULL;
+}
+
+bool tg_node_was_left_exception(napi_env env) {
+  napi_handle_scope scope;
+  if (!tg_node_has_exception(env)) return false;
+  if (!can_take_off_exception() || node.open_handle_scope(env, &scope) != napi_ok) return true;
+  bool was_left = was_left_exception(env);
+  node.close_handle_scope(env, scope);
+  return was_left;
+}
+
+void tg_node_drop_exception(napi_env env) {
+  napi_handle_scope scope;
+  napi_value exception;
+  if (!can_take_off_exception() || node.open_handle_scope(env, &scope) != napi_ok) return;
+  node.get_and_clear_last_exception(env, &exception);
+  node.close_handle_scope(env, scope);
 }

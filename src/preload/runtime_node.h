@@ -34,6 +34,20 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
 /* "node 20.20.2", or "a runtime like node 24.3.0"; false, and an empty text, where it is not known yet. */
 bool tg_node_version(char version[TG_RUNTIME_MAX]);
 
+/* Whether the runtime is Node itself, and not one that is only like it. */
+bool tg_node_is_node(void);
+
+/* Whether the calling thread runs JavaScript, as the loop thread of an env does. For others an env's functions are out of
+ * reach. Node only. */
+bool tg_node_is_on_loop_thread(void);
+
+/* Whether the env can run no JavaScript any more, with an exception that is pending or without. On its loop thread; false
+ * in a runtime that is no Node. */
+bool tg_node_is_javascript_over(napi_env env);
+
+/* Takes off an exception that is pending. Leaves the env's last error info at napi_ok. On the env's loop thread. */
+void tg_node_drop_exception(napi_env env);
+
 /* For mode=diagnose (diag/trace.h, diag/summary.h). The id of the worker that the env belongs to asks JavaScript:
  * process.getBuiltinModule('worker_threads').threadId; Node 18 and 20.0 to 20.15 have no such function, there the
  * answer is -1 in workers. */

@@ -1,6 +1,7 @@
 # Every kind of event, provoked in a fresh process each: what it says, field by field, with mode=diagnose and without.
 # test/programs/events.js holds both, what provokes an event and what it must say. TSG027 takes 2^28 creates at least:
 # test/unit/test_report.c. TSG028 and TSG029 take C++: exceptions.bats.
+# TSG030: unthrowable.bats.
 #
 # What is called fatal-avoided or hang-avoided dies or hangs natively, seen on every runtime and with the oracle
 # (test/helpers/oracle.c) in every run: on all of them, but that Node >= 24.14 keeps a function as long as counts are
