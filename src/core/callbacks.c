@@ -250,6 +250,12 @@ static bool report_unreleased_later(struct tg_environment *environment) {
   return true;
 }
 
+/* Whether the threads of the function are not to learn that its env ends: a worker's env, as named. */
+static bool has_late_quirk(const struct tg_function *function) {
+  return function->environment->can_terminate && function->addon != NULL &&
+         (function->addon->quirks & TG_QUIRK_LATE) != 0;
+}
+
 void tg_on_function_cleanup(void *argument) {
   struct tg_function *function = argument;
   struct tg_event blocked_callers;
@@ -263,6 +269,7 @@ void tg_on_function_cleanup(void *argument) {
   function->unreleased = was_open && function->thread_count != 0;
   if (function->unreleased && !report_unreleased_later(function->environment))
     describe_unreleased(function, &unreleased);
+  function->is_late = has_late_quirk(function);
   if (was_open) tg_function_close(function);
   /* A runtime that keeps closed functions until their counts are back would never free the doorbell. */
   tg_function_release_doorbell(function, napi_tsfn_abort);
@@ -285,11 +292,18 @@ static bool is_promise_of_napi_rs(const struct tg_function *function) {
   return strcmp(function->name, "napi_resolve_deferred") == 0;
 }
 
+static void report_dropped(struct tg_function *function, size_t dropped) {
+  struct tg_event event;
+  tg_function_lock(function);
+  describe(function, TG_EVENT_ITEMS_DROPPED, dropped, &event);
+  tg_function_unlock(function);
+  report(tg_guard_of(function), &event);
+}
+
 /* Passes the remaining items to call_js_cb with a NULL env. From the first exception on, the items are
  * dropped: a callback that throws did not notice that JavaScript is over, and may not notice that the env
- * is NULL. (Without the guard the exception would have ended the process.) Returns how many items were
- * dropped because of this. */
-static size_t drain(struct tg_function *function, struct tg_queue *rest, bool threw) {
+ * is NULL. (Without the guard the exception would have ended the process.) */
+static void drain(struct tg_function *function, struct tg_queue *rest, bool threw) {
   const struct tg_host *host = tg_guard_of(function)->host;
   bool forgotten = is_promise_of_napi_rs(function);
   size_t dropped = 0;
@@ -302,15 +316,15 @@ static size_t drain(struct tg_function *function, struct tg_queue *rest, bool th
       threw = !call_js(function, function->call_js_cb, NULL, NULL, context_of(function), item);
   }
   tg_queue_free(rest, host);
-  return dropped;
+  if (dropped != 0) report_dropped(function, dropped);
 }
 
-static void report_dropped(struct tg_function *function, size_t dropped) {
-  struct tg_event event;
-  tg_function_lock(function);
-  describe(function, TG_EVENT_ITEMS_DROPPED, dropped, &event);
-  tg_function_unlock(function);
-  report(tg_guard_of(function), &event);
+/* TG_QUIRK_LATE: threads still use what finalize_cb would free, and neon, napi-rs and aws-crt would die of
+ * the drain or of their own finalizer. */
+static void leave_out_finalizer(struct tg_guard *guard, struct tg_queue *rest) {
+  atomic_fetch_add_explicit(&guard->late.items, tg_queue_length(rest), memory_order_relaxed);
+  atomic_fetch_add_explicit(&guard->late.finalizers, 1, memory_order_relaxed);
+  tg_queue_free(rest, guard->host);
 }
 
 /* Runs exactly once. Nobody touches the doorbell once there are no ringers. The function stays in its
@@ -331,15 +345,17 @@ void tg_on_finalize(napi_env env, void *data, void *hint) {
   function->doorbell_held = false;
   struct tg_queue rest;
   tg_queue_move(&rest, &function->queue);
-  bool threw = function->threw;
+  bool threw = function->threw, leave_out = function->is_late && function->thread_count != 0;
   tg_probe_finalize(function->handle, tg_queue_length(&rest));
   tg_function_unlock(function);
 
   if (observer != NULL && observer->finalizing != NULL) observer->finalizing(function);
-  size_t dropped = drain(function, &rest, threw);
-  if (dropped != 0) report_dropped(function, dropped);
+  if (leave_out)
+    leave_out_finalizer(guard, &rest);
+  else
+    drain(function, &rest, threw);
   guard->runtime->remove_env_cleanup_hook(function->environment->env, tg_on_function_cleanup, function);
-  if (function->finalize_cb != NULL)
+  if (function->finalize_cb != NULL && !leave_out)
     function->finalize_cb(env, function->finalize_data, context_of(function));
 
   struct tg_event event = {.kind = TG_EVENT_NONE};

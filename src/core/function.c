@@ -33,6 +33,7 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->referenced = true;
   function->long_queue_reported = false;
   function->unreleased = false;
+  function->is_late = false;
   function->threw = false;
   function->env_number = environment->number;
   /* Release: see tg_function_read_context. */
@@ -134,6 +135,12 @@ void tg_function_mark_first_use(struct tg_function *function, const struct tg_ho
   function->used_off_loop = true;
   update_addon_counters(function, before);
   if (function->addon != NULL) host->record_thread(function->addon);
+}
+
+void tg_function_add_count(struct tg_function *function) {
+  struct addon_use before = addon_use_of(function);
+  function->thread_count++;
+  update_addon_counters(function, before);
 }
 
 void tg_function_drop_count(struct tg_function *function) {

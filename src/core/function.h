@@ -68,7 +68,10 @@ static inline void tg_function_mark_foreign_use(struct tg_function *function, co
   if (function->handle != tg_last_used_handle) tg_function_mark_first_use(function, host);
 }
 
-/* Gives a count of a thread back. */
+/* A thread gets a count. */
+void tg_function_add_count(struct tg_function *function);
+
+/* A thread gives its count back. */
 void tg_function_drop_count(struct tg_function *function);
 
 /* So many more late releases will get napi_ok. */

@@ -18,6 +18,14 @@
 
 /* --- Addons */
 
+/* Remedies for an addon that dies as the env of a worker ends (docs/quirks.md). A set of these. */
+enum tg_quirk {
+  TG_QUIRK_DYING =
+      1, /* Node-API functions that need JavaScript do not fail once it is over; the host does this */
+  TG_QUIRK_LATE = 2, /* threads that come too late are told that all went well; the core does this */
+  TG_QUIRK_LEAK = 4, /* finalizers do not run once the env has ended; the host does this */
+};
+
 /* How much code of an object file may still run. The host's record of the object begins with this
  * struct, and is never freed.
  *
@@ -26,6 +34,7 @@ struct tg_addon {
   atomic_uint threads;       /* living threads that have used one of its functions off the loop */
   atomic_uint unreturned;    /* closing or closed functions that have counts out */
   atomic_uint foreign_users; /* of `unreturned`, those used by a thread other than the loop thread */
+  unsigned quirks;           /* of enum tg_quirk; constant once it has created a function */
 };
 
 /* --- The queue (queue.h) */
@@ -114,7 +123,8 @@ struct tg_function {
   uint32_t waiters;        /* callers asleep in `not_full`; the generation must not change meanwhile */
 
   uint8_t state : 4;         /* enum tg_state */
-  uint8_t pending_ref : 3;   /* enum tg_pending_ref: what the loop thread is still to do */
+  uint8_t pending_ref : 2;   /* enum tg_pending_ref: what the loop thread is still to do */
+  bool is_late : 1;          /* TG_QUIRK_LATE applies: the end of a worker's env has closed it */
   bool unreleased : 1;       /* counts were out when the env began to end; reported if they stay out */
   uint8_t wakeups_in_flight; /* so many of the waiters are being woken */
   bool abandoned;            /* in the table's list of abandoned slots; guarded by its free_lock */
@@ -276,6 +286,13 @@ struct tg_guard {
   atomic_bool passes_through;
   _Atomic uint64_t taken_at_exit; /* the table's `taken` when an exit handler last walked it */
   atomic_uint environments_made;  /* relaxed: only to number them */
+
+  /* What TG_QUIRK_LATE has done. Relaxed: only shown. */
+  struct {
+    _Atomic uint64_t answers;    /* napi_ok instead of the truth */
+    _Atomic uint64_t items;      /* dropped, not delivered */
+    _Atomic uint64_t finalizers; /* finalize_cb left out */
+  } late;
   struct tg_table table;
 
   struct tg_lock environments_lock; /* guards the lists; rank TG_RANK_ENVIRONMENTS */

@@ -614,11 +614,14 @@ static void begin(const uint8_t bytes[2]) {
   fake_guard_shrink(guard, index_bits, generation_bits);
   table->free_slots_min = 1 + (bytes[1] & 3);
   table->abandoned_max = bytes[1] >> 2 & 3;
+  bool late = bytes[1] & 16;
+  fake_addon.quirks = late ? TG_QUIRK_LATE : 0;
   const struct reference_settings settings = {.slots = 1U << index_bits,
                                               .generations = 1U << generation_bits,
                                               .free_slots_min = table->free_slots_min,
                                               .abandoned_max = table->abandoned_max,
-                                              .deadlock = (enum reference_deadlock)deadlock};
+                                              .deadlock = (enum reference_deadlock)deadlock,
+                                              .late = late};
   const struct reference_addon addon = {model_deliver, model_finalize};
   reference_start(&settings, &addon);
   real.event_count = real.functions = real.items = 0;

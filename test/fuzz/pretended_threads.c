@@ -7,31 +7,52 @@
 #include "core/closing_notice.h"
 #include "core/function.h"
 
-#define told told_0
-#define tg_record_closing_notice tg_told_closing_0
+#define notices notices_0
+#define false_answers false_answers_0
+#define tg_record_closing_notice record_closing_notice_0
+#define tg_count_false_answer count_false_answer_0
 static bool tg_record_closing_notice(napi_threadsafe_function handle);
+static bool tg_count_false_answer(void);
 #include "../../src/core/closing_notice.c"
-#undef told
+#undef notices
+#undef false_answers
 #undef tg_record_closing_notice
-#define told told_1
-#define tg_record_closing_notice tg_told_closing_1
+#undef tg_count_false_answer
+#define notices notices_1
+#define false_answers false_answers_1
+#define tg_record_closing_notice record_closing_notice_1
+#define tg_count_false_answer count_false_answer_1
 static bool tg_record_closing_notice(napi_threadsafe_function handle);
+static bool tg_count_false_answer(void);
 #include "../../src/core/closing_notice.c"
-#undef told
+#undef notices
+#undef false_answers
 #undef tg_record_closing_notice
-#define told told_2
-#define tg_record_closing_notice tg_told_closing_2
+#undef tg_count_false_answer
+#define notices notices_2
+#define false_answers false_answers_2
+#define tg_record_closing_notice record_closing_notice_2
+#define tg_count_false_answer count_false_answer_2
 static bool tg_record_closing_notice(napi_threadsafe_function handle);
+static bool tg_count_false_answer(void);
 #include "../../src/core/closing_notice.c"
-#undef told
+#undef notices
+#undef false_answers
 #undef tg_record_closing_notice
+#undef tg_count_false_answer
 
 unsigned pretended_thread;
 
 bool tg_record_closing_notice(napi_threadsafe_function handle) {
   static bool (*const memories[PRETENDED_THREADS])(napi_threadsafe_function) = {
-      tg_told_closing_0, tg_told_closing_1, tg_told_closing_2};
+      record_closing_notice_0, record_closing_notice_1, record_closing_notice_2};
   return memories[pretended_thread](handle);
+}
+
+bool tg_count_false_answer(void) {
+  static bool (*const counters[PRETENDED_THREADS])(void) = {count_false_answer_0, count_false_answer_1,
+                                                            count_false_answer_2};
+  return counters[pretended_thread]();
 }
 
 pthread_t pthread_self(void) { /* renamed, see the header */
@@ -49,5 +70,6 @@ void pretended_threads_reset(void) {
   for (pretended_thread = 0; pretended_thread < PRETENDED_THREADS; pretended_thread++)
     for (unsigned i = 0; i < TG_CLOSING_NOTICES; i++)
       tg_record_closing_notice((napi_threadsafe_function)never_told++);
+  false_answers_0 = false_answers_1 = false_answers_2 = 0;
   pretend_thread(0);
 }

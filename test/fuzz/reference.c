@@ -15,6 +15,7 @@ struct function {
   bool finalized;
   bool doomed; /* the loop has decided: the finalizer runs in this turn's closing phase */
   unsigned count, credit, limit;
+  bool late;          /* its env has ended, and the addon has the quirk */
   unsigned abandoned; /* when it was finalized with counts out: 1, 2, ...; 0: it was not, or is over */
   bool referenced;
   enum { NOTHING, REF, UNREF } pending_ref;
@@ -167,7 +168,13 @@ static bool is_full(const struct function *function) {
   return function->limit != 0 && function->length >= function->limit;
 }
 
+/* "Threads that come too late are told napi_ok." Not if the slot remembers nothing of the function. */
+static bool is_late(const struct function *function) {
+  return function->late && !function->forgotten;
+}
+
 static napi_status reject_closing(struct function *function, unsigned thread) {
+  if (is_late(function)) return napi_ok;
   bool before = was_reported(thread, function->handle);
   if (function->count != 0) {
     function->count--;
@@ -205,7 +212,11 @@ napi_status reference_acquire(struct reference_handle handle, unsigned thread) {
   (void)thread;
   struct function *function = find(handle);
   if (function == NULL) return napi_invalid_arg;
-  if (function->state != OPEN) return napi_closing;
+  if (function->state != OPEN) {
+    if (!is_late(function)) return napi_closing;
+    if (function->state != STALE) function->count++;
+    return napi_ok;
+  }
   function->count++;
   return napi_ok;
 }
@@ -222,6 +233,7 @@ napi_status reference_release(struct reference_handle handle, unsigned thread, b
     return napi_ok;
   }
   if (function->state == OPEN) return napi_invalid_arg;
+  if (is_late(function)) return napi_ok;
   /* Silent: the credit ends when the slot is reused. */
   if (function->forgotten || function->credit == 0) return napi_invalid_arg;
   function->credit--;
@@ -287,8 +299,13 @@ static void visit(struct function *function) {
 static void finalize(struct function *function) {
   unsigned number = (unsigned)(function - functions);
   function->state = CLOSED;
-  while (function->length != 0) addon.deliver(number, pop(function), false);
-  addon.finalize(number);
+  /* "A function whose counts are out at its end is not finalized, and its rest is dropped." */
+  bool leave_out = function->late && function->count != 0;
+  while (function->length != 0) {
+    unsigned item = pop(function);
+    if (!leave_out) addon.deliver(number, item, false);
+  }
+  if (!leave_out) addon.finalize(number);
   function->finalized = true;
   if (function->count != 0) function->abandoned = ++now;
   make_stale_if_over(function);
@@ -312,6 +329,7 @@ void reference_turn(unsigned env) {
 static void tear_down(struct function *function) {
   if (function->state == OPEN) function->state = CLOSING;
   if (function->state == CLOSING) function->doomed = true;
+  function->late = settings.late && !function->finalized;
 }
 
 void reference_end(unsigned env) {

@@ -23,6 +23,7 @@ struct reference_settings {
   unsigned slots, generations; /* how many handles there are, slots times generations */
   unsigned free_slots_min, abandoned_max;
   enum reference_deadlock deadlock;
+  bool late; /* the addon has the quirk of that name, and all envs are workers' */
 };
 
 /* How the addon hears of deliveries. The functions below may be called from both. */

@@ -63,6 +63,7 @@ void fake_reset(void) {
   atomic_store(&fake_addon.threads, 0);
   atomic_store(&fake_addon.unreturned, 0);
   atomic_store(&fake_addon.foreign_users, 0);
+  fake_addon.quirks = 0;
   atomic_store(&fake_adopted, 0);
   atomic_store(&fake_joined, 0);
   atomic_store(&fake_left, 0);
