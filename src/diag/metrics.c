@@ -192,6 +192,32 @@ static void put_handles(void) {
              tally.queued_items);
 }
 
+struct tg_quirk_tally tg_metrics_count_quirks(struct tg_guard *of) {
+  return (struct tg_quirk_tally){
+      .dying = atomic_load_explicit(&of->by_host.answers, memory_order_relaxed),
+      .late = atomic_load_explicit(&of->late.answers, memory_order_relaxed) +
+              atomic_load_explicit(&of->late.finalizers, memory_order_relaxed),
+      .leak = atomic_load_explicit(&of->by_host.finalizers, memory_order_relaxed),
+  };
+}
+
+/* Not in a process whose addons have none. */
+static void put_quirks(void) {
+  struct tg_quirk_tally tally = tg_metrics_count_quirks(guard);
+  const struct {
+    const char *name;
+    uint64_t count;
+  } quirks[] = {{"dying", tally.dying}, {"late", tally.late}, {"leak", tally.leak}};
+  if (tally.dying + tally.late + tally.leak == 0) return;
+  start_family("tsfn_guard_quirk_total", "counter",
+               "What was answered falsely, or left out, for addons with quirks (docs/quirks.md).");
+  for (unsigned i = 0; i < sizeof quirks / sizeof quirks[0]; i++) {
+    start_sample("tsfn_guard_quirk_total");
+    put_label("quirk", quirks[i].name);
+    end_sample(quirks[i].count);
+  }
+}
+
 /* False: the report's lock is held by another thread. */
 static bool put_all(unsigned patience_ms) {
   if (!tg_lock_try_for(&tg_report_lock, &patience_ms)) return false;
@@ -200,6 +226,7 @@ static bool put_all(unsigned patience_ms) {
   put_events();
   tg_lock_release_tried(&tg_report_lock);
   put_handles();
+  put_quirks();
   put_single("tsfn_guard_created_total", "counter", "Thread-safe functions created.", tg_trace_created());
   put_single("tsfn_guard_finalized_total", "counter", "Thread-safe functions whose finalizer has returned.",
              tg_trace_finalized());

@@ -12,6 +12,7 @@
 #include "base/lock.h"
 #include "base/text.h"
 #include "elf/image.h"
+#include "options/quirks.h"
 #include "preload/addon_threads.h"
 #include "preload/dl.h"
 #include "preload/program.h"
@@ -141,6 +142,7 @@ static struct record *find_or_add(const struct object *object) {
     if (path == NULL) return NULL;
     record = &records[count];
     record->path = memcpy(path, object->path, size);
+    record->addon.quirks = tg_quirks_of(path);
     atomic_store_explicit(&record_count, count + 1, memory_order_release);
   }
   if (record == NULL) return NULL;

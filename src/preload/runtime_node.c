@@ -29,6 +29,8 @@ static struct {
   napi_status (*throw_value)(napi_env, napi_value);
   napi_status (*open_handle_scope)(napi_env, napi_handle_scope *);
   napi_status (*close_handle_scope)(napi_env, napi_handle_scope);
+  napi_status (*create_object)(napi_env, napi_value *);
+  napi_status (*create_reference)(napi_env, napi_value, uint32_t, napi_ref *);
   void *(*current_isolate)(void); /* v8::Isolate::TryGetCurrent: the calling thread's; NULL: it has none */
 } node;
 
@@ -85,6 +87,8 @@ const char *tg_node_open(const struct tg_image *image) {
       {"napi_throw", &node.throw_value, true},
       {"napi_open_handle_scope", &node.open_handle_scope, true},
       {"napi_close_handle_scope", &node.close_handle_scope, true},
+      {"napi_create_object", &node.create_object, true},
+      {"napi_create_reference", &node.create_reference, true},
       {"_ZN2v87Isolate13TryGetCurrentEv", &node.current_isolate, true},
   };
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
@@ -258,6 +262,25 @@ static bool was_left_exception(napi_env env) {
 static bool can_take_off_exception(void) {
   return node.throw_value != NULL && node.get_and_clear_last_exception != NULL &&
          node.open_handle_scope != NULL && node.close_handle_scope != NULL;
+}
+
+napi_status tg_node_get_undefined(napi_env env, napi_value *result) {
+  return node.get_undefined(env, result);
+}
+
+bool tg_node_create_empty_reference(napi_env env, uint32_t count, napi_ref *result) {
+  napi_handle_scope scope;
+  napi_value object;
+  if (!can_take_off_exception() || node.create_object == NULL || node.create_reference == NULL) return false;
+  if (node.open_handle_scope(env, &scope) != napi_ok) return false;
+  bool created = node.create_object(env, &object) == napi_ok &&
+                 node.create_reference(env, object, count, result) == napi_ok;
+  node.close_handle_scope(env, scope);
+  return created;
+}
+
+napi_status tg_node_add_env_cleanup_hook(napi_env env, void (*hook)(void *), void *argument) {
+  return node.add_env_cleanup_hook(env, hook, argument);
 }
 
 bool tg_node_was_left_exception(napi_env env) {

@@ -48,6 +48,15 @@ bool tg_node_is_javascript_over(napi_env env);
 /* Takes off an exception that is pending. Leaves the env's last error info at napi_ok. On the env's loop thread. */
 void tg_node_drop_exception(napi_env env);
 
+/* For the false answers of TG_QUIRK_DYING: undefined needs no handle scope and no JavaScript. */
+napi_status tg_node_get_undefined(napi_env env, napi_value *result);
+
+/* A reference to an object of its own. False: the runtime has none. */
+bool tg_node_create_empty_reference(napi_env env, uint32_t count, napi_ref *result);
+
+/* As the runtime's own, which no redirection changes. */
+napi_status tg_node_add_env_cleanup_hook(napi_env env, void (*hook)(void *), void *argument);
+
 /* For mode=diagnose (diag/trace.h, diag/summary.h). The id of the worker that the env belongs to asks JavaScript:
  * process.getBuiltinModule('worker_threads').threadId; Node 18 and 20.0 to 20.15 have no such function, there the
  * answer is -1 in workers. */
