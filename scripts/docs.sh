@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes what help=1 prints of options and events, what the command knows of faults, and who includes whom into the docs,
+# Writes what help=1 prints of options, events and quirks, what the command knows of faults, and who includes whom into the docs,
 # the manual page and the completion: docs.sh [--check]. Status 1: with --check, one of them is not what they say, or a kind of event has no page.
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -23,7 +23,7 @@ help=$(TSFN_GUARD_OPTIONS=help=1:mode=off LD_PRELOAD=$library "$runtime" -e 0 2>
 # Rows from "key=values (default x): text". A vertical bar would end the cell.
 options_table() {
   awk 'BEGIN { print "| option | default | |\n|---|---|---|" }
-    /^TSG/ { next }
+    /^TSG|^quirk / { next }
     {
       at = index($0, " (default ")
       key = substr($0, 1, at - 1)
@@ -48,9 +48,18 @@ events_table() {
     }' <<<"$help"
 }
 
+# Rows from "quirk GLOB: words".
+quirks_table() {
+  awk 'BEGIN { print "| addon | quirks |\n|---|---|" }
+    /^quirk / {
+      at = index($0, ": ")
+      print "| `" substr($0, 7, at - 7) "` | " substr($0, at + 2) " |"
+    }' <<<"$help"
+}
+
 # Entries of the manual page: the command's options, which are those of TSFN_GUARD_OPTIONS but for help.
 manual_options() {
-  awk '/^TSG/ || /^help=/ { next }
+  awk '/^TSG|^quirk |^help=/ { next }
     # What stands for a value is an Ar, what is to be typed a Cm.
     function values(text,   count, i, words, macros) {
       count = split(text, words, "|")
@@ -78,7 +87,7 @@ manual_options() {
 
 # The completion's options, each with its values; FILE and N stand for what is not to be listed.
 completion_options() {
-  awk -v quote="'" '/^TSG/ || /^help=/ { next }
+  awk -v quote="'" '/^TSG|^quirk |^help=/ { next }
     {
       sub(/ \(default .*/, "")
       equal = index($0, "=")
@@ -122,6 +131,7 @@ options_table | fill "$ROOT/docs/options.md" options
 manual_options | fill "$ROOT/docs/tsfn-guard.1" options
 completion_options | fill "$ROOT/src/command/completion.bash" options
 completion_events | fill "$ROOT/src/command/completion.bash" events
+quirks_table | fill "$ROOT/docs/quirks.md" quirks
 events_table | fill "$ROOT/docs/misuse/README.md" catalogue
 "${library%/*}/tsfn-guard" doctor --table | fill "$ROOT/docs/affected.md" affected
 while read -r code; do

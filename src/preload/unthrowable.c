@@ -2,11 +2,13 @@
 #include "preload/unthrowable.h"
 
 #include <node_api.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "diag/report.h"
 #include "elf/redirect.h"
+#include "options/quirks.h"
 #include "preload/addon_code.h"
 #include "preload/earlier_addons.h"
 #include "preload/runtime_node.h"
@@ -27,10 +29,27 @@ static struct tg_redirection throws[THROWS] = {
     [THROW_SYNTAX_ERROR] = {.name = "node_api_throw_syntax_error", .replacement = (void *)throw_syntax_error},
 };
 
+/* Whether the table of known addons has a quirk for it that it was not given, and nobody was told. */
+static bool is_to_be_recommended(const struct tg_addon *addon) {
+  enum { TOLD_MAX = 8 }; /* more addons than the table has */
+  static _Atomic(const struct tg_addon *) told[TOLD_MAX];
+  if (addon == NULL || (addon->quirks & TG_QUIRK_DYING) != 0) return false;
+  if ((tg_quirks_known_of(tg_addon_path(addon)) & TG_QUIRK_DYING) == 0) return false;
+  for (unsigned i = 0; i < TOLD_MAX; i++) {
+    const struct tg_addon *other = NULL;
+    if (atomic_compare_exchange_strong_explicit(&told[i], &other, addon, memory_order_relaxed,
+                                                memory_order_relaxed))
+      return true;
+    if (other == addon) return false;
+  }
+  return false;
+}
+
 /* One site an addon, so that it is told once, and counted in the summary and the metrics. */
 static void report_ignored(const char *name, const struct tg_addon *addon) {
   struct tg_text detail = {.length = 0};
-  const struct tg_event event = {.kind = TG_EVENT_THROW_IGNORED, .snapshot = {.addon = addon}};
+  const struct tg_event event = {
+      .kind = TG_EVENT_THROW_IGNORED, .snapshot = {.addon = addon}, .matters = is_to_be_recommended(addon)};
   tg_text_add(&detail, "TSG030 throw-ignored: ");
   tg_text_add(&detail, addon == NULL ? "unknown code" : tg_addon_path(addon));
   tg_text_add(&detail, " called ");
@@ -38,6 +57,8 @@ static void report_ignored(const char *name, const struct tg_addon *addon) {
   tg_text_add(&detail,
               " in an environment that can no longer run JavaScript. Nothing could catch the "
               "exception, so the call was answered napi_ok");
+  if (event.matters)
+    tg_text_add(&detail, ". This addon is known to die there; quirks=known helps it (docs/quirks.md)");
   tg_report_detail(&event, tg_text_string(&detail));
 }
 
