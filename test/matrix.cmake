@@ -67,6 +67,7 @@ set(TEST_MATRIX
   "bats/runtime/stress.bats     | -     | ends        | all     |  20     | all"
   "bats/runtime/summary.bats    | ends  | ends        | all     |   7     | 1"
   "bats/runtime/table.bats      | ends  | lines       | all     |  15     | 1"
+  "bats/runtime/unthrowable.bats | ends | all         | all     |   3     | 1"
   "bats/runtime/transcript.bats | ends  | lines       | all     |  16     | 1"
   "real/*.bats                  | -     | 20+26       | lines   |  10     | 1"
   "real/koffi.bats              | -     | ends        | lines   |   6     | 1"

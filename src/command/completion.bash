@@ -23,6 +23,7 @@ _tsfn_guard_options=(
   '--dump-signal N'
   '--metrics-path FILE'
   '--publish 0 1'
+  '--quirks none known FILE'
   '--on log ignore abort stop'
   # <!-- /options -->
 )
@@ -57,6 +58,9 @@ _tsfn_guard_events=(
   TSG027 handles-used-up
   TSG028 exception-caught
   TSG029 items-dropped
+  TSG030 throw-ignored
+  TSG031 false-answer
+  TSG032 finalizer-left-out
   fatal-avoided warn hang-avoided info leak
   # <!-- /events -->
 )

@@ -301,6 +301,12 @@ struct tg_guard {
     _Atomic uint64_t items;      /* dropped, not delivered */
     _Atomic uint64_t finalizers; /* finalize_cb left out */
   } late;
+
+  /* What the host has done for the other quirks. Relaxed: only shown. */
+  struct {
+    _Atomic uint64_t answers;    /* TG_QUIRK_DYING */
+    _Atomic uint64_t finalizers; /* TG_QUIRK_LEAK */
+  } by_host;
   struct tg_table table;
 
   struct tg_lock environments_lock; /* guards the lists; rank TG_RANK_ENVIRONMENTS */

@@ -40,6 +40,7 @@ enum {
   DUMP_SIGNAL,
   METRICS_PATH,
   PUBLISH,
+  QUIRKS,
   HELP,
   OPTIONS
 };
@@ -124,6 +125,12 @@ static const struct option option_table[OPTIONS] = {
     [PUBLISH] = {.key = "publish",
                  .help = "1: publish live figures for tsfn-guard top",
                  .values = {"0", "1"}},
+    [QUIRKS] = {.key = "quirks",
+                .help =
+                    "remedies for addons that die as an environment ends (docs/quirks.md): known: for those "
+                    "that are known to need them; FILE: with lines addon-glob: dying late leak",
+                .form = "none|known|FILE",
+                .text = "none"},
     [HELP] = {.key = "help", .help = "1: print this table and the events", .values = {"0", "1"}},
 };
 
@@ -354,6 +361,7 @@ void tg_options_parse(struct tg_options *options, const char *text) {
   copy_option_text(options->log_path, chosen[LOG_PATH].text);
   copy_option_text(options->pin, chosen[PIN].text);
   copy_option_text(options->suppressions, chosen[SUPPRESSIONS].text);
+  copy_option_text(options->quirks, chosen[QUIRKS].text);
   copy_option_text(options->metrics_path, chosen[METRICS_PATH].text);
 }
 

@@ -33,6 +33,7 @@ struct tg_options {
   char log_path[TG_LOG_PATH_MAX];
   char pin[TG_LOG_PATH_MAX];          /* "0", "1", or globs of addons that stay mapped: GLOB,GLOB */
   char suppressions[TG_LOG_PATH_MAX]; /* empty: none */
+  char quirks[TG_LOG_PATH_MAX];       /* "none", "known" or a file */
   char metrics_path[TG_LOG_PATH_MAX]; /* empty: none */
 };
 

@@ -12,6 +12,7 @@
 #include "base/lock.h"
 #include "base/text.h"
 #include "elf/image.h"
+#include "options/quirks.h"
 #include "preload/addon_threads.h"
 #include "preload/dl.h"
 #include "preload/program.h"
@@ -135,6 +136,14 @@ unsigned long long tg_addon_count_unloads(void) {
   return unloads;
 }
 
+struct tg_addon *tg_addon_find(const void *code) {
+  /* Acquire pairs with the release of the thread that has added the last record. */
+  unsigned count = atomic_load_explicit(&record_count, memory_order_acquire);
+  for (struct record *record = records; record < records + count; record++)
+    if (tg_addon_has_code(&record->addon, code)) return &record->addon;
+  return NULL;
+}
+
 bool tg_addon_has_code(const struct tg_addon *addon, const void *code) {
   const struct record *record = record_of(addon);
   uintptr_t start = record_start(record); /* 0: another thread may be mapping it again just now */
@@ -159,6 +168,7 @@ static struct record *find_or_add_record(const struct object *object) {
     if (path == NULL) return NULL;
     record = &records[count];
     record->path = memcpy(path, object->path, size);
+    record->addon.quirks = tg_quirks_of(path);
     atomic_store_explicit(&record_count, count + 1, memory_order_release);
   }
   if (record == NULL) return NULL;

@@ -54,6 +54,9 @@ void tg_addon_closed(struct tg_addon *addon, unsigned registrations);
 
 /* --- Naming code */
 
+/* The record of the object that holds the code; NULL: there is none. Takes no lock. */
+struct tg_addon *tg_addon_find(const void *code);
+
 /* The file that the object was loaded from. */
 const char *tg_addon_path(const struct tg_addon *addon);
 

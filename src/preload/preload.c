@@ -34,14 +34,17 @@
 #include "elf/image.h"
 #include "elf/redirect.h"
 #include "options/options.h"
+#include "options/quirks.h"
 #include "preload/addon_code.h"
 #include "preload/addon_threads.h"
+#include "preload/dying.h"
 #include "preload/earlier_addons.h"
 #include "preload/entry_points.h"
 #include "preload/loading.h"
 #include "preload/program.h"
 #include "preload/register.h"
 #include "preload/runtime_node.h"
+#include "preload/unthrowable.h"
 #include "tsfn_guard/tsfn_guard.h"
 
 static struct tg_options options;
@@ -423,11 +426,13 @@ __attribute__((constructor)) static void arm_guard(void) {
   if (options.help) {
     tg_options_print();
     tg_catalogue_print();
+    tg_quirks_print();
   }
   tg_register_record(tg_mode_name(options.mode), false);
   if (options.mode == TG_MODE_OFF) return;
 
   const struct tg_observer *observer = open_diagnostics();
+  tg_quirks_open(options.quirks);
   tg_addon_code_open(options.pin, reject_callers_at_exit);
   armed_process = getpid();
   if (!find_functions(&object) || is_guarded_already(&object)) return;
@@ -440,6 +445,8 @@ __attribute__((constructor)) static void arm_guard(void) {
     return;
   }
   tg_loading_open(&object.image);
+  tg_unthrowable_open(&object.image);
+  tg_dying_open(&object.image);
   report_earlier_addons(earlier);
   tg_register_record(tg_mode_name(options.mode), true);
   atexit(write_summary_at_exit);

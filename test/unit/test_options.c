@@ -17,6 +17,7 @@
 static const struct tg_options defaults = {.mode = TG_MODE_PROTECT,
                                            .deadlock = TG_DEADLOCK_OVERFLOW,
                                            .pin = "1",
+                                           .quirks = "none",
                                            .propagate = true,
                                            .rate = 1,
                                            .stack_depth = 16,
@@ -73,6 +74,7 @@ static void expect(const char *text, struct tg_options expected, unsigned lines)
   assert_string_equal(options.log_path, expected.log_path);
   assert_string_equal(options.suppressions, expected.suppressions);
   assert_string_equal(options.metrics_path, expected.metrics_path);
+  assert_string_equal(options.quirks, expected.quirks);
   assert_int_equal(line_count(), lines);
 }
 
@@ -166,7 +168,9 @@ static void texts_may_be_quoted(void **state) {
   expected = defaults;
   strcpy(expected.suppressions, "s");
   strcpy(expected.metrics_path, "m=n");
-  expect("suppressions=s:metrics_path=m=n", expected, 0);
+  strcpy(expected.quirks, "known");
+  expect("suppressions=s:metrics_path=m=n:quirks=known", expected, 0);
+  expect("suppressions=s:metrics_path=m=n:quirks=none:quirks=known", expected, 0);
   expect("log_path=", defaults, 1);
   char path[2000] = "log_path=";
   memset(path + strlen(path), 'p', 1023);
@@ -187,7 +191,7 @@ static void actions_go_to_the_policy(void **state) {
   assert_int_equal(tg_policy_action(TG_EVENT_STALE_HANDLE), TG_ACTION_ABORT); /* the kind's action wins */
   assert_int_equal(tg_policy_action(TG_EVENT_NULL_HANDLE), TG_ACTION_IGNORE);
   assert_int_equal(tg_policy_action(TG_EVENT_OVER_RELEASE), TG_ACTION_LOG);
-  const char *const bad[] = {"on.TSG000=log", "on.TSG030=log", "on.=log",     "on.warn",
+  const char *const bad[] = {"on.TSG000=log", "on.TSG999=log", "on.=log",     "on.warn",
                              "on.warn=",      "on.warn=die",   "on.worse=log"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) expect(bad[i], defaults, 1);
 }
@@ -259,7 +263,7 @@ static void texts_of_every_length_are_one_line_each(void **state) {
 static void help_has_a_line_for_every_option(void **state) {
   (void)state;
   run(NULL, true);
-  assert_int_equal(line_count(), 20);
+  assert_int_equal(line_count(), 21);
   const char *const lines[] = {"mode=protect|diagnose|off (default protect): ",
                                "deadlock=overflow|status|hang (default overflow): ",
                                "verbosity=0|1 (default 0): ",
@@ -268,6 +272,7 @@ static void help_has_a_line_for_every_option(void **state) {
                                "log_path=stderr|FILE|fd:N (default stderr): ",
                                "rate=N (default 1): ",
                                "suppressions=FILE (default none): ",
+                               "quirks=none|known|FILE (default none): ",
                                "on.EVENT=log|ignore|abort|stop (default log; ",
                                "help=0|1 (default 0): "};
   for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) assert_non_null(strstr(printed, lines[i]));
