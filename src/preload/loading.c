@@ -8,6 +8,7 @@
 #include "elf/redirect.h"
 #include "preload/addon_code.h"
 #include "preload/dl.h"
+#include "preload/fast_exit.h"
 
 static const struct tg_image *runtime;
 
@@ -58,6 +59,7 @@ static const struct link_map *map_of(void *handle) {
 static void *open_object(const char *file, int flags) {
   if (file == NULL || strchr(file, '/') == NULL) return tg_dl.open(file, flags);
   bool is_always_kept = tg_addon_is_always_kept(file);
+  tg_fast_exit_addon_opens();
   unsigned before = registered;
   void *handle = tg_dl.open(file, is_always_kept ? flags | RTLD_NODELETE : flags);
   const struct link_map *map = handle == NULL ? NULL : map_of(handle);

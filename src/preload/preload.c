@@ -35,6 +35,7 @@
 #include "preload/addon_threads.h"
 #include "preload/earlier_addons.h"
 #include "preload/entry_points.h"
+#include "preload/fast_exit.h"
 #include "preload/loading.h"
 #include "preload/program.h"
 #include "preload/register.h"
@@ -126,24 +127,38 @@ static void *map(size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* With mode=diagnose it also tells what kept the process alive. */
+static void record_exit(void) {
+  if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE) tg_summary_record_exit();
+}
+
 /* A child that was forked without exec has none of the threads, maybe some of their locks, and no one to wait
  * for. */
 static void at_exit(void) {
   if (getpid() != armed_process) return;
-  /* With mode=diagnose it also tells what kept the process alive. */
-  if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE) tg_summary_record_exit();
+  record_exit();
   tg_reject_all(&tg_the_guard);
+}
+
+/* The summary and the metrics. Whether the option exitcode decides on the status. */
+static bool write_last(void) {
+  bool errors = tg_summary_has_errors();
+  if (options.summary == TG_SUMMARY_ALWAYS || (options.summary == TG_SUMMARY_ERRORS && errors))
+    tg_summary_write();
+  tg_metrics_write_last();
+  return errors && options.exitcode != 0;
 }
 
 /* The last exit handler: registered before those of the addons that are guarded. */
 static void at_last(void) {
   if (getpid() != armed_process) return;
-  bool errors = tg_summary_has_errors();
-  if (options.summary == TG_SUMMARY_ALWAYS || (options.summary == TG_SUMMARY_ERRORS && errors))
-    tg_summary_write();
-  tg_metrics_write_last();
   /* glibc lets an exit handler call exit: the rest of them run, and stdio is flushed, with the new status. */
-  if (errors && options.exitcode != 0) exit((int)options.exitcode);
+  if (write_last()) exit((int)options.exitcode);
+}
+
+static int at_fast_exit(int status) {
+  record_exit();
+  return write_last() ? (int)options.exitcode : status;
 }
 
 static void on_dump_signal(int number) {
@@ -428,6 +443,7 @@ __attribute__((constructor)) static void arm(void) {
     return;
   }
   tg_loading_open(&object.image);
+  if (options.exits_fast) tg_fast_exit_open(&object.image, at_fast_exit);
   report_earlier_addons(earlier);
   tg_register_record(tg_mode_name(options.mode), true);
   atexit(at_last);
