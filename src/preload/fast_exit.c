@@ -9,7 +9,8 @@
  * The C++ functions are called as the Itanium C++ ABI says: v8::Local and v8::MaybeLocal are one pointer, and
  * std::function is libstdc++'s, or the mangled name would be another. A runtime that lacks one of them keeps its own exit.
  *
- * All but tg_fast_exit_addon_opens and create_thread runs in the main thread. */
+ * Nothing of this is done before the process opens an addon. The thread that does so may be a worker's, so it only asks for
+ * an interrupt of the main thread, where all the rest runs. */
 #include "preload/fast_exit.h"
 
 #include <node_api.h>
@@ -28,8 +29,8 @@
 /* What stdio may take: one of its locks may be held for ever, as by a thread that reads with fgets. */
 enum { FLUSH_SECONDS = 10 };
 
-/* Attempts while the environment is too young to tell. */
-enum { ATTEMPTS_MAX = 100 };
+/* Each leaves an env behind. One is enough, but where the interrupt comes in a context of node:vm of Node 18. */
+enum { ATTEMPTS_MAX = 8 };
 
 /* The script as it lies in the source tree, and a NUL. */
 __asm__(
@@ -60,7 +61,6 @@ struct exit_handler {
 
 static struct {
   struct isolate *(*try_get_current)(void);
-  bool (*in_context)(struct isolate *);
   struct context *(*get_current_context)(struct isolate *);
   struct value *(*get_global)(struct context *);
   void (*request_interrupt)(struct isolate *, void (*)(struct isolate *, void *), void *);
@@ -74,8 +74,8 @@ static struct {
   struct context *(*get_main_context)(struct environment *); /* NULL: Node 18 */
   void (*set_process_exit_handler)(struct environment *, struct exit_handler *);
   void (*exit_as_usual)(struct environment *, int status);
-  void (*register_addon)(struct value *exports, struct value *module, struct context *, napi_addon_register_func,
-                         int version);
+  void (*register_addon)(struct value *exports, struct value *module, struct context *,
+                         napi_addon_register_func, int version);
   void (*reset_stdio)(void);
 } node;
 
@@ -100,11 +100,11 @@ static int (*pthread_create_of_libc)(pthread_t *, const pthread_attr_t *, void *
 
 static int (*write_last)(int status); /* NULL: the option is not set, or cannot be had */
 static pid_t process;
-static atomic_bool is_needed; /* an addon was opened, by any thread */
+static struct isolate *_Atomic main_isolate; /* lives longer than all workers; NULL: not known yet */
+static atomic_bool is_needed;                /* an addon was opened, by any thread */
+static atomic_bool is_requested; /* an interrupt; stays so once we are installed, or found that impossible */
 
 /* Of the main thread. */
-static bool is_over;    /* installed, or found impossible */
-static bool is_waiting; /* an interrupt is requested */
 static unsigned attempts;
 static napi_env env; /* NULL: not installed, or no more */
 static napi_ref ask; /* the function of the script */
@@ -139,7 +139,6 @@ static const char *look_up_in_process(const struct wanted *wanted, size_t count)
 static const char *look_all_up(const struct tg_image *image) {
   const struct wanted of_runtime[] = {
       {"_ZN2v87Isolate13TryGetCurrentEv", &v8.try_get_current},
-      {"_ZN2v87Isolate9InContextEv", &v8.in_context},
       {"_ZN2v87Isolate17GetCurrentContextEv", &v8.get_current_context},
       {"_ZN2v87Context6GlobalEv", &v8.get_global},
       {"_ZN2v87Isolate16RequestInterruptEPFvPS0_PvES2_", &v8.request_interrupt},
@@ -147,7 +146,8 @@ static const char *look_all_up(const struct tg_image *image) {
       {"_ZN2v810StackTrace17CurrentStackTraceEPNS_7IsolateEiNS0_17StackTraceOptionsE", &v8.get_stack_trace},
       {"_ZNK2v810StackTrace13GetFrameCountEv", &v8.count_frames},
       {"_ZN4node21GetCurrentEnvironmentEN2v85LocalINS0_7ContextEEE", &node.get_current_environment},
-      {"_ZN4node21SetProcessExitHandlerEPNS_11EnvironmentEOSt8functionIFvS1_iEE", &node.set_process_exit_handler},
+      {"_ZN4node21SetProcessExitHandlerEPNS_11EnvironmentEOSt8functionIFvS1_iEE",
+       &node.set_process_exit_handler},
       {"_ZN4node25DefaultProcessExitHandlerEPNS_11EnvironmentEi", &node.exit_as_usual},
       {"_Z30napi_module_register_by_symbolN2v85LocalINS_6ObjectEEENS0_INS_5ValueEEENS0_INS_7ContextEEE"
        "PFP12napi_value__P10napi_env__S8_Ei",
@@ -172,8 +172,7 @@ static const char *look_all_up(const struct tg_image *image) {
   const struct wanted optional = {"_ZN4node14GetMainContextEPNS_11EnvironmentE", &node.get_main_context};
   look_up(image, &optional, 1);
   const char *missing = look_up(image, of_runtime, sizeof of_runtime / sizeof of_runtime[0]);
-  return missing != NULL ? missing
-                         : look_up_in_process(of_process, sizeof of_process / sizeof of_process[0]);
+  return missing != NULL ? missing : look_up_in_process(of_process, sizeof of_process / sizeof of_process[0]);
 }
 
 static void say_why_not(const char *needed, const char *found) {
@@ -279,8 +278,9 @@ static void forget_env(void *unused) {
 static const char *read_obstacle(napi_env script_env, napi_value value) {
   static char obstacle[128];
   size_t length;
-  return napi.get_value_string_utf8(script_env, value, obstacle, sizeof obstacle, &length) == napi_ok ? obstacle
-                                                                                                     : NULL;
+  return napi.get_value_string_utf8(script_env, value, obstacle, sizeof obstacle, &length) == napi_ok
+             ? obstacle
+             : NULL;
 }
 
 static bool keep_function(napi_env script_env, napi_value function) {
@@ -302,17 +302,20 @@ static napi_value run_script(napi_env script_env, napi_value exports) {
   }
   const char *obstacle = read_obstacle(script_env, value);
   if (obstacle != NULL) say_why_not("a program for which Node writes nothing at its end", obstacle);
-  is_over = obstacle != NULL || keep_function(script_env, value);
+  bool is_settled = obstacle != NULL || keep_function(script_env, value);
+  if (!is_settled && attempts < ATTEMPTS_MAX)
+    atomic_store_explicit(&is_requested, false, memory_order_relaxed);
   return exports;
 }
 
+/* V8 calls it in the main thread as soon as JavaScript runs there, with what handles need. */
 static void install(struct isolate *isolate, void *unused) {
   (void)unused;
   enum { NODE_API_VERSION = 8 };
-  is_waiting = false;
   struct context *context = v8.get_current_context(isolate);
   struct environment *environment = node.get_current_environment(context);
-  if (is_over || environment == NULL || ++attempts > ATTEMPTS_MAX) return;
+  if (environment == NULL) return;
+  attempts++;
   /* That of node:vm has no process. */
   if (node.get_main_context != NULL) context = node.get_main_context(environment);
   struct value *global = v8.get_global(context);
@@ -323,25 +326,25 @@ static void install(struct isolate *isolate, void *unused) {
   v8.add_microtasks_completed_callback(isolate, on_microtasks_completed, NULL);
 }
 
-/* V8 calls it in the main thread as soon as JavaScript runs there, with what handles need. */
-static void request_install(void) {
-  if (write_last == NULL || syscall(SYS_gettid) != process || is_over || is_waiting) return;
-  struct isolate *isolate = v8.try_get_current();
-  if (isolate == NULL || !v8.in_context(isolate)) return;
-  is_waiting = true;
-  v8.request_interrupt(isolate, install, NULL);
+static void learn_main_isolate(void) {
+  if (syscall(SYS_gettid) == process)
+    atomic_store_explicit(&main_isolate, v8.try_get_current(), memory_order_relaxed);
 }
 
-/* Addons may be loaded by workers alone. */
-static int create_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
-  request_install();
+/* The main thread may open no addon, but it starts the workers, and before them a thread of the inspector's. */
+static int create_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                         void *argument) {
+  learn_main_isolate();
   return pthread_create_of_libc(thread, attributes, run, argument);
 }
 
 void tg_fast_exit_addon_opens(void) {
   if (write_last == NULL) return;
+  learn_main_isolate();
   atomic_store_explicit(&is_needed, true, memory_order_relaxed);
-  request_install();
+  struct isolate *isolate = atomic_load_explicit(&main_isolate, memory_order_relaxed);
+  if (isolate == NULL || atomic_exchange_explicit(&is_requested, true, memory_order_relaxed)) return;
+  v8.request_interrupt(isolate, install, NULL);
 }
 
 void tg_fast_exit_open(const struct tg_image *runtime, int (*write)(int status)) {
