@@ -1,13 +1,16 @@
 /* Implements fast_exit.h with Node's and V8's embedder functions, which the runtime exports.
  *
- * Who ends the main thread. process.exit(), an uncaught exception and an unhandled rejection all end in the environment's
- * process exit handler, after the listeners and after Node's message; node::SetProcessExitHandler replaces it. At the
- * natural end Node emits 'exit', runs the microtasks, deals with unhandled rejections and then tears down, without such a
- * handler. There V8 calls a MicrotasksCompletedCallback; if no JavaScript is on the stack then, the event is over, with
- * whatever patches of process.emit. So JavaScript sees no listener and no patched function of ours.
+ * process.exit(), an uncaught exception and an unhandled rejection all end in the environment's process exit handler, after
+ * the listeners and after Node's message; node::SetProcessExitHandler replaces it.
  *
- * The C++ functions are called as the Itanium C++ ABI says: v8::Local and v8::MaybeLocal are one pointer, and
- * std::function is libstdc++'s, or the mangled name would be another. A runtime that lacks one of them keeps its own exit.
+ * At the natural end there is no such handler. Node calls process.emit('exit'), runs the microtasks, then what deals with
+ * unhandled rejections, if there are any, and then tears down. V8 tells when microtasks are done (MicrotasksCompleted-
+ * Callback). If the loop is left and no JavaScript is on the stack then, the event is over, with whatever has replaced
+ * process.emit. The script has Node deal with rejections in any case, and V8 tells when that is done (CallCompleted-
+ * Callback). So JavaScript sees no listener and no replaced function of ours.
+ *
+ * The C++ functions are called as the Itanium C++ ABI says: v8::Local is one pointer, and std::function is libstdc++'s, or
+ * the mangled name would be another. A runtime that lacks one of them keeps its own exit.
  *
  * Nothing of this is done before the process opens an addon. The thread that does so may be a worker's, so it only asks for
  * an interrupt of the main thread, where all the rest runs. */
@@ -27,7 +30,7 @@
 #include "elf/redirect.h"
 
 /* What stdio may take: one of its locks may be held for ever, as by a thread that reads with fgets. */
-enum { FLUSH_SECONDS = 10 };
+enum { FLUSH_SECONDS = 5 };
 
 /* Each leaves an env behind. One is enough, but where the interrupt comes in a context of node:vm of Node 18. */
 enum { ATTEMPTS_MAX = 8 };
@@ -65,6 +68,7 @@ static struct {
   struct value *(*get_global)(struct context *);
   void (*request_interrupt)(struct isolate *, void (*)(struct isolate *, void *), void *);
   void (*add_microtasks_completed_callback)(struct isolate *, void (*)(struct isolate *, void *), void *);
+  void (*add_call_completed_callback)(struct isolate *, void (*)(struct isolate *));
   struct stack_trace *(*get_stack_trace)(struct isolate *, int limit, int options);
   int (*count_frames)(const struct stack_trace *);
 } v8;
@@ -87,6 +91,7 @@ static struct {
   napi_status (*call_function)(napi_env, napi_value, napi_value, size_t, const napi_value *, napi_value *);
   napi_status (*create_reference)(napi_env, napi_value, uint32_t, napi_ref *);
   napi_status (*get_reference_value)(napi_env, napi_ref, napi_value *);
+  napi_status (*get_value_bool)(napi_env, napi_value, bool *);
   napi_status (*get_value_int32)(napi_env, napi_value, int32_t *);
   napi_status (*get_value_string_utf8)(napi_env, napi_value, char *, size_t, size_t *);
   napi_status (*get_undefined)(napi_env, napi_value *);
@@ -106,8 +111,8 @@ static atomic_bool is_requested; /* an interrupt; stays so once we are installed
 
 /* Of the main thread. */
 static unsigned attempts;
-static napi_env env; /* NULL: not installed, or no more */
-static napi_ref ask; /* the function of the script */
+static napi_env env;    /* NULL: not installed, or no more */
+static napi_ref script; /* its function */
 static struct uv_loop_s *loop;
 static bool is_asking;
 
@@ -143,6 +148,7 @@ static const char *look_all_up(const struct tg_image *image) {
       {"_ZN2v87Context6GlobalEv", &v8.get_global},
       {"_ZN2v87Isolate16RequestInterruptEPFvPS0_PvES2_", &v8.request_interrupt},
       {"_ZN2v87Isolate30AddMicrotasksCompletedCallbackEPFvPS0_PvES2_", &v8.add_microtasks_completed_callback},
+      {"_ZN2v87Isolate24AddCallCompletedCallbackEPFvPS0_E", &v8.add_call_completed_callback},
       {"_ZN2v810StackTrace17CurrentStackTraceEPNS_7IsolateEiNS0_17StackTraceOptionsE", &v8.get_stack_trace},
       {"_ZNK2v810StackTrace13GetFrameCountEv", &v8.count_frames},
       {"_ZN4node21GetCurrentEnvironmentEN2v85LocalINS0_7ContextEEE", &node.get_current_environment},
@@ -160,6 +166,7 @@ static const char *look_all_up(const struct tg_image *image) {
       {"napi_call_function", &napi.call_function},
       {"napi_create_reference", &napi.create_reference},
       {"napi_get_reference_value", &napi.get_reference_value},
+      {"napi_get_value_bool", &napi.get_value_bool},
       {"napi_get_value_int32", &napi.get_value_int32},
       {"napi_get_value_string_utf8", &napi.get_value_string_utf8},
       {"napi_get_undefined", &napi.get_undefined},
@@ -237,16 +244,27 @@ static bool manage_functor(void *to, const void *from, int operation) {
 
 /* --- The natural end */
 
-/* False: the loop is not left yet. May not return: then a rejection of the 'exit' event's was fatal. */
-static bool is_natural_end(int *status) {
-  napi_value undefined, function, result, exception;
-  if (napi.get_undefined(env, &undefined) != napi_ok ||
-      napi.get_reference_value(env, ask, &function) != napi_ok)
-    return false;
-  napi_status called = napi.call_function(env, undefined, function, 0, NULL, &result);
-  if (called == napi_ok) return napi.get_value_int32(env, result, status) == napi_ok;
+/* NULL: there is no answer. In a handle scope. */
+static napi_value ask_script(void) {
+  napi_value undefined, function, answer, exception;
+  if (napi.get_undefined(env, &undefined) != napi_ok) return NULL;
+  if (napi.get_reference_value(env, script, &function) != napi_ok) return NULL;
+  is_asking = true;
+  napi_status status = napi.call_function(env, undefined, function, 0, NULL, &answer);
+  is_asking = false;
+  if (status == napi_ok) return answer;
   napi.get_and_clear_last_exception(env, &exception);
-  return false;
+  return NULL;
+}
+
+static void on_call_completed(struct isolate *isolate) {
+  (void)isolate;
+  napi_handle_scope scope;
+  int status;
+  if (env == NULL || is_asking || napi.open_handle_scope(env, &scope) != napi_ok) return;
+  napi_value answer = ask_script();
+  if (answer != NULL && napi.get_value_int32(env, answer, &status) == napi_ok) end(status);
+  napi.close_handle_scope(env, scope);
 }
 
 static bool is_javascript_on_stack(struct isolate *isolate) {
@@ -254,16 +272,20 @@ static bool is_javascript_on_stack(struct isolate *isolate) {
   return v8.count_frames(v8.get_stack_trace(isolate, 1, OVERVIEW)) != 0;
 }
 
-/* Also called by the microtasks that the script's function runs, and by those that a listener runs. */
+/* In a handle scope. */
+static bool is_exit_event_over(struct isolate *isolate) {
+  bool is_over = false;
+  napi_value answer = is_javascript_on_stack(isolate) ? NULL : ask_script();
+  return answer != NULL && napi.get_value_bool(env, answer, &is_over) == napi_ok && is_over;
+}
+
+/* A listener may run microtasks by itself, as the package deasync does. */
 static void on_microtasks_completed(struct isolate *isolate, void *unused) {
   (void)unused;
   napi_handle_scope scope;
-  int status;
   if (env == NULL || is_asking || !is_to_end_fast() || uv_loop_alive(loop)) return;
   if (napi.open_handle_scope(env, &scope) != napi_ok) return;
-  is_asking = true;
-  if (!is_javascript_on_stack(isolate) && is_natural_end(&status)) end(status);
-  is_asking = false;
+  if (is_exit_event_over(isolate)) v8.add_call_completed_callback(isolate, on_call_completed);
   napi.close_handle_scope(env, scope);
 }
 
@@ -284,7 +306,7 @@ static const char *read_obstacle(napi_env script_env, napi_value value) {
 }
 
 static bool keep_function(napi_env script_env, napi_value function) {
-  if (napi.create_reference(script_env, function, 1, &ask) != napi_ok) return false;
+  if (napi.create_reference(script_env, function, 1, &script) != napi_ok) return false;
   if (napi.get_uv_event_loop(script_env, &loop) != napi_ok) return false;
   if (napi.add_env_cleanup_hook(script_env, forget_env, NULL) != napi_ok) return false;
   env = script_env;

@@ -1,9 +1,9 @@
-// What exit=fast asks JavaScript in the main thread (preload/fast_exit.c). The value of this script is a text: what stands
-// in the way; or a function, which answers the process's status once nothing of the natural end's 'exit' event is left to
-// run, and undefined before; or undefined: it is too early in the process's life.
+// What exit=fast asks JavaScript in the main thread (preload/fast_exit.c). The value of this script is undefined if it is
+// too early in the process's life; or a text: what stands in the way; or a function. That one answers whether the natural
+// end's 'exit' event has begun, and once it has answered true, the process's status.
 (() => {
   'use strict';
-  const { performance, process } = globalThis;
+  const { performance, process, Promise } = globalThis;
   if (!Array.isArray(process?.execArgv) || performance === undefined) return undefined;
 
   // Node writes these while it ends, after the last JavaScript; --inspect waits for the debugger then.
@@ -18,15 +18,20 @@
   if (writer !== undefined) return writer;
 
   const { nodeTiming } = performance;
-  const { _tickCallback: runTicks } = process;
   if (typeof nodeTiming?.loopExit !== 'number') return 'another global performance than Node.js has';
-  if (typeof runTicks !== 'function') return 'no process._tickCallback';
+  const { prototype: { then } } = Promise;
+  let isLeft = false;
 
-  // The loop's exit has a time from just before that event. An unhandled rejection of its listeners is dealt with after
-  // them; if it is fatal, this does not return.
+  // A rejection that is handled at once shows nowhere, but has Node call what deals with rejections.
+  function dealWithRejections() {
+    Reflect.apply(then, Promise.reject(), [undefined, () => {}]);
+  }
+
+  // The loop's exit has a time from just before the 'exit' event.
   return () => {
-    if (nodeTiming.loopExit === -1) return undefined;
-    runTicks.call(process);
-    return process.exitCode | 0;
+    if (isLeft) return process.exitCode | 0;
+    isLeft = nodeTiming.loopExit !== -1;
+    if (isLeft) dealWithRejections();
+    return isLeft;
   };
 })()
