@@ -9,7 +9,7 @@
   // Node writes these while it ends, after the last JavaScript; --inspect waits for the debugger then.
   const writers = new RegExp('^--(' + [
     'cpu-prof', 'heap-prof', 'prof(=|$)', 'perf-prof', 'll-prof', 'log(-|$)', 'logfile', 'trace-event', 'runtime-call-stats',
-    'rcs', 'dump-counters', 'turbo-stats', 'wasm-code-coverage', 'build-snapshot', 'inspect',
+    'rcs', 'dump-counters', 'turbo-stats', 'wasm-code-coverage', 'build-snapshot', 'inspect(-brk|-wait)?(=|$)',
   ].join('|') + ')');
   const { NODE_V8_COVERAGE, NODE_OPTIONS = '' } = process.env;
   const options = [...process.execArgv, ...NODE_OPTIONS.split(/[\s"]+/)];
