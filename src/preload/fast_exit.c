@@ -377,5 +377,6 @@ void tg_fast_exit_open(const struct tg_image *runtime, int (*write)(int status))
   }
   process = getpid();
   write_last = write;
+  learn_main_isolate(); /* there is one where tsfn-guard/register loads us */
   tg_redirect_import(runtime, "pthread_create", (const void *)create_thread);
 }

@@ -8,9 +8,9 @@
 
   // Node writes these while it ends, after the last JavaScript; --inspect waits for the debugger then.
   const writers = new RegExp('^--(' + [
-    'cpu-prof', 'heap-prof', 'prof(=|$)', 'perf-prof', 'll-prof', 'log(-|$)', 'logfile', 'trace-event', 'runtime-call-stats',
-    'rcs', 'dump-counters', 'turbo-stats', 'wasm-code-coverage', 'build-snapshot', 'inspect(-brk|-wait)?(=|$)',
-  ].join('|') + ')');
+    'cpu-prof', 'heap-prof', 'prof', 'perf-prof', 'll-prof', 'log(-.*)?', 'trace-event(s-enabled|-categories)',
+    'runtime-call-stats', 'rcs', 'dump-counters', 'turbo-stats', 'build-snapshot', 'inspect(-brk|-wait)?',
+  ].join('|') + ')(=|$)');
   const { NODE_V8_COVERAGE, NODE_OPTIONS = '' } = process.env;
   const options = [...process.execArgv, ...NODE_OPTIONS.split(/[\s"]+/)];
   const writer = options.find((option) => writers.test(option.replaceAll('_', '-')));

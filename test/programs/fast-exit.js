@@ -1,7 +1,9 @@
 // Ways in which a process ends, for fast-exit.bats: node fast-exit.js CASE [before]. The addon is loaded first, or with
 // `before` only when the case's patches are in place. What prints at the end is what exit=fast must not change.
 'use strict';
+const { fork } = require('child_process');
 const { writeSync } = require('fs');
+const { runInNewContext } = require('vm');
 const { Worker } = require('worker_threads');
 
 const say = (text) => writeSync(1, `${text}\n`);
@@ -104,6 +106,21 @@ const cases = {
   term: () => { onExit(); process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000); },
   termHandled: () => { onExit(); process.on('SIGTERM', () => process.exit(4)); process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000); },
   abort: () => { onExit(); process.abort(); },
+  // As a test runner does it; the addon knows nothing of the other context.
+  vm: () => { onExit(); runInNewContext('load(); for (let i = 0; i < 1000; i++) (() => i)(); exit(7)', { load, exit: process.exit }); },
+  // A parent that counts what its child sends before it ends.
+  child: () => { for (let i = 0; i < 20; i++) process.send(i); process.exit(7); },
+  parent: () => {
+    let messages = 0;
+    fork(__filename, ['child']).on('message', () => messages++).on('close', (code) => { say(`${messages} messages, ${code}`); process.exit(3); });
+  },
+  // A megabyte, at three times.
+  written: () => { for (let i = 0; i < 1024; i++) process.stdout.write(`${'x'.repeat(1023)}\n`); process.exitCode = 4; },
+  writtenThenExit: () => { for (let i = 0; i < 1024; i++) console.log('x'.repeat(1023)); process.exit(5); },
+  writtenByListener: () => process.on('exit', () => { for (let i = 0; i < 1024; i++) console.log('x'.repeat(1023)); process.exitCode = 6; }),
+  writtenByWorker: () => new Worker("for (let i = 0; i < 1024; i++) console.log('x'.repeat(1023))", { eval: true })
+    .on('exit', () => setImmediate(() => process.exit(7))),
+  raw: () => { process.stdin.setRawMode(true); process.exit(2); },
   // Of C's stdio.
   printed: () => { load().print('of C'); process.exit(); },
   printedNatural: () => load().print('of C'),
@@ -113,9 +130,10 @@ const cases = {
 const [, , name, before] = process.argv;
 const run = cases[name];
 if (run === undefined) throw new Error(`no case ${name}; there are ${Object.keys(cases).join(' ')}`);
-if (name !== 'workerAlone' && before === undefined) load();
+if (name === 'child') require(`${process.env.TEST_ADDONS}/last_words.node`); // its descriptor 3 is the channel
+else if (name !== 'workerAlone' && before === undefined) load();
 try {
   run();
 } finally {
-  if (name !== 'workerAlone') load();
+  if (before !== undefined) load();
 }
