@@ -106,7 +106,6 @@ static int (*pthread_create_of_libc)(pthread_t *, const pthread_attr_t *, void *
 static int (*write_last)(int status); /* NULL: the option is not set, or cannot be had */
 static pid_t process;
 static struct isolate *_Atomic main_isolate; /* lives longer than all workers; NULL: not known yet */
-static atomic_bool is_needed;                /* an addon was opened, by any thread */
 static atomic_bool is_requested; /* an interrupt; stays so once we are installed, or found that impossible */
 
 /* Of the main thread. */
@@ -223,14 +222,10 @@ static _Noreturn void end(int status) {
   _exit(status);
 }
 
-/* A child that was forked without exec, and a process without addons, have nothing to hurry for. */
-static bool is_to_end_fast(void) {
-  return atomic_load_explicit(&is_needed, memory_order_relaxed) && getpid() == process;
-}
-
+/* A child that was forked without exec has nothing to write. */
 static void on_exit_request(const void *functor, struct environment **environment, int *status) {
   (void)functor;
-  if (is_to_end_fast()) end(*status);
+  if (getpid() == process) end(*status);
   node.exit_as_usual(*environment, *status);
 }
 
@@ -283,7 +278,7 @@ static bool is_exit_event_over(struct isolate *isolate) {
 static void on_microtasks_completed(struct isolate *isolate, void *unused) {
   (void)unused;
   napi_handle_scope scope;
-  if (env == NULL || is_asking || !is_to_end_fast() || uv_loop_alive(loop)) return;
+  if (env == NULL || is_asking || uv_loop_alive(loop) || getpid() != process) return;
   if (napi.open_handle_scope(env, &scope) != napi_ok) return;
   if (is_exit_event_over(isolate)) v8.add_call_completed_callback(isolate, on_call_completed);
   napi.close_handle_scope(env, scope);
@@ -363,7 +358,6 @@ static int create_thread(pthread_t *thread, const pthread_attr_t *attributes, vo
 void tg_fast_exit_addon_opens(void) {
   if (write_last == NULL) return;
   learn_main_isolate();
-  atomic_store_explicit(&is_needed, true, memory_order_relaxed);
   struct isolate *isolate = atomic_load_explicit(&main_isolate, memory_order_relaxed);
   if (isolate == NULL || atomic_exchange_explicit(&is_requested, true, memory_order_relaxed)) return;
   v8.request_interrupt(isolate, install, NULL);

@@ -71,8 +71,8 @@ const cases = {
   unhandledRejection: () => { onExit(); Promise.reject(new Error('rejected')); },
   uncaught: () => { onExit(); throw new Error('thrown'); },
   uncaughtLater: () => { onExit(() => { process.exitCode = 9; }); setImmediate(() => { throw new Error('thrown'); }); },
-  // Microtasks that a listener runs by itself, as the package deasync does, end before the other listeners.
-  runsMicrotasks: () => { onExit(() => { queueMicrotask(() => say('micro')); process._tickCallback(); say('after'); }); onExit(); },
+  // As the package deasync does it: microtasks end before the other listeners, and there are more.
+  runsMicrotasks: () => { onExit(() => { queueMicrotask(() => say('micro')); process._tickCallback(); say('after'); }); onExit(() => queueMicrotask(() => say('more'))); },
   beforeExit: () => {
     let rounds = 0;
     onExit();

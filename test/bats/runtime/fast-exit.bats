@@ -163,13 +163,10 @@ nothing at its end, found $1; the process ends as with exit=normal"
   NODE_OPTIONS=' --no-warnings  --trace-event-categories=v8' refuses --trace-event-categories=v8
 }
 
-@test "no addon, and exit=normal: the usual end" {
+@test "exit=normal: the usual end" {
   TSFN_GUARD_OPTIONS=exit=normal ending guarded exitCode
   assert_equal "$(grep -c destructor guarded.words)" 1
   assert_equal "$(<guarded.status)" 7
-  # strace(1) is not everywhere, so the end is told by a program that has no other part in it.
-  TSFN_GUARD_OPTIONS=exit=fast LD_PRELOAD=$TG_LIB run -5 timeout "$TG_TIMEOUT" "$TG_NODE" -e 'process.exit(5)'
-  assert_output ''
 }
 
 @test "the summary, the metrics and exitcode" {
