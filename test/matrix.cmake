@@ -52,6 +52,7 @@ set(TEST_MATRIX
   "bats/runtime/armed.bats      | ends  | all         | all     |   4     | 1"
   "bats/runtime/clean.bats      | ends  | ends        | all     |   3     | 1"
   "bats/runtime/exceptions.bats | -     | all         | all     |   4     | 1"
+  "bats/runtime/fast-exit.bats  | -     | ends+libnode| all     |  40     | 1"
   "bats/runtime/faults.bats     | -     | ends        | all     |  35     | 1"
   "bats/runtime/hooks.bats      | -     | lines       | all     |  11     | 1"
   "bats/runtime/children.bats   | -     | ends+libnode| all     |   2     | 1"

@@ -20,6 +20,7 @@ _tsfn_guard_options=(
   '--finalize-warn-ms N'
   '--summary errors always never'
   '--exitcode N'
+  '--exit normal fast'
   '--dump-signal N'
   '--metrics-path FILE'
   '--publish 0 1'

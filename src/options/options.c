@@ -37,6 +37,7 @@ enum {
   FINALIZE_WARN_MS,
   SUMMARY,
   EXITCODE,
+  EXIT,
   DUMP_SIGNAL,
   METRICS_PATH,
   PUBLISH,
@@ -112,6 +113,10 @@ static const struct option option_table[OPTIONS] = {
                       "the exit status after something worse than a leak was reported; 0: the program's own",
                   .form = "N",
                   .most = EXIT_STATUS_MAX},
+    [EXIT] = {.key = "exit",
+              .help = "fast: end the process once all JavaScript 'exit' listeners have run, without exit handlers "
+                      "and destructors of addons (docs/operations.md)",
+              .values = {"normal", "fast"}},
     [DUMP_SIGNAL] =
         {.key = "dump_signal",
          .help = "the number of the signal that writes all live functions to the log (12: SIGUSR2); 0: none",
@@ -352,6 +357,7 @@ void tg_options_parse(struct tg_options *options, const char *text) {
       .format = (enum tg_format)chosen[FORMAT].number,
       .summary = (enum tg_summary)chosen[SUMMARY].number,
       .exitcode = chosen[EXITCODE].number,
+      .exits_fast = chosen[EXIT].number == 1,
       .rate = chosen[RATE].number,
       .stack_depth = chosen[STACK_DEPTH].number,
       .queue_warn = chosen[QUEUE_WARN].number,

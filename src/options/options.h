@@ -22,6 +22,7 @@ struct tg_options {
   bool propagate;
   bool publish;
   bool help;
+  bool exits_fast; /* exit=fast */
   enum tg_format format;
   enum tg_summary summary;
   uint64_t exitcode; /* 0: keep the program's own */

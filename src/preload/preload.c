@@ -40,6 +40,7 @@
 #include "preload/dying.h"
 #include "preload/earlier_addons.h"
 #include "preload/entry_points.h"
+#include "preload/fast_exit.h"
 #include "preload/loading.h"
 #include "preload/program.h"
 #include "preload/register.h"
@@ -134,25 +135,40 @@ static void *map_pages(size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* With mode=diagnose it also reports what kept the process alive. */
+static void record_exit(void) {
+  if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE) tg_summary_record_exit();
+}
+
 /* A child that was forked without exec has none of the threads, maybe some of their locks, and
  * nobody to wait for. */
 static void reject_callers_at_exit(void) {
   if (getpid() != armed_process) return;
-  /* With mode=diagnose it also reports what kept the process alive. */
-  if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE) tg_summary_record_exit();
+  record_exit();
   tg_reject_all(&tg_the_guard);
+}
+
+/* Writes the summary and the metrics. True: the option exitcode decides the status. */
+static bool write_last(void) {
+  bool errors = tg_summary_has_errors();
+  if (options.summary == TG_SUMMARY_ALWAYS || (options.summary == TG_SUMMARY_ERRORS && errors))
+    tg_summary_write();
+  tg_metrics_write_last();
+  return errors && options.exitcode != 0;
 }
 
 /* Runs as the last exit handler, because it is registered before those of the guarded addons. */
 static void write_summary_at_exit(void) {
   if (getpid() != armed_process) return;
-  bool errors = tg_summary_has_errors();
-  if (options.summary == TG_SUMMARY_ALWAYS || (options.summary == TG_SUMMARY_ERRORS && errors))
-    tg_summary_write();
-  tg_metrics_write_last();
   /* glibc allows an exit handler to call exit: the remaining handlers run, and stdio is flushed,
    * with the new status. */
-  if (errors && options.exitcode != 0) exit((int)options.exitcode);
+  if (write_last()) exit((int)options.exitcode);
+}
+
+/* With exit=fast: instead of the exit handlers. Returns the status. */
+static int write_summary_at_fast_exit(int status) {
+  record_exit();
+  return write_last() ? (int)options.exitcode : status;
 }
 
 static void on_dump_signal(int number) {
@@ -447,6 +463,7 @@ __attribute__((constructor)) static void arm_guard(void) {
   tg_loading_open(&object.image);
   tg_unthrowable_open(&object.image);
   tg_dying_open(&object.image);
+  if (options.exits_fast) tg_fast_exit_open(&object.image, write_summary_at_fast_exit);
   report_earlier_addons(earlier);
   tg_register_record(tg_mode_name(options.mode), true);
   atexit(write_summary_at_exit);

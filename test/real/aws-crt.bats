@@ -25,3 +25,9 @@ why='it exits with status 255 at any status but napi_ok'
 @test "end: the main thread ends while workers are busy" {
   own_fault "$why" aws-crt.js end <<<'ending'
 }
+
+@test "exit=fast: process.exit() and the natural end while busy" {
+  lives_fast aws-crt.js exit <<<'exiting'
+  lives_fast aws-crt.js quit <<<'exiting'
+  lives_fast aws-crt.js end <<<'ending'
+}

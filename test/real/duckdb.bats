@@ -28,3 +28,9 @@ fault=$'terminate called\nFATAL ERROR: Error::' # it throws a C++ exception thro
   natively any duckdb.js end <<<'ending'
   lives_or_own "$fault" duckdb.js end <<<'ending'
 }
+
+@test "exit=fast: process.exit() and the natural end while busy" {
+  lives_fast duckdb.js exit <<<'exiting'
+  lives_fast duckdb.js quit <<<'exiting'
+  lives_fast duckdb.js end <<<'ending'
+}

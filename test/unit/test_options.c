@@ -63,6 +63,7 @@ static void expect(const char *text, struct tg_options expected, unsigned lines)
   assert_int_equal(options.propagate, expected.propagate);
   assert_int_equal(options.publish, expected.publish);
   assert_int_equal(options.help, expected.help);
+  assert_int_equal(options.exits_fast, expected.exits_fast);
   assert_int_equal(options.format, expected.format);
   assert_int_equal(options.summary, expected.summary);
   assert_int_equal(options.exitcode, expected.exitcode);
@@ -128,6 +129,11 @@ static void every_value_is_understood(void **state) {
   expect("summary=always", expected, 0);
   expected.summary = TG_SUMMARY_NEVER;
   expect("summary=never", expected, 0);
+  expected = defaults;
+  expect("exit=normal", expected, 0);
+  expected.exits_fast = true;
+  expect("exit=fast", expected, 0);
+  expect("exit=1", defaults, 1);
 }
 
 static void numbers_have_limits(void **state) {
@@ -263,12 +269,13 @@ static void texts_of_every_length_are_one_line_each(void **state) {
 static void help_has_a_line_for_every_option(void **state) {
   (void)state;
   run(NULL, true);
-  assert_int_equal(line_count(), 21);
+  assert_int_equal(line_count(), 22);
   const char *const lines[] = {"mode=protect|diagnose|off (default protect): ",
                                "deadlock=overflow|status|hang (default overflow): ",
                                "verbosity=0|1 (default 0): ",
                                "pin=0|1|GLOB[,GLOB...] (default 1): ",
                                "publish=0|1 (default 0): ",
+                               "exit=normal|fast (default normal): ",
                                "log_path=stderr|FILE|fd:N (default stderr): ",
                                "rate=N (default 1): ",
                                "suppressions=FILE (default none): ",
