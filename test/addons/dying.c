@@ -53,9 +53,9 @@ static void throw_all(napi_env env, struct line *line) {
     first = make_string(env, first_exception);
   const napi_extended_error_info *info;
   add(line, "throw", napi_throw(env, first));
+  add(line, "error", napi_throw_error(env, "CODE", "from C"));
   MUST(env, napi_get_last_error_info(env, &info));
   add(line, "last", info->error_code);
-  add(line, "error", napi_throw_error(env, "CODE", "from C"));
   add(line, "type", napi_throw_type_error(env, NULL, "from C"));
   add(line, "range", napi_throw_range_error(env, NULL, "from C"));
   throw_syntax_error(env, line);
