@@ -56,8 +56,8 @@ static bool read_quirks(const char *words, size_t length, unsigned *quirks) {
   return *quirks != 0;
 }
 
-/* Where in "GLOB@RANGE" the @ is; the length: there is no range. Names of packages begin with @ too, but a range begins
- * with what no name has. */
+/* Where in "GLOB@RANGE" the @ is; the length: there is no range. Names of packages begin with @ too, but a
+ * range begins with what no name has. */
 static size_t find_range(const char *line, size_t length) {
   for (size_t i = 0; i + 1 < length; i++)
     if (line[i] == '@' && (line[i + 1] == '<' || line[i + 1] == '=' || line[i + 1] == '>')) return i;

@@ -1,4 +1,5 @@
-/* Implements dying.h: a wrapper for each function, which calls the runtime's first and looks at failures only. */
+/* Implements dying.h: a wrapper for each function, which calls the runtime's first and looks at failures
+ * only. */
 #include "preload/dying.h"
 
 #include <node_api.h>
@@ -53,8 +54,8 @@ static napi_status succeed(const struct refusal *refusal) {
   return napi_ok;
 }
 
-/* --- The answer to a refusal, by what the function has for results. One that the caller does not want is NULL, as far as
- * that is allowed. Cold: in a live env hardly a call fails. */
+/* --- The answer to a refusal, by what the function has for results. One that the caller does not want is
+ * NULL, as far as that is allowed. Cold: in a live env hardly a call fails. */
 
 #define ANSWER __attribute__((noinline, cold)) static napi_status
 
@@ -75,14 +76,13 @@ ANSWER zeroes(const struct refusal *refusal, void *result, size_t size) {
   return succeed(refusal);
 }
 
-/* Memory that the addon may fill, as in a live env. Nobody frees it: threads of the addon may use it for as long as they
- * like. */
+/* Memory that the addon may fill, as in a live env. Nobody frees it: threads of the addon may use it for as
+ * long as they like. */
 ANSWER memory(const struct refusal *refusal, size_t size, void **data, napi_value *result) {
   if (!is_to_succeed(refusal)) return refusal->status;
-  void *zeroed = data == NULL ? NULL : calloc(1, size == 0 ? 1 : size);
-  if (data != NULL && zeroed == NULL) return refusal->status;
   if (result != NULL && tg_node_get_undefined(refusal->env, result) != napi_ok) return refusal->status;
-  if (data != NULL) *data = zeroed;
+  if (data != NULL) *data = calloc(1, size == 0 ? 1 : size);
+  if (data != NULL && *data == NULL) return refusal->status;
   return succeed(refusal);
 }
 
@@ -93,7 +93,8 @@ ANSWER reference(const struct refusal *refusal, uint32_t count, napi_ref *result
   return succeed(refusal);
 }
 
-/* The other half of the promise can only be handed back to a function that fails, and is answered falsely too. */
+/* The other half of the promise can only be handed back to a function that fails, and is answered falsely
+ * too. */
 ANSWER promise(const struct refusal *refusal, napi_deferred *promised, napi_value *result) {
   static char nobody;
   if (!is_to_succeed(refusal)) return refusal->status;
@@ -110,8 +111,8 @@ ANSWER promise(const struct refusal *refusal, napi_deferred *promised, napi_valu
   static napi_status wrap_##api parameters
 
 /* A function pointer and a pointer to data are the same on ELF, but not in C. */
-#define CALL_ORIGINAL(api, parameters, arguments)               \
-  napi_status(*original) parameters;                            \
+#define CALL_ORIGINAL(api, arguments)                           \
+  __typeof__(wrap_##api) *original;                             \
   memcpy(&original, &redirect_##api.original, sizeof original); \
   napi_status status = original arguments
 
@@ -122,7 +123,7 @@ ANSWER promise(const struct refusal *refusal, napi_deferred *promised, napi_valu
 
 #define FUNCTION(api, parameters, arguments, answer) \
   DECLARE(api, parameters) {                         \
-    CALL_ORIGINAL(api, parameters, arguments);       \
+    CALL_ORIGINAL(api, arguments);                   \
     RETURN(api, answer);                             \
   }
 
@@ -131,7 +132,7 @@ ANSWER promise(const struct refusal *refusal, napi_deferred *promised, napi_valu
   DECLARE(api, parameters) {                                                                          \
     struct tg_leak_ticket *ticket =                                                                   \
         replace_finalizer(env, __builtin_return_address(0), is_buffer, &finalize_cb, &finalize_hint); \
-    CALL_ORIGINAL(api, parameters, arguments);                                                        \
+    CALL_ORIGINAL(api, arguments);                                                                    \
     if (status != napi_ok) tg_leak_forget(ticket);                                                    \
     RETURN(api, answer);                                                                              \
   }
@@ -144,11 +145,10 @@ __attribute__((noinline)) static struct tg_leak_ticket *replace_finalizer(napi_e
   return addon == NULL ? NULL : tg_leak_replace(env, addon, is_buffer, finalize_cb, finalize_hint);
 }
 
-/* clang-format off */
-
 /* Calls of JavaScript. */
 FUNCTION(napi_call_function,
-         (napi_env env, napi_value receiver, napi_value function, size_t argc, const napi_value *argv, napi_value *result),
+         (napi_env env, napi_value receiver, napi_value function, size_t argc, const napi_value *argv,
+          napi_value *result),
          (env, receiver, function, argc, argv, result), undefined(&refusal, result))
 FUNCTION(napi_new_instance,
          (napi_env env, napi_value constructor, size_t argc, const napi_value *argv, napi_value *result),
@@ -186,8 +186,8 @@ FUNCTION(napi_has_element, (napi_env env, napi_value object, uint32_t index, boo
          (env, object, index, result), zeroes(&refusal, result, sizeof *result))
 FUNCTION(napi_delete_element, (napi_env env, napi_value object, uint32_t index, bool *result),
          (env, object, index, result), zeroes(&refusal, result, sizeof *result))
-FUNCTION(napi_get_property_names, (napi_env env, napi_value object, napi_value *result), (env, object, result),
-         undefined(&refusal, result))
+FUNCTION(napi_get_property_names, (napi_env env, napi_value object, napi_value *result),
+         (env, object, result), undefined(&refusal, result))
 FUNCTION(napi_get_all_property_names,
          (napi_env env, napi_value object, napi_key_collection_mode mode, napi_key_filter filter,
           napi_key_conversion conversion, napi_value *result),
@@ -199,14 +199,16 @@ FUNCTION(napi_get_prototype, (napi_env env, napi_value object, napi_value *resul
          undefined(&refusal, result))
 FUNCTION(napi_object_freeze, (napi_env env, napi_value object), (env, object), nothing(&refusal))
 FUNCTION(napi_object_seal, (napi_env env, napi_value object), (env, object), nothing(&refusal))
-FUNCTION(napi_type_tag_object, (napi_env env, napi_value object, const napi_type_tag *tag), (env, object, tag),
-         nothing(&refusal))
-FUNCTION(napi_check_object_type_tag, (napi_env env, napi_value object, const napi_type_tag *tag, bool *result),
+FUNCTION(napi_type_tag_object, (napi_env env, napi_value object, const napi_type_tag *tag),
+         (env, object, tag), nothing(&refusal))
+FUNCTION(napi_check_object_type_tag,
+         (napi_env env, napi_value object, const napi_type_tag *tag, bool *result),
          (env, object, tag, result), zeroes(&refusal, result, sizeof *result))
 
 /* Functions and classes. */
 FUNCTION(napi_create_function,
-         (napi_env env, const char *name, size_t length, napi_callback callback, void *data, napi_value *result),
+         (napi_env env, const char *name, size_t length, napi_callback callback, void *data,
+          napi_value *result),
          (env, name, length, callback, data, result), undefined(&refusal, result))
 FUNCTION(napi_define_class,
          (napi_env env, const char *name, size_t length, napi_callback constructor, void *data, size_t count,
@@ -241,12 +243,12 @@ FUNCTION(napi_create_reference, (napi_env env, napi_value value, uint32_t count,
          (env, value, count, result), reference(&refusal, count, result))
 
 /* Promises. */
-FUNCTION(napi_create_promise, (napi_env env, napi_deferred *promised, napi_value *result), (env, promised, result),
-         promise(&refusal, promised, result))
-FUNCTION(napi_resolve_deferred, (napi_env env, napi_deferred promised, napi_value value), (env, promised, value),
-         nothing(&refusal))
-FUNCTION(napi_reject_deferred, (napi_env env, napi_deferred promised, napi_value value), (env, promised, value),
-         nothing(&refusal))
+FUNCTION(napi_create_promise, (napi_env env, napi_deferred *promised, napi_value *result),
+         (env, promised, result), promise(&refusal, promised, result))
+FUNCTION(napi_resolve_deferred, (napi_env env, napi_deferred promised, napi_value value),
+         (env, promised, value), nothing(&refusal))
+FUNCTION(napi_reject_deferred, (napi_env env, napi_deferred promised, napi_value value),
+         (env, promised, value), nothing(&refusal))
 
 /* Memory. */
 FUNCTION(napi_create_arraybuffer, (napi_env env, size_t size, void **data, napi_value *result),
@@ -257,7 +259,8 @@ FUNCTION(napi_create_buffer_copy,
          (napi_env env, size_t size, const void *from, void **data, napi_value *result),
          (env, size, from, data, result), memory(&refusal, size, data, result))
 FUNCTION(napi_create_typedarray,
-         (napi_env env, napi_typedarray_type type, size_t length, napi_value buffer, size_t offset, napi_value *result),
+         (napi_env env, napi_typedarray_type type, size_t length, napi_value buffer, size_t offset,
+          napi_value *result),
          (env, type, length, buffer, offset, result), undefined(&refusal, result))
 FUNCTION(napi_create_dataview,
          (napi_env env, size_t length, napi_value buffer, size_t offset, napi_value *result),
@@ -265,10 +268,12 @@ FUNCTION(napi_create_dataview,
 
 /* What has a finalizer. */
 FINALIZED(napi_create_external_arraybuffer, true,
-          (napi_env env, void *data, size_t size, napi_finalize finalize_cb, void *finalize_hint, napi_value *result),
+          (napi_env env, void *data, size_t size, napi_finalize finalize_cb, void *finalize_hint,
+           napi_value *result),
           (env, data, size, finalize_cb, finalize_hint, result), undefined(&refusal, result))
 FINALIZED(napi_create_external_buffer, true,
-          (napi_env env, size_t size, void *data, napi_finalize finalize_cb, void *finalize_hint, napi_value *result),
+          (napi_env env, size_t size, void *data, napi_finalize finalize_cb, void *finalize_hint,
+           napi_value *result),
           (env, size, data, finalize_cb, finalize_hint, result), undefined(&refusal, result))
 FINALIZED(napi_create_external, false,
           (napi_env env, void *data, napi_finalize finalize_cb, void *finalize_hint, napi_value *result),
@@ -297,31 +302,62 @@ FUNCTION(node_api_set_prototype, (napi_env env, napi_value object, napi_value va
          nothing(&refusal))
 
 static struct tg_redirection *const redirections[] = {
-    &redirect_napi_call_function, &redirect_napi_new_instance, &redirect_napi_make_callback,
-    &redirect_napi_run_script, &redirect_napi_fatal_exception,
-    &redirect_napi_get_property, &redirect_napi_set_property, &redirect_napi_has_property,
-    &redirect_napi_has_own_property, &redirect_napi_delete_property,
-    &redirect_napi_get_named_property, &redirect_napi_set_named_property, &redirect_napi_has_named_property,
-    &redirect_napi_get_element, &redirect_napi_set_element, &redirect_napi_has_element,
-    &redirect_napi_delete_element, &redirect_napi_get_property_names, &redirect_napi_get_all_property_names,
-    &redirect_napi_define_properties, &redirect_napi_get_prototype, &redirect_napi_object_freeze,
-    &redirect_napi_object_seal, &redirect_napi_type_tag_object, &redirect_napi_check_object_type_tag,
-    &redirect_napi_create_function, &redirect_napi_define_class,
-    &redirect_napi_coerce_to_bool, &redirect_napi_coerce_to_number, &redirect_napi_coerce_to_object,
-    &redirect_napi_coerce_to_string, &redirect_napi_instanceof, &redirect_napi_strict_equals,
-    &redirect_napi_get_array_length, &redirect_napi_create_date, &redirect_napi_get_date_value,
-    &redirect_napi_create_bigint_words, &redirect_napi_create_reference,
-    &redirect_napi_create_promise, &redirect_napi_resolve_deferred, &redirect_napi_reject_deferred,
-    &redirect_napi_create_arraybuffer, &redirect_napi_create_buffer, &redirect_napi_create_buffer_copy,
-    &redirect_napi_create_typedarray, &redirect_napi_create_dataview,
-    &redirect_napi_create_external_arraybuffer, &redirect_napi_create_external_buffer,
-    &redirect_napi_create_external, &redirect_napi_wrap, &redirect_napi_add_finalizer,
+    &redirect_napi_call_function,
+    &redirect_napi_new_instance,
+    &redirect_napi_make_callback,
+    &redirect_napi_run_script,
+    &redirect_napi_fatal_exception,
+    &redirect_napi_get_property,
+    &redirect_napi_set_property,
+    &redirect_napi_has_property,
+    &redirect_napi_has_own_property,
+    &redirect_napi_delete_property,
+    &redirect_napi_get_named_property,
+    &redirect_napi_set_named_property,
+    &redirect_napi_has_named_property,
+    &redirect_napi_get_element,
+    &redirect_napi_set_element,
+    &redirect_napi_has_element,
+    &redirect_napi_delete_element,
+    &redirect_napi_get_property_names,
+    &redirect_napi_get_all_property_names,
+    &redirect_napi_define_properties,
+    &redirect_napi_get_prototype,
+    &redirect_napi_object_freeze,
+    &redirect_napi_object_seal,
+    &redirect_napi_type_tag_object,
+    &redirect_napi_check_object_type_tag,
+    &redirect_napi_create_function,
+    &redirect_napi_define_class,
+    &redirect_napi_coerce_to_bool,
+    &redirect_napi_coerce_to_number,
+    &redirect_napi_coerce_to_object,
+    &redirect_napi_coerce_to_string,
+    &redirect_napi_instanceof,
+    &redirect_napi_strict_equals,
+    &redirect_napi_get_array_length,
+    &redirect_napi_create_date,
+    &redirect_napi_get_date_value,
+    &redirect_napi_create_bigint_words,
+    &redirect_napi_create_reference,
+    &redirect_napi_create_promise,
+    &redirect_napi_resolve_deferred,
+    &redirect_napi_reject_deferred,
+    &redirect_napi_create_arraybuffer,
+    &redirect_napi_create_buffer,
+    &redirect_napi_create_buffer_copy,
+    &redirect_napi_create_typedarray,
+    &redirect_napi_create_dataview,
+    &redirect_napi_create_external_arraybuffer,
+    &redirect_napi_create_external_buffer,
+    &redirect_napi_create_external,
+    &redirect_napi_wrap,
+    &redirect_napi_add_finalizer,
     &redirect_napi_set_instance_data,
-    &redirect_node_api_create_buffer_from_arraybuffer, &redirect_node_api_create_object_with_properties,
+    &redirect_node_api_create_buffer_from_arraybuffer,
+    &redirect_node_api_create_object_with_properties,
     &redirect_node_api_set_prototype,
 };
-
-/* clang-format on */
 
 /* --- Redirecting */
 

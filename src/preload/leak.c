@@ -27,7 +27,8 @@ struct tg_leak_ticket {
 
 static _Thread_local struct leaking_env *envs;
 
-/* A cleanup hook. The finalizers of wraps, externals and instance data come after the hooks that an addon can add. */
+/* A cleanup hook. The finalizers of wraps, externals and instance data come after the hooks that an addon
+ * can add. */
 static void end_env(void *argument) {
   struct leaking_env *ended = argument;
   ended->has_ended = true;
@@ -54,8 +55,8 @@ static const struct leaking_env *find_or_add_env(napi_env env) {
   return one;
 }
 
-/* Node calls finalizers of buffers in cleanup hooks of their own. The question would be a fatal error in a finalizer that
- * runs while objects are collected, and none of a buffer does. */
+/* Node calls finalizers of buffers in cleanup hooks of their own. The question would be a fatal error in a
+ * finalizer that runs while objects are collected, and none of a buffer does. */
 static bool has_ended(napi_env env, const struct tg_leak_ticket *ticket) {
   return ticket->env->has_ended || (ticket->is_buffer && tg_node_is_javascript_over(env));
 }

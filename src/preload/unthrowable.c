@@ -62,8 +62,8 @@ static void report_ignored(const char *name, const struct tg_addon *addon) {
   tg_report_detail(&event, tg_text_string(&detail));
 }
 
-/* The answer to a throw that the runtime has refused. Where JavaScript still runs, that is an error of the addon's (an
- * exception is pending already), and it is to know. */
+/* The answer to a throw that the runtime has refused. Where JavaScript still runs, that is an error of the
+ * addon's (an exception is pending already), and it is to know. */
 __attribute__((noinline, cold)) static napi_status answer(napi_env env, napi_status status, unsigned which,
                                                           const void *caller) {
   if (status != napi_pending_exception && status != napi_cannot_run_js) return status;

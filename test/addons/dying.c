@@ -1,7 +1,8 @@
 /* An addon that calls Node-API in an env whose JavaScript is over, and says what was answered.
  *
- * Exports (WHAT: "throws", "calls": each function that needs JavaScript, but not in a cleanup hook, "unwrap", "loop": calls
- * one until it fails, "hold": registers a finalizer of each kind):
+ * Exports. WHAT is "throws"; "calls", each function that needs JavaScript (not in a cleanup hook); "unwrap";
+ * "loop", calls one until it fails; "hold", registers a finalizer of each kind; or "keep", the same
+ * for objects that live as long as the env.
  *   now(WHAT): does that at once; the line
  *   whenOver(WHAT): waits until no JavaScript can be called any more, and does it then
  *   whenInterrupted(WHAT, function): calls a function that does not return before, and does it then
@@ -52,9 +53,9 @@ static void throw_all(napi_env env, struct line *line) {
     first = make_string(env, first_exception);
   const napi_extended_error_info *info;
   add(line, "throw", napi_throw(env, first));
+  add(line, "error", napi_throw_error(env, "CODE", "from C"));
   MUST(env, napi_get_last_error_info(env, &info));
   add(line, "last", info->error_code);
-  add(line, "error", napi_throw_error(env, "CODE", "from C"));
   add(line, "type", napi_throw_type_error(env, NULL, "from C"));
   add(line, "range", napi_throw_range_error(env, NULL, "from C"));
   throw_syntax_error(env, line);
@@ -211,23 +212,36 @@ static void loop(napi_env env, struct line *line) {
   add(line, "answers", answers);
 }
 
-static void hold(napi_env env, struct line *line) {
+static void hold_with(napi_env env, struct line *line, uint32_t references) {
   static char data[5][16];
-  napi_value value;
-  MUST(env, napi_create_external(env, data[0], count_finalized, &finalized, &value));
-  MUST(env, napi_create_external_buffer(env, sizeof data[1], data[1], count_finalized, &finalized, &value));
+  napi_value external, buffer;
+  napi_ref reference;
+  MUST(env, napi_create_external(env, data[0], count_finalized, &finalized, &external));
+  MUST(env, napi_create_external_buffer(env, sizeof data[1], data[1], count_finalized, &finalized, &buffer));
+  MUST(env, napi_create_reference(env, external, references, &reference));
+  MUST(env, napi_create_reference(env, buffer, references, &reference));
+  MUST(env, napi_create_reference(env, array, references, &reference));
   MUST(env, napi_add_finalizer(env, array, data[2], count_finalized, &finalized, NULL));
   MUST(env, napi_wrap(env, array, data[3], count_finalized, &finalized, NULL));
   MUST(env, napi_set_instance_data(env, data[4], count_finalized, &finalized));
   add(line, "held", 5);
 }
 
+static void hold(napi_env env, struct line *line) {
+  hold_with(env, line, 0);
+}
+
+/* The objects live as long as the env. */
+static void keep(napi_env env, struct line *line) {
+  hold_with(env, line, 1);
+}
+
 static void (*action(const char *name))(napi_env, struct line *) {
   const struct {
     const char *name;
     void (*act)(napi_env, struct line *);
-  } actions[] = {
-      {"throws", throw_all}, {"calls", call_all}, {"unwrap", unwrap}, {"loop", loop}, {"hold", hold}};
+  } actions[] = {{"throws", throw_all}, {"calls", call_all}, {"unwrap", unwrap},
+                 {"loop", loop},        {"hold", hold},      {"keep", keep}};
   for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
     if (strcmp(name, actions[i].name) == 0) return actions[i].act;
   fprintf(stderr, "dying.c: no such thing to do: %s\n", name);

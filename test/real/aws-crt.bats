@@ -31,3 +31,9 @@ why='it exits with status 255 at any status but napi_ok'
   lives_fast aws-crt.js quit <<<'exiting'
   lives_fast aws-crt.js end <<<'ending'
 }
+
+# Seen to fail without quirks: docs/quirks.md has the figures.
+@test "worker, with quirks=known" {
+  export TSFN_GUARD_OPTIONS=quirks=known
+  lives aws-crt.js worker <<<'survived'
+}

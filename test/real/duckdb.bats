@@ -34,3 +34,9 @@ fault=$'terminate called\nFATAL ERROR: Error::' # it throws a C++ exception thro
   lives_fast duckdb.js quit <<<'exiting'
   lives_fast duckdb.js end <<<'ending'
 }
+
+# Seen to fail without quirks: docs/quirks.md has the figures.
+@test "worker, with quirks=known" {
+  export TSFN_GUARD_OPTIONS=quirks=known
+  lives duckdb.js worker <<<'survived'
+}

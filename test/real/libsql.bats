@@ -34,3 +34,9 @@ fault='neon-1.0.0' # its threads panic at napi_closing
   lives_fast libsql.js quit <<<'exiting'
   lives_fast libsql.js end <<<'ending'
 }
+
+# Seen to fail without quirks: docs/quirks.md has the figures.
+@test "worker, with quirks=known" {
+  export TSFN_GUARD_OPTIONS=quirks=known
+  lives libsql.js worker <<<'survived'
+}

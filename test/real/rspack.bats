@@ -31,3 +31,9 @@ why='its build goes on in data that ended with the env'
   lives_fast rspack.js quit <<<'exiting'
   lives_fast rspack.js end <<<'ending'
 }
+
+# Seen to fail without quirks: docs/quirks.md has the figures.
+@test "worker, with quirks=known" {
+  export TSFN_GUARD_OPTIONS=quirks=known
+  lives rspack.js worker <<<'survived'
+}

@@ -1,4 +1,4 @@
-/* Which addon has which quirks: the table, the lines of a file, ranges of versions, the version in a package.json. */
+/* Which addon has which quirks: the table, the lines of a file, ranges of versions, a package.json. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -54,10 +54,10 @@ ALL_REFUSED='^call_function=10 new_instance=10 .*resolve_deferred=10 .*create_bu
 }
 
 @test "leak: at the end of a worker no finalizer runs" {
-  run native dying.js ends hold
+  run native dying.js ends keep
   assert_success
   assert_output 'finalized=5'
-  run with '*/dying.node: leak' dying.js ends hold
+  run with '*/dying.node: leak' dying.js ends keep
   assert_success
   assert_output 'finalized=0'
 }
@@ -80,14 +80,14 @@ finalized=[34]$'
   assert_regex "$stderr" 'TSG031 false-answer: [^ ]*/dying\.node has the quirk dying, and called napi_call_function in'
   assert_regex "$stderr" 'summary:? *TSG031 false-answer \(info\): [1-9][0-9]+ seen'
   assert_regex "$stderr" 'quirk_dying [1-9][0-9]'
-  OPTIONS=on.info=log:summary=always run --separate-stderr with '*/dying.node: leak' dying.js ends hold
+  OPTIONS=on.info=log:summary=always run --separate-stderr with '*/dying.node: leak' dying.js ends keep
   assert_success
   assert_regex "$stderr" 'TSG032 finalizer-left-out: [^ ]*/dying\.node has the quirk leak'
   assert_regex "$stderr" 'quirk_leak 5'
   local log=$BATS_TEST_TMPDIR/log
   OPTIONS=on.info=log:summary=always:format=json:log_path=$log run with '*/dying.node: dying' dying.js worker calls
   matches_schema "$log"
-  OPTIONS=metrics_path=$BATS_TEST_TMPDIR/metrics run with '*/dying.node: leak' dying.js ends hold
+  OPTIONS=metrics_path=$BATS_TEST_TMPDIR/metrics run with '*/dying.node: leak' dying.js ends keep
   run grep -x 'tsfn_guard_quirk_total{quirk="leak"} 5' "$BATS_TEST_TMPDIR/metrics"
   assert_success
 }

@@ -9,7 +9,7 @@ load ../helper
 
 # thrown ANSWER: the line of the five, each answered this. Debian's runtime of Node 18 has the fifth too.
 thrown() {
-  echo "throw=$1 last=$1 error=$1 type=$1 range=$1 syntax=$1"
+  echo "throw=$1 error=$1 last=$1 type=$1 range=$1 syntax=$1"
 }
 
 @test "within a callback of a worker that is terminated" {
@@ -44,7 +44,7 @@ thrown() {
   for how in native guarded; do
     run $how dying.js live throws
     assert_success
-    assert_output 'throw=0 last=0 error=10 type=10 range=10 syntax=10 pending=1 caught=the first'
+    assert_output 'throw=0 error=10 last=10 type=10 range=10 syntax=10 pending=1 caught=the first'
   done
 }
 
