@@ -580,6 +580,7 @@ static void decide_help(const struct tg_evidence *evidence, struct tg_answer *an
     answer->helps = TG_HELPS_UNKNOWN;
     answer->why_not = "the guard is made for glibc, and this is of musl; docs/runtimes.md says what is known";
   }
+  if (answer->helps == TG_HELPS_NO) answer->option = NULL;
 }
 
 static void find_addon(const struct tg_evidence *evidence, struct tg_answer *answer) {
