@@ -242,10 +242,13 @@ bool tg_node_has_exception(napi_env env) {
 }
 
 /* napi_call_function says so before it looks at its arguments, and refuses these where it is allowed. */
-bool tg_node_is_javascript_forbidden(napi_env env) {
-  if (tg_node_has_exception(env)) return false;
+static bool is_refused(napi_env env) {
   napi_status status = node.call_function(env, NULL, NULL, 0, NULL, NULL);
   return status == napi_cannot_run_js || status == napi_pending_exception;
+}
+
+bool tg_node_is_javascript_forbidden(napi_env env) {
+  return !tg_node_has_exception(env) && is_refused(env);
 }
 
 /* An env that is being terminated has an exception too, and it is nobody's fault. Whether it is cannot be asked while
@@ -289,6 +292,8 @@ bool tg_node_was_left_exception(napi_env env) {
   if (!can_take_off_exception() || node.open_handle_scope(env, &scope) != napi_ok) return true;
   bool was_left = was_left_exception(env);
   node.close_handle_scope(env, scope);
+  /* The env's last error is again that an exception is pending, as before the question. */
+  if (was_left) is_refused(env);
   return was_left;
 }
 
