@@ -31,10 +31,20 @@ static const struct tg_addon *addon_with(unsigned quirks, const void *caller) {
   return addon != NULL && (addon->quirks & quirks) != 0 ? addon : NULL;
 }
 
+static _Thread_local napi_env last_succeeded; /* the env of this thread's last false answer */
+
+/* Whether JavaScript that is over may be the reason: it is refused, or the addon uses a result of ours. The
+ * question itself changes the env's last error info, so it is not asked of other refusals. */
+static bool may_be_over(const struct refusal *refusal) {
+  return refusal->status == napi_pending_exception || refusal->status == napi_cannot_run_js ||
+         refusal->env == last_succeeded;
+}
+
 /* Whether it is to be answered falsely. */
 static bool is_to_succeed(const struct refusal *refusal) {
-  return refusal->env != NULL && addon_with(TG_QUIRK_DYING, refusal->caller) != NULL &&
-         tg_node_is_on_loop_thread() && tg_node_is_javascript_over(refusal->env) && tg_count_false_answer();
+  return refusal->env != NULL && may_be_over(refusal) &&
+         addon_with(TG_QUIRK_DYING, refusal->caller) != NULL && tg_node_is_on_loop_thread() &&
+         tg_node_is_javascript_over(refusal->env) && tg_count_false_answer();
 }
 
 /* One site an addon, so that it is told once. */
@@ -44,6 +54,7 @@ static napi_status succeed(const struct refusal *refusal) {
   const struct tg_event event = {.kind = TG_EVENT_FALSE_ANSWER, .snapshot = {.addon = addon}};
   tg_node_learn_version(refusal->env);
   tg_node_drop_exception(refusal->env);
+  last_succeeded = refusal->env;
   atomic_fetch_add_explicit(&tg_the_guard.by_host.answers, 1, memory_order_relaxed);
   tg_text_add(&detail, "TSG031 false-answer: ");
   tg_text_add(&detail, tg_addon_path(addon));

@@ -252,10 +252,13 @@ bool tg_node_has_exception(napi_env env) {
 
 /* napi_call_function checks this before its arguments. Where JavaScript is allowed, it rejects
  * these arguments. */
-bool tg_node_is_javascript_forbidden(napi_env env) {
-  if (tg_node_has_exception(env)) return false;
+static bool is_call_refused(napi_env env) {
   napi_status status = node_api.call_function(env, NULL, NULL, 0, NULL, NULL);
   return status == napi_cannot_run_js || status == napi_pending_exception;
+}
+
+bool tg_node_is_javascript_forbidden(napi_env env) {
+  return !tg_node_has_exception(env) && is_call_refused(env);
 }
 
 /* The termination of an env also leaves an exception, which is nobody's fault. Whether the env is
@@ -301,6 +304,8 @@ bool tg_node_was_left_exception(napi_env env) {
   if (!can_take_off_exception() || node_api.open_handle_scope(env, &scope) != napi_ok) return true;
   bool was_left = was_left_exception(env);
   node_api.close_handle_scope(env, scope);
+  /* The env's last error is again that an exception is pending, as before the query. */
+  if (was_left) is_call_refused(env);
   return was_left;
 }
 
