@@ -21,6 +21,7 @@ static int dispatch(int argc, char **argv) {
   } subcommands[] = {
       {"doctor", tg_command_doctor},
       {"report", tg_command_report},
+      {"scan", tg_command_scan},
       {"top", tg_command_top},
       {"triage", tg_command_triage},
   };
