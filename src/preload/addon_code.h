@@ -57,6 +57,9 @@ void tg_addon_closed(struct tg_addon *addon, unsigned registrations);
 /* The file that the object was loaded from. */
 const char *tg_addon_path(const struct tg_addon *addon);
 
+/* Where the pointer to that path lies behind a struct tg_addon, for who reads it from another process. */
+size_t tg_addon_path_offset(void);
+
 /* The file that contains some code, without registering its object. False: it is unknown. For the
  * main program, the path of its file. */
 bool tg_addon_locate(const void *code, struct tg_place *place);

@@ -23,6 +23,7 @@
 #include "base/output.h"
 #include "base/text.h"
 #include "diag/catalogue.h"
+#include "diag/describe.h"
 #include "diag/log.h"
 #include "diag/metrics.h"
 #include "diag/policy.h"
@@ -425,6 +426,7 @@ __attribute__((constructor)) static void arm_guard(void) {
     tg_catalogue_print();
   }
   tg_register_record(tg_mode_name(options.mode), false);
+  tg_describe_mode(tg_mode_name(options.mode));
   if (options.mode == TG_MODE_OFF) return;
 
   const struct tg_observer *observer = open_diagnostics();
@@ -442,6 +444,7 @@ __attribute__((constructor)) static void arm_guard(void) {
   tg_loading_open(&object.image);
   report_earlier_addons(earlier);
   tg_register_record(tg_mode_name(options.mode), true);
+  tg_describe_table(&tg_the_guard.table, tg_addon_path_offset());
   atexit(write_summary_at_exit);
   set_up_dump_signal();
   if (options.publish) {
