@@ -83,7 +83,7 @@ _tsfn_guard_takes_next() {
 }
 
 # _tsfn_guard_offer WORD KEPT WORDS…: those of WORDS that begin with WORD, without the part KEPT that readline keeps
-# itself. FILE and COMMAND stand for all files and commands.
+# itself. FILE, DIRECTORY and COMMAND stand for all of these.
 _tsfn_guard_offer() {
   local word=$1 kept=$2 one
   shift 2
@@ -93,6 +93,10 @@ _tsfn_guard_offer() {
       N | GLOB*) ;;
       FILE)
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word")
+        compopt -o filenames 2>/dev/null
+        ;;
+      DIRECTORY)
+        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -d -- "$word")
         compopt -o filenames 2>/dev/null
         ;;
       COMMAND)
@@ -144,7 +148,7 @@ _tsfn_guard() {
   current=${words[last]}
   [[ $current != *[=:]* || $COMP_WORDBREAKS != *=* ]] || kept=${current%"${current##*[=:]}"}
 
-  if ((last > 1)) && [[ ${words[1]} == @(doctor|report|top|triage) ]]; then
+  if ((last > 1)) && [[ ${words[1]} == @(doctor|report|scan|top|triage) ]]; then
     subcommand=${words[1]}
     i=2
   fi
@@ -166,6 +170,7 @@ _tsfn_guard() {
     case $subcommand in
       doctor) _tsfn_guard_offer "$current" '' --json --table --help ;;
       report) _tsfn_guard_offer "$current" '' --json --diff --fail-on --html --help ;;
+      scan) _tsfn_guard_offer "$current" '' --json --help ;;
       top) _tsfn_guard_offer "$current" '' --once --json --interval --help ;;
       triage) _tsfn_guard_offer "$current" '' --json --help ;;
       *) _tsfn_guard_offer "$current" '' "${_tsfn_guard_options[@]%% *}" --best-effort --help --version -- ;;
@@ -180,11 +185,12 @@ _tsfn_guard() {
   else
     case $subcommand in
       report | triage) _tsfn_guard_offer "$current" "$kept" FILE ;;
+      scan) _tsfn_guard_offer "$current" "$kept" DIRECTORY ;;
       top) mapfile -t COMPREPLY < <(compgen -W "$(_tsfn_guard_processes)" -- "$current") ;;
       doctor) _tsfn_guard_offer "$current" "$kept" COMMAND ;;
       *)
         _tsfn_guard_offer "$current" "$kept" COMMAND
-        ((last > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'doctor report top triage' -- "$current")
+        ((last > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'doctor report scan top triage' -- "$current")
         ;;
     esac
   fi

@@ -199,3 +199,7 @@ bool tg_policy_site_ends(const struct tg_site *site) {
 uint64_t tg_policy_seen(enum tg_event_kind kind) {
   return events_seen[kind];
 }
+
+const uint64_t *tg_policy_seen_counts(void) {
+  return events_seen;
+}

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,10 @@ static int read_unloads(struct dl_phdr_info *info, size_t size, void *argument) 
   (void)size;
   *(unsigned long long *)argument = info->dlpi_subs;
   return 1;
+}
+
+size_t tg_addon_path_offset(void) {
+  return offsetof(struct record, path);
 }
 
 unsigned long long tg_addon_count_unloads(void) {

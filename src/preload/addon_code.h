@@ -60,6 +60,9 @@ struct tg_addon *tg_addon_find(const void *code);
 /* The file that the object was loaded from. */
 const char *tg_addon_path(const struct tg_addon *addon);
 
+/* Where the pointer to that path lies behind a struct tg_addon, for who reads it from another process. */
+size_t tg_addon_path_offset(void);
+
 /* The file that contains some code, without registering its object. False: it is unknown. For the
  * main program, the path of its file. */
 bool tg_addon_locate(const void *code, struct tg_place *place);

@@ -23,6 +23,7 @@
 #include "base/output.h"
 #include "base/text.h"
 #include "diag/catalogue.h"
+#include "diag/describe.h"
 #include "diag/log.h"
 #include "diag/metrics.h"
 #include "diag/policy.h"
@@ -445,6 +446,7 @@ __attribute__((constructor)) static void arm_guard(void) {
     tg_quirks_print();
   }
   tg_register_record(tg_mode_name(options.mode), false);
+  tg_describe_mode(tg_mode_name(options.mode));
   if (options.mode == TG_MODE_OFF) return;
 
   const struct tg_observer *observer = open_diagnostics();
@@ -466,6 +468,7 @@ __attribute__((constructor)) static void arm_guard(void) {
   if (options.exits_fast) tg_fast_exit_open(&object.image, write_summary_at_fast_exit);
   report_earlier_addons(earlier);
   tg_register_record(tg_mode_name(options.mode), true);
+  tg_describe_table(&tg_the_guard.table, tg_addon_path_offset());
   atexit(write_summary_at_exit);
   set_up_dump_signal();
   if (options.publish) {

@@ -219,7 +219,7 @@ static void print_event(const struct tsfn_guard_ring_record *record, uint64_t ha
 
 static void print_ring(const struct core *core, uint64_t address, FILE *out) {
   struct tsfn_guard_ring *ring = malloc(sizeof *ring);
-  if (ring == NULL || !read_memory(core, address, ring, sizeof *ring) ||
+  if (ring == NULL || !read_memory(core, address, ring, offsetof(struct tsfn_guard_ring, table)) ||
       memcmp(ring->magic, "tsfn-guard ring", 16) != 0 || ring->version != TSFN_GUARD_RING_VERSION ||
       ring->record_size != sizeof ring->record[0] || ring->records != TSFN_GUARD_RING_RECORDS) {
     fputs("tsfn-guard unread: the guard's ring is not in the core, or of another version\n", out);
