@@ -17,6 +17,7 @@ usage: scripts/deps.sh NAME…
   apps          the packages of test/apps, for test/apps.sh
   real          the real addons of test/real, with their prebuilt binaries
   other-runtimes  Bun and Deno, for test/bats/runtimes.bats (x64)
+  bare          Bare, for test/bats/bare.bats (x64)
   musl-runtime  Bun on musl, from Bun's musl build and Debian's packages, unpacked, not installed;
                 status 3 if the distribution lacks them
   demo-node     one affected node, for quickstart.sh
@@ -181,6 +182,12 @@ other_runtimes() {
   npm_tree other-runtimes --force # npm would refuse Bun's musl build where libc is glibc
 }
 
+bare() {
+  [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked build of Bare" "$(uname -m)" \
+    "go without: only test/bats/bare.bats wants it"
+  npm_tree bare
+}
+
 # Bun's musl build needs a libstdc++ that runs on musl. Debian has none. But Debian's archive of
 # position-independent objects needs so little of glibc that we can add what musl lacks.
 musl_runtime() {
@@ -233,6 +240,7 @@ for name in "$@"; do
     apps) npm_tree apps ;;
     real) npm_tree real ;;
     other-runtimes) other_runtimes ;;
+    bare) bare ;;
     musl-runtime) musl_runtime ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;
     debian-node) debian_node ;;

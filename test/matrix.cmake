@@ -37,6 +37,7 @@ set(TEST_MATRIX
   "fuzz/*                       | -     | once        | once    |  15     | 1"
   "bats/*.bats                  | -     | once        | once    |  15     | 1"
   "bats/arm64.bats              | -     | once        | once    | 130     | 1"
+  "bats/bare.bats               | -     | once        | once    |  35     | 1"
   "bats/command.bats            | once  | once        | once    |  12     | 1"
   "bats/conformance.bats        | -     | once        | once    | 100     | 1"
   "bats/doctor.bats             | -     | once        | once    |  36     | 1"
