@@ -31,6 +31,7 @@ set(TEST_MATRIX
   "mutations                    | once  | once        | once    |   8     | 1"
   "model                        | -     | once        | once    |  90     | all"
   "model/large                  | -     | -           | once    | 300     | all"
+  "litmus                       | -     | once        | once    |  20     | 1"
   "conformance/all              | -     | -           | once    | 900     | 1"
   "bench/instructions           | -     | once        | once    |   1     | 1"
   "bench/smoke                  | -     | once        | once    |  43     | 1"
