@@ -17,8 +17,11 @@ usage: scripts/deps.sh NAME…
   apps          the packages of test/apps, for test/apps.sh
   real          the real addons of test/real, with their prebuilt binaries
   other-runtimes  Bun and Deno, for test/bats/runtimes.bats (x64)
+  bare          Bare, for test/bats/bare.bats (x64)
   musl-runtime  Bun on musl, from Bun's musl build and Debian's packages, unpacked, not installed;
                 status 3 if the distribution lacks them
+  herd7         herd7, for test/litmus (x64), from Debian's sid, unpacked, not installed; status 3 if it
+                cannot be had
   demo-node     one affected node, for quickstart.sh
   debian-node   Debian's node 18 with its libnode.so.108, unpacked, not installed;
                 status 3 if the distribution has none
@@ -181,6 +184,12 @@ other_runtimes() {
   npm_tree other-runtimes --force # npm would refuse Bun's musl build where libc is glibc
 }
 
+bare() {
+  [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked build of Bare" "$(uname -m)" \
+    "go without: only test/bats/bare.bats wants it"
+  npm_tree bare
+}
+
 # Bun's musl build needs a libstdc++ that runs on musl. Debian has none. But Debian's archive of
 # position-independent objects needs so little of glibc that we can add what musl lacks.
 musl_runtime() {
@@ -220,6 +229,48 @@ END
   [[ $("$to/bun" --version) == 1.4.* ]] || die "Bun 1.4, running on musl" "it does not start, see above" "remove $to, and repeat"
 }
 
+# herd7 is an OCaml program of Debian's sid, and needs sid's glibc. So it is started by sid's dynamic linker,
+# with sid's libraries. Its models decide what the tests say, so its version and its contents are fixed. The
+# libraries are those that sid has, as apt verifies them.
+HERD7=herdtools7=7.58-2
+HERD7_SHA256=97a6e2bfbc2c516cd9816e8c87c3acc412953479a3351b308d139e0af9550672
+
+skip_herd7() {
+  say "skipped herd7: $1"
+  exit 3
+}
+
+herd7() {
+  local to=$DEPS/herd7 mirror home deb
+  [[ $("$to/herd7" -version 2>/dev/null) != 7.58* ]] || return 0
+  [[ $(dpkg --print-architecture 2>/dev/null) == amd64 ]] || skip_herd7 "this is not Debian's amd64"
+  mirror=$(debian_mirror)
+  [[ -n $mirror ]] || skip_herd7 "this system's apt has no mirror of Debian"
+  say "fetching ${HERD7/=/ } from Debian's sid"
+  home=$(mktemp -d)
+  # shellcheck disable=SC2064
+  trap "rm -rf '$home'" EXIT
+  if ! private_apt_open "$home" "deb [signed-by=$DEBIAN_KEYS] $mirror sid main" ||
+    ! private_apt "$home" download "$HERD7" libc6 libgmp10; then
+    skip_herd7 "sid has no ${HERD7/=/ } any more, see above"
+  fi
+  echo "$HERD7_SHA256  $(echo "$home"/herdtools7_*.deb)" | sha256sum --check --quiet >&2 ||
+    die "${HERD7/=/ } with the SHA-256 that scripts/deps.sh names" "another file" \
+      "do not use it; find out why it differs"
+  rm -rf "$to"
+  mkdir -p "$to"
+  for deb in "$home"/*.deb; do dpkg-deb -x "$deb" "$to/root"; done
+  cat >"$to/herd7" <<END
+#!/bin/sh
+# herd7 on sid's glibc. Written by scripts/deps.sh.
+root=\$(dirname "\$(readlink -f "\$0")")/root/usr
+exec "\$root/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" --library-path "\$root/lib/x86_64-linux-gnu" \\
+  "\$root/bin/herd7" -set-libdir "\$root/share/herdtools7/herd" "\$@"
+END
+  chmod +x "$to/herd7"
+  [[ $("$to/herd7" -version) == 7.58* ]] || die "herd7 7.58, running from $to" "it does not start, see above" "remove $to, and repeat"
+}
+
 (($#)) || { usage >&2; exit 2; }
 for name in "$@"; do
   case $name in
@@ -233,7 +284,9 @@ for name in "$@"; do
     apps) npm_tree apps ;;
     real) npm_tree real ;;
     other-runtimes) other_runtimes ;;
+    bare) bare ;;
     musl-runtime) musl_runtime ;;
+    herd7) herd7 ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;
     debian-node) debian_node ;;
     *) die "a name that scripts/deps.sh --help lists" "$name" "correct the name" 2 ;;

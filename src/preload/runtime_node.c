@@ -15,9 +15,9 @@ static struct {
   napi_status (*call_function)(napi_env, napi_value, napi_value, size_t, const napi_value *, napi_value *);
   napi_status (*throw_error)(napi_env, const char *, const char *);
   napi_status (*get_value_string_utf8)(napi_env, napi_value, char *, size_t, size_t *);
-  napi_status (*get_node_version)(napi_env, const napi_node_version **);
   napi_status (*add_env_cleanup_hook)(napi_env, void (*)(void *), void *);
   napi_status (*remove_env_cleanup_hook)(napi_env, void (*)(void *), void *);
+  napi_status (*get_node_version)(napi_env, const napi_node_version **); /* NULL: Bare lacks it */
   /* For mode=diagnose; NULL if the runtime lacks it. */
   napi_status (*get_global)(napi_env, napi_value *);
   napi_status (*get_named_property)(napi_env, napi_value, const char *, napi_value *);
@@ -36,13 +36,15 @@ static struct {
 
 static struct tg_runtime node_runtime;
 static struct tg_image runtime_image;
-static bool is_node; /* false: a runtime that imitates Node, and its version */
+static bool is_node;             /* false: a runtime that imitates Node, and its version */
+static bool never_tells_version; /* Bare has no napi_get_node_version */
 
 /* NULL: unknown. Relaxed: it points to constant data of the runtime. */
 static const napi_node_version *_Atomic node_version;
 
 void tg_node_learn_version(napi_env env) {
-  if (atomic_load_explicit(&node_version, memory_order_relaxed) != NULL || env == NULL) return;
+  if (node_api.get_node_version == NULL || env == NULL) return;
+  if (atomic_load_explicit(&node_version, memory_order_relaxed) != NULL) return;
   const napi_node_version *found;
   if (node_api.get_node_version(env, &found) == napi_ok)
     atomic_store_explicit(&node_version, found, memory_order_relaxed);
@@ -76,9 +78,9 @@ const char *tg_node_open(const struct tg_image *image) {
       {"napi_call_function", &node_api.call_function, false},
       {"napi_throw_error", &node_api.throw_error, false},
       {"napi_get_value_string_utf8", &node_api.get_value_string_utf8, false},
-      {"napi_get_node_version", &node_api.get_node_version, false},
       {"napi_add_env_cleanup_hook", &node_api.add_env_cleanup_hook, false},
       {"napi_remove_env_cleanup_hook", &node_api.remove_env_cleanup_hook, false},
+      {"napi_get_node_version", &node_api.get_node_version, true},
       {"napi_get_global", &node_api.get_global, true},
       {"napi_get_named_property", &node_api.get_named_property, true},
       {"napi_create_string_utf8", &node_api.create_string_utf8, true},
@@ -98,6 +100,7 @@ const char *tg_node_open(const struct tg_image *image) {
       return wanted[i].name;
   runtime_image = *image;
   is_node = tg_image_find(image, "_ZN4node11per_process8metadataE", STT_OBJECT) != NULL;
+  never_tells_version = node_api.get_node_version == NULL;
   if (!is_node) node_api.get_uv_event_loop = NULL; /* not libuv's loop in Bun and Deno */
   return NULL;
 }
@@ -176,8 +179,8 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
 
 bool tg_node_version(char text[TG_RUNTIME_MAX]) {
   const napi_node_version *known = atomic_load_explicit(&node_version, memory_order_relaxed);
-  text[0] = '\0';
-  if (known == NULL) return false;
+  tg_copy_string(text, TG_RUNTIME_MAX, never_tells_version ? "a runtime like node" : "");
+  if (known == NULL) return never_tells_version;
   struct tg_text line;
   line.length = 0;
   tg_text_add(&line, is_node ? known->release /* "node" */ : "a runtime like node");

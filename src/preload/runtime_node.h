@@ -31,8 +31,8 @@ void tg_node_learn_version_early(void);
 /* Returns the runtime. Call it after the seven functions were redirected. */
 const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirections[TG_FUNCTIONS]);
 
-/* "node 20.20.2", or "a runtime like node 24.3.0". Returns false and an empty text if the version
- * is not known yet. */
+/* "node 20.20.2", "a runtime like node 24.3.0", or without a version if the runtime never tells one.
+ * Returns false and an empty text if the version is not known yet. */
 bool tg_node_version(char version[TG_RUNTIME_MAX]);
 
 /* Whether the runtime is Node itself, and not one that is only like it. */

@@ -184,12 +184,17 @@ symbol_pages() {
   assert_equal "$output" main
   assert_equal "$(without_pid "$stderr")" \
     "$prefix runtime of unknown version, redirected the seven functions of $HELPERS/libfakenode-both-joined.so"
+  # As Bare, which has all but this one.
+  run --separate-stderr preloaded "$HELPERS/lacks-napi_get_node_version"
+  assert_equal "$output" main
+  assert_equal "$(without_pid "$stderr")" \
+    "$prefix a runtime like node, redirected the seven functions of $HELPERS/lacks-napi_get_node_version"
 }
 
 @test "all seven or none: refuses a runtime that lacks one, or another function that it needs" {
   local name
   for name in {get_threadsafe_function_context,{call,acquire,release,ref,unref}_threadsafe_function} \
-    get_undefined call_function throw_error get_value_string_utf8 get_node_version {add,remove}_env_cleanup_hook; do
+    get_undefined call_function throw_error get_value_string_utf8 {add,remove}_env_cleanup_hook; do
     refused "$HELPERS/lacks-napi_$name"
     assert_equal "$refusal" "tsfn-guard[PID]: not armed in $HELPERS/lacks-napi_$name: needed the functions of \
 Node-API version 4 and newer, found no napi_$name; use an unmodified Node.js 12.22 or newer; it runs unguarded"

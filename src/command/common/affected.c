@@ -16,6 +16,8 @@ enum {
   RELEASE_AT_END,
   NULL_CONTEXT,
   WORKER_END,
+  LIMIT_OF_ONE,
+  DELIVERED_AFTER_END,
   FAULTS
 };
 
@@ -39,6 +41,12 @@ static const struct tg_fault faults[FAULTS] = {
     [WORKER_END] = {"worker-end",
                     "at a worker's end no finalizer runs (with the guard too) and no caller is rejected",
                     "runtimes.bats", "run it guarded; docs/runtimes.md says what does not work even then"},
+    [LIMIT_OF_ONE] = {"limit-of-one",
+                      "a queue with a limit of 1 takes no item, so its callers block for ever", "bare.bats",
+                      "run it guarded; docs/runtimes.md says what is known of Bare"},
+    [DELIVERED_AFTER_END] = {"delivered-after-end",
+                             "items that wait when an environment ends are delivered when V8 is gone",
+                             "bare.bats", "run it guarded; docs/runtimes.md says what is known of Bare"},
 };
 
 /* From a version on, and until another one, which is not affected any more. */
@@ -72,6 +80,10 @@ static const struct range ranges[] = {
     {EXIT, "deno", "2.9.6", "2.9.7"},
     {WORKER_END, "bun", "1.3.9", "1.3.10"},
     {WORKER_END, "deno", "2.9.6", "2.9.7"},
+    {USE_AFTER_FREE, "bare", "1.33.4", "1.33.5"},
+    {SHARED_COUNT, "bare", "1.33.4", "1.33.5"},
+    {LIMIT_OF_ONE, "bare", "1.33.4", "1.33.5"},
+    {DELIVERED_AFTER_END, "bare", "1.33.4", "1.33.5"},
 };
 
 const struct tg_fault *tg_fault(unsigned number) {
@@ -130,12 +142,13 @@ static void print_versions(unsigned fault, const char *runtime) {
 }
 
 void tg_faults_print(void) {
-  puts("| fault | | Node | Bun | Deno | source |\n|---|---|---|---|---|---|");
+  puts("| fault | | Node | Bun | Deno | Bare | source |\n|---|---|---|---|---|---|---|");
   for (unsigned i = 0; i < FAULTS; i++) {
     printf("| `%s` | %s | ", faults[i].name, faults[i].what);
     print_versions(i, "node");
     print_versions(i, "bun");
     print_versions(i, "deno");
+    print_versions(i, "bare");
     printf("%s |\n", faults[i].source);
   }
 }

@@ -17,7 +17,7 @@ const struct tg_fault *tg_fault(unsigned number);
 
 enum tg_finding { TG_NOT_AFFECTED, TG_AFFECTED, TG_NOT_KNOWN };
 
-/* `runtime`: "node", "bun", "deno"; `version`: "20.20.2". Not known: nobody has looked at this version. */
+/* `runtime`: "node", "bun", "deno", "bare"; `version`: "20.20.2". Not known: nobody has looked at this version. */
 enum tg_finding tg_fault_find(const struct tg_fault *fault, const char *runtime, const char *version);
 
 /* The table of docs/affected.md, on standard output. */

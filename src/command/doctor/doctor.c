@@ -223,7 +223,7 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
   bool tried = tg_try_runtime(doctor->target.program, probe, NULL, &doctor->native);
   tg_describe_end(&native->outcome, end, sizeof end);
   if (!tried) {
-    tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno or Electron",
+    tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno, Bare or Electron",
          "%s is not a known runtime (--version: %s, output: %.80s)", doctor->target.program, end,
          native->outcome.said);
   } else if (native->runtime[0] == '\0') {
@@ -251,7 +251,7 @@ static bool check_symbols(struct doctor *doctor) {
   int length = error == NULL ? 0 : (int)strcspn(error, "\n");
   tg_describe_end(&native->outcome, end, sizeof end);
   if (native->missing[0] != '\0') {
-    tell(doctor, SYMBOLS, FAIL, "use an unmodified Node.js 12.22 or newer, or Bun, or Deno",
+    tell(doctor, SYMBOLS, FAIL, "use an unmodified Node.js 12.22 or newer, or Bun, Deno or Bare",
          "it does not export %s", native->missing);
   } else if (native->libc[0] == '\0') {
     tell(doctor, SYMBOLS, FAIL, "check that the runtime can load addons",

@@ -19,23 +19,24 @@
 #include "command/common/library.h"
 #include "tsfn_guard/tsfn_guard.h"
 
-#define PROBE_VARIABLE "TSFN_GUARD_PROBE"
 #define MARK "tsfn-guard-probe "
 
 enum { PATIENCE_MS = 20000 };
 
-/* The addon does all the rest. */
+/* The addon does all the rest. Bare has no `process`. */
 static const char program[] =
-    "const v = process.versions, name = process.release.name;"
-    "const [runtime, version] = v.electron ? ['electron', v.electron] : v.bun ? ['bun', v.bun] :"
-    "  v.deno ? ['deno', v.deno] : [name, v.node];"
+    "const bare = globalThis.Bare, v = bare ? bare.versions : process.versions;"
+    "const [runtime, version] = bare ? ['bare', v.bare] : v.electron ? ['electron', v.electron] :"
+    "  v.bun ? ['bun', v.bun] : v.deno ? ['deno', v.deno] : [process.release.name, v.node];"
     "console.log('" MARK
     "runtime ' + runtime);"
     "console.log('" MARK
     "version ' + version);"
     "console.log('" MARK
-    "node ' + v.node);"
-    "require(process.env." PROBE_VARIABLE ");";
+    "node ' + (v.node || 'none'));"
+    "require('";
+
+enum { PROGRAM_MAX = sizeof program + 4 * PATH_MAX + sizeof "')" };
 
 /* --- Running a program */
 
@@ -194,19 +195,31 @@ static bool is_version(const char *said) {
   return isdigit((unsigned char)*said) && said[strspn(said, "0123456789")] == '.';
 }
 
+/* Bare's JavaScript knows neither the environment nor arguments after -e. So the path is in the program, as
+ * the contents of a JavaScript string. Bytes that are not ASCII are UTF-8 there as here. */
+static void write_program(const char *probe, char text[PROGRAM_MAX]) {
+  char *end = stpcpy(text, program);
+  for (; *probe != '\0'; probe++) {
+    unsigned char byte = (unsigned char)*probe;
+    bool is_plain = isalnum(byte) || byte >= 0x80 || strchr("/._-", byte) != NULL;
+    end += sprintf(end, is_plain ? "%c" : "\\x%02x", byte);
+  }
+  stpcpy(end, "')");
+}
+
 bool tg_try_runtime(const char *runtime, const char *probe, const char *library,
                     struct tg_doctor_run *trial) {
-  char name[PATH_MAX];
+  char name[PATH_MAX], script[PROGRAM_MAX];
   tg_copy_string(name, sizeof name, runtime);
+  write_program(probe, script);
   *trial = (struct tg_doctor_run){0};
   tg_run_captured((char *[]){name, "--version", NULL}, NULL, &trial->outcome);
   if (trial->outcome.status != 0 || !is_version(trial->outcome.said)) return false;
   bool is_deno = trial->outcome.said[0] == 'd';
-  setenv(PROBE_VARIABLE, probe, 1);
   if (is_deno)
-    tg_run_captured((char *[]){name, "eval", "--ext=cjs", (char *)program, NULL}, library, &trial->outcome);
+    tg_run_captured((char *[]){name, "eval", "--ext=cjs", script, NULL}, library, &trial->outcome);
   else
-    tg_run_captured((char *[]){name, "-e", (char *)program, NULL}, library, &trial->outcome);
+    tg_run_captured((char *[]){name, "-e", script, NULL}, library, &trial->outcome);
   read_lines(trial);
   return true;
 }

@@ -24,9 +24,9 @@ bool tg_line_with(const struct tg_outcome *outcome, const char *mark, char *line
 
 struct tg_doctor_run {
   struct tg_outcome outcome;
-  char runtime[32]; /* "node", "bun", "deno", "electron"; empty: it did not come so far */
+  char runtime[32]; /* "node", "bun", "deno", "bare", "electron"; empty: it did not come so far */
   char version[64];
-  char node_version[64]; /* of the Node that it is, or tells that it is like */
+  char node_version[64]; /* of the Node that it is, or tells that it is like; "none": Bare is like none */
   char libc[64];         /* glibc's version, or "other" */
   char holder[PATH_MAX]; /* of the seven; empty: they are not all in one place */
   bool in_program;       /* the holder is the main program */
