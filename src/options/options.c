@@ -112,10 +112,11 @@ static const struct option table[OPTIONS] = {
                       "the exit status after something worse than a leak was reported; 0: the program's own",
                   .form = "N",
                   .most = EXIT_STATUS_MAX},
-    [EXIT] = {.key = "exit",
-              .help = "fast: end the process once all JavaScript 'exit' listeners have run, without exit handlers "
-                      "and destructors of addons (docs/operations.md)",
-              .values = {"normal", "fast"}},
+    [EXIT] =
+        {.key = "exit",
+         .help = "fast: end the process once all JavaScript 'exit' listeners have run, without exit handlers "
+                 "and destructors of addons (docs/operations.md)",
+         .values = {"normal", "fast"}},
     [DUMP_SIGNAL] =
         {.key = "dump_signal",
          .help = "the number of the signal that writes all live functions to the log (12: SIGUSR2); 0: none",
