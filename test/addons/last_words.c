@@ -2,7 +2,7 @@
  *
  * Exports:
  *   speak(): each of the three writes its name to file descriptor 3 when it runs; once a process
- *   print(text): text into the buffer of C's stdout
+ *   print(text): text into the buffer of a C stream to stdout (Node takes the buffer away from C's stdout itself)
  *   lock(): a thread of the addon takes the lock of C's stdin, and keeps it */
 #include <pthread.h>
 #include <semaphore.h>
@@ -43,7 +43,8 @@ static napi_value speak(napi_env env, napi_callback_info info) {
 static napi_value print(napi_env env, napi_callback_info info) {
   char text[256];
   MUST(env, napi_get_value_string_utf8(env, argument(env, info, 0), text, sizeof text, NULL));
-  fputs(text, stdout);
+  FILE *stream = fdopen(dup(STDOUT_FILENO), "w");
+  if (stream == NULL || fputs(text, stream) < 0) abort();
   return NULL;
 }
 

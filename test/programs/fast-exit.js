@@ -106,8 +106,15 @@ const cases = {
   term: () => { onExit(); process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000); },
   termHandled: () => { onExit(); process.on('SIGTERM', () => process.exit(4)); process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000); },
   abort: () => { onExit(); process.abort(); },
-  // As a test runner does it; the addon knows nothing of the other context.
-  vm: () => { onExit(); runInNewContext('load(); for (let i = 0; i < 1000; i++) (() => i)(); exit(7)', { load, exit: process.exit }); },
+  // The main thread learns in another context, as test runners use, that a worker has loaded the addon.
+  vm: () => {
+    onExit();
+    const loaded = new Int32Array(new SharedArrayBuffer(4));
+    const script = `require(process.env.TEST_ADDONS + '/last_words.node').speak();
+      Atomics.store(require('worker_threads').workerData, 0, 1); setInterval(() => {}, 1000)`;
+    new Worker(script, { eval: true, workerData: loaded });
+    runInNewContext('while (Atomics.load(loaded, 0) === 0); for (let i = 0; i < 1000; i++); exit(7)', { loaded, exit: process.exit });
+  },
   // A parent that counts what its child sends before it ends.
   child: () => { for (let i = 0; i < 20; i++) process.send(i); process.exit(7); },
   parent: () => {
@@ -131,7 +138,7 @@ const [, , name, before] = process.argv;
 const run = cases[name];
 if (run === undefined) throw new Error(`no case ${name}; there are ${Object.keys(cases).join(' ')}`);
 if (name === 'child') require(`${process.env.TEST_ADDONS}/last_words.node`); // its descriptor 3 is the channel
-else if (name !== 'workerAlone' && before === undefined) load();
+else if (name !== 'workerAlone' && name !== 'vm' && before === undefined) load();
 try {
   run();
 } finally {
