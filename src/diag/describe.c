@@ -26,7 +26,10 @@ static struct tsfn_guard_table_field find_bits(const struct tg_function *functio
 }
 
 static void describe_bits(struct tsfn_guard_table *table) {
-  struct tg_function state = {0}, referenced = {0}, finalized = {0};
+  struct tg_function state, referenced, finalized;
+  memset(&state, 0, sizeof state); /* with its padding */
+  memset(&referenced, 0, sizeof referenced);
+  memset(&finalized, 0, sizeof finalized);
   state.state = 0xf;
   referenced.referenced = true;
   finalized.finalized = true;
@@ -35,7 +38,7 @@ static void describe_bits(struct tsfn_guard_table *table) {
   table->finalized = find_bits(&finalized);
 }
 
-/* `function` is not looked at. */
+/* Only the type of `function` matters. */
 static void describe_fields(struct tsfn_guard_table *table, const struct tg_function *function) {
   table->generation = whole(offsetof(struct tg_function, generation), sizeof function->generation);
   table->waiters = whole(offsetof(struct tg_function, waiters), sizeof function->waiters);
@@ -45,7 +48,7 @@ static void describe_fields(struct tsfn_guard_table *table, const struct tg_func
   table->pushed = whole(offsetof(struct tg_function, queue.pushed), sizeof function->queue.pushed);
   table->popped = whole(offsetof(struct tg_function, queue.popped), sizeof function->queue.popped);
   table->env = whole(offsetof(struct tg_function, env_number), sizeof function->env_number);
-  table->addon = whole(offsetof(struct tg_function, addon), sizeof function->addon);
+  table->addon = whole(offsetof(struct tg_function, addon), sizeof(uintptr_t));
   table->name = whole(offsetof(struct tg_function, name), sizeof function->name);
 }
 
@@ -55,8 +58,9 @@ void tg_describe_mode(const char *mode) {
 
 void tg_describe_table(const struct tg_table *table, size_t addon_path) {
   struct tsfn_guard_table *to = &tsfn_guard_ring.table;
+  static const struct tg_function any;
   describe_bits(to);
-  describe_fields(to, NULL);
+  describe_fields(to, &any);
   to->seen = (uint64_t)(uintptr_t)tg_policy_seen_counts();
   to->kinds = TG_EVENT_KINDS;
   to->chunks = (uint64_t)(uintptr_t)table->chunks;
