@@ -41,6 +41,7 @@ set(TEST_MATRIX
   "bats/bare.bats               | -     | once        | once    |  35     | 1"
   "bats/command.bats            | once  | once        | once    |  12     | 1"
   "bats/conformance.bats        | -     | once        | once    | 100     | 1"
+  "bats/electron.bats           | -     | once        | once    |  45     | 1"
   "bats/doctor.bats             | -     | once        | once    |  36     | 1"
   "bats/inert.bats              | once  | once        | once    |   3     | 1"
   "bats/library.bats            | once  | once        | once    |   1     | 1"
