@@ -22,6 +22,7 @@ static int dispatch(int argc, char **argv) {
       {"doctor", tg_command_doctor},
       {"report", tg_command_report},
       {"scan", tg_command_scan},
+      {"status", tg_command_status},
       {"top", tg_command_top},
       {"triage", tg_command_triage},
   };

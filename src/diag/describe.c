@@ -10,7 +10,9 @@
 #include "diag/policy.h"
 #include "diag/ring.h"
 
-_Static_assert(TG_OPEN == 2 && TG_CLOSING == 3 && TG_CLOSED == 4, "states are described as they are");
+_Static_assert(TG_OPEN == (int)TSFN_GUARD_TABLE_OPEN && TG_CLOSING == (int)TSFN_GUARD_TABLE_CLOSING &&
+                   TG_CLOSED == (int)TSFN_GUARD_TABLE_CLOSED,
+               "states are described as they are");
 
 static struct tsfn_guard_table_field whole(size_t offset, size_t size) {
   return (struct tsfn_guard_table_field){.offset = (uint16_t)offset, .size = (uint16_t)size};
