@@ -23,6 +23,7 @@ MAY_INCLUDE = {
     'command/doctor': 'command command/common base diag options',
     'command/report': 'command command/common base diag',
     'command/scan': 'command command/common base',
+    'command/status': 'command command/common base diag',
     'command/top': 'command command/common base diag options',
     'command/triage': 'command command/common base diag options',
 }

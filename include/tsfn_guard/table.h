@@ -16,6 +16,9 @@
 
 enum { TSFN_GUARD_TABLE_VERSION = 1 };
 
+/* Values of the field `state`; less: there is no function. */
+enum { TSFN_GUARD_TABLE_OPEN = 2, TSFN_GUARD_TABLE_CLOSING = 3, TSFN_GUARD_TABLE_CLOSED = 4 };
+
 /* A number in a slot: `size` bytes at `offset`, of which `mask` counts, shifted down to its lowest
  * bit. Size 0: this library has no such field. */
 struct tsfn_guard_table_field {
@@ -43,7 +46,7 @@ struct tsfn_guard_table {
   uint32_t index_bits; /* a handle's number in reports is generation << index_bits | slot */
 
   struct tsfn_guard_table_field generation;
-  struct tsfn_guard_table_field state;      /* 2: open, 3: closing, 4: closed; less: no function */
+  struct tsfn_guard_table_field state;
   struct tsfn_guard_table_field referenced; /* 1: it keeps its event loop alive while it is open */
   struct tsfn_guard_table_field finalized;  /* 1: the finalizer has returned */
   struct tsfn_guard_table_field waiters;    /* threads that are blocked in a call */

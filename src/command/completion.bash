@@ -131,6 +131,11 @@ _tsfn_guard_processes() {
   grep -ls '/libtsfnguard\.so$' /proc/[0-9]*/maps | cut -d / -f 3
 }
 
+# The JavaScript runtimes, guarded or not, as the command itself finds them.
+_tsfn_guard_runtimes() {
+  "${COMP_WORDS[0]}" status 2>/dev/null | awk '$1 ~ /^[0-9]+$/ { print $1 }'
+}
+
 _tsfn_guard() {
   local words=() starts=() last word current glue='' i=1 subcommand='' kept=''
   # Readline breaks words at "=" and ":"; here they are whole again.
@@ -148,7 +153,7 @@ _tsfn_guard() {
   current=${words[last]}
   [[ $current != *[=:]* || $COMP_WORDBREAKS != *=* ]] || kept=${current%"${current##*[=:]}"}
 
-  if ((last > 1)) && [[ ${words[1]} == @(doctor|report|scan|top|triage) ]]; then
+  if ((last > 1)) && [[ ${words[1]} == @(doctor|report|scan|status|top|triage) ]]; then
     subcommand=${words[1]}
     i=2
   fi
@@ -170,7 +175,7 @@ _tsfn_guard() {
     case $subcommand in
       doctor) _tsfn_guard_offer "$current" '' --json --table --help ;;
       report) _tsfn_guard_offer "$current" '' --json --diff --fail-on --html --help ;;
-      scan) _tsfn_guard_offer "$current" '' --json --help ;;
+      scan | status) _tsfn_guard_offer "$current" '' --json --help ;;
       top) _tsfn_guard_offer "$current" '' --once --json --interval --help ;;
       triage) _tsfn_guard_offer "$current" '' --json --help ;;
       *) _tsfn_guard_offer "$current" '' "${_tsfn_guard_options[@]%% *}" --best-effort --help --version -- ;;
@@ -186,11 +191,12 @@ _tsfn_guard() {
     case $subcommand in
       report | triage) _tsfn_guard_offer "$current" "$kept" FILE ;;
       scan) _tsfn_guard_offer "$current" "$kept" DIRECTORY ;;
+      status) mapfile -t COMPREPLY < <(compgen -W "$(_tsfn_guard_runtimes)" -- "$current") ;;
       top) mapfile -t COMPREPLY < <(compgen -W "$(_tsfn_guard_processes)" -- "$current") ;;
       doctor) _tsfn_guard_offer "$current" "$kept" COMMAND ;;
       *)
         _tsfn_guard_offer "$current" "$kept" COMMAND
-        ((last > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'doctor report scan top triage' -- "$current")
+        ((last > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'doctor report scan status top triage' -- "$current")
         ;;
     esac
   fi

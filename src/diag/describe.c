@@ -10,35 +10,36 @@
 #include "diag/policy.h"
 #include "diag/ring.h"
 
-_Static_assert(TG_OPEN == 2 && TG_CLOSING == 3 && TG_CLOSED == 4, "states are described as they are");
+_Static_assert(TG_OPEN == (int)TSFN_GUARD_TABLE_OPEN && TG_CLOSING == (int)TSFN_GUARD_TABLE_CLOSING &&
+                   TG_CLOSED == (int)TSFN_GUARD_TABLE_CLOSED,
+               "states are described as they are");
 
 static struct tsfn_guard_table_field whole(size_t offset, size_t size) {
   return (struct tsfn_guard_table_field){.offset = (uint16_t)offset, .size = (uint16_t)size};
 }
 
-/* C has no offset of a bit field. So it is looked for in a function in which all others are 0. The compiler
+/* C has no offset of a bit field. So it is looked for in a function in which all else is 0. The compiler
  * knows the answer. */
 static struct tsfn_guard_table_field find_bits(const struct tg_function *function) {
-  const unsigned char *bytes = (const unsigned char *)function;
+  unsigned char bytes[sizeof *function];
   uint16_t offset = 0;
-  while (offset < sizeof *function - 1 && bytes[offset] == 0) offset++;
-  return (struct tsfn_guard_table_field){offset, 1, bytes[offset]};
+  memcpy(bytes, function, sizeof bytes);
+  while (offset < sizeof bytes - 1 && bytes[offset] == 0) offset++;
+  return (struct tsfn_guard_table_field){.offset = offset, .size = 1, .mask = bytes[offset]};
 }
 
-static void describe_bits(struct tsfn_guard_table *table) {
-  struct tg_function state, referenced, finalized;
-  memset(&state, 0, sizeof state); /* with its padding */
-  memset(&referenced, 0, sizeof referenced);
-  memset(&finalized, 0, sizeof finalized);
-  state.state = 0xf;
-  referenced.referenced = true;
-  finalized.finalized = true;
-  table->state = find_bits(&state);
-  table->referenced = find_bits(&referenced);
-  table->finalized = find_bits(&finalized);
+static void describe_bits(struct tsfn_guard_table *table, struct tg_function *function) {
+  memset(function, 0, sizeof *function);
+  function->state = 0xf;
+  table->state = find_bits(function);
+  function->state = 0;
+  function->referenced = true;
+  table->referenced = find_bits(function);
+  function->referenced = false;
+  function->finalized = true;
+  table->finalized = find_bits(function);
 }
 
-/* Only the type of `function` matters. */
 static void describe_fields(struct tsfn_guard_table *table, const struct tg_function *function) {
   table->generation = whole(offsetof(struct tg_function, generation), sizeof function->generation);
   table->waiters = whole(offsetof(struct tg_function, waiters), sizeof function->waiters);
@@ -48,7 +49,7 @@ static void describe_fields(struct tsfn_guard_table *table, const struct tg_func
   table->pushed = whole(offsetof(struct tg_function, queue.pushed), sizeof function->queue.pushed);
   table->popped = whole(offsetof(struct tg_function, queue.popped), sizeof function->queue.popped);
   table->env = whole(offsetof(struct tg_function, env_number), sizeof function->env_number);
-  table->addon = whole(offsetof(struct tg_function, addon), sizeof(uintptr_t));
+  table->addon = whole(offsetof(struct tg_function, addon), sizeof(void *));
   table->name = whole(offsetof(struct tg_function, name), sizeof function->name);
 }
 
@@ -58,9 +59,9 @@ void tg_describe_mode(const char *mode) {
 
 void tg_describe_table(const struct tg_table *table, size_t addon_path) {
   struct tsfn_guard_table *to = &tsfn_guard_ring.table;
-  static const struct tg_function any;
-  describe_bits(to);
-  describe_fields(to, &any);
+  struct tg_function function;
+  describe_bits(to, &function);
+  describe_fields(to, &function);
   to->seen = (uint64_t)(uintptr_t)tg_policy_seen_counts();
   to->kinds = TG_EVENT_KINDS;
   to->chunks = (uint64_t)(uintptr_t)table->chunks;

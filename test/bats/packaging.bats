@@ -191,7 +191,7 @@ Enhances: nodejs"
   local subcommand option manual
   run "$TG_BUILD/tsfn-guard" --help
   manual=$(sed 's/\\-/-/g; s/Fl /-/g' "$TG_SOURCE/docs/tsfn-guard.1")
-  for subcommand in '' doctor report scan top triage; do
+  for subcommand in '' doctor report scan status top triage; do
     # shellcheck disable=SC2086
     complete_line $subcommand --
     local offered=$output options
