@@ -60,7 +60,7 @@ const char *tg_subcommand_like(const char *word) {
   unsigned best = 3; /* a word with three wrong letters is another word */
   for (size_t i = 0; i < SUBCOMMANDS; i++) {
     unsigned mistakes = distance(word, subcommands[i].name);
-    if (mistakes >= best || mistakes * 2 >= strlen(subcommands[i].name)) continue;
+    if (mistakes >= best || mistakes >= (strlen(subcommands[i].name) + 1) / 2) continue;
     nearest = subcommands[i].name;
     best = mistakes;
   }
