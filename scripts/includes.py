@@ -21,6 +21,7 @@ MAY_INCLUDE = {
     'command/common': 'base',
     'command/run': 'command command/common options',
     'command/doctor': 'command command/common base diag options',
+    'command/explain': 'command command/common',
     'command/report': 'command command/common base diag',
     'command/scan': 'command command/common base',
     'command/status': 'command command/common base diag',

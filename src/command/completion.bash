@@ -153,7 +153,7 @@ _tsfn_guard() {
   current=${words[last]}
   [[ $current != *[=:]* || $COMP_WORDBREAKS != *=* ]] || kept=${current%"${current##*[=:]}"}
 
-  if ((last > 1)) && [[ ${words[1]} == @(doctor|report|scan|status|top|triage) ]]; then
+  if ((last > 1)) && [[ ${words[1]} == @(doctor|explain|help|report|scan|status|top|triage) ]]; then
     subcommand=${words[1]}
     i=2
   fi
@@ -174,6 +174,8 @@ _tsfn_guard() {
   elif ((i == last)) && [[ $current == -* && ${words[last - 1]} != -- ]]; then
     case $subcommand in
       doctor) _tsfn_guard_offer "$current" '' --json --table --help ;;
+      explain) _tsfn_guard_offer "$current" '' --help ;;
+      help) ;;
       report) _tsfn_guard_offer "$current" '' --json --diff --fail-on --html --help ;;
       scan | status) _tsfn_guard_offer "$current" '' --json --help ;;
       top) _tsfn_guard_offer "$current" '' --once --json --interval --help ;;
@@ -189,6 +191,11 @@ _tsfn_guard() {
     fi
   else
     case $subcommand in
+      explain)
+        read -ra words <<<"${_tsfn_guard_events[*]}"
+        _tsfn_guard_offer "$current" "$kept" "${words[@]}"
+        ;;
+      help) _tsfn_guard_offer "$current" "$kept" doctor explain report scan status top triage ;;
       report | triage) _tsfn_guard_offer "$current" "$kept" FILE ;;
       scan) _tsfn_guard_offer "$current" "$kept" DIRECTORY ;;
       status) mapfile -t COMPREPLY < <(compgen -W "$(_tsfn_guard_runtimes)" -- "$current") ;;
@@ -196,7 +203,7 @@ _tsfn_guard() {
       doctor) _tsfn_guard_offer "$current" "$kept" COMMAND ;;
       *)
         _tsfn_guard_offer "$current" "$kept" COMMAND
-        ((last > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'doctor report scan status top triage' -- "$current")
+        ((last > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'doctor explain help report scan status top triage' -- "$current")
         ;;
     esac
   fi

@@ -6,24 +6,22 @@
 #include "command/common/complain.h"
 #include "command/subcommands.h"
 
-#ifndef TG_HAS_REPORT
-int tg_command_report(int argc, char **argv) {
-  (void)argc, (void)argv;
-  return tg_complain(TG_EXIT_USAGE, "a build with the subcommand report", "one without it",
-                     "build it with -DTSFN_GUARD_REPORT=ON, or install the package");
+/* "help" and "help doctor" are "--help" and "doctor --help". */
+static int show_help(int argc, char **argv) {
+  char name[] = "tsfn-guard", option[] = "--help";
+  if (argc > 2)
+    return tg_complain(TG_EXIT_USAGE, "one subcommand", argv[2], "run it as: tsfn-guard help SUBCOMMAND");
+  if (argc < 2) return tg_command_run(2, (char *[]){name, option, NULL});
+  tg_subcommand *subcommand = tg_subcommand_find(argv[1]);
+  if (subcommand != NULL) return subcommand(2, (char *[]){argv[1], option, NULL});
+  return tg_complain(TG_EXIT_USAGE, "a subcommand of tsfn-guard", argv[1],
+                     "see them with: tsfn-guard --help");
 }
-#endif
 
 static int dispatch(int argc, char **argv) {
-  static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv);
-  } subcommands[] = {
-      {"doctor", tg_command_doctor}, {"report", tg_command_report}, {"scan", tg_command_scan},
-      {"status", tg_command_status}, {"top", tg_command_top},       {"triage", tg_command_triage},
-  };
-  for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof subcommands[0]; i++)
-    if (strcmp(argv[1], subcommands[i].name) == 0) return subcommands[i].run(argc - 1, argv + 1);
+  tg_subcommand *subcommand = argc > 1 ? tg_subcommand_find(argv[1]) : NULL;
+  if (subcommand != NULL) return subcommand(argc - 1, argv + 1);
+  if (argc > 1 && strcmp(argv[1], "help") == 0) return show_help(argc - 1, argv + 1);
   return tg_command_run(argc, argv);
 }
 

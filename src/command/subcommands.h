@@ -3,12 +3,21 @@
 #define TG_COMMAND_SUBCOMMANDS_H
 
 /* argv[0] is the subcommand's name; the program's exit status. */
-int tg_command_run(int argc, char **argv); /* argv[0] is tsfn-guard: starts a program guarded */
-int tg_command_doctor(int argc, char **argv);
-int tg_command_report(int argc, char **argv);
-int tg_command_scan(int argc, char **argv);
-int tg_command_status(int argc, char **argv);
-int tg_command_top(int argc, char **argv);
-int tg_command_triage(int argc, char **argv);
+typedef int tg_subcommand(int argc, char **argv);
+
+tg_subcommand tg_command_run; /* argv[0] is tsfn-guard: starts a program guarded */
+tg_subcommand tg_command_doctor;
+tg_subcommand tg_command_explain;
+tg_subcommand tg_command_report;
+tg_subcommand tg_command_scan;
+tg_subcommand tg_command_status;
+tg_subcommand tg_command_top;
+tg_subcommand tg_command_triage;
+
+/* NULL: there is none of that name. */
+tg_subcommand *tg_subcommand_find(const char *name);
+
+/* The name of a subcommand that somebody may have meant; NULL: none. */
+const char *tg_subcommand_like(const char *word);
 
 #endif

@@ -531,6 +531,67 @@ instead'
   done < <(sed -n 's/^| `\([a-z_]*\)=.*/\1/p' "$TG_SOURCE/README.md")
 }
 
+# Seen to fail: where two swapped letters count as two mistakes ("tpo" is not near "top" then).
+@test "a word that resembles a subcommand: did you mean that?" {
+  local word
+  for word in docter dcotor reprot repor triag statsu scna tpo explian; do
+    run -127 --separate-stderr "$GUARD" "$word" x
+    assert_regex "$stderr" '  do: did you mean: tsfn-guard (doctor|report|triage|status|scan|top|explain)\? Else check its name, or PATH'
+  done
+  run -127 --separate-stderr "$GUARD" statsu
+  complains 127 'a program to run' 'statsu, which is not in PATH' 'did you mean: tsfn-guard status? Else check its name, or PATH'
+  for word in nope nodejs2 ./docter no-such-program; do
+    run -127 --separate-stderr "$GUARD" "$word"
+    refute_regex "$stderr" 'did you mean'
+  done
+  # A program of that name is run.
+  script docter '#!/bin/sh' 'echo ran'
+  PATH=$PWD:$PATH run "$GUARD" docter
+  assert_output ran
+}
+
+@test "help SUBCOMMAND is SUBCOMMAND --help" {
+  local word plain
+  for word in doctor explain report scan status top triage; do
+    run --separate-stderr "$GUARD" help "$word"
+    assert_success
+    plain=$output
+    run --separate-stderr "$GUARD" "$word" --help
+    assert_equal "$output" "$plain"
+    assert_regex "$plain" "^usage: tsfn-guard $word"
+  done
+  run --separate-stderr "$GUARD" help
+  assert_success
+  assert_line --partial 'usage: tsfn-guard [options] [--] PROGRAM'
+  run --separate-stderr "$GUARD" help nothing
+  complains 2 'a subcommand of tsfn-guard' nothing 'see them with: tsfn-guard --help'
+  run --separate-stderr "$GUARD" help top x
+  complains 2 'one subcommand' x 'run it as: tsfn-guard help SUBCOMMAND'
+}
+
+@test "explain: each event's page, by its code, its number or its name; and the list" {
+  local page code name
+  for page in "$TG_SOURCE"/docs/misuse/TSG*.md; do
+    read -r _ code name <"$page"
+    run --separate-stderr "$GUARD" explain "$code"
+    assert_success
+    assert_equal "$output" "$(<"$page")"
+    run --separate-stderr "$GUARD" explain "$name"
+    assert_equal "$output" "$(<"$page")"
+  done
+  for name in tsg007 007 7 STALE-HANDLE; do
+    run "$GUARD" explain "$name"
+    assert_line --index 0 '# TSG007 stale-handle'
+  done
+  run "$GUARD" explain
+  assert_success
+  assert_equal "$output" "$(sed -sn '1s/^# //p' "$TG_SOURCE"/docs/misuse/TSG*.md)"
+  for name in TSG999 TSG 0 '' stale; do
+    run --separate-stderr "$GUARD" explain "$name"
+    complains 2 'the code or the name of an event' "$name" 'see the list: tsfn-guard explain'
+  done
+}
+
 @test "--version prints the version, and where the library is" {
   local version
   version=$(sed -n 's/^#define TSFN_GUARD_VERSION "\(.*\)"/\1/p' "$TG_SOURCE/include/tsfn_guard/tsfn_guard.h")

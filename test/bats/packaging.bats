@@ -231,6 +231,8 @@ Enhances: nodejs"
   assert_completes 'log ignore abort stop' --on = fatal-avoided =
   assert_completes '--json --table --help' doctor --
   assert_completes '--json --help' scan --
+  assert_completes 'call-after-finalize call-without-count' explain call-
+  assert_completes 'scan status' help s
   assert_completes scripts scan scri
   assert_completes 'fatal-avoided hang-avoided warn leak info' report --fail-on ''
   assert_completes README.md report LICENSE READ

@@ -79,6 +79,7 @@ static int print_help(const struct long_options *all) {
   puts(
       "usage: tsfn-guard [options] [--] PROGRAM [ARG...]       run it, guarded\n"
       "       tsfn-guard doctor [--json] [RUNTIME]             can it be guarded here?\n"
+      "       tsfn-guard explain [EVENT]                       what does TSG007 mean?\n"
       "       tsfn-guard report [options] LOG...               what is in the logs?\n"
       "       tsfn-guard scan [--json] [DIR]                   which addons need it?\n"
       "       tsfn-guard status [--json] [PID]                 guarded? kept alive by?\n"
@@ -224,11 +225,19 @@ static bool export_options(struct request *request) {
   return done;
 }
 
+/* Somebody may have meant a subcommand. */
+static int complain_of_nothing(const struct tg_target *target, const char *program) {
+  char remedy[256];
+  const char *like = tg_subcommand_like(program);
+  if (like == NULL) return tg_complain(TG_EXIT_NOT_FOUND, target->needed, target->found, target->remedy);
+  snprintf(remedy, sizeof remedy, "did you mean: tsfn-guard %s? Else %s", like, target->remedy);
+  return tg_complain(TG_EXIT_NOT_FOUND, target->needed, target->found, remedy);
+}
+
 /* What nothing can run is refused in any case. */
-static int refuse(const struct request *request, const struct tg_target *target) {
+static int refuse(const struct request *request, const struct tg_target *target, const char *program) {
   char remedy[1024];
-  if (target->obstacle == TG_OBSTACLE_NOT_FOUND)
-    return tg_complain(TG_EXIT_NOT_FOUND, target->needed, target->found, target->remedy);
+  if (target->obstacle == TG_OBSTACLE_NOT_FOUND) return complain_of_nothing(target, program);
   if (target->obstacle == TG_OBSTACLE_NOT_EXECUTABLE)
     return tg_complain(TG_EXIT_CANNOT_RUN, target->needed, target->found, target->remedy);
   snprintf(remedy, sizeof remedy, "%s; %s", target->remedy,
@@ -249,7 +258,7 @@ static int prepare(struct request *request, struct tg_target *target, const char
   if (!tg_binary_read(library, &binary))
     return tg_complain(TG_EXIT_CANNOT_RUN, "the library", library, "make it readable, or install it again");
   tg_target_examine(target, program, binary.machine);
-  int status = target->obstacle == TG_OBSTACLE_NONE ? GO_ON : refuse(request, target);
+  int status = target->obstacle == TG_OBSTACLE_NONE ? GO_ON : refuse(request, target, program);
   if (status != GO_ON) return status;
   return export_options(request) && tg_preload(library) ? GO_ON : complain_of_memory();
 }
