@@ -168,7 +168,7 @@ static napi_status operation_end(struct operation *operation, napi_status answer
       observe_use(operation, answer);
       tg_function_leave(operation->guard, operation->function);
     }
-    tg_lock_release(&operation->function->lock, TG_RANK_FUNCTION);
+    tg_function_unlock(operation->function);
   }
   return report_and_answer(operation, answer);
 }
@@ -199,20 +199,20 @@ static napi_status make_doorbell(struct tg_guard *guard, const struct tg_create_
 }
 
 static void open_function(struct tg_function *function, size_t thread_count) {
-  tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
+  tg_function_lock(function);
   tg_function_open(function, thread_count);
-  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  tg_function_unlock(function);
 }
 
 /* The function cannot be guarded after all: makes the runtime close the doorbell. The addon's callbacks will
  * not be called, as the addon never got the handle. */
 static void cancel_create(struct tg_function *function) {
-  tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
+  tg_function_lock(function);
   function->finalize_cb = NULL;
   function->thread_count = 0;
   tg_function_close(function);
   tg_function_release_doorbell(function, napi_tsfn_abort);
-  tg_lock_release(&function->lock, TG_RANK_FUNCTION);
+  tg_function_unlock(function);
 }
 
 /* No handle is left, so the runtime serves this function itself. */
@@ -421,7 +421,7 @@ napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const
   tg_queue_push(&found->queue, data);
   napi_status answer = napi_ok;
   if (found->wakeup_pending)
-    tg_lock_release(&found->lock, TG_RANK_FUNCTION);
+    tg_function_unlock(found);
   else
     answer = tg_function_hand_off(guard, found);
   tg_probe_call(func, answer, TG_PROBE_UNKNOWN);

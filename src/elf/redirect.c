@@ -94,3 +94,8 @@ bool tg_redirect_apply(const struct tg_image *image, const struct tg_redirection
   }
   return true;
 }
+
+void tg_redirect_each(const struct tg_image *image, struct tg_redirection *redirections, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (tg_redirect_find(image, &redirections[i], 1) == NULL) tg_redirect_apply(image, &redirections[i], 1);
+}

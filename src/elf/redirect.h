@@ -31,6 +31,10 @@ const char *tg_redirect_find(const struct tg_image *image, struct tg_redirection
  * writable; errno says why. */
 bool tg_redirect_apply(const struct tg_image *image, const struct tg_redirection *redirections, size_t count);
 
+/* Redirects those functions that the object exports, one by one. One that is missing or cannot be redirected
+ * is left out. */
+void tg_redirect_each(const struct tg_image *image, struct tg_redirection *redirections, size_t count);
+
 /* Redirects a function that the object imports from another object. False: the object does not
  * import it through a pointer slot. */
 bool tg_redirect_import(const struct tg_image *image, const char *name, const void *replacement);

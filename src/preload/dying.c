@@ -386,8 +386,7 @@ void tg_dying_open(const struct tg_image *runtime) {
 /* One by one: what the runtime lacks is left out. */
 static void redirect_all(void) {
   for (size_t i = 0; i < sizeof redirections / sizeof redirections[0]; i++)
-    if (tg_redirect_find(&runtime_image, redirections[i], 1) == NULL)
-      tg_redirect_apply(&runtime_image, redirections[i], 1);
+    tg_redirect_each(&runtime_image, redirections[i], 1);
 }
 
 void tg_dying_prepare(const char *file) {

@@ -84,8 +84,7 @@ void tg_loading_open(const struct tg_image *image) {
   kept = *image;
   runtime_image = &kept;
   if (tg_dl.open == NULL) return;
-  for (unsigned i = 0; i < REGISTRARS; i++)
-    if (tg_redirect_find(image, &registrars[i], 1) == NULL) tg_redirect_apply(image, &registrars[i], 1);
+  tg_redirect_each(image, registrars, REGISTRARS);
   tg_redirect_import(image, "dlopen", (const void *)guarded_dlopen);
   tg_redirect_import(image, "dlclose", (const void *)guarded_dlclose);
 }

@@ -107,7 +107,5 @@ static napi_status throw_syntax_error(napi_env env, const char *code, const char
 }
 
 void tg_unthrowable_open(const struct tg_image *runtime) {
-  if (!tg_node_is_node()) return;
-  for (unsigned i = 0; i < THROWS; i++)
-    if (tg_redirect_find(runtime, &throws[i], 1) == NULL) tg_redirect_apply(runtime, &throws[i], 1);
+  if (tg_node_is_node()) tg_redirect_each(runtime, throws, THROWS);
 }

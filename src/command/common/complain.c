@@ -1,6 +1,8 @@
 /* Implements complain.h. */
 #include "command/common/complain.h"
 
+#include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,4 +24,28 @@ int tg_complain(int status, const char *needed, const char *found, const char *r
   print_harmless(found);
   fprintf(stderr, "\n  do: %s\n", remedy);
   return status;
+}
+
+int tg_complain_option(const char *needed, char **argv, const char *remedy) {
+  const char letter[] = {'-', (char)optopt, '\0'};
+  bool is_letter = optopt > 0 && optopt <= UCHAR_MAX;
+  return tg_complain(TG_EXIT_USAGE, needed, is_letter ? letter : argv[optind - 1], remedy);
+}
+
+int tg_parse_json_option(int argc, char **argv, const char *usage, bool *json) {
+  static const struct option options[] = {
+      {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+  char needed[64], remedy[64];
+  *json = false;
+  opterr = 0;
+  for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    if (option == 'h') return fputs(usage, stdout) < 0;
+    if (option == '?') {
+      snprintf(needed, sizeof needed, "an option of tsfn-guard %s", argv[0]);
+      snprintf(remedy, sizeof remedy, "see tsfn-guard %s --help", argv[0]);
+      return tg_complain(TG_EXIT_USAGE, needed, argv[optind - 1], remedy);
+    }
+    *json = true;
+  }
+  return -1;
 }

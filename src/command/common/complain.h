@@ -4,6 +4,8 @@
 #ifndef TG_COMMAND_COMPLAIN_H
 #define TG_COMMAND_COMPLAIN_H
 
+#include <stdbool.h>
+
 /* Exit statuses of the command itself; those of a program that it starts are the program's own. */
 enum {
   TG_EXIT_FAILED = 1,       /* a check failed, something was found */
@@ -14,5 +16,12 @@ enum {
 
 /* "tsfn-guard: needed: … / found: … / do: …" on stderr; returns `status`, for the caller to return. */
 int tg_complain(int status, const char *needed, const char *found, const char *remedy);
+
+/* The same for an option that getopt_long has refused: the letter that is wrong, or the whole word. */
+int tg_complain_option(const char *needed, char **argv, const char *remedy);
+
+/* For a subcommand whose only options are --json and --help: reads them. -1: go on, with the arguments from optind on;
+ * else the exit status. */
+int tg_parse_json_option(int argc, char **argv, const char *usage, bool *json);
 
 #endif

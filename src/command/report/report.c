@@ -44,12 +44,10 @@ static int parse_severity(const char *word, enum tg_severity *severity) {
 enum { JSON = UCHAR_MAX + 1, DIFF, FAIL_ON, HTML };
 
 static int complain_of_option(int answer, char **argv) {
-  const char letter[] = {'-', (char)optopt, '\0'};
-  bool is_letter = optopt > 0 && optopt <= UCHAR_MAX;
-  return tg_complain(
-      TG_EXIT_USAGE,
-      answer == ':' ? "a value for the option" : "--json, --diff OLD, --fail-on SEVERITY or --html FILE",
-      is_letter ? letter : argv[optind - 1], "see tsfn-guard report --help");
+  bool lacks_value = answer == ':';
+  return tg_complain_option(
+      lacks_value ? "a value for the option" : "--json, --diff OLD, --fail-on SEVERITY or --html FILE", argv,
+      "see tsfn-guard report --help");
 }
 
 /* Who forgets the page's name names a log there. */

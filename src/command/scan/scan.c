@@ -1,7 +1,6 @@
 /* tsfn-guard scan: which addons below a directory use thread-safe functions, and which options they need. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,17 +70,9 @@ static int scan_directory(const char *directory, bool json) {
 }
 
 int tg_command_scan(int argc, char **argv) {
-  static const struct option options[] = {
-      {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-  bool json = false;
-  opterr = 0;
-  for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-    if (option == 'h') return fputs(usage, stdout) < 0;
-    if (option == '?')
-      return tg_complain(TG_EXIT_USAGE, "an option of tsfn-guard scan", argv[optind - 1],
-                         "see tsfn-guard scan --help");
-    json = true;
-  }
+  bool json;
+  int problem = tg_parse_json_option(argc, argv, usage, &json);
+  if (problem >= 0) return problem;
   if (argc - optind > 1)
     return tg_complain(TG_EXIT_USAGE, "one directory", argv[optind + 1], "see tsfn-guard scan --help");
   return scan_directory(optind < argc ? argv[optind] : ".", json);

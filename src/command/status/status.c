@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -138,23 +137,14 @@ static int show_all(bool json) {
   else if (list.shown == 0)
     puts("no JavaScript runtime is running");
   if (!json && list.not_read != 0)
-
     printf("not looked at: %u, which this user must not inspect; run it as root\n", list.not_read);
   return 0;
 }
 
 int tg_command_status(int argc, char **argv) {
-  static const struct option options[] = {
-      {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-  bool json = false;
-  opterr = 0;
-  for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-    if (option == 'h') return fputs(usage, stdout) < 0;
-    if (option == '?')
-      return tg_complain(TG_EXIT_USAGE, "an option of tsfn-guard status", argv[optind - 1],
-                         "see tsfn-guard status --help");
-    json = true;
-  }
+  bool json;
+  int problem = tg_parse_json_option(argc, argv, usage, &json);
+  if (problem >= 0) return problem;
   if (argc - optind > 1)
     return tg_complain(TG_EXIT_USAGE, "the id of one process", "more than one argument",
                        "run it as: tsfn-guard status PID");

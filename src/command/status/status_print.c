@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "command/common/affected.h"
+#include "command/common/duration.h"
 #include "command/common/json.h"
 #include "diag/catalogue.h"
 #include "diag/report.h"
@@ -42,20 +43,10 @@ static const char *format_time(uint64_t nanoseconds, char text[TIME_SIZE]) {
   return text;
 }
 
-/* "59s", "59m59s", "23h59m", "99d" ago */
-static const char *format_age(uint64_t nanoseconds, char text[TIME_SIZE]) {
-  enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+/* How long ago that was. */
+static const char *format_age(uint64_t nanoseconds, char text[TG_DURATION_SIZE]) {
   uint64_t now = tg_nanoseconds(CLOCK_REALTIME);
-  uint64_t seconds = now > nanoseconds ? (now - nanoseconds) / 1000000000 : 0;
-  if (seconds < MINUTE)
-    snprintf(text, TIME_SIZE, "%" PRIu64 "s", seconds);
-  else if (seconds < HOUR)
-    snprintf(text, TIME_SIZE, "%" PRIu64 "m%02" PRIu64 "s", seconds / MINUTE, seconds % MINUTE);
-  else if (seconds < DAY)
-    snprintf(text, TIME_SIZE, "%" PRIu64 "h%02" PRIu64 "m", seconds / HOUR, seconds % HOUR / MINUTE);
-  else
-    snprintf(text, TIME_SIZE, "%" PRIu64 "d", seconds / DAY);
-  return text;
+  return tg_format_duration(now > nanoseconds ? (now - nanoseconds) / 1000000000 : 0, text);
 }
 
 static bool has_table(const struct tg_look *look) {
@@ -114,7 +105,7 @@ static void name_runtime(const struct tg_look *look, char *text, size_t size) {
 
 static void print_guard(const struct tg_look *look) {
   const struct tsfn_guard_table *table = &look->remote.ring.table;
-  char text[TEXT_MAX], time[TIME_SIZE], age[TIME_SIZE];
+  char text[TEXT_MAX], time[TIME_SIZE], age[TG_DURATION_SIZE];
   if (look->guarded == TG_GUARDED_YES)
     printf("guarded    yes, since %s (%s)\n", format_time(table->armed, time), format_age(table->armed, age));
   else
@@ -144,7 +135,7 @@ static void print_runtime(const struct tg_look *look) {
 
 static void print_events(const struct tg_look *look) {
   const struct tsfn_guard_ring_record *last = last_event(look);
-  char code[TG_CODE_SIZE], age[TIME_SIZE], text[TEXT_MAX];
+  char code[TG_CODE_SIZE], age[TG_DURATION_SIZE], text[TEXT_MAX];
   const char *comma = "";
   printf("events     ");
   for (unsigned kind = 1; kind < TG_EVENT_KINDS; kind++) {
@@ -207,7 +198,7 @@ void tg_status_print_head(void) {
 }
 
 void tg_status_print_line(const struct tg_look *look, size_t columns) {
-  char runtime[64], age[TIME_SIZE] = "-", events[24] = "-", alive[24] = "-", text[TEXT_MAX];
+  char runtime[64], age[TG_DURATION_SIZE] = "-", events[24] = "-", alive[24] = "-", text[TEXT_MAX];
   uint64_t seen = 0;
   name_runtime(look, runtime, sizeof runtime);
   for (unsigned kind = 1; kind < TG_REMOTE_KINDS; kind++) seen += look->remote.seen[kind];

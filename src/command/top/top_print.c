@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "command/common/duration.h"
 #include "diag/catalogue.h"
 #include "diag/metrics.h"
 #include "diag/report.h"
 
-enum { JSON_VERSION = 1, JSON_FUNCTIONS_MAX = 1000, NAME_WIDTH = 20, CELL = 16 };
+enum { JSON_VERSION = 1, JSON_FUNCTIONS_MAX = 1000, NAME_WIDTH = 20, CELL = TG_DURATION_SIZE };
 
 const char *const tg_top_order_names[TG_TOP_ORDERS] = {
     [TG_TOP_CALLS] = "calls/s", [TG_TOP_QUEUE] = "queue", [TG_TOP_THREADS] = "threads", [TG_TOP_AGE] = "age"};
@@ -116,21 +117,6 @@ static const char *short_number(double number, char cell[CELL]) {
   return cell;
 }
 
-/* "59s", "59m59s", "23h59m", "99d" */
-static const char *short_time(uint64_t ms, char cell[CELL]) {
-  enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
-  uint64_t seconds = ms / 1000;
-  if (seconds < MINUTE)
-    snprintf(cell, CELL, "%" PRIu64 "s", seconds);
-  else if (seconds < HOUR)
-    snprintf(cell, CELL, "%" PRIu64 "m%02" PRIu64 "s", seconds / MINUTE, seconds % MINUTE);
-  else if (seconds < DAY)
-    snprintf(cell, CELL, "%" PRIu64 "h%02" PRIu64 "m", seconds / HOUR, seconds % HOUR / MINUTE);
-  else
-    snprintf(cell, CELL, "%" PRIu64 "d", seconds / DAY % 100000000);
-  return cell;
-}
-
 static uint64_t guarded_ms(const struct tg_watch *watch) {
   uint64_t armed = watch->page->armed, time = watch->sample.time;
   return time < armed ? 0 : (time - armed) / 1000000;
@@ -181,7 +167,8 @@ static void put_head(struct line *line, const struct tg_watch *watch, const char
   char cell[CELL];
   put(line, "tsfn-guard %s  process %d, %s, guarded for %s%s%s", watch->guard, (int)watch->process,
       watch->runtime[0] == '\0' ? "runtime of unknown version" : watch->runtime,
-      short_time(guarded_ms(watch), cell), watch->page->diagnose == 1 ? ", mode=diagnose" : "", note);
+      tg_format_duration(guarded_ms(watch) / 1000, cell), watch->page->diagnose == 1 ? ", mode=diagnose" : "",
+      note);
   end_line(line);
   put(line, "handles  ");
   for (unsigned i = 0; i < TG_WATCH_STATES; i++)
@@ -208,7 +195,7 @@ static void put_function(struct line *line, const struct tg_watch *watch,
       short_number(function->calls_per_second, rate), short_number((double)function->queue, queue),
       function->max_queue_size == 0 ? "-" : short_number((double)function->max_queue_size, most),
       short_number((double)function->threads, threads), tg_watch_state_names[function->state],
-      short_time(function->age_ms, age), function->env);
+      tg_format_duration(function->age_ms / 1000, age), function->env);
   put_field(line, function->name[0] == '\0' ? "-" : function->name, NAME_WIDTH);
   put(line, " ");
   put_text(line, addon == NULL ? "-" : last_part(addon));

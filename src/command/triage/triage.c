@@ -38,13 +38,6 @@ struct options {
   bool json;
 };
 
-static int complain_of_option(char **argv) {
-  const char letter[] = {'-', (char)optopt, '\0'};
-  bool is_letter = optopt > 0 && optopt <= UCHAR_MAX;
-  return tg_complain(TG_EXIT_USAGE, "--json", is_letter ? letter : argv[optind - 1],
-                     "see tsfn-guard triage --help");
-}
-
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, struct options *options) {
   static const struct option longs[] = {
@@ -66,7 +59,8 @@ static int parse(int argc, char **argv, struct options *options) {
       return 0;
     }
     if (option == JSON) options->json = true;
-    if (option == ':' || option == '?') return complain_of_option(argv);
+    if (option == ':' || option == '?')
+      return tg_complain_option("--json", argv, "see tsfn-guard triage --help");
   }
   if (optind + 1 == argc) return -1;
   return tg_complain(TG_EXIT_USAGE, "one core file, or file of text", optind == argc ? "none" : "several",
