@@ -4,7 +4,10 @@
 
 load real
 setup() { needs lmdb; }
-fault='Error::ThrowAsJavaScriptException' # its methods throw where no JavaScript may run
+# node-addon-api throws because napi_unwrap was refused, which ends the process natively; guarded that throw is ignored
+# (TSG030), and the method is then called with a NULL object: 1 of 60 runs (docs/real-addons.md).
+fault=$'Error::ThrowAsJavaScriptException\nTSG030 throw-ignored: /'
+export TSFN_GUARD_OPTIONS=on.TSG030=log
 
 @test "work: 5000 writes and a transaction" {
   natively lives lmdb.js work <<<'{"done":5000,"read":{"i":7,"text":"xxxxxxx"},"sum":12497500}'
