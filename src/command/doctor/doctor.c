@@ -138,7 +138,7 @@ static void print_program(struct doctor *doctor) {
          target->program, target->file);
 }
 
-/* In the order of target.h's obstacles. musl is told of by check_libc. */
+/* In the order of target.h's obstacles. */
 static bool check_program(struct doctor *doctor, const char *runtime) {
   struct tg_target *target = &doctor->target;
   tg_target_examine(target, runtime, doctor->library_binary.machine);
@@ -190,10 +190,26 @@ static bool check_loads(struct doctor *doctor) {
 
 /* --- What the runtime does */
 
+/* musl's loader says its version if it is started without a program. */
+static void check_musl(struct doctor *doctor) {
+  static struct tg_outcome outcome;
+  unsigned major = 0, minor = 0, patch = 0;
+  char line[128] = "";
+  tg_run_captured((char *[]){doctor->target.binary.loader, NULL}, NULL, &outcome);
+  tg_line_with(&outcome, "Version ", line, sizeof line);
+  if (sscanf(line, "Version %u.%u.%u", &major, &minor, &patch) != 3)
+    tell(doctor, LIBC, WARN, "see docs/runtimes.md", "musl of unknown version");
+  else if (major < 1 || (major == 1 && (minor < 2 || (minor == 2 && patch < 3))))
+    tell(doctor, LIBC, WARN, "use musl 1.2.3 or newer; older ones were not tried", "musl %u.%u.%u", major,
+         minor, patch);
+  else
+    tell(doctor, LIBC, OK, NULL, "musl %u.%u.%u; 1.2.3 and 1.2.5 were tried", major, minor, patch);
+}
+
 static void check_libc(struct doctor *doctor) {
   unsigned major = 0, minor = 0;
-  if (doctor->target.obstacle == TG_OBSTACLE_MUSL) {
-    print_obstacle(doctor, LIBC, WARN);
+  if (tg_is_musl(doctor->target.binary.loader)) {
+    check_musl(doctor);
   } else if (doctor->native.libc[0] == '\0') {
     tell(doctor, LIBC, WARN, "see the next line",
          "unknown, because the runtime did not load the probe addon");
