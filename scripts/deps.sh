@@ -22,6 +22,7 @@ usage: scripts/deps.sh NAME…
                 status 3 if the distribution lacks them
   musl-node     Node on musl, from pnpm's build for musl (x64), with what musl-runtime fetches; status 3
                 if the distribution lacks that
+  postject      postject, for test/bats/single.bats
   herd7         herd7, for test/litmus (x64), from Debian's sid, unpacked, not installed; status 3 if it
                 cannot be had
   demo-node     one affected node, for quickstart.sh
@@ -346,6 +347,7 @@ for name in "$@"; do
     bare) bare ;;
     musl-runtime) musl_runtime ;;
     musl-node) musl_node ;;
+    postject) npm_tree postject ;;
     herd7) herd7 ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;
     debian-node) debian_node ;;

@@ -48,6 +48,7 @@ set(TEST_MATRIX
   "bats/options.bats            | once  | once        | once    |   3     | 1"
   "bats/redirect.bats           | once  | once        | once    |  12     | 1"
   "bats/runtimes.bats           | -     | once        | once    |  58     | 1"
+  "bats/single.bats            | -     | once        | once    |  40     | 1"
   "bats/top.bats                | -     | once        | once    |  36     | 1"
   "bats/triage.bats             | -     | once        | once    |  40     | 1"
   "bats/runtime/*.bats          | -     | ends        | all     |  10     | 1"

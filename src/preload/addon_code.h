@@ -54,10 +54,11 @@ void tg_addon_closed(struct tg_addon *addon, unsigned registrations);
 
 /* --- Naming code */
 
-/* The file that the object was loaded from. */
+/* The file that the object was loaded from. For one that a single executable has unpacked under a made-up
+ * name, the name with which it was linked, if it has one. */
 const char *tg_addon_path(const struct tg_addon *addon);
 
-/* The file that contains some code, without registering its object. False: it is unknown. For the
+/* The file that contains some code, named in the same way, without registering its object. False: it is unknown. For the
  * main program, the path of its file. */
 bool tg_addon_locate(const void *code, struct tg_place *place);
 

@@ -232,12 +232,35 @@ static bool is_old_node(const struct tg_doctor_run *trial) {
   return is_node(trial) && (major < 12 || (major == 12 && minor < 22));
 }
 
+/* A single executable application runs no script of ours. But the library says in it, before its script runs,
+ * whether it is armed. False: it does not say so. */
+static bool check_application(struct doctor *doctor) {
+  static const char armed[] = "armed: ", redirected[] = ", redirected ";
+  static struct tg_outcome outcome;
+  static char line[2 * PATH_MAX];
+  struct tg_doctor_run *native = &doctor->native;
+  tg_run_captured((char *[]){doctor->target.program, "--version", NULL}, doctor->library, &outcome);
+  char *rest = tg_line_with(&outcome, armed, line, sizeof line) ? strstr(line, redirected) : NULL;
+  if (rest == NULL) return false;
+  *rest = '\0';
+  const char *runtime = line + strlen(armed);
+  bool is_known = sscanf(runtime, "node %63s", native->node_version) == 1;
+  if (is_known) tg_copy_string(native->runtime, sizeof native->runtime, "node");
+  tell(doctor, RUNTIME, OK, NULL, "an application with its own runtime in it: %s", runtime);
+  tell(doctor, LIBC, OK, NULL, "the library was loaded in it");
+  tell(doctor, SYMBOLS, OK, NULL, "redirected %s", rest + strlen(redirected));
+  tell(doctor, REDIRECT, WARN, "start it guarded, and look for reports of its addons",
+       "not tried with an addon, because such an application runs only its own script");
+  return true;
+}
+
 /* That it runs at all, without the guard. */
 static bool check_runtime(struct doctor *doctor, const char *probe) {
   const struct tg_doctor_run *native = &doctor->native;
   char end[128];
   bool tried = tg_try_runtime(doctor->target.program, probe, NULL, &doctor->native);
   tg_describe_end(&native->outcome, end, sizeof end);
+  if (!tried && !native->outcome.timed_out && check_application(doctor)) return true;
   if (!tried) {
     tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno, Bare or Electron",
          "%s is not a known runtime (--version: %s, output: %.80s)", doctor->target.program, end,
@@ -339,10 +362,16 @@ static void examine_runtime(struct doctor *doctor) {
     return;
   }
   if (!check_runtime(doctor, probe)) return;
-  check_libc(doctor);
-  if (check_symbols(doctor)) check_redirect(doctor, probe);
-  pass_over(doctor, AFFECTED);
-  check_affected(doctor);
+  if (doctor->next == LIBC) {
+    check_libc(doctor);
+    if (check_symbols(doctor)) check_redirect(doctor, probe);
+    pass_over(doctor, AFFECTED);
+  }
+  if (doctor->native.runtime[0] != '\0')
+    check_affected(doctor);
+  else
+    tell(doctor, AFFECTED, WARN, "look it up in docs/affected.md",
+         "unknown: the application does not say which version it was made with");
 }
 
 /* --- The options in the environment */
