@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes generated parts into the docs, the manual page and the completion: the options and events
-# that help=1 prints, the faults that the command knows, and which file includes which. Usage:
+# Writes generated parts into the docs, the manual page and the completion: the options, events and
+# quirks that help=1 prints, the faults that the command knows, and which file includes which. Usage:
 # docs.sh [--check]. With --check it writes nothing, and ends with status 1 if one of these parts is
 # not up to date, or if a kind of event has no page.
 set -euo pipefail
@@ -25,7 +25,7 @@ help=$(TSFN_GUARD_OPTIONS=help=1:mode=off LD_PRELOAD=$library "$runtime" -e 0 2>
 # Rows from "key=values (default x): text". A vertical bar would end the cell.
 options_table() {
   awk 'BEGIN { print "| option | default | |\n|---|---|---|" }
-    /^TSG/ { next }
+    /^TSG|^quirk / { next }
     {
       at = index($0, " (default ")
       key = substr($0, 1, at - 1)
@@ -50,10 +50,19 @@ events_table() {
     }' <<<"$help"
 }
 
+# Rows from "quirk GLOB: words".
+quirks_table() {
+  awk 'BEGIN { print "| addon | quirks |\n|---|---|" }
+    /^quirk / {
+      at = index($0, ": ")
+      print "| `" substr($0, 7, at - 7) "` | " substr($0, at + 2) " |"
+    }' <<<"$help"
+}
+
 # Entries of the manual page: the command's options, which are those of TSFN_GUARD_OPTIONS except
 # help.
 manual_options() {
-  awk '/^TSG/ || /^help=/ { next }
+  awk '/^TSG|^quirk |^help=/ { next }
     # A placeholder for a value is an Ar. What is typed literally is a Cm.
     function values(text,   count, i, words, macros) {
       count = split(text, words, "|")
@@ -81,7 +90,7 @@ manual_options() {
 
 # The completion's options, each with its values. FILE and N stand for values that are not listed.
 completion_options() {
-  awk -v quote="'" '/^TSG/ || /^help=/ { next }
+  awk -v quote="'" '/^TSG|^quirk |^help=/ { next }
     {
       sub(/ \(default .*/, "")
       equal = index($0, "=")
@@ -126,6 +135,7 @@ options_table | fill "$ROOT/docs/options.md" options
 manual_options | fill "$ROOT/docs/tsfn-guard.1" options
 completion_options | fill "$ROOT/src/command/completion.bash" options
 completion_events | fill "$ROOT/src/command/completion.bash" events
+quirks_table | fill "$ROOT/docs/quirks.md" quirks
 events_table | fill "$ROOT/docs/misuse/README.md" catalogue
 "${library%/*}/tsfn-guard" triage --signatures | fill "$ROOT/docs/triage.md" signatures
 "${library%/*}/tsfn-guard" doctor --table | fill "$ROOT/docs/affected.md" affected

@@ -22,6 +22,8 @@ MAY_INCLUDE = {
     'command/run': 'command command/common options',
     'command/doctor': 'command command/common base diag options',
     'command/report': 'command command/common base diag',
+    'command/scan': 'command command/common base',
+    'command/status': 'command command/common base diag',
     'command/top': 'command command/common base diag options',
     'command/triage': 'command command/common base diag options',
 }

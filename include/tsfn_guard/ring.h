@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "tsfn_guard/table.h"
+
 enum { TSFN_GUARD_RING_VERSION = 1, TSFN_GUARD_RING_RECORDS = 64 };
 
 struct tsfn_guard_ring_record {
@@ -31,9 +33,10 @@ struct tsfn_guard_ring {
   uint32_t version;
   uint32_t record_size;
   uint32_t records;
-  uint32_t reserved;
-  uint64_t next; /* the sequence of the next event; its record is at (next - 1) % records */
+  uint32_t table_offset; /* of `table` in this struct; 0: this library has none */
+  uint64_t next;         /* the sequence of the next event; its record is at (next - 1) % records */
   struct tsfn_guard_ring_record record[TSFN_GUARD_RING_RECORDS];
+  struct tsfn_guard_table table; /* where the functions are (table.h); constant once it is guarded */
 };
 
 #endif

@@ -26,7 +26,8 @@ KINDS = '''call-after-finalize acquire-after-finalize release-after-finalize get
 ref-after-finalize unref-after-finalize stale-handle never-a-handle null-handle null-result release-after-closing
 over-release more-threads-than-counts call-without-count blocking-call-on-own-loop blocked-callers-at-close
 foreign-ref items-undelivered never-released keeps-alive long-queue slow-finalizer pending-exception
-javascript-forbidden addon-pinned not-armed handles-used-up exception-caught items-dropped'''.split()
+javascript-forbidden addon-pinned not-armed handles-used-up exception-caught items-dropped
+throw-ignored false-answer finalizer-left-out'''.split()
 
 # By number, as js_native_api_types.h names them.
 STATUSES = '''napi_ok napi_invalid_arg napi_object_expected napi_string_expected napi_name_expected

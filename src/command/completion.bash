@@ -20,9 +20,11 @@ _tsfn_guard_options=(
   '--finalize-warn-ms N'
   '--summary errors always never'
   '--exitcode N'
+  '--exit normal fast'
   '--dump-signal N'
   '--metrics-path FILE'
   '--publish 0 1'
+  '--quirks none known FILE'
   '--on log ignore abort stop'
   # <!-- /options -->
 )
@@ -57,6 +59,9 @@ _tsfn_guard_events=(
   TSG027 handles-used-up
   TSG028 exception-caught
   TSG029 items-dropped
+  TSG030 throw-ignored
+  TSG031 false-answer
+  TSG032 finalizer-left-out
   fatal-avoided warn hang-avoided info leak
   # <!-- /events -->
 )
@@ -78,7 +83,7 @@ _tsfn_guard_takes_next() {
 }
 
 # _tsfn_guard_offer WORD KEPT WORDS…: those of WORDS that begin with WORD, without the part KEPT that readline keeps
-# itself. FILE and COMMAND stand for all files and commands.
+# itself. FILE, DIRECTORY and COMMAND stand for all of these.
 _tsfn_guard_offer() {
   local word=$1 kept=$2 one
   shift 2
@@ -88,6 +93,10 @@ _tsfn_guard_offer() {
       N | GLOB*) ;;
       FILE)
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word")
+        compopt -o filenames 2>/dev/null
+        ;;
+      DIRECTORY)
+        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -d -- "$word")
         compopt -o filenames 2>/dev/null
         ;;
       COMMAND)
@@ -122,6 +131,11 @@ _tsfn_guard_processes() {
   grep -ls '/libtsfnguard\.so$' /proc/[0-9]*/maps | cut -d / -f 3
 }
 
+# The JavaScript runtimes, guarded or not, as the command itself finds them.
+_tsfn_guard_runtimes() {
+  "${COMP_WORDS[0]}" status 2>/dev/null | awk '$1 ~ /^[0-9]+$/ { print $1 }'
+}
+
 _tsfn_guard() {
   local words=() starts=() last word current glue='' i=1 subcommand='' kept=''
   # Readline breaks words at "=" and ":"; here they are whole again.
@@ -139,7 +153,7 @@ _tsfn_guard() {
   current=${words[last]}
   [[ $current != *[=:]* || $COMP_WORDBREAKS != *=* ]] || kept=${current%"${current##*[=:]}"}
 
-  if ((last > 1)) && [[ ${words[1]} == @(doctor|report|top|triage) ]]; then
+  if ((last > 1)) && [[ ${words[1]} == @(doctor|report|scan|status|top|triage) ]]; then
     subcommand=${words[1]}
     i=2
   fi
@@ -161,6 +175,7 @@ _tsfn_guard() {
     case $subcommand in
       doctor) _tsfn_guard_offer "$current" '' --json --table --help ;;
       report) _tsfn_guard_offer "$current" '' --json --diff --fail-on --html --help ;;
+      scan | status) _tsfn_guard_offer "$current" '' --json --help ;;
       top) _tsfn_guard_offer "$current" '' --once --json --interval --help ;;
       triage) _tsfn_guard_offer "$current" '' --json --help ;;
       *) _tsfn_guard_offer "$current" '' "${_tsfn_guard_options[@]%% *}" --best-effort --help --version -- ;;
@@ -175,11 +190,13 @@ _tsfn_guard() {
   else
     case $subcommand in
       report | triage) _tsfn_guard_offer "$current" "$kept" FILE ;;
+      scan) _tsfn_guard_offer "$current" "$kept" DIRECTORY ;;
+      status) mapfile -t COMPREPLY < <(compgen -W "$(_tsfn_guard_runtimes)" -- "$current") ;;
       top) mapfile -t COMPREPLY < <(compgen -W "$(_tsfn_guard_processes)" -- "$current") ;;
       doctor) _tsfn_guard_offer "$current" "$kept" COMMAND ;;
       *)
         _tsfn_guard_offer "$current" "$kept" COMMAND
-        ((last > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'doctor report top triage' -- "$current")
+        ((last > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'doctor report scan status top triage' -- "$current")
         ;;
     esac
   fi

@@ -19,10 +19,8 @@ static int dispatch(int argc, char **argv) {
     const char *name;
     int (*run)(int argc, char **argv);
   } subcommands[] = {
-      {"doctor", tg_command_doctor},
-      {"report", tg_command_report},
-      {"top", tg_command_top},
-      {"triage", tg_command_triage},
+      {"doctor", tg_command_doctor}, {"report", tg_command_report}, {"scan", tg_command_scan},
+      {"status", tg_command_status}, {"top", tg_command_top},       {"triage", tg_command_triage},
   };
   for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof subcommands[0]; i++)
     if (strcmp(argv[1], subcommands[i].name) == 0) return subcommands[i].run(argc - 1, argv + 1);

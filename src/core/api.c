@@ -118,9 +118,18 @@ __attribute__((always_inline)) static inline void check_handle(struct operation 
   if (runtime_has_freed(operation)) record_event(operation, operation->kind->after_finalize, 0);
 }
 
+/* Finds the function and locks it. The table is not needed for the function that the thread has used last. */
+static inline enum tg_lookup find_function(struct tg_guard *guard, napi_threadsafe_function handle,
+                                           struct tg_function **found) {
+  struct tg_function *slot = tg_last_use.function;
+  uint32_t generation = tg_last_use.generation;
+  if (handle != tg_last_use.handle) slot = tg_table_locate(&guard->table, handle, &generation);
+  return tg_table_lock(slot, generation, found);
+}
+
 /* Looks the function up and locks it. */
 static inline void operation_begin(struct operation *operation) {
-  operation->lookup = tg_table_find(&operation->guard->table, operation->handle, &operation->function);
+  operation->lookup = find_function(operation->guard, operation->handle, &operation->function);
   check_handle(operation);
 }
 
@@ -288,10 +297,8 @@ __attribute__((noinline)) static napi_status get_context_slow_path(struct tg_gua
 
 napi_status tg_get_context(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
                            void **result) {
-  uint32_t generation;
-  const struct tg_function *function = tg_table_locate(&guard->table, func, &generation);
-  if (func == tg_last_used_handle && function != NULL && result != NULL && !guard->watches_calls &&
-      tg_function_read_context(function, generation, result))
+  if (func == tg_last_use.handle && func != NULL && result != NULL && !guard->watches_calls &&
+      tg_function_read_context(tg_last_use.function, tg_last_use.generation, result))
     return napi_ok;
   return get_context_slow_path(guard, func, caller, result);
 }
@@ -407,7 +414,7 @@ __attribute__((noinline)) static napi_status call_slow_path(
 napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const void *caller, void *data,
                     napi_threadsafe_function_call_mode mode) {
   struct tg_function *found;
-  enum tg_lookup lookup = tg_table_find(&guard->table, func, &found);
+  enum tg_lookup lookup = find_function(guard, func, &found);
   if (lookup == TG_LOOKUP_VALID) tg_function_mark_foreign_use(found, guard->host);
   if (lookup != TG_LOOKUP_VALID || found->state != TG_OPEN || !is_fast_path(guard, found))
     return call_slow_path(guard, func, lookup, found, caller, data, mode);

@@ -47,6 +47,9 @@ enum tg_event_kind {
   TG_EVENT_HANDLES_USED_UP, /* no handle is left; the runtime serves the function itself */
   TG_EVENT_EXCEPTION_CAUGHT, /* a C++ exception left call_js_cb in an env that cannot run JavaScript any more */
   TG_EVENT_ITEMS_DROPPED,    /* items that were left after such an exception */
+  TG_EVENT_THROW_IGNORED,    /* an exception was thrown in an env that cannot run JavaScript any more */
+  TG_EVENT_FALSE_ANSWER,     /* TG_QUIRK_DYING: a call that needs JavaScript was answered without */
+  TG_EVENT_FINALIZER_LEFT_OUT, /* TG_QUIRK_LEAK: the env has ended, and nothing is freed */
   TG_EVENT_KINDS
 };
 

@@ -126,10 +126,10 @@ static void update_addon_counters(const struct tg_function *function, struct add
   adjust_counter(&function->addon->foreign_users, before.is_foreign_user, now.is_foreign_user);
 }
 
-_Thread_local napi_threadsafe_function tg_last_used_handle;
+_Thread_local struct tg_last_use tg_last_use;
 
 void tg_function_mark_first_use(struct tg_function *function, const struct tg_host *host) {
-  tg_last_used_handle = function->handle;
+  tg_last_use = (struct tg_last_use){function->handle, function, function->generation};
   if (function->environment == NULL || tg_function_is_loop_thread(function)) return;
   struct addon_use before = addon_use_of(function);
   function->used_off_loop = true;

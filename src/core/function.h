@@ -56,8 +56,7 @@ void tg_function_snapshot(const struct tg_function *function, struct tg_snapshot
 bool tg_function_is_loop_thread(const struct tg_function *function);
 bool tg_function_is_full(const struct tg_function *function);
 
-/* The handle that the calling thread has used last. The thread is marked as a user of that function. */
-extern _Thread_local napi_threadsafe_function tg_last_used_handle;
+extern _Thread_local struct tg_last_use tg_last_use;
 
 /* The slow part of the next function. */
 void tg_function_mark_first_use(struct tg_function *function, const struct tg_host *host);
@@ -65,7 +64,7 @@ void tg_function_mark_first_use(struct tg_function *function, const struct tg_ho
 /* Records that the calling thread uses the function. Handles are never reused, so one comparison tells
  * whether this was recorded by the thread's last use. */
 static inline void tg_function_mark_foreign_use(struct tg_function *function, const struct tg_host *host) {
-  if (function->handle != tg_last_used_handle) tg_function_mark_first_use(function, host);
+  if (function->handle != tg_last_use.handle) tg_function_mark_first_use(function, host);
 }
 
 /* A thread gets a count. */

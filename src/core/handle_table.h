@@ -51,7 +51,11 @@ struct tg_function *tg_table_take_abandoned(struct tg_table *table, uint32_t mos
 struct tg_function *tg_table_locate(struct tg_table *table, napi_threadsafe_function handle,
                                     uint32_t *generation);
 
-/* Finds the slot of a handle and locks it. *slot is NULL if the answer is TG_LOOKUP_INVALID. */
+/* Locks a slot that tg_table_locate has found, and compares the generation. *found is NULL if the answer is
+ * TG_LOOKUP_INVALID; then the slot, which may be NULL, is not locked. */
+enum tg_lookup tg_table_lock(struct tg_function *slot, uint32_t generation, struct tg_function **found);
+
+/* Both. */
 enum tg_lookup tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
                              struct tg_function **slot);
 

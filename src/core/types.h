@@ -257,6 +257,14 @@ enum tg_lookup {
   TG_LOOKUP_REUSED,  /* was a handle; the slot serves another function by now */
 };
 
+/* The function that a thread has used last. The thread is marked as its user. A slot is never freed, so this
+ * finds the slot of the handle without the table. */
+struct tg_last_use {
+  napi_threadsafe_function handle; /* NULL: none */
+  struct tg_function *function;
+  uint32_t generation; /* of the handle */
+};
+
 /* --- The guard (api.h) */
 
 /* What a blocking call does on a full queue on the loop thread, which alone could empty the queue. */
@@ -293,6 +301,12 @@ struct tg_guard {
     _Atomic uint64_t items;      /* dropped, not delivered */
     _Atomic uint64_t finalizers; /* finalize_cb left out */
   } late;
+
+  /* What the host has done for the other quirks. Relaxed: only shown. */
+  struct {
+    _Atomic uint64_t answers;    /* TG_QUIRK_DYING */
+    _Atomic uint64_t finalizers; /* TG_QUIRK_LEAK */
+  } by_host;
   struct tg_table table;
 
   struct tg_lock environments_lock; /* guards the lists; rank TG_RANK_ENVIRONMENTS */

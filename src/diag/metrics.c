@@ -198,6 +198,32 @@ static void append_handle_metrics(void) {
                        "Items in the queues of all thread-safe functions.", tally.queued_items);
 }
 
+struct tg_quirk_tally tg_metrics_count_quirks(struct tg_guard *of) {
+  return (struct tg_quirk_tally){
+      .dying = atomic_load_explicit(&of->by_host.answers, memory_order_relaxed),
+      .late = atomic_load_explicit(&of->late.answers, memory_order_relaxed) +
+              atomic_load_explicit(&of->late.finalizers, memory_order_relaxed),
+      .leak = atomic_load_explicit(&of->by_host.finalizers, memory_order_relaxed),
+  };
+}
+
+/* Left out in a process whose addons have no quirks. */
+static void append_quirk_metrics(void) {
+  struct tg_quirk_tally tally = tg_metrics_count_quirks(metrics_guard);
+  const struct {
+    const char *name;
+    uint64_t count;
+  } quirks[] = {{"dying", tally.dying}, {"late", tally.late}, {"leak", tally.leak}};
+  if (tally.dying + tally.late + tally.leak == 0) return;
+  append_family_start("tsfn_guard_quirk_total", "counter",
+                      "What was answered falsely, or left out, for addons with quirks (docs/quirks.md).");
+  for (unsigned i = 0; i < sizeof quirks / sizeof quirks[0]; i++) {
+    append_sample_start("tsfn_guard_quirk_total");
+    append_label("quirk", quirks[i].name);
+    append_sample_end(quirks[i].count);
+  }
+}
+
 /* False: another thread holds the report's lock. */
 static bool render_metrics(unsigned patience_ms) {
   if (!tg_lock_try_for(&tg_report_lock, &patience_ms)) return false;
@@ -206,6 +232,7 @@ static bool render_metrics(unsigned patience_ms) {
   append_event_metrics();
   tg_lock_release_tried(&tg_report_lock);
   append_handle_metrics();
+  append_quirk_metrics();
   append_single_metric("tsfn_guard_created_total", "counter", "Thread-safe functions created.",
                        tg_trace_created());
   append_single_metric("tsfn_guard_finalized_total", "counter",

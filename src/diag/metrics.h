@@ -47,6 +47,15 @@ struct tg_handle_tally {
 
 struct tg_handle_tally tg_metrics_count_handles(struct tg_guard *guard);
 
+/* What the quirks of named addons have done (docs/quirks.md). */
+struct tg_quirk_tally {
+  uint64_t dying; /* false answers to functions that need JavaScript */
+  uint64_t late;  /* false answers to threads that come too late, and finalizers of functions left out */
+  uint64_t leak;  /* other finalizers left out */
+};
+
+struct tg_quirk_tally tg_metrics_count_quirks(struct tg_guard *guard);
+
 /* For the tests: appends a label's value to `to`, escaped as the format requires and truncated to
  * `size`. Returns the new length. */
 size_t tg_metrics_escape(char *to, size_t size, size_t length, const char *value);

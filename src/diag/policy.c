@@ -1,13 +1,10 @@
 /* Implements the policy. */
 #include "diag/policy.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
-#include "diag/path.h"
+#include "diag/lines.h"
 
 const char *const tg_action_names[TG_ACTIONS] = {
     [TG_ACTION_LOG] = "log",
@@ -62,7 +59,7 @@ enum tg_action tg_policy_action_if_it_matters(enum tg_event_kind kind) {
 
 /* --- Suppressions */
 
-enum { SUPPRESSIONS_MAX = 128, PATTERN_MAX = 128, SUPPRESSIONS_FILE_MAX = 16384 };
+enum { SUPPRESSIONS_MAX = 128, PATTERN_MAX = 128 };
 
 /* Constant after the start. */
 static struct suppression {
@@ -84,28 +81,7 @@ static bool is_suppressed(enum tg_event_kind kind, const char *file) {
   return false;
 }
 
-static void report_bad_suppression(const char *path, uint64_t line_number, const char *needed,
-                                   const char *found, size_t length) {
-  struct tg_text line;
-  tg_text_start(&line);
-  tg_text_add(&line, "suppressions: ");
-  tg_path_add(&line, path);
-  if (line_number != 0) {
-    tg_text_add(&line, ":");
-    tg_text_add_number(&line, line_number);
-  }
-  tg_text_add(&line, ": needed ");
-  tg_text_add(&line, needed);
-  tg_text_add(&line, ", found ");
-  tg_text_add_bytes(&line, found, length);
-  tg_text_add(&line, "; ");
-  tg_text_add(&line, line_number == 0 ? "nothing is suppressed" : "the line is ignored");
-  tg_text_write(&line);
-}
-
-static void read_suppression(const char *path, uint64_t number, const char *line, size_t length) {
-  while (length != 0 && (line[length - 1] == ' ' || line[length - 1] == '\r')) length--;
-  if (length == 0 || line[0] == '#') return;
+static void read_suppression(const struct tg_lines *file, uint64_t number, const char *line, size_t length) {
   const char *colon = memchr(line, ':', length);
   size_t word = colon == NULL ? length : (size_t)(colon - line);
   size_t pattern = colon == NULL ? 0 : length - word - 1;
@@ -114,12 +90,12 @@ static void read_suppression(const char *path, uint64_t number, const char *line
   one->severity = tg_severity_find(line, word);
   bool all = word == 1 && line[0] == '*';
   if (one->kind == TG_EVENT_NONE && one->severity == TG_SEVERITIES && !all) {
-    report_bad_suppression(path, number, "kind:addon-glob with a kind that help=1 lists, a severity or *",
-                           line, length);
+    tg_lines_complain(file, number, "kind:addon-glob with a kind that help=1 lists, a severity or *", line,
+                      length);
   } else if (pattern == 0 || pattern >= PATTERN_MAX) {
-    report_bad_suppression(path, number, "kind:addon-glob with a pattern of 1 to 127 bytes", line, length);
+    tg_lines_complain(file, number, "kind:addon-glob with a pattern of 1 to 127 bytes", line, length);
   } else if (suppression_count == SUPPRESSIONS_MAX - 1) {
-    report_bad_suppression(path, number, "at most 127 suppressions", line, length);
+    tg_lines_complain(file, number, "at most 127 suppressions", line, length);
   } else {
     memcpy(one->pattern, colon + 1, pattern);
     one->pattern[pattern] = '\0';
@@ -128,32 +104,8 @@ static void read_suppression(const char *path, uint64_t number, const char *line
 }
 
 void tg_policy_read_suppressions(const char *path) {
-  static char text[SUPPRESSIONS_FILE_MAX];
-  size_t length = 0;
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  ssize_t got = file < 0 ? -1 : 1;
-  while (got > 0 && length < sizeof text) {
-    got = read(file, text + length, sizeof text - length);
-    if (got > 0) length += (size_t)got;
-  }
-  int error = errno;
-  if (file >= 0) close(file);
-  if (got < 0) {
-    const char *found = strerror(error);
-    report_bad_suppression(path, 0, "a file that can be read", found, strlen(found));
-    return;
-  }
-  if (length == sizeof text) {
-    report_bad_suppression(path, 0, "a file of less than 16 KiB", "a larger one", strlen("a larger one"));
-    return;
-  }
-  uint64_t number = 1;
-  for (size_t start = 0; start < length; number++) {
-    const char *end = memchr(text + start, '\n', length - start);
-    size_t line = end == NULL ? length - start : (size_t)(end - (text + start));
-    read_suppression(path, number, text + start, line);
-    start += line + 1;
-  }
+  const struct tg_lines file = {"suppressions", path, "nothing is suppressed"};
+  tg_lines_read(&file, read_suppression);
 }
 
 /* --- Sites */
@@ -246,4 +198,8 @@ bool tg_policy_site_ends(const struct tg_site *site) {
 
 uint64_t tg_policy_seen(enum tg_event_kind kind) {
   return events_seen[kind];
+}
+
+const uint64_t *tg_policy_seen_counts(void) {
+  return events_seen;
 }

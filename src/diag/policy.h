@@ -85,4 +85,7 @@ bool tg_policy_site_ends(const struct tg_site *site);
 /* The number of events of a kind. */
 uint64_t tg_policy_seen(enum tg_event_kind kind);
 
+/* All of these counts, by kind, for who reads them from another process. */
+const uint64_t *tg_policy_seen_counts(void);
+
 #endif

@@ -9,16 +9,26 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "tsfn_guard/tsfn_guard.h"
 
 _Static_assert(sizeof(struct tsfn_guard_ring_record) == 160, "layout version 1");
 _Static_assert(offsetof(struct tsfn_guard_ring, record) == 40, "layout version 1");
+_Static_assert(offsetof(struct tsfn_guard_table, armed) == 40, "layout version 1 of the table");
+_Static_assert(offsetof(struct tsfn_guard_table, chunks) == 64, "layout version 1 of the table");
+_Static_assert(offsetof(struct tsfn_guard_table, generation) == 96, "layout version 1 of the table");
+_Static_assert(offsetof(struct tsfn_guard_table, addon_path) == 192, "layout version 1 of the table");
+_Static_assert(sizeof(struct tsfn_guard_table) == 200, "layout version 1 of the table");
 
 __attribute__((visibility("default"))) struct tsfn_guard_ring tsfn_guard_ring = {
     .magic = "tsfn-guard ring",
     .version = TSFN_GUARD_RING_VERSION,
     .record_size = sizeof(struct tsfn_guard_ring_record),
     .records = TSFN_GUARD_RING_RECORDS,
+    .table_offset = offsetof(struct tsfn_guard_ring, table),
     .next = 1,
+    .table = {.version = TSFN_GUARD_TABLE_VERSION,
+              .size = sizeof(struct tsfn_guard_table),
+              .guard = TSFN_GUARD_VERSION},
 };
 
 void tg_ring_push(const struct tg_event *event, const char *file) {

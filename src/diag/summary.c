@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "diag/catalogue.h"
 #include "diag/log.h"
+#include "diag/metrics.h"
 #include "diag/policy.h"
 #include "diag/trace.h"
 #include "tsfn_guard/tsfn_guard.h"
@@ -247,6 +248,10 @@ static void write_total(uint64_t events) {
     tg_emit_number(emitter, "created", tg_trace_created());
     tg_emit_number(emitter, "finalized", tg_trace_finalized());
   }
+  struct tg_quirk_tally quirks = tg_metrics_count_quirks(summary_guard);
+  if (quirks.dying != 0) tg_emit_number(emitter, "quirk_dying", quirks.dying);
+  if (quirks.late != 0) tg_emit_number(emitter, "quirk_late", quirks.late);
+  if (quirks.leak != 0) tg_emit_number(emitter, "quirk_leak", quirks.leak);
   if (tg_log_missed() != 0) tg_emit_number(emitter, "not_logged", tg_log_missed());
   tg_emit_string(emitter, "log", place);
   if (place[0] == '/')

@@ -37,9 +37,11 @@ enum {
   FINALIZE_WARN_MS,
   SUMMARY,
   EXITCODE,
+  EXIT,
   DUMP_SIGNAL,
   METRICS_PATH,
   PUBLISH,
+  QUIRKS,
   HELP,
   OPTIONS
 };
@@ -111,6 +113,11 @@ static const struct option option_table[OPTIONS] = {
                       "the exit status after something worse than a leak was reported; 0: the program's own",
                   .form = "N",
                   .most = EXIT_STATUS_MAX},
+    [EXIT] =
+        {.key = "exit",
+         .help = "fast: end the process once all JavaScript 'exit' listeners have run, without exit handlers "
+                 "and destructors of addons (docs/operations.md)",
+         .values = {"normal", "fast"}},
     [DUMP_SIGNAL] =
         {.key = "dump_signal",
          .help = "the number of the signal that writes all live functions to the log (12: SIGUSR2); 0: none",
@@ -124,6 +131,12 @@ static const struct option option_table[OPTIONS] = {
     [PUBLISH] = {.key = "publish",
                  .help = "1: publish live figures for tsfn-guard top",
                  .values = {"0", "1"}},
+    [QUIRKS] = {.key = "quirks",
+                .help =
+                    "remedies for addons that die as an environment ends (docs/quirks.md): known: for those "
+                    "that are known to need them; FILE: with lines addon-glob: dying late leak",
+                .form = "none|known|FILE",
+                .text = "none"},
     [HELP] = {.key = "help", .help = "1: print this table and the events", .values = {"0", "1"}},
 };
 
@@ -345,6 +358,7 @@ void tg_options_parse(struct tg_options *options, const char *text) {
       .format = (enum tg_format)chosen[FORMAT].number,
       .summary = (enum tg_summary)chosen[SUMMARY].number,
       .exitcode = chosen[EXITCODE].number,
+      .exits_fast = chosen[EXIT].number == 1,
       .rate = chosen[RATE].number,
       .stack_depth = chosen[STACK_DEPTH].number,
       .queue_warn = chosen[QUEUE_WARN].number,
@@ -354,6 +368,7 @@ void tg_options_parse(struct tg_options *options, const char *text) {
   copy_option_text(options->log_path, chosen[LOG_PATH].text);
   copy_option_text(options->pin, chosen[PIN].text);
   copy_option_text(options->suppressions, chosen[SUPPRESSIONS].text);
+  copy_option_text(options->quirks, chosen[QUIRKS].text);
   copy_option_text(options->metrics_path, chosen[METRICS_PATH].text);
 }
 

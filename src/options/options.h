@@ -22,6 +22,7 @@ struct tg_options {
   bool propagate;
   bool publish;
   bool help;
+  bool exits_fast; /* exit=fast */
   enum tg_format format;
   enum tg_summary summary;
   uint64_t exitcode; /* 0: keep the program's own */
@@ -33,6 +34,7 @@ struct tg_options {
   char log_path[TG_LOG_PATH_MAX];
   char pin[TG_LOG_PATH_MAX];          /* "0", "1", or globs of addons that stay mapped: GLOB,GLOB */
   char suppressions[TG_LOG_PATH_MAX]; /* empty: none */
+  char quirks[TG_LOG_PATH_MAX];       /* "none", "known" or a file */
   char metrics_path[TG_LOG_PATH_MAX]; /* empty: none */
 };
 

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/lock.h"
 #include "base/text.h"
 #include "elf/image.h"
+#include "options/quirks.h"
 #include "preload/addon_threads.h"
 #include "preload/dl.h"
 #include "preload/program.h"
@@ -147,10 +149,22 @@ static int read_unloads(struct dl_phdr_info *info, size_t size, void *argument) 
   return 1;
 }
 
+size_t tg_addon_path_offset(void) {
+  return offsetof(struct record, name);
+}
+
 unsigned long long tg_addon_count_unloads(void) {
   unsigned long long unloads = 0;
   dl_iterate_phdr(read_unloads, &unloads);
   return unloads;
+}
+
+struct tg_addon *tg_addon_find(const void *code) {
+  /* Acquire pairs with the release of the thread that has added the last record. */
+  unsigned count = atomic_load_explicit(&record_count, memory_order_acquire);
+  for (struct record *record = records; record < records + count; record++)
+    if (tg_addon_has_code(&record->addon, code)) return &record->addon;
+  return NULL;
 }
 
 bool tg_addon_has_code(const struct tg_addon *addon, const void *code) {
@@ -179,6 +193,7 @@ static struct record *find_or_add_record(const struct object *object) {
     record->path = memcpy(path, object->path, size);
     memcpy(path + size, object->name, name_size);
     record->name = object->name[0] == '\0' ? record->path : path + size;
+    record->addon.quirks = tg_quirks_of(path);
     atomic_store_explicit(&record_count, count + 1, memory_order_release);
   }
   if (record == NULL) return NULL;

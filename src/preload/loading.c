@@ -8,6 +8,8 @@
 #include "elf/redirect.h"
 #include "preload/addon_code.h"
 #include "preload/dl.h"
+#include "preload/dying.h"
+#include "preload/fast_exit.h"
 
 static const struct tg_image *runtime_image;
 
@@ -58,6 +60,8 @@ static const struct link_map *link_map_of(void *handle) {
 static void *guarded_dlopen(const char *file, int flags) {
   if (file == NULL || strchr(file, '/') == NULL) return tg_dl.open(file, flags);
   bool is_always_kept = tg_addon_is_always_kept(file);
+  tg_fast_exit_addon_opens();
+  tg_dying_prepare(file);
   unsigned before = registered_by_thread;
   void *handle = tg_dl.open(file, is_always_kept ? flags | RTLD_NODELETE : flags);
   const struct link_map *map = handle == NULL ? NULL : link_map_of(handle);

@@ -23,6 +23,7 @@
 #include "base/output.h"
 #include "base/text.h"
 #include "diag/catalogue.h"
+#include "diag/describe.h"
 #include "diag/log.h"
 #include "diag/metrics.h"
 #include "diag/policy.h"
@@ -34,14 +35,18 @@
 #include "elf/image.h"
 #include "elf/redirect.h"
 #include "options/options.h"
+#include "options/quirks.h"
 #include "preload/addon_code.h"
 #include "preload/addon_threads.h"
+#include "preload/dying.h"
 #include "preload/earlier_addons.h"
 #include "preload/entry_points.h"
+#include "preload/fast_exit.h"
 #include "preload/loading.h"
 #include "preload/program.h"
 #include "preload/register.h"
 #include "preload/runtime_node.h"
+#include "preload/unthrowable.h"
 #include "tsfn_guard/tsfn_guard.h"
 
 static struct tg_options options;
@@ -131,25 +136,40 @@ static void *map_pages(size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* With mode=diagnose it also reports what kept the process alive. */
+static void record_exit(void) {
+  if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE) tg_summary_record_exit();
+}
+
 /* A child that was forked without exec has none of the threads, maybe some of their locks, and
  * nobody to wait for. */
 static void reject_callers_at_exit(void) {
   if (getpid() != armed_process) return;
-  /* With mode=diagnose it also reports what kept the process alive. */
-  if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE) tg_summary_record_exit();
+  record_exit();
   tg_reject_all(&tg_the_guard);
+}
+
+/* Writes the summary and the metrics. True: the option exitcode decides the status. */
+static bool write_last(void) {
+  bool errors = tg_summary_has_errors();
+  if (options.summary == TG_SUMMARY_ALWAYS || (options.summary == TG_SUMMARY_ERRORS && errors))
+    tg_summary_write();
+  tg_metrics_write_last();
+  return errors && options.exitcode != 0;
 }
 
 /* Runs as the last exit handler, because it is registered before those of the guarded addons. */
 static void write_summary_at_exit(void) {
   if (getpid() != armed_process) return;
-  bool errors = tg_summary_has_errors();
-  if (options.summary == TG_SUMMARY_ALWAYS || (options.summary == TG_SUMMARY_ERRORS && errors))
-    tg_summary_write();
-  tg_metrics_write_last();
   /* glibc allows an exit handler to call exit: the remaining handlers run, and stdio is flushed,
    * with the new status. */
-  if (errors && options.exitcode != 0) exit((int)options.exitcode);
+  if (write_last()) exit((int)options.exitcode);
+}
+
+/* With exit=fast: instead of the exit handlers. Returns the status. */
+static int write_summary_at_fast_exit(int status) {
+  record_exit();
+  return write_last() ? (int)options.exitcode : status;
 }
 
 static void on_dump_signal(int number) {
@@ -423,11 +443,14 @@ __attribute__((constructor)) static void arm_guard(void) {
   if (options.help) {
     tg_options_print();
     tg_catalogue_print();
+    tg_quirks_print();
   }
   tg_register_record(tg_mode_name(options.mode), false);
+  tg_describe_mode(tg_mode_name(options.mode));
   if (options.mode == TG_MODE_OFF) return;
 
   const struct tg_observer *observer = open_diagnostics();
+  tg_quirks_open(options.quirks);
   tg_addon_code_open(options.pin, reject_callers_at_exit);
   armed_process = getpid();
   if (!find_functions(&object) || is_guarded_already(&object)) return;
@@ -440,8 +463,12 @@ __attribute__((constructor)) static void arm_guard(void) {
     return;
   }
   tg_loading_open(&object.image);
+  tg_unthrowable_open(&object.image);
+  tg_dying_open(&object.image);
+  if (options.exits_fast) tg_fast_exit_open(&object.image, write_summary_at_fast_exit);
   report_earlier_addons(earlier);
   tg_register_record(tg_mode_name(options.mode), true);
+  tg_describe_table(&tg_the_guard.table, tg_addon_path_offset());
   atexit(write_summary_at_exit);
   set_up_dump_signal();
   if (options.publish) {

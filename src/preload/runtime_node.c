@@ -27,6 +27,11 @@ static struct {
   napi_status (*get_and_clear_last_exception)(napi_env, napi_value *);
   napi_status (*get_uv_event_loop)(napi_env, struct uv_loop_s **);
   napi_status (*throw_value)(napi_env, napi_value);
+  napi_status (*open_handle_scope)(napi_env, napi_handle_scope *);
+  napi_status (*close_handle_scope)(napi_env, napi_handle_scope);
+  napi_status (*create_object)(napi_env, napi_value *);
+  napi_status (*create_reference)(napi_env, napi_value, uint32_t, napi_ref *);
+  void *(*current_isolate)(void); /* v8::Isolate::TryGetCurrent: the calling thread's; NULL: it has none */
 } node_api;
 
 static struct tg_runtime node_runtime;
@@ -84,6 +89,11 @@ const char *tg_node_open(const struct tg_image *image) {
       {"napi_get_and_clear_last_exception", &node_api.get_and_clear_last_exception, true},
       {"napi_get_uv_event_loop", &node_api.get_uv_event_loop, true},
       {"napi_throw", &node_api.throw_value, true},
+      {"napi_open_handle_scope", &node_api.open_handle_scope, true},
+      {"napi_close_handle_scope", &node_api.close_handle_scope, true},
+      {"napi_create_object", &node_api.create_object, true},
+      {"napi_create_reference", &node_api.create_reference, true},
+      {"_ZN2v87Isolate13TryGetCurrentEv", &node_api.current_isolate, true},
   };
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
     if (!look_up_function(image, wanted[i].name, wanted[i].place) && !wanted[i].optional)
@@ -128,8 +138,16 @@ static bool keeps_closed_functions(void) {
   return known->major > 25;
 }
 
+bool tg_node_is_node(void) {
+  return is_node;
+}
+
+bool tg_node_is_on_loop_thread(void) {
+  return is_node && node_api.current_isolate != NULL && node_api.current_isolate() != NULL;
+}
+
 /* Works whether or not an exception is pending. */
-static bool is_javascript_over(napi_env env) {
+bool tg_node_is_javascript_over(napi_env env) {
   if (!is_node) return false;
   return tg_node_has_exception(env) ? !tg_node_was_left_exception(env) : tg_node_is_javascript_forbidden(env);
 }
@@ -150,7 +168,7 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
   node_runtime.remove_env_cleanup_hook = node_api.remove_env_cleanup_hook;
   node_runtime.copy_string = copy_js_string;
   node_runtime.call_js_default = call_js_default;
-  static const struct tg_exception_guard_questions questions = {is_javascript_over, is_runtime_code};
+  static const struct tg_exception_guard_questions questions = {tg_node_is_javascript_over, is_runtime_code};
   tg_exception_guard_open(&questions);
   node_runtime.call_js = tg_exception_guard_call_js;
   node_runtime.keeps_closed_functions = keeps_closed_functions;
@@ -237,21 +255,67 @@ bool tg_node_has_exception(napi_env env) {
 
 /* napi_call_function checks this before its arguments. Where JavaScript is allowed, it rejects
  * these arguments. */
-bool tg_node_is_javascript_forbidden(napi_env env) {
-  if (tg_node_has_exception(env)) return false;
+static bool is_call_refused(napi_env env) {
   napi_status status = node_api.call_function(env, NULL, NULL, 0, NULL, NULL);
   return status == napi_cannot_run_js || status == napi_pending_exception;
+}
+
+bool tg_node_is_javascript_forbidden(napi_env env) {
+  return !tg_node_has_exception(env) && is_call_refused(env);
 }
 
 /* The termination of an env also leaves an exception, which is nobody's fault. Whether the env is
  * terminating cannot be queried while an exception is pending, so the exception is cleared for the
  * query and thrown again. A terminated env refuses to throw it, but there it means nothing. */
-bool tg_node_was_left_exception(napi_env env) {
+static bool was_left_exception(napi_env env) {
   napi_value exception;
-  if (!tg_node_has_exception(env)) return false;
-  if (node_api.throw_value == NULL || node_api.get_and_clear_last_exception == NULL) return true;
   if (node_api.get_and_clear_last_exception(env, &exception) != napi_ok) return true;
   bool forbidden = tg_node_is_javascript_forbidden(env);
   node_api.throw_value(env, exception);
   return !forbidden;
+}
+
+/* An exception that is taken off needs a handle, and in a cleanup hook of Node's there is no scope for one. */
+static bool can_take_off_exception(void) {
+  return node_api.throw_value != NULL && node_api.get_and_clear_last_exception != NULL &&
+         node_api.open_handle_scope != NULL && node_api.close_handle_scope != NULL;
+}
+
+napi_status tg_node_get_undefined(napi_env env, napi_value *result) {
+  return node_api.get_undefined(env, result);
+}
+
+bool tg_node_create_empty_reference(napi_env env, uint32_t count, napi_ref *result) {
+  napi_handle_scope scope;
+  napi_value object;
+  if (!can_take_off_exception() || node_api.create_object == NULL || node_api.create_reference == NULL)
+    return false;
+  if (node_api.open_handle_scope(env, &scope) != napi_ok) return false;
+  bool created = node_api.create_object(env, &object) == napi_ok &&
+                 node_api.create_reference(env, object, count, result) == napi_ok;
+  node_api.close_handle_scope(env, scope);
+  return created;
+}
+
+napi_status tg_node_add_env_cleanup_hook(napi_env env, void (*hook)(void *), void *argument) {
+  return node_api.add_env_cleanup_hook(env, hook, argument);
+}
+
+bool tg_node_was_left_exception(napi_env env) {
+  napi_handle_scope scope;
+  if (!tg_node_has_exception(env)) return false;
+  if (!can_take_off_exception() || node_api.open_handle_scope(env, &scope) != napi_ok) return true;
+  bool was_left = was_left_exception(env);
+  node_api.close_handle_scope(env, scope);
+  /* The env's last error is again that an exception is pending, as before the query. */
+  if (was_left) is_call_refused(env);
+  return was_left;
+}
+
+void tg_node_drop_exception(napi_env env) {
+  napi_handle_scope scope;
+  napi_value exception;
+  if (!can_take_off_exception() || node_api.open_handle_scope(env, &scope) != napi_ok) return;
+  node_api.get_and_clear_last_exception(env, &exception);
+  node_api.close_handle_scope(env, scope);
 }

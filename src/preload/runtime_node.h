@@ -35,6 +35,29 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
  * Returns false and an empty text if the version is not known yet. */
 bool tg_node_version(char version[TG_RUNTIME_MAX]);
 
+/* Whether the runtime is Node itself, and not one that is only like it. */
+bool tg_node_is_node(void);
+
+/* Whether the calling thread runs JavaScript, as the loop thread of an env does. For others an env's functions are out of
+ * reach. Node only. */
+bool tg_node_is_on_loop_thread(void);
+
+/* Whether the env can run no JavaScript any more, with an exception that is pending or without. On its loop thread; false
+ * in a runtime that is no Node. */
+bool tg_node_is_javascript_over(napi_env env);
+
+/* Takes off an exception that is pending. Leaves the env's last error info at napi_ok. On the env's loop thread. */
+void tg_node_drop_exception(napi_env env);
+
+/* For the false answers of TG_QUIRK_DYING: undefined needs no handle scope and no JavaScript. */
+napi_status tg_node_get_undefined(napi_env env, napi_value *result);
+
+/* A reference to an object of its own. False: the runtime has none. */
+bool tg_node_create_empty_reference(napi_env env, uint32_t count, napi_ref *result);
+
+/* As the runtime's own, which no redirection changes. */
+napi_status tg_node_add_env_cleanup_hook(napi_env env, void (*hook)(void *), void *argument);
+
 /* For mode=diagnose (diag/trace.h, diag/summary.h). The id of the env's worker comes from
  * JavaScript: process.getBuiltinModule('worker_threads').threadId. Node 18 and 20.0 to 20.15 lack
  * that function, so there the result is -1 in workers. */

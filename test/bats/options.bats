@@ -28,7 +28,7 @@ bad_value() {
 unknown() {
   printf "TSFN_GUARD_OPTIONS: '%s' is not an option and was ignored; the options are mode, deadlock, require, \
 verbosity, pin, propagate, log_path, format, rate, suppressions, stack_depth, queue_warn, finalize_warn_ms, summary, \
-exitcode, dump_signal, metrics_path, publish, help, on.EVENT" "$1"
+exitcode, exit, dump_signal, metrics_path, publish, quirks, help, on.EVENT" "$1"
 }
 
 @test "without options, with empty ones, and with every default spelt out: silent and guarded" {
@@ -88,9 +88,9 @@ exitcode, dump_signal, metrics_path, publish, help, on.EVENT" "$1"
     'require=0|1 (default 0): ' 'verbosity=0|1 (default 0): ' 'pin=0|1|GLOB[,GLOB...] (default 1): ' 'help=0|1 (default 0): '; do
     assert_equal "$(grep -cF "]: $expected" <<<"$stderr")" 1
   done
-  assert_equal "$(without_reports "$stderr" | wc -l)" 20
+  assert_equal "$(without_reports "$stderr" | wc -l)" $((22 + 4)) # the options, and the quirks that are known
   assert_equal "$(grep -cE ': TSG[0-9]{3} [a-z-]+ \((fatal-avoided|hang-avoided|warn|leak|info)(, mode=diagnose)?\): ' \
-    <<<"$stderr")" $((29 + 7)) # the catalogue; the misuses of the probe and their summary
+    <<<"$stderr")" $((32 + 7)) # the catalogue; the misuses of the probe and their summary
 }
 
 @test "an unknown key is one line" {

@@ -191,7 +191,7 @@ Enhances: nodejs"
   local subcommand option manual
   run "$TG_BUILD/tsfn-guard" --help
   manual=$(sed 's/\\-/-/g; s/Fl /-/g' "$TG_SOURCE/docs/tsfn-guard.1")
-  for subcommand in '' doctor report top triage; do
+  for subcommand in '' doctor report scan status top triage; do
     # shellcheck disable=SC2086
     complete_line $subcommand --
     local offered=$output options
@@ -230,6 +230,8 @@ Enhances: nodejs"
   assert_completes abort --on TSG001 = a
   assert_completes 'log ignore abort stop' --on = fatal-avoided =
   assert_completes '--json --table --help' doctor --
+  assert_completes '--json --help' scan --
+  assert_completes scripts scan scri
   assert_completes 'fatal-avoided hang-avoided warn leak info' report --fail-on ''
   assert_completes README.md report LICENSE READ
   assert_completes README.md report --html READ

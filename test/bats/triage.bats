@@ -70,7 +70,10 @@ is_core() {
   printf '%s\n' "$output" >core.json
   schema core.json
   matches "$1" "$(answer <core.json)" || fail "wanted $1: $(<core.json)"
-  [[ -z $2 ]] || assert_equal "$(jq -r '.addon.file | split("/")[-1]' core.json)" "$2"
+  # libuv aborts on the loop thread, without the addon on its stack, if it destroys a mutex that another
+  # thread holds just then.
+  [[ -z $2 || $(jq -r .addon.file core.json) == null && $1 == tsfn-use-after-free* ]] ||
+    assert_equal "$(jq -r '.addon.file | split("/")[-1]' core.json)" "$2"
   assert_equal "$(jq -r .runtime.version core.json)" "$("$node" -p process.versions.node)"
   gdb -batch -ex bt "$node" core >gdb.txt 2>/dev/null
   triage --json gdb.txt

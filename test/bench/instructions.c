@@ -14,6 +14,8 @@ enum { TIMES = 1000 };
 #define CALLER ((const void *)0x1000)
 
 static struct tg_guard *guard;
+static struct tg_function *slot;
+static napi_env napi;
 static struct fake_env *env;
 static napi_threadsafe_function function;
 
@@ -57,7 +59,7 @@ static void call(void) {
 }
 
 static void dispatch(void) {
-  tg_on_dispatch(fake_napi_env(env), NULL, tg_table_slot(&guard->table, 0), NULL);
+  tg_on_dispatch(napi, NULL, slot, NULL);
 }
 
 static void call_and_dispatch(void) {
@@ -108,11 +110,13 @@ int main(void) {
   guard->runtime = &runtime;
   env = fake_env_open();
   function = create();
-  tg_table_slot(&guard->table, 0)->used_off_loop = true; /* as after a producer's first call */
+  slot = tg_table_slot(&guard->table, 0);
+  napi = fake_napi_env(env);
+  slot->used_off_loop = true; /* as after a producer's first call */
 
   count("call, others wait", call);
   count("dispatch, others wait", dispatch);
-  while (tg_queue_length(&tg_table_slot(&guard->table, 0)->queue) != 0) dispatch();
+  while (tg_queue_length(&slot->queue) != 0) dispatch();
   count("call + dispatch of a single item", call_and_dispatch);
   count("acquire + release", acquire_and_release);
   count("get_context", get_context);

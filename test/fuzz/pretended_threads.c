@@ -62,7 +62,7 @@ pthread_t pthread_self(void) { /* renamed, see the header */
 
 void pretend_thread(unsigned thread) {
   pretended_thread = thread;
-  tg_last_used_handle = NULL;
+  tg_last_use = (struct tg_last_use){0};
 }
 
 /* Values for which no thread has got a notice push out all others. */

@@ -14,13 +14,13 @@ Status 1: something was found; what was tried is in build/release/fuzz/found. St
 END
 }
 
-TARGETS=(guard options image report triage)
+TARGETS=(guard options image addon report triage)
 build=${TG_BUILD:-$BUILD/release}
 fuzz=$build/fuzz
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
 # The longest input that makes sense, bytes.
-declare -A LONGEST=([guard]=500 [options]=2000 [image]=8192 [report]=4096 [triage]=4096)
+declare -A LONGEST=([guard]=500 [options]=2000 [image]=8192 [addon]=8192 [report]=4096 [triage]=4096)
 
 need_targets() {
   local target
@@ -36,12 +36,12 @@ need_targets() {
 fuzz() {
   local target=$1 corpus=$2 seeds=$here/corpus/$1
   shift 2
-  [[ $target != image ]] || seeds=$fuzz/seeds/image
+  [[ $target != @(image|addon) ]] || seeds=$fuzz/seeds/image
   [[ $target != triage ]] || seeds=$here/../triage
   mkdir -p "$corpus" "$fuzz/found"
   # A reader that finds nothing in a whole image would pass everything that comes.
-  [[ $target != image ]] || FUZZ_IMAGE_IS_WHOLE=1 "$fuzz/fuzz_image" "$seeds"/* 2>/dev/null ||
-    { say "fuzz_image: the symbols of the images in $seeds are not found" && return 1; }
+  [[ $target != @(image|addon) ]] || FUZZ_IMAGE_IS_WHOLE=1 "$fuzz/fuzz_$target" "$seeds"/* 2>/dev/null ||
+    { say "fuzz_$target: the symbols of the images in $seeds are not found" && return 1; }
   say "fuzz_$target: $*"
   "$fuzz/fuzz_$target" -max_len="${LONGEST[$target]}" -len_control=0 -timeout=20 -verbosity=0 -close_fd_mask=1 \
     -artifact_prefix="$fuzz/found/$target-" "$@" "$corpus" "$seeds" && return

@@ -3,7 +3,7 @@
 'use strict';
 const { execFileSync } = require('child_process');
 const { Worker, isMainThread, workerData } = require('worker_threads');
-const { create, createWatched, run, start, turns, until, log, main } = require('./script.js');
+const { create, createWatched, run, runOn, start, turns, until, log, main } = require('./script.js');
 
 const quiet = { func: () => {}, finalize: 'silent', label: 'mine' };
 
@@ -60,6 +60,21 @@ const cases = {
     for (const name of ['\x1b[31mred', 'two\nlines', 'quote " \\', 'grün€', '\u009b2J', 'x\u202eedon.\u2066', ''])
       create({ ...quiet, threads: 1, name });
     return ready();
+  },
+
+  // One that keeps the loop alive, one that does not, one that is closing, one that a thread waits for; and one in a
+  // worker. For status.bats.
+  alive: async () => {
+    const worker = new Worker(__filename, { workerData: 'of a worker' });
+    await new Promise((resolve) => worker.once('message', resolve));
+    create({ ...quiet, threads: 1, name: 'referenced' });
+    run(create({ ...quiet, threads: 1, name: 'unreferenced' }), 'unref');
+    run(create({ ...quiet, threads: 1, name: 'closing' }), 'abort');
+    const full = create({ ...quiet, threads: 2, max: 1, name: 'full' });
+    run(full, 'call', 1);
+    runOn('waits', full, 'getContext');
+    start('waits', full, 'callBlocking', 2);
+    readyWithoutTurning();
   },
 
   many: (count) => {

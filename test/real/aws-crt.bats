@@ -25,3 +25,15 @@ why='it exits with status 255 at any status but napi_ok'
 @test "end: the main thread ends while workers are busy" {
   own_fault "$why" aws-crt.js end <<<'ending'
 }
+
+@test "exit=fast: process.exit() and the natural end while busy" {
+  lives_fast aws-crt.js exit <<<'exiting'
+  lives_fast aws-crt.js quit <<<'exiting'
+  lives_fast aws-crt.js end <<<'ending'
+}
+
+# Seen to fail without quirks: docs/quirks.md has the figures.
+@test "worker, with quirks=known" {
+  export TSFN_GUARD_OPTIONS=quirks=known
+  lives aws-crt.js worker <<<'survived'
+}

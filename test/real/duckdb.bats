@@ -28,3 +28,15 @@ fault=$'terminate called\nFATAL ERROR: Error::' # it throws a C++ exception thro
   natively any duckdb.js end <<<'ending'
   lives_or_own "$fault" duckdb.js end <<<'ending'
 }
+
+@test "exit=fast: process.exit() and the natural end while busy" {
+  lives_fast duckdb.js exit <<<'exiting'
+  lives_fast duckdb.js quit <<<'exiting'
+  lives_fast duckdb.js end <<<'ending'
+}
+
+# Seen to fail without quirks: docs/quirks.md has the figures.
+@test "worker, with quirks=known" {
+  export TSFN_GUARD_OPTIONS=quirks=known
+  lives duckdb.js worker <<<'survived'
+}

@@ -25,3 +25,9 @@ why='its call_js_cb panics where env is NULL, and its futures use what ended wit
 @test "end: the main thread ends while workers are busy" {
   own_fault "$why" impit.js end <<<'ending'
 }
+
+@test "exit=fast: process.exit() and the natural end while busy" {
+  lives_fast impit.js exit <<<'exiting'
+  lives_fast impit.js quit <<<'exiting'
+  lives_fast impit.js end <<<'ending'
+}

@@ -28,3 +28,15 @@ fault='neon-1.0.0' # its threads panic at napi_closing
   natively any libsql.js end <<<'ending'
   lives_or_own "$fault" libsql.js end <<<'ending'
 }
+
+@test "exit=fast: process.exit() and the natural end while busy" {
+  lives_fast libsql.js exit <<<'exiting'
+  lives_fast libsql.js quit <<<'exiting'
+  lives_fast libsql.js end <<<'ending'
+}
+
+# Seen to fail without quirks: docs/quirks.md has the figures.
+@test "worker, with quirks=known" {
+  export TSFN_GUARD_OPTIONS=quirks=known
+  lives libsql.js worker <<<'survived'
+}

@@ -1,7 +1,7 @@
 # @parcel/watcher 2.6.0 (node-addon-api): its thread lives as long as the process, and goes on calling the subscribers
 # of envs that have ended: with the first call on Node without nodejs/node#55877, else with the second.
-# What is delivered while a worker cannot run JavaScript any more makes node-addon-api call napi_fatal_error: the
-# addon's own.
+# What is delivered while a worker cannot run JavaScript any more makes it throw, which nothing can catch; natively that is
+# refused, and node-addon-api calls napi_fatal_error.
 
 load real
 setup() { needs @parcel/watcher; }
@@ -23,7 +23,13 @@ setup() { needs @parcel/watcher; }
 
 @test "busy: a worker is terminated while it is told of changes" {
   natively dies parcel-watcher.js busy <<<'create=5 update=5 delete=5'
-  lives_or_own 'Error::ThrowAsJavaScriptException' parcel-watcher.js busy <<<'create=5 update=5 delete=5'
+  lives parcel-watcher.js busy <<<'create=5 update=5 delete=5'
+}
+
+# Seen to fail: before the guard answered napi_ok to such a throw each of 60 runs died guarded too (Node 20 to 26).
+@test "stuck: a worker is terminated while events wait that it does not get to" {
+  natively dies parcel-watcher.js stuck <<<'create=5 update=5 delete=5'
+  lives parcel-watcher.js stuck <<<'create=5 update=5 delete=5'
 }
 
 @test "exit: process.exit() while it is told of changes" {

@@ -1,5 +1,5 @@
 // @parcel/watcher: one thread of the addon watches for all envs, and calls each subscriber's JavaScript.
-// node parcel-watcher.js work|idle|busy|alone|exit, in $SCRATCH, which is empty
+// node parcel-watcher.js work|idle|busy|stuck|alone|exit, in $SCRATCH, which is empty
 'use strict';
 const fs = require('fs');
 const path = require('path');
@@ -46,6 +46,7 @@ async function work() {
 async function terminated() {
   const worker = new Worker(__filename, { workerData: kind });
   await new Promise((resolve) => worker.once('message', resolve));
+  if (kind === 'stuck') await changeOften();
   await worker.terminate();
   if (kind !== 'alone') return work();
   for (let i = 0; i < 15; i++) {
@@ -65,13 +66,31 @@ async function keepBusy() {
   }
 }
 
+// A worker that has subscribed, and then does not get to the events: they wait when it is terminated, and the loop still
+// delivers them in the turn that it is in.
+async function getStuck() {
+  await subscribe(() => {});
+  parentPort.postMessage('stuck');
+  setTimeout(() => {
+    for (;;);
+  });
+}
+
+async function changeOften() {
+  for (let i = 0; i < 6; i++) {
+    await sleep(100);
+    fs.writeFileSync(path.join(dir, 'stuck'), `${i}`);
+  }
+  await sleep(100);
+}
+
 function exit() {
   console.log('exiting');
   process.exit();
 }
 
 const inMain = { work, exit: keepBusy };
-const inWorker = { busy: keepBusy };
+const inWorker = { busy: keepBusy, stuck: getStuck };
 if (isMainThread) (inMain[kind] || terminated)();
 else if (inWorker[kind]) inWorker[kind]();
 else subscribe(() => {}).then(() => parentPort.postMessage('idle'));

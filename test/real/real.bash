@@ -80,6 +80,12 @@ lives() {
   hold $((ok > 0 && died + other == 0))
 }
 
+# lives_fast PROGRAM.js CASE… <<<LINE: the same with exit=fast, which no table counts.
+lives_fast() {
+  [[ -z ${TG_TALLY:-} ]] || skip 'exit=fast is measured by hand'
+  TSFN_GUARD_OPTIONS=exit=fast lives "$@"
+}
+
 # lives_or_own TEXT PROGRAM.js CASE… <<<LINE: guarded, it prints LINE, or dies of the addon's own fault with TEXT (or one
 # of its lines) on stderr, which docs/real-addons.md explains.
 lives_or_own() {

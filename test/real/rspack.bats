@@ -25,3 +25,15 @@ why='its build goes on in data that ended with the env'
 @test "end: the main thread ends while workers are busy" {
   own_fault "$why" rspack.js end <<<'ending'
 }
+
+@test "exit=fast: process.exit() and the natural end while busy" {
+  lives_fast rspack.js exit <<<'exiting'
+  lives_fast rspack.js quit <<<'exiting'
+  lives_fast rspack.js end <<<'ending'
+}
+
+# Seen to fail without quirks: docs/quirks.md has the figures.
+@test "worker, with quirks=known" {
+  export TSFN_GUARD_OPTIONS=quirks=known
+  lives rspack.js worker <<<'survived'
+}

@@ -67,7 +67,7 @@ void fake_reset(void) {
   atomic_store(&fake_adopted, 0);
   atomic_store(&fake_joined, 0);
   atomic_store(&fake_left, 0);
-  tg_last_used_handle = NULL;
+  tg_last_use = (struct tg_last_use){0};
   atomic_store(&fake_refs, 0);
   atomic_store(&fake_unrefs, 0);
   atomic_store(&fake_rings, 0);

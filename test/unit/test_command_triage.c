@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "command/common/complain.h"
-#include "command/triage/triage_addon.h"
+#include "command/common/package.h"
 #include "command/triage/triage_evidence.h"
 #include "command/triage/triage_lines.h"
 #include "command/triage/triage_verdict.h"

@@ -439,6 +439,9 @@ static void become_asynchronous(void) {
 /* Seen to fail: where cancellation is allowed again before the ringer is counted off. */
 static void a_ringer_that_is_cancelled_asynchronously_rings_first(void **state) {
   (void)state;
+#ifdef __SANITIZE_ADDRESS__
+  skip(); /* as such a thread ends, it takes the redzones of the unwound frames for those of its own */
+#endif
   struct recorder r;
   struct ringer ringer;
   void *result;

@@ -17,6 +17,7 @@
 static const struct tg_options defaults = {.mode = TG_MODE_PROTECT,
                                            .deadlock = TG_DEADLOCK_OVERFLOW,
                                            .pin = "1",
+                                           .quirks = "none",
                                            .propagate = true,
                                            .rate = 1,
                                            .stack_depth = 16,
@@ -62,6 +63,7 @@ static void expect(const char *text, struct tg_options expected, unsigned lines)
   assert_int_equal(options.propagate, expected.propagate);
   assert_int_equal(options.publish, expected.publish);
   assert_int_equal(options.help, expected.help);
+  assert_int_equal(options.exits_fast, expected.exits_fast);
   assert_int_equal(options.format, expected.format);
   assert_int_equal(options.summary, expected.summary);
   assert_int_equal(options.exitcode, expected.exitcode);
@@ -73,6 +75,7 @@ static void expect(const char *text, struct tg_options expected, unsigned lines)
   assert_string_equal(options.log_path, expected.log_path);
   assert_string_equal(options.suppressions, expected.suppressions);
   assert_string_equal(options.metrics_path, expected.metrics_path);
+  assert_string_equal(options.quirks, expected.quirks);
   assert_int_equal(line_count(), lines);
 }
 
@@ -126,6 +129,11 @@ static void every_value_is_understood(void **state) {
   expect("summary=always", expected, 0);
   expected.summary = TG_SUMMARY_NEVER;
   expect("summary=never", expected, 0);
+  expected = defaults;
+  expect("exit=normal", expected, 0);
+  expected.exits_fast = true;
+  expect("exit=fast", expected, 0);
+  expect("exit=1", defaults, 1);
 }
 
 static void numbers_have_limits(void **state) {
@@ -166,7 +174,9 @@ static void texts_may_be_quoted(void **state) {
   expected = defaults;
   strcpy(expected.suppressions, "s");
   strcpy(expected.metrics_path, "m=n");
-  expect("suppressions=s:metrics_path=m=n", expected, 0);
+  strcpy(expected.quirks, "known");
+  expect("suppressions=s:metrics_path=m=n:quirks=known", expected, 0);
+  expect("suppressions=s:metrics_path=m=n:quirks=none:quirks=known", expected, 0);
   expect("log_path=", defaults, 1);
   char path[2000] = "log_path=";
   memset(path + strlen(path), 'p', 1023);
@@ -187,7 +197,7 @@ static void actions_go_to_the_policy(void **state) {
   assert_int_equal(tg_policy_action(TG_EVENT_STALE_HANDLE), TG_ACTION_ABORT); /* the kind's action wins */
   assert_int_equal(tg_policy_action(TG_EVENT_NULL_HANDLE), TG_ACTION_IGNORE);
   assert_int_equal(tg_policy_action(TG_EVENT_OVER_RELEASE), TG_ACTION_LOG);
-  const char *const bad[] = {"on.TSG000=log", "on.TSG030=log", "on.=log",     "on.warn",
+  const char *const bad[] = {"on.TSG000=log", "on.TSG999=log", "on.=log",     "on.warn",
                              "on.warn=",      "on.warn=die",   "on.worse=log"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) expect(bad[i], defaults, 1);
 }
@@ -259,15 +269,17 @@ static void texts_of_every_length_are_one_line_each(void **state) {
 static void help_has_a_line_for_every_option(void **state) {
   (void)state;
   run(NULL, true);
-  assert_int_equal(line_count(), 20);
+  assert_int_equal(line_count(), 22);
   const char *const lines[] = {"mode=protect|diagnose|off (default protect): ",
                                "deadlock=overflow|status|hang (default overflow): ",
                                "verbosity=0|1 (default 0): ",
                                "pin=0|1|GLOB[,GLOB...] (default 1): ",
                                "publish=0|1 (default 0): ",
+                               "exit=normal|fast (default normal): ",
                                "log_path=stderr|FILE|fd:N (default stderr): ",
                                "rate=N (default 1): ",
                                "suppressions=FILE (default none): ",
+                               "quirks=none|known|FILE (default none): ",
                                "on.EVENT=log|ignore|abort|stop (default log; ",
                                "help=0|1 (default 0): "};
   for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) assert_non_null(strstr(printed, lines[i]));

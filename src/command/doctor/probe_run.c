@@ -36,7 +36,7 @@ static const char program[] =
     "node ' + (v.node || 'none'));"
     "require('";
 
-enum { PROGRAM_MAX = sizeof program + 4 * PATH_MAX + sizeof "')" };
+enum { PROGRAM_MAX = sizeof program + (size_t)4 * PATH_MAX + sizeof "')" };
 
 /* --- Running a program */
 

@@ -80,6 +80,8 @@ static int print_help(const struct long_options *all) {
       "usage: tsfn-guard [options] [--] PROGRAM [ARG...]       run it, guarded\n"
       "       tsfn-guard doctor [--json] [RUNTIME]             can it be guarded here?\n"
       "       tsfn-guard report [options] LOG...               what is in the logs?\n"
+      "       tsfn-guard scan [--json] [DIR]                   which addons need it?\n"
+      "       tsfn-guard status [--json] [PID]                 guarded? kept alive by?\n"
       "       tsfn-guard top [options] PID                     what is a process doing?\n"
       "       tsfn-guard triage [--json] CORE|FILE|-           what was this crash?\n"
       "\noptions, as in TSFN_GUARD_OPTIONS (explained in tsfn-guard(1)):");

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "command/common/complain.h"
+#include "command/common/process.h"
 #include "options/options.h"
 #include "tsfn_guard/tsfn_guard.h"
 
@@ -166,26 +167,6 @@ static bool find_descriptor(struct tg_watch *watch) {
 
 /* --- Why there is none */
 
-/* The value of TSFN_GUARD_OPTIONS that the process was started with, to be freed; NULL: none. */
-static char *read_options(const struct tg_watch *watch) {
-  static const char name[] = TSFN_GUARD_OPTIONS_VARIABLE "=";
-  int descriptor = openat(watch->directory, "environ", O_RDONLY | O_CLOEXEC);
-  FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "r");
-  char *variable = NULL;
-  size_t size = 0;
-  bool found = false;
-  if (file == NULL) return NULL;
-  while (!found && getdelim(&variable, &size, '\0', file) > 0)
-    found = strncmp(variable, name, strlen(name)) == 0;
-  fclose(file);
-  if (found) {
-    memmove(variable, variable + strlen(name), strlen(variable + strlen(name)) + 1);
-    return variable;
-  }
-  free(variable);
-  return NULL;
-}
-
 static int complain_of_options(const struct tg_watch *watch, const char *text) {
   struct tg_options options;
   struct tg_text found;
@@ -210,7 +191,7 @@ static int complain_of_nothing(struct tg_watch *watch, const struct maps *maps) 
   if (!maps->library)
     return complain_of(watch, "a process that is guarded", ", which has not loaded libtsfnguard.so",
                        start_remedy);
-  char *options = read_options(watch);
+  char *options = tg_process_variable(watch->directory, TSFN_GUARD_OPTIONS_VARIABLE);
   int status = complain_of_options(watch, options);
   free(options);
   return status;
@@ -222,20 +203,6 @@ static int complain_of_nothing(struct tg_watch *watch, const struct maps *maps) 
 static void copy_text(char *to, const char *from, size_t size) {
   memcpy(to, from, size);
   to[size - 1] = '\0';
-}
-
-/* The process's id in its own PID namespace; 0: unknown. */
-static pid_t inner_id(const struct tg_watch *watch) {
-  static const char name[] = "NStgid:";
-  int descriptor = openat(watch->directory, "status", O_RDONLY | O_CLOEXEC);
-  FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "r");
-  char line[1024];
-  long id = 0;
-  if (file == NULL) return 0;
-  while (id == 0 && fgets(line, sizeof line, file) != NULL)
-    if (strncmp(line, name, strlen(name)) == 0) id = strtol(strrchr(line, '\t'), NULL, 10);
-  fclose(file);
-  return (pid_t)id;
 }
 
 static int check_head(struct tg_watch *watch) {
@@ -253,7 +220,7 @@ static int check_head(struct tg_watch *watch) {
     return complain_of(watch, "published memory of version 1", of_it,
                        "use the tsfn-guard command of its version");
   }
-  pid_t inner = inner_id(watch);
+  pid_t inner = tg_process_inner_id(watch->directory);
   if (inner == 0 || inner == page->process) return 0;
   snprintf(of_it, sizeof of_it, ", forked from %" PRId32 " without exec: such children are not published",
            page->process);

@@ -284,6 +284,17 @@ void tg_evidence_note_object(struct tg_evidence *evidence, const char *path) {
   tg_evidence_note_version(evidence, path);
 }
 
+/* Whether the line shows that the library was loaded. A variable of the environment does not, unless it is
+ * LD_PRELOAD. */
+static bool shows_guard(const char *line) {
+  const char *library = strstr(line, "libtsfnguard.so");
+  if (library == NULL) return has(line, "tsfn-guard[");
+  if (has(line, "LD_PRELOAD")) return true;
+  for (const char *at = line; at < library; at++)
+    if (*at == '=' || strncmp(at, "\": ", 3) == 0) return false;
+  return true;
+}
+
 static void note_system(struct tg_evidence *evidence, const char *line) {
   if (has(line, "macOS") || has(line, "Darwin ") || has(line, "darwin-arm64") || has(line, "darwin-x64") ||
       has(line, "zsh: abort") || has(line, "zsh: segmentation fault") || has(line, "libc++abi: "))
@@ -291,7 +302,7 @@ static void note_system(struct tg_evidence *evidence, const char *line) {
   if (has(line, "ld-musl") || has(line, "Alpine Linux") || has(line, "linux-musl")) evidence->is_musl = true;
   if (has(line, "third_party/electron_node") || has(line, "/electron/") || has(line, "Electron"))
     evidence->is_electron = true;
-  if (has(line, "tsfn-guard[") || has(line, "libtsfnguard.so")) evidence->is_guarded = true;
+  if (shows_guard(line)) evidence->is_guarded = true;
   if (has(line, "napi_") || has(line, ".node")) evidence->facts |= TG_FACT_NODE_API;
   if (has(line, "Bun v") || has(line, "Bun has crashed") || has(line, "bun.report"))
     evidence->facts |= TG_FACT_BUN;

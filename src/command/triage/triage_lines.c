@@ -135,10 +135,23 @@ static bool hand_on_known(struct tg_triage_lines *lines, const char *key, size_t
   return false;
 }
 
+/* Whether it is a variable of the environment that names the guard's library, as that of a test or a script.
+ * Only LD_PRELOAD loads it. */
+static bool only_names_guard(const char *key, size_t key_length, const char *value, size_t length) {
+  const char library[] = "/libtsfnguard.so";
+  size_t library_length = sizeof library - 1;
+  if (length < library_length || memcmp(value + length - library_length, library, library_length) != 0)
+    return false;
+  for (size_t i = 0; i < key_length; i++)
+    if ((key[i] < 'A' || key[i] > 'Z') && (key[i] < '0' || key[i] > '9') && key[i] != '_') return false;
+  return key_length != 0 && !is_key(key, key_length, "LD_PRELOAD") && !is_key(key, key_length, "MESSAGE");
+}
+
 /* A string that is no key. */
 static void take_string(struct tg_triage_lines *lines, const char *key, size_t key_length, char *value,
                         size_t length, unsigned depth) {
   if (hand_on_known(lines, key, key_length, value, length)) return;
+  if (only_names_guard(key, key_length, value, length)) return;
   char behind = value[length];
   value[length] = '\0';
   for (size_t start = 0; start < length;) {

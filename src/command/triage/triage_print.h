@@ -2,7 +2,7 @@
 #ifndef TG_COMMAND_TRIAGE_PRINT_H
 #define TG_COMMAND_TRIAGE_PRINT_H
 
-#include "command/triage/triage_addon.h"
+#include "command/common/package.h"
 #include "command/triage/triage_verdict.h"
 
 /* What was read, and what could not be. */

@@ -29,6 +29,7 @@ enum tg_unwind_status tg_unwind(int core, FILE *out) {
 #include <unistd.h>
 
 #include "base/glibc_floor.h"
+#include "command/common/runtime_version.h"
 #include "diag/catalogue.h"
 #include "tsfn_guard/ring.h"
 
@@ -185,35 +186,10 @@ static bool read_memory(const struct core *core, uint64_t address, void *to, siz
 
 /* --- The runtime's version, and the guard's ring */
 
-/* The official binaries and those of distributions alike hold such a string. */
 static void print_version_of(const char *path, FILE *out) {
-  static const struct {
-    const char *before, *runtime;
-  } marks[] = {{"/download/release/v", "node"}, {"\nBun v", "bun"}, {"Bun v", "bun"}, {"Deno/", "deno"}};
-  struct stat status;
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0 || fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0 ||
-      status.st_size > 1 << 30) {
-    if (file >= 0) close(file);
-    return;
-  }
-  size_t size = (size_t)status.st_size;
-  const char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
-  close(file);
-  if (bytes == MAP_FAILED) return;
-  for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
-    const char *at = memmem(bytes, size, marks[i].before, strlen(marks[i].before));
-    if (at == NULL) continue;
-    at += strlen(marks[i].before);
-    size_t length = 0;
-    while (at + length < bytes + size && length < 24 && strchr("0123456789.", at[length]) != NULL &&
-           at[length] != '\0')
-      length++;
-    if (length < 5) continue;
-    fprintf(out, "tsfn-guard core: %s v%.*s\n", marks[i].runtime, (int)length, at);
-    break;
-  }
-  munmap((void *)bytes, size);
+  struct tg_runtime_version found;
+  if (tg_runtime_version_find(path, &found))
+    fprintf(out, "tsfn-guard core: %s v%s\n", found.runtime, found.version);
 }
 
 static void print_event(const struct tsfn_guard_ring_record *record, uint64_t happened, FILE *out) {
@@ -226,7 +202,7 @@ static void print_event(const struct tsfn_guard_ring_record *record, uint64_t ha
 
 static void print_ring(const struct core *core, uint64_t address, FILE *out) {
   struct tsfn_guard_ring *ring = malloc(sizeof *ring);
-  if (ring == NULL || !read_memory(core, address, ring, sizeof *ring) ||
+  if (ring == NULL || !read_memory(core, address, ring, offsetof(struct tsfn_guard_ring, table)) ||
       memcmp(ring->magic, "tsfn-guard ring", 16) != 0 || ring->version != TSFN_GUARD_RING_VERSION ||
       ring->record_size != sizeof ring->record[0] || ring->records != TSFN_GUARD_RING_RECORDS) {
     fputs("tsfn-guard unread: the guard's ring is not in the core, or of another version\n", out);

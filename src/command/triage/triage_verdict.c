@@ -577,6 +577,7 @@ static void decide_help(const struct tg_evidence *evidence, struct tg_answer *an
     answer->helps = TG_HELPS_UNKNOWN;
     answer->why_not = "this version was not run with the guard so far; docs/runtimes.md says which were";
   }
+  if (answer->helps == TG_HELPS_NO) answer->option = NULL;
 }
 
 static void find_addon(const struct tg_evidence *evidence, struct tg_answer *answer) {

@@ -2,6 +2,7 @@
 # mode=diagnose and without. test/programs/events.js has both the code that provokes an event and
 # what the event must report. TSG027 takes at least 2^28 creates: test/unit/test_report.c. TSG028
 # and TSG029 need C++: exceptions.bats.
+# TSG030: unthrowable.bats. TSG031 and TSG032: quirks.bats.
 #
 # A process with an event of severity fatal-avoided or hang-avoided dies or hangs without the guard.
 # This was seen on every runtime, and with the oracle (test/helpers/oracle.c) in every run. There is

@@ -1,6 +1,6 @@
 /* Implements the look-up of packages. The path may come from anybody's text, so what lies there is only read where it is a small
  * regular file of JSON. */
-#include "command/triage/triage_addon.h"
+#include "command/common/package.h"
 
 #include <fcntl.h>
 #include <limits.h>

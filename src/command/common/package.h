@@ -1,6 +1,6 @@
 /* Which npm package a file belongs to: by its path, and by the package.json above it where that is here. */
-#ifndef TG_COMMAND_TRIAGE_ADDON_H
-#define TG_COMMAND_TRIAGE_ADDON_H
+#ifndef TG_COMMAND_PACKAGE_H
+#define TG_COMMAND_PACKAGE_H
 
 struct tg_package {
   char name[128];   /* "": not known */

@@ -1,0 +1,88 @@
+/* tsfn-guard scan: which addons below a directory use thread-safe functions, and which options they need. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command/common/complain.h"
+#include "command/scan/scan_print.h"
+#include "command/subcommands.h"
+
+static const char usage[] =
+    "usage: tsfn-guard scan [--json] [DIR]\n"
+    "\n"
+    "Says which addons (.node files) below DIR, by default the current directory, use thread-safe "
+    "functions,\n"
+    "which packages they belong to, and which options of tsfn-guard these need. Nothing is loaded or run.\n"
+    "Exit status: 0, also if nothing is found; 2 if the command line is wrong or DIR cannot be read.\n";
+
+/* Only an ordinary file is read: a pipe of that name would be waited for. */
+static bool read_file(struct tg_walk *walk, const char *path, struct tg_scan_addon *addon) {
+  struct stat status;
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (file < 0) {
+    tg_walk_add_problem(walk, path, strerror(errno));
+    return false;
+  }
+  bool is_ordinary = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+  if (is_ordinary)
+    tg_scan_addon_read(file, addon);
+  else
+    tg_walk_add_problem(walk, path, "not an ordinary file");
+  close(file);
+  return is_ordinary;
+}
+
+static void read_files(struct tg_scan *scan) {
+  scan->found = tg_resize(NULL, scan->walk.file_count + 1, sizeof *scan->found);
+  for (size_t i = 0; i < scan->walk.file_count; i++) {
+    struct tg_scan_found *found = &scan->found[scan->count];
+    *found = (struct tg_scan_found){.path = scan->walk.files[i]};
+    if (!read_file(&scan->walk, found->path, &found->addon)) continue;
+    tg_package_find(found->path, &found->package);
+    found->advice = tg_scan_advice_find(found->package.name);
+    scan->count++;
+  }
+}
+
+static int scan_directory(const char *directory, bool json) {
+  struct tg_scan scan = {.directory = directory};
+  char found[512];
+  int error = tg_walk_open(&scan.walk, directory);
+  if (error != 0) {
+    snprintf(found, sizeof found, "%.400s: %s", directory, strerror(error));
+    tg_walk_close(&scan.walk);
+    return tg_complain(TG_EXIT_USAGE, "a directory that can be read", found,
+                       "name the directory of an application");
+  }
+  read_files(&scan);
+  if (json)
+    tg_scan_print_json(&scan);
+  else
+    tg_scan_print(&scan);
+  free(scan.found);
+  tg_walk_close(&scan.walk);
+  return 0;
+}
+
+int tg_command_scan(int argc, char **argv) {
+  static const struct option options[] = {
+      {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+  bool json = false;
+  opterr = 0;
+  for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    if (option == 'h') return fputs(usage, stdout) < 0;
+    if (option == '?')
+      return tg_complain(TG_EXIT_USAGE, "an option of tsfn-guard scan", argv[optind - 1],
+                         "see tsfn-guard scan --help");
+    json = true;
+  }
+  if (argc - optind > 1)
+    return tg_complain(TG_EXIT_USAGE, "one directory", argv[optind + 1], "see tsfn-guard scan --help");
+  return scan_directory(optind < argc ? argv[optind] : ".", json);
+}

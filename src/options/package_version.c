@@ -1,0 +1,135 @@
+/* Implements package_version.h. */
+#include "options/package_version.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+enum { PART_MAX = 100000000 };
+
+static bool is_one_of(char byte, const char *bytes) {
+  return byte != '\0' && strchr(bytes, byte) != NULL;
+}
+
+/* --- Versions */
+
+/* Reads "1.2.3" and returns how many bytes that are; 0: it is no version. */
+static size_t read_version(const char *text, size_t length, struct tg_version *version) {
+  size_t at = 0;
+  *version = (struct tg_version){{0}};
+  for (unsigned part = 0; part < TG_VERSION_PARTS; part++) {
+    size_t start = at;
+    while (at < length && text[at] >= '0' && text[at] <= '9' && version->parts[part] < PART_MAX)
+      version->parts[part] = version->parts[part] * 10 + (uint32_t)(text[at++] - '0');
+    if (at == start) return 0;
+    if (at == length || text[at] != '.') break;
+    if (part + 1 < TG_VERSION_PARTS) at++;
+  }
+  return at;
+}
+
+static int compare(const struct tg_version *a, const struct tg_version *b) {
+  for (unsigned part = 0; part < TG_VERSION_PARTS; part++)
+    if (a->parts[part] != b->parts[part]) return a->parts[part] < b->parts[part] ? -1 : 1;
+  return 0;
+}
+
+/* One comparison. `order` is that of the two versions; `length` that of the operator. */
+static bool holds(const char *operator, size_t length, int order) {
+  if (order == 0) return operator[length - 1] == '=';
+  return order < 0 ? operator[0] == '<' : operator[0] == '>';
+}
+
+/* Whether the text is a range; if so, whether the version is in it. */
+static bool read_range(const char *range, size_t length, const struct tg_version *version, bool *is_in) {
+  size_t at = 0;
+  *is_in = true;
+  while (at < length) {
+    struct tg_version limit;
+    const char *operator= range + at;
+    while (at < length && is_one_of(range[at], "<>=")) at++;
+    size_t operator_length = (size_t)(range + at - operator);
+    size_t version_length = read_version(range + at, length - at, &limit);
+    bool is_operator =
+        operator_length == 1 || (operator_length == 2 && operator[0] != '=' && operator[1] == '=');
+    if (!is_operator || version_length == 0) return false;
+    at += version_length;
+    if (at < length && range[at] != ' ') return false;
+    while (at < length && range[at] == ' ') at++;
+    if (!holds(operator, operator_length, compare(version, &limit))) *is_in = false;
+  }
+  return length != 0;
+}
+
+bool tg_version_is_range(const char *range, size_t length) {
+  const struct tg_version any = {{0}};
+  bool is_in;
+  return read_range(range, length, &any, &is_in);
+}
+
+bool tg_version_is_in_range(const struct tg_version *version, const char *range, size_t length) {
+  bool is_in;
+  return read_range(range, length, version, &is_in) && is_in;
+}
+
+/* --- package.json */
+
+/* Where the string that begins at `at` ends: at its second quotation mark, or at the text's end. */
+static size_t end_of_string(const char *text, size_t length, size_t at) {
+  for (at++; at < length && text[at] != '"'; at++)
+    if (text[at] == '\\') at++;
+  return at < length ? at : length;
+}
+
+static size_t skip_blanks(const char *text, size_t length, size_t at) {
+  while (at < length && is_one_of(text[at], " \t\r\n")) at++;
+  return at;
+}
+
+/* A key of the outermost object, and no value, has a colon behind it. */
+bool tg_version_read_json(const char *text, size_t length, struct tg_version *version) {
+  const char key[] = "\"version\"";
+  unsigned depth = 0;
+  for (size_t at = 0; at < length; at++) {
+    if (text[at] == '{' || text[at] == '[') depth++;
+    if (text[at] == '}' || text[at] == ']') depth--;
+    if (text[at] != '"') continue;
+    size_t start = at;
+    at = end_of_string(text, length, at);
+    if (depth != 1 || at - start != strlen(key) - 1 || memcmp(text + start, key, at - start) != 0) continue;
+    size_t colon = skip_blanks(text, length, at + 1);
+    if (colon >= length || text[colon] != ':') continue;
+    size_t value = skip_blanks(text, length, colon + 1);
+    if (value < length && text[value] == '"')
+      return read_version(text + value + 1, length - value - 1, version) != 0;
+  }
+  return false;
+}
+
+/* A package.json that is larger is read as far as this: the version stands near the beginning. */
+static bool read_package(const char *path, struct tg_version *version) {
+  char text[16384];
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (file < 0) return false;
+  ssize_t got = read(file, text, sizeof text);
+  close(file);
+  return got > 0 && tg_version_read_json(text, (size_t)got, version);
+}
+
+bool tg_version_of_package(const char *path, struct tg_version *version) {
+  const char name[] = "/package.json";
+  char place[4096];
+  int saved = errno;
+  bool found = false;
+  if (path[0] != '/' || strlen(path) + sizeof name > sizeof place) return false;
+  tg_copy_string(place, sizeof place, path);
+  for (char *slash; !found && (slash = strrchr(place, '/')) != NULL; *slash = '\0') {
+    memcpy(slash, name, sizeof name);
+    found = read_package(place, version);
+  }
+  errno = saved;
+  return found;
+}

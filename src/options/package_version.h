@@ -1,0 +1,31 @@
+/* The version of the npm package that a file belongs to, and ranges of versions.
+ *
+ * Thread safety: any thread. No allocation, no stdio. */
+#ifndef TG_OPTIONS_PACKAGE_VERSION_H
+#define TG_OPTIONS_PACKAGE_VERSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TG_VERSION_PARTS = 3 };
+
+/* What comes behind the numbers (a pre-release) does not count. */
+struct tg_version {
+  uint32_t parts[TG_VERSION_PARTS];
+};
+
+/* Whether the text is a range: comparisons with blanks between, of which all must hold. One is <, <=, =,
+ * >= or > and a version, whose missing numbers are 0. */
+bool tg_version_is_range(const char *range, size_t length);
+
+bool tg_version_is_in_range(const struct tg_version *version, const char *range, size_t length);
+
+/* Reads it from the next package.json upwards that has a version. False: there is none, or the path is
+ * relative. */
+bool tg_version_of_package(const char *path, struct tg_version *version);
+
+/* For the tests: the version in the text of a package.json, which need not end with a NUL. */
+bool tg_version_read_json(const char *text, size_t length, struct tg_version *version);
+
+#endif

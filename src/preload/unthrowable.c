@@ -1,0 +1,113 @@
+/* Implements unthrowable.h. */
+#include "preload/unthrowable.h"
+
+#include <node_api.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "diag/report.h"
+#include "elf/redirect.h"
+#include "options/quirks.h"
+#include "preload/addon_code.h"
+#include "preload/earlier_addons.h"
+#include "preload/runtime_node.h"
+
+enum { THROW, THROW_ERROR, THROW_TYPE_ERROR, THROW_RANGE_ERROR, THROW_SYNTAX_ERROR, THROWS };
+
+static napi_status throw_value(napi_env env, napi_value error);
+static napi_status throw_error(napi_env env, const char *code, const char *message);
+static napi_status throw_type_error(napi_env env, const char *code, const char *message);
+static napi_status throw_range_error(napi_env env, const char *code, const char *message);
+static napi_status throw_syntax_error(napi_env env, const char *code, const char *message);
+
+static struct tg_redirection throws[THROWS] = {
+    [THROW] = {.name = "napi_throw", .replacement = (void *)throw_value},
+    [THROW_ERROR] = {.name = "napi_throw_error", .replacement = (void *)throw_error},
+    [THROW_TYPE_ERROR] = {.name = "napi_throw_type_error", .replacement = (void *)throw_type_error},
+    [THROW_RANGE_ERROR] = {.name = "napi_throw_range_error", .replacement = (void *)throw_range_error},
+    [THROW_SYNTAX_ERROR] = {.name = "node_api_throw_syntax_error", .replacement = (void *)throw_syntax_error},
+};
+
+/* Whether the table of known addons has a quirk for it that it was not given, and nobody was told. */
+static bool is_to_be_recommended(const struct tg_addon *addon) {
+  enum { TOLD_MAX = 8 }; /* more addons than the table has */
+  static _Atomic(const struct tg_addon *) told[TOLD_MAX];
+  if (addon == NULL || (addon->quirks & TG_QUIRK_DYING) != 0) return false;
+  if ((tg_quirks_known_of(tg_addon_path(addon)) & TG_QUIRK_DYING) == 0) return false;
+  for (unsigned i = 0; i < TOLD_MAX; i++) {
+    const struct tg_addon *other = NULL;
+    if (atomic_compare_exchange_strong_explicit(&told[i], &other, addon, memory_order_relaxed,
+                                                memory_order_relaxed))
+      return true;
+    if (other == addon) return false;
+  }
+  return false;
+}
+
+/* One site an addon, so that it is told once, and counted in the summary and the metrics. */
+static void report_ignored(const char *name, const struct tg_addon *addon) {
+  struct tg_text detail = {.length = 0};
+  const struct tg_event event = {
+      .kind = TG_EVENT_THROW_IGNORED, .snapshot = {.addon = addon}, .matters = is_to_be_recommended(addon)};
+  tg_text_add(&detail, "TSG030 throw-ignored: ");
+  tg_text_add(&detail, addon == NULL ? "unknown code" : tg_addon_path(addon));
+  tg_text_add(&detail, " called ");
+  tg_text_add(&detail, name);
+  tg_text_add(&detail,
+              " in an environment that can no longer run JavaScript. Nothing could catch the "
+              "exception, so the call was answered napi_ok");
+  if (event.matters)
+    tg_text_add(&detail, ". This addon is known to die there; quirks=known helps it (docs/quirks.md)");
+  tg_report_detail(&event, tg_text_string(&detail));
+}
+
+/* The answer to a throw that the runtime has refused. Where JavaScript still runs, that is an error of the
+ * addon's (an exception is pending already), and it is to know. */
+__attribute__((noinline, cold)) static napi_status answer(napi_env env, napi_status status, unsigned which,
+                                                          const void *caller) {
+  if (status != napi_pending_exception && status != napi_cannot_run_js) return status;
+  if (!tg_node_is_on_loop_thread() || tg_earlier_addons_have(caller)) return status;
+  if (!tg_node_is_javascript_over(env)) return status;
+  tg_node_learn_version(env);
+  tg_node_drop_exception(env);
+  report_ignored(throws[which].name, tg_addon_find(caller));
+  return napi_ok;
+}
+
+static napi_status throw_value(napi_env env, napi_value error) {
+  napi_status (*original)(napi_env, napi_value);
+  memcpy(&original, &throws[THROW].original, sizeof original);
+  napi_status status = original(env, error);
+  return status == napi_ok ? napi_ok : answer(env, status, THROW, __builtin_return_address(0));
+}
+
+static napi_status throw_new(unsigned which, napi_env env, const char *code, const char *message,
+                             const void *caller) {
+  napi_status (*original)(napi_env, const char *, const char *);
+  memcpy(&original, &throws[which].original, sizeof original);
+  napi_status status = original(env, code, message);
+  return status == napi_ok ? napi_ok : answer(env, status, which, caller);
+}
+
+static napi_status throw_error(napi_env env, const char *code, const char *message) {
+  return throw_new(THROW_ERROR, env, code, message, __builtin_return_address(0));
+}
+
+static napi_status throw_type_error(napi_env env, const char *code, const char *message) {
+  return throw_new(THROW_TYPE_ERROR, env, code, message, __builtin_return_address(0));
+}
+
+static napi_status throw_range_error(napi_env env, const char *code, const char *message) {
+  return throw_new(THROW_RANGE_ERROR, env, code, message, __builtin_return_address(0));
+}
+
+static napi_status throw_syntax_error(napi_env env, const char *code, const char *message) {
+  return throw_new(THROW_SYNTAX_ERROR, env, code, message, __builtin_return_address(0));
+}
+
+void tg_unthrowable_open(const struct tg_image *runtime) {
+  if (!tg_node_is_node()) return;
+  for (unsigned i = 0; i < THROWS; i++)
+    if (tg_redirect_find(runtime, &throws[i], 1) == NULL) tg_redirect_apply(runtime, &throws[i], 1);
+}
