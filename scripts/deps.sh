@@ -20,6 +20,9 @@ usage: scripts/deps.sh NAME…
   bare          Bare, for test/bats/bare.bats (x64)
   musl-runtime  Bun on musl, from Bun's musl build and Debian's packages, unpacked, not installed;
                 status 3 if the distribution lacks them
+  musl-node     Node on musl, from pnpm's build for musl (x64), with what musl-runtime fetches; status 3
+                if the distribution lacks that
+  postject      postject, for test/bats/single.bats
   herd7         herd7, for test/litmus (x64), from Debian's sid, unpacked, not installed; status 3 if it
                 cannot be had
   demo-node     one affected node, for quickstart.sh
@@ -229,6 +232,63 @@ END
   [[ $("$to/bun" --version) == 1.4.* ]] || die "Bun 1.4, running on musl" "it does not start, see above" "remove $to, and repeat"
 }
 
+# pnpm's build for musl is a Node with pnpm in it, a single executable application. A copy that says that
+# nothing is in it is a plain Node. It needs a libstdc++ of GCC 14, which is made as for Bun, from an archive
+# of Debian 13, and libgcc_s, for which Debian's will do.
+musl_node() {
+  local to=$DEPS/musl-node musl=$DEPS/musl/root fuse=NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2 pic symbol wanted=()
+  [[ $("$to/node" --version 2>/dev/null) != v26.* ]] || return 0
+  musl_runtime
+  npm_tree musl-node --force # npm would refuse it where libc is glibc
+  say "making a Node for musl"
+  rm -rf "$to"
+  mkdir -p "$to/lib"
+  unpack_trixie "$to" libstdc++-14-pic
+  sed "s/$fuse:1/$fuse:0/" "$DEPS/npm/musl-node/node_modules/@pnpm/linuxstatic-x64/pnpm" >"$to/node-on-musl"
+  chmod +x "$to/node-on-musl"
+
+  while read -r symbol; do wanted+=("-Wl,-u,$symbol"); done < <(symbols_of_libstdcxx "$to/node-on-musl")
+  pic=$(find "$to/root" -name libstdc++_pic.a)
+  quietly "a libstdc++ for musl" cc -O2 -D_GNU_SOURCE -fPIC -shared -nostdlib -nostdinc \
+    -isystem "$musl/usr/include/x86_64-linux-musl" -Wl,-soname,libstdc++.so.6 -o "$to/lib/libstdc++.so.6" \
+    "$ROOT/scripts/musl_lacks.c" "${wanted[@]}" "$pic" -lgcc_eh -lgcc
+  cp "$(cc -print-file-name=libgcc_s.so.1)" "$to/lib/"
+  ln -s ../../musl/root/lib/ld-musl-x86_64.so.1 "$to/lib/libc.musl-x86_64.so.1"
+  cat >"$to/node" <<'END'
+#!/bin/sh
+# The Node in pnpm's build for musl, on Debian's musl. Written by scripts/deps.sh.
+here=$(dirname "$(readlink -f "$0")")
+exec "$here/../musl/root/lib/ld-musl-x86_64.so.1" --library-path "$here/lib" "$here/node-on-musl" "$@"
+END
+  chmod +x "$to/node"
+  [[ $("$to/node" --version) == v26.* ]] || die "Node 26, running on musl" "it does not start, see above" "remove $to, and repeat"
+}
+
+# symbols_of_libstdcxx PROGRAM: the names that it needs of libstdc++, and of which it has a copy.
+symbols_of_libstdcxx() {
+  { readelf --dyn-syms -W "$1" | awk '$7 == "UND" || $8 ~ /^_ZT[VISi]/ {print $8}'
+    readelf -rW "$1" | awk '/R_X86_64_COPY/ {print $5}'
+  } | sed 's/@.*//' | grep -E '^(_Z|__cxa_|__once|__dynamic_cast|__gxx)' |
+    grep -vE '^__cxa_(finalize|thread_atexit_impl|atexit|at_quick_exit)' | sort -u
+}
+
+# unpack_trixie TO PACKAGE: unpacks a package of Debian 13 into TO/root.
+unpack_trixie() {
+  local home mirror
+  mirror=$(debian_mirror)
+  [[ -n $mirror ]] || { say "skipped $2: this system's apt has no mirror of Debian"; exit 3; }
+  home=$(mktemp -d)
+  # shellcheck disable=SC2064
+  trap "rm -rf '$home'" EXIT
+  if ! private_apt_open "$home" "deb [signed-by=$DEBIAN_KEYS] $mirror trixie main" ||
+    ! private_apt "$home" download "$2"; then
+    say "skipped $2: Debian 13 cannot be reached, see above"
+    exit 3
+  fi
+  dpkg-deb -x "$home"/*.deb "$1/root"
+  rm -rf "$home"
+}
+
 # herd7 is an OCaml program of Debian's sid, and needs sid's glibc. So it is started by sid's dynamic linker,
 # with sid's libraries. Its models decide what the tests say, so its version and its contents are fixed. The
 # libraries are those that sid has, as apt verifies them.
@@ -286,6 +346,8 @@ for name in "$@"; do
     other-runtimes) other_runtimes ;;
     bare) bare ;;
     musl-runtime) musl_runtime ;;
+    musl-node) musl_node ;;
+    postject) npm_tree postject ;;
     herd7) herd7 ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;
     debian-node) debian_node ;;

@@ -49,6 +49,7 @@ set(TEST_MATRIX
   "bats/redirect.bats           | once  | once        | once    |  12     | 1"
   "bats/runtimes.bats           | -     | once        | once    |  58     | 1"
   "bats/scan.bats               | -     | once        | once    |  20     | 1"
+  "bats/single.bats             | -     | once        | once    |  40     | 1"
   "bats/status.bats             | -     | once        | once    |  25     | 1"
   "bats/top.bats                | -     | once        | once    |  36     | 1"
   "bats/triage.bats             | -     | once        | once    |  40     | 1"

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Writes the lockfile of scripts/npm/NAME anew from its package.json: lock.sh NAME. For whoever changes a version there.
+# Writes the lockfile of scripts/npm/NAME anew from its package.json: lock.sh NAME [NPM-OPTION…]. For whoever changes a
+# version there. With --force npm also locks packages for musl where libc is glibc.
 set -euo pipefail
 # shellcheck source=../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-[[ $# -eq 1 && -e $ROOT/scripts/npm/$1/package.json ]] ||
-  die "the name of a directory in scripts/npm with a package.json" "${*:-nothing}" "name one" 2
+[[ $# -ge 1 && -e $ROOT/scripts/npm/$1/package.json ]] ||
+  die "the name of a directory in scripts/npm with a package.json" "${1:-nothing}" "name one" 2
 cd "$ROOT/scripts/npm/$1"
 
 # Whichever registry this machine uses is not to stay in the lockfile.
 rm -f package-lock.json
 npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund \
-  --loglevel=error </dev/null >&2
+  --loglevel=error "${@:2}" </dev/null >&2
 
 # A registry may lack the binaries for other platforms. npm then leaves them out of the lockfile, and afterwards calls
 # that lockfile incomplete; so they are put in, as what this platform does not install.

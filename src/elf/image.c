@@ -49,6 +49,9 @@ static void read_dynamic_entry(struct tg_image *image, const ElfW(Dyn) * entry) 
     case DT_STRSZ:
       image->strings_size = entry->d_un.d_val;
       break;
+    case DT_SONAME:
+      image->soname = entry->d_un.d_val;
+      break;
     case DT_GNU_HASH:
       image->gnu_hash = address;
       break;
@@ -256,10 +259,21 @@ const ElfW(Sym) * tg_image_covering(const struct tg_image *image, uintptr_t addr
   return best;
 }
 
-void tg_image_copy_name(const struct tg_image *image, const ElfW(Sym) * symbol, char *name, size_t size) {
-  const char *start = (const char *)image->strings + symbol->st_name;
-  size_t length = strnlen(start, image->strings_size - symbol->st_name);
+/* `offset` lies in the strings. */
+static void copy_name_at(const struct tg_image *image, size_t offset, char *name, size_t size) {
+  const char *start = (const char *)image->strings + offset;
+  size_t length = strnlen(start, image->strings_size - offset);
   if (length > size - 1) length = size - 1;
   memcpy(name, start, length);
   name[length] = '\0';
+}
+
+void tg_image_copy_name(const struct tg_image *image, const ElfW(Sym) * symbol, char *name, size_t size) {
+  copy_name_at(image, symbol->st_name, name, size);
+}
+
+bool tg_image_copy_soname(const struct tg_image *image, char *name, size_t size) {
+  if (image->soname == 0 || image->soname >= image->strings_size) return false;
+  copy_name_at(image, image->soname, name, size);
+  return name[0] != '\0';
 }

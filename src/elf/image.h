@@ -18,6 +18,7 @@ struct tg_image {
   const ElfW(Sym) * symbols;
   uintptr_t strings;
   size_t strings_size;
+  uintptr_t soname;    /* where in the strings its name is; 0: it has none */
   uintptr_t gnu_hash;  /* 0: none */
   uintptr_t sysv_hash; /* 0: none */
   struct {
@@ -49,6 +50,10 @@ const ElfW(Sym) * tg_image_covering(const struct tg_image *image, uintptr_t addr
 
 /* Copies a symbol's name, truncated to `size` bytes including its NUL. */
 void tg_image_copy_name(const struct tg_image *image, const ElfW(Sym) * symbol, char *name, size_t size);
+
+/* Copies the name that the object was linked with (DT_SONAME), truncated like the above. False: it has
+ * none. */
+bool tg_image_copy_soname(const struct tg_image *image, char *name, size_t size);
 
 /* Whether [address, address + size) lies within one loaded segment. Its PF_* flags are stored in
  * *flags unless that is NULL. */

@@ -66,7 +66,8 @@ function load() {
   try {
     return require(path.join(directory, 'register.node'));
   } catch (error) {
-    if (!isGlibc()) return refuse('glibc 2.28 or newer', error.message, 'use an image with glibc');
+    // musl gives the library's thread-local data room only at the start of a process.
+    if (!isGlibc()) return refuse('glibc, or a preloaded library', error.message, 'start it with tsfn-guard');
     return refuse('register.node and libtsfnguard.so', error.message, 'install tsfn-guard again');
   }
 }

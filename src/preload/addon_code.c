@@ -40,8 +40,9 @@ struct record {
    * reader without the lock that misses it only keeps an object mapped that is just being opened. */
   atomic_bool is_loaded_by_it;
 
-  /* Constant. */
+  /* Constant. The name is for people: the path, or what the object was linked as. */
   char *path;
+  const char *name;
 
   /* The bounds of the segments; 0: not mapped. Written with addons_lock held, read without it. A
    * reader loads `start` first, and unmapping stores `end` first. The order is seq_cst, so the
@@ -94,7 +95,23 @@ struct object {
   uintptr_t end;
   unsigned long long loads; /* the number of loads in the process so far */
   char path[4096];          /* empty for the main program */
+  char name[TG_FILE_MAX];   /* with which it was linked, if its path is made up; else empty */
 };
+
+/* A single executable unpacks its addons into hidden files with made-up names, as Bun into
+ * /tmp/.bun-0-9fe7c64c712c42c1.node. There the name with which the addon was linked says more. */
+static bool has_made_up_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash != NULL && slash[1] == '.';
+}
+
+static bool copy_linked_name(const struct dl_phdr_info *info, char name[TG_FILE_MAX]) {
+  struct tg_image image;
+  name[0] = '\0';
+  return has_made_up_name(info->dlpi_name) &&
+         tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum) &&
+         tg_image_copy_soname(&image, name, TG_FILE_MAX);
+}
 
 static int match_object(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
@@ -115,6 +132,7 @@ static int match_object(struct dl_phdr_info *info, size_t size, void *argument) 
   object->end = end;
   /* Copied, because the loader may free its own copy at any time after this. */
   tg_copy_string(object->path, sizeof object->path, info->dlpi_name);
+  copy_linked_name(info, object->name);
   return 1;
 }
 
@@ -132,7 +150,7 @@ static int read_unloads(struct dl_phdr_info *info, size_t size, void *argument) 
 }
 
 size_t tg_addon_path_offset(void) {
-  return offsetof(struct record, path);
+  return offsetof(struct record, name);
 }
 
 unsigned long long tg_addon_count_unloads(void) {
@@ -168,11 +186,13 @@ static struct record *find_or_add_record(const struct object *object) {
   struct record *record = find_record_by_path(object->path);
   unsigned count = atomic_load_explicit(&record_count, memory_order_relaxed);
   if (record == NULL && count != ADDONS_MAX) {
-    size_t size = strlen(object->path) + 1;
-    char *path = malloc(size);
+    size_t size = strlen(object->path) + 1, name_size = strlen(object->name) + 1;
+    char *path = malloc(size + name_size);
     if (path == NULL) return NULL;
     record = &records[count];
     record->path = memcpy(path, object->path, size);
+    memcpy(path + size, object->name, name_size);
+    record->name = object->name[0] == '\0' ? record->path : path + size;
     record->addon.quirks = tg_quirks_of(path);
     atomic_store_explicit(&record_count, count + 1, memory_order_release);
   }
@@ -311,7 +331,7 @@ static void report_reloaded(struct record *record) {
   const struct tg_event event = {
       .kind = TG_EVENT_ADDON_PINNED, .snapshot = {.addon = &record->addon}, .matters = true};
   tg_text_add(&detail, "TSG025 addon-pinned: ");
-  tg_text_add(&detail, record->path);
+  tg_text_add(&detail, record->name);
   tg_text_add(
       &detail,
       " is loaded again, but it was kept mapped because threads may still run it. Its static variables are "
@@ -366,7 +386,7 @@ void tg_addon_closed(struct tg_addon *addon, unsigned registrations) {
 }
 
 const char *tg_addon_path(const struct tg_addon *addon) {
-  return record_of(addon)->path;
+  return record_of(addon)->name;
 }
 
 /* A code address and its location. */
@@ -415,7 +435,7 @@ static int match_place(struct dl_phdr_info *info, size_t size, void *argument) {
   struct place_search *search = argument;
   if (!object_holds(info, search->code)) return 0;
   struct tg_place *place = search->place;
-  tg_copy_end(place->file, TG_FILE_MAX, info->dlpi_name);
+  if (!copy_linked_name(info, place->file)) tg_copy_end(place->file, TG_FILE_MAX, info->dlpi_name);
   place->offset = (uintptr_t)search->code - info->dlpi_addr;
   place->build_id[0] = '\0';
   for (unsigned i = 0; i < info->dlpi_phnum && place->build_id[0] == '\0'; i++) {

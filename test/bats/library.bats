@@ -40,6 +40,17 @@ header() {
   done <<<"$output"
 }
 
+# Seen to fail: without src/command/glibc_floor.c (GLIBC_2.34).
+@test "the command binds to nothing newer than glibc 2.28 either" {
+  local version
+  run bash -c 'objdump -p "$TG_BUILD/tsfn-guard" | sed -n "s/^ *0x.* \(GLIBC_[0-9.]*\)$/\1/p"'
+  assert_success
+  assert_line --regexp '^GLIBC_2\.'
+  for version in "${lines[@]}"; do
+    assert_equal "$(printf '%s\n' "$version" GLIBC_2.28 | sort -V | tail -n 1)" GLIBC_2.28
+  done
+}
+
 # If these are missing (glibc < 2.34 without libdl or libpthread; musl, which has no backtrace), the
 # library must still load.
 @test "what glibc had in libdl and libpthread, and backtrace, is needed weakly, everything else strongly" {

@@ -45,10 +45,10 @@ setup() {
   assert_output "$version"
 }
 
-@test "runs nothing when it is installed, needs no other package, and is only for Linux with glibc" {
+@test "runs nothing when it is installed, needs no other package, and is only for Linux" {
   run node -p 'const { scripts, dependencies, os, cpu, libc } = require("tsfn-guard/package.json");
     JSON.stringify([scripts, dependencies, os, cpu.join(" "), libc])'
-  assert_output "[null,null,[\"linux\"],\"$MACHINES\",[\"glibc\"]]"
+  assert_output "[null,null,[\"linux\"],\"$MACHINES\",[\"glibc\",\"musl\"]]"
   run find node_modules -name '*.gyp' -o -name '*.c'
   assert_output ''
 }
@@ -130,4 +130,47 @@ loaded() {
     -r tsfn-guard/register -p 'const { armed, runtime } = require("tsfn-guard").stats(); [process.arch, armed, runtime].join()'
   assert_success
   assert_regex "$output" '^arm64,true,node 20\.'
+}
+
+# alpine: makes a root directory like Alpine's in $BATS_FILE_TMPDIR/alpine: musl, its C++ library, a Node for
+# them in /usr/bin, and the package and a test addon in /app.
+alpine() {
+  local deps=$TG_SOURCE/build/deps root=$BATS_FILE_TMPDIR/alpine musl=$TG_SOURCE/build/deps/musl/root
+  [[ ! -d $root ]] || return 0
+  mkdir -p "$root"/{proc,dev,lib,usr/lib,usr/bin,app/node_modules}
+  cp "$musl/lib/ld-musl-x86_64.so.1" "$root/lib/"
+  ln -s ld-musl-x86_64.so.1 "$root/lib/libc.musl-x86_64.so.1"
+  cp "$deps/musl-node/lib/"lib{stdc++.so.6,gcc_s.so.1} "$root/usr/lib/"
+  ln "$deps/musl-node/node-on-musl" "$root/usr/bin/node" 2>/dev/null || cp "$deps/musl-node/node-on-musl" "$root/usr/bin/node"
+  cp -r node_modules/tsfn-guard "$root/app/node_modules/"
+  cp "$PROGRAMS/issue55706.js" "$root/app/"
+  cc -O2 -fPIC -shared -nostdlib -nostdinc -isystem "$musl/usr/include/x86_64-linux-musl" \
+    -isystem "$(cc -print-file-name=include)" -isystem "$NODE_API_HEADERS" -D_GNU_SOURCE \
+    -DNODE_GYP_MODULE_NAME=issue55706 -o "$root/app/issue55706.node" "$TG_SOURCE/test/addons/issue55706.c" \
+    -L "$musl/lib/x86_64-linux-musl" -l:libc.so
+}
+
+# in_alpine COMMAND…: runs it with that root. Its mounts end with it.
+in_alpine() {
+  TEST_ADDONS=/app unshare -m bash -c 'mount --bind /proc "$0/proc" && mount --bind /dev "$0/dev" && exec chroot "$0" "$@"' \
+    "$BATS_FILE_TMPDIR/alpine" "$@"
+}
+
+# Seen to fail: with a dynamic command (it does not start); while the command refused programs for musl.
+@test "on Alpine's libc the command starts, doctor finds nothing wrong, and programs are guarded" {
+  [[ -x $TG_SOURCE/build/deps/musl-node/node ]] || skip "no Node on musl here; scripts/deps.sh musl-node fetches it"
+  unshare -m true 2>/dev/null || skip "needs the right to mount"
+  alpine
+  local guard=/app/node_modules/tsfn-guard/prebuilds/linux-x64/tsfn-guard
+  run in_alpine "$guard" doctor /usr/bin/node
+  assert_success
+  assert_line 'ok    linking: dynamic, by /lib/ld-musl-x86_64.so.1'
+  assert_line --regexp '^ok    libc: musl 1\.2\.[0-9]+; 1\.2\.3 and 1\.2\.5 were tried$'
+  assert_line --partial 'ok    redirect: the seven functions lead to the guard'
+  run in_alpine "$guard" --log-path=/dev/null /usr/bin/node /app/issue55706.js
+  assert_success
+  assert_line 'threads=32 closing=32 invalid_arg=0 finalized=1'
+  run in_alpine /usr/bin/node -r /app/node_modules/tsfn-guard/register.js -p 1+1
+  assert_line --index 0 --regexp 'not armed: needed glibc, or a preloaded library, found .*; start it with tsfn-guard; it runs unguarded$'
+  assert_line --index 1 2
 }

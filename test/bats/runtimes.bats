@@ -1,5 +1,5 @@
 # Runtimes that implement Node-API and are not Node: Bun 1.3.9 and 1.4.5, Bun 1.4.5 on musl, Deno
-# 2.9.6. docs/runtimes.md says what holds on which of them.
+# 2.9.6. And Node 26.0 on musl. docs/runtimes.md says what holds on which of them.
 #
 # Seen to fail: with mode=off, all tests from the contract's table to `flow`; the first test when
 # the library needed glibc's backtrace(); `flow` (7 of 20), and then `abort`, on Bun 1.3 before its
@@ -10,7 +10,8 @@ load helper
 
 NPM=$TG_SOURCE/build/deps/npm
 MUSL=$TG_SOURCE/build/deps/musl
-RUNTIMES='bun-1.3 bun-1.4 bun-musl deno-2.9'
+MUSL_NODE=$TG_SOURCE/build/deps/musl-node/node
+RUNTIMES='bun-1.3 bun-1.4 bun-musl deno-2.9 node-musl'
 export DO_NOT_TRACK=1 DENO_NO_UPDATE_CHECK=1 NO_COLOR=1
 
 setup_file() {
@@ -31,11 +32,12 @@ on() {
     bun-1.3) command=("$NPM/other-runtimes/node_modules/bun-1-3/bin/bun") ;;
     bun-1.4) command=("$NPM/other-runtimes/node_modules/bun-1-4/bin/bun") ;;
     bun-musl) command=("$MUSL/bun") ;;
+    node-musl) command=("$MUSL_NODE") ;;
     deno-2.9) command=("$NPM/other-runtimes/node_modules/deno-2-9/deno" run -A --quiet --unstable-detect-cjs) ;;
     node) command=("$NPM/runtimes/node_modules/node-24-21/bin/node") ;;
   esac
   addons=$TEST_ADDONS
-  [[ $1 != bun-musl ]] || addons=$BATS_FILE_TMPDIR
+  [[ $1 != *-musl ]] || addons=$BATS_FILE_TMPDIR
   [[ -x ${command[0]} ]]
 }
 
@@ -61,14 +63,14 @@ each() {
       absent+=" $runtime"
     fi
   done
-  ((here)) || skip "no other runtime here; scripts/deps.sh other-runtimes musl-runtime fetches them"
+  ((here)) || skip "no other runtime here; scripts/deps.sh other-runtimes musl-runtime musl-node fetches them"
   [[ -z $absent ]] || echo "# not here, so not tested:$absent" >&3
 }
 
-# Bun 1.4 finalizes a worker's functions when the worker ends. Bun 1.3 and Deno never do, and items
+# Node and Bun 1.4 finalize a worker's functions when the worker ends. Bun 1.3 and Deno never do, and items
 # that are queued then are lost.
 finalizes_at_end() {
-  [[ $1 == bun-1.4 || $1 == bun-musl ]]
+  [[ $1 == bun-1.4 || $1 == *-musl ]]
 }
 
 # ends_well RUNTIME CASE…: runs the case guarded, and expects status 0; its output is in `lines`.
@@ -89,8 +91,10 @@ ends_well() {
 @test "arms before the program, and says so" {
   arms() {
     export TSFN_GUARD_OPTIONS=verbosity=1:require=1
+    local name='runtime of unknown version'
+    [[ $1 != node-musl ]] || name='node 26\.0\.0'
     ends_well "$1" abort
-    assert_line --index 0 --regexp "^tsfn-guard\[[0-9]+\]: .* armed: runtime of unknown version, redirected the seven"
+    assert_line --index 0 --regexp "^tsfn-guard\[[0-9]+\]: .* armed: $name, redirected the seven"
   }
   each arms
 }

@@ -110,7 +110,7 @@ static const char *privilege_of(const char *path) {
   return NULL;
 }
 
-static bool is_musl(const char *loader) {
+bool tg_is_musl(const char *loader) {
   const char *name = strrchr(loader, '/');
   name = name == NULL ? loader : name + 1;
   return strncmp(name, "ld-musl-", strlen("ld-musl-")) == 0;
@@ -159,11 +159,8 @@ static void examine_binary(struct tg_target *target, unsigned machine) {
              "a dynamically linked program, because the loader does the preloading",
              "use a dynamically linked build, like the official builds of Node.js, Bun and Deno");
     find(target, target->file, ", which is linked statically");
-  } else if (!obstruct_privileges(target) && is_musl(target->binary.loader)) {
-    obstruct(target, TG_OBSTACLE_MUSL, "a program for glibc",
-             "use a build for glibc; docs/runtimes.md says what is known about musl (Bun 1.4.5 was guarded "
-             "there)");
-    find(target, target->file, ", which is for musl");
+  } else {
+    obstruct_privileges(target);
   }
 }
 

@@ -16,7 +16,6 @@ enum tg_obstacle {
   TG_OBSTACLE_MACHINE,
   TG_OBSTACLE_STATIC,
   TG_OBSTACLE_PRIVILEGES, /* set-user-ID and such: the loader ignores LD_PRELOAD */
-  TG_OBSTACLE_MUSL
 };
 
 /* What the headers of an ELF file say. */
@@ -38,6 +37,9 @@ struct tg_target {
 
 /* False: it cannot be read, or is no ELF file, or a damaged one. */
 bool tg_binary_read(const char *path, struct tg_binary *binary);
+
+/* Whether the loader of a program is that of musl. */
+bool tg_is_musl(const char *loader);
 
 /* "x86-64", "arm64", … */
 const char *tg_machine_name(unsigned machine);

@@ -138,7 +138,7 @@ static void print_program(struct doctor *doctor) {
          target->program, target->file);
 }
 
-/* In the order of target.h's obstacles. musl is told of by check_libc. */
+/* In the order of target.h's obstacles. */
 static bool check_program(struct doctor *doctor, const char *runtime) {
   struct tg_target *target = &doctor->target;
   tg_target_examine(target, runtime, doctor->library_binary.machine);
@@ -190,10 +190,26 @@ static bool check_loads(struct doctor *doctor) {
 
 /* --- What the runtime does */
 
+/* musl's loader says its version if it is started without a program. */
+static void check_musl(struct doctor *doctor) {
+  static struct tg_outcome outcome;
+  unsigned major = 0, minor = 0, patch = 0;
+  char line[128] = "";
+  tg_run_captured((char *[]){doctor->target.binary.loader, NULL}, NULL, &outcome);
+  tg_line_with(&outcome, "Version ", line, sizeof line);
+  if (sscanf(line, "Version %u.%u.%u", &major, &minor, &patch) != 3)
+    tell(doctor, LIBC, WARN, "see docs/runtimes.md", "musl of unknown version");
+  else if (major < 1 || (major == 1 && (minor < 2 || (minor == 2 && patch < 3))))
+    tell(doctor, LIBC, WARN, "use musl 1.2.3 or newer; older ones were not tried", "musl %u.%u.%u", major,
+         minor, patch);
+  else
+    tell(doctor, LIBC, OK, NULL, "musl %u.%u.%u; 1.2.3 and 1.2.5 were tried", major, minor, patch);
+}
+
 static void check_libc(struct doctor *doctor) {
   unsigned major = 0, minor = 0;
-  if (doctor->target.obstacle == TG_OBSTACLE_MUSL) {
-    print_obstacle(doctor, LIBC, WARN);
+  if (tg_is_musl(doctor->target.binary.loader)) {
+    check_musl(doctor);
   } else if (doctor->native.libc[0] == '\0') {
     tell(doctor, LIBC, WARN, "see the next line",
          "unknown, because the runtime did not load the probe addon");
@@ -216,12 +232,35 @@ static bool is_old_node(const struct tg_doctor_run *trial) {
   return is_node(trial) && (major < 12 || (major == 12 && minor < 22));
 }
 
+/* A single executable application runs no script of ours. But the library says in it, before its script runs,
+ * whether it is armed. False: it does not say so. */
+static bool check_application(struct doctor *doctor) {
+  static const char armed[] = "armed: ", redirected[] = ", redirected ";
+  static struct tg_outcome outcome;
+  static char line[2 * PATH_MAX];
+  struct tg_doctor_run *native = &doctor->native;
+  tg_run_captured((char *[]){doctor->target.program, "--version", NULL}, doctor->library, &outcome);
+  char *rest = tg_line_with(&outcome, armed, line, sizeof line) ? strstr(line, redirected) : NULL;
+  if (rest == NULL) return false;
+  *rest = '\0';
+  const char *runtime = line + strlen(armed);
+  bool is_known = sscanf(runtime, "node %63s", native->node_version) == 1;
+  if (is_known) tg_copy_string(native->runtime, sizeof native->runtime, "node");
+  tell(doctor, RUNTIME, OK, NULL, "an application with its own runtime in it: %s", runtime);
+  tell(doctor, LIBC, OK, NULL, "the library was loaded in it");
+  tell(doctor, SYMBOLS, OK, NULL, "redirected %s", rest + strlen(redirected));
+  tell(doctor, REDIRECT, WARN, "start it guarded, and look for reports of its addons",
+       "not tried with an addon, because such an application runs only its own script");
+  return true;
+}
+
 /* That it runs at all, without the guard. */
 static bool check_runtime(struct doctor *doctor, const char *probe) {
   const struct tg_doctor_run *native = &doctor->native;
   char end[128];
   bool tried = tg_try_runtime(doctor->target.program, probe, NULL, &doctor->native);
   tg_describe_end(&native->outcome, end, sizeof end);
+  if (!tried && !native->outcome.timed_out && check_application(doctor)) return true;
   if (!tried) {
     tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno, Bare or Electron",
          "%s is not a known runtime (--version: %s, output: %.80s)", doctor->target.program, end,
@@ -323,10 +362,16 @@ static void examine_runtime(struct doctor *doctor) {
     return;
   }
   if (!check_runtime(doctor, probe)) return;
-  check_libc(doctor);
-  if (check_symbols(doctor)) check_redirect(doctor, probe);
-  pass_over(doctor, AFFECTED);
-  check_affected(doctor);
+  if (doctor->next == LIBC) {
+    check_libc(doctor);
+    if (check_symbols(doctor)) check_redirect(doctor, probe);
+    pass_over(doctor, AFFECTED);
+  }
+  if (doctor->native.runtime[0] != '\0')
+    check_affected(doctor);
+  else
+    tell(doctor, AFFECTED, WARN, "look it up in docs/affected.md",
+         "unknown: the application does not say which version it was made with");
 }
 
 /* --- The options in the environment */

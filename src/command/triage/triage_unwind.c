@@ -28,9 +28,16 @@ enum tg_unwind_status tg_unwind(int core, FILE *out) {
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/glibc_floor.h"
 #include "command/common/runtime_version.h"
 #include "diag/catalogue.h"
 #include "tsfn_guard/ring.h"
+
+#if defined(__x86_64__)
+__asm__(".symver dlopen, dlopen@GLIBC_2.2.5");
+#else
+__asm__(".symver dlopen, dlopen@GLIBC_2.17");
+#endif
 
 enum { THREADS_MAX = 256, FRAMES_MAX = 256, NOTES_MAX = 64 << 20 };
 

@@ -576,9 +576,6 @@ static void decide_help(const struct tg_evidence *evidence, struct tg_answer *an
   } else if (is_other_runtime && !is_known_version(evidence)) {
     answer->helps = TG_HELPS_UNKNOWN;
     answer->why_not = "this version was not run with the guard so far; docs/runtimes.md says which were";
-  } else if (evidence->is_musl) {
-    answer->helps = TG_HELPS_UNKNOWN;
-    answer->why_not = "the guard is made for glibc, and this is of musl; docs/runtimes.md says what is known";
   }
   if (answer->helps == TG_HELPS_NO) answer->option = NULL;
 }

@@ -1,0 +1,105 @@
+# Single executable applications: Node's (with postject) and those of `bun build --compile`, which has the addon
+# packed in and unpacks it under a made-up name. docs/runtimes.md says what holds there.
+#
+# Seen to fail: "Bun" before reports took the name with which an addon was linked (/tmp/.bun-0-….node);
+# "doctor" before it looked into applications ("not a known runtime").
+
+bats_require_minimum_version 1.5.0
+load helper
+
+NPM=$TG_SOURCE/build/deps/npm
+POSTJECT=$NPM/postject/node_modules/postject/dist/cli.js
+FUSE=NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return
+  # As node-gyp links addons: with their name.
+  cc -O2 -fPIC -shared -isystem "$NODE_API_HEADERS" -D_GNU_SOURCE -DNODE_GYP_MODULE_NAME=lifetime \
+    -Wl,-soname,lifetime.node -o lifetime.node "$TG_SOURCE/test/addons/lifetime.c" -lpthread
+  cp "$PROGRAMS/single.js" .
+}
+
+# sea NODE: makes `app` of that node.
+sea() {
+  echo '{ "main": "single.js", "output": "blob", "disableExperimentalSEAWarning": true }' >sea.json
+  "$1" --experimental-sea-config sea.json
+  cp "$1" app
+  "$1" "$POSTJECT" app NODE_SEA_BLOB blob --sentinel-fuse $FUSE
+}
+
+# guarded_app ARGS…: runs it, with its reports in the file log.
+guarded_app() {
+  rm -f log
+  LD_PRELOAD=$TG_LIB TSFN_GUARD_OPTIONS=verbosity=1:format=json:log_path=log timeout -k 5 "$TG_TIMEOUT" ./app "$@"
+}
+
+# of_misuse FIELD: the field of its reports of threads that came late.
+of_misuse() {
+  jq -r "select(.code == \"TSG007\" or .code == \"TSG011\") | $1" log | sort -u
+}
+
+@test "Node's, on 20, 22, 24 and 26: arms, ends well, and reports name the version and the addon" {
+  [[ -e $POSTJECT ]] || skip "no postject here; scripts/deps.sh postject fetches it"
+  local name node version
+  while IFS=$'\t' read -r name node; do
+    case $name in node-20 | node-22 | node-24.21 | node-26) ;; *) continue ;; esac
+    version=$("$node" -p process.versions.node)
+    sea "$(readlink -f "$node")"
+    run guarded_app
+    assert_success
+    assert_line --index 0 --regexp "armed: node $version, redirected the seven functions of $PWD/app"
+    assert_line 'functions=1 finalized_once=1 foreign=0 disordered=0 late=0 lost=0'
+    assert_equal "$(of_misuse .runtime)" "node $version"
+    assert_equal "$(of_misuse .addon)" "$PWD/lifetime.node"
+  done < <("$TG_SOURCE/test/runtimes.sh")
+  [[ -n ${version:-} ]] || skip "no runtime was fetched"
+}
+
+@test "doctor: an application of Node says which version is in it, and which faults that has" {
+  [[ -e $POSTJECT ]] || skip "no postject here; scripts/deps.sh postject fetches it"
+  runtime node-24.21
+  sea "$(readlink -f "$node")"
+  run "$TG_BUILD/tsfn-guard" doctor ./app
+  assert_success
+  assert_line 'ok    runtime: an application with its own runtime in it: node 24.21.0'
+  assert_line "ok    symbols: redirected the seven functions of $PWD/app"
+  assert_line --partial 'warn  redirect: not tried with an addon, because such an application runs only its own script'
+  assert_line --partial 'ok    affected: without the guard, node 24.21.0 has: '
+}
+
+@test "Bun's, 1.3 and 1.4: arms, ends well, and reports name the addon as it was linked" {
+  local version bun here=0
+  for version in 1-3 1-4; do
+    bun=$NPM/other-runtimes/node_modules/bun-$version/bin/bun
+    [[ -x $bun ]] || continue
+    here=1
+    rm -f app
+    "$bun" build --compile single.js --outfile app
+    run guarded_app
+    assert_success
+    assert_line 'functions=1 finalized_once=1 foreign=0 disordered=0 late=0 lost=0'
+    assert_line --index 0 --regexp "armed: runtime of unknown version, redirected the seven functions of $PWD/app"
+    assert_regex "$(of_misuse .runtime)" '^a runtime like node [0-9.]+$'
+    assert_equal "$(of_misuse .addon)" lifetime.node
+    assert_equal "$(of_misuse .handle.addon)" lifetime.node
+    run "$TG_BUILD/tsfn-guard" doctor ./app
+    assert_success
+    assert_line 'ok    runtime: an application with its own runtime in it: runtime of unknown version'
+    # Such an application is a Bun if it is asked to.
+    BUN_BE_BUN=1 run "$TG_BUILD/tsfn-guard" doctor ./app
+    assert_success
+    assert_line --regexp "^ok    runtime: bun ${version/-/\\.}\."
+    assert_line --partial 'ok    redirect: the seven functions lead to the guard'
+  done
+  ((here)) || skip "no Bun here; scripts/deps.sh other-runtimes fetches it"
+}
+
+@test "an addon that was linked without a name keeps the name of its file" {
+  local bun=$NPM/other-runtimes/node_modules/bun-1-4/bin/bun
+  [[ -x $bun ]] || skip "no Bun here; scripts/deps.sh other-runtimes fetches it"
+  cp "$TEST_ADDONS/lifetime.node" .
+  "$bun" build --compile single.js --outfile app
+  run guarded_app
+  assert_success
+  assert_regex "$(of_misuse .addon)" '/\.bun-[^/]*\.node$'
+}
