@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 enum {
   DEPTH_MAX = 256 * 1024, /* bytes that are searched per stack, from its innermost frame */
   PIECE = 4096,
+  AFTER_ROBUST_LIST = 1024, /* of libc's record of a thread, which is smaller than a page beyond that */
   PATIENCE_MS = 20, /* for threads that are running; shared by all of them */
 };
 
@@ -70,11 +72,22 @@ static bool is_code_address(const struct stack_search *search, uintptr_t address
   return address >= search->start && address < search->end;
 }
 
-/* Pieces end at page boundaries, so the unmapped page beyond the stack ends the search. */
-static bool is_code_on_stack(const struct stack_search *search, uintptr_t stack) {
+/* Returns where the search of a stack ends. libc keeps its record of a thread at the outer end of the thread's stack,
+ * and the kernel knows an address in that record. Other memory may follow the stack at once, such as our own ring,
+ * which is full of addresses of code. The main thread's record is elsewhere, and no memory follows its stack. */
+static uintptr_t find_stack_end(const char *thread, uintptr_t stack) {
+  uintptr_t robust_list = 0;
+  size_t size;
+  if (syscall(SYS_get_robust_list, (pid_t)strtol(thread, NULL, 10), &robust_list, &size) != 0) robust_list = 0;
+  if (robust_list < stack || robust_list - stack > DEPTH_MAX) return stack + DEPTH_MAX;
+  return (robust_list + AFTER_ROBUST_LIST + PIECE - 1) & ~(uintptr_t)(PIECE - 1);
+}
+
+/* Pieces end at page boundaries, so an unmapped page ends the search too. */
+static bool is_code_on_stack(const struct stack_search *search, uintptr_t stack, uintptr_t end) {
   uintptr_t words[PIECE / sizeof(uintptr_t)];
   uintptr_t address = stack & ~(sizeof *words - 1);
-  while (address - stack < DEPTH_MAX || address < stack) {
+  while (address < end) {
     size_t wanted = PIECE - address % PIECE;
     ssize_t got = pread(search->memory, words, wanted, (off_t)address);
     if (got <= 0) return false;
@@ -89,7 +102,7 @@ static bool is_code_on_stack(const struct stack_search *search, uintptr_t stack)
 static bool is_thread_in_code(struct stack_search *search, const char *thread) {
   uintptr_t pointers[2];
   if (!find_sleeping_stack(search, thread, pointers)) return false;
-  return is_code_address(search, pointers[1]) || is_code_on_stack(search, pointers[0]);
+  return is_code_address(search, pointers[1]) || is_code_on_stack(search, pointers[0], find_stack_end(thread, pointers[0]));
 }
 
 /* A directory entry in the format of getdents64. */

@@ -10,13 +10,18 @@
  *     delivered
  *   linger(): a thread gives back the last count, linger() waits for that, and the thread stays in the
  *     addon's code for 300 ms more
- *   wait(): a thread has a count, and only waits for 300 ms before it uses it */
+ *   wait(): a thread has a count, and only waits for 300 ms before it uses it
+ *   neighbour(): as create(), and a thread sleeps in libc for ever. The memory that follows its stack is full of
+ *     addresses of the addon's code, but belongs to nobody's stack */
 #ifndef TEST_MAPPED_H
 #define TEST_MAPPED_H
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "addon.h"
 
@@ -80,6 +85,32 @@ static inline napi_value mapped_create(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* Sleeps in this code, which must still be there when the sleep is over. */
+static inline void stay(void) {
+  const struct timespec millisecond = {.tv_nsec = 1000000};
+  for (int64_t end = mapped_clock_ms() + AFTERLIFE_MS; mapped_clock_ms() < end;)
+    nanosleep(&millisecond, NULL);
+}
+
+static inline napi_value mapped_neighbour(napi_env env, napi_callback_info info) {
+  enum { STACK = 64 * 1024, BEYOND = 64 * 1024 };
+  char *memory =
+      mmap(NULL, STACK + BEYOND, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (memory == MAP_FAILED) abort();
+  for (uintptr_t *word = (uintptr_t *)(memory + STACK); (char *)word < memory + STACK + BEYOND; word++)
+    *word = (uintptr_t)stay;
+  pthread_attr_t attributes;
+  pthread_t thread;
+  void *(*run)(void *);
+  int (*sleep_for_ever)(void) = pause; /* not of the addon's code, which would be found on the stack */
+  memcpy(&run, &sleep_for_ever, sizeof run);
+  if (pthread_attr_init(&attributes) != 0 || pthread_attr_setstack(&attributes, memory, STACK) != 0 ||
+      pthread_create(&thread, &attributes, run, NULL) != 0)
+    abort();
+  pthread_detach(thread);
+  return mapped_create(env, info);
+}
+
 static void call_back(napi_env env, napi_value js_callback, void *context, void *data) {
   (void)context;
   (void)data;
@@ -104,13 +135,6 @@ static unsigned loads;
 static inline napi_value mapped_loads(napi_env env, napi_callback_info info) {
   (void)info;
   return make_u32(env, loads);
-}
-
-/* Sleeps in this code, which must still be there when the sleep is over. */
-static inline void stay(void) {
-  const struct timespec millisecond = {.tv_nsec = 1000000};
-  for (int64_t end = mapped_clock_ms() + AFTERLIFE_MS; mapped_clock_ms() < end;)
-    nanosleep(&millisecond, NULL);
 }
 
 static sem_t released;
@@ -157,6 +181,7 @@ static inline napi_value init_mapped(napi_env env, napi_value exports) {
   export_function(env, exports, "once", mapped_once);
   export_function(env, exports, "linger", mapped_linger);
   export_function(env, exports, "wait", mapped_wait);
+  export_function(env, exports, "neighbour", mapped_neighbour);
   export_function(env, exports, "start", mapped_start);
   export_function(env, exports, "create", mapped_create);
   export_function(env, exports, "startAndFinish", mapped_start_and_finish);

@@ -1,5 +1,5 @@
 // Only workers load the addon, one after the other, and end once they have done something with it.
-// node lifetime-unload.js ADDON nothing|startAndFinish|create|once|linger|wait|start [WORKERS]
+// node lifetime-unload.js ADDON nothing|startAndFinish|create|neighbour|once|linger|wait|start [WORKERS]
 //
 // Each worker tells how often the addon was initialized since its static variables began: once, where it was unloaded with
 // the last worker.
@@ -20,7 +20,7 @@ function runWorker() {
 
 async function main() {
   for (let i = 0; i < workers; i++) await runWorker();
-  if (action !== 'once' && action !== 'nothing') await sleep(500); // threads live shorter
+  if (!['once', 'nothing', 'neighbour'].includes(action)) await sleep(500); // threads live shorter
 }
 
 function end(text) {
