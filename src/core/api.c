@@ -264,6 +264,7 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
     return status != napi_ok ? status : napi_invalid_arg;
   }
   open_function(function, arguments->initial_thread_count);
+  if (arguments->max_queue_size != 0) environment->bounded++;
   if (guard->runtime->add_env_cleanup_hook(arguments->env, tg_on_function_cleanup, function) != napi_ok) {
     cancel_create(function);
     return napi_generic_failure;
@@ -315,7 +316,7 @@ static bool answers_falsely(const struct operation *operation) {
   return true;
 }
 
-/* Answers a call to a function that is closing or over: napi_closing if there is a count to consume, or if
+/* Answers a call to a function that is closing or over, or that has no space and whose env ends: napi_closing if there is a count to consume, or if
  * this thread has not received it yet. With TG_QUIRK_LATE the item is dropped and the answer is napi_ok. */
 static napi_status reject_closing(struct operation *operation) {
   if (answers_falsely(operation)) {
@@ -332,7 +333,8 @@ static napi_status reject_closing(struct operation *operation) {
   return operation_end(operation, was_informed ? napi_invalid_arg : napi_closing);
 }
 
-/* Waits until the queue has space. napi_ok: it has, it may be overfilled, or the function is closing. */
+/* Waits until the queue has space. napi_ok: it has, it may be overfilled, or the function is closing. napi_closing:
+ * the env's cleanup hooks run, so there will be no space any more. */
 static napi_status wait_until_not_full(struct operation *operation, napi_threadsafe_function_call_mode mode) {
   struct tg_function *function = operation->function;
   while (function->state == TG_OPEN && tg_function_is_full(function)) {
@@ -341,6 +343,8 @@ static napi_status wait_until_not_full(struct operation *operation, napi_threads
       record_event(operation, TG_EVENT_BLOCKING_ON_OWN_LOOP, 0);
       return operation->guard->options.deadlock == TG_DEADLOCK_STATUS ? napi_would_deadlock : napi_ok;
     }
+    /* No acquire: whoever writes this takes the function's lock afterwards. */
+    if (atomic_load_explicit(&function->environment->hooks_run, memory_order_relaxed)) return napi_closing;
     tg_function_wait(operation->guard, function);
   }
   return napi_ok;
@@ -398,8 +402,8 @@ __attribute__((noinline)) static napi_status call_slow_path(
         &operation, is_unguarded(&operation) ? guard->runtime->call(func, data, mode) : napi_invalid_arg);
   if (!is_open(&operation)) return reject_closing(&operation);
   napi_status status = wait_until_not_full(&operation, mode);
+  if (status == napi_closing || function->state != TG_OPEN) return reject_closing(&operation);
   if (status != napi_ok) return operation_end(&operation, status);
-  if (function->state != TG_OPEN) return reject_closing(&operation);
   if (!tg_queue_reserve(&function->queue, guard->host)) return fail_call(&operation, napi_generic_failure);
   status = tg_function_hold_doorbell(function);
   /* Such a runtime may have dropped the wake-up that is pending. */
@@ -477,8 +481,9 @@ napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, co
   if (operation.function == NULL)
     return operation_end(&operation,
                          is_unguarded(&operation) ? guard->runtime->release(func, mode) : napi_invalid_arg);
-  if (is_open(&operation)) return release_open(&operation, mode);
   struct tg_function *function = operation.function;
+  if (is_open(&operation) && (function->thread_count != 0 || function->release_credit == 0))
+    return release_open(&operation, mode);
   if (operation.lookup == TG_LOOKUP_VALID && function->thread_count != 0) {
     drop_count(&operation);
     return operation_end(&operation, napi_ok);

@@ -218,23 +218,29 @@ static void describe_unreleased(struct tg_function *function, struct tg_event *e
   function->unreleased = false;
 }
 
+/* Visits the functions of an env with their locks held, and reports the events that this makes. */
+static void visit_functions(struct tg_environment *environment,
+                            void (*visit)(struct tg_function *function, struct tg_event *event)) {
+  struct tg_guard *guard = environment->guard;
+  uint32_t used = tg_table_used(&guard->table);
+  for (uint32_t index = 0; index < used; index++) {
+    struct tg_function *function = tg_table_slot(&guard->table, index);
+    struct tg_event event = {.kind = TG_EVENT_NONE};
+    tg_function_lock(function);
+    if (function->env_number == environment->number) visit(function, &event);
+    tg_function_unlock(function);
+    report(guard, &event);
+  }
+}
+
 /* An env cleanup hook that is added while such hooks already run. Node (12 to 26) first runs the hooks that
  * it has, and then the finalizers of all doorbells. With the last of these the napi_env ends, and the
  * addon's wrapped objects are finalized. Only then Node runs the hooks that were added meanwhile. So when
  * this runs, the napi_env is gone, but the addon is still loaded. */
 static void report_unreleased(void *argument) {
   struct tg_environment *environment = argument;
-  struct tg_guard *guard = environment->guard;
-  uint32_t used = tg_table_used(&guard->table);
   environment->reports_unreleased = false;
-  for (uint32_t index = 0; index < used; index++) {
-    struct tg_function *function = tg_table_slot(&guard->table, index);
-    struct tg_event event = {.kind = TG_EVENT_NONE};
-    tg_function_lock(function);
-    if (function->env_number == environment->number) describe_unreleased(function, &event);
-    tg_function_unlock(function);
-    report(guard, &event);
-  }
+  visit_functions(environment, describe_unreleased);
   tg_environment_leave(environment);
 }
 
@@ -254,6 +260,42 @@ static bool report_unreleased_later(struct tg_environment *environment) {
 static bool has_late_quirk(const struct tg_function *function) {
   return function->environment->can_terminate && function->addon != NULL &&
          (function->addon->quirks & TG_QUIRK_LATE) != 0;
+}
+
+/* Wakes the callers that wait for space. They find that the env's hooks run, and are rejected. */
+static void wake_waiters(struct tg_function *function, struct tg_event *event) {
+  if (function->state != TG_OPEN || function->max_queue_size == 0) return;
+  if (has_late_quirk(function)) function->is_late = true;
+  if (function->waiters == 0) return;
+  if (function->waiters > 1) describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->waiters, event);
+  tg_gate_wake_all(&function->not_full);
+}
+
+/* The first of the env's cleanup hooks. A hook of the addon that joins a blocked caller would wait for ever, because
+ * the hooks of older functions run later. The functions stay open: other calls are answered as before, as an addon
+ * may use them in its own hooks, or stop its threads there. */
+static void on_first_hook(void *argument) {
+  struct tg_environment *environment = argument;
+  environment->awaits_hooks = false;
+  atomic_store_explicit(&environment->hooks_run, true, memory_order_relaxed);
+  visit_functions(environment, wake_waiters);
+}
+
+/* The newest hook runs first. */
+static void make_newest(struct tg_environment *environment) {
+  const struct tg_runtime *runtime = environment->guard->runtime;
+  if (environment->awaits_hooks)
+    runtime->remove_env_cleanup_hook(environment->env, on_first_hook, environment);
+  environment->awaits_hooks =
+      runtime->add_env_cleanup_hook(environment->env, on_first_hook, environment) == napi_ok;
+}
+
+void tg_on_hook_added(struct tg_guard *guard, napi_env env) {
+  struct tg_environment *environment = tg_environment_find(guard, env);
+  if (environment == NULL) return;
+  bool run = atomic_load_explicit(&environment->hooks_run, memory_order_relaxed);
+  if (environment->bounded != 0 && !run) make_newest(environment);
+  tg_environment_leave(environment);
 }
 
 void tg_on_function_cleanup(void *argument) {
@@ -365,6 +407,7 @@ void tg_on_finalize(napi_env env, void *data, void *hint) {
   tg_function_lock(function);
   if (kind != TG_EVENT_NONE) describe(function, kind, quantity, &event);
   event.snapshot.finalized = true; /* true when the event is reported */
+  if (function->max_queue_size != 0) function->environment->bounded--;
   tg_function_end_finalizer(guard, function);
   tg_function_unlock(function);
   report(guard, &event);

@@ -31,7 +31,7 @@ void tg_environment_end(struct tg_environment *environment) {
   tg_environment_leave(environment);
 }
 
-static struct tg_environment *find_environment(struct tg_guard *guard, napi_env env) {
+struct tg_environment *tg_environment_find(struct tg_guard *guard, napi_env env) {
   tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
   struct tg_environment *found = *bucket_of(guard, env);
   while (found != NULL && found->env != env) found = found->next;
@@ -41,7 +41,7 @@ static struct tg_environment *find_environment(struct tg_guard *guard, napi_env 
 }
 
 struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *)) {
-  struct tg_environment *environment = find_environment(guard, env);
+  struct tg_environment *environment = tg_environment_find(guard, env);
   if (environment != NULL) return environment;
 
   environment = guard->host->allocate(sizeof *environment);

@@ -12,6 +12,9 @@
  * is no memory, or the runtime refuses the hook (if the env is NULL, for example). */
 struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *));
 
+/* Returns the env's record with a reference for the caller; NULL: there is none. Any thread. */
+struct tg_environment *tg_environment_find(struct tg_guard *guard, napi_env env);
+
 /* To be called once, on the loop thread, when the env has ended: leaves its addons, and drops the list's
  * reference. */
 void tg_environment_end(struct tg_environment *environment);

@@ -89,7 +89,13 @@ struct tg_environment {
 
   struct tg_environment *next; /* guarded by the guard's environments_lock */
 
+  /* The env's cleanup hooks run, so nobody empties its queues any more. Written by the loop thread. Other threads read
+   * it with the lock of one of the env's functions held, which the loop thread takes after it has written. */
+  atomic_bool hooks_run;
+
   /* Loop thread only. */
+  uint32_t bounded;        /* so many functions with a max_queue_size are not finalized */
+  bool awaits_hooks;       /* tg_on_hook_added has registered a hook */
   bool ended;              /* its cleanup hook has run */
   bool reports_unreleased; /* a hook is registered that will report the counts that are out */
   /* The objects that have created functions here, and a cache that says where the last create came

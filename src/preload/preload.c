@@ -37,6 +37,7 @@
 #include "options/options.h"
 #include "options/quirks.h"
 #include "preload/addon_code.h"
+#include "preload/cleanup_hooks.h"
 #include "preload/addon_threads.h"
 #include "preload/dying.h"
 #include "preload/earlier_addons.h"
@@ -464,6 +465,7 @@ __attribute__((constructor)) static void arm_guard(void) {
   }
   tg_loading_open(&object.image);
   tg_unthrowable_open(&object.image);
+  tg_cleanup_hooks_open(&object.image);
   tg_dying_open(&object.image);
   if (options.exits_fast) tg_fast_exit_open(&object.image, write_summary_at_fast_exit);
   report_earlier_addons(earlier);

@@ -15,7 +15,7 @@ enum {
   DEPTH_MAX = 256 * 1024, /* bytes that are searched per stack, from its innermost frame */
   PIECE = 4096,
   AFTER_ROBUST_LIST = 1024, /* of libc's record of a thread, which is smaller than a page beyond that */
-  PATIENCE_MS = 20, /* for threads that are running; shared by all of them */
+  PATIENCE_MS = 20,         /* for threads that are running; shared by all of them */
 };
 
 struct stack_search {
@@ -78,7 +78,8 @@ static bool is_code_address(const struct stack_search *search, uintptr_t address
 static uintptr_t find_stack_end(const char *thread, uintptr_t stack) {
   uintptr_t robust_list = 0;
   size_t size;
-  if (syscall(SYS_get_robust_list, (pid_t)strtol(thread, NULL, 10), &robust_list, &size) != 0) robust_list = 0;
+  if (syscall(SYS_get_robust_list, (pid_t)strtol(thread, NULL, 10), &robust_list, &size) != 0)
+    robust_list = 0;
   if (robust_list < stack || robust_list - stack > DEPTH_MAX) return stack + DEPTH_MAX;
   return (robust_list + AFTER_ROBUST_LIST + PIECE - 1) & ~(uintptr_t)(PIECE - 1);
 }
@@ -102,7 +103,8 @@ static bool is_code_on_stack(const struct stack_search *search, uintptr_t stack,
 static bool is_thread_in_code(struct stack_search *search, const char *thread) {
   uintptr_t pointers[2];
   if (!find_sleeping_stack(search, thread, pointers)) return false;
-  return is_code_address(search, pointers[1]) || is_code_on_stack(search, pointers[0], find_stack_end(thread, pointers[0]));
+  return is_code_address(search, pointers[1]) ||
+         is_code_on_stack(search, pointers[0], find_stack_end(thread, pointers[0]));
 }
 
 /* A directory entry in the format of getdents64. */

@@ -64,6 +64,7 @@ struct caller {
   uint32_t accepted;
   unsigned answers[STATUSES]; /* of its calls */
   unsigned wrong;             /* answers that the contract does not allow */
+  atomic_bool ended;
   atomic_bool joined;
   struct caller *next;
 };
@@ -215,6 +216,7 @@ static void *run_caller(void *argument) {
   struct caller *caller = argument;
   atomic_store(&caller->id, syscall(SYS_gettid));
   caller->role(caller);
+  atomic_store(&caller->ended, true);
   return NULL;
 }
 
@@ -402,14 +404,18 @@ static bool is_asleep(const struct caller *caller) {
   return state == 'S';
 }
 
+/* Whether the threads that have not ended are asleep inside a call. */
 static bool all_asleep_inside(const struct subject *subject) {
-  if (atomic_load(&subject->inside) != atomic_load(&subject->threads)) return false;
-  for (struct caller *caller = atomic_load(&callers); caller != NULL; caller = caller->next)
-    if (caller->subject == subject && !is_asleep(caller)) return false;
-  return true;
+  unsigned asleep = 0;
+  for (struct caller *caller = atomic_load(&callers); caller != NULL; caller = caller->next) {
+    if (caller->subject != subject || atomic_load(&caller->ended)) continue;
+    if (!is_asleep(caller)) return false;
+    asleep++;
+  }
+  return atomic_load(&subject->inside) == asleep;
 }
 
-/* Waits until the threads have slept for so long: then they sleep on the queue, and not on a lock. */
+/* Waits until the threads have slept for so long, or have ended: then they sleep on the queue, and not on a lock. */
 static void await_blocked(const struct subject *subject) {
   for (unsigned steady = 0; steady < 50; sleep_ms(1)) steady = all_asleep_inside(subject) ? steady + 1 : 0;
 }

@@ -44,6 +44,31 @@ const cases = {
     addon.joinInAsyncHook();
     addon.startInHook(quiet(3, { queue: 2 }), 'produce', 3, 0, 2);
   },
+  // Such a hook, added after the create. It runs while the function is still open.
+  laterHook() {
+    const tsfn = quiet(3);
+    addon.joinInHook();
+    addon.start(tsfn, 'produce', 3, 100);
+  },
+  laterHookBlocked() {
+    const tsfn = quiet(3, { queue: 2 });
+    addon.joinInHook();
+    addon.startInHook(tsfn, 'produce', 3, 0, 2);
+  },
+  laterAsyncHookBlocked() {
+    const tsfn = quiet(3, { queue: 2 });
+    addon.joinInAsyncHook();
+    addon.startInHook(tsfn, 'produce', 3, 0, 2);
+  },
+  // The producers are blocked already when the environment begins to end.
+  laterHookBlockedBefore() {
+    if (isMainThread) return new Worker(__filename, { argv: process.argv.slice(2) });
+    const tsfn = quiet(3, { queue: 2 });
+    addon.joinInHook();
+    addon.start(tsfn, 'produce', 3);
+    addon.waitBlocked(tsfn);
+    return process.exit();
+  },
 
   // A finalizer releases a function that is still alive.
   wrapped() {

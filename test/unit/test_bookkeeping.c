@@ -184,6 +184,64 @@ static void the_hook_of_a_function_wakes_its_callers(void **state) {
   close_counted(&r);
 }
 
+static struct recorder *in_hook;
+
+/* The addon's own hook. It was added after the create, so it runs before the function's hook. */
+static void join_and_use_in_hook(void *argument) {
+  (void)argument;
+  join_callers(hooked_callers, 2, napi_closing);
+  assert_int_equal(call(in_hook, 2), napi_queue_full); /* the function itself is still open */
+  assert_int_equal(acquire(in_hook), napi_ok);
+  assert_int_equal(release(in_hook), napi_ok);
+  assert_int_equal(release(in_hook), napi_ok); /* a thread that was rejected releases all the same */
+}
+
+/* If no hook of ours runs first, or if it only wakes the callers, the addon's hook waits for ever. If it closes the
+ * function, the addon's other calls are rejected too early. */
+static void a_hook_that_is_added_later_can_join_blocked_callers(void **state) {
+  (void)state;
+  struct recorder r = open_counted();
+  in_hook = &r;
+  assert_int_equal(create_with(&r, 1, 2), napi_ok);
+  assert_int_equal(call(&r, 1), napi_ok);
+  start_callers(hooked_callers, 2, &r);
+  for (unsigned i = 0; i < 2; i++) { /* the second one moves the hook that the first one has registered */
+    if (i == 1) fake_runtime.add_env_cleanup_hook(fake_napi_env(r.env), join_and_use_in_hook, &r);
+    tg_on_hook_added(r.guard, fake_napi_env(r.env));
+  }
+  end_env(&r);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_BLOCKED_CALLERS_AT_CLOSE]), 1);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_RELEASE_AFTER_CLOSING]), 1);
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_OVER_RELEASE]), 0);
+  close_counted(&r);
+}
+
+static unsigned hooks_registered;
+
+static napi_status count_hook(napi_env env, void (*hook)(void *), void *argument) {
+  hooks_registered++;
+  return fake_runtime.add_env_cleanup_hook(env, hook, argument);
+}
+
+/* A hook of ours makes each of the addon's more expensive. Without blocked callers nobody needs it. */
+static void no_hook_is_registered_for_functions_without_a_limit(void **state) {
+  (void)state;
+  struct recorder r = open_counted();
+  assert_int_equal(create_with(&r, 1, 1), napi_ok);
+  assert_int_equal(release(&r), napi_ok);
+  fake_env_turn(r.env); /* the only function with a limit is finalized */
+  assert_int_equal(create_with(&r, 0, 1), napi_ok);
+  runtime.add_env_cleanup_hook = count_hook;
+  hooks_registered = 0;
+  tg_on_hook_added(r.guard, fake_napi_env(r.env));
+  assert_int_equal(hooks_registered, 0);
+  assert_int_equal(create_with(&r, 1, 1), napi_ok);
+  hooks_registered = 0;
+  tg_on_hook_added(r.guard, fake_napi_env(r.env));
+  assert_int_equal(hooks_registered, 1);
+  close_counted(&r);
+}
+
 /* The runtime too wakes one of them, so one blocked caller is no event. By abort, by the env's end, by
  * the last item. */
 static void blocked_callers_at_close_are_told_where_there_are_several(void **state) {
@@ -988,6 +1046,8 @@ int main(void) {
       cmocka_unit_test(room_is_offered_to_each_sleeper_once),
       cmocka_unit_test(who_gives_up_passes_the_wake_up_on),
       cmocka_unit_test(the_hook_of_a_function_wakes_its_callers),
+      cmocka_unit_test(a_hook_that_is_added_later_can_join_blocked_callers),
+      cmocka_unit_test(no_hook_is_registered_for_functions_without_a_limit),
       cmocka_unit_test(blocked_callers_at_close_are_told_where_there_are_several),
       cmocka_unit_test(the_loop_thread_may_wait_as_in_node),
       cmocka_unit_test(a_create_without_a_hook_is_taken_back),

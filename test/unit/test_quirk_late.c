@@ -96,6 +96,41 @@ static void other_addons_hear_the_truth(void **state) {
   close_recorder(&r);
 }
 
+static atomic_bool is_answered;
+
+static void *call_on_a_full_queue(void *argument) {
+  assert_int_equal(call_blocking(argument, 2), napi_ok);
+  atomic_store(&is_answered, true);
+  return NULL;
+}
+
+static void await_answer(void *argument) {
+  (void)argument;
+  while (!atomic_load(&is_answered)) sched_yield();
+}
+
+/* A hook of the addon's, which runs while the function is still open, waits for a blocked caller. */
+static void a_blocked_caller_is_told_so_before_the_function_closes(void **state) {
+  (void)state;
+  struct recorder r;
+  pthread_t thread;
+  open_late(&r, 1, 2);
+  assert_int_equal(call(&r, 1), napi_ok);
+  atomic_store(&is_answered, false);
+  assert_int_equal(pthread_create(&thread, NULL, call_on_a_full_queue, &r), 0);
+  for (uint32_t waiters = 0; waiters == 0; sched_yield()) {
+    tg_function_lock(slot_of(&r));
+    waiters = slot_of(&r)->waiters;
+    tg_function_unlock(slot_of(&r));
+  }
+  fake_runtime.add_env_cleanup_hook(fake_napi_env(r.env), await_answer, NULL);
+  tg_on_hook_added(r.guard, fake_napi_env(r.env));
+  close_env(&r);
+  assert_int_equal(pthread_join(thread, NULL), 0);
+  assert_int_equal(atomic_load(&r.guard->late.answers), 1);
+  close_recorder(&r);
+}
+
 static bool never(void) {
   return false;
 }
@@ -160,6 +195,7 @@ int main(void) {
       cmocka_unit_test(without_counts_out_it_is_drained_and_finalized),
       cmocka_unit_test(in_a_live_env_the_truth_is_told),
       cmocka_unit_test(other_addons_hear_the_truth),
+      cmocka_unit_test(a_blocked_caller_is_told_so_before_the_function_closes),
       cmocka_unit_test(in_the_main_env_the_truth_is_told),
       cmocka_unit_test(one_answer_of_many_is_true),
       cmocka_unit_test(a_blocked_caller_is_woken_and_told_that_all_went_well),
