@@ -1,13 +1,14 @@
-# Which test runs where, and in which tier: one row a test. test/CMakeLists.txt reads it; test/README.md says how.
+# Which test runs where, and in which tier. There is one row for each test. test/CMakeLists.txt reads it, and
+# test/README.md explains it.
 #
-# The tiers are CTest presets. Each has all of those before it:
-#   quick    what one runs before a commit: under three minutes
-#   default  what scripts/test.sh and CI run: all that guards a promise of docs/contract.md
+# The tiers are CTest presets. Each contains all those before it:
+#   quick    for use before a commit: under three minutes
+#   default  what scripts/test.sh and CI run: everything that guards a promise of docs/contract.md
 #   full     by hand: every runtime, five times the repetitions, the large configurations
 #
-# A column says on which runtimes the test runs in that tier: a set of these, `once` where no runtime is told, or `-`.
-# What depends on no version of the runtime runs on the oldest and on the newest. Debian's node has its functions in
-# libnode.so, so it runs what concerns the place where they are found.
+# A column says on which runtimes the test runs in that tier: one of these sets, `once` if the test uses no particular
+# runtime, or `-`. Tests that do not depend on the runtime's version run on the oldest and on the newest. Debian's
+# node has its functions in libnode.so, so it runs the tests for which that place matters.
 set(ON_all node-18 node-20 node-22 node-24.13 node-24.21 node-26 debian-18)
 set(ON_node node-18 node-20 node-22 node-24.13 node-24.21 node-26)
 set(ON_lines node-18 node-20 node-22 node-24.21 node-26)
@@ -17,9 +18,9 @@ set(ON_20+26 node-20 node-26)
 set(ON_once once)
 set(ON_- "")
 
-# `seconds` is what it takes on an idle machine; the longest start first. `cores` is 1, or `all` for what keeps every core
-# busy: nothing runs beside that, so it disturbs no test that looks at a clock.
-# A file that has no row has the one of its directory that ends in *.bats.
+# `seconds` is the time on an idle machine. The longest tests start first. `cores` is 1, or `all` for a test that keeps
+# every core busy. Nothing runs beside such a test, so it does not disturb tests that depend on time. A file without a
+# row has the row of its directory that ends in *.bats.
 set(TEST_MATRIX
 # test                          | quick | default     | full    | seconds | cores
   "unit/*                       | once  | once        | once    |   1     | 1"
@@ -92,7 +93,7 @@ if(all_cores EQUAL 0)
   set(all_cores 2)
 endif()
 
-# A row of a file that is gone, or misspelt, would be a test that nobody misses.
+# A row for a file that does not exist would be a test that nobody misses.
 set(rows_of_tests)
 foreach(line IN LISTS TEST_MATRIX)
   string(REGEX REPLACE " *\\| *" ";" row "${line}")
@@ -107,7 +108,7 @@ foreach(line IN LISTS TEST_MATRIX)
   set("row_of_${test}" "${row}")
 endforeach()
 
-# matrix_row(TEST): sets `row`, of the test itself or of its directory.
+# matrix_row(TEST): sets `row` to the row of the test itself or of its directory.
 function(matrix_row test)
   if(NOT DEFINED "row_of_${test}")
     string(REGEX REPLACE "[^/.]+((\\.bats)?)$" "*\\1" test "${test}")
@@ -118,7 +119,8 @@ function(matrix_row test)
   set(row "${row_of_${test}}" PARENT_SCOPE)
 endfunction()
 
-# matrix_tier(TEST RUNTIME): sets `tier` to the first in which it runs there; RUNTIME is `once` for what has none.
+# matrix_tier(TEST RUNTIME): sets `tier` to the first tier in which it runs there. RUNTIME is `once` for a test
+# without one.
 function(matrix_tier test runtime)
   matrix_row("${test}")
   set(column 0)
@@ -136,19 +138,19 @@ function(matrix_tier test runtime)
   endforeach()
 endfunction()
 
-# matrix_properties(NAME TEST TIER LABEL): of the CTest test NAME, which runs the row's TEST.
+# matrix_properties(NAME TEST TIER LABEL): sets those of the CTest test NAME, which runs the row's TEST.
 function(matrix_properties name test tier label)
   matrix_row("${test}")
   list(GET row 4 seconds)
   list(GET row 5 cores)
   if(cores STREQUAL all)
     set(cores ${all_cores})
-    math(EXPR seconds "${seconds} + 1000") # first: later they would wait for every core to be idle
+    math(EXPR seconds "${seconds} + 1000") # these start first; later they would have to wait until every core is idle
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${label};tier-${tier}" COST ${seconds} PROCESSORS ${cores})
 endfunction()
 
-# matrix_test(NAME LABEL PROPERTY VALUE…): the same for a CTest test that runs once, whose row has its own name.
+# matrix_test(NAME LABEL PROPERTY VALUE…): the same for a CTest test that runs once, and whose row has its name.
 function(matrix_test name label)
   matrix_tier(${name} once)
   matrix_properties(${name} ${name} ${tier} ${label})

@@ -1,6 +1,6 @@
-/* Lets the dynamic command start on glibc 2.28. It is linked with --wrap for each of these functions, so that
- * all calls of them in the command come here. (base/glibc_floor.h does the same for functions that have an
- * older version. These have none, or are called by the compiler's own start file.) */
+/* Lets the dynamic command start on glibc 2.28. The command is linked with --wrap for each of these
+ * functions, so all its calls of them come here. (base/glibc_floor.h does the same for functions that have
+ * an older version. These functions have none, or are called by the compiler's own start file.) */
 #include <fcntl.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -30,8 +30,8 @@ int __wrap_fstat(int file, struct stat *status) {
   return (int)syscall(SYS_fstat, file, status);
 }
 
-/* --- The start. glibc 2.34 runs the program's constructors itself; an older one runs what it is given for
- * that. A start file of glibc 2.34 or newer gives nothing. */
+/* --- The start. glibc 2.34 runs the program's constructors itself. An older glibc calls the functions
+ * that the start file passes to it. A start file of glibc 2.34 or newer passes none. */
 
 typedef int main_function(int, char **, char **);
 typedef void init_function(int, char **, char **);

@@ -1,4 +1,4 @@
-/* The tsfn-guard command: hands its command line to a subcommand, or starts a program guarded. */
+/* The tsfn-guard command: passes its command line to a subcommand, or starts a program with the guard. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

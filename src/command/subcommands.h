@@ -2,7 +2,7 @@
 #ifndef TG_COMMAND_SUBCOMMANDS_H
 #define TG_COMMAND_SUBCOMMANDS_H
 
-/* argv[0] is the subcommand's name; the program's exit status. */
+/* argv[0] is the subcommand's name. Returns the exit status of the program. */
 typedef int tg_subcommand(int argc, char **argv);
 
 tg_subcommand tg_command_run; /* argv[0] is tsfn-guard: starts a program guarded */
@@ -14,10 +14,10 @@ tg_subcommand tg_command_status;
 tg_subcommand tg_command_top;
 tg_subcommand tg_command_triage;
 
-/* NULL: there is none of that name. */
+/* NULL: there is no subcommand with this name. */
 tg_subcommand *tg_subcommand_find(const char *name);
 
-/* The name of a subcommand that somebody may have meant; NULL: none. */
+/* The subcommand that the user may have meant. NULL: none. */
 const char *tg_subcommand_like(const char *word);
 
 #endif

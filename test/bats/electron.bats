@@ -1,5 +1,5 @@
 # scripts/try-electron.sh, which people with an Electron run, with an Electron that is made of node
-# (programs/fake-electron.js): its logic, not Electron.
+# (programs/fake-electron.js). This tests the logic of the script, not Electron.
 #
 # Seen to fail: "armed" with LD_PRELOAD left out in `with`; "not armed" with the script's search for
 # the line left out; "binary" with binary_of printing its argument.
@@ -28,7 +28,7 @@ END
   chmod +x "$1"
 }
 
-# try ARGS…: runs the script with a build that is this one; its answers are in `lines`.
+# try ARGS…: runs the script with the library of this build. Its answers are in `lines`.
 try() {
   run --separate-stderr timeout -k 5 300 "$TRY" "$@"
 }
@@ -49,7 +49,7 @@ try() {
   assert_line --regexp '^    the guard reported TSG0[0-9]+ [a-z-]+$'
 }
 
-@test "a window whose process dies is told of" {
+@test "a window whose process dies is reported" {
   runtime node-20
   electron electron "$node"
   FAKE_CRASH=3 try ./electron
@@ -75,7 +75,7 @@ try() {
   assert_line --index 0 "the guard is it says nothing: the library was not loaded, or Electron is no runtime"
 }
 
-@test "binary: it takes the one that npm's package names, and node_modules before PATH" {
+@test "binary: it takes the one that npm's package names, and prefers node_modules to PATH" {
   runtime node-26
   electron node_modules/electron/dist/the-binary "$node"
   printf the-binary >node_modules/electron/path.txt
@@ -88,7 +88,7 @@ try() {
   [[ $stderr == *"trying $PWD/node_modules/electron/dist/the-binary;"* ]]
 }
 
-@test "wrong arguments and no Electron: what was needed, found, and what to do" {
+@test "wrong arguments and no Electron: says what was needed, what was found, what to do" {
   try one two
   assert_equal "$status" 2
   PATH=/usr/bin:/bin try ./none

@@ -13,12 +13,12 @@ preloaded() {
   LD_PRELOAD=$TG_LIB timeout -k 5 20 "$@"
 }
 
-# answers WHO: what the probe of libcalls-*.so prints where WHO answers all seven calls.
+# answers WHO: what the probe of libcalls-*.so prints if WHO answers all seven calls.
 answers() {
   printf "%s: $1\n" create get_context call acquire release ref unref
 }
 
-# holders OBJECT: what the probe of libpointers.so prints where all seven lie in OBJECT, however they are looked up.
+# holders OBJECT: what the probe of libpointers.so prints if OBJECT contains all seven, however they are looked up.
 holders() {
   printf "%s: 7 in $1\n" load default program
 }
@@ -28,12 +28,13 @@ probed() {
   sed 1d <<<"$output"
 }
 
-# Takes process ids out of our lines.
+# Replaces process ids in the guard's lines.
 without_pid() {
   sed 's/^tsfn-guard\[[0-9]*\]: /tsfn-guard[PID]: /' <<<"$1"
 }
 
-# What the guard says but for reports of events, which the probes of libcalls-*.so commit, and for the summary.
+# The guard's output without the summary and without the reports of events. (The probes of libcalls-*.so cause
+# events.)
 without_reports() {
   without_pid "$1" | sed -E '/^tsfn-guard\[PID\]: (TSG[0-9]{3} |summary(:|$)|  )/d'
 }

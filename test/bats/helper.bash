@@ -1,8 +1,8 @@
-# What every Bats file shares: running a program natively and guarded.
+# What every Bats file shares: it runs a program without the guard (native) and with it (guarded).
 #
-# CTest sets: TG_BUILD (the build directory), and for the files in test/bats/runtime TG_RUNTIME (node-20, say) and
-# TG_NODE (its path). TG_REPEAT multiplies repetitions, in soak runs and in the
-# tier `full`, which sets TG_FULL too.
+# CTest sets TG_BUILD (the build directory). For the files in test/bats/runtime it also sets TG_RUNTIME (for
+# example node-20) and TG_NODE (its path). TG_REPEAT multiplies repetitions in soak runs and in the tier `full`.
+# That tier also sets TG_FULL.
 
 bats_load_library bats-support
 bats_load_library bats-assert
@@ -13,17 +13,18 @@ PROGRAMS=$(cd "$(dirname "${BASH_SOURCE[0]}")/../programs" && pwd)
 export PROGRAMS
 ulimit -S -c 0
 
-# runtime NAME: sets `node` to one of test/runtimes.sh, or skips.
+# runtime NAME: sets `node` to this runtime of test/runtimes.sh, or skips the test.
 runtime() {
-  # shellcheck disable=SC2034 # for those who call this
+  # shellcheck disable=SC2034 # used by the callers
   node=$("$TG_SOURCE/test/runtimes.sh" | sed -n "s/^$1\t//p")
   [[ -n $node ]] || skip "no $1 was fetched"
 }
 
-# A run that takes longer hangs: timeout(1) then answers 124.
+# A run that takes longer counts as a hang: timeout(1) then returns 124.
 TG_TIMEOUT=${TG_TIMEOUT:-30}
 
-# native PROGRAM.js ARGS… / guarded PROGRAM.js ARGS…: run on TG_NODE; NODE_FLAGS (an array) goes before the program.
+# native PROGRAM.js ARGS… / guarded PROGRAM.js ARGS…: runs it on TG_NODE. The array NODE_FLAGS comes before the
+# program.
 native() {
   timeout -k 5 "$TG_TIMEOUT" "$TG_NODE" "${NODE_FLAGS[@]}" "$PROGRAMS/$1" "${@:2}"
 }
@@ -32,8 +33,8 @@ guarded() {
   LD_PRELOAD=$TG_LIB timeout -k 5 "$TG_TIMEOUT" "$TG_NODE" "${NODE_FLAGS[@]}" "$PROGRAMS/$1" "${@:2}"
 }
 
-# watched native|guarded PROGRAM.js ARGS…: under the oracle (helpers/oracle.c), where each use of a freed TSFN of the
-# runtime is a certain fault: ten runs of this say more than a hundred without.
+# watched native|guarded PROGRAM.js ARGS…: runs it under the oracle (helpers/oracle.c), where each use of a freed
+# TSFN of the runtime is a certain fault. Ten such runs show more than a hundred others.
 export ORACLE=$TG_BUILD/helpers/liboracle.so
 watched() {
   if [[ $1 == native ]]; then
@@ -43,12 +44,13 @@ watched() {
   fi
 }
 
-# repetitions N: how often to repeat something here: N, or N times TG_REPEAT in a soak run.
+# repetitions N: prints how often to repeat something: N, or N times TG_REPEAT in a soak run.
 repetitions() {
   echo $(($1 * ${TG_REPEAT:-1}))
 }
 
-# Whether this runtime frees a closed TSFN under its threads (Node before 24.13.1): where the native crashes are.
+# Whether this runtime frees a closed TSFN while threads use it (Node before 24.13.1). Most native crashes are
+# there.
 runtime_frees_closed() {
   case $TG_RUNTIME in
     node-18 | node-20 | node-22 | node-24.13 | debian-18) return 0 ;;
@@ -56,8 +58,8 @@ runtime_frees_closed() {
   esac
 }
 
-# native_control: skips what only shows that the fault is there without the guard, but on the oldest and the newest
-# runtime. The tier `full` shows it on all.
+# native_control: for tests that only show the fault without the guard. Skips them except on the oldest and the
+# newest runtime. The tier `full` runs them on all.
 native_control() {
   case $TG_RUNTIME in
     node-18 | node-26) ;;
@@ -65,7 +67,7 @@ native_control() {
   esac
 }
 
-# died STATUS: whether a status is that of a crash (SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGTRAP) or a hang (124, 137).
+# died STATUS: whether the status means a crash (SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGTRAP) or a hang (124, 137).
 died() {
   case $1 in
     134 | 139 | 135 | 132 | 133 | 124 | 137) return 0 ;;
@@ -73,8 +75,8 @@ died() {
   esac
 }
 
-# native_each SECONDS PROGRAM CASE…: runs the program natively once a case (words of arguments), all at the same
-# time as most of them hang, and prints "STATUS CASE" for each.
+# native_each SECONDS PROGRAM CASE…: runs the program without the guard, once for each case (words of
+# arguments), and prints "STATUS CASE" for each. All run at the same time, because most of them hang.
 native_each() {
   local seconds=$1 program=$2 case
   shift 2
@@ -89,10 +91,10 @@ native_each() {
   wait
 }
 
-# natively_dies PROGRAM [CASE…]: without the guard each case (words of arguments; none: the program as it is) dies or
-# hangs in one of five runs; only those that lived run again. A busy machine saves some of them now and then: of 15 runs
-# beside three busy loops, 8 blocking producers came through once. A run that lives is done after a fraction of this time.
-# Where freed memory is used, LD_PRELOAD=$ORACLE before it leaves nothing to chance.
+# natively_dies PROGRAM [CASE…]: without the guard each case (words of arguments; none: no arguments) dies or hangs in
+# at least one of five runs. Only the cases that survived are run again. On a busy machine some survive now and then:
+# beside three busy loops, 8 blocking producers survived 1 of 15 runs. A run that survives takes only a part of the
+# time. If freed memory is used, LD_PRELOAD=$ORACLE makes the result certain.
 natively_dies() {
   local program=$1 cases=("${@:2}") lived status case
   ((${#cases[@]})) || cases=('')
@@ -104,20 +106,21 @@ natively_dies() {
     ((${#lived[@]})) || return 0
     cases=("${lived[@]}")
   done
-  fail "natively, these cases of $program lived five times: ${cases[*]}"
+  fail "without the guard these cases of $program survived five times: ${cases[*]}"
 }
 
-# one_dies COMMAND…: the same of any command, one case: one of five runs dies; what it said stays in $output. A loop thread
-# that is preempted before it frees the function lets all callers be turned away in time, in up to one run of twenty.
+# one_dies COMMAND…: the same for a single case of any command. The output of the run that dies is in $output. In up
+# to one of twenty runs all callers are rejected in time, because the loop thread is preempted before it frees the
+# function.
 one_dies() {
   for _ in 1 2 3 4 5; do
     run "$@"
     ! died "$status" || return 0
   done
-  fail "$* lived five times; the last: $status, $output"
+  fail "$* survived five times; the last: $status, $output"
 }
 
-# await COMMAND…: until it succeeds; 20 seconds at most.
+# await COMMAND…: repeats the command until it succeeds, for at most 20 seconds.
 await() {
   local i
   for ((i = 0; i < 400; i++)); do
@@ -127,7 +130,7 @@ await() {
   fail "waited in vain: $*"
 }
 
-# matches_schema LOG…: all lines of logs in JSON are as docs/event.schema.json says. Debian's python3 has the checker.
+# matches_schema LOG…: all lines of these JSON logs match docs/event.schema.json. Debian's python3 has the checker.
 matches_schema() {
   run /usr/bin/python3 "$TG_SOURCE/test/helpers/check_schema.py" "$TG_SOURCE/docs/event.schema.json" "$@"
   assert_success

@@ -1,9 +1,9 @@
 # Reading /proc/PID/maps from stdin.
 
-# segments PATH: the mappings of one object as "from-to permissions" by offset in its file, neighbours of the same
-# permissions as one: the kernel may split a mapping and leave it so, and that is nothing to us. What maps a part of
-# the file a second time is left out: V8 places a copy of its builtins beside its code, but not in every process (not in
-# 2 of 250 native ones of Node 22).
+# segments PATH: the mappings of one object as "from-to permissions", by offset in its file. Neighbours with the same
+# permissions are joined, because the kernel may have split a mapping, which does not matter. A second mapping of the
+# same part of the file is left out: V8 places a copy of its builtins beside its code, but not in every process (not in
+# 2 of 250 processes of Node 22 without the guard).
 segments() {
   local range permissions offset rest from to last_to=none last_permissions=none path=$1
   while read -r range permissions offset rest; do
@@ -20,7 +20,7 @@ segments() {
   done | sed -e 's/[0-9a-f]*+//g' -e '/^$/d' | without_copies
 }
 
-# without_copies: the lines of segments, without those that lie within another.
+# without_copies: the lines of segments, without those that are inside another one.
 without_copies() {
   local i j copy ranges=() from=() to=()
   mapfile -t ranges
@@ -36,7 +36,7 @@ without_copies() {
   done
 }
 
-# reservations: the sizes in MiB of all inaccessible anonymous mappings from 32 MiB up. The guard's first is one of 32.
+# reservations: the sizes in MiB of all inaccessible anonymous mappings of at least 32 MiB. The guard's first has 32.
 reservations() {
   local range permissions inode size
   while read -r range permissions _ _ inode _; do

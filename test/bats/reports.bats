@@ -272,7 +272,7 @@ does_not_suppress() {
   suppresses '# all of it' '' '   ' $'TSG007:*\r' 'warn:*' $'TSG008:libcalls-lazy.so  \r'
 }
 
-@test "suppressions: a line that is not understood is reported with its number, and the rest counts" {
+@test "suppressions: a line that is not understood is reported with its number, and the others count" {
   printf '%s\n' '# first' 'TSG999:*' 'TSG008' ':x' 'warn' "*:$(printf 'x%.0s' {1..128})" 'TSG008:*' >suppressions
   tell suppressions=suppressions
   assert_success

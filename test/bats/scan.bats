@@ -1,9 +1,9 @@
-# tsfn-guard scan: which addons it finds in each layout of node_modules, what it says of them, what it cannot read, and that
-# neither hostile files nor loops of links stop it.
+# tsfn-guard scan: which addons it finds in each layout of node_modules, what it reports about them, what it cannot
+# read, and that neither hostile files nor loops of links stop it.
 #
-# Seen to fail: "one that is linked twice" and "loops" if links are followed wherever they are; "a link to a directory above"
-# without leads_above; "names as strings" if the names of symbols are searched too (an addon that exports a function of such
-# a name); "cut off" if sizes are not checked against the file; "never cuts a path" with the table's width as its limit.
+# Seen to fail: "is linked twice" and "loops" if links are followed everywhere; "a link to a directory above" without
+# leads_above; "names as strings" if the names of symbols are searched too (an addon exports a function with such a
+# name); "cut off" if sizes are not checked against the file; "never cuts a path" if paths are cut at the table's width.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -18,7 +18,7 @@ teardown() {
   [[ -z ${other:-} ]] || rm -rf "$other"
 }
 
-# scan ARGS…: its output and stderr.
+# scan ARGS…: runs it, and keeps its output and stderr.
 scan() {
   run --separate-stderr timeout -k 5 "$TG_TIMEOUT" "$SCAN" scan "$@"
 }
@@ -30,13 +30,14 @@ package() {
   [[ -z ${4:-} ]] || cp "$TEST_ADDONS/$4" "$1/build/"
 }
 
-# addon FILE CODE [OPTION…]: builds FILE from C.
+# addon FILE CODE [OPTION…]: builds FILE from C code.
 addon() {
   printf '%s\n' "$2" >"$BATS_TEST_TMPDIR/addon.c"
   cc -shared -fPIC -w -o "$1" "$BATS_TEST_TMPDIR/addon.c" "${@:3}"
 }
 
-# found FILTER: what jq's filter says of --json, a line each; the output is as docs/scan.schema.json says.
+# found FILTER: what jq's filter prints for --json, one line each. The output matches
+# docs/scan.schema.json.
 found() {
   printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/json"
   local said=$output
@@ -81,7 +82,7 @@ machine() {
   case $(uname -m) in x86_64) echo x86-64 ;; *) echo arm64 ;; esac
 }
 
-@test "pnpm's layout: one that is linked twice is listed once, under its own name" {
+@test "pnpm's layout: a package that is linked twice is listed once, under its own name" {
   local store=app/node_modules/.pnpm
   package "$store/one@1.0.0/node_modules/one" one 1.0.0 script.node
   package "$store/@scope+two@2.0.0/node_modules/@scope/two" @scope/two 2.0.0 script.node
@@ -145,9 +146,9 @@ Too many levels of symbolic links"
   assert_line "  $PWD/build/script.node"
 }
 
-# --- What it says of them
+# --- What it reports about them
 
-@test "names as strings count if dlsym is there, as in rolldown; those of symbols do not" {
+@test "names as strings count if the addon uses dlsym, as rolldown does; names of symbols do not" {
   mkdir a
   addon a/looks-up.node '
     #include <dlfcn.h>
@@ -163,7 +164,7 @@ none []
 none []'
 }
 
-@test "how they register, and what is no Node-API addon" {
+@test "how they register, and what is not a Node-API addon" {
   mkdir a
   addon a/both.node 'void napi_module_register(void *); __attribute__((constructor)) void c(void) { napi_module_register(0); }
     void napi_register_module_v1(void) {}'
@@ -220,7 +221,7 @@ windows.node windows null null false for Windows, where there is no guard"
   refute_line --partial recommended
 }
 
-@test "the advice of known packages, and the options over all" {
+@test "the advice for known packages, and the options for all together" {
   package a/node_modules/aws-crt aws-crt 1.33.2 script.node
   package a/node_modules/impit-linux-x64-gnu impit-linux-x64-gnu 0.14.5 script.node
   package a/node_modules/@parcel/watcher @parcel/watcher 2.6.0 script.node
@@ -256,7 +257,7 @@ exit=fast'
   assert_line '@rolldown/binding-linux-x64-gnu dlsym symbol'
   assert_line 'aws-crt imports both'
   refute_line --partial msgpackr
-  # Nothing of docs/real-addons.md is without advice.
+  # Every addon of docs/real-addons.md has advice.
   scan --json "$real"
   found '.addons[] | select(.uses != "none" and .uses != null and .advice == null) | .path'
   assert_output ''
@@ -269,7 +270,7 @@ exit=fast'
   scan a
   assert_line "  $long/build/script.node"
   assert [ "$(grep -v "^  $long" <<<"$output" | wc -L)" -le 80 ]
-  # A name steers no terminal.
+  # A name cannot control the terminal.
   package $'a/\e[31mred' $'\\u001b[31mred' 1.0.0 script.node
   scan a
   assert_line '  a/?[31mred/build/script.node'
@@ -278,7 +279,7 @@ exit=fast'
 
 # --- What cannot be read
 
-@test "unreadable directories and files are listed, and the rest is found" {
+@test "unreadable directories and files are listed, and everything else is found" {
   ((EUID == 0)) || skip "needs root, to become another user"
   other=$(mktemp -d)
   cp "$SCAN" "$other/"
@@ -296,7 +297,7 @@ two Permission denied
 script.node Permission denied'
 }
 
-@test "pipes, devices and directories with such a name are not waited for" {
+@test "pipes, devices and directories with such a name do not block it" {
   mkdir -p a/directory.node
   mkfifo a/pipe.node
   ln -s /dev/zero a/zero.node
@@ -344,7 +345,7 @@ script.node Permission denied'
   assert_output '100001 imports false'
 }
 
-@test "nothing found is status 0; what is wrong with the command line is 2" {
+@test "status 0 if nothing is found, 2 if the command line is wrong" {
   mkdir a
   scan a
   assert_success

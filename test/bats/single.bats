@@ -1,5 +1,5 @@
-# Single executable applications: Node's (with postject) and those of `bun build --compile`, which has the addon
-# packed in and unpacks it under a made-up name. docs/runtimes.md says what holds there.
+# Single executable applications: those of Node (with postject) and those of `bun build --compile`. The latter
+# contain the addon, and unpack it under a made-up name. docs/runtimes.md says what works there.
 #
 # Seen to fail: "Bun" before reports took the name with which an addon was linked (/tmp/.bun-0-….node);
 # "doctor" before it looked into applications ("not a known runtime").
@@ -13,13 +13,13 @@ FUSE=NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return
-  # As node-gyp links addons: with their name.
+  # Addons are linked with their name, as node-gyp does it.
   cc -O2 -fPIC -shared -isystem "$NODE_API_HEADERS" -D_GNU_SOURCE -DNODE_GYP_MODULE_NAME=lifetime \
     -Wl,-soname,lifetime.node -o lifetime.node "$TG_SOURCE/test/addons/lifetime.c" -lpthread
   cp "$PROGRAMS/single.js" .
 }
 
-# sea NODE: makes `app` of that node.
+# sea NODE: makes `app` with this node.
 sea() {
   echo '{ "main": "single.js", "output": "blob", "disableExperimentalSEAWarning": true }' >sea.json
   "$1" --experimental-sea-config sea.json
@@ -27,13 +27,13 @@ sea() {
   "$1" "$POSTJECT" app NODE_SEA_BLOB blob --sentinel-fuse $FUSE
 }
 
-# guarded_app ARGS…: runs it, with its reports in the file log.
+# guarded_app ARGS…: runs it. Its reports are in the file log.
 guarded_app() {
   rm -f log
   LD_PRELOAD=$TG_LIB TSFN_GUARD_OPTIONS=verbosity=1:format=json:log_path=log timeout -k 5 "$TG_TIMEOUT" ./app "$@"
 }
 
-# of_misuse FIELD: the field of its reports of threads that came late.
+# of_misuse FIELD: prints this field of the reports about threads that came late.
 of_misuse() {
   jq -r "select(.code == \"TSG007\" or .code == \"TSG011\") | $1" log | sort -u
 }
@@ -55,7 +55,7 @@ of_misuse() {
   [[ -n ${version:-} ]] || skip "no runtime was fetched"
 }
 
-@test "doctor: an application of Node says which version is in it, and which faults that has" {
+@test "doctor: for an application of Node it prints the Node version in it, and the faults of that version" {
   [[ -e $POSTJECT ]] || skip "no postject here; scripts/deps.sh postject fetches it"
   runtime node-24.21
   sea "$(readlink -f "$node")"
@@ -85,7 +85,7 @@ of_misuse() {
     run "$TG_BUILD/tsfn-guard" doctor ./app
     assert_success
     assert_line 'ok    runtime: an application with its own runtime in it: runtime of unknown version'
-    # Such an application is a Bun if it is asked to.
+    # An application of Bun behaves as Bun itself if this variable is set.
     BUN_BE_BUN=1 run "$TG_BUILD/tsfn-guard" doctor ./app
     assert_success
     assert_line --regexp "^ok    runtime: bun ${version/-/\\.}\."

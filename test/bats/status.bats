@@ -1,9 +1,9 @@
-# tsfn-guard status: what it says of guarded and other processes that were not prepared for it, and of memory that is of
-# another version, or makes no sense.
+# tsfn-guard status: what it reports about processes, guarded and not, that were not prepared for it. Also what it does
+# if their memory is of another version, or makes no sense.
 #
-# Seen to fail: "what keeps it alive" if closing functions count, and if one field is described by the offset of its neighbour;
-# "of another version" if only the ring's magic is compared, and if the description is not checked; "leads to memory that is
-# not there" if it is not; "pm2" without a look at its variable.
+# Seen to fail: "what keeps it alive" if closing functions count, and if one field is described by the offset of its
+# neighbour; "of another version" if only the ring's magic is compared, and if the description is not checked; "leads to
+# memory that is not there" if the description is not checked; "pm2" if pm2's variable is ignored.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -25,8 +25,8 @@ teardown() {
   done
 }
 
-# start COMMAND…: starts it with `preload` and `options`, and waits until it says "ready". $pid is its process. It lives
-# until the test ends.
+# start COMMAND…: starts it with `preload` and `options`, and waits until it prints "ready". $pid is the process. It
+# lives until the test ends.
 start() {
   local said=$BATS_TEST_TMPDIR/said.${#started[@]} fifo=$BATS_TEST_TMPDIR/fifo.${#started[@]}
   mkfifo "$fifo"
@@ -40,7 +40,7 @@ start() {
   done
 }
 
-# start_guarded CASE…: a case of top.js, guarded.
+# start_guarded CASE…: starts a case of top.js, guarded.
 start_guarded() {
   preload=$TG_LIB start "$TG_NODE" "$PROGRAMS/top.js" "$@"
 }
@@ -53,8 +53,8 @@ status() {
   run --separate-stderr timeout -k 5 "$TG_TIMEOUT" "$STATUS" status "$@"
 }
 
-# field FILTER VALUE: expects that jq's filter finds this value in the first process of the JSON; which is as
-# docs/status.schema.json says.
+# field FILTER VALUE: expects that jq's filter finds this value in the first process of the JSON, and that
+# the JSON matches docs/status.schema.json.
 field() {
   printf '%s\n' "$output" >json
   /usr/bin/python3 "$TG_SOURCE/test/helpers/check_schema.py" "$TG_SOURCE/docs/status.schema.json" json ||
@@ -88,7 +88,7 @@ complains() {
     '[["open","open",true,2,5,8,0,1],["full","open",true,1,1,1,0,1],["closing","closing",false,0,3,0,0,1],["finalized 2","leaked",false,2,0,0,0,1]]'
   field '[.functions[].addon] | unique' "[\"$TEST_ADDONS/script.node\"]"
   field '[.last_event.code, .last_event.addon, .last_event.reported]' "[\"TSG007\",\"$TEST_ADDONS/script.node\",2]"
-  # The times are those of the clock.
+  # The times are real.
   local now
   now=$(date +%s)
   field "(.guarded_since | fromdate) as \$t | \$t <= $now and \$t > $now - 600" true
@@ -133,7 +133,7 @@ complains() {
   debian=$("$TG_SOURCE/test/runtimes.sh" | sed -n 's/^debian-18\t//p')
   [[ -n $debian ]] || skip "no debian-18 was fetched"
   preload=$TG_LIB start "$debian" "$PROGRAMS/top.js" known
-  # The node of build/deps/debian-node is a script that ends in exec.
+  # The node of build/deps/debian-node is a script whose last command is exec.
   status --json "$pid"
   assert_success
   field '[.guarded, .is_runtime, .runtime, .handles.open]' '["yes",true,"node",2]'
@@ -190,14 +190,14 @@ complains() {
   field '[.guarded, .why, .mode, .options]' '["no","mode=off leaves it unguarded","off","mode=off"]'
 }
 
-@test "LD_PRELOAD named it, but it is not there" {
+@test "LD_PRELOAD named it, but it is not loaded" {
   preload=/nowhere/libtsfnguard.so start "$TG_NODE" -e "$waits"
   status --json "$pid"
   assert_failure 1
   field '[.guarded, .preload_set, .why]' '["no",true,"LD_PRELOAD named libtsfnguard.so, but it is not loaded"]'
 }
 
-@test "a program that is no runtime" {
+@test "a program that is not a runtime" {
   preload=$TG_LIB start sh -c 'echo ready; read -r line'
   status --json "$pid"
   assert_failure 1
@@ -208,7 +208,8 @@ complains() {
   assert_line --regexp '^runtime    none that is known, /'
 }
 
-# As pm2 does it: the application's variables are in pm2_env, and get into the environment once the worker runs.
+# This is how pm2 does it: pm2_env contains the application's variables, which get into the environment only
+# when the worker runs.
 @test "a worker of pm2's cluster mode is not guarded, although its application has the variables" {
   cat >cluster.js <<'END'
 const cluster = require('cluster');
@@ -273,7 +274,8 @@ b'
 
 # --- Memory that cannot be used
 
-# library FIELDS: builds a library of the guard's name whose exported ring has these values, and starts a program with it.
+# library FIELDS: builds a library with the guard's name that exports a ring with these values. Starts a program with
+# it.
 library() {
   printf '%s\n' '#include <stddef.h>' '#include <unistd.h>' '#include <tsfn_guard/ring.h>' \
     "struct tsfn_guard_ring tsfn_guard_ring = { $1 };" \
@@ -304,7 +306,8 @@ offset='.table_offset = offsetof(struct tsfn_guard_ring, table)'
   library "$ring, $offset, .table = {.version = 1, .size = 4}"
   status --json "$pid"
   field '[.guarded, .why]' '["unknown","its library describes the functions in a way of another version"]'
-  # One that claims to be armed is believed that, and nothing is read by its description.
+  # If a ring says that the guard is armed, this is believed. Its description is not used to read
+  # anything.
   for why in '.slot_size = 0' '.slot_size = 64, .chunk_slots = 0' '.slot_size = 4294967295u, .chunk_slots = 4294967295u'; do
     library "$ring, $offset, .table = {.version = 1, .size = sizeof(struct tsfn_guard_table), .mode = \"protect\", .armed = 1, $why}"
     status --json "$pid"
@@ -331,7 +334,7 @@ offset='.table_offset = offsetof(struct tsfn_guard_ring, table)'
   assert_output --partial 'the functions cannot be read'
 }
 
-@test "what is called like the library, but has no ring" {
+@test "a library that is named like the guard's, but has no ring" {
   mkdir fake
   echo 'int x;' >library.c
   cc -shared -fPIC -o fake/libtsfnguard.so library.c
@@ -353,7 +356,7 @@ offset='.table_offset = offsetof(struct tsfn_guard_ring, table)'
 
 # --- The command line
 
-@test "a process that is not there, and a wrong command line" {
+@test "a process that does not exist, and a wrong command line" {
   sh -c 'exit' &
   local gone=$!
   wait "$gone"

@@ -1,11 +1,13 @@
-# tsfn-guard triage: the texts of test/triage, real crashes of real runtimes (test/addons/crashes.c and others), what it cannot read.
+# tsfn-guard triage: the texts of test/triage, real crashes of real runtimes (test/addons/crashes.c and others), and
+# what it cannot read.
 #
-# The first line of a text says what is to come of it: the verdict, the signature, and whether the guard helps; where that
-# depends on an option that this library may not have, both answers.
+# The first line of a text contains the expected answer: the verdict, the signature, and whether the guard helps. If
+# this depends on an option that the library may not have, it contains both answers.
 #
-# Seen to fail: "an answer for each text" (2 of 109) without a look at the source that a frame names, and (1) where words in
-# the frames of any stack count; "a core that is cut off" where no stack at all is no complaint; "what is guarded already"
-# without a look at the files of frames; the cores of freed functions, now and then, where a race decided how they die.
+# Seen to fail: "an answer for each text" (2 of 109) if the source that a frame names is ignored, and (1) if words in
+# the frames of any stack count; "a core that is cut off" if a missing stack is not reported; "what is guarded already"
+# if the files of frames are ignored. The cores of freed functions sometimes failed before, when a race decided how they
+# die.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -16,35 +18,36 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
 }
 
-# triage ARGS…: its output and stderr.
+# triage ARGS…: runs it, and keeps its output and stderr.
 triage() {
   run --separate-stderr timeout -k 5 60 "$TRIAGE" triage "$@"
 }
 
-# answer: verdict, signature and guard_helps of --json on standard input.
+# answer: prints verdict, signature and guard_helps from --json on stdin.
 answer() {
   jq -r '[.verdict, .signature, .guard_helps] | join(" ")'
 }
 
-# matches WANT ANSWER: WANT may have "no|with-option" as its last word.
+# matches WANT ANSWER: the last word of WANT may be "no|with-option".
 matches() {
   local want=$1 got=$2
   [[ ${got% *} == "${want% *}" && "|${want##* }|" == *"|${got##* }|"* ]]
 }
 
-# schema FILE…: each is as docs/triage.schema.json says.
+# schema FILE…: expects that each matches docs/triage.schema.json.
 schema() {
   run /usr/bin/python3 "$TG_SOURCE/test/helpers/check_schema.py" "$TG_SOURCE/docs/triage.schema.json" "$@"
   assert_success
 }
 
-# has_cores: skips where the kernel writes none here.
+# has_cores: skips the test if the kernel writes no core files here.
 has_cores() {
   [[ $(</proc/sys/kernel/core_pattern) == core ]] || skip "cores go elsewhere here: $(</proc/sys/kernel/core_pattern)"
   [[ $(ulimit -H -c) != 0 ]] || skip "cores are forbidden here (ulimit -H -c)"
 }
 
-# crashes RUNTIME PROGRAM ARGS…: leaves the core of a crash as ./core. `preload` is a library for the program alone.
+# crashes RUNTIME PROGRAM ARGS…: leaves the core of a crash as ./core. The library `preload` is only for the
+# program.
 crashes() {
   has_cores
   runtime "$1"
@@ -56,22 +59,24 @@ crashes() {
   [[ -e core ]] || fail "$2 ${*:3} left no core: $(<out)"
 }
 
-# uses_freed RUNTIME PROGRAM ARGS…: the same under the oracle (helpers/oracle.c), where the use of a freed function is a
-# fault for sure; libuv aborts where a thread is just between the end of its mutex and that of its memory.
+# uses_freed RUNTIME PROGRAM ARGS…: the same under the oracle (helpers/oracle.c), where the use of a freed function is
+# always a fault. If a thread comes between the destruction of the mutex and the end of its memory, libuv aborts
+# instead.
 uses_freed() {
   local preload=$ORACLE
   crashes "$@"
 }
 
-# is_core WANT ADDON: what comes of ./core, and of gdb's text of it with the runtime's file and without its symbols.
+# is_core WANT ADDON: expects this answer for ./core, and for gdb's text of it, with the runtime's file and
+# without its symbols.
 is_core() {
   triage --json core
   assert_success
   printf '%s\n' "$output" >core.json
   schema core.json
   matches "$1" "$(answer <core.json)" || fail "wanted $1: $(<core.json)"
-  # libuv aborts on the loop thread, without the addon on its stack, if it destroys a mutex that another
-  # thread holds just then.
+  # If libuv destroys a mutex that another thread holds at this moment, it aborts on the loop thread,
+  # without the addon on its stack.
   [[ -z $2 || $(jq -r .addon.file core.json) == null && $1 == tsfn-use-after-free* ]] ||
     assert_equal "$(jq -r '.addon.file | split("/")[-1]' core.json)" "$2"
   assert_equal "$(jq -r .runtime.version core.json)" "$("$node" -p process.versions.node)"
@@ -80,7 +85,7 @@ is_core() {
   matches "${3:-$1}" "$(answer <<<"$output")" || fail "gdb's text, wanted ${3:-$1}: $output"
 }
 
-@test "an answer for each text, and each answer as the schema says" {
+@test "an answer for each text, and each answer matches the schema" {
   local text want got failed=0
   for text in "$TG_SOURCE"/test/triage/*.txt; do
     want=$(sed -n '1s/^# //p' "$text")
@@ -93,13 +98,13 @@ is_core() {
   schema all.json
 }
 
-@test "a text for each signature, but for the one that only a core shows" {
+@test "a text for each signature, except for the one that only a core shows" {
   local names
   names=$("$TRIAGE" triage --signatures | sed -n 's/^### //p')
   assert_equal "$(grep -vxFf <(sed -n '1s/^# [^ ]* \([^ ]*\) .*/\1/p' "$TG_SOURCE"/test/triage/*.txt -s) <<<"$names")" code-is-gone
 }
 
-@test "each answer's page is there" {
+@test "the page of each answer exists" {
   local text page
   for text in "$TG_SOURCE"/test/triage/*.txt; do
     page=$(tail -n +2 "$text" | "$TRIAGE" triage --json - | jq -r .page)
@@ -108,7 +113,7 @@ is_core() {
   done
 }
 
-@test "no yes where a text is cut off anywhere, unless the whole has it" {
+@test "a text that is cut off anywhere gets no 'yes', unless the whole text has it" {
   local text want lines
   for text in "$TG_SOURCE"/test/triage/*.txt; do
     want=$(sed -n '1s/^# //p' "$text")
@@ -121,7 +126,7 @@ is_core() {
   done
 }
 
-@test "ten lines or so for people" {
+@test "about ten lines for people" {
   triage "$TG_SOURCE/test/triage/freed-gdb-node-20.txt"
   assert_success
   assert_line --regexp '^what:    a thread used a thread-safe function that was freed already'
@@ -152,7 +157,7 @@ is_core() {
   is_core 'tsfn-use-after-free tsfn-freed yes' lifetime.node
 }
 
-@test "a core: the same of Debian's node, whose functions are in libnode.so and have no symbol table" {
+@test "a core: the same with Debian's node, whose functions are in libnode.so and have no symbol table" {
   uses_freed debian-18 lifetime-hooks.js finalizerNewer
   triage --json core
   assert_equal "$(answer <<<"$output")" 'tsfn-use-after-free tsfn-freed yes'
@@ -175,7 +180,7 @@ is_core() {
   is_core 'unmapped-code code-is-gone unknown' '' 'unknown stack-without-names unknown'
 }
 
-@test "cores: crashes of other kinds, and none of them is said to be helped" {
+@test "cores: crashes of other kinds, and the guard is never said to help" {
   crashes node-26 triage.js own
   is_core 'addon-own died-in-addon no' crashes.node
   crashes node-20 triage.js thread
@@ -190,7 +195,7 @@ is_core() {
   is_core 'addon-own napi-fatal no' crashes.node
 }
 
-@test "a report of Node's own" {
+@test "a report written by Node" {
   runtime node-26
   run "$node" --report-on-fatalerror --report-filename=report.json "$PROGRAMS/triage.js" fatal
   triage --json report.json
@@ -199,7 +204,7 @@ is_core() {
   assert_equal "$(jq -r .runtime.version <<<"$output")" "$("$node" -p process.versions.node)"
 }
 
-@test "what is guarded already: the ring is read from the core, and no yes" {
+@test "what is guarded already: the ring is read from the core, and the answer is not yes" {
   has_cores
   runtime node-20
   (
@@ -214,7 +219,7 @@ is_core() {
     jq -r '.evidence[-1].text' <<<"$output" | sed 's/.*, //')"
 }
 
-@test "a core that is cut off, or of zeroes, is told; nothing dies" {
+@test "a core that is cut off, or contains only zeroes, is reported; nothing dies" {
   crashes node-20 triage.js own
   head -c 20000000 core >cut
   triage cut
@@ -228,7 +233,7 @@ is_core() {
   assert [ "$status" -le 1 ]
 }
 
-@test "what it cannot read, in one line each" {
+@test "what it cannot read: one line each" {
   triage
   assert_failure 2
   assert_regex "$stderr" 'needed: one core file, or file of text'
@@ -256,7 +261,7 @@ is_core() {
   assert_success
 }
 
-@test "random bytes, one long line and a pipe come to an answer" {
+@test "random bytes, one long line and a pipe get an answer" {
   head -c 3000000 /dev/urandom >random
   triage --json random
   assert_equal "$(jq -r .verdict <<<"$output")" unknown
@@ -269,7 +274,7 @@ is_core() {
   assert_equal "$(answer <<<"$output")" 'tsfn-use-after-free tsfn-freed yes'
 }
 
-@test "who gives a core or a stack to another command is sent here" {
+@test "other commands that are given a core or a stack name this one" {
   printf '\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\4\0\76\0' >core
   head -c 4096 /dev/zero >>core
   run "$TRIAGE" ./core

@@ -30,7 +30,7 @@ static void check_frames(const struct tg_frames *frames) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct tg_line line;
-  char *exact = malloc(size); /* a NUL behind it would hide reads beyond the end */
+  char *exact = malloc(size); /* a NUL after it would hide reads beyond the end */
   if (size != 0) memcpy(exact, data, size);
   if (tg_line_parse(exact, size, &line) == TG_LINE_OURS) {
     demand(line.type < TG_LINE_TYPES && line.time >= 0, "no type or no time");

@@ -1,4 +1,4 @@
-/* Hands any text to tsfn-guard triage, line by line: it must come to an answer, and what it quotes must be tame. */
+/* Passes any text to tsfn-guard triage, line by line. It must give an answer, and what it quotes must be tame. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "command/triage/triage_lines.h"
 #include "command/triage/triage_verdict.h"
 
-/* Of main.c, which is not here; it is called where there is no memory. */
+/* From complain.c, which is not linked here. It is called if there is no memory. */
 int tg_complain(int status, const char *needed, const char *found, const char *remedy) {
   fprintf(stderr, "fuzz_triage: needed %s, found %s: %s\n", needed, found, remedy);
   return status;
@@ -22,7 +22,7 @@ static void demand(bool holds, const char *what) {
   abort();
 }
 
-/* A quote may be cut within a character. */
+/* A quote may be cut off within a character. */
 static void demand_tame(const char *string) {
   for (; *string != '\0'; string++)
     demand((unsigned char)*string >= 0x20 && *string != 0x7f, "a string that is not tame");
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (size_t start = 0; start < size;) {
     const uint8_t *newline = memchr(data + start, '\n', size - start);
     size_t end = newline == NULL ? size : (size_t)(newline - data);
-    char *exact = malloc(end - start + 1); /* no more, so that reads behind the end are noticed */
+    char *exact = malloc(end - start + 1); /* exactly that size, so that reads beyond the end are noticed */
     memcpy(exact, data + start, end - start);
     tg_triage_lines_take(&lines, exact, end - start);
     free(exact);

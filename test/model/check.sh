@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks the model exhaustively, and that it finds the mutations: check.sh [--full | --large | --trail NAME].
-# --full: larger configurations as well (five minutes, 3 GB); --large: only those. --trail: a mutation's counterexample, step by step.
+# Checks the model exhaustively, and checks that it finds the mutations: check.sh [--full | --large | --trail NAME].
+# --full: also larger configurations (five minutes, 3 GB). --large: only those. --trail: the counterexample of a
+# mutation, step by step.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -8,7 +9,7 @@ set -euo pipefail
 MODEL=$ROOT/test/model/tsfn.pml
 OUT=$BUILD/model
 
-# name | macros | how: safety, finite (no cycle of any kind) or an LTL formula's name
+# name | macros | how: safety, finite (no cycle of any kind) or the name of an LTL formula
 configurations="
 bounded            | LIMIT=1 OTHERS=3                     | safety
 unbounded          | LIMIT=0 OTHERS=3                     | safety

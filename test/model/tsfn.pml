@@ -1,11 +1,11 @@
 /* Model of one slot of the handle table: its generations, its guarded function and its doorbell.
  *
- * The names are the C functions' own; README.md maps them and tells what is left out. A critical section of the
- * C code is one atomic step here, but for two things: between a producer's touch of the doorbell under the lock and its
- * hand-over the loop thread (which touches it without ours) may step in; and bumping a gate's sequence and waking its
- * sleepers are two steps. Nothing else can see into a critical section.
+ * The names are those of the C functions. README.md maps them, and says what is left out. A critical section of the
+ * C code is one atomic step here, with two exceptions. A producer touches the doorbell under the lock and then hands
+ * over; in between, the loop thread may act, because it touches the doorbell without our lock. And a gate's sequence
+ * is bumped in one step, and its sleepers are woken in another. Nothing else can look into a critical section.
  *
- * Ghosts are variables that only the properties read or that stand for what the addon knows. */
+ * Ghosts are variables that only the properties read, or that stand for what the addon knows. */
 
 /* -------- Configuration -------- */
 
@@ -15,7 +15,7 @@
 #ifndef CALLS /* calls that a producer may make */
 #define CALLS 1
 #endif
-#ifndef OTHERS /* acquires, releases, aborts and refs that all together may make, in any order with the calls */
+#ifndef OTHERS /* acquires, releases, aborts and refs of all producers together, in any order with the calls */
 #define OTHERS 2
 #endif
 #ifndef LIMIT /* max_queue_size; 0: none */
@@ -27,16 +27,16 @@
 #ifndef GENERATIONS
 #define GENERATIONS 1
 #endif
-#ifndef FROM_CALLBACK /* uses of the seven functions from the addon's callbacks, on the loop thread */
+#ifndef FROM_CALLBACK /* how often the addon's callbacks use the seven functions, on the loop thread */
 #define FROM_CALLBACK 0
 #endif
-#ifndef SPURIOUS /* wake-ups for no reason (EINTR) */
+#ifndef SPURIOUS /* wake-ups without a reason (EINTR) */
 #define SPURIOUS 0
 #endif
 #ifndef EXIT /* 1: another thread calls exit() at any time */
 #define EXIT 0
 #endif
-#ifndef KEEPS_CLOSED /* 1: the runtime keeps a closed doorbell that is still held, for ever (nodejs/node#55877) */
+#ifndef KEEPS_CLOSED /* 1: the runtime keeps a closed doorbell for ever if it is still held (nodejs/node#55877) */
 #define KEEPS_CLOSED 1
 #endif
 
@@ -55,20 +55,20 @@
 byte lock = NOBODY; /* who holds it */
 byte generation = 1;
 byte sleepers;
-byte woken; /* of them, those that a wake-up is on its way to */
+byte woken; /* the sleepers that have been woken, but do not run yet */
 byte state = TG_FREE;
 bool rung;
 bool doorbell_held;
-byte ringers; /* less the bit for who waits */
+byte ringers; /* without the bit that says that somebody waits for them */
 bool finalized;
 bool abandoned;
 byte thread_count;
-bool environment;                               /* is set */
+bool environment;                               /* whether it is set */
 chan queue = [LOOP_ITEM + 1] of { byte };
 chan rest = [LOOP_ITEM + 1] of { byte };        /* the local variable of tg_on_finalize */
 
-/* struct tg_gate `room`. The sequence starts at 0 again when nobody has read it: the same to everybody, but
- * fewer states. */
+/* struct tg_gate `room`. The sequence restarts at 0 when nobody has read it. Nobody can notice this, and
+ * there are fewer states. */
 byte sequence;
 byte asleep; /* a bit for each producer that the kernel has put to sleep on the sequence */
 
@@ -82,26 +82,26 @@ byte bell_count;    /* its own thread_count */
 byte bell_rings;    /* its queue */
 bool bell_closing;
 bool bell_handles_closing;
-bool hook; /* ours is registered */
+bool hook; /* our hook is registered */
 
 /* -------- Ghosts -------- */
 
-byte published;     /* the newest handle that the addon has: its generation */
+byte published;     /* the generation of the newest handle that the addon has */
 short pending;      /* a bit for each item that was accepted and not delivered */
-byte inside;        /* producers that sleep, or are about to, or were just woken */
+byte inside;        /* producers that sleep, are about to sleep, or were just woken */
 #ifdef COUNT_RINGER_LATE
-byte ringing;       /* the ringers that there are; all are counted but where they are so too late */
+byte ringing;       /* the ringers that exist. All of them are counted, except in the mutation that counts too late. */
 #else
 #define ringing ringers
 #endif
 byte others = OTHERS;
-byte begun;         /* producers begin in order: they are all alike, so this leaves nothing out */
-byte finalizers;    /* how many finalizers have run in all */
+byte begun;         /* producers begin in order. They are all alike, so this leaves nothing out. */
+byte finalizers;    /* how many finalizers have run */
 #if SPURIOUS
 byte spurious = SPURIOUS;
 #endif
 
-/* -------- Mutations of one place each; the others are where they apply -------- */
+/* -------- Mutations of a single place. The others are in the code to which they apply. -------- */
 
 #ifdef DROP_GENERATION_CHECK
 #define SAME_GENERATION(handle) true
@@ -155,7 +155,7 @@ inline tg_lock_release() {
   lock = NOBODY
 }
 
-/* tg_gate_wake_one: FUTEX_WAKE wakes any one. */
+/* tg_gate_wake_one: FUTEX_WAKE wakes any one of them. */
 inline futex_wake_one() {
   if
   :: asleep & 1 -> asleep = asleep & ~1
@@ -179,11 +179,11 @@ inline bump_sequence() {
   sequence++
 }
 
-/* -------- The runtime's functions for the doorbell; its mutex makes each one step -------- */
+/* -------- The runtime's functions for the doorbell. Its mutex makes each of them one step. -------- */
 
 inline use_doorbell() {
   assert(lock == _pid);  /* only under the function's lock */
-  assert(bell_usable)    /* and never once its finalizer has begun */
+  assert(bell_usable)    /* and never after its finalizer has begun */
 }
 
 inline runtime_acquire(status_is_ok) {
@@ -204,8 +204,9 @@ inline runtime_call(status_is_ok) {
   fi
 }
 
-/* As runtime_call, by a ringer without the lock: the finalizer waits for it. Refused only where the function was closed
- * meanwhile; the doorbell's count is gone by then (napi_invalid_arg), or this takes it (napi_closing). */
+/* Like runtime_call, but by a ringer without the lock. The finalizer waits for it. The ring is refused only if the
+ * function was closed meanwhile. Then either the doorbell's count is already gone (napi_invalid_arg), or this call
+ * takes it (napi_closing). */
 inline runtime_call_handing_over(status_is_ok) {
   assert(bell_usable && lock != _pid);
   status_is_ok = !bell_closing;
@@ -216,13 +217,14 @@ inline runtime_call_handing_over(status_is_ok) {
      assert(state != TG_OPEN);
      bell_count = 0
 #else
-     skip /* is closed under an open function; the count stays, as who holds the lock does not expect less */
+     skip /* it is closed while the function is open; the count stays, because the holder of the lock relies on it */
 #endif
   fi
 }
 
-/* As runtime_call, by the loop thread without the lock: the finalizer runs on the loop thread, so the doorbell is there.
- * Refused only where it is being aborted, and then its count is gone: the answer is napi_invalid_arg. */
+/* Like runtime_call, but by the loop thread without the lock. The finalizer also runs on the loop thread, so the
+ * doorbell exists. The ring is refused only if the doorbell is being aborted. Then its count is gone, and the answer
+ * is napi_invalid_arg. */
 inline runtime_call_ahead(status_is_ok) {
   assert(bell_usable && lock != _pid);
   status_is_ok = !bell_closing;
@@ -244,7 +246,7 @@ inline runtime_release(aborts) {
 
 /* -------- core/handle_table.c -------- */
 
-/* The locks of the free list are within one step. */
+/* The locks of the free list are taken and released within one step. */
 inline tg_table_expire() {
   assert(lock == _pid && ringers == 0);
   state = TG_FREE;
@@ -253,10 +255,10 @@ inline tg_table_expire() {
   is_free = true
 }
 
-/* With the lock taken. Every handle here is or was one. */
+/* Called with the lock held. Every handle here is one, or was one. */
 inline tg_table_find(handle, valid) {
   valid = SAME_GENERATION(handle) && state > TG_CREATING;
-  assert(valid || handle < generation);  /* else its verdict were TG_LOOKUP_INVALID */
+  assert(valid || handle < generation);  /* otherwise the result would be TG_LOOKUP_INVALID */
   assert(!valid || handle == generation) /* valid in one generation only */
 }
 
@@ -272,7 +274,7 @@ inline tg_function_drop_count() {
   thread_count--
 }
 
-/* The first half; where somebody sleeps, futex_wake_all follows as a step of its own. */
+/* The first half. If somebody sleeps, futex_wake_all follows as a separate step. */
 inline tg_function_close() {
   state = TG_CLOSING;
   if
@@ -301,7 +303,7 @@ inline tg_function_leave() {
   fi
 }
 
-/* api.c: end(), with the invariants that hold whenever the lock is given up. */
+/* end() in api.c, with the invariants that hold whenever the lock is released. */
 inline end(valid) {
   if
   :: valid -> tg_function_leave()
@@ -312,7 +314,7 @@ inline end(valid) {
   tg_lock_release()
 }
 
-/* api.c: reject_closing() */
+/* reject_closing() in api.c */
 inline reject_closing(valid) {
   if
   :: valid && thread_count != 0 -> tg_function_drop_count()
@@ -335,8 +337,9 @@ inline deliver(item) {
   pending = pending & ~BIT(item)
 }
 
-/* A thread of the addon: any sequence of calls, blocking or not, acquires, releases, aborts and refs, within
- * its budget, on any handle that the addon ever got, with a count of its own or without. */
+/* A thread of the addon. Within its budget it makes any sequence of calls (blocking or not), acquires,
+ * releases, aborts and refs, on any handle that the addon has ever got, with a count of its own or
+ * without. */
 proctype producer(byte me) {
   byte calls = CALLS;
   byte handle, seen, item;
@@ -383,7 +386,7 @@ wait_until_not_full:
     :: state == TG_OPEN && FULL && blocking -> goto sleep
     :: state == TG_OPEN && !FULL
 #ifdef RING_AFTER_RELEASE
-    :: state != TG_OPEN /* a woken caller goes on to ring */
+    :: state != TG_OPEN /* a woken caller continues and rings */
 #else
     :: state != TG_OPEN -> reject_closing(valid); goto reset
 #endif
@@ -577,8 +580,8 @@ reset:
   }
 }
 
-/* The addon's callbacks may use the seven functions. On the loop thread nothing of the runtime steps in
- * between, so each use is one step; a close within one wakes in the same step. */
+/* The addon's callbacks may use the seven functions. On the loop thread no code of the runtime can come
+ * between, so each use is one step. If it closes the function, the sleepers are woken in the same step. */
 #if FROM_CALLBACK
 inline callback() {
   if
@@ -589,7 +592,7 @@ inline callback() {
        tg_lock_acquire();
        tg_table_find(me, valid);
        if
-       :: true -> /* tg_call; on its own loop thread a full queue is overfilled */
+       :: true -> /* tg_call; on its own loop thread a call goes beyond the limit of a full queue */
           if
           :: !valid || state != TG_OPEN || (pending & BIT(LOOP_ITEM)) -> reject_closing(valid)
           :: else ->
@@ -644,7 +647,7 @@ inline callback() {
 #define CALLBACK
 #endif
 
-/* Code of the addon that waits until no thread of its is inside a call. */
+/* Code of the addon that waits until none of its threads is inside a call. */
 inline join_callers() {
   if
   :: true -> inside == 0 && ringing == 0
@@ -658,7 +661,7 @@ proctype loop(byte me) {
   bool popped, valid, ok, wake;
 #if FROM_CALLBACK
   byte from_callback = FROM_CALLBACK;
-  bool rings; /* this thread is a ringer: nobody waits for it, as it is the one that would */
+  bool rings; /* this thread is a ringer, and nobody waits for it, because it is the thread that would wait */
 #endif
 
 #if GENERATIONS > 1
@@ -669,7 +672,7 @@ proctype loop(byte me) {
      atomic {
        tg_lock_acquire();
        if
-       :: generation != item /* its last count came back in the meantime */
+       :: generation != item /* its last count has come back meanwhile */
        :: generation == item && sleepers != 0 -> abandoned = true
        :: generation == item && sleepers == 0 ->
           thread_count = 0; /* tg_function_forget_counts */
@@ -680,7 +683,7 @@ proctype loop(byte me) {
        item = 0
      }
      if
-     :: abandoned -> sleepers == 0 /* comes back with a later create */
+     :: abandoned -> sleepers == 0 /* it comes back with a later create */
      :: else
      fi
   od;
@@ -724,7 +727,7 @@ proctype loop(byte me) {
     published = generation
   }
 
-turn: /* of the loop: the doorbell's DispatchOne where it was rung or sent for, its closing, or the env's end */
+turn: /* one turn of the loop: the doorbell's DispatchOne if it was rung or posted, its closing, or the env's end */
   atomic {
     if
     :: !bell_handles_closing && (bell_rings != 0 || bell_count == 0 || bell_closing) ->
@@ -753,8 +756,8 @@ turn: /* of the loop: the doorbell's DispatchOne where it was rung or sent for, 
 
 dispatch: /* tg_on_dispatch */
 #if LIMIT == 0
-  /* pop_unlocked: without the lock, so others step in between. That is_locked is read first, or forbids it for a reason
-   * which is not modelled, is left open. */
+  /* pop_unlocked: without the lock, so other threads may act in between. The C code reads pop_needs_lock first, and may
+   * have reasons to take the lock that are not modelled. So the choice is left open here. */
   if
   :: atomic { state == TG_OPEN && MORE_WAIT -> assert(generation == me && environment) }
      runtime_call_ahead(ok);
@@ -829,7 +832,7 @@ delivery:
 #endif
   goto turn;
 
-teardown: /* the env's cleanup hooks, last come first served */
+teardown: /* the env's cleanup hooks; the last one that was added runs first */
   if
   :: hook -> /* tg_on_function_cleanup */
      atomic {
@@ -855,7 +858,7 @@ teardown: /* the env's cleanup hooks, last come first served */
     bell_closing = true;
     bell_handles_closing = true
   }
-  join_callers(); /* one that the addon added before the create */
+  join_callers(); /* a hook that the addon added before the create */
 
 finalize: /* tg_on_finalize */
   atomic {
@@ -878,7 +881,7 @@ finalize: /* tg_on_finalize */
     ringers == 0; /* await_ringers */
 #endif
     tg_lock_acquire();
-    assert(finalizers == me - 1); /* once a generation */
+    assert(finalizers == me - 1); /* once in each generation */
     finalizers++;
     assert(!KEEPS_CLOSED || bell_count == 0);
     assert(generation == me && environment);
@@ -910,7 +913,7 @@ finalize_cb:
   atomic {
     hook = false; /* remove_env_cleanup_hook */
     assert(lock != _pid);
-    assert(pending == 0) /* what was accepted has been delivered */
+    assert(pending == 0) /* everything that was accepted has been delivered */
   }
   CALLBACK;
   join_callers();
@@ -922,7 +925,7 @@ finalized_now:
     tg_lock_acquire();
     assert(generation == me && environment && state == TG_CLOSED);
     finalized = true;
-    leave_environment(); /* the C code does so only where the env has ended */
+    leave_environment(); /* the C code does this only if the env has ended */
     if
     :: thread_count != 0 -> abandoned = true /* tg_table_abandon */
     :: else
@@ -971,8 +974,8 @@ init {
 }
 
 #ifdef LTL
-/* Who sleeps when the function is closing comes out again; what was accepted is delivered. Every run is
- * finite (check.sh: finite), so no fairness is asked for. */
+/* Whoever sleeps when the function is closing wakes up and returns. Whatever was accepted is delivered.
+ * Every run is finite (check.sh: finite), so fairness need not be assumed. */
 ltl eventually {
   [] ((state == TG_CLOSING && inside != 0) -> <> (inside == 0)) &&
   [] ((pending != 0) -> <> (pending == 0))

@@ -1,4 +1,4 @@
-// What C++ addons do with node-addon-api, through test/addons/typed.cc. Arguments: the case, and 'typed' or 'plain'.
+// What C++ addons do with node-addon-api, using test/addons/typed.cc. Arguments: the case, and 'typed' or 'plain'.
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');
 const addon = require(`${process.env.TEST_ADDONS}/typed.node`);
@@ -9,13 +9,13 @@ function tell() {
   console.log(Object.entries(addon.report()).map(([name, count]) => `${name}=${count}`).join(' '));
 }
 
-// Runs until the condition holds, and tells; a run in which it never holds is ended from outside.
+// Prints the report once the condition holds. If it never holds, the run is ended from outside.
 function tellOnce(condition) {
   if (condition(addon.report())) tell();
   else setTimeout(tellOnce, 5, condition);
 }
 
-// A callback that checks each thread's order.
+// A callback that checks that each thread's items are in order.
 function inOrder(threads) {
   const next = new Array(threads).fill(0);
   return (thread, number) => {
@@ -47,13 +47,13 @@ const cases = {
     tellOnce(untilFinalized);
   },
 
-  // One producer: natively several of them freeze on a bounded queue (nodejs/node#58723).
+  // One producer, because several of them freeze on a bounded queue without the guard (nodejs/node#58723).
   talkBounded: () => {
     addon.talk(kind, inOrder(1), 1, 500, 8);
     tellOnce(untilFinalized);
   },
 
-  // Several: only guarded.
+  // Several producers: only run guarded.
   talkCrowded: () => {
     addon.talk(kind, inOrder(8), 8, 500, 8);
     tellOnce(untilFinalized);
@@ -68,8 +68,8 @@ const cases = {
 
   workerTerminated: () => inWorker(flood(16), 'terminate'),
 
-  // The main thread's own threads; the process ends once all are turned away, or else a static destructor or the
-  // kernel ends them.
+  // Threads of the main thread. The process ends when all of them are rejected. Otherwise a static destructor or
+  // the kernel ends them.
   mainEnds: flood(16),
 };
 

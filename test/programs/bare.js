@@ -1,8 +1,8 @@
-// What Bare is tested with. It is other-runtimes.js without `process`, worker_threads and an environment: Bare has
-// none of these, but `Bare`, with Bare.Thread.
+// The program for Bare. It corresponds to other-runtimes.js, but Bare has no `process`, worker_threads or environment
+// variables. It has `Bare` instead, with Bare.Thread.
 // bare bare.js ADDONS abort|blocked|shared|flow|exit    as in other-runtimes.js; exit: the process ends under 4 threads
-// bare bare.js ADDONS single                             one item through a queue of 1
-// bare bare.js ADDONS threads COUNT                      Bare's threads in a row, terminated under 4 threads each
+// bare bare.js ADDONS single                            one item through a queue of 1
+// bare bare.js ADDONS threads COUNT                     consecutive Bare threads, each terminated under 4 threads
 'use strict';
 const { Thread } = Bare;
 const [, , addons, name, count] = Bare.argv;
@@ -12,7 +12,7 @@ const THREADS = 4;
 const AFTERLIFE = 300;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// The code of a Bare.Thread, which can load addons but no files.
+// The code of a Bare.Thread. Such a thread can load addons, but no files.
 const inThread = (addons) => `
   const addon = Bare.Addon.load(new URL('file://${addons}/lifetime.node')).exports;
   const tsfn = addon.create({ count: 4 });
@@ -37,7 +37,8 @@ function block() {
   return tsfn;
 }
 
-// Until so many items have arrived. tell() joins the threads, and then nobody would take their items.
+// Waits until this many items have arrived. tell() joins the threads, and from then on nobody would take
+// their items.
 async function deliver(options, items) {
   let delivered = 0;
   const tsfn = addon.create({ ...options, callback: () => delivered++ });
@@ -58,7 +59,7 @@ const cases = {
   single: () => deliver({ queue: 1, count: 1 }, 1),
   exit() {
     mix(0);
-    Bare.exit(); // the addon's destructor tells
+    Bare.exit(); // the addon's destructor prints the report
   },
   threads() {
     for (let i = 0; i < count; i++) {
@@ -74,7 +75,7 @@ const cases = {
 async function main() {
   const alive = setInterval(() => {}, 1000);
   await cases[name]();
-  await sleep(2 * AFTERLIFE); // the threads' afterlife, and turns of the loop for finalizers
+  await sleep(2 * AFTERLIFE); // the threads go on for AFTERLIFE, and finalizers need turns of the loop
   addon.tell();
   clearInterval(alive);
   Bare.exit();

@@ -1,12 +1,12 @@
-// A program that does nothing wrong: a function that is created, called from threads that each acquire it, released by
-// them and finalized. The argument says where: 'main', or 'worker', which ends by itself.
+// A program that does nothing wrong. It creates functions, calls them from threads that each hold a count, releases
+// and finalizes them. The argument says where: 'main', or 'worker', which ends by itself.
 'use strict';
 const { Worker, isMainThread } = require('worker_threads');
 const { createWatched, run, runOn, start, finished, turns, log } = require('./script.js');
 
 const threads = ['first', 'second', 'third'];
 
-// The threads have got their counts from the creator.
+// The creator gives each thread its count.
 async function given() {
   const { handle, finalized } = createWatched({ func: () => {}, finalize: 'silent', threads: threads.length });
   for (const thread of threads) runOn(thread, handle, 'call', 0, 100);
@@ -14,7 +14,7 @@ async function given() {
   await finalized;
 }
 
-// Each thread acquires its own, and waits where the queue is full.
+// Each thread acquires its own count, and waits if the queue is full.
 async function acquired() {
   let delivered = 0;
   const { handle, finalized } = createWatched({ func: () => delivered++, finalize: 'silent', max: 10 });
@@ -28,7 +28,7 @@ async function acquired() {
   log(`delivered ${delivered}`);
 }
 
-// Nobody has it any more.
+// Aborted when no thread uses it any more.
 async function aborted() {
   const { handle, finalized } = createWatched({ func: () => {}, finalize: 'silent' });
   run(handle, 'call');

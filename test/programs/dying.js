@@ -1,11 +1,11 @@
-// Node-API where JavaScript is over (test/addons/dying.c; unthrowable.bats, quirks.bats).
-// node dying.js CASE WHAT
-//   worker  a worker is terminated within a call of the addon, which does it then
-//   within  the same within JavaScript that the addon has called
-//   ends    at once in a worker, which then ends by itself
-//   collect at once, and then objects are collected (--expose-gc)
+// Calls of Node-API when JavaScript is over (test/addons/dying.c; unthrowable.bats, quirks.bats).
+// node dying.js CASE WHAT: the addon does WHAT
+//   worker  in a worker that is terminated during a call of the addon
+//   within  the same, but during JavaScript that the addon has called
+//   ends    at once, in a worker that then ends by itself
+//   collect at once; then objects are collected (--expose-gc)
 //   main    in a cleanup hook at the end of the main thread
-//   live    where JavaScript still runs
+//   live    while JavaScript still runs
 'use strict';
 const fs = require('fs');
 const path = require('path');
@@ -30,7 +30,8 @@ function watchEnd() {
   new Worker(__filename, { argv: process.argv.slice(2) }).on('exit', () => say(`finalized=${addon.finalized()}`));
 }
 
-// What the line has registered is collected; instance data belongs to the env.
+// The objects that the addon has registered are collected. Instance data stays, because it belongs to the
+// env.
 function collect() {
   say(addon.now(what));
   globalThis.gc();
@@ -41,7 +42,7 @@ const spin = () => {
   for (;;);
 };
 
-// The worker ends although JavaScript would go on for ever.
+// The worker is terminated while JavaScript runs for ever.
 function inWorker() {
   if (scenario === 'ends') return addon.now(what);
   if (scenario === 'within') addon.whenInterrupted(what, spin);

@@ -1,6 +1,6 @@
-// Every kind of event: what provokes it, and what the event must say then, field by field.
-// node events.js provoke CASE   does it, and prints facts that the event must agree with, as JSON
-// node events.js check CASE (MODE LOG FACTS)…   files that runs in that mode have written and printed
+// Every kind of event: the code that provokes it, and what the event must then contain, field by field.
+// node events.js provoke CASE                  provokes it, and prints facts that the event must agree with, as JSON
+// node events.js check CASE (MODE LOG FACTS)…  checks the files that runs in these modes have written and printed
 'use strict';
 const fs = require('fs');
 const { Worker, isMainThread } = require('worker_threads');
@@ -14,13 +14,13 @@ const quiet = { func: () => {}, finalize: 'silent', label: 'mine' };
 
 const facts = { pid: process.pid, started: Date.now() };
 
-// /proc/thread-self is the thread that reads it, so this one.
+// /proc/thread-self is the thread that reads it, that is this one.
 function thisThread() {
   const tid = Number(fs.readlinkSync('/proc/thread-self').split('/').pop());
   return { tid, name: fs.readFileSync('/proc/thread-self/comm', 'utf8').trim() };
 }
 
-// A thread of test/addons/script.c bears the name that it was given.
+// A thread of test/addons/script.c has the name that it was given.
 function nativeThread(name) {
   const named = (tid) => fs.readFileSync(`/proc/self/task/${tid}/comm`, 'utf8').trim() === name;
   return { tid: Number(fs.readdirSync('/proc/self/task').find(named)), name };
@@ -33,13 +33,13 @@ function tell(handle, thread = thisThread()) {
   fs.writeSync(1, `${JSON.stringify(facts)}\n`);
 }
 
-// Does the operation on this thread, or on the native thread of that name, and tells.
+// Does the operation on this thread, or on the native thread with that name, and prints the facts.
 function misuse(handle, operation, thread) {
   facts.answer = thread === undefined ? run(handle, operation) : runOn(thread, handle, operation);
   tell(handle, thread === undefined ? undefined : nativeThread(thread));
 }
 
-// Finalized, with so many counts out.
+// A finalized function, with this many counts out.
 async function closed(threads) {
   const { handle, finalized } = createWatched({ ...quiet, threads: threads + 1 });
   run(handle, 'abort');
@@ -48,8 +48,8 @@ async function closed(threads) {
   return handle;
 }
 
-// By process.exit(), so that the end of the env is no event of its own; nor is what has kept the process alive, with
-// a timer.
+// Ends by process.exit(), so that the end of the env causes no event of its own. The timer prevents an event about
+// what has kept the process alive.
 function leave() {
   setTimeout(() => {}, 1e6);
   process.exit();
@@ -60,7 +60,7 @@ async function misuseOnce(handle, operation, thread) {
   leave();
 }
 
-// The guard learns of the runtime's version at the first create.
+// The guard gets to know the runtime's version at the first create.
 function misuseBesideAnother(handle, operation) {
   create(quiet);
   return misuseOnce(handle, operation);
@@ -74,7 +74,7 @@ const spin = (ms) => {
   for (const end = Date.now() + ms; Date.now() < end;);
 };
 
-// Runs the rest of the case in a worker; its thread tells.
+// Runs the rest of the case in a worker, whose thread prints the facts.
 function inWorker() {
   const worker = new Worker(__filename, { argv: process.argv.slice(2) });
   worker.on('error', (error) => {
@@ -82,9 +82,9 @@ function inWorker() {
   });
 }
 
-// --- Expecting: a function answers whether a value is right; everything else must be equal.
+// --- Expecting: a function decides whether a value is right. Everything else must be equal.
 
-const PATIENCE_MS = 20000; // a node may take so long to start
+const PATIENCE_MS = 20000; // node may take this long to start
 const natural = (value) => Number.isSafeInteger(value) && value >= 0;
 const soon = (value) => natural(value) && value < PATIENCE_MS;
 const isText = (value) => typeof value === 'string' && value.length > 5;
@@ -108,13 +108,13 @@ function differences(actual, expected, path = 'event') {
   });
 }
 
-// The address of a function in the addon, as nm says.
+// The address of a function in the addon, as nm prints it.
 function addressOf(name) {
   const line = process.env.ADDON_SYMBOLS.split('\n').find((one) => one.endsWith(` ${name}`));
   return parseInt(line, 16);
 }
 
-// The calling code: in the addon's function `perform`, or a callback's beginning.
+// The calling code: in the addon's function `perform`, or at the beginning of a callback.
 function caller(diagnose, callback) {
   const named = (value) => /^perform\+\d+$/.test(value);
   const inPerform = (value) => isOffset(value) && Number(value) - addressOf('perform') > 0 &&
@@ -124,7 +124,7 @@ function caller(diagnose, callback) {
   return { file: ADDON, offset: at, symbol, build_id: process.env.ADDON_BUILD_ID || null };
 }
 
-// The function as the event shows it, given what is not as in one that was just created.
+// The function as the event shows it. `particular` has the fields that differ from those of a new function.
 function expectedHandle(particular, diagnose) {
   const traced = diagnose ? {
     age_ms: soon,
@@ -149,19 +149,19 @@ function expectedHandle(particular, diagnose) {
   return diagnose ? handle : { ...handle, age_ms: null, finalized_ms_ago: null, queue_highest: null };
 }
 
-// Node 18 does not tell a worker's number.
+// On Node 18 a worker's number cannot be read.
 function expectedEnv(worker, known, diagnose) {
   if (!diagnose) return { number: 1 };
   const unknown = worker !== 0 && process.getBuiltinModule === undefined;
   return { number: 1, worker: unknown ? null : worker, loop_thread: known.loopThread };
 }
 
-// What all events have in common, given what is particular to this one:
+// The fields that all events have in common. `particular` has what differs in this event:
 //   kind, severity
-//   call: [function, mode, answer]; callback: without a call, the addon's function whose loop it was
-//   quantity: {what: how many}; worker: 0 is the main thread; addon: another one, whose function is not known
-//   handle: the fields that are not as those of a function that was just created; finalizing: it just is
-//   early: before main, where the thread has the program's name
+//   call: [function, mode, answer]; callback: if there was no call, the addon's callback in which it happened
+//   quantity: {what: how many}; worker: 0 is the main thread; addon: another one, whose function is unknown
+//   handle: the fields that differ from those of a new function; finalizing: it is being finalized
+//   early: before main, when the thread has the program's name
 function expectedEvent(code, particular, mode, known) {
   const diagnose = mode === 'diagnose';
   const { kind, severity, call, callback, quantity, handle, worker = 0, early, finalizing } = particular;
@@ -198,7 +198,7 @@ function expectedEvent(code, particular, mode, known) {
 
 // --- The cases
 
-// A finalized function that has two counts is used by a thread.
+// A thread uses a finalized function that has two counts.
 function afterFinalize(operation, kind, call) {
   return {
     freedOnly: true,
@@ -253,7 +253,7 @@ const cases = {
     },
   },
 
-  // The call has taken the last count.
+  // The call has consumed the last count.
   TSG011: {
     provoke: () => {
       const handle = create({ ...quiet, threads: 2 });
@@ -327,7 +327,7 @@ const cases = {
     },
   },
 
-  // The main thread does not turn the loop before both sleep, so the queue stays full.
+  // The queue stays full, because the main thread does not turn the loop until both threads sleep.
   TSG016: {
     provoke: async () => {
       const handle = create({ ...quiet, max: 1, threads: 3 });
@@ -357,7 +357,7 @@ const cases = {
     },
   },
 
-  // The count is given back, so that this is the one event at the end.
+  // The count is released, so that this is the only event at the end.
   TSG018: {
     provoke: () => {
       const handle = create(quiet);
@@ -374,7 +374,7 @@ const cases = {
     },
   },
 
-  // In a worker, whose thread and number the event has.
+  // In a worker. The event must contain the worker's thread and number.
   TSG019: {
     provoke: () => {
       if (isMainThread) return inWorker();
@@ -451,7 +451,7 @@ const cases = {
   TSG023: {
     diagnoseOnly: true,
     provoke: async () => {
-      process.on('uncaughtException', () => {}); // Node 18 has only a warning for it
+      process.on('uncaughtException', () => {}); // on Node 18 there is only a warning for it
       const handle = create({ ...quiet, callJs: 'throw' });
       run(handle, 'call');
       await turns(5);
@@ -466,7 +466,7 @@ const cases = {
     },
   },
 
-  // The worker ends while its first item is delivered; Node goes on to the second at once.
+  // The worker ends while its first item is delivered. Node delivers the second one immediately afterwards.
   TSG024: {
     diagnoseOnly: true,
     provoke: () => {
@@ -491,12 +491,12 @@ const cases = {
     },
   },
 
-  // Only a worker loads the addon, and a thread that has given its count back is still in its code.
+  // Only a worker loads the addon. A thread that has given its count back is still in its code.
   TSG025: {
     provoke: async () => {
       if (isMainThread) {
         inWorker();
-        return setTimeout(() => {}, 1000); // that thread lives shorter
+        return setTimeout(() => {}, 1000); // that thread ends earlier
       }
       require(`${process.env.TEST_ADDONS}/mapped_symbol.node`).linger();
       tell(0n);
@@ -505,7 +505,7 @@ const cases = {
     event: { kind: 'addon-pinned', severity: 'info', addon: `${process.env.TEST_ADDONS}/mapped_symbol.node` },
   },
 
-  // The program is one that cannot be guarded: with too little address space, before main.
+  // The program cannot be guarded: there is too little address space, which is noticed before main.
   TSG026: {
     provoke: () => tell(0n),
     event: { kind: 'not-armed', severity: 'warn', early: true },
@@ -514,7 +514,7 @@ const cases = {
 
 const codes = Object.keys(cases);
 
-// --- Doing
+// --- Running
 
 function readLog(path) {
   const lines = fs.readFileSync(path, 'utf8').split('\n');
@@ -525,7 +525,7 @@ function readLog(path) {
   return lines.map((line) => JSON.parse(line)).filter((one) => one.type === 'event');
 }
 
-// Whether the runtime frees a function under the counts that are out.
+// Whether the runtime frees a function while counts are out.
 function freesClosed() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   return major < 24 || (major === 24 && minor < 14) || (major === 25 && minor < 4);

@@ -1,7 +1,8 @@
-// electron.bats: what scripts/try-electron.sh needs of Electron, made of node. A renderer is a process of its own, and
-// what a page runs in is a worker there, which a reload ends as Electron ends the environment of a page.
-// node -r fake-electron.js ARGS…            run as Node
-// node -r fake-electron.js DIRECTORY/main.js an application; with FAKE_CRASH=N its renderer dies at the Nth load
+// For electron.bats: the parts of Electron that scripts/try-electron.sh needs, made with node. A renderer is a
+// separate process. Each page runs in a worker there. A reload ends the worker, as Electron ends the environment of a
+// page.
+// node -r fake-electron.js ARGS…              runs as Node
+// node -r fake-electron.js DIRECTORY/main.js  an application; with FAKE_CRASH=N its renderer dies at the Nth load
 'use strict';
 const { EventEmitter } = require('events');
 const Module = require('module');
@@ -11,7 +12,7 @@ const { Worker, isMainThread, parentPort } = require('worker_threads');
 
 Object.defineProperty(process.versions, 'electron', { value: '40.1.0', enumerable: true });
 
-// --- In the renderer's main thread: it runs one page after the other.
+// --- In the renderer's main thread, which runs one page after the other.
 function render(page) {
   let worker;
   let loads = 0;

@@ -1,5 +1,5 @@
-// Ways in which a process ends, for fast-exit.bats: node fast-exit.js CASE [before]. The addon is loaded first, or with
-// `before` only when the case's patches are in place. What prints at the end is what exit=fast must not change.
+// Ways in which a process ends, for fast-exit.bats: node fast-exit.js CASE [before]. Usually the addon is loaded first.
+// With `before` it is loaded only after the case has made its patches. exit=fast must not change what is printed.
 'use strict';
 const { fork } = require('child_process');
 const { writeSync } = require('fs');
@@ -18,7 +18,7 @@ const onExit = (listener = () => {}) =>
     listener(code);
   });
 
-// As the package signal-exit does it: its own handlers run after the last listener, whoever ends the process.
+// Like the package signal-exit: its own handlers run after the last listener, whoever ends the process.
 function patchAsSignalExit() {
   const { emit, reallyExit } = process;
   let isSaid = false;
@@ -71,7 +71,7 @@ const cases = {
   unhandledRejection: () => { onExit(); Promise.reject(new Error('rejected')); },
   uncaught: () => { onExit(); throw new Error('thrown'); },
   uncaughtLater: () => { onExit(() => { process.exitCode = 9; }); setImmediate(() => { throw new Error('thrown'); }); },
-  // As the package deasync does it: microtasks end before the other listeners, and there are more.
+  // Like the package deasync: it runs microtasks before the other listeners, which then add more microtasks.
   runsMicrotasks: () => { onExit(() => { queueMicrotask(() => say('micro')); process._tickCallback(); say('after'); }); onExit(() => queueMicrotask(() => say('more'))); },
   beforeExit: () => {
     let rounds = 0;
@@ -80,7 +80,7 @@ const cases = {
   },
   patched: () => { patchAsSignalExit(); onExit(); },
   patchedExit: () => { patchAsSignalExit(); onExit(); process.exit(7); },
-  // Tests do this; the process goes on.
+  // Tests do this. The process goes on.
   stubbed: () => {
     const { reallyExit } = process;
     process.reallyExit = (code) => say(`not exiting with ${code}`);
@@ -106,7 +106,7 @@ const cases = {
   term: () => { onExit(); process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000); },
   termHandled: () => { onExit(); process.on('SIGTERM', () => process.exit(4)); process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000); },
   abort: () => { onExit(); process.abort(); },
-  // The main thread learns in another context, as test runners use, that a worker has loaded the addon.
+  // A worker loads the addon while the main thread is in another context, as test runners use.
   vm: () => {
     onExit();
     const loaded = new Int32Array(new SharedArrayBuffer(4));
@@ -115,20 +115,20 @@ const cases = {
     new Worker(script, { eval: true, workerData: loaded });
     runInNewContext('while (Atomics.load(loaded, 0) === 0); for (let i = 0; i < 1000; i++); exit(7)', { loaded, exit: process.exit });
   },
-  // A parent that counts what its child sends before it ends.
+  // A parent counts the messages that its child sends before it ends.
   child: () => { for (let i = 0; i < 20; i++) process.send(i); process.exit(7); },
   parent: () => {
     let messages = 0;
     fork(__filename, ['child']).on('message', () => messages++).on('close', (code) => { say(`${messages} messages, ${code}`); process.exit(3); });
   },
-  // A megabyte, at three times.
+  // A megabyte, written at three different times.
   written: () => { for (let i = 0; i < 1024; i++) process.stdout.write(`${'x'.repeat(1023)}\n`); process.exitCode = 4; },
   writtenThenExit: () => { for (let i = 0; i < 1024; i++) console.log('x'.repeat(1023)); process.exit(5); },
   writtenByListener: () => process.on('exit', () => { for (let i = 0; i < 1024; i++) console.log('x'.repeat(1023)); process.exitCode = 6; }),
   writtenByWorker: () => new Worker("for (let i = 0; i < 1024; i++) console.log('x'.repeat(1023))", { eval: true })
     .on('exit', () => setImmediate(() => process.exit(7))),
   raw: () => { process.stdin.setRawMode(true); process.exit(2); },
-  // Of C's stdio.
+  // Output of C's stdio.
   printed: () => { load().print('of C'); process.exit(); },
   printedNatural: () => load().print('of C'),
   locked: () => { load().lock(); process.exit(3); },
@@ -137,7 +137,7 @@ const cases = {
 const [, , name, before] = process.argv;
 const run = cases[name];
 if (run === undefined) throw new Error(`no case ${name}; there are ${Object.keys(cases).join(' ')}`);
-if (name === 'child') require(`${process.env.TEST_ADDONS}/last_words.node`); // its descriptor 3 is the channel
+if (name === 'child') require(`${process.env.TEST_ADDONS}/last_words.node`); // descriptor 3 is the channel
 else if (name !== 'workerAlone' && name !== 'vm' && before === undefined) load();
 try {
   run();

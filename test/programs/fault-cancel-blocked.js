@@ -1,8 +1,8 @@
 // A producer that is blocked on a full queue is cancelled and joined (test/addons/cancelled.cc).
 // node fault-cancel-blocked.js CASE [TYPE]
 //   exit    then the program exits
-//   go-on   then the function is used up and ends, and another one is made
-//   worker  then a worker ends, whose function it was
+//   go-on   then the function is used up and ends, and another one is created
+//   worker  then the worker ends to which the function belongs
 'use strict';
 const fs = require('fs');
 const path = require('path');
@@ -34,7 +34,7 @@ function goOn(round, last) {
   });
 }
 
-// The thread does not end before the queue has room, for which the loop must turn.
+// The thread ends only when the queue has space, for which the loop must turn.
 function disabled() {
   addon.start(type);
   addon.cancel();

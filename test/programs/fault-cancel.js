@@ -1,4 +1,4 @@
-// Four threads are blocked on a full queue, and one of them is cancelled. The others hand over all they have.
+// Four threads are blocked on a full queue, and one of them is cancelled. The others pass all of their items.
 // node fault-cancel.js
 'use strict';
 const addon = require(`${process.env.TEST_ADDONS}/faults.node`);
@@ -13,7 +13,7 @@ const timer = setInterval(() => {
   if (addon.ended() !== THREADS) return;
   clearInterval(timer);
   addon.wait();
-  addon.release(); // what the cancelled thread has left
+  addon.release(); // the count that the cancelled thread has left
   console.log(`cancelled=${addon.cancelled()}`);
 }, 10);
 process.once('exit', addon.tell);

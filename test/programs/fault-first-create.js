@@ -1,4 +1,4 @@
-// A worker is within dlopen, in a constructor that waits for the main thread, while that makes an addon's first function.
+// A worker is in dlopen, in a constructor that waits until the main thread has created the addon's first function.
 'use strict';
 const fs = require('fs');
 const path = require('path');

@@ -1,4 +1,4 @@
-// Children that are forked and not followed by exec, while nobody (idle) or eight threads (busy) use the function.
+// Children are forked without exec, while nobody (idle) or eight threads (busy) use the function.
 // node fault-fork.js idle|busy exit|_exit|call|callAndExit TIMES
 'use strict';
 const addon = require(`${process.env.TEST_ADDONS}/faults.node`);

@@ -1,4 +1,4 @@
-// SIGPROF every millisecond, to the threads that work and to those that are blocked, without SA_RESTART.
+// SIGPROF is sent every millisecond, without SA_RESTART, to working threads and to blocked threads.
 // node fault-signals.js QUEUE THREADS ITEMS
 'use strict';
 const addon = require(`${process.env.TEST_ADDONS}/faults.node`);
@@ -8,7 +8,7 @@ addon.create(queue, threads);
 addon.produce(threads, items, 'blocking');
 if (queue !== 0) addon.waitBlocked(queue);
 addon.storm();
-const blocked = Date.now() + 200; // so long the threads are blocked, or the flood waits
+const blocked = Date.now() + 200; // the threads are blocked, or the flood waits, until then
 while (Date.now() < blocked);
 const timer = setInterval(() => {
   if (addon.ended() !== threads) return;

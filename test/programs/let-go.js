@@ -1,4 +1,4 @@
-// Counts that are given back as an env ends (test/addons/let_go.c), and the env ends.
+// Counts are given back while an env ends (test/addons/let_go.c). Then the env ends.
 // node let-go.js main|worker PLACE…
 'use strict';
 const path = require('path');

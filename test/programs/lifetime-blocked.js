@@ -1,7 +1,7 @@
 // Threads blocked on a full queue.
-// node lifetime-blocked.js abort|worker|natural THREADS   all of them are blocked when the function ends thus
+// node lifetime-blocked.js abort|worker|natural THREADS   all of them are blocked when the function ends in this way
 // node lifetime-blocked.js flow                           8 producers of 2,000 items on a queue of 50, no teardown
-// node lifetime-blocked.js recycle                        the slot's next tenants come while 200 threads wake up
+// node lifetime-blocked.js recycle                        slots are reused while 200 threads wake up
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');
 const addon = require(`${process.env.TEST_ADDONS}/lifetime.node`);
@@ -9,7 +9,7 @@ const addon = require(`${process.env.TEST_ADDONS}/lifetime.node`);
 const ending = process.argv[2];
 const threads = Number(process.argv[3]);
 
-// The loop has turned for the last time when the threads begin: nobody makes room.
+// The loop has turned for the last time when the threads begin, so nobody makes space.
 function blockAtEnd() {
   const tsfn = addon.create({ queue: 4, count: threads });
   addon.unref(tsfn);
@@ -32,9 +32,9 @@ function flow() {
   addon.start(addon.create({ queue: 50, count: 8 }), 'produce', 8, 2000);
 }
 
-// The threads share one count, which the abort takes; so nothing but their sleep keeps the slot from its next
-// tenant. They are kept from waking up until so many slots have become free after theirs that theirs would have
-// been the first to be used again, by a function that is open and has room in its queue.
+// The threads share one count, which the abort takes. So only the sleeping threads keep the slot from being
+// reused. They are kept from waking up while many other slots become free. The slot would then be the first to
+// be reused, by a function that is open and has space in its queue.
 async function recycle() {
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   const createMany = (length) => Array.from({ length }, () => addon.create({ count: 1 }));

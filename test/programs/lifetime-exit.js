@@ -1,14 +1,14 @@
-// Ends that run no finalizer, or that come from within a callback.
+// Ends that run no finalizer, or that happen within a callback.
 // node lifetime-exit.js static|anonymous|blocked|within|worker-exit|worker-terminate
 'use strict';
 const { Worker, workerData, parentPort } = require('worker_threads');
 const load = (name) => require(`${process.env.TEST_ADDONS}/${name}.node`);
 
-// A static std::jthread calls until it is told closing; static destructors join it.
+// A static std::jthread calls until it gets napi_closing. Static destructors join it.
 function staticThread(kind) {
   const addon = load('static_thread');
   if (kind === 'static') addon.start();
-  else addon.startAnonymous(() => {}); // made by code of no file
+  else addon.startAnonymous(() => {}); // created by code that belongs to no file
   setTimeout(() => process.exit(0), 100);
 }
 
@@ -20,7 +20,8 @@ function blocked(addon) {
   process.exit(0);
 }
 
-// Three threads call, bounded, and the third delivery ends it all, once the queue is full again and all are blocked.
+// Three threads call with a bounded queue. The third delivery ends everything, once the queue is full and all are
+// blocked.
 function endWithin(addon, end) {
   let calls = 0;
   const endAtThird = () => {

@@ -19,13 +19,13 @@ function filled(items, count, options) {
   return tsfn;
 }
 
-// The same at the very end of the environment, where the loop turns no more.
+// The same at the very end of the environment, when the loop no longer turns.
 function filledAtEnd(items, count, options) {
   addon.startInHook(quiet(count + 1, options), 'produce', 1, items, items);
 }
 
 const cases = {
-  // A hook of the addon's own, added before the create, joins the producers: calling ones, and blocked ones.
+  // A hook of the addon, added before the create, joins the producers. These are calling, or are blocked.
   hook() {
     addon.joinInHook();
     addon.start(quiet(3), 'call', 3);
@@ -92,7 +92,8 @@ const cases = {
     addon.abort(tsfn);
   },
 
-  // finalize_cb joins threads that wait for the delivery of their item, which comes with a NULL env.
+  // finalize_cb joins threads that wait for the delivery of their item. The item is delivered with a NULL
+  // env.
   awaitAtEnd() {
     addon.startInHook(quiet(4, { joins: 1 }), 'await', 4, 0, 4);
   },
@@ -115,7 +116,8 @@ const cases = {
     else filledAtEnd(10, 1);
   },
 
-  // All seven functions from call_js_cb, the drain and finalize_cb. The item, then the two calls out of its delivery.
+  // All seven functions are used in call_js_cb, the drain and finalize_cb. First comes the item, then the two calls
+  // that its delivery has made.
   probe() {
     let calls = 0;
     const callback = () => ++calls === 3 && setTimeout(() => addon.release(tsfn), 50);
@@ -128,7 +130,7 @@ const cases = {
     addon.abort(filled(1, 2, { probes: 1 }));
   },
 
-  // The callbacks take the lock that the threads hold around their calls.
+  // The callbacks take a lock that the threads hold while they call.
   lockAtEnd() {
     addon.start(quiet(4, { locks: 1 }), 'lock', 4);
     setTimeout(() => {}, 50);

@@ -1,4 +1,4 @@
-// Only workers load the addon; each starts a thread and ends at once. The thread lives on for a while.
+// Only workers load the addon. Each starts a thread and ends at once. The thread lives on for a while.
 // node lifetime-mapped.js ADDON start|startAndFinish|create
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');
@@ -18,7 +18,7 @@ function runWorker() {
 async function main() {
   for (let i = 0; i < 3; i++) {
     await runWorker();
-    await sleep(1000); // the thread lives shorter
+    await sleep(1000); // the thread ends earlier
   }
 }
 

@@ -1,4 +1,5 @@
-// Creates and releases functions; no handle may come twice, memory must not grow, and no descriptor stay open.
+// Creates and releases functions. No handle may occur twice, memory must not grow, and no descriptor may stay
+// open.
 // node lifetime-recycle.js CYCLES
 'use strict';
 const fs = require('fs');
@@ -7,7 +8,7 @@ const cycles = Number(process.argv[2]);
 const ATATIME = 1024;
 
 const turn = () => new Promise(setImmediate);
-// The list of handles is the program's own.
+// Without the list of handles, which belongs to this program.
 const memory = (done) => process.memoryUsage().rss - done * 8;
 const descriptors = () => fs.readdirSync('/proc/self/fd').length;
 

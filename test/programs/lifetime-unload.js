@@ -1,8 +1,8 @@
-// Only workers load the addon, one after the other, and end once they have done something with it.
+// Only workers load the addon, one after the other. Each does something with it and ends.
 // node lifetime-unload.js ADDON nothing|startAndFinish|create|neighbour|once|linger|wait|start [WORKERS]
 //
-// Each worker tells how often the addon was initialized since its static variables began: once, where it was unloaded with
-// the last worker.
+// Each worker prints how often the addon has been initialized since its static variables began. If the addon was
+// unloaded with the previous worker, this is 1.
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');
 const [, , name, action, workers = '3'] = process.argv;
@@ -20,7 +20,7 @@ function runWorker() {
 
 async function main() {
   for (let i = 0; i < workers; i++) await runWorker();
-  if (!['once', 'nothing', 'neighbour'].includes(action)) await sleep(500); // threads live shorter
+  if (!['once', 'nothing', 'neighbour'].includes(action)) await sleep(500); // threads end earlier
 }
 
 function end(text) {

@@ -1,6 +1,6 @@
-// A limit on address space that comes when the process runs already.
-// node limit-later.js size        the virtual size in MiB, with a function made
-// node limit-later.js limit MIB   sets it, and then uses memory, a worker and the function
+// The address space is limited only when the process is already running.
+// node limit-later.js size        prints the virtual size in MiB after a function was created
+// node limit-later.js limit MIB   sets the limit, and then uses memory, a worker and the function
 'use strict';
 const { execFileSync } = require('child_process');
 const fs = require('fs');

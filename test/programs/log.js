@@ -1,9 +1,10 @@
-// Where the log goes when the program moves about and closes things. The argument names the case.
+// Where the log goes when the program changes its directory and closes descriptors. The argument names the
+// case.
 'use strict';
 const fs = require('fs');
 const { createWatched, run, turns, log, main } = require('./script.js');
 
-// Reports of one kind: releases of a function that is gone.
+// Causes reports of one kind: releases of a function that is gone.
 async function makeReports(count) {
   const { handle, finalized } = createWatched({ func: () => {}, finalize: 'silent' });
   run(handle, 'release');
@@ -12,7 +13,7 @@ async function makeReports(count) {
   for (let i = 0; i < count; i++) run(handle, 'release');
 }
 
-// Closes a descriptor and opens a file, until the file has its number.
+// Closes a descriptor, and opens the file so that it gets the same number.
 function takeNumber(number, file) {
   fs.closeSync(number);
   const taken = fs.openSync(file, 'w');
@@ -20,7 +21,7 @@ function takeNumber(number, file) {
 }
 
 main({
-  // With stderr's number in other hands.
+  // The number of stderr is used for another file.
   reused: async (file) => {
     takeNumber(2, file);
     fs.writeSync(2, 'DATA');
@@ -35,7 +36,7 @@ main({
     log('lives');
   },
 
-  // The number of a log given as fd:N.
+  // The number of a log that is given as fd:N.
   numbered: async (number, file) => {
     await makeReports(1);
     takeNumber(Number(number), file);
@@ -51,7 +52,7 @@ main({
     process.exit();
   },
 
-  // Sends itself a signal, and waits until a dump is in the log.
+  // Sends a signal to itself, and waits until the log contains a dump.
   dumped: (number, file) => {
     fs.writeFileSync(file, '');
     process.kill(process.pid, Number(number));

@@ -1,4 +1,4 @@
-// Programs whose metrics are known to metrics.bats, which reads the file. The argument names the case.
+// Programs with known metrics. metrics.bats reads the file. The argument names the case.
 'use strict';
 const { statSync, symlinkSync } = require('fs');
 const { create, createWatched, run, turns, log, main } = require('./script.js');
@@ -15,8 +15,8 @@ async function createFinalized(threads) {
   return handle;
 }
 
-// Leaves 4 created and 2 finalized, one of these leaked; an open one with 5 items and one that is closing with 3;
-// 3 uses of a stale handle and 2 over-releases.
+// Leaves: 4 functions created and 2 finalized, one of these leaked; an open function with 5 items, and a closing
+// one with 3; 3 uses of a stale handle, and 2 over-releases.
 async function leaveKnown() {
   const stale = await createFinalized(0);
   await createFinalized(2);
@@ -32,7 +32,7 @@ async function leaveKnown() {
 }
 
 const cases = {
-  // Ends within the first second, so that only the write at exit can have counted all.
+  // Ends within the first second, so only the write at exit can have counted everything.
   known: async (way) => {
     if (way === 'sigterm') {
       process.on('SIGTERM', () => leaveKnown().then(() => process.exit(0)));
@@ -46,7 +46,7 @@ const cases = {
 
   nothing: () => {},
 
-  // For some seconds there is a create, a delivery, a finalizer and an event every turn.
+  // For some seconds there are a create, a delivery, a finalizer and an event in every turn.
   busy: async (seconds) => {
     const end = Date.now() + seconds * 1000;
     let count = 0;
@@ -62,8 +62,9 @@ const cases = {
     process.exit(0);
   },
 
-  // After the create only items are delivered. Says whether the file was written anew by doing nothing for more than a
-  // second, and then by a delivery: by the first, unless the first write took that long that it rests for longer.
+  // After the create, items are only delivered. Waits for more than a second and says whether this alone has written
+  // the file anew, which must not happen. Then says whether a delivery has. It calls repeatedly, because a slow first
+  // write makes the guard wait for longer.
   deliveries: async () => {
     const written = () => statSync(path).mtimeMs;
     const handle = create({ ...quiet, threads: 1 });
@@ -78,14 +79,14 @@ const cases = {
     process.exit(0);
   },
 
-  // Somebody else has made a link where the file is made.
+  // Somebody else has made a link in the place where the file is created.
   planted: (victim) => {
     symlinkSync(victim, `${path}.${process.pid}.tmp`);
     create({ ...quiet, threads: 1 });
     process.exit(0);
   },
 
-  // The file keeps its place when the program changes its directory.
+  // The file stays in its place when the program changes its directory.
   elsewhere: async () => {
     process.chdir('/');
     create({ ...quiet, threads: 1 });

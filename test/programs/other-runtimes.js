@@ -1,6 +1,7 @@
-// What Bun and Deno are tested with. Unlike the lifetime-*.js programs it awaits a worker's `exit` event (on Bun 1.3
-// terminate()'s promise need not come) and has the addon tell before the process ends (Bun runs no destructor).
-// node other-runtimes.js workers|blockedWorkers COUNT    workers in a row, terminated under 4 threads each
+// The program for Bun and Deno. Unlike the lifetime-*.js programs it waits for a worker's `exit` event, because on
+// Bun 1.3 the promise of terminate() may never settle. And the addon prints its report before the process ends,
+// because Bun runs no destructor.
+// node other-runtimes.js workers|blockedWorkers COUNT    consecutive workers, each terminated under 4 threads
 // node other-runtimes.js abort|blocked|shared|flow       the same functions ended by abort, or by their producers
 'use strict';
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
@@ -49,14 +50,14 @@ const cases = {
     let delivered = 0;
     const tsfn = addon.create({ queue: 50, count: 8, callback: () => delivered++ });
     addon.start(tsfn, 'produce', 8, 2000);
-    while (delivered < 16000) await sleep(10); // tell() joins the threads, and then nobody would make room
+    while (delivered < 16000) await sleep(10); // tell() joins the threads, and from then on nobody would make space
   },
 };
 
 async function main([name, count]) {
-  setInterval(() => {}, 1000); // in Bun 1.3 a worker that is being terminated keeps nobody alive
+  setInterval(() => {}, 1000); // on Bun 1.3 a worker that is being terminated does not keep the process alive
   await cases[name](Number(count));
-  await sleep(2 * AFTERLIFE); // the threads' afterlife, and turns of the loop for finalizers
+  await sleep(2 * AFTERLIFE); // the threads go on for AFTERLIFE, and finalizers need turns of the loop
   addon.tell();
   process.exit();
 }

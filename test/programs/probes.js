@@ -1,5 +1,5 @@
-// One thread-safe function's life, so that every probe fires so often: create 1, call 12 (9 queued, 3 too late),
-// dispatch 7, release 1, finalize 1 (with 2 items left), misuse 3. Prints the handle.
+// The life of one thread-safe function, in which the probes fire a known number of times: create 1, call 12 (9
+// queued, 3 too late), dispatch 7, release 1, finalize 1 (with 2 items left), misuse 3. Prints the handle.
 'use strict';
 const { createWatched, run, turns, until, log } = require('./script.js');
 

@@ -1,27 +1,28 @@
-// What the programs that drive test/addons/script.c share.
+// What the programs that use test/addons/script.c share.
 'use strict';
 const { writeSync } = require('fs');
 const addon = require(`${process.env.TEST_ADDONS}/script.node`);
 
-// At once, as the addon writes its lines, so that those of JavaScript, of C and of threads stay in order, in workers
-// and at exit too. Not through the addon, which could not be called while an exception of it is being handled.
+// Writes at once, as the addon does, so that lines of JavaScript, C and threads stay in order, in workers and at
+// exit too. It does not use the addon, which cannot be called while an exception from it is being handled.
 function log(text) {
   writeSync(1, `${text}\n`);
 }
 
-// Creates with sensible arguments where none are given, and returns what create answered.
+// Creates, with useful default arguments, and returns create's answer.
 function tryCreate(options) {
   return addon.create({ name: 'script', func: (item, label) => log(`item ${item} of ${label}`), ...options });
 }
 
-// As tryCreate, and returns the handle.
+// Like tryCreate, but returns the handle.
 function create(options) {
   const answer = tryCreate(options);
   if (answer.status !== 'ok') throw new Error(`create answered ${answer.status}`);
   return answer.handle;
 }
 
-// Creates one that is closed by its last release or an abort, and a promise of its finalizer.
+// Creates a function that is closed by its last release or an abort. Also returns a promise for its
+// finalizer.
 function createWatched(options) {
   let handle;
   const finalized = new Promise((resolve) => {
@@ -38,7 +39,7 @@ async function until(condition) {
   while (!condition()) await turns(1);
 }
 
-// What a native thread's step came to, without blocking the loop.
+// The result of a native thread's step, without blocking the loop.
 async function finished(thread) {
   let outcome;
   await until(() => (outcome = addon.poll(thread)) !== null);

@@ -1,5 +1,5 @@
-// 16 threads, 200 functions, and three workers at a time that come and go, all using and misusing each other's
-// functions at random. The last line tells what went wrong; the line before it what was done.
+// 16 threads, 200 functions, and three workers at a time that come and go. All of them use and misuse each
+// other's functions at random. The last line says what went wrong, the line before it what was done.
 // node stress.js SEED SECONDS [PATIENCE [stall]]
 'use strict';
 const fs = require('fs');
@@ -12,7 +12,7 @@ const MiB = 2 ** 20;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const turning = () => setInterval(() => addon.turn(() => {}), 1);
 
-// A worker's end: terminated from outside, exit() from within, or naturally as far as the threads let it.
+// How a worker ends: terminated from outside, by exit() from within, or naturally if the threads allow it.
 function live({ end, ms }) {
   const timer = turning();
   setTimeout(() => {
@@ -35,7 +35,7 @@ async function runWorker(random) {
   clearTimeout(timer);
 }
 
-// JavaScript's own choices come from the seed too.
+// JavaScript's own choices also come from the seed.
 function seeded(state) {
   return (limit) => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -45,7 +45,7 @@ function seeded(state) {
 
 const descriptors = () => fs.readdirSync('/proc/self/fd').length;
 
-// The least of the samples of a part of the time: growth lifts it, a burst does not.
+// The smallest sample of a part of the time. Growth raises it, a short burst does not.
 function least(samples, from, to) {
   const part = samples.slice(Math.floor(samples.length * from), Math.ceil(samples.length * to));
   return Math.min(...part);
@@ -54,7 +54,7 @@ function least(samples, from, to) {
 async function main([seed, seconds, patience = 20, stall]) {
   console.log(`seed=${seed}`);
   const random = seeded(Number(seed));
-  await runWorker(random); // what is opened or mapped once and for all
+  await runWorker(random); // opens and maps what stays open and mapped
   addon.begin(Number(seed), THREADS, Number(patience));
   const before = descriptors();
   let workers = 0;
@@ -72,7 +72,7 @@ async function main([seed, seconds, patience = 20, stall]) {
 
   addon.stop();
   while (addon.running() || addon.figures().finalized !== addon.figures().created) {
-    addon.abortAll(); // a thread may be blocked, and one that is inside may have made a function live again
+    addon.abortAll(); // a thread may be blocked, and a thread inside a call may have revived a function
     await sleep(1);
     addon.turn();
   }

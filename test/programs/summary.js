@@ -1,11 +1,12 @@
-// What the exit summary, the dump and the options around them are to tell of. The argument names the case.
+// What the exit summary, the dump and related options must report. The argument names the case.
 'use strict';
 const { spawnSync } = require('child_process');
 const { create, createWatched, run, runOn, start, finished, turns, log, main } = require('./script.js');
 
 const quiet = { func: () => {}, finalize: 'silent' };
 
-// One that was released too often and is gone, one that was finalized with a count out, two that are alive.
+// One function that was released too often and is gone, one that was finalized with a count out, two that are
+// alive.
 async function leave() {
   const released = createWatched(quiet);
   run(released.handle, 'release');
@@ -47,7 +48,7 @@ main({
     process.kill(process.pid, name);
   },
 
-  // Lives until SIGTERM. Of the four functions one is closing, and keeps nothing alive.
+  // Lives until SIGTERM. One of the four functions is closing, and keeps nothing alive.
   idle: async () => {
     const handles = [1, 2, 3].map((number) => create({ ...quiet, name: `idle ${number}` }));
     run(handles[2], 'unref');
@@ -56,7 +57,7 @@ main({
     process.on('SIGTERM', () => process.exit(4));
   },
 
-  // Threads call until all that they have is delivered.
+  // Threads call until all of their items are delivered.
   busy: async () => {
     let delivered = 0;
     const names = ['first', 'second', 'third'];
@@ -69,7 +70,7 @@ main({
     log(`delivered ${delivered}`);
   },
 
-  // Names that would break a line, or steer a terminal.
+  // Names that would break a line or control a terminal.
   odd: () => {
     const handle = create({ ...quiet, name: 'a"b\\c\nd\u001b[2J\u009b\ud800é' });
     run(handle, 'release');
@@ -77,7 +78,7 @@ main({
     process.exit();
   },
 
-  // Many events, once Node has made stderr non-blocking.
+  // Many events, after Node has made stderr non-blocking.
   many: async () => {
     process.stderr.write('the beginning\n');
     const { handle, finalized } = createWatched(quiet);
@@ -88,7 +89,7 @@ main({
     process.exit();
   },
 
-  // What it and its children see of the guard.
+  // What the program and its children see of the guard.
   environment: () => {
     const script = 'printf "child: %s\\n" "${LD_PRELOAD-none}" "${TSFN_GUARD_OPTIONS-none}"';
     for (const name of ['LD_PRELOAD', 'TSFN_GUARD_OPTIONS']) log(`program: ${process.env[name] ?? 'none'}`);

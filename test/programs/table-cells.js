@@ -1,12 +1,12 @@
 // The contract's table: for one state, every operation on a handle in that state, from the loop thread and from
-// another thread. Each gets its own fresh handle. Prints "operation: answer on the loop thread, answer elsewhere".
-// Arguments: the state, and the one operation to do if not all.
+// another thread. Each operation has a fresh handle. Prints "operation: answer on the loop thread, answer
+// elsewhere". Arguments: the state, and optionally the only operation to do.
 'use strict';
 const { create, createWatched, run, runOn, log, turns, main } = require('./script.js');
 
 const operations = ['call', 'callBlocking', 'acquire', 'release', 'abort', 'getContext', 'getContextNullResult',
   'ref', 'unref'];
-const REST = 4096; // so many slots lie free before the oldest is used again
+const REST = 4096; // this many slots are free before the oldest is reused
 
 const quiet = { func: () => {}, finalize: 'silent', label: 'mine' };
 
@@ -18,11 +18,11 @@ async function closed(threads) {
   return handle;
 }
 
-// thread_count is 2 before the operation, in every state that has counts.
+// In every state with counts, thread_count is 2 before the operation.
 const states = {
   open: () => create({ ...quiet, threads: 2 }),
 
-  // The abort has been asked for, and the loop cannot turn before the operation is done.
+  // The abort was requested, and the loop cannot turn before the operation is done.
   closing: () => {
     const handle = create({ ...quiet, threads: 3 });
     run(handle, 'abort');
@@ -33,7 +33,7 @@ const states = {
 
   stale: () => closed(1),
 
-  // The slot serves another thread-safe function by now, whose context must not be seen.
+  // Now the slot serves another thread-safe function, whose context must not be seen.
   reused: async () => {
     const handle = await closed(1);
     const other = { ...quiet, label: 'other' };

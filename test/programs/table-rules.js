@@ -6,7 +6,7 @@ const { tryCreate, create, createWatched, run, runOn, start, finished, poll, fuz
 
 const silent = { func: () => {}, finalize: 'silent', label: 'mine' };
 
-// Does the operations in turn and prints all answers in one line.
+// Does the operations one after the other, and prints all answers in one line.
 function say(what, handle, operations, thread) {
   const answers = operations.split(' ').map((operation) =>
     (thread === undefined ? run(handle, operation, 1) : runOn(thread, handle, operation, 1)));
@@ -27,7 +27,7 @@ async function closed(threads) {
   return handle;
 }
 
-// Runs `use` on a closing and on a closed handle with so many counts.
+// Runs `use` on a closing and on a closed handle with this many counts.
 async function lateHandles(threads, use) {
   use('closing', closing(threads));
   use('closed', await closed(threads));
@@ -47,7 +47,7 @@ const cases = {
       run(open, operation);
       const left = [];
       left.push(operation === 'abort' ? 'closed' : countOf(open, 10));
-      // A consumed count shows as a release that only the credit answers: take the credit off.
+      // If a call has consumed a count, one more release succeeds because of the credit. Subtract that one.
       await lateHandles(5, (state, handle) => {
         const credit = run(handle, operation) === 'closing' && operation === 'call' ? 1 : 0;
         left.push(countOf(handle, 10) - credit);
@@ -56,7 +56,8 @@ const cases = {
     }
   },
 
-  // Each closing that consumed a count earns one release, also when it has become stale meanwhile.
+  // Each napi_closing that consumed a count pays for one release, even if the handle has become stale since
+  // then.
   credit: async () => {
     await lateHandles(2, (state, handle) => {
       say(`${state}, calls`, handle, 'call call');
@@ -70,7 +71,7 @@ const cases = {
     say('closing, then stale, releases', handle, 'release release release');
   },
 
-  // With no count left: once per thread and handle, whichever function came first.
+  // Without a count: once per thread and handle, whichever function is called first.
   oncePerThread: async () => {
     await lateHandles(1, (state, handle) => {
       say(`${state}, the count's`, handle, 'call');
@@ -82,7 +83,7 @@ const cases = {
     log(`ten handles again: ${handles.map((handle) => runOn('a', handle, 'call')).join(' ')}`);
   },
 
-  // A released count comes back in the same turn of the loop, and the thread-safe function stays open.
+  // A released count comes back in the same turn of the loop. The thread-safe function stays open.
   revive: async () => {
     const acquired = create({ label: 'acquired' });
     say('acquired', acquired, 'release acquire');
@@ -95,7 +96,7 @@ const cases = {
     say('by a thread', byThread, 'acquire call call release release', 'other');
   },
 
-  // Exactly max_queue_size items fit; those already delivered do not count.
+  // Exactly max_queue_size items fit. Items that were already delivered do not count.
   queueFull: async (max) => {
     const handle = create({ label: 'full', max: Number(max), func: () => {} });
     log(`first: ${run(handle, 'call', 0, 1000)}`);
@@ -105,7 +106,7 @@ const cases = {
     log(`release: ${run(handle, 'release')}`);
   },
 
-  // On this thread nobody can empty the queue.
+  // On this thread nobody else can empty the queue.
   ownLoop: async () => {
     const handle = create({ label: 'full', max: 1 });
     say('own loop', handle, 'call callBlocking call callBlocking');
@@ -124,7 +125,8 @@ const cases = {
     });
   },
 
-  // Unref'd; another thread refs; then only that keeps the loop alive, until a timer that does not.
+  // The function is unref'd, and another thread refs it. Then only the function keeps the loop alive. An
+  // unref'd timer ends the program.
   refByThread: (keepTurning) => {
     const handle = create({ label: 'ref' });
     run(handle, 'unref');
@@ -136,7 +138,7 @@ const cases = {
     }, 400).unref();
   },
 
-  // The later word of a thread or of the loop thread counts.
+  // The last ref or unref counts, whether it was made by another thread or by the loop thread.
   lastRefCounts: () => {
     const handle = create({ label: 'ref' });
     const second = create({ label: 'second' });
@@ -146,7 +148,7 @@ const cases = {
     process.on('exit', () => log('ends'));
   },
 
-  // The word is kept while the count is 0, and counts when it comes back in the same turn.
+  // An unref while the count is 0 is remembered, and takes effect if the count comes back in the same turn.
   unrefWhileReleased: () => {
     const handle = create({ label: 'unref' });
     for (const operation of ['release', 'unref', 'acquire']) log(`${operation}: ${runOn('other', handle, operation)}`);
@@ -178,7 +180,7 @@ const cases = {
     await turns(2);
   },
 
-  // One fault of each kind, each several times and from several threads: one line each.
+  // Faults of every kind, each several times and from several threads. Each kind is reported in one line.
   faults: async () => {
     const stale = await closed(0);
     const handle = create({ ...silent, name: 'an-open-one', threads: 9 });
@@ -197,14 +199,14 @@ const cases = {
       say('own loop', full, 'call callBlocking');
       for (const thread of ['c', 'd', 'e']) start(thread, full, 'callBlocking');
       const pause = new Int32Array(new SharedArrayBuffer(4));
-      Atomics.wait(pause, 0, 0, 300); // until they sleep, and without turning the loop
+      Atomics.wait(pause, 0, 0, 300); // until they sleep; the loop must not turn
       say('several blocked', full, 'abort');
       for (const thread of ['c', 'd', 'e']) log(`blocked: ${await finished(thread)}`);
     }
     run(handle, 'abort');
   },
 
-  // All that an addon may do: not a word.
+  // Everything that an addon may do: nothing is reported.
   quiet: async () => {
     const handle = create({ ...silent, max: 2, threads: 3 });
     say('all is well', handle, 'call acquire getContext ref unref ref call call release release', undefined);

@@ -1,9 +1,9 @@
-// Where call_js_cb throws C++ exceptions (test/addons/throwing.cc; exceptions.bats).
+// Situations in which call_js_cb throws C++ exceptions (test/addons/throwing.cc; exceptions.bats).
 // node throwing.js CASE [ADDON]
 //   worker   a worker is terminated within the first of two items
-//   quit     another calls process.exit() there
-//   through  a worker is terminated while call_js_cb waits for a function in C++, which throws then
-//   drain    items are left at the end of the main thread: they are delivered without an env
+//   quit     a worker calls process.exit() within it
+//   through  a worker is terminated while call_js_cb waits for a C++ function, which then throws
+//   drain    items are left at the end of the main thread, and are delivered without an env
 //   live     JavaScript can still run
 'use strict';
 const fs = require('fs');

@@ -1,4 +1,4 @@
-// Programs that tsfn-guard top watches, for top.bats. Each prints "ready" and lives until its stdin ends.
+// Programs for tsfn-guard top, used by top.bats. Each prints "ready" and lives until its stdin ends.
 // node top.js CASE ARGS…
 'use strict';
 const { execFileSync } = require('child_process');
@@ -14,7 +14,7 @@ async function ready() {
   process.exit(0);
 }
 
-// Items stay in a queue as long as the loop does not turn, and ours does not: stdin is waited for in another process.
+// Items stay in a queue only if the loop does not turn. So another process waits for the end of stdin.
 function readyWithoutTurning() {
   log('ready');
   execFileSync('cat', { stdio: ['inherit', 'ignore', 'inherit'] });
@@ -30,8 +30,8 @@ async function createFinalized(threads) {
 }
 
 const cases = {
-  // 5 created and 2 finalized, one of these leaked; one with 5 items of at most 8 and two threads, one that is closing
-  // with 3, one that 4 calls found full; 3 uses of a stale handle.
+  // 5 functions created and 2 finalized, one of these leaked. One has 5 items of at most 8 and two threads, one is
+  // closing with 3 items, and one was found full by 4 calls. 3 uses of a stale handle.
   known: async () => {
     const stale = await createFinalized(0);
     await createFinalized(2);
@@ -47,7 +47,7 @@ const cases = {
     readyWithoutTurning();
   },
 
-  // Ten calls every 20 ms; and a function that nobody calls.
+  // Ten calls every 20 ms, and a function that nobody calls.
   calling: () => {
     create({ ...quiet, threads: 1, name: 'idle' });
     const handle = create({ ...quiet, threads: 1, name: 'calling' });
@@ -55,15 +55,15 @@ const cases = {
     return ready();
   },
 
-  // Names that would steer a terminal, forge a line, or break JSON.
+  // Names that would control a terminal, forge a line, or break JSON.
   names: () => {
     for (const name of ['\x1b[31mred', 'two\nlines', 'quote " \\', 'grün€', '\u009b2J', 'x\u202eedon.\u2066', ''])
       create({ ...quiet, threads: 1, name });
     return ready();
   },
 
-  // One that keeps the loop alive, one that does not, one that is closing, one that a thread waits for; and one in a
-  // worker. For status.bats.
+  // One function keeps the loop alive, one does not, one is closing, a thread waits for one, and one is in a worker.
+  // For status.bats.
   alive: async () => {
     const worker = new Worker(__filename, { workerData: 'of a worker' });
     await new Promise((resolve) => worker.once('message', resolve));
@@ -82,7 +82,7 @@ const cases = {
     return ready();
   },
 
-  // As lmdb does: created, called once and finalized, as often as it goes.
+  // Like lmdb: functions are created, called once and finalized, as fast as possible.
   churn: async () => {
     let over = false;
     ready().then(() => (over = true));
@@ -102,7 +102,7 @@ const cases = {
     return ready();
   },
 
-  // The program becomes another one, or ends, when it is told to.
+  // Waits for a message. Then the program is replaced by another one, or ends.
   end: () => ready(),
 };
 

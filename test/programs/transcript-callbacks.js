@@ -1,4 +1,5 @@
-// Callbacks that are left out, and the ways to close: what is called, with what, and in which order.
+// Callbacks that are omitted, and the ways to close: what is called, with which arguments, and in which
+// order.
 'use strict';
 const { executionAsyncId } = require('async_hooks');
 const { watch } = require('./transcript-order.js');
@@ -36,7 +37,7 @@ const cases = {
     run(handle, 'release');
   },
 
-  // Without finalize_cb, and async_hooks watching.
+  // Without finalize_cb, while async_hooks are watching.
   noFinalizer: () => {
     watch(['noFinalizer']);
     const handle = create({ name: 'noFinalizer', finalize: 'null', label: 'noFinalizer' });
@@ -45,7 +46,7 @@ const cases = {
     turns(10).then(() => log('end'));
   },
 
-  // Another thread refs, which the loop thread has to be woken for.
+  // Another thread refs. The loop thread has to be woken for this.
   foreignRef: async () => {
     watch(['foreignRef']);
     const handle = create({ name: 'foreignRef', label: 'foreignRef' });
@@ -93,7 +94,7 @@ const cases = {
     run(handle, 'call', 1, 3);
   },
 
-  // The last release comes first, then a call in the same callback: it is still open.
+  // The last release comes first, then a call in the same callback: the function is still open.
   releaseAndCallInCallback: () => {
     let again = true;
     const handle = create({
@@ -120,7 +121,7 @@ const cases = {
     say('before', handle, 'release');
   },
 
-  // The finalizer makes another, which is used at once.
+  // The finalizer creates another function, which is used at once.
   createInFinalizer: () => {
     const handle = create({
       label: 'first',
@@ -132,7 +133,7 @@ const cases = {
     say('first', handle, 'call release');
   },
 
-  // Many at once: the order of their items and of their finalizers.
+  // Many functions at once: the order of their items and of their finalizers.
   many: async () => {
     const handles = Array.from({ length: 20 }, (_, i) => create({ label: `number ${i}` }));
     for (const handle of handles) runOn('a', handle, 'call', 1, 2);
@@ -145,7 +146,7 @@ const cases = {
     process.exit();
   },
 
-  // Nested: from within a callback other functions are used, closed and made.
+  // Nested: within a callback, other functions are used, closed and created.
   nested: () => {
     const inner = create({ label: 'inner' });
     const outer = create({

@@ -1,9 +1,10 @@
-// What create refuses: each argument wrong in turn, with its status, the last error info, and what was thrown.
+// What create refuses: each argument is wrong in turn. Prints the status, the last error info, and what was
+// thrown.
 'use strict';
 const { create: createExactly } = require(`${process.env.TEST_ADDONS}/script.node`);
 const { tryCreate, createWatched, createAtTeardown, run, log, main } = require('./script.js');
 
-// An option that is absent is NULL.
+// An option that is missing is NULL.
 function attemptExactly(what, options) {
   log(what);
   try {
@@ -64,7 +65,7 @@ const cases = {
     attempt('finalize_cb NULL', { finalize: 'null' });
   },
 
-  // A refused create leaves nothing behind: neither hooks nor slots that the later ones would notice.
+  // A refused create leaves nothing behind: no hooks, and no slots that would affect later creates.
   refusedOften: () => {
     for (let i = 0; i < 10000; i++) tryCreate({ func: 1, finalize: 'silent' });
     for (let i = 0; i < 10000; i++) tryCreate({ threads: 0, finalize: 'silent' });

@@ -66,19 +66,19 @@ const cases = {
     turns(10).then(() => log('later'));
   },
 
-  // A worker's exception is an error of the worker, or handled there.
+  // An exception in a worker is an error of the worker, or is handled there.
   inWorker: () => {
     if (!isMainThread) {
       callTimes(create({ label: 'inWorker', func: throwing }), 4);
       return;
     }
     const worker = new Worker(__filename, { argv: process.argv.slice(2) });
-    const errors = []; // told at the end: they arrive while the worker still says things
+    const errors = []; // printed at the end, because they arrive while the worker still prints
     worker.on('error', (error) => errors.push(error.message));
     worker.on('exit', (code) => log(`worker exit ${code}, errors ${errors}`));
   },
 
-  // An exception with items behind it, in a function that stays open.
+  // An exception with more items behind it, in a function that stays open.
   stayingOpen: () => {
     const { handle, finalized } = createWatched({ label: 'stayingOpen', func: throwing });
     for (let item = 1; item <= 3; item++) run(handle, 'call', item);

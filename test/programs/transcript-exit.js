@@ -3,7 +3,7 @@
 const { Worker, isMainThread, parentPort } = require('worker_threads');
 const { create, createWatched, run, log, main } = require('./script.js');
 
-// One with items 1 to 5 waiting; `func` gets each.
+// A function with items 1 to 5 waiting. `func` gets each.
 function withItems(label, func) {
   const handle = create({
     label,
@@ -41,7 +41,7 @@ const cases = {
     run(handle, 'release');
   },
 
-  // The callback throws after it has asked for the exit code; the items behind it are still delivered.
+  // The callback throws after it has set the exit code. The items behind it are still delivered.
   exitCode: () => {
     const handle = withItems('exitCode', () => { process.exitCode = 5; });
     run(handle, 'release');
@@ -52,7 +52,7 @@ const cases = {
     else withItems('workerExit', (item) => item === 2 && process.exit(3));
   },
 
-  // The callback runs for ever and the main thread ends the worker.
+  // The callback runs for ever, and the main thread terminates the worker.
   terminatedInCallback: () => {
     if (isMainThread) {
       inWorker((worker) => worker.terminate());
@@ -65,7 +65,7 @@ const cases = {
     }
   },
 
-  // The main thread's callback ends a worker which has a function of its own, without items.
+  // The main thread's callback terminates a worker that has a function of its own, without items.
   terminateInCallback: () => {
     if (!isMainThread) {
       create({ label: 'worker', finalize: 'silent' });
@@ -81,7 +81,8 @@ const cases = {
     });
   },
 
-  // A worker that ends by itself, its functions unref'd and with items that came too late to be delivered.
+  // A worker that ends by itself. Its functions are unref'd, and have items that came too late to be
+  // delivered.
   workerEnds: () => {
     if (isMainThread) {
       inWorker();

@@ -1,11 +1,12 @@
-// What the event loop notices: whether a function keeps it alive, backpressure, and whether others get their turn.
+// What the event loop notices: whether a function keeps it alive, backpressure, and whether other things get their
+// turn.
 'use strict';
 const { create, createWatched, run, start, runOn, finished, log, turns, main } = require('./script.js');
 
 process.on('exit', () => log('exit'));
 
 const cases = {
-  // A thread calls and releases after 200 ms; nothing else lives so long.
+  // A thread calls and releases after 200 ms. Nothing else lives that long.
   keptAlive: () => {
     const handle = create({
       label: 'keptAlive',
@@ -23,7 +24,7 @@ const cases = {
     log('main is over');
   },
 
-  // Not counted: one unref undoes many refs and the other way round.
+  // ref and unref are not counted: one unref undoes many refs, and the other way round.
   notCounted: () => {
     const ended = create({ label: 'ended' });
     for (const operation of ['ref', 'ref', 'unref', 'unref', 'ref', 'unref']) log(run(ended, operation));
@@ -35,7 +36,7 @@ const cases = {
     }, 100).unref();
   },
 
-  // In callbacks, in ticks and after the close has begun.
+  // In callbacks, in ticks, and after closing has begun.
   inCallback: () => {
     const handle = create({
       label: 'inCallback',
@@ -56,20 +57,20 @@ const cases = {
     run(handle, 'release');
   },
 
-  // A producer runs into the limit again and again, and everything arrives in order.
+  // A producer reaches the limit again and again, and everything arrives in order.
   backpressure: async (max) => {
     const received = [];
     const handle = create({ label: 'backpressure', max: Number(max), func: (item) => received.push(item) });
     start('a', handle, 'callBlocking', 1, 300);
     log(await finished('a'));
-    await turns(Number(max) + 10); // else the thread's last items may still fill the queue
+    await turns(Number(max) + 10); // otherwise the thread's last items may still fill the queue
     run(handle, 'call', 1000);
     run(handle, 'release');
     await turns(Number(max) + 10);
     log(received.join(' '));
   },
 
-  // Where the queue is full, a nonblocking caller is refused until the loop has taken something out.
+  // If the queue is full, a nonblocking caller is refused until the loop has taken an item.
   refusedUntilRoom: async () => {
     const handle = create({ label: 'refusedUntilRoom', max: 3 });
     for (let round = 0; round < 3; round++) {
@@ -79,7 +80,7 @@ const cases = {
     run(handle, 'release');
   },
 
-  // Every item queues another, so the queue is never empty; timers and immediates must get through nevertheless.
+  // Every item queues another, so the queue is never empty. Nevertheless timers and immediates must run.
   flood: () => {
     let timers = 0;
     let immediates = 0;
@@ -100,7 +101,7 @@ const cases = {
     run(handle, 'call', 1);
   },
 
-  // As much from a thread: it calls 300,000 times while a timer waits for its time.
+  // Another thread calls 300,000 times while a timer waits.
   floodByThread: async () => {
     let items = 0;
     let previous = -1;

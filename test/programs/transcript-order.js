@@ -10,7 +10,8 @@ function callFromThreads(handle, count) {
   for (const thread of ['c', 'b', 'a']) log(`${thread}: ${runOn(thread, handle, 'callBlocking', 200, count)}`);
 }
 
-// The events of all async resources named as ours. Written at once: console.log would make resources itself.
+// The events of all async resources with our name. Written at once, because console.log would create
+// resources itself.
 function watch(names, ids = new Set()) {
   const mine = (id) => ids.has(id);
   createHook({

@@ -1,10 +1,10 @@
-// @ast-grep/napi: files are searched by many threads, each of which calls back with what it found.
+// @ast-grep/napi: many threads search files, and each calls back with what it found.
 'use strict';
 const fs = require('fs');
 const { findInFiles, Lang } = require('@ast-grep/napi');
 const cases = require('./cases');
 
-// Workers share the directory and write the same at the same time.
+// Workers share the directory, and write the same files at the same time.
 function writeSources(dir) {
   fs.mkdirSync(`${dir}/src`, { recursive: true });
   for (let i = 0; i < 60; i++) {
@@ -19,7 +19,7 @@ const find = (dir, onNodes) =>
       onNodes(nodes);
     });
 
-// The promise may be settled before the last call back.
+// The promise may settle before the last callback.
 async function work(dir) {
   writeSources(dir);
   let files = 0;

@@ -1,10 +1,10 @@
-// aws-crt: an HTTP client in C, whose event loops call JavaScript for each step of a request.
+// aws-crt: an HTTP client in C. Its event loops call JavaScript for each step of a request.
 'use strict';
 const nodeHttp = require('http');
 const { http, io } = require('aws-crt');
 const cases = require('./cases');
 
-process.removeAllListeners('warning'); // that Node 18 and 20 are old
+process.removeAllListeners('warning'); // the warning that Node 18 and 20 are old
 const serve = () => new Promise((resolve) => {
   const server = nodeHttp.createServer((request, response) => response.end(request.url + 'y'.repeat(20000)));
   server.listen(0, '127.0.0.1', () => resolve(server));

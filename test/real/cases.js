@@ -1,6 +1,7 @@
-// What is done with an addon that a program here knows how to use: its work, or its end while it is busy.
-// node ADDON.js work|exit|quit|end|worker, in $SCRATCH, which is empty. A program calls cases({ work, busy }):
-// work() answers what is printed; busy(dir, swing) keeps the addon busy for ever and calls swing() when in full swing.
+// The cases that all addons here have: the addon's work, or an end while the addon is busy.
+// node ADDON.js work|exit|quit|end|worker, with $SCRATCH being an empty directory
+// A program calls cases({ work, busy }). work() returns what is printed. busy(dir, swing) keeps the addon busy for
+// ever, and calls swing() when it is fully busy.
 'use strict';
 const fs = require('fs');
 const path = require('path');
@@ -8,10 +9,10 @@ const { Worker, isMainThread, parentPort, workerData } = require('worker_threads
 
 const dir = process.env.SCRATCH;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-// The end comes at another moment of the addon's work each time.
+// Each time the end comes at a different moment of the addon's work.
 const soon = () => sleep(Math.random() * 60);
 
-// Two workers in full swing, or as many as an addon stands; each has a directory, or all have one.
+// Starts two busy workers, or as many as the addon can bear. Each has its own directory, or all share one.
 let started = 0;
 const startWorker = (shared) => new Promise((resolve, reject) => {
   const own = shared ? dir : path.join(dir, `worker-${started++}`);
@@ -33,7 +34,7 @@ const kinds = {
   async work({ work }) {
     console.log(JSON.stringify(await work(dir)));
   },
-  // process.exit() in the thread that is busy.
+  // process.exit() in the busy thread.
   async exit({ busy }) {
     await new Promise((swing) => busy(dir, swing));
     await soon();
@@ -45,13 +46,13 @@ const kinds = {
     await soon();
     exit();
   },
-  // The main thread ends by itself while workers are busy that it does not wait for.
+  // The main thread ends by itself, and does not wait for its busy workers.
   async end(program) {
     for (const worker of await start(program)) worker.unref();
     await soon();
     console.log('ending');
   },
-  // Busy workers are terminated, three times over.
+  // Busy workers are terminated, three times.
   async worker(program) {
     for (let i = 0; i < 3; i++) {
       const workers = await start(program);

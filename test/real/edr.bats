@@ -1,4 +1,4 @@
-# @nomicfoundation/edr 0.13.0 (napi-rs 2.16): TSFNs whose callers wait for what JavaScript answers.
+# @nomicfoundation/edr 0.13.0 (napi-rs 2.16): TSFNs whose callers wait for the answer of JavaScript.
 
 load real
 setup() { needs @nomicfoundation/edr-linux-x64-gnu 20; }

@@ -1,11 +1,13 @@
-// koffi: a C library's own threads call JavaScript: POSIX timers of the SIGEV_THREAD kind, a fresh thread a tick.
+// koffi: the threads of a C library call JavaScript. These are POSIX timers with SIGEV_THREAD: a new thread for
+// each tick.
 // node koffi.js work|exit|worker
 'use strict';
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
 const koffi = require('koffi');
 
-// A thread whose call was turned away waits in koffi for ever. Past so many, koffi throws from such a thread, and dies.
-// 4096 is the most that it takes: four seconds of the timer. (On a busy machine an env's end was seen to take 0.4 s.)
+// If a call is rejected, its thread waits in koffi for ever. When there are too many such threads, koffi throws from
+// the next one, and the process dies. 4096 is the maximum, which is enough for four seconds of the timer. (On a busy
+// machine the end of an env was seen to take 0.4 s.)
 koffi.config({ max_async_calls: 4096 });
 const PERIOD = 1000; // microseconds
 
@@ -20,7 +22,7 @@ const create = libc.func('int timer_create(int clock, sigevent *event, _Out_ voi
 const settime = libc.func('int timer_settime(void *timer, int flags, itimerspec *to, void *old)');
 const remove = libc.func('int timer_delete(void *timer)');
 
-// Calls onTick once a period from a thread of its own; returns what stops it.
+// Calls onTick once a period, from a new thread. Returns a function that stops it.
 function every(microseconds, onTick) {
   const timer = [null];
   const event = { value: 7, signo: 0, notify: 2, onTick: koffi.register(onTick, 'OnTick *'), attributes: null, rest: [] };
@@ -30,7 +32,7 @@ function every(microseconds, onTick) {
   return () => remove(timer[0]);
 }
 
-// A count of ticks, then the timer is deleted; a last thread may be on its way.
+// Counts ticks, then deletes the timer. A last thread may still be on its way.
 function work() {
   let ticks = 0;
   const alive = setInterval(() => {}, 1000);
@@ -42,7 +44,8 @@ function work() {
   });
 }
 
-// Twenty ticks. The callback does not keep the loop alive: the thread ends under a timer that ticks on.
+// Twenty ticks. The callback does not keep the loop alive: the JavaScript thread ends while the timer goes
+// on.
 function tickOn(then) {
   let ticks = 0;
   const alive = setInterval(() => {}, 1000);

@@ -1,4 +1,4 @@
-// libsql: its promises are settled by threads of tokio.
+// libsql: threads of tokio settle its promises.
 'use strict';
 const Database = require('libsql/promise');
 const cases = require('./cases');

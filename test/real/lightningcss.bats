@@ -1,6 +1,7 @@
-# lightningcss 1.33.0 (napi-rs 2): threads of a Rust pool call the resolvers of workers that have ended; natively they
-# use freed memory in napi_call_threadsafe_function, and with nodejs/node#55877 in the release after napi_closing.
-# A thread that asked before the end waits for its answer for ever, with and without the guard: the addon's own.
+# lightningcss 1.33.0 (napi-rs 2): threads of a Rust pool call the resolvers of workers that have ended. Without the
+# guard they use freed memory in napi_call_threadsafe_function, and with nodejs/node#55877 in the release after
+# napi_closing. A thread that asked before the worker's end waits for its answer for ever, with and without the guard.
+# This is a fault of the addon.
 
 load real
 setup() { needs lightningcss; }
@@ -15,7 +16,7 @@ setup() { needs lightningcss; }
   lives lightningcss.js worker <<<'terminated'
 }
 
-@test "alone: the same where the main thread has not loaded the addon" {
+@test "alone: the same if the main thread has not loaded the addon" {
   natively may_die lightningcss.js alone <<<'terminated'
   lives lightningcss.js alone <<<'terminated'
 }

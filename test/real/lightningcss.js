@@ -1,15 +1,16 @@
-// lightningcss: bundleAsync asks resolvers in JavaScript from threads of a Rust pool, which wait for the answers.
+// lightningcss: the threads of a Rust pool call bundleAsync's resolvers in JavaScript, and wait for the answers.
 // node lightningcss.js work|worker|alone|exit
 'use strict';
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
 
 const kind = isMainThread ? process.argv[2] : workerData;
-// In the main thread too, which keeps the addon loaded when a worker ends; but not where that is the case.
+// The main thread loads the addon too, so that it stays loaded when a worker ends. In the case `alone` it
+// does not.
 if (isMainThread && kind !== 'alone') require('lightningcss');
 
 const FILES = 20;
 
-// A bundle of files that exist in the resolver only, each importing the next.
+// Bundles files that exist only in the resolver. Each imports the next.
 async function bundle() {
   const { code } = await require('lightningcss').bundleAsync({
     filename: '0.css',
@@ -32,7 +33,7 @@ async function work() {
   console.log(`rules=${[...counts]}`);
 }
 
-// Eight bundles at a time, for ever; says so after the first few.
+// Eight bundles at a time, for ever. Calls onBusy after the first few.
 function keepBusy(onBusy) {
   let done = 0;
   const run = async () => {
@@ -44,8 +45,8 @@ function keepBusy(onBusy) {
   for (let i = 0; i < 8; i++) run();
 }
 
-// Four workers at once, terminated while busy. (A fifth, started afterwards, may wait for ever: the threads of the pool
-// that asked the four still wait for their answers.)
+// Four workers at once, terminated while busy. (A fifth worker that starts afterwards may wait for ever, because the
+// pool's threads that asked the four workers still wait for their answers.)
 async function terminated() {
   const workers = Array.from({ length: 4 }, () => new Worker(__filename, { workerData: kind }));
   await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))));

@@ -1,4 +1,5 @@
-// @livekit/rtc-node: audio whose frames an own thread takes; one callback for all that its library has to tell.
+// @livekit/rtc-node: audio, whose frames are taken by a separate thread. Its library uses one callback for
+// everything.
 'use strict';
 const { AudioFrame, AudioSource, dispose } = require('@livekit/rtc-node');
 const cases = require('./cases');

@@ -1,4 +1,4 @@
-// lmdb: batches of writes in libuv's threads, which call JavaScript for the transactions within.
+// lmdb: batches of writes run in libuv's threads, which call JavaScript for the transactions in them.
 'use strict';
 const { open } = require('lmdb');
 const cases = require('./cases');
@@ -22,7 +22,8 @@ async function work(dir) {
 
 async function busy(dir, swing) {
   const store = database(dir);
-  // At process.exit() Node waits for libuv's threads, and a transaction in one waits for JavaScript: for ever.
+  // At process.exit() Node waits for libuv's threads. A thread with a transaction waits for JavaScript, and so
+  // for ever.
   const transactions = process.argv[2] !== 'exit';
   for (let n = 1; ; n++) {
     const writes = [];

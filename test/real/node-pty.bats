@@ -1,7 +1,9 @@
 # @lydell/node-pty 1.1.0 (node-addon-api): the thread that waits for a shell calls once, and the finalizer joins it. So
-# a worker's end waits for its shells, and the call comes at any time until then.
-# A call that is delivered while the worker cannot run JavaScript any more throws a C++ exception, which ends the process
-# natively (in up to 2 of 20 runs of the table) and is caught by the guard: without that 18 of 200 runs with forty shells died.
+# a worker's end waits for its shells, and the call may come at any time until then.
+#
+# If the call is delivered when the worker can no longer run JavaScript, it throws a C++ exception. Without the guard
+# this ends the process (in up to 2 of 20 runs of the table). The guard catches it. Before it did, 18 of 200 runs with
+# forty shells died.
 
 load real
 setup() { needs @lydell/node-pty; }
@@ -16,7 +18,7 @@ setup() { needs @lydell/node-pty; }
   lives node-pty.js worker <<<'terminated'
 }
 
-@test "alone: the same where the main thread has not loaded the addon" {
+@test "alone: the same if the main thread has not loaded the addon" {
   natively lives node-pty.js alone <<<'terminated'
   lives node-pty.js alone <<<'terminated'
 }

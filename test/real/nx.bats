@@ -1,9 +1,9 @@
-# nx 24.0.6 (napi-rs 3.8): its own threads bring the output of terminals to a TSFN each.
+# nx 24.0.6 (napi-rs 3.8): for each terminal, a thread of the addon passes the output to a TSFN.
 
 load real
 setup() { needs @nx/nx-linux-x64-gnu; }
 
-@test "work: the output of a command is told" {
+@test "work: the output of a command arrives" {
   natively lives nx.js work <<<'{"ending":"Success","count":2000,"sum":4001000}'
   lives nx.js work <<<'{"ending":"Success","count":2000,"sum":4001000}'
 }

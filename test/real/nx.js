@@ -1,4 +1,4 @@
-// nx: commands in pseudo-terminals, whose output threads of the addon bring to JavaScript.
+// nx: commands in pseudo-terminals. Threads of the addon pass their output to JavaScript.
 'use strict';
 const nx = require('@nx/nx-linux-x64-gnu');
 const cases = require('./cases');
@@ -21,7 +21,8 @@ const shells = [];
 async function busy(dir, swing) {
   let messages = 0;
   for (let i = 0; i < 2; i++) {
-    // It outlives the case, as nx writes to stdout when a shell has ended before its env; and ends with its terminal.
+    // It must outlive the case, because nx writes to stdout if a shell ends before its env. It ends with its
+    // terminal.
     const shell = run('timeout 60 sh -c "while echo 0123456789; do sleep 0.002; done"');
     shell.onOutput(() => ++messages === 10 && swing());
     shell.onExit(() => {});

@@ -1,5 +1,5 @@
 // @parcel/watcher: one thread of the addon watches for all envs, and calls each subscriber's JavaScript.
-// node parcel-watcher.js work|idle|busy|stuck|alone|exit, in $SCRATCH, which is empty
+// node parcel-watcher.js work|idle|busy|stuck|alone|exit, with $SCRATCH being an empty directory
 'use strict';
 const fs = require('fs');
 const path = require('path');
@@ -7,7 +7,8 @@ const { Worker, isMainThread, parentPort, workerData } = require('worker_threads
 
 const dir = fs.realpathSync(process.env.SCRATCH);
 const kind = isMainThread ? process.argv[2] : workerData;
-// In the main thread too, which keeps the addon loaded when the worker ends; but not where that is the case.
+// The main thread loads the addon too, so that it stays loaded when the worker ends. In the case `alone` it
+// does not.
 if (isMainThread && kind !== 'alone') require('@parcel/watcher');
 
 const subscribe = (onEvents) =>
@@ -17,7 +18,7 @@ const subscribe = (onEvents) =>
   }, { backend: 'inotify' });
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// act() changes one file; what came of it is one event, as the addon waits 50 ms for more.
+// act() changes one file. This gives one event, because the addon waits 50 ms for more.
 async function work() {
   const seen = { create: 0, update: 0, delete: 0 };
   let told;
@@ -33,7 +34,7 @@ async function work() {
   };
   for (let i = 0; i < 5; i++) {
     const file = path.join(dir, `ours-${i}`);
-    await change(() => fs.writeFileSync(file, '')); // with contents it would be two events, at times two batches
+    await change(() => fs.writeFileSync(file, '')); // with contents there would be two events, sometimes in two batches
     await change(() => fs.appendFileSync(file, 'more'));
     await change(() => fs.unlinkSync(file));
   }
@@ -41,8 +42,9 @@ async function work() {
   console.log(`create=${seen.create} update=${seen.update} delete=${seen.delete}`);
 }
 
-// A worker that has subscribed is terminated. Then the directory changes, and the main thread is told of it, unless it
-// has not loaded the addon: it now cannot, as this one registers itself from a constructor and is never unmapped.
+// A subscribed worker is terminated. Then the directory changes, and the main thread must get the events. In the case
+// `alone` it has not loaded the addon, and can no longer do so: this addon registers itself from a constructor, and is
+// never unmapped.
 async function terminated() {
   const worker = new Worker(__filename, { workerData: kind });
   await new Promise((resolve) => worker.once('message', resolve));
@@ -56,7 +58,7 @@ async function terminated() {
   console.log('changed');
 }
 
-// As a worker that is about to be terminated, or the main thread about to exit: events come all the time.
+// Events come all the time, while a worker is about to be terminated, or the main thread about to exit.
 async function keepBusy() {
   await subscribe(() => {});
   for (let i = 0; ; i++) {
@@ -66,8 +68,8 @@ async function keepBusy() {
   }
 }
 
-// A worker that has subscribed, and then does not get to the events: they wait when it is terminated, and the loop still
-// delivers them in the turn that it is in.
+// A subscribed worker that does not get to its events. They wait when it is terminated, and the loop still delivers
+// them in the same turn.
 async function getStuck() {
   await subscribe(() => {});
   parentPort.postMessage('stuck');

@@ -1,10 +1,11 @@
-# What the Bats files here share: a case of a real addon's program, run natively and guarded.
+# What the Bats files in this directory share: they run a case of an addon's program without and
+# with the guard.
 #
-# A program prints one line when all went well, and stdout is nothing else. TG_TALLY (a file) makes every case run 20
-# times each way and appends what came of it: addon, case, runtime, how, ok, died, other, what they died of (tabs
-# between). test/real/table.sh makes a table of that.
+# If all goes well, a program prints one line and nothing else on stdout. If TG_TALLY names a file, every case runs
+# 20 times without and 20 times with the guard, and a line is appended to that file: addon, case, runtime, how, ok,
+# died, other, what they died of (separated by tabs). test/real/table.sh makes a table of these lines.
 
-# Workers that load an addon take their time: 24 seconds were seen on a machine with thirty others at work.
+# Workers that load an addon need time: 24 seconds were seen on a machine with thirty others at work.
 TG_TIMEOUT=${TG_TIMEOUT:-90}
 load ../bats/helper
 
@@ -12,15 +13,16 @@ load ../bats/helper
 PROGRAMS=$TG_SOURCE/test/real
 export NODE_PATH=$TG_SOURCE/build/deps/npm/real/node_modules
 
-# needs PACKAGE [MAJOR]: skips the test where the package is not there, or the runtime is older than that.
+# needs PACKAGE [MAJOR]: skips the test if the package is not installed, or the runtime is older than
+# that.
 needs() {
   local major=${TG_RUNTIME#*-}
   [[ -d $NODE_PATH/$1 ]] || skip "$1 is not there; scripts/deps.sh real fetches it"
   ((${major%%.*} >= ${2:-0})) || skip "$1 needs Node $2"
 }
 
-# attempt HOW PROGRAM.js CASE…: one run; result is ok, died or other, ending says how it died; the addon's own fault,
-# known by a text that the process leaves on stderr, is result owned.
+# attempt HOW PROGRAM.js CASE…: one run. It sets `result` to ok, died or other, and `ending` to how it died. If the
+# process has left the text of the addon's own fault ($own) on stderr, `result` is owned.
 attempt() {
   local scratch=$BATS_TEST_TMPDIR/run status=0 line
   rm -rf "$scratch" && mkdir "$scratch"
@@ -38,8 +40,8 @@ attempt() {
     && tail -n 20 "$BATS_TEST_TMPDIR/stderr")
 }
 
-# runs N UNTIL HOW PROGRAM.js CASE…: N runs, or up to the first whose result is UNTIL; counts them in ok, died, owned,
-# other.
+# runs N UNTIL HOW PROGRAM.js CASE…: N runs, or fewer if one has the result UNTIL. Counts the results in ok, died,
+# owned and other.
 runs() {
   local n=$1 until=$2 kinds summary
   shift 2
@@ -57,10 +59,12 @@ runs() {
     "$ok" $((died + owned)) "$other" "$summary" >>"$TG_TALLY"
 }
 
-# natively lives|dies|may_die|any PROGRAM.js CASE… <<<LINE: runs it without the guard. It prints LINE; or dies in one of
-# three runs (chance may save some; the table of docs/real-addons.md has 20); or dies at least once in many runs (at a
-# chance of 10 % none in 150 is one in ten million; it stops at the first, and only the tier `full` waits for such luck);
-# or does what it likes, which is only counted where a table is made.
+# natively lives|dies|may_die|any PROGRAM.js CASE… <<<LINE: runs it without the guard.
+#   lives    it prints LINE
+#   dies     it dies in at least one of three runs (some survive by chance; docs/real-addons.md has figures of 20 runs)
+#   may_die  it dies in at least one of 150 runs. At a chance of 10 % none in 150 is one in ten million. It stops at the
+#            first, and only the tier `full` takes that long.
+#   any      anything may happen. It is only counted, and only for the table.
 natively() {
   local expected ok died owned other last
   expected=$(cat)
@@ -80,14 +84,14 @@ lives() {
   hold $((ok > 0 && died + other == 0))
 }
 
-# lives_fast PROGRAM.js CASE… <<<LINE: the same with exit=fast, which no table counts.
+# lives_fast PROGRAM.js CASE… <<<LINE: the same with exit=fast, which is not in the table.
 lives_fast() {
   [[ -z ${TG_TALLY:-} ]] || skip 'exit=fast is measured by hand'
   TSFN_GUARD_OPTIONS=exit=fast lives "$@"
 }
 
-# lives_or_own TEXT PROGRAM.js CASE… <<<LINE: guarded, it prints LINE, or dies of the addon's own fault with TEXT (or one
-# of its lines) on stderr, which docs/real-addons.md explains.
+# lives_or_own TEXT PROGRAM.js CASE… <<<LINE: guarded, it prints LINE, or it dies of the addon's own fault with TEXT (or
+# one of its lines) on stderr. docs/real-addons.md explains these faults.
 lives_or_own() {
   local expected own=$1 ok died owned other last
   expected=$(cat)
@@ -96,8 +100,8 @@ lives_or_own() {
   hold $((ok + owned > 0 && died + other == 0))
 }
 
-# own_fault WHY PROGRAM.js CASE… <<<LINE: the addon's own fault ends it, natively and guarded, without a word that tells
-# it from others. So there is nothing to hold it to; it is counted where a table is made.
+# own_fault WHY PROGRAM.js CASE… <<<LINE: the addon's own fault ends it, without and with the guard, and prints nothing
+# by which it can be recognised. So the result cannot be checked. It is only counted for the table.
 own_fault() {
   local expected ok died owned other last
   expected=$(cat)
@@ -106,7 +110,7 @@ own_fault() {
   runs 20 never guarded "${@:2}"
 }
 
-# hold 0|1: the test fails at 0; where a table is made, what came of it stands there.
+# hold 0|1: the test fails at 0, except when the table is made.
 hold() {
   [[ -n ${TG_TALLY:-} ]] || (($1))
 }

@@ -13,7 +13,7 @@ setup() { needs rolldown 20; }
   lives rolldown.js worker <<<'terminated'
 }
 
-@test "alone: the same where the main thread has not loaded the addon" {
+@test "alone: the same if the main thread has not loaded the addon" {
   natively lives rolldown.js alone <<<'terminated'
   lives rolldown.js alone <<<'terminated'
 }

@@ -1,4 +1,4 @@
-// rolldown: plug-ins in JavaScript are called from threads of a Rust runtime. The addon finds the functions by dlsym.
+// rolldown: threads of a Rust runtime call plug-ins in JavaScript. The addon finds the functions by dlsym.
 // node rolldown.js work|worker|alone|exit
 'use strict';
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
@@ -6,7 +6,7 @@ const { Worker, isMainThread, parentPort, workerData } = require('worker_threads
 const kind = isMainThread ? process.argv[2] : workerData;
 const MODULES = 60;
 
-// Builds a chain of modules that exist in the plug-in only, each transformed by it.
+// Builds a chain of modules that exist only in the plug-in, which also transforms each of them.
 async function build() {
   const { rolldown } = await loaded();
   const bundle = await rolldown({
@@ -36,7 +36,7 @@ async function work() {
   console.log(`sum=${[...sums]}`);
 }
 
-// Three builds at a time, for ever; says so after the first few.
+// Three builds at a time, for ever. Calls onBusy after the first few.
 function keepBusy(onBusy) {
   let done = 0;
   const run = async () => {
@@ -56,11 +56,12 @@ async function terminated() {
   console.log('terminated');
 }
 
-// rolldown is an ES module, which NODE_PATH does not find.
+// rolldown is an ES module, which is not found by NODE_PATH.
 const loaded = () => import(require('url').pathToFileURL(require.resolve('rolldown')));
 
 async function main() {
-  // In the main thread too, which keeps the addon loaded when a worker ends; but not where that is the case.
+  // The main thread loads the addon too, so that it stays loaded when a worker ends. In the case `alone` it
+  // does not.
   if (isMainThread && kind !== 'alone') await loaded();
   if (!isMainThread) return keepBusy(() => parentPort.postMessage('busy'));
   if (kind === 'work') return work();

@@ -1,5 +1,5 @@
-// lmdb makes a TSFN for each write transaction: one transaction after the other, for a while.
-// node soak-lmdb.js SECONDS, in $SCRATCH, which is empty
+// lmdb creates a TSFN for each write transaction. One transaction follows the other, for a while.
+// node soak-lmdb.js SECONDS, with $SCRATCH being an empty directory
 'use strict';
 const { open } = require('lmdb');
 

@@ -1,11 +1,12 @@
-# Real addons for a while: lmdb at more than ten thousand TSFNs a second, and a worker that is restarted all the time.
-# Ten seconds each here; test/soak.sh says how long (TG_SOAK_SECONDS).
+# Real addons for a while: lmdb with more than ten thousand TSFNs a second, and a worker that is restarted again and
+# again. Ten seconds each. test/soak.sh sets a longer time (TG_SOAK_SECONDS).
 
 load real
 
 TG_SOAK_SECONDS=${TG_SOAK_SECONDS:-10}
 
-# soaks PROGRAM.js <<<LINE: once, guarded; its figures are shown with bats --show-output-of-passing-tests.
+# soaks PROGRAM.js <<<LINE: runs it once, guarded. Bats shows its figures with
+# --show-output-of-passing-tests.
 soaks() {
   local expected ok died owned other last
   expected=$(cat)

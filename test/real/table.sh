@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every case of the real addons 20 times natively and 20 times guarded, and prints a table of what came of it.
+# Runs every case of the real addons 20 times without and 20 times with the guard, and prints a table of the
+# results.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -10,15 +11,15 @@ usage: test/real/table.sh [ADDON…]     measures these, or all of test/real: ab
        test/real/table.sh --print      the table of what has been measured, once more
 
 On the runtimes in TG_RUNTIMES (default: "node-18 node-20 node-22 node-24.21 node-26"), names of test/runtimes.sh.
-Wants the tests built (scripts/test.sh). Keeps its figures in build/real-table.tsv, those of an addon until it is
-measured again. A cell says how many of 20 runs ended well, native → guarded; - where the addon does not run there.
+The tests must have been built (scripts/test.sh). Figures are kept in build/real-table.tsv until an addon is
+measured again. A cell says how many of 20 runs ended well, native → guarded; - if the addon does not run there.
 END
 }
 
 FIGURES=$BUILD/real-table.tsv
 RUNTIMES=" ${TG_RUNTIMES:-node-18 node-20 node-22 node-24.21 node-26} "
 
-# measure ADDON: its cases, on each of those runtimes.
+# measure ADDON: runs its cases on each of these runtimes.
 measure() {
   local runtime node
   [[ ! -e $FIGURES ]] || sed -i "/^$1\t/d" "$FIGURES"

@@ -1,7 +1,8 @@
-# A server whose every request loads @parcel/watcher 2.6.0 and lmdb 3.5.6 in a worker of its own. The watcher's thread outlives
-# each worker, so the addon must stay mapped; and it registers itself from a constructor, which then runs once only.
+# A server that loads @parcel/watcher 2.6.0 and lmdb 3.5.6 in a new worker for every request. The watcher's thread
+# outlives each worker, so the addon must stay mapped. It registers itself from a constructor, which then runs only
+# once.
 #
-# Seen to fail, natively too: "Module did not self-register" in 29 of 30 requests.
+# Seen to fail, also without the guard: "Module did not self-register" in 29 of 30 requests.
 
 load real
 setup() { needs @parcel/watcher && needs lmdb; }

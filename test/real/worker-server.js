@@ -1,6 +1,6 @@
-// A server whose every request starts a worker, which alone loads @parcel/watcher and lmdb, and terminates it once it has
-// answered: 30 requests, one after the other.
-// node worker-server.js serve, in $SCRATCH, which is empty
+// A server that starts a worker for every request. Only the worker loads @parcel/watcher and lmdb. It is terminated
+// when it has answered. 30 requests, one after the other.
+// node worker-server.js serve, with $SCRATCH being an empty directory
 'use strict';
 const fs = require('fs');
 const http = require('http');
@@ -9,7 +9,7 @@ const { Worker, isMainThread, parentPort, workerData } = require('worker_threads
 
 const REQUESTS = 30;
 
-// In the worker: a value is written and read, and a change of a file is seen.
+// In the worker: writes and reads a value, and waits until it sees a change of a file.
 async function answer(number) {
   const dir = path.join(fs.realpathSync(process.env.SCRATCH), `request-${number}`);
   fs.mkdirSync(dir);
@@ -25,7 +25,7 @@ async function answer(number) {
   parentPort.postMessage({ number: store.get('number'), changes: (await change) > 0 });
 }
 
-// The first message of a worker, or what became of it instead.
+// The first message of a worker, or the reason why there was none.
 function ask(worker) {
   return new Promise((resolve) => {
     worker.once('message', ({ number, changes }) => resolve(`${number} ${changes}`));

@@ -1,5 +1,6 @@
-/* Implements the table of faults. The versions of Node are ranges, as its source and its releases are public and the
- * ends were tried; of the others only what was run is known. */
+/* Implements the table of faults. For Node these are ranges of versions, because its source and releases are
+ * public, and both ends of each range were tried. For the other runtimes only the versions that were run are
+ * known. */
 #include "command/common/affected.h"
 
 #include <stdio.h>
@@ -49,11 +50,11 @@ static const struct tg_fault faults[FAULTS] = {
                              "bare.bats", "run it guarded; docs/runtimes.md says what is known of Bare"},
 };
 
-/* From a version on, and until another one, which is not affected any more. */
+/* Versions from `from` up to `until`, which itself is not affected. */
 struct range {
   unsigned fault;
   const char *runtime;
-  const char *from;  /* NULL: from the first */
+  const char *from;  /* NULL: from the first version */
   const char *until; /* NULL: no end is known */
 };
 
@@ -90,7 +91,7 @@ const struct tg_fault *tg_fault(unsigned number) {
   return number < FAULTS ? &faults[number] : NULL;
 }
 
-/* Smaller than, equal to or greater than 0, as strverscmp has it; what follows the numbers is not looked at. */
+/* Less than, equal to or greater than 0, like strverscmp. Text after the numbers is ignored. */
 static int compare(const char *one, const char *other) {
   char *one_end = NULL, *other_end = NULL;
   for (int parts = 0; parts < 3; parts++) {

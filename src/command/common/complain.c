@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 
-/* Arguments, and what files say, forge no lines and steer no terminal. */
+/* Arguments and the contents of files must not forge lines or control the terminal. */
 static void print_harmless(const char *string) {
   struct tg_text text;
   for (size_t left = strlen(string), length; left != 0; left -= length, string += length) {

@@ -1,27 +1,28 @@
-/* How the command says what is wrong, and with which status it exits then.
+/* How the command reports what is wrong, and with which status it then exits.
  *
- * The command is an ordinary program: stdio and malloc are fine here, and nothing of it is in the preload object. */
+ * The command is an ordinary program: it may use stdio and malloc. Nothing of it is in the preload object. */
 #ifndef TG_COMMAND_COMPLAIN_H
 #define TG_COMMAND_COMPLAIN_H
 
 #include <stdbool.h>
 
-/* Exit statuses of the command itself; those of a program that it starts are the program's own. */
+/* Exit statuses of the command itself. A program that it starts has its own. */
 enum {
-  TG_EXIT_FAILED = 1,       /* a check failed, something was found */
+  TG_EXIT_FAILED = 1,       /* a check failed, or something was found */
   TG_EXIT_USAGE = 2,        /* the command line is wrong, or a file that it names */
-  TG_EXIT_CANNOT_RUN = 126, /* as shells have it: found, but not to be run */
+  TG_EXIT_CANNOT_RUN = 126, /* as in shells: found, but cannot be run */
   TG_EXIT_NOT_FOUND = 127
 };
 
-/* "tsfn-guard: needed: … / found: … / do: …" on stderr; returns `status`, for the caller to return. */
+/* Prints "tsfn-guard: needed: … / found: … / do: …" on stderr. Returns `status`, so that the caller can
+ * return it. */
 int tg_complain(int status, const char *needed, const char *found, const char *remedy);
 
-/* The same for an option that getopt_long has refused: the letter that is wrong, or the whole word. */
+/* The same for an option that getopt_long has refused. Names the letter that is wrong, or the whole word. */
 int tg_complain_option(const char *needed, char **argv, const char *remedy);
 
-/* For a subcommand whose only options are --json and --help: reads them. -1: go on, with the arguments from optind on;
- * else the exit status. */
+/* Reads the options of a subcommand that has only --json and --help. -1: continue, with the arguments from optind
+ * on. Otherwise it is the exit status. */
 int tg_parse_json_option(int argc, char **argv, const char *usage, bool *json);
 
 #endif

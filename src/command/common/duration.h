@@ -1,4 +1,4 @@
-/* Durations for people, as short as a cell of a table. */
+/* Durations for people, short enough for a table cell. */
 #ifndef TG_COMMAND_DURATION_H
 #define TG_COMMAND_DURATION_H
 

@@ -8,7 +8,7 @@
 
 #include "command/common/tables.h"
 
-/* The largest addons and runtimes that are known have 100 MB, 400,000 symbols and 40 MB of names. */
+/* The largest known addons and runtimes have 100 MB, 400,000 symbols and 40 MB of names. */
 enum {
   HEADERS_MAX = 1024,
   DYNAMIC_MAX = 4096,
@@ -27,7 +27,7 @@ bool tg_elf_file_read(const struct tg_elf_file *elf, uint64_t offset, void *to, 
   return is_inside(elf, offset, size) && pread(elf->file, to, size, (off_t)offset) == (ssize_t)size;
 }
 
-/* How many bytes of the file follow that address, and where they begin; 0: none. */
+/* How many bytes of the file follow this address, and the offset at which they begin. 0: none. */
 static uint64_t find_address(const struct tg_elf_file *elf, uint64_t address, uint64_t *offset) {
   *offset = 0;
   for (unsigned i = 0; i < elf->header_count; i++) {
@@ -41,7 +41,7 @@ static uint64_t find_address(const struct tg_elf_file *elf, uint64_t address, ui
   return 0;
 }
 
-/* "" where there is none. */
+/* "" if there is no name. */
 static const char *name_at(const struct tg_elf_file *elf, uint64_t offset) {
   return offset < elf->names_size ? elf->names + offset : "";
 }
@@ -105,7 +105,7 @@ const char *tg_elf_file_open(struct tg_elf_file *elf, int file) {
   memcpy(elf->header.e_ident, magic, sizeof magic);
   if (!tg_elf_file_read(elf, 0, &elf->header, sizeof elf->header)) return damaged;
   if (elf->header.e_ident[EI_CLASS] != ELFCLASS64 || elf->header.e_ident[EI_DATA] != ELFDATA2LSB) {
-    elf->header.e_machine = EM_NONE; /* the rest of it has another layout */
+    elf->header.e_machine = EM_NONE; /* the rest of the header has another layout */
     return "for a machine of 32 bits or big-endian, where there is no guard";
   }
   return read_headers(elf) ? read_dynamic(elf) : damaged;
@@ -127,7 +127,8 @@ void tg_elf_file_needed(const struct tg_elf_file *elf, void (*visit)(void *argum
 
 /* --- Symbols */
 
-/* The size of the table is in the section headers. Without them, linkers put the names behind the symbols. */
+/* The size of the table is in the section headers. If there are none: linkers put the names right after
+ * the symbols. */
 static uint64_t count_symbols(const struct tg_elf_file *elf) {
   const Elf64_Ehdr *header = &elf->header;
   for (unsigned i = 0; header->e_shentsize == sizeof(Elf64_Shdr) && i < header->e_shnum; i++) {

@@ -1,7 +1,7 @@
 /* The dynamic symbols of an ELF file on disk.
  *
- * Nothing in the file is trusted: every table is checked against its size, and what is read is limited. No state: any
- * thread. */
+ * Nothing in the file is trusted: every table is checked against the file's size, and the amount that is read is
+ * limited. It has no state, so any thread may call it. */
 #ifndef TG_COMMAND_ELF_FILE_H
 #define TG_COMMAND_ELF_FILE_H
 
@@ -15,20 +15,20 @@ struct tg_elf_file {
   Elf64_Ehdr header;
   Elf64_Phdr *headers;
   unsigned header_count;
-  char *names; /* the dynamic string table, with a NUL behind it */
+  char *names; /* the dynamic string table, with a NUL after it */
   uint64_t names_size;
   uint64_t names_address, symbols_address;
 };
 
-/* `file` is a descriptor of a regular file, and stays the caller's. NULL, or what is wrong with it; then nothing but
- * `header` and `headers` may be there. To be closed in any case. */
+/* `file` is a descriptor of a regular file, and still belongs to the caller. Returns NULL, or what is wrong with
+ * the file. In the latter case only `header` and `headers` may be valid. Must be closed in both cases. */
 const char *tg_elf_file_open(struct tg_elf_file *elf, int file);
 void tg_elf_file_close(struct tg_elf_file *elf);
 
-/* False: not all of it lies in the file. */
+/* False: a part of it is not in the file. */
 bool tg_elf_file_read(const struct tg_elf_file *elf, uint64_t offset, void *to, uint64_t size);
 
-/* Calls `visit` for each library that the file needs, and for each of its dynamic symbols. False: the table is damaged. */
+/* Calls `visit` for each library that the file needs, and for each dynamic symbol. False: the table is damaged. */
 void tg_elf_file_needed(const struct tg_elf_file *elf, void (*visit)(void *argument, const char *library),
                         void *argument);
 bool tg_elf_file_symbols(const struct tg_elf_file *elf,

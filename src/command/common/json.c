@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* jsmn takes keys without a value, and values without a key. */
+/* jsmn accepts keys without a value, and values without a key. */
 static bool is_sound(const jsmntok_t *tokens, unsigned count) {
   for (unsigned i = 1; i < count; i++) {
     const jsmntok_t *parent = &tokens[tokens[i].parent];
@@ -73,7 +73,7 @@ static char *put_utf8(char *to, unsigned point) {
   return to;
 }
 
-/* What stands behind \u; jsmn has checked the four digits. */
+/* Decodes what follows \u. jsmn has checked the four digits. */
 static const char *decode_point(const char *from, const char *end, char **to) {
   unsigned point = read_hex4(from);
   from += 4;
@@ -108,7 +108,7 @@ char *tg_json_string(char *text, const jsmntok_t *token) {
     } else if (from[1] == 'u') {
       from = decode_point(from + 2, end, &to);
     } else {
-      /* The letters that stand for control characters come out as those do. */
+      /* An escaped control character becomes '?', as a plain one does. */
       *to++ = (char)(strchr("\"\\/", from[1]) != NULL ? from[1] : '?');
       from += 2;
     }

@@ -1,7 +1,7 @@
 /* JSON for the subcommands: reading with jsmn, and writing strings.
  *
- * What is read is trusted with nothing: strings come out as UTF-8 without control characters, so they may be shown on a
- * terminal. No state: any thread. */
+ * The input is not trusted. Strings are returned as UTF-8 without control characters, so they may be shown on a
+ * terminal. It has no state, so any thread may call it. */
 #ifndef TG_COMMAND_JSON_H
 #define TG_COMMAND_JSON_H
 
@@ -15,26 +15,29 @@
 #define JSMN_STRICT
 #include <jsmn.h>
 
-/* Splits one object into tokens, the object itself the first; how many. 0: it is none, or needs more than `most`. With
- * tokens NULL only counts them. Every key is a string with one value behind it. */
+/* Splits one object into tokens. The first token is the object itself. Returns their number. 0: the text is not an
+ * object, or it needs more than `most` tokens. If `tokens` is NULL it only counts. Every key is a string followed
+ * by one value. */
 unsigned tg_json_parse(const char *text, size_t length, jsmntok_t *tokens, unsigned most);
 
-/* The token behind that one and all that is in it. */
+/* The first token after this one and its contents. */
 unsigned tg_json_next(const jsmntok_t *tokens, unsigned count, unsigned token);
 
 /* Whether the token is this string. */
 bool tg_json_is(const char *text, const jsmntok_t *token, const char *string);
 
-/* The string, decoded in its place and ended with a NUL there; NULL: the token is none. Once for each token. */
+/* Decodes the string in place and ends it with a NUL. NULL: the token is not a string. Call it once for each
+ * token. */
 char *tg_json_string(char *text, const jsmntok_t *token);
 
-/* False: the token is no natural number that fits. */
+/* False: the token is not a natural number, or it is too large. */
 bool tg_json_number(const char *text, const jsmntok_t *token, uint64_t *number);
 
-/* Makes '?' of control characters and of what is no UTF-8, as the guard's own emitter does. */
+/* Replaces control characters and invalid UTF-8 by '?', like the guard's own emitter. */
 void tg_tame(char *string);
 
-/* Writes a string, tamed, NULL as null. It may stand in a script of an HTML page. */
+/* Writes a string after tg_tame has cleaned it, and null for NULL. The output may stand in a script of an
+ * HTML page. */
 void tg_json_write(FILE *out, const char *string);
 
 #endif

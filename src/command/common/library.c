@@ -1,4 +1,4 @@
-/* Implements what library.h says. */
+/* Implements library.h. */
 #include "command/common/library.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ static bool own_directory(char path[PATH_MAX]) {
   path[length] = '\0';
   char *slash = strrchr(path, '/');
   if (slash == NULL) return false;
-  slash[slash == path] = '\0'; /* the root keeps its own */
+  slash[slash == path] = '\0'; /* the root directory keeps its slash */
   return true;
 }
 

@@ -1,4 +1,4 @@
-/* The files of ours that the command works with, and preloading one of them. */
+/* The project's files that the command works with, and how it preloads one of them. */
 #ifndef TG_COMMAND_LIBRARY_H
 #define TG_COMMAND_LIBRARY_H
 
@@ -7,15 +7,15 @@
 
 #define TG_LIBRARY_NAME "libtsfnguard.so"
 
-/* Looks for a file of ours relative to this program's own, never anywhere else: beside it, as in a build tree, or
- * where it is installed. False: there is none, and `path` is the directory of the program. */
+/* Looks for one of these files relative to this program's own place, never anywhere else: beside it, as in a
+ * build tree, or where it is installed. False: there is none, and `path` is the directory of the program. */
 bool tg_own_file(const char *name, char path[PATH_MAX]);
 
-/* Whether LD_PRELOAD can hold the path: the loader ends a name at a space or a colon, and replaces $ORIGIN. */
+/* Whether LD_PRELOAD can hold the path. The loader ends a name at a space or a colon, and replaces $ORIGIN. */
 bool tg_can_preload(const char *path);
 
-/* Puts the library first into LD_PRELOAD, keeps what else is there, and takes out other copies of itself. False: no
- * memory. */
+/* Puts the library first in LD_PRELOAD, keeps the other entries, and removes other copies of the library. False:
+ * there is no memory. */
 bool tg_preload(const char *library);
 
 #endif

@@ -1,5 +1,5 @@
-/* Implements the look-up of packages. The path may come from anybody's text, so what lies there is only read where it is a small
- * regular file of JSON. */
+/* Implements the look-up of packages. The path may come from untrusted text. So a package.json is only read if it is
+ * a small regular file. */
 #include "command/common/package.h"
 
 #include <fcntl.h>
@@ -31,7 +31,8 @@ static void copy_piece(char *to, size_t size, const char *from, size_t length) {
   to[length] = '\0';
 }
 
-/* ".pnpm/NAME@VERSION/node_modules/NAME/…" tells the version too; a slash in NAME is a '+' there. */
+/* ".pnpm/NAME@VERSION/node_modules/NAME/…" also contains the version. A slash in NAME is written '+'
+ * there. */
 static void read_pnpm(const char *file, struct tg_package *package) {
   const char *store = find_last(file, "/.pnpm/");
   if (store == NULL) return;
@@ -86,7 +87,8 @@ static bool parse_package(char *bytes, size_t length, struct tg_package *package
   return true;
 }
 
-/* The nearest one with a name: packages have some without, to say what kind of modules lie there. */
+/* Finds the nearest package.json that has a name. Packages contain some without a name, which only set the
+ * module type. */
 static void read_above(const char *file, struct tg_package *package) {
   char path[PATH_MAX];
   size_t length = strlen(file);

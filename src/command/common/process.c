@@ -1,4 +1,4 @@
-/* Implements the look at /proc. */
+/* Implements the reading of /proc. */
 #include "command/common/process.h"
 
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The official binaries and those of distributions alike hold such a string. */
+/* The official binaries and those of distributions contain such a string. */
 static bool search(const char *bytes, size_t size, struct tg_runtime_version *found) {
   static const struct {
     const char *before, *runtime;

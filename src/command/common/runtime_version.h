@@ -1,4 +1,4 @@
-/* Which JavaScript runtime a program or library is, by strings in the file. Nothing is run. */
+/* Finds out which JavaScript runtime a program or library is, from strings in the file. Nothing is run. */
 #ifndef TG_COMMAND_RUNTIME_VERSION_H
 #define TG_COMMAND_RUNTIME_VERSION_H
 
@@ -9,7 +9,7 @@ struct tg_runtime_version {
   char version[24];
 };
 
-/* False: it is none that is known, or it cannot be read. */
+/* False: it is no known runtime, or the file cannot be read. */
 bool tg_runtime_version_find(const char *path, struct tg_runtime_version *found);
 
 #endif

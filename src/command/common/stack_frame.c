@@ -1,4 +1,5 @@
-/* Implements the reading of frames. Each form of line has a function; the first that knows the line has it. */
+/* Implements the reading of frames. Each form of line has a function. The first function that recognises a
+ * line reads it. */
 #include "command/common/stack_frame.h"
 
 #include <ctype.h>
@@ -17,7 +18,7 @@ static void copy_piece(char *to, size_t size, const char *from, size_t length) {
   to[length] = '\0';
 }
 
-/* The end of a path tells most. */
+/* If the path is too long its end is kept, because that says most. */
 static void copy_path(char to[TG_OBJECT_MAX], const char *from, size_t length) {
   while (length != 0 && from[length - 1] == ' ') length--;
   size_t cut = length >= TG_OBJECT_MAX ? length - TG_OBJECT_MAX + 1 : 0;
@@ -33,7 +34,8 @@ static bool is_word_char(char byte) {
   return isalnum((unsigned char)byte) || byte == '_';
 }
 
-/* Digits at `at`: the number, and what comes behind. False: none, or more than a stack has. */
+/* Reads digits at `at`: the number, and what follows. False: there are none, or the number is too large
+ * for a frame. */
 static bool read_number(const char **at, int *number) {
   const char *from = *at;
   int value = 0;
@@ -44,7 +46,7 @@ static bool read_number(const char **at, int *number) {
   return true;
 }
 
-/* "0x…", or where `bare` at least eight hexadecimal digits. */
+/* "0x…", or if `bare` is set at least eight hexadecimal digits. */
 static bool read_address(const char **at, uint64_t *address, bool bare) {
   const char *from = *at;
   bool has_prefix = from[0] == '0' && from[1] == 'x';
@@ -70,7 +72,8 @@ static bool starts(const char *text, const char *with) {
   return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* Takes out of a C++ name what varies: "(anonymous namespace)", arguments, ".cold", "[clone …]", "+0x12". */
+/* Removes the variable parts of a C++ name: "(anonymous namespace)", arguments, ".cold", "[clone …]",
+ * "+0x12". */
 static void plain_name(char name[TG_FUNCTION_MAX]) {
   static const char returns[] = "void ";
   static const char anonymous[] = "(anonymous namespace)";
@@ -94,7 +97,8 @@ static void plain_name(char name[TG_FUNCTION_MAX]) {
   while (length != 0 && name[length - 1] == ' ') name[--length] = '\0';
 }
 
-/* A name with a large offset is that of the last function that was exported before the code, and says nothing. */
+/* If the offset is large, the name is that of the last exported function before the code. It says nothing
+ * about the code. */
 static bool is_far(const char *name, size_t length) {
   enum { FAR = 0x4000 };
   size_t plus = length;
@@ -346,7 +350,7 @@ static enum tg_owner owner_of_function(const char *function) {
                                         "select"};
   if (FITS(function, runtimes)) return TG_OWNER_RUNTIME;
   if (FITS(function, systems)) return TG_OWNER_SYSTEM;
-  /* The names of C++ and Rust that are left are of addons: runtimes have theirs in few namespaces. */
+  /* Any other C++ or Rust name belongs to an addon: the runtimes' names are in a few namespaces. */
   return strstr(function, "::") != NULL ? TG_OWNER_ADDON : TG_OWNER_UNKNOWN;
 }
 
@@ -368,9 +372,9 @@ void tg_trace_frame_finish(struct tg_trace_frame *frame) {
   if (frame->source[0] != '\0') frame->owner = owner_of_source(frame->source);
 }
 
-/* --- What stands behind a frame's number */
+/* --- What follows a frame's number */
 
-/* "(args) at file:line", "from file", "(module + 0x12)", " in /path", "(/path+0x12)": where the function is. */
+/* Where the function is: "(args) at file:line", "from file", "(module + 0x12)", " in /path", "(/path+0x12)". */
 static void read_place(const char *text, struct tg_trace_frame *frame) {
   const char *from = find_last(text, " from "), *at = find_last(text, " at "),
              *plus = find_last(text, "+ 0x");
@@ -393,7 +397,7 @@ static void read_place(const char *text, struct tg_trace_frame *frame) {
   }
 }
 
-/* Where a function's name ends: at its arguments, or at what says where it is. Parentheses within names are not. */
+/* A function's name ends at its arguments, or at its place. Parentheses that belong to the name do not end it. */
 static size_t name_length(const char *text) {
   static const char *const ends[] = {" (", " - /", " from ", " at ", " /", " in /"};
   size_t length = strlen(text);
@@ -414,14 +418,14 @@ static void read_function_and_place(const char *text, struct tg_trace_frame *fra
 
 /* --- The forms */
 
-/* "f() at x.c:12", as nothing but a frame is written. */
+/* "f() at x.c:12": only frames are written like this. */
 static bool has_source(const char *text) {
   const char *at = find_last(text, " at "), *colon = at == NULL ? NULL : strchr(at, ':');
   return colon != NULL && isdigit((unsigned char)colon[1]) && strchr(at + 4, ' ') == NULL;
 }
 
-/* gdb, eu-stack, coredumpctl, ASan and tombstones: "#3  0x… in f (…) from /x.so". Without an address anything may stand
- * behind the number, an issue's title too, so it must be the next. */
+/* gdb, eu-stack, coredumpctl, ASan and tombstones: "#3 0x… in f (…) from /x.so". If there is no address, any text
+ * may follow the number (the title of an issue, for example). So the number must then be the next one. */
 static bool parse_hash(const char *line, int previous, struct tg_trace_frame *frame) {
   for (const char *at = strchr(line, '#'); at != NULL; at = strchr(at + 1, '#')) {
     const char *rest = at + 1;
@@ -457,7 +461,7 @@ static bool parse_hash(const char *line, int previous, struct tg_trace_frame *fr
   return false;
 }
 
-/* gdb, where the program stops: "0x… in f (…) at x.cc:12". */
+/* gdb, at the place where the program stops: "0x… in f (…) at x.cc:12". */
 static bool parse_stop(const char *line, struct tg_trace_frame *frame) {
   const char *at = line;
   if (!starts(at, "0x") || !read_address(&at, &frame->address, false) || !starts(at, " in ")) return false;
@@ -518,7 +522,8 @@ static void read_bracket(const char *text, struct tg_trace_frame *frame, size_t 
   *name = (size_t)(open - text);
 }
 
-/* Node: " 1: 0xb95b60 node::Abort() [node]", its older " 1: node::Abort() [node]", and Rust's "  4: core::panicking::panic". */
+/* Node: " 1: 0xb95b60 node::Abort() [node]", older Node: " 1: node::Abort() [node]", and Rust:
+ * "  4: core::panicking::panic". */
 static bool parse_colon(const char *line, int previous, struct tg_trace_frame *frame) {
   for (const char *at = line; (at = strstr(at, ": ")) != NULL; at += 2) {
     const char *digits = at;
@@ -544,7 +549,7 @@ static bool parse_colon(const char *line, int previous, struct tg_trace_frame *f
   return false;
 }
 
-/* valgrind: "==12== at 0x4C2F0A3: free (vg_replace_malloc.c:530)"; "at" begins a stack. */
+/* valgrind: "==12== at 0x4C2F0A3: free (vg_replace_malloc.c:530)". A stack begins with "at". */
 static bool parse_valgrind(const char *line, int previous, struct tg_trace_frame *frame) {
   const char *mark = strstr(line, "==");
   if (mark == NULL || !isdigit((unsigned char)mark[2])) return false;
@@ -562,7 +567,7 @@ static bool parse_valgrind(const char *line, int previous, struct tg_trace_frame
   return true;
 }
 
-/* What people leave of the next form when they tidy it up: "0   libsystem_kernel.dylib   __pthread_kill + 10". */
+/* The next form after people have shortened it: "0 libsystem_kernel.dylib __pthread_kill + 10". */
 static bool parse_mac_without_address(const char *object, size_t length, struct tg_trace_frame *frame) {
   const char *name = skip_spaces(object + length), *plus = find_last(name, " + ");
   if (plus == NULL || plus == name || plus[3] == '\0' || strspn(plus + 3, "0123456789") != strlen(plus + 3))
@@ -592,7 +597,7 @@ static bool parse_mac(const char *line, struct tg_trace_frame *frame) {
   return true;
 }
 
-/* backtrace_symbols(): "/app/x.node(name+0x12) [0x7f…]"; the frames have no numbers. */
+/* backtrace_symbols(): "/app/x.node(name+0x12) [0x7f…]". These frames have no numbers. */
 static bool parse_glibc(const char *line, int previous, struct tg_trace_frame *frame) {
   const char *open = strrchr(line, '['), *paren = strrchr(line, '(');
   if (open == NULL || strncmp(open, "[0x", 3) != 0) return false;
@@ -671,11 +676,11 @@ static bool parse_bun_report(const char *line, int previous, struct tg_trace_fra
     copy_path(frame->object, in + 5, strcspn(in + 5, " "));
   else
     set_function(frame, name + 4, strcspn(name + 4, "`"));
-  if (in == NULL) copy_path(frame->object, "bun", strlen("bun")); /* it names all other files */
+  if (in == NULL) copy_path(frame->object, "bun", strlen("bun")); /* other frames name their file */
   return true;
 }
 
-/* The length of a name as of a function, without its arguments; 0: it has other things in it, as prose has. */
+/* The length of a function's name without its arguments. 0: it contains other characters, as prose does. */
 static size_t bare_length(const char *text) {
   static const char returns[] = "void ";
   size_t skipped = starts(text, returns) ? strlen(returns) : 0;
@@ -691,7 +696,7 @@ static size_t bare_length(const char *text) {
   return *rest == '\0' || starts(rest, " const") || starts(rest, " + ") || starts(rest, "+") ? length : 0;
 }
 
-/* Ubuntu's apport: "f() () from /app/x.node"; the frames have no numbers. */
+/* Ubuntu's apport: "f() () from /app/x.node". These frames have no numbers. */
 static bool parse_apport(const char *text, int previous, struct tg_trace_frame *frame) {
   const char *from = find_last(text, " () from /");
   if (from == NULL || strchr(from + 10, ' ') != NULL) return false;
@@ -701,7 +706,7 @@ static bool parse_apport(const char *text, int previous, struct tg_trace_frame *
   return true;
 }
 
-/* People paste the names alone, at times with the file before them: "pty.node   Napi::ThreadSafeFunction::CallJS()". */
+/* People paste only the names, sometimes after the file: "pty.node Napi::ThreadSafeFunction::CallJS()". */
 static bool parse_bare(const char *line, int previous, struct tg_trace_frame *frame) {
   static const char framework[] = "Electron Framework ";
   const char *at = skip_spaces(line);
@@ -730,7 +735,7 @@ static bool parse_bare(const char *line, int previous, struct tg_trace_frame *fr
   return is_typical || (is_of_addon && owner == TG_OWNER_UNKNOWN && strpbrk(name, "_:(") != NULL);
 }
 
-/* A diagnostic report's "symbol". */
+/* The "symbol" of a diagnostic report. */
 static bool parse_report(const char *line, int previous, struct tg_trace_frame *frame) {
   size_t name;
   if (!starts(line, "symbol: ")) return false;

@@ -15,7 +15,7 @@ void *tg_resize(void *memory, size_t count, size_t size) {
                    "raise the limit (ulimit -v), or read fewer logs at a time"));
 }
 
-/* FNV-1a, and a last mixing, as tables take the low bits. */
+/* FNV-1a with a final mixing step, because the tables use the low bits. */
 uint64_t tg_hash(uint64_t hash, const void *bytes, size_t size) {
   const unsigned char *byte = bytes;
   for (size_t i = 0; i < size; i++) hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
@@ -24,7 +24,7 @@ uint64_t tg_hash(uint64_t hash, const void *bytes, size_t size) {
 
 /* --- Numbers */
 
-/* Where the hash is, or would be. */
+/* The entry with this hash, or the place where it would be. */
 static struct tg_map_entry *find(struct tg_map_entry *entries, size_t capacity, uint64_t hash) {
   size_t i = hash & (capacity - 1);
   while (entries[i].hash != 0 && entries[i].hash != hash) i = (i + 1) & (capacity - 1);

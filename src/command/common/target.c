@@ -1,4 +1,4 @@
-/* Implements the look at a program before it is started. */
+/* Implements the examination of a program before it is started. */
 #include "command/common/target.h"
 
 #include <elf.h>
@@ -42,7 +42,7 @@ static bool read_binary(int file, struct tg_binary *binary) {
   *binary = (struct tg_binary){0};
   if (!read_at(file, 0, &elf, sizeof elf) || memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0) return false;
   if (elf.e_type != ET_EXEC && elf.e_type != ET_DYN) return false;
-  /* The rest of it would have another layout. */
+  /* The rest of the header would have another layout. */
   if (elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_ident[EI_DATA] != ELFDATA2LSB) return true;
   binary->machine = elf.e_machine;
   return read_headers(file, &elf, binary);
@@ -96,7 +96,7 @@ static void find(struct tg_target *target, const char *subject, const char *what
   snprintf(target->found, sizeof target->found, "%.*s%s", PATH_MAX, subject, what);
 }
 
-/* Whether an exec of the file changes the user, the group or the capabilities, as the kernel decides it. */
+/* Whether exec of this file changes the user, the group or the capabilities. The rules are the kernel's. */
 static const char *privilege_of(const char *path) {
   struct stat status;
   struct statvfs system;
@@ -116,7 +116,7 @@ bool tg_is_musl(const char *loader) {
   return strncmp(name, "ld-musl-", strlen("ld-musl-")) == 0;
 }
 
-/* It looks like a static program, and may start any. */
+/* The dynamic linker looks like a static program, but it may start any program. */
 static bool is_dynamic_linker(const char *file) {
   const char *name = strrchr(file, '/');
   name = name == NULL ? file : name + 1;
@@ -131,7 +131,7 @@ static void obstruct_machine(struct tg_target *target, unsigned machine) {
            tg_machine_name(target->binary.machine));
 }
 
-/* False: none are gained. */
+/* False: the file gains no privileges. */
 static bool obstruct_privileges(struct tg_target *target) {
   const char *privilege = privilege_of(target->file);
   if (privilege == NULL) return false;
@@ -166,7 +166,7 @@ static void examine_binary(struct tg_target *target, unsigned machine) {
 
 /* --- Looking a program up */
 
-/* 0, or why the file cannot be executed. */
+/* 0, or the reason why the file cannot be executed. */
 static int why_not(const char *path) {
   struct stat status;
   if (stat(path, &status) != 0) return errno;
@@ -182,7 +182,7 @@ static int look_in(const char *directory, size_t length, const char *name, char 
   return wanted < PATH_MAX ? why_not(path) : ENAMETOOLONG;
 }
 
-/* As execvp: a file that may not be executed is told of only if no other is found. */
+/* Like execvp: a file that may not be executed is reported only if no other file is found. */
 static int look_in_path(const char *name, char path[PATH_MAX]) {
   const char *list = getenv("PATH");
   char forbidden[PATH_MAX];
@@ -233,7 +233,7 @@ static void obstruct_lookup(struct tg_target *target, const char *name, int erro
 
 /* --- Scripts */
 
-enum { FIRST_LINE_MAX = 256 }; /* as much of it as Linux reads */
+enum { FIRST_LINE_MAX = 256 }; /* Linux reads this many bytes */
 
 /* The file's first line. */
 static bool read_first_line(const char *path, char line[FIRST_LINE_MAX]) {
@@ -246,8 +246,7 @@ static bool read_first_line(const char *path, char line[FIRST_LINE_MAX]) {
   return true;
 }
 
-/* What is left of a word of env's arguments once an option that stands for itself is taken off: "-Snode" is node. NULL:
- * nothing can be told of it. */
+/* Removes an option at the beginning of an argument of env: "-Snode" becomes node. NULL: the result is not known. */
 static char *without_option(char *word) {
   static const char *const alone[] = {"-", "-S", "-i", "-v"};
   static const char split[] = "--split-string=";
@@ -257,9 +256,10 @@ static char *without_option(char *word) {
   return strncmp(word, "-S", 2) == 0 ? word + 2 : NULL;
 }
 
-/* The program that env starts. NULL: none, or one that only env itself can tell. */
+/* The program that env starts. NULL: there is none, or only env itself can find it. */
 static char *program_of_env(char *arguments) {
-  /* Where env splits the words it takes a carriage return for a space, and reads quotes and variables. */
+  /* When env splits the words, it treats a carriage return as a space, and interprets quotes and
+   * variables. */
   bool is_split = strstr(arguments, "-S") != NULL || strstr(arguments, "--split-string") != NULL;
   const char *separators = is_split ? " \t\v\f\r" : " \t";
   if (is_split && strpbrk(arguments, "'\"\\$#") != NULL) return NULL;
@@ -277,8 +277,8 @@ static char *program_of_env(char *arguments) {
   return NULL;
 }
 
-/* The interpreter in the line after #!; NULL: none. env is passed over: it is the program that it starts which
- * matters. */
+/* The interpreter in the line after #!. NULL: there is none. If it is env, the result is the program that
+ * env starts. */
 static const char *interpreter_of(char *line) {
   char *rest = NULL, *path = strtok_r(line, " \t", &rest);
   if (path == NULL) return NULL;
@@ -287,7 +287,7 @@ static const char *interpreter_of(char *line) {
   return program == NULL ? path : program;
 }
 
-/* Goes on from a script to its interpreter. False: that cannot be run. */
+/* Goes from a script to its interpreter. False: the interpreter cannot be run. */
 static bool follow(struct tg_target *target, const char *interpreter) {
   char path[PATH_MAX];
   int error = look_up(interpreter, path);
@@ -305,7 +305,7 @@ static bool follow(struct tg_target *target, const char *interpreter) {
 }
 
 void tg_target_examine(struct tg_target *target, const char *program, unsigned machine) {
-  enum { SCRIPTS_MAX = 5 }; /* interpreted one by the other; Linux gives up there too */
+  enum { SCRIPTS_MAX = 5 }; /* scripts that interpret each other; Linux stops there, too */
   *target = (struct tg_target){.obstacle = TG_OBSTACLE_NONE};
   int error = look_up(program, target->program);
   if (tg_is_core(error == 0 ? target->program : program)) {
@@ -322,7 +322,7 @@ void tg_target_examine(struct tg_target *target, const char *program, unsigned m
   for (unsigned scripts = 0; scripts <= SCRIPTS_MAX; scripts++) {
     char line[FIRST_LINE_MAX];
     if (!read_first_line(target->file, line)) {
-      /* What may be executed and not read is a program that cannot be looked into. */
+      /* A program that may be executed but not read cannot be examined. */
       obstruct_privileges(target);
       return;
     }

@@ -8,7 +8,8 @@
 #include "command/common/complain.h"
 #include "command/subcommands.h"
 
-/* All pages, one behind the other, and a NUL. They are in the program, as a copied command has no files beside it. */
+/* All pages, one after the other, and a NUL. They are part of the program, because a copied command has no files
+ * beside it. */
 __asm__(
     ".pushsection .rodata\n"
     ".type tg_misuse_pages, %object\n"
@@ -30,7 +31,7 @@ static const char usage[] =
 /* Each page begins with such a line: "# TSG007 stale-handle". */
 static const char beginning[] = "# TSG";
 
-/* The page behind `page`; NULL: there is none. */
+/* The page after `page`. NULL: there is none. */
 static const char *next_page(const char *page) {
   const char *line_end = strstr(page, "\n# TSG");
   return line_end == NULL ? NULL : line_end + 1;
@@ -40,7 +41,7 @@ static bool is_same(const char *text, size_t length, const char *wanted) {
   return strlen(wanted) == length && strncasecmp(text, wanted, length) == 0;
 }
 
-/* By its code, with or without letters and zeroes before the number, or by its name. */
+/* Finds a page by its code (with or without letters and leading zeroes) or by its name. */
 static bool is_about(const char *page, const char *event) {
   const char *number = page + strlen(beginning), *code = page + strlen("# ");
   size_t digits = strcspn(number, " "), zeroes = strspn(number, "0");

@@ -1,5 +1,5 @@
-/* tsfn-guard [options] PROGRAM: starts a program with the library preloaded, by exec. So its exit status, signals,
- * standard input and process number are its own. */
+/* tsfn-guard [options] PROGRAM: starts a program with the library preloaded. It uses exec, so the exit status,
+ * signals, standard input and process number are the program's own. */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -17,15 +17,15 @@
 
 enum { OPTIONS_MAX = 64, KEY_MAX = 64 };
 
-/* What getopt_long answers: a letter, one of these, or from TABLE on a place in the library's table. */
+/* Results of getopt_long: a letter, one of these, or from TABLE on an index into the library's table. */
 enum { ON = UCHAR_MAX + 1, BEST_EFFORT, HELP, VERSION, TABLE };
 
-/* The library's table as long options: its keys, with '-' for '_'. */
+/* The library's table as long options: its keys, with '-' instead of '_'. */
 struct long_options {
   struct tg_option_look looks[OPTIONS_MAX];
   char names[OPTIONS_MAX][KEY_MAX];
   struct option options[OPTIONS_MAX + 5];
-  unsigned count; /* of the library's */
+  unsigned count; /* of the library's options */
 };
 
 struct request {
@@ -40,7 +40,7 @@ static void copy_key(char name[KEY_MAX], const char *key) {
   for (char *at = name; (at = strchr(at, '_')) != NULL;) *at = '-';
 }
 
-/* The key `help` is left out: --help is the command's own. */
+/* The key `help` is left out, because --help is an option of the command. */
 static void make_long_options(struct long_options *all) {
   static const struct option ours[] = {{"on", required_argument, NULL, ON},
                                        {"best-effort", no_argument, NULL, BEST_EFFORT},
@@ -63,7 +63,7 @@ static void make_long_options(struct long_options *all) {
 
 /* --- --help and --version */
 
-/* Prints a word of a paragraph of 80 columns. */
+/* Prints a word of a paragraph that is 80 columns wide. */
 static void print_word(const char *word, unsigned *column) {
   enum { WIDTH = 80, INDENT = 2 };
   unsigned length = (unsigned)strlen(word);
@@ -125,7 +125,8 @@ static int print_version(void) {
 
 /* --- The options */
 
-/* In TSFN_GUARD_OPTIONS a colon ends a value that is not in quotes, but for fd:N. NULL: no quotes will do. */
+/* In TSFN_GUARD_OPTIONS an unquoted value ends at a colon, except in fd:N. NULL: the value contains both
+ * kinds of quotes. */
 static const char *quotes_for(const char *value) {
   bool colon = strchr(value, ':') != NULL, quote = value[0] == '\'' || value[0] == '"';
   if (strncmp(value, "fd:", strlen("fd:")) == 0) colon = strchr(value + strlen("fd:"), ':') != NULL;
@@ -211,7 +212,7 @@ static int complain_of_memory(void) {
   return tg_complain(TG_EXIT_FAILED, "memory", strerror(ENOMEM), "free some");
 }
 
-/* Behind those that are there already, so that the later ones of the command line win. */
+/* The new options follow those of the environment, so the command line wins. */
 static bool export_options(struct request *request) {
   const char *before = getenv(TSFN_GUARD_OPTIONS_VARIABLE);
   if (fclose(request->pairs_out) != 0) return false;
@@ -225,7 +226,7 @@ static bool export_options(struct request *request) {
   return done;
 }
 
-/* Somebody may have meant a subcommand. */
+/* The user may have meant a subcommand. */
 static int complain_of_nothing(const struct tg_target *target, const char *program) {
   char remedy[256];
   const char *like = tg_subcommand_like(program);
@@ -234,7 +235,7 @@ static int complain_of_nothing(const struct tg_target *target, const char *progr
   return tg_complain(TG_EXIT_NOT_FOUND, target->needed, target->found, remedy);
 }
 
-/* What nothing can run is refused in any case. */
+/* What nothing can run is refused even with --best-effort. */
 static int refuse(const struct request *request, const struct tg_target *target, const char *program) {
   char remedy[1024];
   if (target->obstacle == TG_OBSTACLE_NOT_FOUND) return complain_of_nothing(target, program);
@@ -263,7 +264,7 @@ static int prepare(struct request *request, struct tg_target *target, const char
   return export_options(request) && tg_preload(library) ? GO_ON : complain_of_memory();
 }
 
-/* A file that is no program is run by /bin/sh, as execvp does it; that only comes here with --best-effort. */
+/* /bin/sh runs a file that is not a program, as in execvp. Only --best-effort gets here with such a file. */
 static int start(const struct tg_target *target, char **argv) {
   execvp(target->program, argv);
   int error = errno;

@@ -20,7 +20,7 @@ static const char usage[] =
     "which packages they belong to, and which options of tsfn-guard these need. Nothing is loaded or run.\n"
     "Exit status: 0, also if nothing is found; 2 if the command line is wrong or DIR cannot be read.\n";
 
-/* Only an ordinary file is read: a pipe of that name would be waited for. */
+/* Reads only regular files, because opening or reading a pipe of that name could block. */
 static bool read_file(struct tg_walk *walk, const char *path, struct tg_scan_addon *addon) {
   struct stat status;
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);

@@ -10,7 +10,7 @@
 #include "command/common/tables.h"
 
 enum { NOTES_MAX = 4096, WINDOW = 1 << 20 };
-static const uint64_t strings_most = UINT64_C(1) << 29; /* bytes of a file that are searched */
+static const uint64_t strings_most = UINT64_C(1) << 29; /* at most this many bytes of a file are searched */
 
 const char *const tg_scan_function_names[TG_SCAN_FUNCTIONS] = {"create",  "get_context", "call", "acquire",
                                                                "release", "ref",         "unref"};
@@ -21,7 +21,7 @@ static const char *const functions[TG_SCAN_FUNCTIONS] = {
     "napi_unref_threadsafe_function"};
 enum { LONGEST_NAME = sizeof "napi_get_threadsafe_function_context" };
 
-/* A file on its way. */
+/* A file that is being read. */
 struct reader {
   struct tg_elf_file elf;
   struct tg_scan_addon *addon;
@@ -75,7 +75,7 @@ static void search_window(struct tg_scan_addon *addon, const char *window, size_
   }
 }
 
-/* Windows overlap by the length of a name, so a name is whole in one of them. */
+/* Consecutive windows overlap by the length of a name, so each name is completely in at least one of them. */
 static void search_segment(const struct reader *reader, const Elf64_Phdr *header, char *window,
                            uint64_t *left) {
   uint64_t offset = header->p_offset, size = header->p_filesz;
@@ -90,7 +90,8 @@ static void search_segment(const struct reader *reader, const Elf64_Phdr *header
   }
 }
 
-/* Of what is mapped only: an addon that is not stripped has the names of functions that it does not call elsewhere. */
+/* Searches only what is mapped. In other parts, an addon that is not stripped contains the names of functions that
+ * it never calls. */
 static void search_strings(const struct reader *reader) {
   char *window = tg_resize(NULL, WINDOW, 1);
   uint64_t left = strings_most;
@@ -108,7 +109,7 @@ static void take_needed(void *argument, const char *library) {
   if (strcmp(library, "libc.so") == 0 || begins_with(library, "libc.musl-")) addon->libc = TG_LIBC_MUSL;
 }
 
-/* Android's linker takes objects with such a note. */
+/* Objects for Android contain such a note. */
 static bool is_for_android(const struct tg_elf_file *elf) {
   static const char name[] = "Android";
   char notes[NOTES_MAX];
@@ -169,7 +170,7 @@ void tg_scan_addon_read(int file, struct tg_scan_addon *addon) {
   tg_elf_file_close(&reader.elf);
 }
 
-/* --- What follows from it */
+/* --- Conclusions */
 
 bool tg_scan_addon_uses(const struct tg_scan_addon *addon) {
   return addon->problem == NULL && (addon->imports | addon->strings) != 0;

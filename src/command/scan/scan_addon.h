@@ -1,14 +1,14 @@
 /* What a .node file is: which system it is for, how it registers, and whether it uses thread-safe functions.
  *
- * The file is read, never loaded. Nothing in it is trusted: every table is checked against the size of the file, and the
- * sum of what is read is limited. No state: any thread. */
+ * The file is read, never loaded. Nothing in it is trusted: every table is checked against the size of the file, and
+ * the total amount that is read is limited. It has no state, so any thread may call it. */
 #ifndef TG_COMMAND_SCAN_ADDON_H
 #define TG_COMMAND_SCAN_ADDON_H
 
 #include <stdbool.h>
 
 enum tg_scan_system {
-  TG_SYSTEM_UNKNOWN, /* not a file that an operating system would load */
+  TG_SYSTEM_UNKNOWN, /* no operating system would load this file */
   TG_SYSTEM_LINUX,
   TG_SYSTEM_ANDROID,
   TG_SYSTEM_FREEBSD,
@@ -20,17 +20,17 @@ enum tg_scan_libc { TG_LIBC_UNKNOWN, TG_LIBC_GLIBC, TG_LIBC_MUSL };
 
 enum { TG_SCAN_FUNCTIONS = 7 };
 
-/* "create", …: the seven functions are napi_create_threadsafe_function and so on, in this order. */
+/* "create", … for napi_create_threadsafe_function and so on. The bits below have the same order. */
 extern const char *const tg_scan_function_names[TG_SCAN_FUNCTIONS];
 
 struct tg_scan_addon {
-  /* Why nothing below is known beyond `system` and `machine`; NULL: all of it is known. */
+  /* Why only `system` and `machine` are known. NULL: everything is known. */
   const char *problem;
   enum tg_scan_system system;
-  unsigned machine; /* EM_*; 0: unknown, or 32 bits or big-endian */
+  unsigned machine; /* EM_*; 0: unknown, 32 bits, or big-endian */
   enum tg_scan_libc libc;
-  unsigned imports;     /* of the seven functions: bit 0 is create */
-  unsigned strings;     /* those that it can look up: it imports dlsym, and contains the names as strings */
+  unsigned imports;     /* which of the seven functions it imports: bit 0 is create */
+  unsigned strings;     /* which it can look up: it imports dlsym, and contains the name as a string */
   bool has_entry;       /* exports napi_register_module_v1 */
   bool has_constructor; /* imports napi_module_register */
   bool has_v8_entry;    /* imports node_module_register, or exports node_register_module_vN */
@@ -41,7 +41,8 @@ struct tg_scan_addon {
 /* `file` is a descriptor of a regular file. */
 void tg_scan_addon_read(int file, struct tg_scan_addon *addon);
 
-/* Whether it uses thread-safe functions, and the guard can guard them: it is for glibc on a machine that has a library. */
+/* Whether it uses thread-safe functions and the guard can guard them. It can if the addon is for glibc, on a machine
+ * for which there is a library. */
 bool tg_scan_addon_uses(const struct tg_scan_addon *addon);
 bool tg_scan_addon_is_guardable(const struct tg_scan_addon *addon);
 

@@ -1,10 +1,12 @@
-/* Implements the table of known packages. docs/real-addons.md and docs/quirks.md have the figures behind each row. */
+/* Implements the table of known packages. The figures behind each row are in docs/real-addons.md and
+ * docs/quirks.md. */
 #include "command/scan/scan_advice.h"
 
 #include <fnmatch.h>
 #include <stddef.h>
 
-/* Packages come twice: the one that is asked for, and those with the prebuilt file for one system. */
+/* Such addons are two kinds of packages: the one that people install, and one for each system with the
+ * prebuilt file. */
 static const char koffi[] = "without the guard it dies as a worker or the process ends; with it no run died";
 static const char lightningcss[] =
     "with the guard no run died as a worker ended; its threads may no longer answer after that, which is its "

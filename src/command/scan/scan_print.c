@@ -1,4 +1,5 @@
-/* Implements the printing. Names and paths are anybody's, so what would steer a terminal becomes '?'. A path is never cut. */
+/* Implements the printing. Names and paths are not trusted: characters that control a terminal become '?'. A path is
+ * never cut off. */
 #include "command/scan/scan_print.h"
 
 #include <inttypes.h>
@@ -40,7 +41,8 @@ static const char *registers_name(const struct tg_scan_addon *addon) {
   return addon->has_v8_entry ? "v8" : "unknown";
 }
 
-/* NAN's addons have V8's functions and not one of Node-API. One that is for several versions may have both. */
+/* Addons that use NAN use V8's functions, and none of Node-API. An addon that supports several versions may
+ * use both. */
 static const char *api_name(const struct tg_scan_addon *addon) {
   bool node_api = addon->uses_node_api || addon->has_entry || addon->has_constructor;
   bool v8 = addon->uses_v8 || addon->has_v8_entry;
@@ -50,7 +52,7 @@ static const char *api_name(const struct tg_scan_addon *addon) {
   return v8 ? "v8" : "unknown";
 }
 
-/* Why the guard does nothing for an addon that uses thread-safe functions; NULL: it guards it. */
+/* Why the guard does nothing for an addon that uses thread-safe functions. NULL: the guard guards it. */
 static const char *why_unguarded(const struct tg_scan_addon *addon) {
   if (tg_scan_addon_is_guardable(addon)) return NULL;
   if (addon->system != TG_SYSTEM_LINUX) return "the guard is for Linux";
@@ -59,7 +61,7 @@ static const char *why_unguarded(const struct tg_scan_addon *addon) {
   return "the guard is for x86-64 and arm64";
 }
 
-/* The options that are recommended for addons that can be guarded, each once. */
+/* The recommended options of all addons that can be guarded, without duplicates. */
 static unsigned collect_options(const struct tg_scan *scan, const char *options[OPTIONS_MAX]) {
   unsigned count = 0;
   for (size_t i = 0; i < scan->count; i++) {
@@ -84,7 +86,7 @@ static void print_tame(const char *string) {
   free(copy);
 }
 
-/* As it was asked for: below the directory that was given. */
+/* Prints the path as the user would write it: below the directory that was given. */
 static void print_path(const struct tg_scan *scan, const char *path) {
   size_t length = strlen(scan->walk.root);
   const char *below = path + length;
@@ -101,7 +103,7 @@ static void print_path(const struct tg_scan *scan, const char *path) {
   print_tame(given != 0 && scan->directory[given - 1] == '/' ? below + 1 : below);
 }
 
-/* Text in lines of at most WIDTH characters; it has no character of several bytes. */
+/* Prints text in lines of at most WIDTH characters. The text must be ASCII. */
 static void print_wrapped(const char *text) {
   size_t column = WIDTH;
   while (*text != '\0') {
@@ -137,7 +139,7 @@ static void print_advice(const struct tg_scan_found *found) {
   print_wrapped(text);
 }
 
-/* Files of one package that differ in the system only are told of once. */
+/* Several files of one package, for different systems, get their advice printed only once. */
 static bool has_same_advice(const struct tg_scan_found *one, const struct tg_scan_found *other) {
   return strcmp(one->package.name, other->package.name) == 0 && one->advice == other->advice &&
          why_unguarded(&one->addon) == why_unguarded(&other->addon);

@@ -1,4 +1,4 @@
-/* The table and the JSON of a scan. */
+/* Prints the table and the JSON of a scan. */
 #ifndef TG_COMMAND_SCAN_PRINT_H
 #define TG_COMMAND_SCAN_PRINT_H
 

@@ -13,7 +13,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* Whoever made the directory may have made it as large as a disk takes. */
+/* Limits, because a directory that somebody else made may be as large as its disk allows. */
 enum { ENTRIES_MAX = 20000000, DIRECTORIES_MAX = 1 << 22, PATHS_BYTES_MAX = 1 << 28 };
 
 /* --- Lists */
@@ -69,7 +69,7 @@ void tg_walk_add_problem(struct tg_walk *walk, const char *path, const char *why
   walk->problems[walk->problem_count++] = (struct tg_walk_problem){copy_of(path), why};
 }
 
-/* --- What is met */
+/* --- Entries of a directory */
 
 static bool is_addon_name(const char *name) {
   static const char ending[] = ".node";
@@ -82,7 +82,7 @@ static bool ends_with(const char *path, size_t length, const char *ending) {
   return length >= own && memcmp(path + length - own, ending, own) == 0;
 }
 
-/* Whether package managers make links here: in node_modules itself, or in a scope there. */
+/* Whether package managers make links in this directory: it is node_modules, or a scope in it. */
 static bool is_place_of_links(const char *directory) {
   static const char name[] = "/node_modules";
   const char *last = strrchr(directory, '/');
@@ -133,7 +133,7 @@ static bool is_new(struct tg_walk *walk, const struct stat *status) {
   return false;
 }
 
-/* What the kernel makes up has no addons, and no end. */
+/* Some directories are made up by the kernel. They contain no addons, and may be endless. */
 static bool is_made_up(int directory) {
   struct statfs system;
   if (fstatfs(directory, &system) != 0) return false;
@@ -161,7 +161,7 @@ static void walk_directory(struct tg_walk *walk, const char *path) {
   struct stat status;
   int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (directory < 0) {
-    /* It went away meanwhile: there is nothing in it. */
+    /* It was removed meanwhile, so it contains nothing. */
     if (errno != ENOENT) tg_walk_add_problem(walk, path, strerror(errno));
     return;
   }
@@ -185,7 +185,7 @@ static void walk_waiting(struct tg_walk *walk) {
 
 /* --- Links */
 
-/* A link to a directory above would make the whole disk belong to a project. */
+/* Such a link would make the whole disk a part of the project. */
 static bool leads_above(const struct tg_walk *walk, const char *link) {
   char *real = realpath(link, NULL);
   if (real == NULL) return false;
@@ -196,7 +196,7 @@ static bool leads_above(const struct tg_walk *walk, const char *link) {
   return above;
 }
 
-/* A link to nothing is usual. */
+/* A link to nothing is common, and not reported. */
 static void follow_link(struct tg_walk *walk, const char *link) {
   struct stat status;
   if (stat(link, &status) != 0) {
@@ -216,14 +216,15 @@ static void sort(char **paths, size_t count) {
   if (count != 0) qsort(paths, count, sizeof *paths, by_name);
 }
 
-/* So that a link to a file that was met is no second one. */
+/* Marks the files that were found, so that a link to one of them does not count as another file. */
 static void mark_files(struct tg_walk *walk, size_t from) {
   struct stat status;
   for (size_t i = from; i < walk->file_count; i++)
     if (lstat(walk->files[i], &status) == 0) is_new(walk, &status);
 }
 
-/* Links come last, so that what is here goes by its own name. What is found behind them may have links too. */
+/* Links are followed last, so that a file below the directory is listed with its own path. A linked
+ * directory may contain more links. */
 static void follow_links(struct tg_walk *walk) {
   for (size_t marked = 0; walk->links.count != 0;) {
     struct tg_walk_paths links = walk->links;
@@ -240,7 +241,7 @@ static void follow_links(struct tg_walk *walk) {
   }
 }
 
-/* --- The whole */
+/* --- The whole walk */
 
 int tg_walk_open(struct tg_walk *walk, const char *directory) {
   struct stat status;

@@ -1,8 +1,8 @@
 /* Finds the .node files below a directory.
  *
- * Links to directories are followed where package managers make them: in node_modules, and in a scope there. No directory
- * is walked twice, whatever leads to it, so there is no loop. What cannot be read is listed, and nothing is waited for.
- * One thread. */
+ * Links to directories are followed only where package managers make them: in node_modules, and in a scope there.
+ * Each directory is walked only once, however it is reached, so there is no loop. What cannot be read is listed.
+ * Nothing blocks. For one thread. */
 #ifndef TG_COMMAND_SCAN_WALK_H
 #define TG_COMMAND_SCAN_WALK_H
 
@@ -20,16 +20,16 @@ struct tg_walk_problem {
 };
 
 struct tg_walk {
-  char *root;   /* the real path of the directory, with which all others begin */
-  char **files; /* in the order of their names */
+  char *root;   /* the real path of the directory; all other paths begin with it */
+  char **files; /* sorted by name */
   size_t file_count;
   struct tg_walk_problem *problems;
   size_t problem_count;
   uint64_t problems_not_listed;
-  uint64_t entries, directories; /* that were looked at */
-  bool is_cut;                   /* there is more below than is looked at */
+  uint64_t entries, directories; /* how many were examined */
+  bool is_cut;                   /* a limit was reached, so there is more below the directory */
 
-  /* Its own. */
+  /* Private. */
   struct tg_map seen;
   struct tg_walk_paths {
     char **paths;
@@ -39,11 +39,11 @@ struct tg_walk {
   size_t files_allocated, problems_allocated;
 };
 
-/* `directory` may be one file too. 0, or errno: it cannot be read. */
+/* `directory` may also be a file. Returns 0 or errno if it cannot be read. */
 int tg_walk_open(struct tg_walk *walk, const char *directory);
 void tg_walk_close(struct tg_walk *walk);
 
-/* Takes down that a file that was found cannot be read. */
+/* Records that a file that was found cannot be read. */
 void tg_walk_add_problem(struct tg_walk *walk, const char *path, const char *why);
 
 #endif

@@ -26,7 +26,7 @@ static FILE *open_file(const struct tg_look *look, const char *name) {
 
 /* --- Its start and its arguments */
 
-/* When the machine started, seconds since 1970; 0: unknown. */
+/* When the machine started, in seconds since 1970. 0: unknown. */
 static uint64_t boot_time(void) {
   static uint64_t known;
   char line[256];
@@ -37,7 +37,7 @@ static uint64_t boot_time(void) {
   return known;
 }
 
-/* The 22nd number of its stat. The second one is a name that may hold anything, in parentheses. */
+/* The start is number 22 in the file stat. Number 2 is a name in parentheses that may contain anything. */
 static void read_start(struct tg_look *look) {
   enum { FIELDS_BETWEEN = 20 };
   char text[4096];
@@ -71,7 +71,7 @@ static bool is_guard(const char *path) {
          (slash[sizeof library_name - 1] == '\0' || slash[sizeof library_name - 1] == ' ');
 }
 
-/* The first mapping of a file begins with its headers. */
+/* The first mapping of a file contains its headers. */
 static void take_mapping(struct tg_look *look, const char *line, char libnode[PATH_MAX]) {
   uint64_t start, offset;
   int path = 0;
@@ -85,7 +85,7 @@ static void take_mapping(struct tg_look *look, const char *line, char libnode[PA
     tg_copy_string(libnode, PATH_MAX, line + path);
 }
 
-/* 0, or errno. */
+/* Returns 0 or errno. */
 static int read_maps(struct tg_look *look, char libnode[PATH_MAX]) {
   FILE *file = open_file(look, "maps");
   char *line = NULL;
@@ -114,7 +114,7 @@ static bool exports_functions(int file) {
   return found;
 }
 
-/* Of each program's file only once, as a machine may run hundreds of processes of one. */
+/* Reads each program file only once, because a machine may run hundreds of processes of one program. */
 static bool program_exports_functions(const struct tg_look *look) {
   enum { KNOWN_MAX = 256 };
   static struct {
@@ -151,7 +151,7 @@ static bool is_called_like_one(const char *program) {
   return false;
 }
 
-/* The same file is asked for its version only once in a row. */
+/* If consecutive processes use the same file, its version is read only once. */
 static void find_version(struct tg_look *look, const char *libnode) {
   static char last_path[PATH_MAX + 64];
   static struct tg_runtime_version last;

@@ -1,4 +1,4 @@
-/* One process as /proc shows it, and as the guard in it describes itself. */
+/* A process as /proc shows it, and as the guard in it describes itself. */
 #ifndef TG_COMMAND_LOOK_H
 #define TG_COMMAND_LOOK_H
 
@@ -16,24 +16,25 @@ struct tg_look {
   pid_t process;
   uid_t user;
   int directory;          /* of /proc/PID */
-  char command[1024];     /* its arguments, with blanks between */
+  char command[1024];     /* its arguments, separated by spaces */
   char program[PATH_MAX]; /* its binary */
   uint64_t started;       /* nanoseconds since 1970; 0: unknown */
   bool is_runtime;
   struct tg_runtime_version runtime; /* `runtime` is NULL if it is unknown */
   char library[PATH_MAX];            /* of the guard; empty: it is not loaded */
   uint64_t library_start;
-  char *options;           /* TSFN_GUARD_OPTIONS at its start; NULL: none, or not to be read */
+  char *options;           /* TSFN_GUARD_OPTIONS at its start; NULL: not set, or it cannot be read */
   bool is_preload_set;     /* LD_PRELOAD named the library at its start */
-  bool is_pm2_worker;      /* of pm2's cluster mode */
+  bool is_pm2_worker;      /* a worker of pm2's cluster mode */
   struct tg_remote remote; /* read only if the library is loaded */
 
   enum tg_guarded guarded;
-  const char *why;    /* if it is not guarded, or nobody can tell */
+  const char *why;    /* if it is not guarded, or if that is unknown */
   const char *remedy; /* likewise */
 };
 
-/* 0; or errno: there is no such process (ENOENT), or this user may not look at it. To be closed in any case. */
+/* Returns 0 or errno: there is no such process (ENOENT), or this user may not look at it. Must be closed in
+ * both cases. */
 int tg_look_open(struct tg_look *look, pid_t process);
 void tg_look_close(struct tg_look *look);
 

@@ -1,4 +1,4 @@
-/* Implements the look into another process's memory. */
+/* Implements the reading of another process's memory. */
 #include "command/status/remote.h"
 
 #include <elf.h>
@@ -29,7 +29,7 @@ static bool read_memory(pid_t process, uint64_t address, void *to, size_t size) 
   return process_vm_readv(process, &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
 
-/* A text may end where the next page is not mapped. */
+/* Reads page by page, because a text may end just before a page that is not mapped. */
 static bool read_text(pid_t process, uint64_t address, char *to, size_t size) {
   enum { PAGE = 4096 };
   size_t length = 0;
@@ -44,13 +44,14 @@ static bool read_text(pid_t process, uint64_t address, char *to, size_t size) {
   return true;
 }
 
-/* --- The symbol, from the library's own memory: its file may be gone, or lie in another mount namespace */
+/* --- The symbol. It is read from the library's memory: its file may be gone, or in another mount
+ * namespace. */
 
 struct dynamic {
   uint64_t symbols, names, names_size;
 };
 
-/* glibc makes addresses of the offsets in there, musl does not. */
+/* In this section glibc replaces offsets by addresses. musl does not. */
 static uint64_t absolute(uint64_t base, uint64_t value) {
   return value < base ? base + value : value;
 }
@@ -70,7 +71,8 @@ static bool read_dynamic(pid_t process, uint64_t base, const Elf64_Phdr *header,
          dynamic->names_size <= NAMES_MAX;
 }
 
-/* 0: it has no such symbol. Linkers put the names behind the symbols, so that is where these end. */
+/* 0: there is no such symbol. Linkers put the names right after the symbols, so the symbols end where the
+ * names begin. */
 static uint64_t search_symbols(pid_t process, uint64_t base, const struct dynamic *dynamic,
                                const char *wanted) {
   uint64_t count = (dynamic->names - dynamic->symbols) / sizeof(Elf64_Sym), found = 0;
@@ -106,7 +108,7 @@ static uint64_t find_symbol(pid_t process, uint64_t base, const char *wanted) {
   return 0;
 }
 
-/* --- The table. Its description is checked once, so that slots need no more checks. */
+/* --- The table. Its description is checked once, so no checks are needed for the slots. */
 
 static bool is_number(const struct tsfn_guard_table *table, const struct tsfn_guard_table_field *field) {
   bool is_size = field->size == 1 || field->size == 2 || field->size == 4 || field->size == 8;
@@ -129,7 +131,7 @@ static bool is_sound(const struct tsfn_guard_table *table) {
 
 static uint64_t number_in(const unsigned char *slot, const struct tsfn_guard_table_field *field) {
   uint64_t value = 0;
-  memcpy(&value, slot + field->offset, field->size); /* little-endian, as all machines with a guard */
+  memcpy(&value, slot + field->offset, field->size); /* little-endian, like all machines that have a guard */
   return field->mask == 0 ? value : (value & field->mask) >> __builtin_ctz(field->mask);
 }
 
@@ -141,7 +143,7 @@ static const char *read_path(struct tg_remote *remote, pid_t process, uint64_t a
                                                                         : NULL;
 }
 
-/* The path of the addon that created a function. Functions of one addon come in a row. */
+/* The path of the addon that created a function. Consecutive functions often have the same addon. */
 static const char *addon_path(struct tg_remote *remote, pid_t process, uint64_t addon) {
   if (addon != remote->last_addon) {
     remote->last_addon = addon;
@@ -156,7 +158,7 @@ static enum tg_remote_state state_of(uint64_t state, bool finalized, uint64_t th
   return state == TSFN_GUARD_TABLE_CLOSING ? TG_REMOTE_CLOSING : TG_REMOTE_CLOSED;
 }
 
-/* Whether the slot still serves the function that it was read for. */
+/* Whether the slot still serves the function for which it was read. */
 static bool is_unchanged(pid_t process, const struct tsfn_guard_table *table, uint64_t address,
                          uint64_t generation) {
   unsigned char slot[SLOT_SIZE_MAX];
@@ -191,12 +193,12 @@ static void read_slot(struct tg_remote *remote, pid_t process, const unsigned ch
       .keeps_alive = state == TSFN_GUARD_TABLE_OPEN && number_in(slot, &table->referenced) != 0,
   };
   function.state = state_of(state, number_in(slot, &table->finalized) != 0, function.threads);
-  if (function.state == TG_REMOTE_CLOSED && number_in(slot, &table->finalized) != 0) return; /* it is over */
+  if (function.state == TG_REMOTE_CLOSED && number_in(slot, &table->finalized) != 0) return; /* over */
   size_t size = table->name.size < sizeof function.name ? table->name.size : sizeof function.name - 1;
   memcpy(function.name, slot + table->name.offset, size);
   function.addon = addon_path(remote, process, number_in(slot, &table->addon));
   if (!is_unchanged(process, table, address, generation)) return;
-  if (function.queue >> 63 != 0) function.queue = 0; /* the two numbers are of two moments */
+  if (function.queue >> 63 != 0) function.queue = 0; /* the two counters were read at different moments */
   remote->states[function.state]++;
   remote->keepers += function.keeps_alive;
   remote->queued += function.queue;
@@ -239,7 +241,7 @@ static void read_seen(struct tg_remote *remote, pid_t process) {
     memset(remote->seen, 0, sizeof remote->seen);
 }
 
-/* NULL, or what is wrong. */
+/* Returns NULL, or what is wrong. */
 static const char *read_table(struct tg_remote *remote, pid_t process, uint64_t address) {
   struct tsfn_guard_ring *ring = &remote->ring;
   struct tsfn_guard_table *table = &ring->table;

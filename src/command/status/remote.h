@@ -1,7 +1,8 @@
 /* Reads the guard's memory in another process: the ring (include/tsfn_guard/ring.h) and the functions (table.h).
  *
- * The process needs not have been prepared, and goes on meanwhile. Nothing that is read is trusted: it may be damaged, of
- * another version, or of two moments. Texts are to be tamed before they are shown. */
+ * The process needs no preparation, and continues to run meanwhile. Nothing that is read is trusted: it may be
+ * damaged, it may be of another version, and its parts may be from different moments. Texts must be tamed before
+ * they are shown. */
 #ifndef TG_COMMAND_REMOTE_H
 #define TG_COMMAND_REMOTE_H
 
@@ -36,7 +37,7 @@ struct tg_remote_function {
 };
 
 struct tg_remote {
-  /* Why nothing below is known; NULL: the ring was read. errno is kept as `error` if the kernel refused. */
+  /* Why nothing below is known. NULL: the ring was read. If the kernel refused, `error` is its errno. */
   const char *problem;
   int error;
   struct tsfn_guard_ring ring;
@@ -46,17 +47,17 @@ struct tg_remote {
   uint64_t keepers; /* functions that keep an event loop alive */
   uint64_t queued;
   struct tg_remote_function
-      *functions; /* those that keep a loop alive first, then by queue, then by number */
+      *functions; /* sorted: first those that keep a loop alive, then by queue, then by number */
   size_t count;
   uint64_t not_listed;
 
-  /* Its own. */
+  /* Private. */
   struct tg_pool paths;
   uint64_t last_addon;
   const char *last_path;
 };
 
-/* `library` is the address at which the library's file is mapped from its beginning. */
+/* `library` is the address at which the beginning of the library's file is mapped. */
 void tg_remote_read(struct tg_remote *remote, pid_t process, uint64_t library);
 void tg_remote_close(struct tg_remote *remote);
 

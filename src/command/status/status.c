@@ -78,7 +78,8 @@ static void show_line(struct list *list, const struct tg_look *look) {
   list->shown++;
 }
 
-/* Other users' processes are none of this one's business, and not to be looked at anyway. */
+/* Processes of other users are left out. They do not matter to this user, and the kernel would refuse to
+ * show them. */
 static bool is_of_user(pid_t process) {
   char path[64];
   struct stat status;
@@ -100,7 +101,7 @@ static int by_number(const void *a, const void *b) {
   return (one > other) - (one < other);
 }
 
-/* In the order of their numbers, to be freed; NULL: /proc cannot be read. */
+/* The numbers of all processes in ascending order, to be freed. NULL: /proc cannot be read. */
 static pid_t *find_processes(size_t *count) {
   DIR *entries = opendir("/proc");
   pid_t *processes = NULL;

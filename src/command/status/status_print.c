@@ -1,4 +1,4 @@
-/* Implements the printing. What comes from a process is tamed. */
+/* Implements the printing. All text from a process is tamed. */
 #include "command/status/status_print.h"
 
 #include <inttypes.h>
@@ -43,7 +43,7 @@ static const char *format_time(uint64_t nanoseconds, char text[TIME_SIZE]) {
   return text;
 }
 
-/* How long ago that was. */
+/* How long ago this was. */
 static const char *format_age(uint64_t nanoseconds, char text[TG_DURATION_SIZE]) {
   uint64_t now = tg_nanoseconds(CLOCK_REALTIME);
   return tg_format_duration(now > nanoseconds ? (now - nanoseconds) / 1000000000 : 0, text);
@@ -54,7 +54,7 @@ static bool has_table(const struct tg_look *look) {
          look->remote.ring.table.armed != 0;
 }
 
-/* Since when it is guarded, or else since when it runs. */
+/* Since when the process has been guarded. If it is not guarded: since when it has been running. */
 static uint64_t since(const struct tg_look *look) {
   return has_table(look) ? look->remote.ring.table.armed : look->started;
 }
@@ -64,7 +64,7 @@ static const char *last_part(const char *path) {
   return slash == NULL ? path : slash + 1;
 }
 
-/* The last event that was reported; NULL: none, or a half-written one. */
+/* The last event that was reported. NULL: there is none, or its record is half-written. */
 static const struct tsfn_guard_ring_record *last_event(const struct tg_look *look) {
   const struct tsfn_guard_ring *ring = &look->remote.ring;
   if (look->library[0] == '\0' || look->remote.problem != NULL || ring->next < 2) return NULL;
@@ -72,12 +72,12 @@ static const struct tsfn_guard_ring_record *last_event(const struct tg_look *loo
   return record->sequence != 0 && record->kind != TG_EVENT_NONE ? record : NULL;
 }
 
-/* "" for a kind that only a newer library has. */
+/* "" for a kind that only newer libraries know. */
 static const char *kind_name(uint32_t kind) {
   return kind < TG_EVENT_KINDS ? tg_catalogue[kind].name : "";
 }
 
-/* The names of the faults that the runtime has without the guard. False: nobody has examined this version. */
+/* The names of the runtime's faults without the guard. False: nobody has examined this version. */
 static bool name_faults(const struct tg_look *look, char text[TEXT_MAX]) {
   size_t length = 0;
   text[0] = '\0';

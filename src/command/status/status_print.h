@@ -1,4 +1,4 @@
-/* The lines, the table and the JSON of tsfn-guard status. */
+/* Prints the lines, the table and the JSON of tsfn-guard status. */
 #ifndef TG_COMMAND_STATUS_PRINT_H
 #define TG_COMMAND_STATUS_PRINT_H
 
@@ -8,11 +8,11 @@
 
 void tg_status_print(const struct tg_look *look);
 
-/* One line of the list; `columns` is where it is cut, or SIZE_MAX. */
+/* Prints one line of the list. It is cut off at `columns`, unless that is SIZE_MAX. */
 void tg_status_print_head(void);
 void tg_status_print_line(const struct tg_look *look, size_t columns);
 
-/* One object. */
+/* Prints one object. */
 void tg_status_print_json(const struct tg_look *look);
 
 #endif

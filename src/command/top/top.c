@@ -1,7 +1,8 @@
 /* tsfn-guard top: shows what a guarded process does, again and again.
  *
- * Plain escape sequences that every terminal since the VT100 knows, and termios: the command is linked statically, and
- * ncurses would want its terminal database where the command lands. */
+ * It uses termios and plain escape sequences that every terminal since the VT100 knows. It does not use ncurses:
+ * the command is linked statically, and ncurses needs its terminal database on the machine where the command is
+ * copied to. */
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
@@ -53,7 +54,7 @@ static int read_interval(struct choices *choices, const char *text) {
   return tg_complain(TG_EXIT_USAGE, "--interval with 0.1 to 3600 seconds", text, "correct it");
 }
 
-/* 0; or an exit status, of which *done says whether it is the command's. */
+/* Returns 0 or an exit status. *done says whether the command must exit with it. */
 static int read_choices(int argc, char **argv, struct choices *choices, bool *done) {
   static const struct option options[] = {{"once", no_argument, NULL, 'o'},
                                           {"json", no_argument, NULL, 'j'},
@@ -121,7 +122,7 @@ static int stream(struct tg_watch *watch, const struct choices *choices) {
   bool is_there = true;
   if (!tg_watch_take(watch)) return complain_of_memory();
   for (double next = now() + choices->seconds; is_there; next += choices->seconds) {
-    /* It was stopped meanwhile: what was missed is not made up for. */
+    /* The process was stopped meanwhile. Missed samples are not made up for. */
     if (next < now()) next = now() + choices->seconds;
     sleep_until(next);
     is_there = tg_watch_is_there(watch);
@@ -142,7 +143,7 @@ static int stream(struct tg_watch *watch, const struct choices *choices) {
 /* --- The live view */
 
 struct screen {
-  struct termios before; /* of the terminal's, to be given back */
+  struct termios before; /* the terminal's settings, which are restored at the end */
   bool has_keys;         /* stdin is a terminal */
   int signals;
   sigset_t blocked_before;
@@ -150,14 +151,14 @@ struct screen {
   bool paused;
   bool help;
   bool over;
-  int died; /* a signal's number; 0: none */
+  int died; /* the signal's number; 0: none */
 };
 
 static bool write_screen(const char *bytes, size_t length) {
   return tg_write_all(STDOUT_FILENO, bytes, length) == length;
 }
 
-/* The other screen, without a cursor and without wrapping at the right edge. */
+/* Uses the alternate screen, without a cursor and without wrapping at the right edge. */
 static void enter(struct screen *screen) {
   static const char sequence[] = "\033[?1049h\033[?25l\033[?7l";
   struct termios raw = screen->before;
@@ -195,7 +196,7 @@ static void print_help(FILE *to, const struct screen *screen) {
           tg_top_order_names[screen->order]);
 }
 
-/* Without a colour where NO_COLOR is set (no-color.org). */
+/* No colour if NO_COLOR is set (no-color.org). */
 static bool wants_colour(void) {
   const char *no_colour = getenv("NO_COLOR");
   return no_colour == NULL || no_colour[0] == '\0';
@@ -221,7 +222,7 @@ static bool draw(const struct screen *screen, const struct tg_watch *watch) {
   tg_top_print(to, watch, &look);
   fputs("\033[J", to);
   bool written = fclose(to) == 0;
-  /* The end of the last line that fits would scroll the first one away. */
+  /* A line end after the last line that fits would scroll the first line away. */
   size_t lines = 0, end = 0;
   while (end < length && (bytes[end] != '\n' || ++lines < rows)) end++;
   if (end < length) end -= end > 0 && bytes[end - 1] == '\r';
@@ -230,7 +231,7 @@ static bool draw(const struct screen *screen, const struct tg_watch *watch) {
   return written;
 }
 
-/* Gives the terminal back while it is stopped. */
+/* Gives the terminal back while the process is stopped. */
 static void stop(const struct screen *screen) {
   leave(screen);
   raise(SIGSTOP);
@@ -257,9 +258,9 @@ static void handle_signal(struct screen *screen) {
 static void handle_keys(struct screen *screen) {
   char keys[64];
   ssize_t count = read(STDIN_FILENO, keys, sizeof keys);
-  if (count < 0 && errno == EAGAIN) return;   /* another reader was faster, where stdin does not block */
-  if (count <= 0) screen->has_keys = false;   /* the terminal is gone, which a signal tells too */
-  if (count > 0 && keys[0] == '\033') return; /* an arrow or such */
+  if (count < 0 && errno == EAGAIN) return;   /* another reader was faster, and stdin does not block */
+  if (count <= 0) screen->has_keys = false;   /* the terminal is gone; a signal will say so, too */
+  if (count > 0 && keys[0] == '\033') return; /* an arrow key or similar */
   for (ssize_t i = 0; i < count; i++) {
     if (keys[i] == 'q') screen->over = true;
     if (keys[i] == 's') screen->order = (screen->order + 1) % TG_TOP_ORDERS;
@@ -268,7 +269,7 @@ static void handle_keys(struct screen *screen) {
   }
 }
 
-/* Until the next sample is due: true. Else something was pressed or a signal came. */
+/* True: the next sample is due. False: a key was pressed, or a signal came. */
 static bool wait_for(struct screen *screen, double next) {
   struct pollfd wanted[] = {{.fd = screen->signals, .events = POLLIN},
                             {.fd = screen->has_keys ? STDIN_FILENO : -1, .events = POLLIN}};
@@ -280,7 +281,7 @@ static bool wait_for(struct screen *screen, double next) {
   return false;
 }
 
-/* Ends by the signal that it died of, as if it had not been caught. */
+/* Ends by the signal that it received, as if it had not been caught. */
 static void die(const struct screen *screen) {
   sigset_t one;
   sigemptyset(&one);
@@ -293,7 +294,7 @@ static void die(const struct screen *screen) {
 static int live(struct tg_watch *watch, const struct choices *choices) {
   struct screen screen;
   bool is_there = true, has_memory = tg_watch_take(watch), written = true;
-  const double first = FIRST_MS / 1000.0; /* sooner than later ones, so that there are rates soon */
+  const double first = FIRST_MS / 1000.0; /* earlier than later ones, so that rates appear soon */
   double next = now() + (choices->seconds < first ? choices->seconds : first);
   if (!has_memory) return complain_of_memory();
   if (!open_screen(&screen)) return tg_complain(TG_EXIT_FAILED, "a signalfd", strerror(errno), "use --once");

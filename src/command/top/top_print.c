@@ -55,15 +55,15 @@ void tg_top_sort(struct tg_watch_sample *sample, enum tg_top_order order) {
 
 /* --- The table */
 
-/* One line on its way. A character counts as one column. */
+/* A line that is being built. A character counts as one column. */
 struct line {
   FILE *to;
   const struct tg_top_look *look;
   size_t columns;
-  size_t most; /* where it is cut */
+  size_t most; /* where it is cut off */
 };
 
-/* What is no UTF-8 and what steers a terminal becomes '?'. */
+/* Replaces invalid UTF-8, and characters that control a terminal, by '?'. */
 static void put_text(struct line *line, const char *text) {
   while (*text != '\0' && line->columns < line->most) {
     size_t length = tg_shown_length(text);
@@ -84,7 +84,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct line *line, const c
   put_text(line, text);
 }
 
-/* Text in a field of a width. */
+/* Text in a field of a given width. */
 static void put_field(struct line *line, const char *text, size_t width) {
   const size_t most = line->most, end = line->columns + width;
   if (end < most) line->most = end;
@@ -103,7 +103,7 @@ static void end_line(struct line *line) {
   line->columns = 0;
 }
 
-/* "12345", "123k", "12.3M": six characters, but for what is beyond all measure. */
+/* "12345", "123k", "12.3M": six characters, except for absurdly large numbers. */
 static const char *short_number(double number, char cell[CELL]) {
   static const char units[] = " kMGTPE";
   unsigned unit = 0;
@@ -145,7 +145,7 @@ static void put_severities(struct line *line, const struct tg_watch_sample *samp
   end_line(line);
 }
 
-/* The most frequent first, as the line is cut at its end. */
+/* The most frequent kinds come first, because the line is cut off at its end. */
 static void put_kinds(struct line *line, const struct tg_watch_sample *sample) {
   char code[TG_CODE_SIZE], total[CELL], rate[CELL];
   bool told[TG_EVENT_KINDS] = {false};
@@ -221,7 +221,7 @@ void tg_top_print(FILE *to, const struct tg_watch *watch, const struct tg_top_lo
 /* --- JSON */
 
 static void put_json_text(FILE *to, const char *name, const char *value) {
-  char escaped[1024]; /* the longest text has 184 bytes, each maybe escaped */
+  char escaped[1024]; /* the longest text has 184 bytes, and each may be escaped */
   if (value == NULL || value[0] == '\0') {
     fprintf(to, "\"%s\":null", name);
     return;

@@ -1,5 +1,5 @@
-/* Writes a sample of a watched process down: as a table for people, or as one line of JSON (docs/command.md has its
- * fields). Names that the process chose are cleaned on the way. */
+/* Writes a sample of a watched process as a table for people, or as one line of JSON (docs/command.md lists its
+ * fields). Names that the process has chosen are cleaned on the way. */
 #ifndef TG_COMMAND_TOP_PRINT_H
 #define TG_COMMAND_TOP_PRINT_H
 
@@ -8,7 +8,7 @@
 
 #include "command/top/watch.h"
 
-/* The order of functions; each puts the larger first. */
+/* How functions are sorted. Each order puts larger values first. */
 enum tg_top_order { TG_TOP_CALLS, TG_TOP_QUEUE, TG_TOP_THREADS, TG_TOP_AGE, TG_TOP_ORDERS };
 
 extern const char *const tg_top_order_names[TG_TOP_ORDERS];
@@ -17,8 +17,8 @@ extern const char *const tg_top_order_names[TG_TOP_ORDERS];
 void tg_top_sort(struct tg_watch_sample *sample, enum tg_top_order order);
 
 struct tg_top_look {
-  size_t columns; /* longer lines are cut */
-  size_t rows;    /* at most so many functions */
+  size_t columns; /* longer lines are cut off */
+  size_t rows;    /* at most this many functions */
   bool colour;
   const char *line_end; /* what ends a line */
   const char *note;     /* stands at the end of the first line */

@@ -1,4 +1,4 @@
-/* Implements the look at a guarded process. */
+/* Implements the observation of a guarded process. */
 #include "command/top/watch.h"
 
 #include <dirent.h>
@@ -37,9 +37,9 @@ static const char start_remedy[] =
     "start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PRELOAD and "
     "TSFN_GUARD_OPTIONS=publish=1";
 
-/* --- What is told when it cannot be watched */
+/* --- The messages for a process that cannot be watched */
 
-/* A text from pieces; a NULL ends them. Control characters in them become '?'. */
+/* Joins pieces to a text. A NULL ends the list. Control characters in the pieces become '?'. */
 static const char *join(struct tg_text *text, const char *const pieces[]) {
   text->length = 0;
   for (size_t i = 0; pieces[i] != NULL; i++) tg_text_add(text, pieces[i]);
@@ -73,7 +73,7 @@ static int complain_of(const struct tg_watch *watch, const char *needed, const c
                      remedy);
 }
 
-/* The kernel's word for a process of another user, or one that has changed its own. */
+/* The kernel's answer for a process of another user, or for one that has changed its user. */
 static int complain_of_access(const struct tg_watch *watch) {
   char of_it[96];
   struct stat status = {0};
@@ -88,7 +88,7 @@ static int complain_of_access(const struct tg_watch *watch) {
 
 /* --- Finding the memory */
 
-/* What a process has mapped. */
+/* A mapping of a process. */
 struct maps {
   bool readable;
   bool library;
@@ -109,7 +109,7 @@ static void read_map(struct maps *maps, const char *line, const struct stat *mem
   snprintf(maps->place, sizeof maps->place, "map_files/%lx-%lx", start, end);
 }
 
-/* `memory`: only this one counts; NULL: any of that name. */
+/* If `memory` is not NULL, only that memory counts. Otherwise any memory with that name counts. */
 static struct maps read_maps(const struct tg_watch *watch, const struct stat *memory) {
   struct maps maps = {.readable = false};
   int descriptor = openat(watch->directory, "maps", O_RDONLY | O_CLOEXEC);
@@ -127,7 +127,8 @@ static struct maps read_maps(const struct tg_watch *watch, const struct stat *me
   return maps;
 }
 
-/* A process may hold something else of that name. Sealed, so that it cannot shrink under our mapping of it. */
+/* A process may hold something else with that name. Ours is sealed, so it cannot shrink while we have
+ * mapped it. */
 static bool is_ours(const struct tg_watch *watch, int file, struct stat *memory) {
   struct stat process;
   if (fstat(file, memory) != 0 || fstat(watch->directory, &process) != 0) return false;
@@ -149,7 +150,8 @@ static bool map_memory(struct tg_watch *watch, const char *place) {
   return true;
 }
 
-/* False, and errno, where its descriptors must not be looked at; true, and maybe none was found. */
+/* False, with errno: this user may not look at its descriptors. True: the search was possible, but may
+ * have found nothing. */
 static bool find_descriptor(struct tg_watch *watch) {
   char link[sizeof memory_link];
   int directory = openat(watch->directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -199,7 +201,7 @@ static int complain_of_nothing(struct tg_watch *watch, const struct maps *maps) 
 
 /* --- The memory's head */
 
-/* A text of the process's, cut to its place. */
+/* A text of the process, cut to the size of its field. */
 static void copy_text(char *to, const char *from, size_t size) {
   memcpy(to, from, size);
   to[size - 1] = '\0';
@@ -287,7 +289,7 @@ bool tg_watch_read(const struct tsfn_guard_record *record, struct tsfn_guard_rec
       .mark = mark,
       .created = load(&record->created),
       .max_queue_size = load(&record->max_queue_size),
-      /* Before `calls`, so that no item is taken for delivered that was not called. */
+      /* Read before `calls`, so that no item counts as delivered without having been called. */
       .delivered = __atomic_load_n(&record->delivered, __ATOMIC_ACQUIRE),
       .env = load_half(&record->env),
       .addon = load_half(&record->addon),
@@ -374,7 +376,7 @@ static bool read_records(struct tg_watch *watch) {
   return true;
 }
 
-/* What becomes known once, and is constant from then on. */
+/* Facts that become known once, and never change afterwards. */
 static void read_texts(struct tg_watch *watch) {
   const struct tsfn_guard_published *page = watch->page;
   if (watch->runtime[0] == '\0' && __atomic_load_n(&page->runtime_known, __ATOMIC_ACQUIRE) != 0)

@@ -1,8 +1,8 @@
-/* Looks at a guarded process from outside: finds the memory that it publishes (include/tsfn_guard/published.h), and
+/* Observes a guarded process from outside: finds the memory that it publishes (include/tsfn_guard/published.h), and
  * takes samples of it.
  *
- * Nothing that is found there is trusted: it is read once, numbers are taken for what they are, texts are cut to their
- * place. What is printed of it is to be cleaned by who prints. Not shared between threads. */
+ * Nothing in that memory is trusted. Each value is read once, and texts are cut to the size of their field. Numbers
+ * are taken as they are. Whoever prints a sample must clean its texts. Not shared between threads. */
 #ifndef TG_COMMAND_WATCH_H
 #define TG_COMMAND_WATCH_H
 
@@ -18,10 +18,10 @@ enum tg_watch_state { TG_WATCH_OPEN, TG_WATCH_CLOSING, TG_WATCH_CLOSED, TG_WATCH
 
 extern const char *const tg_watch_state_names[TG_WATCH_STATES];
 
-/* A function, as of one moment. */
+/* A function at one moment. */
 struct tg_watch_function {
   uint64_t mark;
-  uint64_t number; /* the handle's, as in reports */
+  uint64_t number; /* the handle's number, as in reports */
   uint32_t index;
   uint32_t env;
   uint32_t addon; /* its place plus 1; 0: unknown */
@@ -49,13 +49,13 @@ extern const char *const tg_watch_total_names[TG_WATCH_TOTALS];
 
 struct tg_watch_sample {
   uint64_t time;  /* nanoseconds of CLOCK_MONOTONIC */
-  double seconds; /* since the sample before; 0: there was none */
+  double seconds; /* since the previous sample; 0: there was none */
   uint64_t totals[TG_WATCH_TOTALS];
-  double rates[TG_WATCH_TOTALS]; /* a second */
+  double rates[TG_WATCH_TOTALS]; /* per second */
   uint64_t events[TSFN_GUARD_PUBLISHED_EVENTS];
   double event_rates[TSFN_GUARD_PUBLISHED_EVENTS];
   uint64_t states[TG_WATCH_STATES];
-  uint64_t hidden; /* functions that have no record */
+  uint64_t hidden; /* functions without a record */
   uint64_t queued;
   struct tg_watch_function *functions; /* in no order */
   size_t count;
@@ -64,31 +64,32 @@ struct tg_watch_sample {
 struct tg_watch {
   pid_t process;
   const struct tsfn_guard_published *page;
-  int directory;       /* of /proc/PID: bound to this process, whoever gets its number later */
+  int directory; /* of /proc/PID: stays bound to this process, even if another one gets its number later */
   char descriptor[32]; /* "fd/20"; empty: the program has closed it */
   struct stat memory;  /* of the published memory */
   char guard[16], runtime[64];
   char addons[TSFN_GUARD_PUBLISHED_ADDONS][sizeof((struct tsfn_guard_published_addon){0}.path)];
   struct tg_watch_sample sample;
-  size_t capacity; /* of the sample's functions */
+  size_t capacity; /* of the sample's array of functions */
   struct {
     uint64_t mark, calls;
-  } * before; /* of each slot in the sample before */
+  } * before; /* for each slot: the values of the previous sample */
 };
 
-/* 0, or the exit status after a complaint on stderr. */
+/* 0, or the exit status after a message on stderr. */
 int tg_watch_open(struct tg_watch *watch, const char *process);
 
-/* Takes a new sample; rates are those since the last one. False: no memory. */
+/* Takes a new sample. Rates are computed since the previous sample. False: there is no memory. */
 bool tg_watch_take(struct tg_watch *watch);
 
-/* Whether that process is still there, and still the program that it was. */
+/* Whether the process still exists, and still runs the same program. */
 bool tg_watch_is_there(const struct tg_watch *watch);
 
-/* Its addon's path; NULL: unknown. */
+/* The path of the function's addon. NULL: unknown. */
 const char *tg_watch_addon(const struct tg_watch *watch, const struct tg_watch_function *function);
 
-/* For the tests: a record as of one moment. False: it serves no function, or another one by now. */
+/* For the tests: a record at one moment. False: it serves no function, or it has been given to another
+ * one. */
 bool tg_watch_read(const struct tsfn_guard_record *record, struct tsfn_guard_record *copy);
 
 #endif

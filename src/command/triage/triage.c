@@ -1,4 +1,4 @@
-/* tsfn-guard triage: what a crash is, and whether the guard helps, from a core file or from text. */
+/* tsfn-guard triage: explains what a crash is, and whether the guard helps, from a core file or from text. */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +38,7 @@ struct options {
   bool json;
 };
 
-/* -1: go on; else the exit status. */
+/* -1: continue. Otherwise it is the exit status. */
 static int parse(int argc, char **argv, struct options *options) {
   static const struct option longs[] = {
       {"json", no_argument, NULL, JSON},
@@ -75,7 +75,8 @@ static int complain_file(const char *name, const char *found, const char *remedy
 
 enum kind { TEXT, CORE, PROGRAM, GZIP, XZ, ZSTD, LZ4, MINIDUMP };
 
-/* By its first bytes. What cannot be looked at without reading it, a pipe, is text. */
+/* Decides by the first bytes. A pipe counts as text, because it cannot be examined without consuming its
+ * contents. */
 static enum kind kind_of(int file) {
   unsigned char head[20] = {0};
   if (pread(file, head, sizeof head, 0) < 4) return TEXT;

@@ -1,4 +1,4 @@
-/* Implements the reading of cores: starts the process that unwinds, and reads what it says. */
+/* Implements the reading of cores: starts the process that unwinds, and reads its output. */
 #include "command/triage/triage_core.h"
 
 #include <signal.h>
@@ -41,7 +41,7 @@ struct taking {
   struct tg_core_read *read;
 };
 
-/* What could not be read is told once, the first of it. */
+/* Only the first part that could not be read is reported. */
 static void take(void *argument, const char *line, uint64_t number) {
   static char problem[512];
   static const char unread[] = "tsfn-guard unread: ";

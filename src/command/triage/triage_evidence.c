@@ -1,4 +1,4 @@
-/* Implements the collecting of evidence from lines of text. */
+/* Implements the collection of evidence from lines of text. */
 #include "command/triage/triage_evidence.h"
 
 #include <ctype.h>
@@ -38,7 +38,8 @@ struct tg_trace *tg_evidence_add_trace(struct tg_evidence *evidence) {
   if (evidence->count < TG_TRACES_MAX) {
     trace = &evidence->traces[evidence->count++];
   } else {
-    /* The first are of the thread that died, more often than not; so is the last. */
+    /* The thread that died is usually among the first stacks, or it is the last one. So the last place is
+     * overwritten. */
     evidence->lost++;
     forget_trace(evidence, TG_TRACES_MAX - 1);
     trace = &evidence->traces[TG_TRACES_MAX - 1];
@@ -56,12 +57,12 @@ void tg_trace_add(struct tg_trace *trace, const struct tg_trace_frame *frame) {
   trace->frames[trace->count - 1] = *frame;
 }
 
-/* Where there is one. */
+/* Only if there is one. */
 static struct tg_trace *current(struct tg_evidence *evidence) {
   return &evidence->traces[evidence->count - 1];
 }
 
-/* Frames without numbers go on only as long as there is not much between them. */
+/* Numbers continue only if few lines lie between two frames. */
 static int last_number(const struct tg_evidence *evidence, uint64_t line) {
   enum { GAP_MAX = 6 };
   if (evidence->has_header || evidence->count == 0 || line > evidence->frame_line + GAP_MAX)
@@ -81,7 +82,7 @@ static struct tg_trace *begin_trace(struct tg_evidence *evidence, uint64_t line)
   return trace;
 }
 
-/* gdb prints the frame where the program stops, and again when it is asked for the stack. */
+/* gdb prints the frame at which the program stops, and prints it again as a part of the whole stack. */
 static bool is_printed_again(const struct tg_evidence *evidence, const struct tg_trace_frame *frame) {
   if (evidence->count == 0 || evidence->has_header || frame->number != 0) return false;
   const struct tg_trace *trace = &evidence->traces[evidence->count - 1];
@@ -117,7 +118,7 @@ static bool continues_frame(struct tg_evidence *evidence, const char *line, uint
 
 /* --- Headers */
 
-/* The number behind a word; TG_NO_NUMBER. */
+/* The number after a word, or TG_NO_NUMBER. */
 static int number_behind(const char *line, const char *word) {
   const char *at = strstr(line, word);
   if (at == NULL) return TG_NO_NUMBER;
@@ -133,7 +134,7 @@ static void header(struct tg_evidence *evidence, int thread, bool died, bool asi
   evidence->in_javascript = false;
 }
 
-/* A debugger has stopped the process, which lives; or it died of a signal after that. */
+/* Either a debugger has stopped a living process, or the process has died of a signal since then. */
 static void note_stop(struct tg_evidence *evidence, const char *line) {
   bool is_stop = has(line, " hit Breakpoint ") || strncmp(line, "Breakpoint ", 11) == 0 ||
                  has(line, "received signal SIGINT") || has(line, "stop reason = breakpoint");
@@ -143,7 +144,7 @@ static void note_stop(struct tg_evidence *evidence, const char *line) {
     evidence->is_alive = false;
 }
 
-/* "[Current thread is 1 (…)]": of a core it is the one that died. */
+/* "[Current thread is 1 (…)]": in a core this is the thread that died. */
 static bool take_current(struct tg_evidence *evidence, const char *line) {
   if (has(line, "Program terminated with signal")) evidence->was_killed = true;
   if (!has(line, "[Current thread is ")) return false;
@@ -164,7 +165,7 @@ static bool take_numbered(struct tg_evidence *evidence, const char *line) {
   return true;
 }
 
-/* Those that begin a stack without a number of gdb's: Node's, lldb's, coredumpctl's, eu-stack's ("TID 12:"). */
+/* Headers of stacks without gdb's number: Node's, lldb's, coredumpctl's, eu-stack's ("TID 12:"). */
 static bool take_unnumbered(struct tg_evidence *evidence, const char *line) {
   bool is_node = has(line, "Native stack trace -----"), is_lldb = has(line, "thread #");
   bool is_tid = line[strlen(line) - 1] == ':' && number_behind(line, "TID ") != TG_NO_NUMBER;
@@ -175,7 +176,7 @@ static bool take_unnumbered(struct tg_evidence *evidence, const char *line) {
   return true;
 }
 
-/* A sanitizer and valgrind tell of other moments too. */
+/* Sanitizers and valgrind also print stacks of other moments. */
 static bool take_moment(struct tg_evidence *evidence, const char *line) {
   static const char *const others[] = {"freed by thread",     "previously allocated by",
                                        "allocated by thread", "created by T",
@@ -284,8 +285,8 @@ void tg_evidence_note_object(struct tg_evidence *evidence, const char *path) {
   tg_evidence_note_version(evidence, path);
 }
 
-/* Whether the line shows that the library was loaded. A variable of the environment does not, unless it is
- * LD_PRELOAD. */
+/* Whether the line shows that the library was loaded. An environment variable that names it does not show
+ * this, unless it is LD_PRELOAD. */
 static bool shows_guard(const char *line) {
   const char *library = strstr(line, "libtsfnguard.so");
   if (library == NULL) return has(line, "tsfn-guard[");
@@ -309,7 +310,7 @@ static void note_system(struct tg_evidence *evidence, const char *line) {
   tg_evidence_note_version(evidence, line);
 }
 
-/* The end of a ".node" that is mentioned: whose package that is matters. */
+/* A .node file that the line mentions. Only the end of its path is needed, to find its package. */
 static void note_addon(struct tg_evidence *evidence, const char *line) {
   const char *end = strstr(line, ".node");
   if (end == NULL || evidence->addon[0] != '\0') return;
@@ -325,7 +326,7 @@ static void note_addon(struct tg_evidence *evidence, const char *line) {
 
 /* --- Words */
 
-/* The least of a signal that words stand for. */
+/* The signal that these words stand for, at the least. */
 static const struct {
   const char *words;
   int signal;
@@ -370,7 +371,7 @@ static const struct {
                {"uv loop at [", SIGABRT},
                {"Abort trap", SIGABRT}};
 
-enum { SIGNAL_IDS = 1 << 16 }; /* from here on an id is that of a row above; below a signature's */
+enum { SIGNAL_IDS = 1 << 16 }; /* ids from here on are rows of the table above; smaller ids are signatures */
 
 static const struct tg_word_set *all_words(void) {
   static struct tg_word_set set;
@@ -388,7 +389,7 @@ struct found {
   struct tg_evidence *evidence;
   const char *line;
   uint64_t number;
-  bool is_frame; /* a function's name may have a signal in it */
+  bool is_frame; /* words for a signal do not count here, because they may be part of a function's name */
 };
 
 static void take_word(void *argument, uint32_t id) {
@@ -416,7 +417,8 @@ static void note_words(struct tg_evidence *evidence, const char *line, uint64_t 
   tg_word_set_find(all_words(), line, take_word, &found);
 }
 
-/* "node[12]: segfault at 7f12 ip 00007f12 sp …": what was run is what could not be read, and is not NULL. */
+/* "node[12]: segfault at 7f12 ip 00007f12 sp …": if both addresses are equal and not near NULL, there was
+ * no code to run. */
 static void note_kernel(struct tg_evidence *evidence, const char *line) {
   const char *at = strstr(line, "segfault at "), *ip = at == NULL ? NULL : strstr(at, " ip ");
   if (ip == NULL) return;
@@ -424,7 +426,7 @@ static void note_kernel(struct tg_evidence *evidence, const char *line) {
   if (address == code && address >= 4096) evidence->facts |= TG_FACT_NO_MEMORY;
 }
 
-/* node-addon-api's own words come where there was no message of JavaScript's. */
+/* node-addon-api prints its own texts if there was no message from JavaScript. */
 static void note_exception(struct tg_evidence *evidence, const char *line) {
   static const char *const own[] = {"Unknown failure",
                                     "Error in native callback",
@@ -446,7 +448,7 @@ static void note_exception(struct tg_evidence *evidence, const char *line) {
   if (*what != '\0') evidence->facts |= TG_FACT_JS_MESSAGE;
 }
 
-/* What the reader of cores says beside the stacks. */
+/* What the reader of cores prints besides the stacks. */
 static bool take_core(struct tg_evidence *evidence, const char *line) {
   static const char ring[] = "tsfn-guard ring: ";
   if (strncmp(line, ring, strlen(ring)) == 0)

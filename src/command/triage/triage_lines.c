@@ -16,7 +16,7 @@ static void unwrap(struct tg_triage_lines *lines, char *text, size_t length, uns
 
 /* --- Cleaning */
 
-/* The byte behind an escape sequence that begins at `at`. */
+/* The byte after the escape sequence that begins at `at`. */
 static size_t skip_escape(const char *text, size_t length, size_t at) {
   at++;
   if (at >= length) return at;
@@ -30,7 +30,7 @@ static size_t skip_escape(const char *text, size_t length, size_t at) {
   return at < length ? at + 1 : at;
 }
 
-/* Takes colours out, in place; the new length. A tab is a space here. */
+/* Removes colours in place. Returns the new length. A tab becomes a space. */
 static size_t clean(struct tg_triage_lines *lines, char *text, size_t length) {
   size_t kept = 0;
   for (size_t i = 0; i < length;) {
@@ -54,7 +54,7 @@ static void hand_on(struct tg_triage_lines *lines, char *text, size_t length) {
   if (text[0] != '\0') lines->take(lines->argument, text, lines->lines);
 }
 
-/* --- JSON, whole or cut off: each string in it is a piece of text of its own */
+/* --- JSON, complete or cut off. Each string in it is a separate piece of text. */
 
 static int hex_digit(char digit) {
   if (digit >= '0' && digit <= '9') return digit - '0';
@@ -62,7 +62,7 @@ static int hex_digit(char digit) {
   return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-/* What stands for \uXXXX here: the byte, or '?' beyond ASCII, as no signature has such. */
+/* The byte that \uXXXX stands for. '?' beyond ASCII, because no signature contains such characters. */
 static char decode_hex4(const char *digits, size_t left) {
   unsigned value = 0;
   for (size_t i = 0; i < 4; i++) {
@@ -73,7 +73,7 @@ static char decode_hex4(const char *digits, size_t left) {
   return (char)(value != 0 && value < 0x80 ? value : '?');
 }
 
-/* Decodes the string that begins behind a quote at `*at`, in its place, and moves `*at` behind its end. */
+/* Decodes the string that begins after a quote at `*at`, in place, and moves `*at` past its end. */
 static size_t decode_string(char *text, size_t length, size_t *at) {
   size_t from = *at, to = from;
   while (from < length && text[from] != '"') {
@@ -95,7 +95,8 @@ static size_t decode_string(char *text, size_t length, size_t *at) {
   return decoded;
 }
 
-/* journald writes what is not plain text as the numbers of its bytes. The length that was decoded at `text`. */
+/* If a text is not plain, journald writes the numbers of its bytes. Returns the length of what was decoded
+ * at `text`. */
 static size_t decode_numbers(char *text, size_t length, size_t *at) {
   size_t from = *at + 1, to = *at;
   while (from < length && strchr("0123456789, ", text[from]) != NULL) {
@@ -119,8 +120,8 @@ static bool is_key(const char *key, size_t length, const char *name) {
   return strlen(name) == length && memcmp(key, name, length) == 0;
 }
 
-/* Keys of diagnostic reports whose values say little without them. A frame of "nativeStack" has two lines, "pc" and
- * "symbol". */
+/* In diagnostic reports, values of these keys say little without the key. A frame of "nativeStack" has two
+ * lines, "pc" and "symbol". */
 static bool hand_on_known(struct tg_triage_lines *lines, const char *key, size_t key_length, char *value,
                           size_t length) {
   static const char *const known[] = {"symbol", "nodejsVersion", "event", "trigger", "pc", "signal"};
@@ -135,8 +136,8 @@ static bool hand_on_known(struct tg_triage_lines *lines, const char *key, size_t
   return false;
 }
 
-/* Whether it is a variable of the environment that names the guard's library, as that of a test or a script.
- * Only LD_PRELOAD loads it. */
+/* Whether it is an environment variable that names the guard's library, as tests or scripts may have. Only
+ * LD_PRELOAD loads the library. */
 static bool only_names_guard(const char *key, size_t key_length, const char *value, size_t length) {
   const char library[] = "/libtsfnguard.so";
   size_t library_length = sizeof library - 1;
@@ -147,7 +148,7 @@ static bool only_names_guard(const char *key, size_t key_length, const char *val
   return key_length != 0 && !is_key(key, key_length, "LD_PRELOAD") && !is_key(key, key_length, "MESSAGE");
 }
 
-/* A string that is no key. */
+/* A string that is not a key. */
 static void take_string(struct tg_triage_lines *lines, const char *key, size_t key_length, char *value,
                         size_t length, unsigned depth) {
   if (hand_on_known(lines, key, key_length, value, length)) return;
@@ -163,8 +164,8 @@ static void take_string(struct tg_triage_lines *lines, const char *key, size_t k
   value[length] = behind;
 }
 
-/* Reads what JSON there is from `at` on, be it cut off or damaged. Values are decoded in their place, and keys stay as they
- * are, so the text is read only once. */
+/* Reads all JSON from `at` on, even if it is cut off or damaged. Values are decoded in place, and keys are left as
+ * they are. So the text is read only once. */
 static void take_json(struct tg_triage_lines *lines, char *text, size_t length, unsigned depth) {
   const char *key = "";
   size_t key_length = 0;
@@ -191,7 +192,8 @@ static void take_json(struct tg_triage_lines *lines, char *text, size_t length, 
   }
 }
 
-/* A line of JSON, or of what prints JSON over several lines. What stands before an object is a log shipper's. */
+/* A line of JSON, or of a program that prints JSON in several lines. Text before an object is from a log
+ * shipper. */
 static size_t find_json(const char *text, size_t length) {
   size_t start = skip_spaces(text, length, 0);
   if (start < length && text[start] == '"') {
@@ -206,7 +208,7 @@ static size_t find_json(const char *text, size_t length) {
 
 /* --- syslog */
 
-/* syslog writes a newline within a message as #012; so it does for a coredump's stack. */
+/* syslog writes a newline in a message as #012, also in the stack of a coredump. */
 static bool has_octal_newlines(const char *text) {
   const char *first = strstr(text, "#012");
   return first != NULL && strstr(first + 4, "#012") != NULL;
@@ -257,9 +259,9 @@ void tg_triage_lines_take(struct tg_triage_lines *lines, char *text, size_t leng
 /* --- Reading */
 
 struct buffer {
-  char *bytes; /* of TG_TRIAGE_LINE_MAX + 1 */
+  char *bytes; /* TG_TRIAGE_LINE_MAX + 1 of them */
   size_t length;
-  bool skipping; /* the rest of a line that is too long */
+  bool skipping; /* skipping the rest of a line that is too long */
 };
 
 static void end_line(struct tg_triage_lines *lines, struct buffer *buffer) {

@@ -1,7 +1,7 @@
-/* Lines of text as people paste and services log them, for `tsfn-guard triage`: read in bounded memory, and freed of what others
- * have put around them (colours, JSON of Docker and journald, syslog's #012).
+/* Reads lines of text, as people paste them or services log them, for `tsfn-guard triage`. Memory is bounded.
+ * Removes what others have added around the lines (colours, JSON of Docker and journald, syslog's #012).
  *
- * No state but the reader's own. What comes out is tame: UTF-8 without control characters. */
+ * It has no state except the reader's. The output is tame: UTF-8 without control characters. */
 #ifndef TG_COMMAND_TRIAGE_LINES_H
 #define TG_COMMAND_TRIAGE_LINES_H
 
@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 enum {
-  TG_TRIAGE_LINE_MAX = 1 << 20, /* bytes of a line; the rest of a longer one is passed over, and counted */
-  TG_TRIAGE_TEXT_MAX = 4096,    /* bytes of a line that are handed on */
+  TG_TRIAGE_LINE_MAX = 1 << 20, /* bytes of a line; the rest of a longer one is skipped and counted */
+  TG_TRIAGE_TEXT_MAX = 4096,    /* bytes of a line that are passed on */
 };
 
 struct tg_triage_lines {
@@ -19,13 +19,14 @@ struct tg_triage_lines {
   void *argument;
   uint64_t bytes, lines;
   uint64_t too_long; /* lines */
-  uint64_t binary;   /* bytes that are no text */
+  uint64_t binary;   /* bytes that are not text */
 };
 
-/* Hands all lines of an open file on. False: reading failed, and errno says why. */
+/* Passes all lines of an open file on. False: reading failed, with errno. */
 bool tg_triage_lines_read(struct tg_triage_lines *lines, int file);
 
-/* The same for one line in memory, which is changed. `size` is that of the memory, at least `length` + 1. */
+/* The same for one line in memory, which is changed. `size` is the size of the memory, at least `length` +
+ * 1. */
 void tg_triage_lines_take(struct tg_triage_lines *lines, char *text, size_t length);
 
 #endif

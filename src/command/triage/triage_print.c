@@ -9,14 +9,14 @@
 #include "command/common/affected.h"
 #include "command/common/json.h"
 
-/* --- What both forms say */
+/* --- What both formats say */
 
 static bool is_about_tsfn(const struct tg_answer *answer) {
   return answer->signature->verdict == TG_VERDICT_TSFN_USE_AFTER_FREE ||
          answer->signature->verdict == TG_VERDICT_TSFN_OTHER;
 }
 
-/* "yes", "no", "unknown": whether this version is known to have any of the runtimes' own faults. */
+/* "yes", "no" or "unknown": whether this version has any known fault of the runtimes. */
 static const char *affected_by(const struct tg_evidence *evidence) {
   const struct tg_fault *fault;
   bool known = false;
@@ -160,7 +160,7 @@ static void write_input(const struct tg_evidence *evidence, const struct tg_tria
   putchar('}');
 }
 
-/* sigabbrev_np() is newer than the oldest glibc that this runs on. */
+/* sigabbrev_np() needs a newer glibc than the oldest on which this runs. */
 static const char *signal_name(int signal) {
   switch (signal) {
     case SIGABRT:

@@ -1,15 +1,15 @@
-/* Prints an answer: ten lines for people, or one object of JSON as docs/triage.schema.json has it. */
+/* Prints an answer: ten lines for people, or one JSON object (docs/triage.schema.json). */
 #ifndef TG_COMMAND_TRIAGE_PRINT_H
 #define TG_COMMAND_TRIAGE_PRINT_H
 
 #include "command/common/package.h"
 #include "command/triage/triage_verdict.h"
 
-/* What was read, and what could not be. */
+/* What was read, and what could not be read. */
 struct tg_triage_input {
   const char *kind; /* "text", "core" */
   uint64_t bytes, lines, too_long, binary;
-  const char *problem; /* what of it could not be read; NULL */
+  const char *problem; /* which part could not be read; or NULL */
 };
 
 void tg_answer_print(const struct tg_answer *answer, const struct tg_evidence *evidence,

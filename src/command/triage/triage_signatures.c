@@ -1,4 +1,4 @@
-/* Implements the table of signatures. The order matters: what is certain stands before what is likely. */
+/* Implements the table of signatures. The order matters: certain signatures come before likely ones. */
 #include "command/triage/triage_signatures.h"
 
 #include <stdio.h>

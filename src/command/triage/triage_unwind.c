@@ -1,5 +1,5 @@
-/* Implements the unwinding with libdw, which is looked for when it is needed: the command also runs where it is not
- * installed. */
+/* Implements the unwinding with libdw. The library is loaded only when it is needed, so that the command also
+ * runs on machines without it. */
 #include "command/triage/triage_unwind.h"
 
 #ifndef TG_HAS_LIBDW
@@ -103,7 +103,7 @@ static bool load_library(void) {
   return dw.version(EV_CURRENT) != EV_NONE;
 }
 
-/* --- What the core itself says */
+/* --- Facts from the core itself */
 
 static bool read_at(int file, uint64_t offset, void *to, size_t size) {
   return offset <= INT64_MAX - size && pread(file, to, size, (off_t)offset) == (ssize_t)size;
@@ -113,9 +113,9 @@ struct core {
   int file;
   Elf64_Ehdr header;
   uint64_t size;
-  int died;             /* the thread; 0: none */
-  uint64_t code;        /* where it was */
-  uint64_t stack, link; /* its stack pointer, and where it returns to, if that is known without the stack */
+  int died;             /* its thread; 0: unknown */
+  uint64_t code;        /* the address at which it died */
+  uint64_t stack, link; /* its stack pointer, and its return address if that is in a register */
   int signal;           /* 0: none */
 };
 
@@ -141,7 +141,7 @@ static void read_registers(struct core *core, const struct elf_prstatus *status)
 #endif
 }
 
-/* The kernel's first note of a thread is that of the one that died. */
+/* The kernel writes the thread that died first. */
 static void read_first_status(struct core *core, const Elf64_Phdr *notes) {
   struct elf_prstatus status;
   for (uint64_t at = 0; at < notes->p_filesz && at < NOTES_MAX;) {
@@ -221,7 +221,7 @@ struct unwinding {
   Dwfl *dwfl;
   FILE *out;
   unsigned threads, frames;
-  bool has_died; /* the thread that is being printed */
+  bool has_died; /* whether the thread that is being printed is the one that died */
 };
 
 static bool has_name(const char *path, const char *name) {
@@ -273,7 +273,8 @@ static void print_place(struct unwinding *unwinding, uint64_t pc, uint64_t code)
   putc('\n', unwinding->out);
 }
 
-/* Where the first frame is no code, as after an unload, nothing says how to go on from it but what a call leaves behind. */
+/* If the first frame is not in code, for example after an unload, there is no unwind information for it. Only the
+ * return address that the call has left behind says who called. */
 static bool print_caller_of_nothing(struct unwinding *unwinding, uint64_t pc) {
   uint64_t caller = unwinding->core.link;
   if (dw.module(unwinding->dwfl, pc) != NULL) return false;
@@ -323,7 +324,7 @@ static void print_signal(const struct unwinding *unwinding) {
       [4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT", [7] = "SIGBUS", [8] = "SIGFPE", [11] = "SIGSEGV"};
   unsigned signal = (unsigned)unwinding->core.signal;
   if (signal == 0) fputs("tsfn-guard core: no signal\n", unwinding->out);
-  /* Below the first page it is a call of NULL, or near it. */
+  /* A smaller address is a call of NULL, or of an address near it. */
   if (signal != 0 && unwinding->core.code >= 4096 && !has_memory(&unwinding->core, unwinding->core.code))
     fputs("tsfn-guard core: no memory at the code\n", unwinding->out);
   if (signal < sizeof names / sizeof names[0] && names[signal] != NULL)
@@ -331,7 +332,7 @@ static void print_signal(const struct unwinding *unwinding) {
 }
 
 enum tg_unwind_status tg_unwind(int core, FILE *out) {
-  /* It looks for debug information beside the files and in /usr/lib/debug, and not in the net. */
+  /* Debug information is searched beside the files and in /usr/lib/debug, but not on the network. */
   unsetenv("DEBUGINFOD_URLS");
   if (!load_library()) return TG_UNWIND_NO_LIBRARY;
   const Dwfl_Callbacks callbacks = {.find_elf = dw.find_elf, .find_debuginfo = dw.find_debuginfo};

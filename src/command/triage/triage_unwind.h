@@ -1,12 +1,12 @@
-/* The stacks of a core as text: one line a frame, as tg_evidence_take reads them. Only for a process of its own, as libdw may
- * die of a damaged core. */
+/* Prints the stacks of a core as text, one line a frame, in a form that tg_evidence_take reads. It must run in a
+ * separate process, because a damaged core may crash libdw. */
 #ifndef TG_COMMAND_TRIAGE_UNWIND_H
 #define TG_COMMAND_TRIAGE_UNWIND_H
 
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Whether this build knows libdw. */
+/* Whether this build contains the unwinding. */
 bool tg_unwind_is_built(void);
 
 /* Exit statuses of that process. */

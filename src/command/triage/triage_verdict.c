@@ -74,7 +74,7 @@ static bool is_waiting(const struct tg_trace_frame *frame) {
   return IS(frame, names);
 }
 
-/* What is above the code that has to do with it: signals, aborts, locks, memory, C++'s own. */
+/* Frames above the code that matters: signals, aborts, locks, memory, the C++ library. */
 static bool is_plumbing(const struct tg_trace_frame *frame) {
   static const char *const names[] = {"uv_mutex_*",
                                       "uv_rwlock_*",
@@ -143,7 +143,7 @@ static bool is_mutex(const struct tg_trace_frame *frame) {
   return IS(frame, names);
 }
 
-/* Where environments, or the process, are taken down. */
+/* Functions that end environments or the process. */
 static bool is_ending(const struct tg_trace_frame *frame) {
   static const char *const names[] = {"node::FreeEnvironment*",
                                       "node::Environment::RunCleanup*",
@@ -177,7 +177,7 @@ static bool is_ending(const struct tg_trace_frame *frame) {
   return IS(frame, names);
 }
 
-/* Where the runtime takes a thread-safe function down. */
+/* Functions with which the runtime closes a thread-safe function. */
 static bool is_closing(const struct tg_trace_frame *frame) {
   static const char *const names[] = {"*ThreadSafeFunction::CloseHandles*", "*ThreadSafeFunction::Finalize*",
                                       "*ThreadSafeFunction::EmptyQueue*",
@@ -204,7 +204,7 @@ static bool is_delivery(const struct tg_trace_frame *frame) {
   return IS(frame, names);
 }
 
-/* A loop, or JavaScript: this thread runs an environment. */
+/* An event loop or JavaScript: this thread runs an environment. */
 static bool is_of_environment(const struct tg_trace_frame *frame) {
   static const char *const names[] = {"uv_run",
                                       "uv__run_*",
@@ -231,7 +231,7 @@ static bool is_of_environment(const struct tg_trace_frame *frame) {
   return IS(frame, names);
 }
 
-/* Threads that V8 and Node have for themselves. */
+/* Threads that V8 and Node use internally. */
 static bool is_of_runtime_thread(const struct tg_trace_frame *frame) {
   static const char *const names[] = {"node::*PlatformWorkerThread*",
                                       "node::WorkerThreadsTaskRunner*",
@@ -291,14 +291,15 @@ static bool is_of_worker(const struct tg_trace_frame *frame) {
   return IS(frame, names);
 }
 
-/* Only addons call it. */
+/* Only addons call these. */
 static bool is_node_api(const struct tg_trace_frame *frame) {
   return tg_name_fits(frame->function, "napi_*") && !tg_name_fits(frame->function, "napi_env__*") &&
          !tg_is_tsfn_call(frame) && !is_plumbing(frame) &&
          !tg_name_fits(frame->function, "napi_module_register*");
 }
 
-/* What calls what addons gave it: from there a frame without a file and a name is code that was unloaded. */
+/* Functions that call what addons have registered. If the frame above has neither a file nor a name, its
+ * code was unloaded. */
 static bool runs_callbacks(const struct tg_trace_frame *frame) {
   static const char *const names[] = {"*InvokeFirstPassWeakCallbacks*",
                                       "*InvokeSecondPassPhantomCallbacks*",
@@ -357,14 +358,14 @@ static bool any(const struct tg_trace *trace, bool (*is)(const struct tg_trace_f
   return false;
 }
 
-/* It waits for something, which is what most threads do as another one dies. */
+/* Whether it only waits, like most threads at the moment when another one dies. */
 static bool is_idle(const struct tg_trace *trace) {
   for (unsigned i = 0; i < trace->count && is_plumbing(&trace->frames[i]); i++)
     if (is_waiting(&trace->frames[i])) return true;
   return false;
 }
 
-/* How much speaks for a stack to be the one that died. */
+/* Points for a stack: how likely it is the one that died. */
 static int score(const struct tg_evidence *evidence, const struct tg_trace *trace) {
   int points = 0;
   if (trace->is_aside) points -= 8;
@@ -377,7 +378,7 @@ static int score(const struct tg_evidence *evidence, const struct tg_trace *trac
       points += 4;
       break;
     }
-  /* gdb prints the first frame by itself before it is asked for the others. */
+  /* Before it prints the whole stack, gdb prints the first frame alone. */
   if (trace->count == 1) points -= 5;
   if (points < 4 && is_idle(trace)) points -= 6;
   return points;
@@ -395,20 +396,21 @@ static const struct tg_trace *find_died(const struct tg_evidence *evidence) {
   return best;
 }
 
-/* The first frame that is no plumbing; the count where there is none. */
+/* The first frame that is not plumbing. If there is none, the number of frames. */
 static unsigned find_top(const struct tg_trace *trace) {
   unsigned top = 0;
   while (top < trace->count && is_plumbing(&trace->frames[top])) top++;
   return top;
 }
 
-/* The runtime's own, as none of the seven functions runs a callback. */
+/* The runtime's own code below one of the seven functions. None of them runs a callback. */
 static bool is_within_call(const struct tg_trace_frame *frame) {
   return frame->owner == TG_OWNER_RUNTIME && !is_js_api(frame) && !is_of_environment(frame) &&
          !is_delivery(frame);
 }
 
-/* Above it may be nothing but plumbing, and what the runtime calls there; of a stripped runtime these have no names. */
+/* Above the call only plumbing is allowed, and what the runtime calls in it. In a stripped runtime these have no
+ * names. */
 static unsigned find_tsfn_call(const struct tg_trace *trace, unsigned top) {
   enum { NAMELESS_MAX = 3 };
   for (unsigned nameless = 0; top < trace->count; top++) {
@@ -428,7 +430,8 @@ static bool waits_in_tsfn(const struct tg_trace *trace) {
   return false;
 }
 
-/* Code of nobody's at the top, or where a handler of signals was called. */
+/* What called the code that belongs to nobody, at the top or where a signal handler was called. NULL:
+ * there is none. */
 static const struct tg_trace_frame *find_no_code(const struct tg_trace *trace) {
   unsigned at = 0;
   for (unsigned i = 0; i < trace->count && i < 6; i++)
@@ -437,7 +440,7 @@ static const struct tg_trace_frame *find_no_code(const struct tg_trace *trace) {
                                tg_name_fits(trace->frames[at].function, "__restore_rt")))
     at++;
   if (at + 1 >= trace->count || trace->frames[at].owner != TG_OWNER_NOBODY) return NULL;
-  /* A destructor may have called others, which are as unknown. */
+  /* An unloaded destructor may have called other unloaded functions. */
   while (at + 1 < trace->count && trace->frames[at + 1].owner == TG_OWNER_NOBODY && at < 3) at++;
   return at + 1 < trace->count ? &trace->frames[at + 1] : NULL;
 }
@@ -452,7 +455,7 @@ static uint32_t facts_of_top(const struct tg_trace *trace) {
   }
   if (mutex) facts |= TG_FACT_MUTEX;
   if (top == trace->count) return facts;
-  /* Its own mutex is destroyed while a thread that calls it holds that. */
+  /* The function's mutex is destroyed while a calling thread still holds it. */
   if (mutex && is_closing(&trace->frames[top])) facts |= TG_FACT_TSFN_CALL;
   if (is_addons(&trace->frames[top])) facts |= TG_FACT_ADDON_TOP;
   if (trace->frames[top].owner == TG_OWNER_RUNTIME) facts |= TG_FACT_RUNTIME_TOP;
@@ -464,7 +467,8 @@ static uint32_t facts_of_top(const struct tg_trace *trace) {
   return facts;
 }
 
-/* Enough of the stack is known, and none of it is of others. Code of nobody's is JavaScript's, as long as V8 is there. */
+/* Whether enough frames are known, and none belongs to others. In V8, frames without a name and a file are
+ * JavaScript. */
 static bool is_runtime_only(const struct tg_trace *trace) {
   unsigned named = 0;
   for (unsigned i = 0; i < trace->count; i++) {
@@ -497,20 +501,22 @@ static uint32_t facts_of(const struct tg_trace *trace) {
   if (any(trace, is_death)) facts |= TG_FACT_SIGNAL;
   const struct tg_trace_frame *caller = find_no_code(trace);
   if (caller != NULL && runs_thread_locals(caller)) facts |= TG_FACT_NO_CODE_TLS;
-  /* Without libc's debug information its own functions have no names; they call few that were given to them. */
+  /* Without debug information libc's internal functions have no names. Few of them call what others have
+   * registered. */
   bool is_nameless_libc = caller != NULL && caller->owner == TG_OWNER_SYSTEM && caller->function[0] == '\0';
   if (caller != NULL && (runs_callbacks(caller) || is_nameless_libc)) facts |= TG_FACT_NO_CODE;
   return facts;
 }
 
-/* A list of names may be of anything, as of what a library exports, unless it has an abort at its head. */
+/* A list of names may be anything, for example a library's exports. An abort among them shows that it is a
+ * stack. */
 static uint32_t facts_of_names(const struct tg_trace *trace) {
   uint32_t facts = facts_of(trace);
   if (trace->count > 2 && any(trace, is_death)) return facts;
   return trace->count > 2 ? facts & (TG_FACT_ENDING | TG_FACT_DELIVERY | TG_FACT_FATAL) : 0;
 }
 
-/* gdb prints the first frame by itself, before the others. */
+/* Before it prints the whole stack, gdb prints the first frame alone. */
 static bool has_one_stack(const struct tg_evidence *evidence) {
   unsigned stacks = 0;
   for (unsigned i = 0; i < evidence->count; i++) stacks += evidence->traces[i].count > 1;
@@ -521,7 +527,7 @@ static uint32_t facts_of_all(const struct tg_evidence *evidence, const struct tg
   uint32_t facts = evidence->facts;
   if (died == NULL) return facts;
   facts |= died->is_bare ? facts_of_names(died) : facts_of(died);
-  /* A thread that waits has not died, unless something says that it has. */
+  /* A waiting thread has not died, unless something says so. */
   if (score(evidence, died) < 0 || evidence->is_alive) facts |= TG_FACT_HANG;
   if (evidence->signal != 0 && has_one_stack(evidence)) facts &= ~(uint32_t)TG_FACT_HANG;
   for (unsigned i = 0; i < evidence->count; i++) {
@@ -537,7 +543,7 @@ static uint32_t facts_of_all(const struct tg_evidence *evidence, const struct tg
 
 /* --- The answer */
 
-/* Words that a frame has in its name count in the stack that died: other threads run other things. */
+/* Words in the name of a frame count only in the stack that died, because other threads do other things. */
 static bool has_words(const struct tg_evidence *evidence, unsigned number, const struct tg_trace *died) {
   const struct tg_hit *hit = &evidence->hits[number];
   return hit->found || (died != NULL && (hit->traces >> (died - evidence->traces) & 1) != 0);
@@ -550,7 +556,7 @@ static bool fits(const struct tg_evidence *evidence, unsigned number, const stru
   return signature->words[0] == NULL || has_words(evidence, number, answer->trace);
 }
 
-/* Of Bun and Deno only what was run is known. */
+/* For Bun and Deno only the versions that were run are known. */
 static bool is_known_version(const struct tg_evidence *evidence) {
   return evidence->version[0] != '\0' &&
          tg_fault_find(tg_fault(0), evidence->runtime, evidence->version) != TG_NOT_KNOWN;
@@ -613,7 +619,7 @@ static void add_frame_reason(struct tg_answer *answer, const struct tg_trace *tr
   add_reason(answer, trace->line, text);
 }
 
-/* Which frames decided: the first that is no plumbing, the call, what called it. */
+/* Adds the frames that decided: the first one that is not plumbing, the call, and what called it. */
 static void add_frames(const struct tg_evidence *evidence, struct tg_answer *answer) {
   const struct tg_trace *trace = answer->trace;
   uint32_t needs = answer->signature->needs;

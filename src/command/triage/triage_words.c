@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { PIECE_MAX = 96 }; /* bytes of a word between its stars */
+enum { PIECE_MAX = 96 }; /* bytes between two stars of a word */
 
 static unsigned pair_of(const char *at) {
   return (unsigned)(unsigned char)at[0] << 8 | (unsigned char)at[1];
@@ -33,7 +33,7 @@ bool tg_words_fit(const char *line, const char *words) {
   return true;
 }
 
-/* What stands before the first star must be right here, the rest anywhere behind. */
+/* The part before the first star must be exactly at this place. The other parts may be anywhere after it. */
 static bool begins_here(const char *at, const char *word) {
   size_t length = strcspn(word, "*");
   return strncmp(at, word, length) == 0 && tg_words_fit(at + length, word + length);

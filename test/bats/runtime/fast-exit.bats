@@ -1,13 +1,17 @@
-# exit=fast: after the JavaScript 'exit' listeners the process is gone, and until then nothing is different: the same
-# output, messages and status as natively, in each way in which a process ends.
+# exit=fast: after the JavaScript 'exit' listeners the process is gone. Until then nothing is different: output,
+# messages and status are those without the guard, for each way in which a process ends.
 #
-# Seen to fail, each time with one thing left out of src/preload/fast_exit.c or .js, on Node 26: "process.exit()" without the
-# exit handler; "the natural end" without the look at the stack (runsMicrotasks), with the end before rejections are dealt
-# with (rejection), with status 0 (code), and without the question whether the loop is left; "workers" where only the main
-# thread asks for the interrupt, and where pthread_create is not redirected; "in a context of its own" without the main
-# context; "a terminal" without reset_stdio; "C's stdio" without flush, and without alarm; "what Node writes" without the
-# script's list, NODE_V8_COVERAGE, and NODE_OPTIONS; "the summary" without write_last. And on Debian's Node, "register"
-# without the look for the isolate as the library is loaded.
+# Seen to fail on Node 26, each time with one thing left out of src/preload/fast_exit.c or .js:
+#  - "process.exit()": the exit handler
+#  - "the natural end": the look at the stack (runsMicrotasks); if the end came before rejections are handled (rejection);
+#    with status 0 (code); the check whether the loop has ended
+#  - "workers": if only the main thread requests the interrupt; if pthread_create is not redirected
+#  - "in a context of its own": the main context
+#  - "a terminal": reset_stdio
+#  - "C's stdio": flush; alarm
+#  - "what Node writes": the script's list; NODE_V8_COVERAGE; NODE_OPTIONS
+#  - "the summary": write_last
+#  - "register", on Debian's Node: the search for the isolate when the library is loaded
 
 bats_require_minimum_version 1.5.0
 load ../helper
@@ -20,15 +24,15 @@ fast() {
   TSFN_GUARD_OPTIONS=exit=fast${FAST_OPTIONS:+:$FAST_OPTIONS} guarded "$@"
 }
 
-# ending HOW ARGS…: one run of fast-exit.js, into the files HOW.out, HOW.err, HOW.words (what the addon has said at its
-# end) and HOW.status.
+# ending HOW ARGS…: one run of fast-exit.js. The files are HOW.out, HOW.err, HOW.words (what the addon has written at
+# its end) and HOW.status.
 ending() {
   local status=0
   "$1" fast-exit.js "${@:2}" >"$1.out" 2>"$1.err" 3>"$1.words" </dev/null || status=$?
   echo "$status" >"$1.status"
 }
 
-# same_end CASE…: natively and with exit=fast; only the addon's end is left out.
+# same_end CASE…: without the guard and with exit=fast. Only the addon's end is missing.
 same_end() {
   local what
   ending native "$@"
@@ -46,16 +50,16 @@ same_ends() {
   for case; do same_end "$case"; done
 }
 
-@test "process.exit(): as natively" {
+@test "process.exit(): as without the guard" {
   same_ends exit exitCode exitCodeWins exitInListener exitInExit exitLater microtasksInExit throwingInExit
 }
 
-@test "the natural end: as natively" {
+@test "the natural end: as without the guard" {
   same_ends natural code text negative listenerCode listenerCodeBack lateListener noListeners throwing ticks microtasks \
     rejection rejectionHandled runsMicrotasks beforeExit
 }
 
-@test "uncaught exceptions, unhandled rejections, a signal with a handler: as natively" {
+@test "uncaught exceptions, unhandled rejections, a signal with a handler: as without the guard" {
   same_ends uncaught uncaughtLater unhandledRejection termHandled
   run -143 fast fast-exit.js term 3>/dev/null
   run -134 fast fast-exit.js abort 3>/dev/null
@@ -67,7 +71,7 @@ same_ends() {
   same_end stubbed before
 }
 
-@test "workers that end, that are busy, and of which only one has the addon" {
+@test "workers that end, that are busy, and that alone have loaded the addon" {
   same_ends worker busyWorker busyWorkerEnd workerAlone
 }
 
@@ -76,8 +80,8 @@ same_ends() {
   same_end vm
 }
 
-# An exception of a listener that is handled: Node runs no microtask after that event, and the end is the usual one.
-@test "where the end of the event cannot be told, the usual end" {
+# An exception of a listener that is handled. After it Node runs no microtask, so the end is the usual one.
+@test "if the end of the event cannot be noticed, the usual end" {
   ending native handled
   ending fast handled
   diff native.out fast.out
@@ -95,7 +99,7 @@ END
   assert_equal "$(<words)" ''
 }
 
-# Of a pipe, Node writes at process.exit() no more than what it had room for: 64 KiB, and what was read meanwhile.
+# At process.exit() Node writes to a pipe only what there is space for: 64 KiB, and what was read meanwhile.
 @test "a megabyte, into a file and into a slow pipe" {
   local case how
   same_ends written writtenThenExit writtenByListener
@@ -108,7 +112,7 @@ END
   done
 }
 
-@test "what a worker has written is there" {
+@test "what a worker has written arrives" {
   same_end writtenByWorker
 }
 
@@ -131,7 +135,7 @@ END
   assert_equal "$(<words)" ''
 }
 
-@test "C's stdio is flushed, and a lock that nobody gives back is not waited for" {
+@test "C's stdio is flushed, and a lock that is never released does not block the end" {
   same_ends printed printedNatural locked
   [[ $(<fast.status) == 3 ]]
 }
@@ -152,7 +156,7 @@ nothing at its end, found $1; the process ends as with exit=normal"
   assert_equal "$(grep -c destructor fast.words)" 1
 }
 
-@test "what Node writes at its end, it writes" {
+@test "what Node writes at its end is written" {
   local flag
   for flag in --cpu-prof --heap_prof --prof --trace-event-categories=node --inspect=0; do
     NODE_FLAGS=("$flag")
@@ -198,7 +202,7 @@ nothing at its end, found $1; the process ends as with exit=normal"
   done
 }
 
-# What the end of the main thread's environment delivers is left out (docs/operations.md).
+# What is delivered when the main thread's environment ends is left out (docs/operations.md).
 @test "transcripts of programs whose output does not come from that end" {
   export FAST_OPTIONS=on.warn=ignore
   local run how

@@ -1,12 +1,12 @@
-# The quirks dying and leak of named addons (test/addons/dying.c; docs/quirks.md). What late does is in test/unit.
+# The quirks dying and leak of named addons (test/addons/dying.c; docs/quirks.md). test/unit tests the quirk late.
 #
-# Seen to fail: without the redirection of dying.c (tg_dying_prepare left out) each call is answered 10, and all five
+# Seen to fail: without the redirection of dying.c (without tg_dying_prepare) each call returns 10, and all five
 # finalizers run at the end of the worker.
 
 bats_require_minimum_version 1.5.0
 load ../helper
 
-# with RULE PROGRAM.js ARGS…: guarded, with one line in the file of quirks.
+# with RULE PROGRAM.js ARGS…: runs it guarded, with one line in the file of quirks.
 with() {
   printf '%s\n' "$1" >"$BATS_TEST_TMPDIR/quirks"
   TSFN_GUARD_OPTIONS=quirks=$BATS_TEST_TMPDIR/quirks${OPTIONS:+:$OPTIONS} guarded "${@:2}"
@@ -14,7 +14,7 @@ with() {
 
 ALL_REFUSED='^call_function=10 new_instance=10 .*resolve_deferred=10 .*create_buffer=10 .*wrap=10 pending=0$'
 
-@test "dying: where JavaScript is over each function that needs it succeeds, and leaves an empty result" {
+@test "dying: when JavaScript is over, each function that needs it succeeds, and returns an empty result" {
   run native dying.js worker calls
   assert_success
   assert_output --regexp "$ALL_REFUSED"
@@ -31,7 +31,7 @@ ALL_REFUSED='^call_function=10 new_instance=10 .*resolve_deferred=10 .*create_bu
   done
 }
 
-@test "dying: where JavaScript runs all answers are those of the runtime" {
+@test "dying: while JavaScript runs, all answers are those of the runtime" {
   run native dying.js live calls
   assert_success
   local native=$output
@@ -40,16 +40,16 @@ ALL_REFUSED='^call_function=10 new_instance=10 .*resolve_deferred=10 .*create_bu
   assert_output "$native"
 }
 
-@test "dying: what would be dereferenced is never NULL" {
+@test "dying: results that would be dereferenced are never NULL" {
   run with '*/dying.node: dying' dying.js worker unwrap
   assert_success
   assert_output 'unwrap=10 remove_wrap=10'
 }
 
-@test "dying: a loop until a call fails ends" {
+@test "dying: a loop that goes on until a call fails ends" {
   run with '*/dying.node: dying' dying.js worker loop
   assert_success
-  # One more has ended the wait for the end of JavaScript.
+  # One more call has ended the wait for the end of JavaScript.
   assert_output 'answers=65535'
 }
 
@@ -62,7 +62,7 @@ ALL_REFUSED='^call_function=10 new_instance=10 .*resolve_deferred=10 .*create_bu
   assert_output 'finalized=0'
 }
 
-@test "leak: what is collected in a live env is finalized as ever" {
+@test "leak: what is collected in a live env is finalized as usual" {
   NODE_FLAGS=(--expose-gc)
   run native dying.js collect hold
   assert_success
@@ -74,7 +74,7 @@ finalized=[34]$'
   assert_output "$native"
 }
 
-@test "it is told once an addon, if asked for, and counted" {
+@test "it is reported once for each addon, if asked for, and counted" {
   OPTIONS=on.info=log:summary=always run --separate-stderr with '*/dying.node: dying' dying.js worker calls
   assert_success
   assert_regex "$stderr" 'TSG031 false-answer: [^ ]*/dying\.node has the quirk dying, and called napi_call_function in'
@@ -92,7 +92,7 @@ finalized=[34]$'
   assert_success
 }
 
-@test "a line that is not understood is told, and the rest counts" {
+@test "a line that is not understood is reported, and the others count" {
   run --separate-stderr with $'no colon\n*/x.node: dead\n: leak\n*/x.node@>: leak\n*/dying.node: dying' dying.js worker calls
   assert_success
   assert_output 'wrong=0 pending=0'

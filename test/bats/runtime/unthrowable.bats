@@ -1,13 +1,14 @@
-# Exceptions that are thrown where JavaScript is over, and nothing can catch them (test/addons/dying.c): the five functions
-# answer napi_ok.
+# Exceptions that are thrown when JavaScript is over and nothing can catch them (test/addons/dying.c). The five
+# functions that throw answer napi_ok.
 #
-# Seen to fail: with tg_unthrowable_open left out each of the five is answered 10 (napi_pending_exception), guarded as
-# natively, and the exception of JavaScript that was ended stays pending.
+# Seen to fail: without tg_unthrowable_open each of the five returns 10 (napi_pending_exception), as without the
+# guard, and the exception of the JavaScript that was terminated stays pending.
 
 bats_require_minimum_version 1.5.0
 load ../helper
 
-# thrown ANSWER: the line of the five, each answered this. Debian's runtime of Node 18 has the fifth too.
+# thrown ANSWER: the line for the five, each with this answer. Debian's runtime of Node 18 has the fifth,
+# too.
 thrown() {
   echo "throw=$1 error=$1 last=$1 type=$1 range=$1 syntax=$1"
 }
@@ -21,7 +22,7 @@ thrown() {
   assert_output "$(thrown 0) pending=0"
 }
 
-@test "after JavaScript that was ended while the addon waited for it" {
+@test "after JavaScript that was terminated while the addon waited for it" {
   run native dying.js within throws
   assert_success
   assert_output "interrupted=10 pending=1 $(thrown 10) pending=1"
@@ -39,7 +40,7 @@ thrown() {
   assert_output "$(thrown 0) pending=0"
 }
 
-@test "where JavaScript runs, a second exception is refused, and the first stays" {
+@test "if JavaScript runs, a second exception is refused, and the first stays" {
   local how
   for how in native guarded; do
     run $how dying.js live throws
@@ -54,7 +55,7 @@ thrown() {
   assert_output "interrupted=10 pending=1 $(thrown 10) pending=1"
 }
 
-@test "it is told once an addon, if asked for, and counted" {
+@test "it is reported once for each addon, if asked for, and counted" {
   local log=$BATS_TEST_TMPDIR/log
   TSFN_GUARD_OPTIONS=on.info=log:summary=always run --separate-stderr guarded dying.js worker throws
   assert_success
@@ -62,7 +63,7 @@ thrown() {
   assert_regex "$stderr" 'summary: TSG030 throw-ignored \(info\): 5 seen, 2 not reported, action log, addon /'
   TSFN_GUARD_OPTIONS=on.info=log:format=json:log_path=$log run guarded dying.js worker throws
   matches_schema "$log"
-  # By default nothing is said of it.
+  # By default nothing is reported.
   run --separate-stderr guarded dying.js worker throws
   assert_equal "$stderr" ''
 }
