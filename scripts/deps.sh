@@ -25,6 +25,8 @@ usage: scripts/deps.sh NAME…
   postject      postject, for test/bats/single.bats
   herd7         herd7, for test/litmus (x64), from Debian's sid, unpacked, not installed; status 3 if it
                 cannot be had
+  promtool      promtool, for the rules and the metrics, from Debian's prometheus, unpacked, not installed;
+                status 3 if the distribution has none
   demo-node     one affected node, for quickstart.sh
   debian-node   Debian's node 18 with its libnode.so.108, unpacked, not installed;
                 status 3 if the distribution has none
@@ -78,6 +80,7 @@ test_tools() {
   (apt_need spin:spin) || say "no spin here: the model will not be checked"
   (apt_need clang-14:clang-14 :libclang-rt-14-dev) || say "no clang-14 with libFuzzer here: the fuzz tests will be skipped"
   (apt_need chromium:chromium) || say "no chromium here: the page of tsfn-guard report will not be looked at"
+  (apt_need zsh:zsh fish:fish) || say "no zsh or no fish here: their completion will not be tested"
   (apt_need bpftrace:bpftrace) || say "no bpftrace here: whether probes fire will not be tested"
   have npm || apt_need node:nodejs npm:npm
 }
@@ -331,6 +334,20 @@ END
   [[ $("$to/herd7" -version) == 7.58* ]] || die "herd7 7.58, running from $to" "it does not start, see above" "remove $to, and repeat"
 }
 
+# Installed, the package would start a server.
+promtool() {
+  local to=$DEPS/promtool
+  [[ ! -x $to/promtool ]] || return 0
+  [[ -n $(apt-cache madison prometheus 2>/dev/null) ]] || { say "skipped promtool: apt-cache knows no prometheus"; exit 3; }
+  say "fetching promtool"
+  rm -rf "$to"
+  mkdir -p "$to/root"
+  unpack_debs "$to" prometheus
+  mv "$to/root/usr/bin/promtool" "$to/promtool"
+  rm -rf "$to/root"
+  "$to/promtool" --version >&2 || die "promtool, running from $to" "it does not start, see above" "remove $to, and repeat"
+}
+
 (($#)) || { usage >&2; exit 2; }
 for name in "$@"; do
   case $name in
@@ -349,6 +366,7 @@ for name in "$@"; do
     musl-node) musl_node ;;
     postject) npm_tree postject ;;
     herd7) herd7 ;;
+    promtool) promtool ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;
     debian-node) debian_node ;;
     *) die "a name that scripts/deps.sh --help lists" "$name" "correct the name" 2 ;;

@@ -14,6 +14,10 @@ install(FILES docs/tsfn-guard.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONE
 install(FILES src/command/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
   RENAME tsfn-guard COMPONENT runtime)
 
+# For Prometheus and Grafana: what to be told, and what to look at.
+install(FILES scripts/packaging/tsfn-guard.rules.yml scripts/packaging/tsfn-guard.dashboard.json
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/tsfn-guard COMPONENT runtime)
+
 # The file itself says where the prefix is, from where it lies.
 set(pkgconfig_directory ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH prefix_from_pkgconfig ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})

@@ -72,7 +72,9 @@ LIB/tsfn-guard/register.node
 bin/tsfn-guard
 $(cd "$TG_SOURCE" && find include -name '*.h' | LC_ALL=C sort)
 share/bash-completion/completions/tsfn-guard
-share/man/man1/tsfn-guard.1"
+share/man/man1/tsfn-guard.1
+share/tsfn-guard/tsfn-guard.dashboard.json
+share/tsfn-guard/tsfn-guard.rules.yml"
   run python3 "$TG_SOURCE/test/docs/check_links.py" "$moved/share/doc/tsfn-guard"
   # A link may lead to nothing only if its target is not installed (tests, sources).
   refute_line --regexp '^[^:]+:[0-9]+: (\.\./(README|CHANGELOG|docs|scripts)|[^.]).*: there is no'
@@ -152,7 +154,7 @@ Enhances: nodejs"
   run dpkg-deb --ctrl-tarfile "$deb"
   assert_equal "$(dpkg-deb --ctrl-tarfile "$deb" | tar -t | grep -v '/$' | sort | xargs)" './control ./md5sums'
   listing=$(dpkg-deb -c "$deb")
-  for file in bin/tsfn-guard lib/tsfn-guard/{doctor_probe.node,libtsfnguard.so,register.node} share/man/man1/tsfn-guard.1.gz share/doc/tsfn-guard/copyright \
+  for file in bin/tsfn-guard lib/tsfn-guard/{doctor_probe.node,libtsfnguard.so,register.node} share/man/man1/tsfn-guard.1.gz share/tsfn-guard/tsfn-guard.{rules.yml,dashboard.json} share/doc/tsfn-guard/copyright \
     share/doc/tsfn-guard/changelog.gz share/doc/tsfn-guard/changelog.Debian.gz share/lintian/overrides/tsfn-guard; do
     assert grep -q " ./usr/$file\$" <<<"$listing"
   done
