@@ -16,6 +16,7 @@ usage: scripts/deps.sh NAME…
   runtimes      the node binaries on which the tests run
   apps          the packages of test/apps, for test/apps.sh
   real          the real addons of test/real, with their prebuilt binaries
+  node-12       Node 12.22, the oldest that the npm package supports, for test/bats/npm.bats (x64)
   other-runtimes  Bun and Deno, for test/bats/runtimes.bats (x64)
   bare          Bare, for test/bats/bare.bats (x64)
   musl-runtime  Bun on musl, from Bun's musl build and Debian's packages, unpacked, not installed;
@@ -190,6 +191,12 @@ other_runtimes() {
   npm_tree other-runtimes --force # npm would refuse Bun's musl build where libc is glibc
 }
 
+node_12() {
+  [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked build of Node 12" "$(uname -m)" \
+    "go without: only test/bats/npm.bats wants it"
+  npm_tree node-12
+}
+
 bare() {
   [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked build of Bare" "$(uname -m)" \
     "go without: only test/bats/bare.bats wants it"
@@ -362,6 +369,7 @@ for name in "$@"; do
     real) npm_tree real ;;
     other-runtimes) other_runtimes ;;
     bare) bare ;;
+    node-12) node_12 ;;
     musl-runtime) musl_runtime ;;
     musl-node) musl_node ;;
     postject) npm_tree postject ;;
