@@ -80,7 +80,9 @@ struct tg_signature {
   const char *page;         /* in docs, with its anchor */
   const char *what;         /* what it is */
   const char *fault;        /* whose */
-  const char *advice;       /* what to do, where the guard does not help by itself; NULL: run it guarded */
+  const char
+      *remedy; /* what one can do in one's own JavaScript: a section of docs/javascript.md. NULL: nothing */
+  const char *advice; /* what to do, where the guard does not help by itself; NULL: run it guarded */
 };
 
 /* The signature of a number, counted from 0; the first that fits is the answer. NULL: there are no more. */
