@@ -57,7 +57,9 @@ set(CPACK_DEBIAN_PACKAGE_ENHANCES nodejs)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6 (>= 2.28)")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS libdw1) # with which triage reads cores; all else works without
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
-set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/scripts/packaging/debian.cmake)
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/scripts/packaging/debian.cmake
+  ${CMAKE_SOURCE_DIR}/scripts/packaging/debuglink.cmake)
+set(CPACK_TSFN_GUARD_SYMBOLS ${CMAKE_BINARY_DIR}/symbols)
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
   set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE arm64)
 endif()
