@@ -16,6 +16,7 @@ usage: scripts/deps.sh NAME…
   runtimes      the node binaries on which the tests run
   apps          the packages of test/apps, for test/apps.sh
   real          the real addons of test/real, with their prebuilt binaries
+  node-12       Node 12.22, the oldest that the npm package supports, for test/bats/npm.bats (x64)
   other-runtimes  Bun and Deno, for test/bats/runtimes.bats (x64)
   bare          Bare, for test/bats/bare.bats (x64)
   musl-runtime  Bun on musl, from Bun's musl build and Debian's packages, unpacked, not installed;
@@ -25,6 +26,8 @@ usage: scripts/deps.sh NAME…
   postject      postject, for test/bats/single.bats
   herd7         herd7, for test/litmus (x64), from Debian's sid, unpacked, not installed; status 3 if it
                 cannot be had
+  promtool      promtool, for the rules and the metrics, from Debian's prometheus, unpacked, not installed;
+                status 3 if the distribution has none
   demo-node     one affected node, for quickstart.sh
   debian-node   Debian's node 18 with its libnode.so.108, unpacked, not installed;
                 status 3 if the distribution has none
@@ -78,6 +81,7 @@ test_tools() {
   (apt_need spin:spin) || say "no spin here: the model will not be checked"
   (apt_need clang-14:clang-14 :libclang-rt-14-dev) || say "no clang-14 with libFuzzer here: the fuzz tests will be skipped"
   (apt_need chromium:chromium) || say "no chromium here: the page of tsfn-guard report will not be looked at"
+  (apt_need zsh:zsh fish:fish) || say "no zsh or no fish here: their completion will not be tested"
   (apt_need bpftrace:bpftrace) || say "no bpftrace here: whether probes fire will not be tested"
   have npm || apt_need node:nodejs npm:npm
 }
@@ -185,6 +189,12 @@ other_runtimes() {
   [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked builds of Bun and Deno" "$(uname -m)" \
     "go without: only test/bats/runtimes.bats wants them"
   npm_tree other-runtimes --force # npm would refuse Bun's musl build where libc is glibc
+}
+
+node_12() {
+  [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked build of Node 12" "$(uname -m)" \
+    "go without: only test/bats/npm.bats wants it"
+  npm_tree node-12
 }
 
 bare() {
@@ -331,6 +341,20 @@ END
   [[ $("$to/herd7" -version) == 7.58* ]] || die "herd7 7.58, running from $to" "it does not start, see above" "remove $to, and repeat"
 }
 
+# Installed, the package would start a server.
+promtool() {
+  local to=$DEPS/promtool
+  [[ ! -x $to/promtool ]] || return 0
+  [[ -n $(apt-cache madison prometheus 2>/dev/null) ]] || { say "skipped promtool: apt-cache knows no prometheus"; exit 3; }
+  say "fetching promtool"
+  rm -rf "$to"
+  mkdir -p "$to/root"
+  unpack_debs "$to" prometheus
+  mv "$to/root/usr/bin/promtool" "$to/promtool"
+  rm -rf "$to/root"
+  "$to/promtool" --version >&2 || die "promtool, running from $to" "it does not start, see above" "remove $to, and repeat"
+}
+
 (($#)) || { usage >&2; exit 2; }
 for name in "$@"; do
   case $name in
@@ -345,10 +369,12 @@ for name in "$@"; do
     real) npm_tree real ;;
     other-runtimes) other_runtimes ;;
     bare) bare ;;
+    node-12) node_12 ;;
     musl-runtime) musl_runtime ;;
     musl-node) musl_node ;;
     postject) npm_tree postject ;;
     herd7) herd7 ;;
+    promtool) promtool ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;
     debian-node) debian_node ;;
     *) die "a name that scripts/deps.sh --help lists" "$name" "correct the name" 2 ;;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the packages, a .deb and a .tar.gz: package.sh [--check]. See usage below.
+# Builds the packages, a .deb and a .tar.gz, and those with their symbols: package.sh [--check]. See usage below.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,7 +8,9 @@ usage() {
   cat <<'END'
 usage: scripts/package.sh [--check]
 
-Builds build/package/packages/*.tar.gz, and *.deb if there is dpkg-deb, and prints their paths.
+Builds build/package/packages/*.tar.gz, and *.deb if there is dpkg-deb, and prints their paths. What is
+in them is stripped. The symbols, for debuggers, are in packages of their own: …-debug.tar.gz, to be unpacked
+over the other one, and tsfn-guard-dbgsym_*.deb.
 The command in them is linked statically, and the library needs glibc 2.28. With the same
 SOURCE_DATE_EPOCH (if unset, that of the last commit) the same machine makes the same bytes.
 TSFN_GUARD_MAINTAINER, "Name <address>", is the maintainer in the .deb.
@@ -25,8 +27,76 @@ RUNS=5 # without the guard some of them hang, each until its time is over
 # The files in the packages belong to root, no matter who builds.
 pack() { if ((EUID == 0)) || ! have fakeroot; then cpack "$@"; else fakeroot cpack "$@"; fi; }
 
+BINARIES=(tsfn-guard libtsfnguard.so register.node doctor_probe.node)
+
+# debian_field NAME: of the package tsfn-guard.
+debian_field() { dpkg-deb -f "$deb" "$1"; }
+
+build_id() { readelf -n "$1" | sed -n 's/.*Build ID: //p'; }
+
+separate_symbols() {
+  local binary
+  rm -rf "$TREE/symbols"
+  mkdir -p "$TREE/symbols"
+  for binary in "${BINARIES[@]}"; do
+    [[ -n $(build_id "$TREE/$binary") ]] || die "a build-id in $binary" "none" "use a linker that knows --build-id"
+    objcopy --only-keep-debug --compress-debug-sections "$TREE/$binary" "$TREE/symbols/$binary.debug"
+  done
+}
+
+# put BINARY PATH: its symbols.
+put() {
+  mkdir -p "$(dirname "$2")"
+  install -m 644 "$TREE/symbols/$1.debug" "$2"
+}
+
+# The same top directory as the other archive has, and .debug beside each file, where debuggers look.
+pack_symbols_archive() {
+  local archive=$1 top stage=$TREE/symbols-archive binary
+  top=$(basename "$archive" .tar.gz)
+  rm -rf "$stage"
+  for binary in "${BINARIES[@]}"; do
+    if [[ $binary == tsfn-guard ]]; then put "$binary" "$stage/$top/bin/.debug/$binary.debug"
+    else put "$binary" "$stage/$top/lib/tsfn-guard/.debug/$binary.debug"; fi
+  done
+  tar -C "$stage" --sort=name "--mtime=@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w \
+    -cf - "$top" | gzip -9n >"${archive%.tar.gz}-debug.tar.gz"
+}
+
+# As Debian's own -dbgsym packages are: files by build-id, for the very same version.
+pack_symbols_deb() {
+  local deb=$1 stage=$TREE/symbols-deb version binary id ids=()
+  version=$(debian_field Version)
+  rm -rf "$stage"
+  for binary in "${BINARIES[@]}"; do
+    id=$(build_id "$TREE/$binary")
+    ids+=("$id")
+    put "$binary" "$stage/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug"
+  done
+  mkdir -p "$stage/DEBIAN" "$stage/usr/share/doc"
+  ln -s tsfn-guard "$stage/usr/share/doc/tsfn-guard-dbgsym"
+  (cd "$stage" && find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum >DEBIAN/md5sums)
+  cat >"$stage/DEBIAN/control" <<END
+Package: tsfn-guard-dbgsym
+Source: tsfn-guard
+Version: $version
+Auto-Built-Package: debug-symbols
+Architecture: $(debian_field Architecture)
+Maintainer: $(debian_field Maintainer)
+Installed-Size: $(du -k --apparent-size -s "$stage/usr" | cut -f 1)
+Depends: tsfn-guard (= $version)
+Section: debug
+Priority: optional
+Description: debug symbols for tsfn-guard
+Build-Ids: ${ids[*]}
+END
+  chmod -R u+rwX,go+rX,go-w "$stage"
+  quietly "a .deb with the symbols" dpkg-deb --root-owner-group --build "$stage" \
+    "${deb/tsfn-guard_/tsfn-guard-dbgsym_}"
+}
+
 build() {
-  local headers generators=TGZ
+  local archive deb headers generators=TGZ
   "$ROOT/scripts/deps.sh" build-tools
   headers=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
   ! have dpkg-deb || generators+=';DEB'
@@ -36,10 +106,14 @@ build() {
   # The same path on every architecture, because users put it into LD_PRELOAD.
   quietly "a configured $TREE" cmake -S "$ROOT" -B "$TREE" -DBUILD_TESTING=OFF \
     -DTSFN_GUARD_STATIC_COMMAND=ON -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib "-DNODE_API_HEADERS=$headers" \
+    "-DCMAKE_C_FLAGS=${CFLAGS:-} -g -ffile-prefix-map=$ROOT=/usr/src/tsfn-guard" \
     ${TSFN_GUARD_MAINTAINER:+"-DTSFN_GUARD_MAINTAINER=$TSFN_GUARD_MAINTAINER"}
   quietly "a built $TREE" cmake --build "$TREE" -j "$(nproc)"
+  separate_symbols
   quietly "packages" pack --config "$TREE/CPackConfig.cmake" -G "$generators"
   rm -rf "$TREE/packages/_CPack_Packages"
+  for archive in "$TREE"/packages/*.tar.gz; do pack_symbols_archive "$archive"; done
+  for deb in "$TREE"/packages/*.deb; do [[ ! -e $deb ]] || pack_symbols_deb "$deb"; done
   [[ $generators == *DEB* ]] || say "no .deb: needed dpkg-deb, found none"
   find "$TREE/packages" -maxdepth 1 -type f | sort
 }
@@ -112,8 +186,9 @@ case ${1:-} in
     [[ -e $BUILD/release/addons/issue55706.node ]] || die "the test addons in build/release" "none" "run scripts/test.sh, or scripts/quickstart.sh, first"
     packages=$(build)
     printf '%s\n' "$packages"
-    deb=$(grep '\.deb$' <<<"$packages") || die "a .deb to check" "none" "run this on a Debian"
+    deb=$(grep '/tsfn-guard_.*\.deb$' <<<"$packages") || die "a .deb to check" "none" "run this on a Debian"
     check_lintian "$deb"
+    check_lintian "${deb/tsfn-guard_/tsfn-guard-dbgsym_}"
     check_in_clean_debian "$deb"
     ;;
   -h | --help) usage ;;

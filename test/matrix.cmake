@@ -46,6 +46,7 @@ set(TEST_MATRIX
   "bats/doctor.bats             | -     | once        | once    |  36     | 1"
   "bats/inert.bats              | once  | once        | once    |   3     | 1"
   "bats/library.bats            | once  | once        | once    |   1     | 1"
+  "bats/javascript.bats         | -     | once        | once    |  25     | 1"
   "bats/options.bats            | once  | once        | once    |   3     | 1"
   "bats/redirect.bats           | once  | once        | once    |  12     | 1"
   "bats/runtimes.bats           | -     | once        | once    |  58     | 1"

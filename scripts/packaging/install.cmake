@@ -14,6 +14,10 @@ install(FILES docs/tsfn-guard.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONE
 install(FILES src/command/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
   RENAME tsfn-guard COMPONENT runtime)
 
+# For Prometheus and Grafana: what to be told, and what to look at.
+install(FILES scripts/packaging/tsfn-guard.rules.yml scripts/packaging/tsfn-guard.dashboard.json
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/tsfn-guard COMPONENT runtime)
+
 # The file itself says where the prefix is, from where it lies.
 set(pkgconfig_directory ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH prefix_from_pkgconfig ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
@@ -53,7 +57,9 @@ set(CPACK_DEBIAN_PACKAGE_ENHANCES nodejs)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6 (>= 2.28)")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS libdw1) # with which triage reads cores; all else works without
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
-set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/scripts/packaging/debian.cmake)
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/scripts/packaging/debian.cmake
+  ${CMAKE_SOURCE_DIR}/scripts/packaging/debuglink.cmake)
+set(CPACK_TSFN_GUARD_SYMBOLS ${CMAKE_BINARY_DIR}/symbols)
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
   set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE arm64)
 endif()

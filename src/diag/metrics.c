@@ -15,9 +15,11 @@
 #include "base/output.h"
 #include "base/text.h"
 #include "diag/catalogue.h"
+#include "diag/leftover.h"
 #include "diag/log.h"
 #include "diag/path.h"
 #include "diag/policy.h"
+#include "diag/publish.h"
 #include "diag/trace.h"
 #include "tsfn_guard/tsfn_guard.h"
 
@@ -30,13 +32,14 @@ enum {
   /* A sample of events has at most 180 bytes plus the file's name, each byte of which may be
    * escaped. */
   LINE_MAX_SIZE = 180 + 2 * TG_SITE_FILE_MAX,
-  OTHER_SIZE = 4096,
+  OTHER_SIZE = 8192,
   TEXT_SIZE = TG_SITES_MAX * LINE_MAX_SIZE + OTHER_SIZE,
 };
 
 /* Constant after tg_metrics_open. */
 static struct tg_guard *metrics_guard;
 static const struct tg_report_source *metrics_source;
+static struct tg_path metrics_pattern;
 static char metrics_path[TG_PATH_MAX], temporary_path[TG_PATH_MAX + SUFFIX_MAX];
 static char pid_label[TG_DIGITS_MAX + 1]; /* empty: no such label */
 static pid_t metrics_process;
@@ -48,7 +51,9 @@ static _Atomic uint64_t next_write_at = UINT64_MAX;
 /* Guarded by metrics_lock, which is only ever tried and so has no rank. */
 static struct tg_lock metrics_lock;
 static bool unwritable_reported;
-static char text[TEXT_SIZE]; /* untouched without metrics, so it takes no memory */
+static bool has_ended;        /* the process is at its end */
+static uint64_t next_look_at; /* for files that other processes have left, by the coarse clock */
+static char text[TEXT_SIZE];  /* untouched without metrics, so it takes no memory */
 static size_t text_length;
 
 /* --- The format */
@@ -134,6 +139,21 @@ static void append_info(void) {
   append_label("version", TSFN_GUARD_VERSION);
   append_label("runtime", runtime);
   append_sample_end(1);
+}
+
+/* A reader sees a rise only in a series that it has seen before. So each severity has one from the start, and the
+ * first crash avoided is a rise. Called with the report's lock held. */
+static void append_severity_metrics(void) {
+  uint64_t sums[TG_SEVERITIES] = {0};
+  for (unsigned kind = 1; kind < TG_EVENT_KINDS; kind++)
+    sums[tg_catalogue[kind].severity] += tg_policy_seen((enum tg_event_kind)kind);
+  append_family_start("tsfn_guard_events_by_severity_total", "counter",
+                      "Events of each severity, reported or not; 0 from the start.");
+  for (unsigned severity = 0; severity < TG_SEVERITIES; severity++) {
+    append_sample_start("tsfn_guard_events_by_severity_total");
+    append_label("severity", tg_severity_names[severity]);
+    append_sample_end(sums[severity]);
+  }
 }
 
 static void append_event_metric(const struct tg_tally *tally) {
@@ -224,15 +244,38 @@ static void append_quirk_metrics(void) {
   }
 }
 
+static void append_call_metric(const char *answer, uint64_t count) {
+  append_sample_start("tsfn_guard_calls_total");
+  append_label("answer", answer);
+  append_sample_end(count);
+}
+
+/* Only publish=1 counts calls. */
+static void append_call_metrics(void) {
+  struct tg_published_calls calls;
+  if (!tg_publish_count_calls(&calls)) return;
+  append_family_start("tsfn_guard_calls_total", "counter",
+                      "Calls of thread-safe functions, by answer (with publish=1).");
+  append_call_metric("napi_ok", calls.ok);
+  append_call_metric("napi_queue_full", calls.queue_full);
+  append_call_metric("napi_closing", calls.closing);
+}
+
 /* False: another thread holds the report's lock. */
 static bool render_metrics(unsigned patience_ms) {
   if (!tg_lock_try_for(&tg_report_lock, &patience_ms)) return false;
   text_length = 0;
+  append_text(tg_leftover_line());
+  append_text("\n");
   append_info();
+  append_single_metric("tsfn_guard_running", "gauge", "1; 0 in what a process has written at its end.",
+                       !has_ended);
+  append_severity_metrics();
   append_event_metrics();
   tg_lock_release_tried(&tg_report_lock);
   append_handle_metrics();
   append_quirk_metrics();
+  append_call_metrics();
   append_single_metric("tsfn_guard_created_total", "counter", "Thread-safe functions created.",
                        tg_trace_created());
   append_single_metric("tsfn_guard_finalized_total", "counter",
@@ -299,6 +342,13 @@ static void write_metrics_file(unsigned patience_ms) {
   pthread_setcancelstate(cancellation, NULL);
 }
 
+static void remove_leftover_files(void) {
+  uint64_t time = tg_nanoseconds(CLOCK_MONOTONIC_COARSE);
+  if (pid_label[0] == '\0' || time < next_look_at) return;
+  next_look_at = time + (uint64_t)TG_LEFTOVER_KEPT_S * SECOND;
+  tg_leftover_remove(&metrics_pattern, metrics_path);
+}
+
 static bool is_write_due(void) {
   uint64_t time = atomic_load_explicit(&next_write_at, memory_order_relaxed);
   return time != UINT64_MAX && tg_nanoseconds(CLOCK_MONOTONIC_COARSE) >= time;
@@ -307,7 +357,10 @@ static bool is_write_due(void) {
 void tg_metrics_touch(void) {
   if (!is_write_due() || !tg_lock_try(&metrics_lock)) return;
   int saved = errno;
-  if (is_write_due() && getpid() == metrics_process) write_metrics_file(0);
+  if (is_write_due() && getpid() == metrics_process) {
+    write_metrics_file(0);
+    remove_leftover_files();
+  }
   tg_lock_release_tried(&metrics_lock);
   errno = saved;
 }
@@ -320,6 +373,7 @@ void tg_metrics_write_last(void) {
     return;
   if (!tg_lock_try_for(&metrics_lock, &patience_ms)) return;
   int saved = errno;
+  has_ended = true;
   write_metrics_file(patience_ms);
   atomic_store_explicit(&next_write_at, UINT64_MAX, memory_order_relaxed);
   errno = saved;
@@ -345,17 +399,19 @@ static void name_temporary_file(void) {
 
 void tg_metrics_open(struct tg_guard *the_guard, const struct tg_report_source *report_source,
                      const char *the_path) {
-  struct tg_path place;
   struct tg_text problem;
   metrics_guard = the_guard;
   metrics_source = report_source;
   metrics_process = getpid();
-  if (!tg_path_open(&place, the_path, &problem)) {
+  next_look_at = 0;
+  if (!tg_path_open(&metrics_pattern, the_path, &problem)) {
     refuse_metrics_path(&problem);
     return;
   }
-  tg_path_expand(&place, metrics_path);
+  tg_path_expand(&metrics_pattern, metrics_path);
   name_temporary_file();
-  if (tg_path_has_process(&place)) pid_label[tg_format_number((uint64_t)metrics_process, pid_label)] = '\0';
+  tg_leftover_open();
+  if (tg_path_has_process(&metrics_pattern))
+    pid_label[tg_format_number((uint64_t)metrics_process, pid_label)] = '\0';
   atomic_store_explicit(&next_write_at, 0, memory_order_relaxed);
 }

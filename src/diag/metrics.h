@@ -8,6 +8,8 @@
  * the umask is, because the collector runs as another user; restrict access with the directory's
  * mode. A child that was forked without exec writes nothing.
  *
+ * With %p, files of processes that are gone are removed at the first write and every five minutes (leftover.h).
+ *
  * Thread safety: call tg_metrics_open once, before main. Any thread may call the others if it holds
  * no lock of the core or the report. No allocation, no stdio; errno is preserved. */
 #ifndef TG_DIAG_METRICS_H

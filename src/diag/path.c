@@ -84,6 +84,33 @@ bool tg_path_has_process(const struct tg_path *path) {
   return false;
 }
 
+/* Reads a process id as tg_format_number writes it, and moves *text behind it. 0: there is none. */
+static pid_t read_process_id(const char **text) {
+  uint64_t number = 0;
+  if (**text == '0') return 0;
+  for (unsigned digits = 0; digits < PROCESS_DIGITS_MAX && **text >= '0' && **text <= '9'; digits++)
+    number = number * 10 + (uint64_t)(*(*text)++ - '0');
+  return number <= INT32_MAX ? (pid_t)number : 0;
+}
+
+pid_t tg_path_process_of(const struct tg_path *path, const char *expanded) {
+  const char *text = path->text + path->directory_length;
+  pid_t process = 0;
+  if (strncmp(expanded, path->text, path->directory_length) != 0) return 0;
+  expanded += path->directory_length;
+  while (*text != '\0') {
+    if (is_process_id(text)) {
+      pid_t found = read_process_id(&expanded);
+      if (found == 0 || (process != 0 && found != process)) return 0;
+      process = found;
+    } else if (*expanded++ != *text) {
+      return 0;
+    }
+    text += is_process_id(text) || is_percent(text) ? 2 : 1;
+  }
+  return *expanded == '\0' ? process : 0;
+}
+
 void tg_path_add(struct tg_text *line, const char *path) {
   const size_t most = 512, length = strlen(path);
   if (length > most) tg_text_add(line, "…");

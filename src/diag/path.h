@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/text.h"
 
@@ -29,6 +30,9 @@ void tg_path_expand(const struct tg_path *path, char expanded[TG_PATH_MAX]);
 
 /* Whether it contains %p. */
 bool tg_path_has_process(const struct tg_path *path);
+
+/* The process for which the path expands to `expanded`, and 0 if there is none. The path contains %p. */
+pid_t tg_path_process_of(const struct tg_path *path, const char *expanded);
 
 /* Adds a path to a line and leaves room for what follows: it adds only the end of a long path. */
 void tg_path_add(struct tg_text *line, const char *path);

@@ -248,6 +248,22 @@ void tg_publish_event(enum tg_event_kind kind) {
   if (anchor != NULL && anchor->page != NULL) store_word(&anchor->page->events[kind], tg_policy_seen(kind));
 }
 
+bool tg_publish_count_calls(struct tg_published_calls *calls) {
+  const struct tsfn_guard_published *page = anchor == NULL ? NULL : anchor->page;
+  *calls = (struct tg_published_calls){0};
+  if (page == NULL) return false;
+  uint64_t used = load_word(&page->used);
+  for (uint64_t i = 0; i < used && i < TSFN_GUARD_PUBLISHED_RECORDS; i++) {
+    const struct tsfn_guard_record *record = &page->record[i];
+    /* To read a part that has no memory would give it some. */
+    if (atomic_load_explicit(&part_states[i / PART], memory_order_relaxed) != USABLE) continue;
+    calls->ok += load_word(&record->calls);
+    calls->queue_full += load_word(&record->queue_full);
+    calls->closing += load_word(&record->closing);
+  }
+  return true;
+}
+
 /* --- The memory */
 
 static int create_memfd(void) {

@@ -21,6 +21,16 @@
 const struct tg_observer *tg_publish_open(const struct tg_report_source *source, bool diagnose,
                                           const struct tg_observer *next);
 
+/* The calls that were answered so, of all functions that have a record. */
+struct tg_published_calls {
+  uint64_t ok;
+  uint64_t queue_full;
+  uint64_t closing;
+};
+
+/* Any thread. False: this process publishes nothing. */
+bool tg_publish_count_calls(struct tg_published_calls *calls);
+
 /* Publishes the count of a kind (diag/policy.h) after it has changed. Called with the report's lock
  * held. */
 void tg_publish_event(enum tg_event_kind kind);

@@ -10,6 +10,9 @@ usage: src/npm/package.sh [--only x64|arm64]
 
 Builds the library and the command for Linux x64 and arm64, or for one of them, and packs them; the path of the package
 is the last line. On an x64 machine arm64 is cross-built, which needs Debian's gcc-aarch64-linux-gnu.
+
+TSFN_GUARD_REPOSITORY, an https address, is where the sources are published: homepage, repository and bugs in the
+package are made of it. Without it they are left out, and the package is not fit to be published.
 END
 }
 
@@ -27,6 +30,10 @@ case ${1:-} in
   -h | --help) usage && exit ;;
   *) die "what src/npm/package.sh --help lists" "$1" "correct it" 2 ;;
 esac
+
+home=${TSFN_GUARD_REPOSITORY:-}
+home=${home%.git}
+[[ -z $home || $home == https://?*/?* ]] || die "an https address in TSFN_GUARD_REPOSITORY" "$home" "correct it" 2
 
 [[ $(uname -m) == x86_64 ]] && own=x64 || own=arm64
 
@@ -75,6 +82,13 @@ gather() {
   check_binaries "$1"
 }
 
+# name_home: homepage, repository and bugs in package.json.
+name_home() {
+  [[ -n $home ]] || { say "no homepage, repository and bugs in the package: set TSFN_GUARD_REPOSITORY to publish it"; return; }
+  (cd "$package" && npm pkg set "homepage=$home#readme" repository.type=git "repository.url=git+$home.git" \
+    repository.directory=src/npm "bugs.url=$home/issues")
+}
+
 # pack: packs it and prints its path; npm lists the content.
 pack() {
   local name scripts
@@ -94,8 +108,8 @@ version=$(sed -n 's/^project(tsfn-guard VERSION \([0-9.]*\).*/\1/p' CMakeLists.t
 package=$HERE/package
 rm -rf "$package" "$HERE"/*.tgz
 mkdir -p "$package"
-cp -r src/npm/{package.json,register.js,register.d.ts,README.md,bin} LICENSE "$package/"
+cp -r src/npm/{package.json,register.js,register.d.ts,README.md,bin} LICENSE CHANGELOG.md docs "$package/"
 (cd "$package" && npm pkg set "version=$version")
+name_home
 for machine in "${machines[@]}"; do build "$machine" && gather "$machine"; done
-[[ ${#machines[@]} == 2 ]] || (cd "$package" && npm pkg set --json "cpu=[\"${machines[0]}\"]")
 pack

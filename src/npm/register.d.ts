@@ -56,5 +56,5 @@ export function stats(): Stats;
 /** The last events that were reported, at most 64 for the whole process, the oldest first. */
 export function events(): Event[];
 
-/** The path of libtsfnguard.so, for LD_PRELOAD in the environment of other programs. */
-export const library: string;
+/** The path of libtsfnguard.so, for LD_PRELOAD in the environment of other programs; null where the guard does nothing. */
+export const library: string | null;

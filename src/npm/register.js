@@ -7,6 +7,8 @@ const { isMainThread } = require('worker_threads');
 
 const directory = path.join(__dirname, 'prebuilds', `${process.platform}-${process.arch}`);
 
+const isSupported = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
+
 // Parses the first pair of the text as src/options/options.c does. Returns its length, key and value.
 // A value is quoted only if the closing quote ends the pair. The colon of fd:N is not a separator.
 function readPair(text) {
@@ -42,17 +44,30 @@ function say(line) {
   }
 }
 
-// Prints the same line as the library: what was needed, what was found, what to do. JavaScript in a
-// worker can end only the worker.
-function refuse(needed, found, remedy) {
+const isRequired = () => option('require', ['0', '1']) === '1';
+
+// Says why the process stays unguarded, and ends it if require=1. JavaScript in a worker can end only the
+// worker.
+function stayUnguarded(why) {
   if (option('mode', ['protect', 'diagnose', 'off']) === 'off') return null;
-  const required = option('require', ['0', '1']) === '1';
   const what = isMainThread ? 'it' : 'this worker';
-  const outcome = required ? `require=1, so ${what} does not start` : 'it runs unguarded';
-  const [reason] = found.split('\n');
-  say(`tsfn-guard[${process.pid}]: not armed: needed ${needed}, found ${reason}; ${remedy}; ${outcome}\n`);
-  if (required) process.exit(78);
+  const outcome = isRequired() ? `require=1, so ${what} does not start` : 'it runs unguarded';
+  say(`tsfn-guard[${process.pid}]: ${why}; ${outcome}\n`);
+  if (isRequired()) process.exit(78);
   return null;
+}
+
+// The same words as the library: what was needed, what was found, what to do.
+function refuse(needed, found, remedy) {
+  const [reason] = found.split('\n');
+  return stayUnguarded(`not armed: needed ${needed}, found ${reason}; ${remedy}`);
+}
+
+// A project with developers on other systems has the package in its dependencies too. So this is no failure, and
+// one line for a process is enough.
+function doNothingHere() {
+  if (!isMainThread && !isRequired()) return null;
+  return stayUnguarded(`does nothing on ${process.platform} ${process.arch}: it guards on Linux x64 and arm64`);
 }
 
 function isGlibc() {
@@ -60,9 +75,7 @@ function isGlibc() {
 }
 
 function load() {
-  const supported = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
-  if (!supported)
-    return refuse('Linux on x64 or arm64', `${process.platform} on ${process.arch}`, 'run it there, or remove tsfn-guard');
+  if (!isSupported) return doNothingHere();
   try {
     return require(path.join(directory, 'register.node'));
   } catch (error) {
@@ -76,7 +89,7 @@ const addon = load();
 
 const parse = (line) => JSON.parse(line);
 
-exports.library = path.join(directory, 'libtsfnguard.so');
+exports.library = isSupported ? path.join(directory, 'libtsfnguard.so') : null;
 
 exports.stats = () =>
   addon === null ? { version: require('./package.json').version, armed: false, mode: 'off' } : parse(addon.stats());

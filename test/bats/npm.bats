@@ -17,7 +17,8 @@ setup_file() {
   command -v aarch64-linux-gnu-gcc >/dev/null || MACHINES=$MACHINE
   local only=()
   [[ $MACHINES == 'x64 arm64' ]] || only=(--only "$MACHINE")
-  run --separate-stderr "$TG_SOURCE/src/npm/package.sh" "${only[@]}"
+  TSFN_GUARD_REPOSITORY=https://example.org/someone/tsfn-guard.git run --separate-stderr \
+    "$TG_SOURCE/src/npm/package.sh" "${only[@]}"
   assert_success
   export PACKAGE=${lines[-1]}
   mkdir "$PROJECT"
@@ -33,7 +34,8 @@ setup() {
 
 @test "contains what it needs and nothing else, and has the version of the source" {
   local machine expected version
-  expected=$(printf 'package/%s\n' LICENSE README.md bin/tsfn-guard package.json register.d.ts register.js
+  expected=$(cd "$TG_SOURCE" && find docs -type f -printf 'package/%p\n'
+    printf 'package/%s\n' CHANGELOG.md LICENSE README.md bin/tsfn-guard package.json register.d.ts register.js
     for machine in $MACHINES; do
       printf "package/prebuilds/linux-$machine/%s\n" doctor_probe.node libtsfnguard.so register.node \
         tsfn-guard
@@ -45,12 +47,76 @@ setup() {
   assert_output "$version"
 }
 
-@test "runs nothing when it is installed, needs no other package, and is only for Linux" {
+@test "runs nothing when it is installed, needs no other package, and is refused on no system" {
   run node -p 'const { scripts, dependencies, os, cpu, libc } = require("tsfn-guard/package.json");
-    JSON.stringify([scripts, dependencies, os, cpu.join(" "), libc])'
-  assert_output "[null,null,[\"linux\"],\"$MACHINES\",[\"glibc\",\"musl\"]]"
+    JSON.stringify([scripts, dependencies, os, cpu, libc])'
+  assert_output "[null,null,null,null,null]"
   run find node_modules -name '*.gyp' -o -name '*.c'
   assert_output ''
+}
+
+@test "says where it comes from and where its docs are" {
+  run node -p 'const { homepage, repository, bugs, man, directories } = require("tsfn-guard/package.json");
+    [homepage, repository.url, repository.directory, bugs.url, man, directories.doc].join("\n")'
+  assert_output "https://example.org/someone/tsfn-guard#readme
+git+https://example.org/someone/tsfn-guard.git
+src/npm
+https://example.org/someone/tsfn-guard/issues
+./docs/tsfn-guard.1
+docs"
+  assert [ -e node_modules/tsfn-guard/docs/tsfn-guard.1 ]
+  TSFN_GUARD_REPOSITORY=someone/tsfn-guard run "$TG_SOURCE/src/npm/package.sh" --only "$MACHINE"
+  assert_failure
+  assert_line 'package.sh: needed: an https address in TSFN_GUARD_REPOSITORY'
+}
+
+# Seen to fail: with os, cpu or libc in package.json (EBADPLATFORM).
+@test "npm installs it on macOS, on Windows and on other processors" {
+  local os cpu
+  while read -r os cpu; do
+    mkdir "$BATS_TEST_TMPDIR/$os-$cpu"
+    cd "$BATS_TEST_TMPDIR/$os-$cpu"
+    echo '{ "private": true }' >package.json
+    run npm install --offline --no-audit --no-fund --loglevel=error "--os=$os" "--cpu=$cpu" "$PACKAGE"
+    assert_success
+    assert [ -e node_modules/tsfn-guard/register.js ]
+  done <<<$'darwin arm64\nwin32 x64\nlinux riscv64'
+}
+
+# Each node from the oldest that the package supports, with the platform of another system.
+@test "register on macOS and Windows: one line, and the program runs; on every version of Node" {
+  local name node nodes
+  cat >"$BATS_TEST_TMPDIR/elsewhere.js" <<'END'
+const { PLATFORM: platform, ARCH: arch } = process.env;
+Object.defineProperty(process, 'platform', { value: platform });
+Object.defineProperty(process, 'arch', { value: arch });
+END
+  cat >"$BATS_TEST_TMPDIR/program.js" <<'END'
+const { Worker, isMainThread } = require('worker_threads');
+const { stats, events, library } = require('tsfn-guard/register');
+if (isMainThread) new Worker(__filename);
+console.log(isMainThread ? 'main' : 'worker', stats().armed, stats().mode, events().length, library);
+END
+  cp "$BATS_TEST_TMPDIR"/*.js .
+  nodes=$("$TG_SOURCE/test/runtimes.sh" | cut -f 2)
+  nodes+=$'\n'$TG_SOURCE/build/deps/npm/node-12/node_modules/node-12/bin/node
+  [[ -x ${nodes##*$'\n'} ]] || skip "no Node 12 here; scripts/deps.sh node-12 fetches it"
+  while read -r node; do
+    PLATFORM=darwin ARCH=arm64 run --separate-stderr "$node" -r ./elsewhere.js -r tsfn-guard/register program.js
+    assert_success
+    assert_output $'main false off 0 null\nworker false off 0 null'
+    assert_regex "$stderr" '^tsfn-guard\[[0-9]+\]: does nothing on darwin arm64: it guards on Linux x64 and arm64; it runs unguarded$'
+    PLATFORM=win32 ARCH=x64 NODE_OPTIONS=--require=./elsewhere.js run --separate-stderr "$node" -r tsfn-guard/register program.js
+    assert_success
+    assert_regex "$stderr" '^tsfn-guard\[[0-9]+\]: does nothing on win32 x64: '
+    assert_equal "$(wc -l <<<"$stderr")" 1
+    # The switch is silent, and who requires the guard is not served.
+    PLATFORM=win32 ARCH=x64 TSFN_GUARD_OPTIONS=mode=off run "$node" -r ./elsewhere.js -r tsfn-guard/register -p 42
+    assert_output 42
+    PLATFORM=darwin ARCH=x64 TSFN_GUARD_OPTIONS=require=1 run "$node" -r ./elsewhere.js -r tsfn-guard/register -p 42
+    assert_equal "$status" 78
+    assert_output --partial 'require=1, so it does not start'
+  done <<<"$nodes"
 }
 
 # The size of what is loaded of a library. On arm64 the file has a hole of up to 64 KiB between its
@@ -112,7 +178,8 @@ loaded() {
   export PATH=$BATS_TEST_TMPDIR/bin:$PATH
   SYSTEM=Darwin MACHINE=arm64 run node_modules/.bin/tsfn-guard
   assert_failure 126
-  assert_output $'tsfn-guard: needed: Linux\n  found: Darwin\n  do: run it there'
+  assert_line '  found: Darwin'
+  assert_line '  do: start the program without it here; require("tsfn-guard/register") does nothing on this system'
   SYSTEM=Linux MACHINE=riscv64 run node_modules/.bin/tsfn-guard
   assert_failure 126
   assert_line '  found: riscv64'

@@ -17,8 +17,15 @@ setup() {
   NODE=$("$TG_SOURCE/test/runtimes.sh" | sed -n '1s/.*\t//p')
 }
 
-# package SUFFIX: prints the path of that package.
-package() { grep "$1\$" <<<"$PACKAGES"; }
+# package SUFFIX: prints the path of that package. The symbols are in -debug.tar.gz and in dbgsym.deb.
+package() {
+  case $1 in
+    dbgsym.deb) grep '/tsfn-guard-dbgsym_.*\.deb$' <<<"$PACKAGES" ;;
+    .deb) grep '/tsfn-guard_.*\.deb$' <<<"$PACKAGES" ;;
+    .tar.gz) grep '\.tar\.gz$' <<<"$PACKAGES" | grep -v -e '-debug' ;;
+    *) grep -e "$1\$" <<<"$PACKAGES" ;;
+  esac
+}
 
 # unpacked: unpacks the .tar.gz, and prints where.
 unpacked() {
@@ -72,7 +79,9 @@ LIB/tsfn-guard/register.node
 bin/tsfn-guard
 $(cd "$TG_SOURCE" && find include -name '*.h' | LC_ALL=C sort)
 share/bash-completion/completions/tsfn-guard
-share/man/man1/tsfn-guard.1"
+share/man/man1/tsfn-guard.1
+share/tsfn-guard/tsfn-guard.dashboard.json
+share/tsfn-guard/tsfn-guard.rules.yml"
   run python3 "$TG_SOURCE/test/docs/check_links.py" "$moved/share/doc/tsfn-guard"
   # A link may lead to nothing only if its target is not installed (tests, sources).
   refute_line --regexp '^[^:]+:[0-9]+: (\.\./(README|CHANGELOG|docs|scripts)|[^.]).*: there is no'
@@ -152,7 +161,7 @@ Enhances: nodejs"
   run dpkg-deb --ctrl-tarfile "$deb"
   assert_equal "$(dpkg-deb --ctrl-tarfile "$deb" | tar -t | grep -v '/$' | sort | xargs)" './control ./md5sums'
   listing=$(dpkg-deb -c "$deb")
-  for file in bin/tsfn-guard lib/tsfn-guard/{doctor_probe.node,libtsfnguard.so,register.node} share/man/man1/tsfn-guard.1.gz share/doc/tsfn-guard/copyright \
+  for file in bin/tsfn-guard lib/tsfn-guard/{doctor_probe.node,libtsfnguard.so,register.node} share/man/man1/tsfn-guard.1.gz share/tsfn-guard/tsfn-guard.{rules.yml,dashboard.json} share/doc/tsfn-guard/copyright \
     share/doc/tsfn-guard/changelog.gz share/doc/tsfn-guard/changelog.Debian.gz share/lintian/overrides/tsfn-guard; do
     assert grep -q " ./usr/$file\$" <<<"$listing"
   done
@@ -163,6 +172,43 @@ Enhances: nodejs"
   assert_line 'License: Expat'
   assert_line " Permission is hereby granted, free of charge, to any person obtaining a copy"
   assert_line --partial 'Copyright: 20'
+}
+
+# frame LIBRARY [GDB-OPTION…]: the innermost frame where an addon creates a function under this library.
+frame() {
+  local library=$1
+  shift
+  cat >"$BATS_TEST_TMPDIR/create.js" <<<'require(`${process.env.TEST_ADDONS}/script.node`).create({ func: () => {} });'
+  timeout -k 5 60 gdb -batch -nx "$@" -ex 'set breakpoint pending on' -ex 'set startup-with-shell off' \
+    -ex "set environment LD_PRELOAD $library" -ex 'break tg_create' -ex run -ex 'bt 2' -ex kill \
+    --args "$NODE" "$BATS_TEST_TMPDIR/create.js" 2>&1 | grep '^#'
+}
+
+# Seen to fail: without the section .gnu_debuglink; with a name that is not of the build-id.
+@test "the symbols: frames of the stripped library have names and lines, by the archive and by the .deb" {
+  local root deb
+  command -v gdb >/dev/null || skip "no gdb here"
+  [[ -n $NODE ]] || skip "no runtime was fetched"
+  root=$(unpacked)
+  run frame "$root/lib/tsfn-guard/libtsfnguard.so"
+  refute_output --partial tg_create
+  tar -xzf "$(package -debug.tar.gz)" -C "$BATS_TEST_TMPDIR/unpacked"
+  run frame "$root/lib/tsfn-guard/libtsfnguard.so"
+  assert_line --index 0 --regexp '^#0 .*tg_create \(.* at .*src/core/api\.c:[0-9]+$'
+  assert_line --index 1 --regexp '^#1 .*src/preload/entry_points\.c:[0-9]+$'
+  refute_output --partial "$TREE"
+
+  deb=$(package .deb) || skip "no dpkg-deb here"
+  dpkg-deb -x "$deb" "$BATS_TEST_TMPDIR/root"
+  run frame "$BATS_TEST_TMPDIR/root/usr/lib/tsfn-guard/libtsfnguard.so" -iex "set debug-file-directory $BATS_TEST_TMPDIR/root/usr/lib/debug"
+  refute_output --partial tg_create
+  dpkg-deb -x "$(package dbgsym.deb)" "$BATS_TEST_TMPDIR/root"
+  run frame "$BATS_TEST_TMPDIR/root/usr/lib/tsfn-guard/libtsfnguard.so" -iex "set debug-file-directory $BATS_TEST_TMPDIR/root/usr/lib/debug"
+  assert_line --index 0 --regexp '^#0 .*tg_create \(.* at .*src/core/api\.c:[0-9]+$'
+  run dpkg-deb -f "$(package dbgsym.deb)" Package Depends Section
+  assert_output "Package: tsfn-guard-dbgsym
+Depends: tsfn-guard (= $(dpkg-deb -f "$deb" Version))
+Section: debug"
 }
 
 @test "the same source makes the same packages" {

@@ -1,6 +1,6 @@
 // Programs with known metrics. metrics.bats reads the file. The argument names the case.
 'use strict';
-const { statSync, symlinkSync } = require('fs');
+const { readFileSync, statSync, symlinkSync } = require('fs');
 const { create, createWatched, run, turns, log, main } = require('./script.js');
 
 const path = process.env.METRICS;
@@ -45,6 +45,24 @@ const cases = {
   },
 
   nothing: () => {},
+
+  // Prints the file before and leaves it after the first misuse.
+  before: async () => {
+    log(readFileSync(path, 'utf8').trimEnd());
+    run(await createFinalized(0), 'getContext');
+    process.exit(0);
+  },
+
+  // 5 calls are accepted, by two functions, 2 find the queue full, and 3 come too late.
+  calls: async () => {
+    const full = create({ ...quiet, max: 2, threads: 1 });
+    const other = create({ ...quiet, threads: 4 });
+    for (let i = 0; i < 4; i++) run(full, 'call', i);
+    for (let i = 0; i < 3; i++) run(other, 'call', i);
+    run(other, 'abort');
+    for (let i = 0; i < 3; i++) run(other, 'call', i);
+    process.exit(0);
+  },
 
   // For some seconds there are a create, a delivery, a finalizer and an event in every turn.
   busy: async (seconds) => {

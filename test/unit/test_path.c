@@ -48,6 +48,34 @@ static void percents(void **state) {
   assert_false(tg_path_has_process(&path));
 }
 
+static pid_t process_of(const char *given, const char *expanded) {
+  struct tg_path path;
+  struct tg_text problem;
+  assert_true(tg_path_open(&path, given, &problem));
+  return tg_path_process_of(&path, expanded);
+}
+
+static void the_process_of_a_path(void **state) {
+  (void)state;
+  char own[TG_PATH_MAX];
+  struct tg_path path;
+  struct tg_text problem;
+  assert_true(tg_path_open(&path, "here-%p", &problem));
+  tg_path_expand(&path, own);
+  assert_int_equal(tg_path_process_of(&path, own), getpid());
+  own[1] ^= 1;
+  assert_int_equal(tg_path_process_of(&path, own), 0);
+  assert_int_equal(process_of("/a/g9-%p.prom", "/a/g9-123.prom"), 123);
+  assert_int_equal(process_of("/a/%p-%p%%", "/a/123-123%"), 123);
+  assert_int_equal(process_of("/a/%p-%p", "/a/123-124"), 0);
+  assert_int_equal(process_of("/a/%p.prom", "/a/2147483647.prom"), INT32_MAX);
+  const char *const others[] = {
+      "/a/.prom",           "/a/0.prom",  "/a/012.prom", "/a/12",      "/a/12.promx",
+      "/a/2147483648.prom", "/a/-5.prom", "/a/12x.prom", "/b/12.prom", "/a/18446744073709551617.prom"};
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+    assert_int_equal(process_of("/a/%p.prom", others[i]), 0);
+}
+
 static void every_length_is_whole_or_refused(void **state) {
   (void)state;
   char given[TG_PATH_MAX + 16];
@@ -115,6 +143,7 @@ static void a_line_keeps_room_after_a_long_path(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(percents),
+      cmocka_unit_test(the_process_of_a_path),
       cmocka_unit_test(every_length_is_whole_or_refused),
       cmocka_unit_test(a_relative_path_begins_where_the_program_does),
       cmocka_unit_test(a_line_keeps_room_after_a_long_path),

@@ -93,6 +93,7 @@ void tg_answer_print(const struct tg_answer *answer, const struct tg_evidence *e
     else
       printf("         %s\n", reason->text);
   }
+  if (answer->signature->remedy != NULL) printf("in code: docs/%s\n", answer->signature->remedy);
   printf("more:    docs/%s\n", answer->signature->page);
   print_unread(input);
 }
@@ -187,6 +188,11 @@ static const char *system_of(const struct tg_evidence *evidence) {
                                 : NULL;
 }
 
+static const char *remedy_page(const struct tg_signature *signature, char text[512]) {
+  snprintf(text, 512, "docs/%s", signature->remedy);
+  return text;
+}
+
 void tg_answer_print_json(const struct tg_answer *answer, const struct tg_evidence *evidence,
                           const struct tg_package *package, const struct tg_triage_input *input) {
   char text[512];
@@ -212,7 +218,9 @@ void tg_answer_print_json(const struct tg_answer *answer, const struct tg_eviden
   write_runtime(evidence);
   fputs(",\"evidence\":", stdout);
   write_evidence(answer);
-  printf(",\"page\":\"docs/%s\",\"input\":", answer->signature->page);
+  printf(",\"page\":\"docs/%s\",\"javascript\":", answer->signature->page);
+  tg_json_write(stdout, answer->signature->remedy == NULL ? NULL : remedy_page(answer->signature, text));
+  fputs(",\"input\":", stdout);
   write_input(evidence, input);
   puts("}");
 }

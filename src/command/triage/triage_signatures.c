@@ -18,6 +18,14 @@ const char *const tg_sure_names[] = {"certain", "likely", "possible"};
   "let the addon finish before the worker ends: post a stop and wait, instead of terminate() or exit()"
 #define LOAD_FIRST "load the addon in the main thread first: its code then stays until the process ends"
 
+/* Sections of docs/javascript.md. */
+#define REMEDY_STOP "javascript.md#post-a-stop-message-unsubscribe-then-exit"
+#define REMEDY_BUSY "javascript.md#never-terminate-a-busy-worker"
+#define REMEDY_LOAD "javascript.md#load-addons-in-the-main-thread-first"
+#define REMEDY_EXIT "javascript.md#close-watchers-before-processexit"
+#define REMEDY_CATCH "javascript.md#catch-what-your-callbacks-throw"
+#define REMEDY_ONE "javascript.md#use-an-addon-in-one-thread"
+
 static const struct tg_signature signatures[] = {
     {.name = "tsfn-null",
      .verdict = TG_VERDICT_TSFN_OTHER,
@@ -64,6 +72,7 @@ static const struct tg_signature signatures[] = {
                "uv loop at * has active handles", "uv loop at * active handles",
                "CheckedUvLoopClose*Assertion", "node::CheckedUvLoopClose", "_ZN4node18CheckedUvLoopClose"},
      .page = "triage.md#uv-loop-open-handles",
+     .remedy = REMEDY_ONE,
      .what = "a worker ended while a handle of libuv was open in its loop, and Node ends the process for it",
      .fault =
          "the addon that opened the handle (uv_async_init and such) and has no cleanup hook that closes it",
@@ -76,6 +85,7 @@ static const struct tg_signature signatures[] = {
                "Isolate::Current() * isolate", "Disposing the isolate that is entered by a thread",
                "heck failed: (isolate) != nullptr", "heck failed: isolate != nullptr"},
      .page = "triage.md#v8-without-lock",
+     .remedy = REMEDY_ONE,
      .what = "V8 was used in a thread that does not own it: an addon mixes up threads or workers",
      .fault = "the addon: it keeps an env or an isolate of one thread and uses it in another",
      .advice = "use the addon in one thread of the program only; " UPDATE},
@@ -84,6 +94,7 @@ static const struct tg_signature signatures[] = {
      .helps = TG_HELPS_NO,
      .words = {"Cannot create a handle without a HandleScope"},
      .page = "triage.md#v8-without-scope",
+     .remedy = REMEDY_ONE,
      .what = "a JavaScript value was made where none may be: in a thread of the addon's own, or without a "
              "handle scope",
      .fault = "the addon",
@@ -133,6 +144,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .frames = "`uv_cond_wait`, `napi_call_threadsafe_function`",
      .page = "misuse/TSG015.md",
+     .remedy = REMEDY_STOP,
      .what = "a thread waits for a full queue to be emptied (a lost wake-up, nodejs/node#58723, or a busy "
              "loop thread)",
      .fault = "the runtime, if the queue is empty; else whoever keeps the loop thread busy",
@@ -153,6 +165,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .frames = "`std::terminate`, …, an addon, `ThreadSafeFunction::CallJs`, …, `node::worker::Worker::Run`",
      .page = "misuse/TSG028.md",
+     .remedy = REMEDY_BUSY,
      .what = "a C++ exception left the callback of a thread-safe function in a worker, as when the worker is "
              "terminated",
      .fault = "the addon: JavaScript may not run any more in a worker that was terminated",
@@ -168,6 +181,7 @@ static const struct tg_signature signatures[] = {
                "ERROR: Error::Fatal", "event: napi_get_last_error_info", "event: napi_create_reference",
                "event: napi_create_error", "ERROR: Error::New"},
      .page = "triage.md#napi-error-new",
+     .remedy = REMEDY_STOP,
      .what = "node-addon-api could not make an error object, as its environment runs no JavaScript any more",
      .fault = "the addon: it works on while its worker or its process ends, and takes the refusal for fatal",
      .advice = STOP_FIRST},
@@ -180,6 +194,7 @@ static const struct tg_signature signatures[] = {
                "FATAL ERROR: Error::ThrowAsJavaScriptException", "ERROR: Error::*napi_throw",
                "event: napi_throw"},
      .page = "triage.md#napi-throw-refused",
+     .remedy = REMEDY_BUSY,
      .what = "node-addon-api could not throw, as its environment runs no JavaScript any more "
              "(node-addon-api#902)",
      .fault = "the addon, built without NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
@@ -190,6 +205,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .words = {"threadsafe_function.rs*Failed to convert return value"},
      .page = "triage.md#napi-rs-callback-failed",
+     .remedy = REMEDY_CATCH,
      .what = "a function in JavaScript that a thread of Rust waits for threw, or returned something else "
              "than expected",
      .fault = "that function; and the addon, which takes that for fatal",
@@ -204,6 +220,7 @@ static const struct tg_signature signatures[] = {
                "Failed to delete reference*napi", "failed*napi_resolve_deferred",
                "failed*napi_reject_deferred", "ERROR: *napi_resolve_deferred", "Failed to reject deferred"},
      .page = "real-addons.md",
+     .remedy = REMEDY_BUSY,
      .what = "Rust's bindings got an answer from an environment that runs no JavaScript any more, and take "
              "it for fatal",
      .fault = "the addon, or the version of napi-rs or neon that it was built with",
@@ -215,6 +232,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_POSSIBLE,
      .words = {"FATAL ERROR: * napi_", "napi_*returned with an error: 10"},
      .page = "triage.md#napi-call-refused",
+     .remedy = REMEDY_STOP,
      .what = "a call of Node-API failed, mostly because its environment runs no JavaScript any more, and the "
              "addon ended the "
              "process",
@@ -228,6 +246,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .frames = "`napi_fatal_error`, an addon, …, `node::FreeEnvironment` or `CleanupHandles`",
      .page = "triage.md#napi-error-new",
+     .remedy = REMEDY_STOP,
      .what = "the addon ended the process (napi_fatal_error) while its environment ended, where JavaScript "
              "may not run",
      .fault = "the addon, which takes the refusal for fatal",
@@ -240,6 +259,7 @@ static const struct tg_signature signatures[] = {
      .not = TG_FACT_AT_EXIT,
      .frames = "`std::terminate`, …, an addon, …, `node::FreeEnvironment` or `CleanupHandles`",
      .page = "triage.md#napi-error-at-end",
+     .remedy = REMEDY_STOP,
      .what = "a C++ exception of the addon's was not caught while its environment ended",
      .fault = "the addon: JavaScript may not run there any more, and it takes that for an error",
      .advice = STOP_FIRST},
@@ -264,6 +284,7 @@ static const struct tg_signature signatures[] = {
      .words = {"instance of 'Napi::Error'", "instance of 'Napi::TypeError'", "instance of 'Napi::RangeError'",
                "exception of type Napi::"},
      .page = "triage.md#napi-error-of-javascript",
+     .remedy = REMEDY_CATCH,
      .what = "an exception of JavaScript's went through the addon's C++ code, which did not catch it",
      .fault = "the function whose message it is, and the addon, which does not expect it to throw",
      .advice = "catch errors within the function that was given to the addon"},
@@ -275,6 +296,7 @@ static const struct tg_signature signatures[] = {
      .words = {"instance of 'Napi::Error'", "instance of 'Napi::TypeError'", "instance of 'Napi::RangeError'",
                "exception of type Napi::"},
      .page = "triage.md#napi-error-uncaught",
+     .remedy = REMEDY_STOP,
      .what = "an exception of node-addon-api was not caught, mostly because its environment was ending",
      .fault = "the addon",
      .advice =
@@ -286,6 +308,7 @@ static const struct tg_signature signatures[] = {
      .needs = TG_FACT_NO_CODE_TLS,
      .frames = "no name, called by `__nptl_deallocate_tsd` or `__call_tls_dtors`",
      .page = "triage.md#thread-local-after-unload",
+     .remedy = REMEDY_LOAD,
      .what = "a thread-local destructor ran whose code was unloaded with its addon when the worker ended",
      .fault = "the addon, which leaves a destructor behind; the runtime unloads it before the thread is over",
      .advice = LOAD_FIRST},
@@ -297,6 +320,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .frames = "no name, called by what runs finalizers, weak callbacks, cleanup hooks or libuv's callbacks",
      .page = "triage.md#callback-after-unload",
+     .remedy = REMEDY_LOAD,
      .what = "a callback was called whose code was unloaded with its addon",
      .fault = "the addon, which leaves a callback behind that outlives its environment",
      .advice = LOAD_FIRST},
@@ -307,6 +331,7 @@ static const struct tg_signature signatures[] = {
      .not = TG_FACT_HANG,
      .frames = "of a core: the code that was to be run is not in memory",
      .page = "triage.md#code-is-gone",
+     .remedy = REMEDY_LOAD,
      .what = "a thread ran where no code is any more, as after its addon was unloaded when a worker ended",
      .fault = "the addon, which leaves a thread or a callback behind; the runtime unloads it under that",
      .advice = LOAD_FIRST "; guarded it stays too, if the thread uses a thread-safe function"},
@@ -317,6 +342,7 @@ static const struct tg_signature signatures[] = {
      .not = TG_FACT_ADDON_TOP,
      .words = {"Jump to the invalid address stated on the next line"},
      .page = "triage.md#callback-after-unload",
+     .remedy = REMEDY_LOAD,
      .what = "code was run where there is none, as of an addon that was unloaded",
      .fault = "the addon that left a thread or a callback behind",
      .advice = LOAD_FIRST},
@@ -327,6 +353,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_POSSIBLE,
      .words = {"segfault at "},
      .page = "triage.md#segfault-without-code",
+     .remedy = REMEDY_LOAD,
      .what = "the kernel says that code was run where there is none, as of an addon that was unloaded",
      .fault = "the addon that left a thread or a callback behind",
      .advice = LOAD_FIRST "; or " CORE_FIRST},
@@ -338,6 +365,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .frames = "`v8::…`, `napi_…`, an addon, `start_thread`",
      .page = "triage.md#node-api-in-own-thread",
+     .remedy = REMEDY_STOP,
      .what = "a thread of the addon's own used Node-API or V8, which only the JavaScript thread may",
      .fault = "the addon",
      .advice = UPDATE},
@@ -349,6 +377,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .frames = "`v8::…`, `napi_…`, an addon, `uv__queue_work`, `worker`",
      .page = "triage.md#node-api-in-pool",
+     .remedy = REMEDY_STOP,
      .what = "work in libuv's thread pool used Node-API or V8, which only the JavaScript thread may",
      .fault = "the addon",
      .advice = UPDATE},
@@ -357,6 +386,7 @@ static const struct tg_signature signatures[] = {
      .helps = TG_HELPS_NO,
      .words = {"Module did not self-register"},
      .page = "triage.md#not-self-registered",
+     .remedy = REMEDY_ONE,
      .what = "an addon that registers itself once a process was loaded a second time, or was built for "
              "another runtime",
      .fault = "the addon: it is not made for workers, or is not the build for this Node",
@@ -391,6 +421,7 @@ static const struct tg_signature signatures[] = {
      .words = {"pure virtual method called", "Pure virtual function called", "pure virtual function call"},
      .sure = TG_SURE_LIKELY,
      .page = "triage.md#pure-virtual",
+     .remedy = REMEDY_EXIT,
      .what = "a C++ object was used while it was being destroyed, by another thread or a static destructor",
      .fault = "the addon, or a library of it",
      .advice = "stop the addon's work before the program exits; " UPDATE},
@@ -402,6 +433,7 @@ static const struct tg_signature signatures[] = {
      .words = {"thread '*' panicked at", "thread * panicked at", "panicked at '", "fatal runtime error: ",
                "thread caused non-unwinding panic", "panic in a function that cannot unwind"},
      .page = "triage.md#rust-panic",
+     .remedy = REMEDY_STOP,
      .what = "Rust code panicked",
      .fault = "the addon, which is written in Rust",
      .advice = "RUST_BACKTRACE=1 shows where; " UPDATE},
@@ -411,6 +443,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .words = {"terminate called without an active exception"},
      .page = "triage.md#joinable-thread",
+     .remedy = REMEDY_EXIT,
      .what = "a C++ thread object was destroyed while its thread ran, mostly by a static destructor at exit",
      .fault = "the addon: it does not join its threads",
      .advice = "stop the addon's work before the program exits; " UPDATE},
@@ -422,6 +455,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .frames = "`napi_fatal_error`, an addon",
      .page = "triage.md#napi-fatal",
+     .remedy = REMEDY_STOP,
      .what = "the addon ended the process itself (napi_fatal_error)",
      .fault = "the addon; what it says before, FATAL ERROR, tells why",
      .advice = "give the text that was printed, too: it says more; " UPDATE},
@@ -434,6 +468,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .frames = "an addon's function, `__run_exit_handlers` or `__cxa_finalize`, `exit`",
      .page = "triage.md#died-at-exit",
+     .remedy = REMEDY_EXIT,
      .what = "an exit handler or a static destructor of the addon's died",
      .fault = "the addon, or a library of it",
      .advice = "stop the addon's work before the program exits; " UPDATE},
@@ -446,6 +481,7 @@ static const struct tg_signature signatures[] = {
      .frames = "an addon's function, or one of a library that it brings along, with nothing of the runtime's "
                "above it",
      .page = "triage.md#died-in-addon",
+     .remedy = REMEDY_STOP,
      .what = "the addon's own code died, in code that is not a thread-safe function's",
      .fault = "the addon, or a library of it",
      .advice = UPDATE},
@@ -457,6 +493,7 @@ static const struct tg_signature signatures[] = {
      .words = {"terminate called after throwing an instance of", "libc++abi: terminating",
                "libc++abi.dylib: terminating", "terminate called recursively"},
      .page = "triage.md#cxx-exception",
+     .remedy = REMEDY_CATCH,
      .what = "a C++ exception was not caught",
      .fault = "the addon, or a library of it",
      .advice = UPDATE},
@@ -468,6 +505,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .frames = "of a sanitizer or valgrind: an addon in the stack that freed the memory",
      .page = "triage.md#memory-of-addon",
+     .remedy = REMEDY_STOP,
      .what = "memory was used that an addon had freed",
      .fault = "the addon",
      .advice = UPDATE},
@@ -478,6 +516,7 @@ static const struct tg_signature signatures[] = {
      .words = {"segfault at *.node[", "general protection*.node[", "trap *.node[", "IMAGE_NAME: *.node",
                "aulting module name: *.node", "ault Module Name: *.node", "FAILURE_BUCKET_ID: *.node!"},
      .page = "triage.md#segfault-in-addon",
+     .remedy = REMEDY_STOP,
      .what = "the system says that the addon's own code died",
      .fault = "the addon",
      .advice = UPDATE},
@@ -489,6 +528,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_POSSIBLE,
      .frames = "the runtime or a C library, called by an addon",
      .page = "triage.md#died-below-addon",
+     .remedy = REMEDY_STOP,
      .what = "the runtime or a C library died of what an addon called it with",
      .fault = "the addon, most likely",
      .advice = UPDATE},
@@ -500,6 +540,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_POSSIBLE,
      .frames = "an addon's function somewhere in the stack that died",
      .page = "triage.md#died-below-addon",
+     .remedy = REMEDY_STOP,
      .what = "something died with an addon in its stack",
      .fault = "the addon, perhaps",
      .advice = UPDATE},
@@ -510,6 +551,7 @@ static const struct tg_signature signatures[] = {
      .not = TG_FACT_TSFN_CALL | TG_FACT_HANG,
      .frames = "`abort`, `uv_mutex_lock` or `pthread_mutex_lock`, and none of the seven functions",
      .page = "triage.md#mutex-of-others",
+     .remedy = REMEDY_EXIT,
      .what = "a mutex was used that is destroyed or damaged, and nothing says that it is a thread-safe "
              "function's",
      .fault = "not known; libuv's own, and static destructors of addons, look like this too",
@@ -522,6 +564,7 @@ static const struct tg_signature signatures[] = {
      .words = {"pthread_mutex_*Assertion", "mutex.c:*Assertion", "pthread_mutex_lock.c:*: Assertion",
                "tpp.c:*Assertion", "mutex lock failed: Invalid argument"},
      .page = "triage.md#mutex-of-others",
+     .remedy = REMEDY_EXIT,
      .what = "a mutex was used that is destroyed or damaged; whose it is only a stack can tell",
      .fault = "not known",
      .advice = CORE_FIRST},
@@ -560,6 +603,7 @@ static const struct tg_signature signatures[] = {
                "stack smashing detected", "malloc: *** error for object", "realloc(): invalid",
                "corrupted unsorted chunks", "malloc.c:*Assertion"},
      .page = "triage.md#heap-damaged",
+     .remedy = REMEDY_STOP,
      .what = "the heap was damaged before this moment; who did it only a sanitizer or valgrind can tell",
      .fault = "an addon, most likely",
      .advice = "valgrind node app.js 2>&1 | tsfn-guard triage -"},
@@ -572,6 +616,7 @@ static const struct tg_signature signatures[] = {
                ".hpp:*Assertion *failed", ".c:*Assertion *failed", ".h:*Assertion *failed",
                "Assertion failed: *, file ", "Assertion failed: *.cpp", "Assertion failed: *.cc"},
      .page = "triage.md#assertion-of-addon",
+     .remedy = REMEDY_STOP,
      .what = "C or C++ code that is not the runtime's found itself in a state that it does not allow",
      .fault = "the addon whose source the message names, or a library of it",
      .advice = UPDATE},
@@ -616,6 +661,7 @@ static const struct tg_signature signatures[] = {
                "[vitest-pool]", "Failed to terminate worker", "ERR_IPC_CHANNEL_CLOSED",
                "Timeout terminating forks worker", "Jest: a worker process has failed to exit"},
      .page = "triage.md#runner-lost-worker",
+     .remedy = REMEDY_BUSY,
      .what = "the test runner lost a worker, and does not say of what it died",
      .fault = "not known: an addon, memory (SIGKILL), or process.exit() in a test",
      .advice = "run it in one process, and ask again: ulimit -c unlimited; npx vitest run --pool=forks "
@@ -629,6 +675,7 @@ static const struct tg_signature signatures[] = {
      .words = {"Jest did not exit one second after", "A worker process has failed to exit gracefully",
                "close timed out after", "Tests closed successfully but something prevents"},
      .page = "misuse/TSG020.md",
+     .remedy = REMEDY_EXIT,
      .what = "something keeps the process alive: a timer, a socket, or a thread-safe function that is not "
              "released",
      .fault = "not known",
@@ -654,6 +701,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_POSSIBLE,
      .page = "triage.md#stack-without-names",
      .frames = "a stack that has too few names, or that fits nothing above",
+     .remedy = REMEDY_STOP,
      .what = "there is a stack, but it does not say enough",
      .fault = "not known",
      .advice =
@@ -664,6 +712,7 @@ static const struct tg_signature signatures[] = {
      .needs = TG_FACT_SIGNAL,
      .sure = TG_SURE_POSSIBLE,
      .page = "triage.md#signal-only",
+     .remedy = REMEDY_STOP,
      .what = "the process died of a signal, and nothing here says why",
      .fault = "not known",
      .advice = CORE_FIRST},
@@ -722,6 +771,8 @@ static void print_signature(const struct tg_signature *signature) {
     puts("- What to do: `tsfn-guard node app.js`.");
   else
     printf("- What to do: %s.\n", signature->advice);
+  if (signature->remedy != NULL)
+    printf("- In your own JavaScript: [%s](%s).\n", signature->remedy, signature->remedy);
   if (strncmp(signature->page, "triage.md", 9) != 0)
     printf("- More: [%s](%s).\n", signature->page, signature->page);
   putchar('\n');
