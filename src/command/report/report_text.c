@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "command/common/json.h"
 #include "command/report/report_output.h"
 

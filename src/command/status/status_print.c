@@ -59,11 +59,6 @@ static uint64_t since(const struct tg_look *look) {
   return has_table(look) ? look->remote.ring.table.armed : look->started;
 }
 
-static const char *last_part(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash == NULL ? path : slash + 1;
-}
-
 /* The last event that was reported; NULL: none, or a half-written one. */
 static const struct tsfn_guard_ring_record *last_event(const struct tg_look *look) {
   const struct tsfn_guard_ring *ring = &look->remote.ring;
@@ -160,7 +155,7 @@ static void print_function(const struct tg_remote_function *function) {
   printf("%10" PRIu64 " %-7s %-5s %7" PRIu64 " %6" PRIu64 " %4" PRIu64 " %-*s %s\n", function->number,
          tg_remote_state_names[function->state], function->keeps_alive ? "yes" : "no", function->threads,
          function->queue, function->env, NAME_WIDTH, name[0] == '\0' ? "-" : name,
-         function->addon == NULL ? "unknown" : tame(last_part(function->addon), addon));
+         function->addon == NULL ? "unknown" : tame(tg_base_name(function->addon), addon));
 }
 
 static void print_functions(const struct tg_look *look) {

@@ -182,11 +182,6 @@ static void put_head(struct line *line, const struct tg_watch *watch, const char
   put_kinds(line, sample);
 }
 
-static const char *last_part(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash == NULL ? path : slash + 1;
-}
-
 static void put_function(struct line *line, const struct tg_watch *watch,
                          const struct tg_watch_function *function) {
   char rate[CELL], queue[CELL], most[CELL], threads[CELL], age[CELL];
@@ -198,7 +193,7 @@ static void put_function(struct line *line, const struct tg_watch *watch,
       tg_format_duration(function->age_ms / 1000, age), function->env);
   put_field(line, function->name[0] == '\0' ? "-" : function->name, NAME_WIDTH);
   put(line, " ");
-  put_text(line, addon == NULL ? "-" : last_part(addon));
+  put_text(line, addon == NULL ? "-" : tg_base_name(addon));
   end_line(line);
 }
 
