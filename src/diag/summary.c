@@ -203,7 +203,8 @@ static void count_held(void *argument, const struct tg_snapshot *snapshot) {
  * contradict "leaked 0" of the same summary. */
 static void add_held(const struct tg_tally *tally, struct tg_text *line) {
   uint64_t held = 0;
-  if (tally->site->kind != TG_EVENT_NEVER_RELEASED) return;
+  /* Beyond that number the oldest functions are forgotten. */
+  if (tally->site->kind != TG_EVENT_NEVER_RELEASED || tally->seen > TG_ABANDONED_MAX) return;
   tg_guard_walk(summary_guard, count_held, &held);
   if (held == 0) tg_text_add(line, ", all of them were released later");
 }
