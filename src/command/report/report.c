@@ -84,7 +84,7 @@ static int parse(int argc, char **argv, struct options *options) {
   if (options->html != NULL && !tg_report_may_write_html(options->html))
     return complain_of_page(options->html);
   if (optind < argc) return -1;
-  return tg_complain(TG_EXIT_USAGE, "a log that the guard wrote with format=json", "none",
+  return tg_complain(TG_EXIT_USAGE, "a log that the guard wrote", "none",
                      "give its name, or - for standard input; see tsfn-guard report --help");
 }
 
@@ -104,13 +104,21 @@ static int judge(const struct tg_report *report, enum tg_severity fail_on) {
     return tg_complain(TG_EXIT_USAGE, "reports that this command knows for --fail-on to judge",
                        "reports of a newer guard in the logs", "use the command of that guard");
   if (report->counts.text != 0)
-    return tg_complain(TG_EXIT_USAGE, "reports in JSON for --fail-on to judge", "reports as text in the logs",
-                       "run the program with TSFN_GUARD_OPTIONS=format=json");
+    return tg_complain(TG_EXIT_USAGE, "whole reports for --fail-on to judge",
+                       "pieces of reports as text that are not understood",
+                       "look for lines with tsfn-guard[ that are cut off, or use format=json");
   if (report->counts.broken + report->counts.cut + report->counts.too_long != 0)
     return tg_complain(TG_EXIT_USAGE, "whole lines for --fail-on to judge",
                        "lines that are damaged, cut off or longer than 64 KiB, and may have been reports",
                        "look at these lines, or run without --fail-on");
   return 0;
+}
+
+static int complain_of_report(const char *name) {
+  char found[512];
+  snprintf(found, sizeof found, "%s: the output of tsfn-guard report --json", name);
+  return tg_complain(TG_EXIT_USAGE, "logs that the guard wrote", found,
+                     "name the logs themselves; to compare with that output: --diff FILE LOG");
 }
 
 static int write_out(struct tg_report *report, const struct options *options) {
@@ -138,6 +146,7 @@ int tg_command_report(int argc, char **argv) {
     report.inputs[i] = (struct tg_input){.name = argv[optind + (int)i]};
   tg_symbolizer_open(&report.symbolizer);
   problem = tg_report_read(&report, options.html != NULL);
+  if (problem == 0 && report.counts.report != NULL) problem = complain_of_report(report.counts.report);
   if (problem == 0 && options.diff != NULL) problem = tg_report_compare(&report, options.diff);
   if (problem == 0 && report.counts.ours == 0 && report.counts.frames != 0)
     tg_complain(0, "logs that the guard wrote", "the stack of a crash",
