@@ -396,6 +396,18 @@ type_top() {
   end_watched
 }
 
+# Seen to fail: at 80 columns the column ADDON was beyond the edge.
+@test "live: 80 columns are enough to see the addon" {
+  watch calling
+  terminal 80 20
+  type_top
+  shows ' ADDON'
+  shows ' script.node'
+  "${tmux[@]}" send-keys q
+  given_back
+  end_watched
+}
+
 @test "live: a terminal whose size changes, down to a tiny one" {
   watch many 50
   terminal 100 20

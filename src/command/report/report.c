@@ -1,4 +1,4 @@
-/* tsfn-guard report: what logs in JSON come to. */
+/* tsfn-guard report: what logs come to. */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -18,10 +18,9 @@ struct options {
 static const char usage[] =
     "usage: tsfn-guard report [OPTION…] LOG…\n"
     "\n"
-    "Sums up logs that the guard wrote with format=json. Similar events are counted together, worst first. "
-    "LOG "
-    "is a\n"
-    "file, or - for standard input; rotated files may come in any order.\n"
+    "Sums up logs that the guard wrote, as text or JSON. Similar events are counted together, worst first. LOG is a\n"
+    "file, or - for standard input; rotated files may come in any order. What docker and journald put around lines\n"
+    "is taken off.\n"
     "\n"
     "  --json             as one object of JSON\n"
     "  --diff OLD         show what is new, more, fewer and gone since OLD, an older log or output of "
