@@ -207,7 +207,7 @@ watch_to_its_end() {
   top --interval nan 1
   complains 2 '--interval with 0.1 to 3600 seconds' nan 'correct it'
   top --interval
-  complains 2 'a value after --interval' nothing 'see tsfn-guard top --help'
+  complains 2 'a value for the option' --interval 'see tsfn-guard top --help'
   top --help
   assert_success
   assert_line 'usage: tsfn-guard top [--once] [--json] [--interval SECONDS] PID'

@@ -20,8 +20,4 @@ int tg_complain(int status, const char *needed, const char *found, const char *r
 /* The same for an option that getopt_long has refused: the letter that is wrong, or the whole word. */
 int tg_complain_option(const char *needed, char **argv, const char *remedy);
 
-/* For a subcommand whose only options are --json and --help: reads them. -1: go on, with the arguments from optind on;
- * else the exit status. */
-int tg_parse_json_option(int argc, char **argv, const char *usage, bool *json);
-
 #endif

@@ -1,7 +1,6 @@
 /* tsfn-guard doctor: says in one line a check whether a runtime can be guarded here, and what to do where not. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,8 @@
 
 #include "base/text.h"
 #include "command/common/affected.h"
+#include "command/common/arguments.h"
+#include "command/common/colour.h"
 #include "command/common/complain.h"
 #include "command/common/library.h"
 #include "command/common/target.h"
@@ -24,6 +25,14 @@
 #include "options/options.h"
 #include "options/quirks.h"
 #include "tsfn_guard/tsfn_guard.h"
+
+static const char usage[] =
+    "usage: tsfn-guard doctor [--json] [RUNTIME]    RUNTIME: by default node in PATH\n"
+    "       tsfn-guard doctor --table               the known faults, and the versions that have them\n"
+    "\n"
+    "Checks whether a runtime can be guarded here. Each check prints one line: ok, warn or fail, and what to do.\n"
+    "The last line is the verdict. A program that is no runtime is not run.\n"
+    "Exit status: 0 if no check failed, 1 if one failed, 2 if the command line is wrong.\n";
 
 enum status { OK, WARN, FAIL };
 
@@ -83,6 +92,12 @@ static void print_json(enum check check, enum status status, const char *found, 
   printf("%s%.*s", check == LIBRARY ? "" : ",", (int)length, object);
 }
 
+/* "ok  ", in its colour. */
+static void print_status(enum status status) {
+  static const enum tg_colour colours[] = {[OK] = TG_COLOUR_GOOD, [WARN] = TG_COLOUR_CAUTION, [FAIL] = TG_COLOUR_BAD};
+  printf("%s%-4s%s", tg_colour(stdout, colours[status]), status_names[status], tg_colour(stdout, TG_COLOUR_NONE));
+}
+
 /* `remedy` is NULL where there is nothing to do. */
 __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, enum check check,
                                                        enum status status, const char *remedy,
@@ -103,8 +118,8 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, en
   struct tg_text line;
   line.length = 0;
   tg_text_add(&line, found);
-  printf("%-4s  %s: %s%s%s\n", status_names[status], check_names[check], tg_text_string(&line),
-         remedy == NULL ? "" : "; do: ", remedy == NULL ? "" : remedy);
+  print_status(status);
+  printf("  %s: %s%s%s\n", check_names[check], tg_text_string(&line), remedy == NULL ? "" : "; do: ", remedy == NULL ? "" : remedy);
 }
 
 static const char *const untried_remedy = "fix what failed, then run doctor again";
@@ -112,7 +127,10 @@ static const char *const untried_remedy = "fix what failed, then run doctor agai
 /* Those before `check` which a failure has made impossible: for people in one line. */
 static void pass_over(struct doctor *doctor, enum check check) {
   if (doctor->next >= check) return;
-  if (!doctor->json) printf("%-4s  not tried:", status_names[WARN]);
+  if (!doctor->json) {
+    print_status(WARN);
+    printf("  not tried:");
+  }
   for (; doctor->next < check; doctor->next++) {
     doctor->told[WARN]++;
     if (doctor->json)
@@ -585,17 +603,6 @@ static const char *judge(const struct doctor *doctor, char *verdict, size_t size
   return verdict;
 }
 
-static int print_help(void) {
-  puts(
-      "usage: tsfn-guard doctor [--json] [RUNTIME]    RUNTIME: by default node in PATH\n"
-      "       tsfn-guard doctor --table               the known faults, and the versions that have them\n"
-      "\n"
-      "Checks whether a runtime can be guarded here. Each check prints one line: ok, warn or fail, and what to do.\n"
-      "The last line is the verdict. A program that is no runtime is not run.\n"
-      "Exit status: 0 if no check failed, 1 if one failed, 2 if the command line is wrong.");
-  return 0;
-}
-
 /* A closed stdin, stdout or stderr would become a file of ours, and a runtime's output be lost. What is put there can be
  * neither read nor written. */
 static void fill_closed_descriptors(void) {
@@ -616,29 +623,30 @@ static int diagnose(bool json, const char *runtime) {
     printf("],\"ok\":%u,\"warn\":%u,\"fail\":%u,\"verdict\":\"%s\"}\n", doctor.told[OK], doctor.told[WARN],
            doctor.told[FAIL], verdict);
   else
-    printf("verdict: %s\n", verdict);
+    printf("%sverdict: %s%s\n", tg_colour(stdout, TG_COLOUR_HEADING), verdict, tg_colour(stdout, TG_COLOUR_NONE));
   return doctor.told[FAIL] == 0 ? 0 : TG_EXIT_FAILED;
 }
 
+enum { TABLE = TG_OWN_OPTION };
+
+static int take_own_option(void *choices, int option, const char *value) {
+  (void)option, (void)value;
+  *(bool *)choices = true;
+  return TG_GO_ON;
+}
+
 int tg_command_doctor(int argc, char **argv) {
-  static const struct option long_options[] = {{"json", no_argument, NULL, 'j'},
-                                               {"table", no_argument, NULL, 't'},
-                                               {"help", no_argument, NULL, 'h'},
-                                               {0}};
-  bool json = false;
-  opterr = 0;
-  for (int answer; (answer = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
-    if (answer == 'h') return print_help();
-    if (answer == '?')
-      return tg_complain(TG_EXIT_USAGE, "an option of doctor", argv[optind - 1],
-                         "see tsfn-guard doctor --help");
-    if (answer == 't') {
-      tg_faults_print();
-      return 0;
-    }
-    json = true;
-  }
+  static const struct option own[] = {{"table", no_argument, NULL, TABLE}, {0}};
+  bool table = false;
+  struct tg_arguments arguments = {
+      .usage = usage, .has_json = true, .own = own, .take = take_own_option, .choices = &table};
+  int status = tg_arguments_read(argc, argv, &arguments);
+  if (status != TG_GO_ON) return status;
   if (argc - optind > 1 && strcmp(argv[optind + 1], "--") != 0)
     return tg_complain(TG_EXIT_USAGE, "one runtime", argv[optind + 1], "see tsfn-guard doctor --help");
-  return diagnose(json, optind < argc ? argv[optind] : "node");
+  status = tg_arguments_open_output(&arguments);
+  if (status != TG_GO_ON) return status;
+  if (!table) return diagnose(arguments.json, optind < argc ? argv[optind] : "node");
+  tg_faults_print();
+  return 0;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "command/common/colour.h"
 #include "command/common/json.h"
 #include "command/report/report_output.h"
 
@@ -313,8 +314,7 @@ static void print_gone(const struct tg_report *report, FILE *out) {
 
 void tg_report_write_text(struct tg_report *report, FILE *out) {
   const struct tg_groups *groups = &report->groups;
-  const char *no_colour = getenv("NO_COLOR");
-  in_colour = isatty(fileno(out)) && (no_colour == NULL || no_colour[0] == '\0');
+  in_colour = tg_has_colour(out);
   print_head(report, out);
   putc('\n', out);
   if (groups->count == 0)

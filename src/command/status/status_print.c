@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "command/common/affected.h"
+#include "command/common/colour.h"
 #include "command/common/duration.h"
 #include "command/common/json.h"
 #include "diag/catalogue.h"
@@ -102,9 +103,11 @@ static void print_guard(const struct tg_look *look) {
   const struct tsfn_guard_table *table = &look->remote.ring.table;
   char text[TEXT_MAX], time[TIME_SIZE], age[TG_DURATION_SIZE];
   if (look->guarded == TG_GUARDED_YES)
-    printf("guarded    yes, since %s (%s)\n", format_time(table->armed, time), format_age(table->armed, age));
+    printf("guarded    %syes%s, since %s (%s)\n", tg_colour(stdout, TG_COLOUR_GOOD), tg_colour(stdout, TG_COLOUR_NONE),
+           format_time(table->armed, time), format_age(table->armed, age));
   else
-    printf("guarded    %s: %s\n", guarded_names[look->guarded], look->why);
+    printf("guarded    %s%s%s: %s\n", tg_colour(stdout, TG_COLOUR_CAUTION), guarded_names[look->guarded],
+           tg_colour(stdout, TG_COLOUR_NONE), look->why);
   if (look->remedy != NULL) printf("do         %s\n", look->remedy);
   if (look->library[0] == '\0') return;
   printf("library    %s", tame(look->library, text));
