@@ -324,8 +324,7 @@ static void write_verdicts(void) {
   const struct tg_site *sites = tg_policy_sites(&count);
   struct guilt guilt;
   for (const struct tg_site *site = sites; site < sites + count; site++)
-    if (is_guilty_site(site) && sum_up_guilt(sites, count, site, &guilt))
-      write_verdict(site->file, &guilt);
+    if (is_guilty_site(site) && sum_up_guilt(sites, count, site, &guilt)) write_verdict(site->file, &guilt);
 }
 
 static void write_total(uint64_t events) {

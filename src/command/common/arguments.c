@@ -14,8 +14,8 @@ int tg_print_version(void) {
   puts("tsfn-guard " TSFN_GUARD_VERSION);
   fflush(stdout);
   if (!tg_own_file(TG_LIBRARY_NAME, library))
-    return tg_complain(TG_EXIT_FAILED, TG_LIBRARY_NAME " beside this program, or in ../lib/tsfn-guard", library,
-                       "install the complete tsfn-guard, or build it");
+    return tg_complain(TG_EXIT_FAILED, TG_LIBRARY_NAME " beside this program, or in ../lib/tsfn-guard",
+                       library, "install the complete tsfn-guard, or build it");
   printf("library: %s\n", library);
   return 0;
 }
@@ -34,7 +34,8 @@ static int print_help(const struct tg_arguments *arguments) {
 
 static int complain(int answer, char **argv) {
   char needed[64], remedy[64];
-  snprintf(needed, sizeof needed, answer == ':' ? "a value for the option" : "an option of tsfn-guard %s", argv[0]);
+  snprintf(needed, sizeof needed, answer == ':' ? "a value for the option" : "an option of tsfn-guard %s",
+           argv[0]);
   snprintf(remedy, sizeof remedy, "see tsfn-guard %s --help", argv[0]);
   return tg_complain_option(needed, argv, remedy);
 }
@@ -68,7 +69,8 @@ int tg_arguments_read(int argc, char **argv, struct tg_arguments *arguments) {
   struct option options[COMMON + TG_OWN_OPTIONS_MAX + 1] = {{0}};
   size_t count = arguments->has_json ? COMMON : COMMON - 1;
   memcpy(options, common, count * sizeof common[0]);
-  for (const struct option *own = arguments->own; own != NULL && own->name != NULL; own++) options[count++] = *own;
+  for (const struct option *own = arguments->own; own != NULL && own->name != NULL; own++)
+    options[count++] = *own;
   arguments->json = false;
   arguments->output = NULL;
   opterr = 0;

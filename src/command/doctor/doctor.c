@@ -30,7 +30,8 @@ static const char usage[] =
     "usage: tsfn-guard doctor [--json] [RUNTIME]    RUNTIME: by default node in PATH\n"
     "       tsfn-guard doctor --table               the known faults, and the versions that have them\n"
     "\n"
-    "Checks whether a runtime can be guarded here. Each check prints one line: ok, warn or fail, and what to do.\n"
+    "Checks whether a runtime can be guarded here. Each check prints one line: ok, warn or fail, and what to "
+    "do.\n"
     "The last line is the verdict. A program that is no runtime is not run.\n"
     "Exit status: 0 if no check failed, 1 if one failed, 2 if the command line is wrong.\n";
 
@@ -94,8 +95,10 @@ static void print_json(enum check check, enum status status, const char *found, 
 
 /* "ok  ", in its colour. */
 static void print_status(enum status status) {
-  static const enum tg_colour colours[] = {[OK] = TG_COLOUR_GOOD, [WARN] = TG_COLOUR_CAUTION, [FAIL] = TG_COLOUR_BAD};
-  printf("%s%-4s%s", tg_colour(stdout, colours[status]), status_names[status], tg_colour(stdout, TG_COLOUR_NONE));
+  static const enum tg_colour colours[] = {
+      [OK] = TG_COLOUR_GOOD, [WARN] = TG_COLOUR_CAUTION, [FAIL] = TG_COLOUR_BAD};
+  printf("%s%-4s%s", tg_colour(stdout, colours[status]), status_names[status],
+         tg_colour(stdout, TG_COLOUR_NONE));
 }
 
 /* `remedy` is NULL where there is nothing to do. */
@@ -119,7 +122,8 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, en
   line.length = 0;
   tg_text_add(&line, found);
   print_status(status);
-  printf("  %s: %s%s%s\n", check_names[check], tg_text_string(&line), remedy == NULL ? "" : "; do: ", remedy == NULL ? "" : remedy);
+  printf("  %s: %s%s%s\n", check_names[check], tg_text_string(&line),
+         remedy == NULL ? "" : "; do: ", remedy == NULL ? "" : remedy);
 }
 
 static const char *const untried_remedy = "fix what failed, then run doctor again";
@@ -298,8 +302,8 @@ static void check_application(struct doctor *doctor) {
 static bool fail_subject(struct doctor *doctor) {
   if (doctor->subject.kind == TG_SUBJECT_SCRIPT)
     tell(doctor, RUNTIME, FAIL, "name the runtime that it starts: tsfn-guard doctor node",
-         "%s is a script for %s, and not run by doctor, so what it starts is not known", doctor->target.program,
-         doctor->target.file);
+         "%s is a script for %s, and not run by doctor, so what it starts is not known",
+         doctor->target.program, doctor->target.file);
   else
     tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno, Bare or Electron",
          "%s is not a known runtime, by its name and its file; it was not run", doctor->subject.path);
@@ -316,7 +320,8 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
   tg_describe_end(&native->outcome, end, sizeof end);
   if (!tried) {
     tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno, Bare or Electron",
-         "%s is not a known runtime (--version: %s, output: %.80s)", subject->path, end, native->outcome.said);
+         "%s is not a known runtime (--version: %s, output: %.80s)", subject->path, end,
+         native->outcome.said);
   } else if (native->runtime[0] == '\0') {
     tell(doctor, RUNTIME, FAIL,
          "check that it runs JavaScript with -e (Electron: check that its runAsNode fuse is on)",
@@ -338,10 +343,12 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
 /* What a runtime that loads no addons says why. */
 static const char *remedy_for_addons(const struct tg_outcome *outcome) {
   if (strstr(outcome->said, "ERR_DLOPEN_DISABLED") != NULL)
-    return "nothing, if --no-addons, or --permission without --allow-addons, is wanted: then no addon is loaded, and "
+    return "nothing, if --no-addons, or --permission without --allow-addons, is wanted: then no addon is "
+           "loaded, and "
            "there is nothing to guard; else take --no-addons away, or add --allow-addons";
   if (strstr(outcome->said, "ERR_ACCESS_DENIED") != NULL)
-    return "add --allow-addons and --allow-fs-read to --permission; without these no addon is loaded, and there is "
+    return "add --allow-addons and --allow-fs-read to --permission; without these no addon is loaded, and "
+           "there is "
            "nothing to guard";
   return "check that the runtime can load addons";
 }
@@ -517,10 +524,12 @@ static void check_node_options(struct tg_text *complaints) {
   const char *options = getenv("NODE_OPTIONS");
   if (options == NULL) return;
   if (strstr(options, "--no-addons") != NULL)
-    add_complaint(complaints, "NODE_OPTIONS has --no-addons, so no addon is loaded, and there is nothing to guard");
+    add_complaint(complaints,
+                  "NODE_OPTIONS has --no-addons, so no addon is loaded, and there is nothing to guard");
   else if (strstr(options, "--permission") != NULL && strstr(options, "--allow-addons") == NULL)
     add_complaint(complaints,
-                  "NODE_OPTIONS has --permission without --allow-addons, so no addon is loaded, and there is nothing to guard");
+                  "NODE_OPTIONS has --permission without --allow-addons, so no addon is loaded, and there is "
+                  "nothing to guard");
 }
 
 static void check_options(struct doctor *doctor, struct tg_options *options) {
@@ -623,7 +632,8 @@ static int diagnose(bool json, const char *runtime) {
     printf("],\"ok\":%u,\"warn\":%u,\"fail\":%u,\"verdict\":\"%s\"}\n", doctor.told[OK], doctor.told[WARN],
            doctor.told[FAIL], verdict);
   else
-    printf("%sverdict: %s%s\n", tg_colour(stdout, TG_COLOUR_HEADING), verdict, tg_colour(stdout, TG_COLOUR_NONE));
+    printf("%sverdict: %s%s\n", tg_colour(stdout, TG_COLOUR_HEADING), verdict,
+           tg_colour(stdout, TG_COLOUR_NONE));
   return doctor.told[FAIL] == 0 ? 0 : TG_EXIT_FAILED;
 }
 

@@ -17,7 +17,8 @@ static bool is_runtime_name(const char *path) {
   const char *name = tg_base_name(path);
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     size_t length = strlen(names[i]);
-    if (strncmp(name, names[i], length) == 0) return name[length + strspn(name + length, "0123456789.-")] == '\0';
+    if (strncmp(name, names[i], length) == 0)
+      return name[length + strspn(name + length, "0123456789.-")] == '\0';
   }
   return false;
 }

@@ -19,8 +19,10 @@ struct options {
 static const char usage[] =
     "usage: tsfn-guard report [OPTION…] LOG…\n"
     "\n"
-    "Sums up logs that the guard wrote, as text or JSON. Similar events are counted together, worst first. LOG is a\n"
-    "file, or - for standard input; rotated files may come in any order. What docker and journald put around lines\n"
+    "Sums up logs that the guard wrote, as text or JSON. Similar events are counted together, worst first. "
+    "LOG is a\n"
+    "file, or - for standard input; rotated files may come in any order. What docker and journald put around "
+    "lines\n"
     "is taken off.\n"
     "\n"
     "  --diff OLD         show what is new, more, fewer and gone since OLD, an older log or output of "
@@ -78,14 +80,16 @@ static bool is_input(const struct tg_report *report, const char *output) {
   struct stat file, input;
   if (output == NULL || stat(output, &file) != 0) return false;
   for (size_t i = 0; i < report->input_count; i++)
-    if (stat(report->inputs[i].name, &input) == 0 && input.st_dev == file.st_dev && input.st_ino == file.st_ino)
+    if (stat(report->inputs[i].name, &input) == 0 && input.st_dev == file.st_dev &&
+        input.st_ino == file.st_ino)
       return true;
   return false;
 }
 
 static int open_output(const struct tg_report *report, const struct tg_arguments *arguments) {
   if (is_input(report, arguments->output))
-    return tg_complain(TG_EXIT_USAGE, "a file for the report after -o", "one of the logs", "name another file");
+    return tg_complain(TG_EXIT_USAGE, "a file for the report after -o", "one of the logs",
+                       "name another file");
   return tg_arguments_open_output(arguments);
 }
 

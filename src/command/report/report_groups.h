@@ -41,7 +41,7 @@ struct tg_group {
 struct tg_process {
   int64_t pid;
   int64_t first, last;
-  int64_t ended; /* TG_UNKNOWN: no summary has come */
+  int64_t ended;   /* TG_UNKNOWN: no summary has come */
   bool has_errors; /* events after which the guard writes a summary, unless the process dies */
 };
 

@@ -308,7 +308,8 @@ bool tg_line_set(struct tg_line *line, const char *group, const char *name, char
 }
 
 bool tg_line_is_report(const char *text, size_t length) {
-  static const char one_line[] = "{\"version\":1,\"type\":\"report\",", laid_out[] = "  \"type\": \"report\",";
+  static const char one_line[] = "{\"version\":1,\"type\":\"report\",",
+                    laid_out[] = "  \"type\": \"report\",";
   if (length >= sizeof one_line - 1 && memcmp(text, one_line, sizeof one_line - 1) == 0) return true;
   return length == sizeof laid_out - 1 && memcmp(text, laid_out, sizeof laid_out - 1) == 0;
 }

@@ -317,8 +317,7 @@ void tg_report_write_text(struct tg_report *report, FILE *out) {
   in_colour = tg_has_colour(out);
   print_head(report, out);
   putc('\n', out);
-  if (groups->count == 0)
-    fputs("No events.\n", out);
+  if (groups->count == 0) fputs("No events.\n", out);
   if (groups->count != 0) print_table(report, out);
   for (size_t i = 0; i < groups->count && i < DETAILED_MAX; i++) print_group(report, i, out);
   if (groups->count > DETAILED_MAX)

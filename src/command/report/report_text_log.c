@@ -82,15 +82,9 @@ static const struct group {
 static const struct {
   const char *word, *field;
 } words[] = {
-    {"what", "explanation"},
-    {"the guard", "action"},
-    {"without the guard it", "natively"},
-    {"addon", "addon"},
-    {"seen", "seen"},
-    {"suppressed", "suppressed"},
-    {"runtime", "runtime"},
-    {"time", "time"},
-    {"alike", "alike"},
+    {"what", "explanation"}, {"the guard", "action"}, {"without the guard it", "natively"},
+    {"addon", "addon"},      {"seen", "seen"},        {"suppressed", "suppressed"},
+    {"runtime", "runtime"},  {"time", "time"},        {"alike", "alike"},
 };
 
 /* Where the value of a key ends: before ", " and one of the keys that may follow. */
@@ -424,7 +418,8 @@ int64_t tg_text_log_time(const char *text, size_t length) {
   char time_text[sizeof "2026-11-24T03:04:05.678Z"];
   int64_t pid, time;
   const char *rest = after_name(text, length, &pid);
-  if (rest == NULL || length - (size_t)(rest - text) < sizeof mark - 1 + sizeof time_text - 1) return TG_UNKNOWN;
+  if (rest == NULL || length - (size_t)(rest - text) < sizeof mark - 1 + sizeof time_text - 1)
+    return TG_UNKNOWN;
   if (memcmp(rest, mark, sizeof mark - 1) != 0) return TG_UNKNOWN;
   memcpy(time_text, rest + sizeof mark - 1, sizeof time_text - 1);
   time_text[sizeof time_text - 1] = '\0';

@@ -17,7 +17,7 @@ struct tg_text_log *tg_text_log_open(int64_t time, void (*take)(void *argument, 
 enum tg_text_verdict {
   TG_TEXT_TAKEN,
   TG_TEXT_OTHER, /* not the guard's, or a message that is no report */
-  TG_TEXT_ODD,   /* it begins as a report, and is none that is known; or it is the rest of one that was cut off */
+  TG_TEXT_ODD, /* it begins as a report, and is none that is known; or it is the rest of one that was cut off */
 };
 
 /* `time` is when the line was logged, if that is known. */

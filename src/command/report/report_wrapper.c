@@ -68,8 +68,8 @@ static bool unwrap_json(char *text, size_t length, struct tg_unwrapped *unwrappe
 /* Whether it is worth the work: an object around a line of the guard's. The guard's own objects have neither
  * key in this form. */
 static bool may_be_wrapped(const char *text, size_t length) {
-  static const char log[] = "\"log\"", message[] = "\"MESSAGE\"", version[] = "{\\\"version\\\":",
-                    name[] = "tsfn-guard[";
+  static const char log[] = "\"log\"", message[] = "\"MESSAGE\"",
+                    version[] = "{\\\"version\\\":", name[] = "tsfn-guard[";
   if (length == 0 || text[0] != '{') return false;
   bool has_key = memmem(text, length, log, sizeof log - 1) != NULL ||
                  memmem(text, length, message, sizeof message - 1) != NULL;

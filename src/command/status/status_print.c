@@ -103,8 +103,8 @@ static void print_guard(const struct tg_look *look) {
   const struct tsfn_guard_table *table = &look->remote.ring.table;
   char text[TEXT_MAX], time[TIME_SIZE], age[TG_DURATION_SIZE];
   if (look->guarded == TG_GUARDED_YES)
-    printf("guarded    %syes%s, since %s (%s)\n", tg_colour(stdout, TG_COLOUR_GOOD), tg_colour(stdout, TG_COLOUR_NONE),
-           format_time(table->armed, time), format_age(table->armed, age));
+    printf("guarded    %syes%s, since %s (%s)\n", tg_colour(stdout, TG_COLOUR_GOOD),
+           tg_colour(stdout, TG_COLOUR_NONE), format_time(table->armed, time), format_age(table->armed, age));
   else
     printf("guarded    %s%s%s: %s\n", tg_colour(stdout, TG_COLOUR_CAUTION), guarded_names[look->guarded],
            tg_colour(stdout, TG_COLOUR_NONE), look->why);

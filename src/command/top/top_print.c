@@ -12,7 +12,14 @@
 #include "diag/metrics.h"
 #include "diag/report.h"
 
-enum { JSON_VERSION = 1, JSON_FUNCTIONS_MAX = 1000, NAME_WIDTH = 20, NARROW_NAME_WIDTH = 12, WIDE = 100, CELL = TG_DURATION_SIZE };
+enum {
+  JSON_VERSION = 1,
+  JSON_FUNCTIONS_MAX = 1000,
+  NAME_WIDTH = 20,
+  NARROW_NAME_WIDTH = 12,
+  WIDE = 100,
+  CELL = TG_DURATION_SIZE
+};
 
 const char *const tg_top_order_names[TG_TOP_ORDERS] = {
     [TG_TOP_CALLS] = "calls/s", [TG_TOP_QUEUE] = "queue", [TG_TOP_THREADS] = "threads", [TG_TOP_AGE] = "age"};

@@ -75,7 +75,8 @@ void tg_answer_print(const struct tg_answer *answer, const struct tg_evidence *e
   char text[512];
   printf("what:    %s\n", answer->signature->what);
   printf("verdict: %s%s%s (%s)\n", tg_colour(stdout, TG_COLOUR_HEADING),
-         tg_verdict_names[answer->signature->verdict], tg_colour(stdout, TG_COLOUR_NONE), answer->signature->name);
+         tg_verdict_names[answer->signature->verdict], tg_colour(stdout, TG_COLOUR_NONE),
+         answer->signature->name);
   printf("guard:   %s%s%s%s%s\n",
          answer->helps == TG_HELPS_YES           ? "helps"
          : answer->helps == TG_HELPS_WITH_OPTION ? "helps with "
