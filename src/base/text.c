@@ -106,6 +106,11 @@ void tg_copy_end(char *to, size_t size, const char *from) {
   tg_copy_string(to, size, length < size ? from : from + length - (size - 1));
 }
 
+const char *tg_base_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash == NULL || slash[1] == '\0' ? path : slash + 1;
+}
+
 /* Backtracks to the last star only, so the time is at most proportional to the product of the
  * lengths. */
 static bool glob_fits(const char *pattern, const char *end, const char *text) {

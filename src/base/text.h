@@ -44,6 +44,9 @@ void tg_copy_string(char *to, size_t size, const char *from);
 /* Like tg_copy_string, but keeps the end of a long string: the end of a path is the useful part. */
 void tg_copy_end(char *to, size_t size, const char *from);
 
+/* The last part of a path. */
+const char *tg_base_name(const char *path);
+
 /* Whether a pattern of `length` bytes matches a path or its last component; * is any bytes, ? is
  * one byte. */
 bool tg_glob_fits_path(const char *pattern, size_t length, const char *path);

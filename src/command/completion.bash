@@ -70,7 +70,7 @@ _tsfn_guard_events=(
 _tsfn_guard_values() {
   local option
   for option in "${_tsfn_guard_options[@]}" '--diff FILE' "--fail-on fatal-avoided hang-avoided warn leak info" \
-    '--html FILE' '--interval N'; do
+    '--html FILE' '--interval N' '--output FILE' '-o FILE'; do
     [[ ${option%% *} == "$1" ]] && printf '%s\n' "${option#* }" && return
   done
   return 1
@@ -137,7 +137,7 @@ _tsfn_guard_runtimes() {
 }
 
 _tsfn_guard() {
-  local words=() starts=() last word current glue='' i=1 subcommand='' kept=''
+  local common=(--output --help --version) words=() starts=() last word current glue='' i=1 subcommand='' kept=''
   # Readline breaks words at "=" and ":"; here they are whole again.
   for ((last = 0; last <= COMP_CWORD; last++)); do
     word=${COMP_WORDS[last]}
@@ -173,13 +173,12 @@ _tsfn_guard() {
     _tsfn_guard_offer_values "${current%%=*}" "${current#*=}" "${kept#"${current%%=*}="}"
   elif ((i == last)) && [[ $current == -* && ${words[last - 1]} != -- ]]; then
     case $subcommand in
-      doctor) _tsfn_guard_offer "$current" '' --json --table --help ;;
-      explain) _tsfn_guard_offer "$current" '' --help ;;
+      doctor) _tsfn_guard_offer "$current" '' --table --json "${common[@]}" ;;
+      explain) _tsfn_guard_offer "$current" '' "${common[@]}" ;;
       help) ;;
-      report) _tsfn_guard_offer "$current" '' --json --diff --fail-on --html --help ;;
-      scan | status) _tsfn_guard_offer "$current" '' --json --help ;;
-      top) _tsfn_guard_offer "$current" '' --once --json --interval --help ;;
-      triage) _tsfn_guard_offer "$current" '' --json --help ;;
+      report) _tsfn_guard_offer "$current" '' --diff --fail-on --html --json "${common[@]}" ;;
+      scan | status | triage) _tsfn_guard_offer "$current" '' --json "${common[@]}" ;;
+      top) _tsfn_guard_offer "$current" '' --once --interval --json "${common[@]}" ;;
       *) _tsfn_guard_offer "$current" '' "${_tsfn_guard_options[@]%% *}" --best-effort --help --version -- ;;
     esac
   elif ((i < last)) && [[ $subcommand != report ]]; then

@@ -29,6 +29,7 @@ struct tg_catalogue_entry {
   const char *quantity;    /* the unit of the event's quantity; NULL: it has none */
   enum tg_severity severity;
   bool only_diagnose; /* detected with mode=diagnose only */
+  const char *remedy; /* what to do; NULL: update the addon or report it */
 };
 
 /* Indexed by kind; the entry of TG_EVENT_NONE is empty. */

@@ -15,6 +15,7 @@
 #include "base/probes.h"
 #include "base/text.h"
 #include "diag/catalogue.h"
+#include "diag/culprit.h"
 #include "diag/log.h"
 #include "diag/policy.h"
 #include "diag/ring.h"
@@ -265,37 +266,93 @@ struct facts {
   char symbol[TG_SYMBOL_MAX];
 };
 
-static void emit_head(struct tg_emitter *emitter, enum tg_event_kind kind, const struct tg_site *site) {
-  const struct tg_catalogue_entry *entry = &tg_catalogue[kind];
-  char time[TG_TIME_SIZE], code[TG_CODE_SIZE], runtime[TG_RUNTIME_MAX] = "";
+static void emit_remedy(struct tg_emitter *emitter, enum tg_event_kind kind, const struct tg_site *site) {
+  struct tg_text remedy = {.length = 0};
+  tg_culprit_add_remedy(&remedy, kind, site->file);
+  tg_emit_string(emitter, emitter->format == TG_FORMAT_JSON ? "remedy" : "do", tg_text_string(&remedy));
+}
+
+static void emit_package(struct tg_emitter *emitter, const struct tg_site *site) {
+  struct tg_text package = {.length = 0};
+  tg_culprit_add_package(&package, site->file);
+  tg_emit_string(emitter, "package", package.length == 0 ? NULL : tg_text_string(&package));
+}
+
+/* The page about the kind. In text with the command that shows it, as the page may not be at hand. */
+static void emit_page(struct tg_emitter *emitter, enum tg_event_kind kind) {
+  struct tg_text page = {.length = 0};
+  char code[TG_CODE_SIZE];
   bool is_json = emitter->format == TG_FORMAT_JSON;
   tg_catalogue_code(kind, code);
-  tg_report_time(time);
-  if (is_json) {
-    tg_emit_number(emitter, "version", TG_REPORT_VERSION);
-    tg_emit_string(emitter, "type", "event");
+  tg_text_add(&page, "docs/misuse/");
+  tg_text_add(&page, code);
+  tg_text_add(&page, ".md");
+  if (!is_json) {
+    tg_text_add(&page, ", or run: tsfn-guard explain ");
+    tg_text_add(&page, code);
   }
-  tg_emit_string(emitter, "time", time);
-  if (is_json) {
-    tg_emit_string(emitter, "code", code);
-    tg_emit_string(emitter, "kind", entry->name);
-    tg_emit_string(emitter, "severity", tg_severity_names[entry->severity]);
-    tg_emit_string(emitter, "explanation", entry->explanation);
-  }
-  bool known = source->runtime(runtime);
-  tg_emit_string(emitter, "runtime", known ? runtime : NULL);
-  tg_emit_string(emitter, is_json ? "natively" : "without the guard it", entry->natively);
-  tg_emit_string(emitter, is_json ? "action" : "the guard", entry->action);
-  emit_then(emitter, site);
+  tg_emit_string(emitter, is_json ? "page" : "see", tg_text_string(&page));
+}
+
+static void emit_addon(struct tg_emitter *emitter, const struct tg_site *site) {
   tg_emit_string(emitter, "addon", site->file[0] == '\0' ? NULL : site->file);
   tg_emit_number(emitter, "seen", site->seen);
-  if (is_json || site->seen != site->logged) tg_emit_number(emitter, "suppressed", site->seen - site->logged);
+  if (emitter->format == TG_FORMAT_JSON || site->seen != site->logged)
+    tg_emit_number(emitter, "suppressed", site->seen - site->logged);
+}
+
+static void emit_runtime(struct tg_emitter *emitter) {
+  char runtime[TG_RUNTIME_MAX] = "";
+  bool known = source->runtime(runtime);
+  tg_emit_string(emitter, "runtime", known ? runtime : NULL);
+}
+
+/* What people need comes first: what it was, what was done, what to do. */
+static void emit_head_text(struct tg_emitter *emitter, enum tg_event_kind kind, const struct tg_site *site,
+                           const char *time) {
+  const struct tg_catalogue_entry *entry = &tg_catalogue[kind];
+  tg_emit_string(emitter, "what", entry->explanation);
+  tg_emit_string(emitter, "the guard", entry->action);
+  emit_remedy(emitter, kind, site);
+  emit_page(emitter, kind);
+  emit_then(emitter, site);
+  tg_emit_string(emitter, "without the guard it", entry->natively);
+  emit_addon(emitter, site);
+  emit_runtime(emitter);
+  tg_emit_string(emitter, "time", time);
+}
+
+static void emit_head_json(struct tg_emitter *emitter, enum tg_event_kind kind, const struct tg_site *site,
+                           const char *time) {
+  const struct tg_catalogue_entry *entry = &tg_catalogue[kind];
+  char code[TG_CODE_SIZE];
+  tg_catalogue_code(kind, code);
+  tg_emit_number(emitter, "version", TG_REPORT_VERSION);
+  tg_emit_string(emitter, "type", "event");
+  tg_emit_string(emitter, "time", time);
+  tg_emit_string(emitter, "code", code);
+  tg_emit_string(emitter, "kind", entry->name);
+  tg_emit_string(emitter, "severity", tg_severity_names[entry->severity]);
+  tg_emit_string(emitter, "explanation", entry->explanation);
+  emit_runtime(emitter);
+  tg_emit_string(emitter, "natively", entry->natively);
+  tg_emit_string(emitter, "action", entry->action);
+  emit_then(emitter, site);
+  emit_addon(emitter, site);
+  emit_package(emitter, site);
+  emit_remedy(emitter, kind, site);
+  emit_page(emitter, kind);
 }
 
 static void emit_event(struct tg_emitter *emitter, const struct facts *facts, const struct tg_site *site) {
   const struct tg_event *event = facts->event;
   const char *quantity = tg_catalogue[event->kind].quantity;
-  emit_head(emitter, event->kind, site);
+  char time[TG_TIME_SIZE];
+  tg_report_time(time);
+  if (emitter->format == TG_FORMAT_JSON)
+    emit_head_json(emitter, event->kind, site, time);
+  else
+    emit_head_text(emitter, event->kind, site, time);
   if (facts->detail != NULL) tg_emit_string(emitter, "detail", facts->detail);
   if (quantity != NULL) {
     tg_emit_group(emitter, "quantity");
@@ -314,8 +371,8 @@ static void emit_event(struct tg_emitter *emitter, const struct facts *facts, co
 
 /* --- Writing. All of this is called with the report's lock held. */
 
-/* Adds "TSG001 call-after-finalize (fatal-avoided): …". */
-static void add_headline(enum tg_event_kind kind, struct tg_text *line) {
+/* Adds "TSG001 call-after-finalize (fatal-avoided): ". */
+static void add_kind(enum tg_event_kind kind, struct tg_text *line) {
   char code[TG_CODE_SIZE];
   tg_catalogue_code(kind, code);
   tg_text_add(line, code);
@@ -324,7 +381,35 @@ static void add_headline(enum tg_event_kind kind, struct tg_text *line) {
   tg_text_add(line, " (");
   tg_text_add(line, tg_severity_names[tg_catalogue[kind].severity]);
   tg_text_add(line, "): ");
-  tg_text_add(line, tg_catalogue[kind].explanation);
+}
+
+/* Adds "perform+12", or "sensor.node+0x12c9" if there is no symbol. */
+static void add_caller(const struct facts *facts, struct tg_text *line) {
+  struct tg_place place;
+  char hex[TG_HEX_SIZE];
+  if (facts->symbol[0] != '\0') {
+    tg_text_add(line, facts->symbol);
+  } else if (source->locate(facts->event->caller, &place)) {
+    tg_text_add(line, tg_base_name(place.file));
+    tg_text_add(line, "+");
+    tg_text_add(line, tg_report_hex(place.offset, hex));
+  } else {
+    tg_text_add(line, "code of no file");
+  }
+}
+
+/* Adds the whole first line: "TSG001 call-after-finalize (fatal-avoided): acme-sensor@2.1.0 sensor.node:
+ * napi_call_threadsafe_function, called in perform+12". */
+static void add_headline(const struct facts *facts, const struct tg_site *site, struct tg_text *line) {
+  const struct tg_event *event = facts->event;
+  add_kind(event->kind, line);
+  tg_culprit_add_name(line, site->file);
+  if (event->function == NULL && event->caller == NULL) return;
+  tg_text_add(line, ": ");
+  tg_text_add(line, event->function == NULL ? "callback" : event->function);
+  if (event->caller == NULL) return;
+  tg_text_add(line, event->function == NULL ? " " : ", called in ");
+  add_caller(facts, line);
 }
 
 /* Reports an event whose site was reported with all fields before: only the number of events so
@@ -332,7 +417,8 @@ static void add_headline(enum tg_event_kind kind, struct tg_text *line) {
 static void write_repeated(enum tg_event_kind kind, const struct tg_site *site) {
   struct tg_text line;
   tg_text_start(&line);
-  add_headline(kind, &line);
+  add_kind(kind, &line);
+  tg_text_add(&line, tg_catalogue[kind].explanation);
   tg_text_add(&line, "; seen ");
   tg_text_add_number(&line, site->seen);
   tg_text_add(&line, " times from ");
@@ -342,7 +428,7 @@ static void write_repeated(enum tg_event_kind kind, const struct tg_site *site) 
   tg_log_write(line.bytes, line.length + 1);
 }
 
-static void write_full_report(const struct facts *facts, const struct tg_site *site) {
+static void write_full_report(struct facts *facts, const struct tg_site *site) {
   static char bytes[TEXT_SIZE];
   struct tg_text prefix, headline = {.length = 0};
   struct tg_emitter emitter;
@@ -351,8 +437,11 @@ static void write_full_report(const struct facts *facts, const struct tg_site *s
     write_repeated(facts->event->kind, site);
     return;
   }
+  /* In mode=protect only here: a search in a symbol table is too much for events that are not reported. */
+  if (facts->symbol[0] == '\0' && facts->event->caller != NULL)
+    source->name_symbol(facts->event->caller, facts->symbol);
   tg_text_start(&prefix);
-  add_headline(facts->event->kind, &headline);
+  if (!is_json) add_headline(facts, site, &headline);
   tg_emit_open(&emitter, options.format, bytes, is_json ? JSON_SIZE : TEXT_SIZE, tg_text_string(&prefix),
                tg_text_string(&headline));
   emit_event(&emitter, facts, site);

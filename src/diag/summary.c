@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "diag/catalogue.h"
+#include "diag/culprit.h"
 #include "diag/log.h"
 #include "diag/metrics.h"
 #include "diag/policy.h"
@@ -184,10 +185,33 @@ static void write_tally_json(const struct tg_tally *tally, const char *code) {
   tg_emit_string(emitter, "kind", tg_catalogue[site->kind].name);
   tg_emit_string(emitter, "severity", tg_severity_names[tg_catalogue[site->kind].severity]);
   tg_emit_string(emitter, "addon", site->file[0] == '\0' ? NULL : site->file);
+  struct tg_text package = {.length = 0};
+  tg_culprit_add_package(&package, site->file);
+  tg_emit_string(emitter, "package", package.length == 0 ? NULL : tg_text_string(&package));
   tg_emit_string(emitter, "action", tg_policy_site_action(site));
   tg_emit_number(emitter, "seen", tally->seen);
   tg_emit_number(emitter, "suppressed", tally->untold);
   close_report_line(&exit_line);
+}
+
+static void count_held(void *argument, const struct tg_snapshot *snapshot) {
+  uint64_t *held = argument;
+  if (snapshot == NULL || is_leaked(snapshot)) ++*held;
+}
+
+/* Threads may give counts back after the end of an environment. Without these words, "3 seen" would
+ * contradict "leaked 0" of the same summary. */
+static void add_held(const struct tg_tally *tally, struct tg_text *line) {
+  uint64_t held = 0;
+  /* Beyond that number the oldest functions are forgotten. */
+  if (tally->site->kind != TG_EVENT_NEVER_RELEASED || tally->seen > TG_ABANDONED_MAX) return;
+  tg_guard_walk(summary_guard, count_held, &held);
+  if (held == 0) tg_text_add(line, ", all of them were released later");
+}
+
+static void write_line(struct tg_text *line) {
+  line->bytes[line->length] = '\n';
+  tg_log_write(line->bytes, line->length + 1);
 }
 
 static void write_tally_text(const struct tg_tally *tally, const char *code) {
@@ -208,8 +232,8 @@ static void write_tally_text(const struct tg_tally *tally, const char *code) {
   tg_text_add(&line, tg_policy_site_action(site));
   tg_text_add(&line, ", addon ");
   tg_text_add(&line, site->file[0] == '\0' ? "(unknown)" : site->file);
-  line.bytes[line.length] = '\n';
-  tg_log_write(line.bytes, line.length + 1);
+  add_held(tally, &line);
+  write_line(&line);
 }
 
 static void write_tally(const struct tg_tally *tally) {
@@ -231,6 +255,76 @@ static uint64_t write_tallies(void) {
     if (tg_policy_sum_up(&sites[i], &tally)) write_tally(&tally);
   }
   return total;
+}
+
+/* --- The verdicts */
+
+/* What an addon is guilty of, by severity. */
+struct guilt {
+  uint64_t seen[TG_LEAK];
+};
+
+/* A site where the addon misuses the functions; the catalogue has no other advice than to update it. */
+static bool is_guilty_site(const struct tg_site *site) {
+  return is_error_site(site) && site->file[0] != '\0' && tg_catalogue[site->kind].remedy == NULL;
+}
+
+/* Sums over all such sites of the file of this one. False: this is not the first of them. */
+static bool sum_up_guilt(const struct tg_site *sites, size_t count, const struct tg_site *site,
+                         struct guilt *guilt) {
+  *guilt = (struct guilt){{0}};
+  for (const struct tg_site *other = sites; other < sites + count; other++) {
+    if (!is_guilty_site(other) || strcmp(other->file, site->file) != 0) continue;
+    if (other < site) return false;
+    guilt->seen[tg_catalogue[other->kind].severity] += other->seen;
+  }
+  return true;
+}
+
+static void add_guilt(const struct guilt *guilt, struct tg_text *line) {
+  static const struct {
+    const char *one, *many;
+  } words[TG_LEAK] = {[TG_FATAL_AVOIDED] = {" crash avoided", " crashes avoided"},
+                      [TG_HANG_AVOIDED] = {" hang avoided", " hangs avoided"},
+                      [TG_WARN] = {" warning", " warnings"}};
+  const char *separator = "";
+  for (unsigned severity = 0; severity < TG_LEAK; severity++) {
+    if (guilt->seen[severity] == 0) continue;
+    tg_text_add(line, separator);
+    tg_text_add_number(line, guilt->seen[severity]);
+    tg_text_add(line, guilt->seen[severity] == 1 ? words[severity].one : words[severity].many);
+    separator = ", ";
+  }
+}
+
+/* "summary: sensor.node (acme-sensor@2.1.0): 219 crashes avoided; update it or report it: https://…" */
+static void write_verdict(const char *file, const struct guilt *guilt) {
+  struct tg_text line, package = {.length = 0};
+  tg_text_start(&line);
+  tg_text_add(&line, "summary: ");
+  tg_culprit_add_package(&package, file);
+  tg_text_add(&line, package.length == 0 ? file : tg_base_name(file));
+  if (package.length != 0) {
+    tg_text_add(&line, " (");
+    tg_text_add(&line, tg_text_string(&package));
+    tg_text_add(&line, ")");
+  }
+  tg_text_add(&line, ": ");
+  add_guilt(guilt, &line);
+  tg_text_add(&line, "; update it or report it");
+  const char *bugs = tg_culprit_package(file)->bugs;
+  if (bugs[0] != '\0') tg_text_add(&line, ": ");
+  tg_text_add(&line, bugs);
+  write_line(&line);
+}
+
+/* For people: in JSON, the tallies have all of this. */
+static void write_verdicts(void) {
+  size_t count;
+  const struct tg_site *sites = tg_policy_sites(&count);
+  struct guilt guilt;
+  for (const struct tg_site *site = sites; site < sites + count; site++)
+    if (is_guilty_site(site) && sum_up_guilt(sites, count, site, &guilt)) write_verdict(site->file, &guilt);
 }
 
 static void write_total(uint64_t events) {
@@ -268,6 +362,7 @@ void tg_summary_write(void) {
     write_function_report(&exit_line, is_leaked(&groups[i].first) ? "leaked" : "live", &groups[i].first,
                           groups[i].count);
   write_total(events);
+  if (locked && options.format == TG_FORMAT_TEXT) write_verdicts();
   if (locked) tg_lock_release_tried(&tg_report_lock);
   errno = saved;
 }

@@ -1,12 +1,9 @@
 /* Implements package_version.h. */
 #include "options/package_version.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/text.h"
+#include "base/package_json.h"
 
 enum { PART_MAX = 100000000 };
 
@@ -77,59 +74,14 @@ bool tg_version_is_in_range(const struct tg_version *version, const char *range,
 
 /* --- package.json */
 
-/* Where the string that begins at `at` ends: at its second quotation mark, or at the text's end. */
-static size_t end_of_string(const char *text, size_t length, size_t at) {
-  for (at++; at < length && text[at] != '"'; at++)
-    if (text[at] == '\\') at++;
-  return at < length ? at : length;
-}
-
-static size_t skip_blanks(const char *text, size_t length, size_t at) {
-  while (at < length && is_one_of(text[at], " \t\r\n")) at++;
-  return at;
-}
-
-/* A key of the outermost object, and no value, has a colon behind it. */
-bool tg_version_read_json(const char *text, size_t length, struct tg_version *version) {
-  const char key[] = "\"version\"";
-  unsigned depth = 0;
-  for (size_t at = 0; at < length; at++) {
-    if (text[at] == '{' || text[at] == '[') depth++;
-    if (text[at] == '}' || text[at] == ']') depth--;
-    if (text[at] != '"') continue;
-    size_t start = at;
-    at = end_of_string(text, length, at);
-    if (depth != 1 || at - start != strlen(key) - 1 || memcmp(text + start, key, at - start) != 0) continue;
-    size_t colon = skip_blanks(text, length, at + 1);
-    if (colon >= length || text[colon] != ':') continue;
-    size_t value = skip_blanks(text, length, colon + 1);
-    if (value < length && text[value] == '"')
-      return read_version(text + value + 1, length - value - 1, version) != 0;
-  }
-  return false;
-}
-
-/* A package.json that is larger is read as far as this: the version stands near the beginning. */
-static bool read_package(const char *path, struct tg_version *version) {
-  char text[16384];
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  if (file < 0) return false;
-  ssize_t got = read(file, text, sizeof text);
-  close(file);
-  return got > 0 && tg_version_read_json(text, (size_t)got, version);
+static bool has_version(const struct tg_package_json *package) {
+  struct tg_version version;
+  return read_version(package->version, strlen(package->version), &version) != 0;
 }
 
 bool tg_version_of_package(const char *path, struct tg_version *version) {
-  const char name[] = "/package.json";
-  char place[4096];
-  int saved = errno;
-  bool found = false;
-  if (path[0] != '/' || strlen(path) + sizeof name > sizeof place) return false;
-  tg_copy_string(place, sizeof place, path);
-  for (char *slash; !found && (slash = strrchr(place, '/')) != NULL; *slash = '\0') {
-    memcpy(slash, name, sizeof name);
-    found = read_package(place, version);
-  }
-  errno = saved;
-  return found;
+  struct tg_package_reader reader;
+  struct tg_package_json package;
+  if (!tg_package_json_find(&reader, path, has_version, &package)) return false;
+  return read_version(package.version, strlen(package.version), version) != 0;
 }

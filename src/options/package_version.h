@@ -25,7 +25,4 @@ bool tg_version_is_in_range(const struct tg_version *version, const char *range,
  * relative. */
 bool tg_version_of_package(const char *path, struct tg_version *version);
 
-/* For the tests: the version in the text of a package.json, which need not end with a NUL. */
-bool tg_version_read_json(const char *text, size_t length, struct tg_version *version);
-
 #endif

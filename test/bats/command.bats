@@ -560,6 +560,62 @@ instead'
   complains 2 'one subcommand' x 'run it as: tsfn-guard help SUBCOMMAND'
 }
 
+# Seen to fail: top took no -o, no subcommand -V, and only some -h.
+@test "all subcommands have the same options: -h, -V, -o, and -j but for explain" {
+  local word argument
+  cd "$BATS_TEST_TMPDIR"
+  echo 'Segmentation fault' >crash
+  : >log
+  for word in doctor explain report scan status triage; do
+    argument=$(case $word in doctor) echo ./nothing ;; explain) echo 7 ;; report) echo log ;; triage) echo crash ;; esac)
+    run --separate-stderr "$GUARD" "$word" -h
+    assert_success
+    assert_line --partial '-o, --output FILE'
+    assert_equal "$output" "$("$GUARD" "$word" --help)"
+    run --separate-stderr "$GUARD" "$word" -V
+    assert_success
+    assert_equal "$output" "$("$GUARD" --version)"
+    # shellcheck disable=SC2086
+    run --separate-stderr "$GUARD" "$word" -o "out.$word" $argument
+    assert_equal "$output" ''
+    [[ $word == status ]] || assert_equal "$(<"out.$word")" "$("$GUARD" "$word" $argument)"
+    [[ -s out.$word ]] || fail "$word wrote nothing: $stderr"
+    # shellcheck disable=SC2086
+    run --separate-stderr "$GUARD" "$word" -o absent/out $argument
+    complains 2 'a file that can be written, after -o' 'absent/out: No such file or directory' 'name another file'
+    run --separate-stderr "$GUARD" "$word" -o
+    complains 2 'a value for the option' -o "see tsfn-guard $word --help"
+    [[ $word != explain ]] || continue
+    # shellcheck disable=SC2086
+    run --separate-stderr "$GUARD" "$word" -j $argument
+    jq -e . <<<"$output" >/dev/null || fail "$word: $output"
+  done
+  run --separate-stderr "$GUARD" top -j
+  complains 2 'the id of one process' none 'run it as: tsfn-guard top PID'
+  run --separate-stderr "$GUARD" report -o log log
+  complains 2 'a file for the report after -o' 'one of the logs' 'name another file'
+}
+
+# Seen to fail: only report and top had colours.
+@test "colours: in all subcommands on a terminal, and never elsewhere or with NO_COLOR" {
+  local word argument
+  cd "$BATS_TEST_TMPDIR"
+  echo 'Segmentation fault' >crash
+  mkdir -p app && cp "$TEST_ADDONS/script.node" app
+  command -v script >/dev/null || skip "needs script(1)"
+  for word in doctor explain scan triage; do
+    argument=$(case $word in doctor) echo ./nothing ;; explain) echo 7 ;; scan) echo app ;; triage) echo crash ;; esac)
+    run env -u NO_COLOR TERM=xterm script -qc "$GUARD $word $argument" /dev/null
+    assert_output --partial $'\e['
+    run env NO_COLOR=1 TERM=xterm script -qc "$GUARD $word $argument" /dev/null
+    refute_output --partial $'\e['
+    run env -u NO_COLOR TERM=dumb script -qc "$GUARD $word $argument" /dev/null
+    refute_output --partial $'\e['
+    run env -u NO_COLOR TERM=xterm "$GUARD" "$word" "$argument"
+    refute_output --partial $'\e['
+  done
+}
+
 @test "explain: each event's page, by its code, its number or its name; and the list" {
   local page code name
   for page in "$TG_SOURCE"/docs/misuse/TSG*.md; do

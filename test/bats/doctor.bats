@@ -17,11 +17,14 @@ setup() {
   unset LD_PRELOAD TSFN_GUARD_OPTIONS
 }
 
-# doctor ARGS…: runs it, and expects that every check is printed once, in order, on one line each.
+# doctor ARGS…: runs it, and expects that every check is printed once, in order, on one line each, but
+# those that were not tried together on one. The verdict comes last.
 doctor() {
   run --separate-stderr timeout -k 5 100 "${doctor_command:-$GUARD}" doctor "$@"
   assert_equal "$stderr" ''
-  assert_equal "$(sed -E 's/^(ok|warn|fail) +([a-z]+): .*/\2/' <<<"$output" | tr '\n' ' ')" "$CHECKS "
+  assert_equal "$(sed -E 's/^warn +not tried: ([^;]*);.*/\1/; s/^(ok|warn|fail) +([a-z]+): .*/\2/; s/^verdict: .*//' \
+    <<<"$output" | tr '\n' ' ')" "$CHECKS  "
+  verdict=$(tail -n 1 <<<"$output" | sed 's/^verdict: //')
   local failed=0
   ! grep -q '^fail' <<<"$output" || failed=1
   assert_equal "$status" "$failed"
@@ -36,10 +39,10 @@ told() {
   [[ $line == "$(printf '%-4s  %s: ' "$1" "$2")"$3 ]] || fail "needed: $1 $2: $3"$'\n'"found: $line"
 }
 
-# untried CHECK…
+# untried CHECK…: expects one line about these checks.
 untried() {
-  local check
-  for check; do told warn "$check" 'not tried; do: fix what failed, then run doctor again'; done
+  assert_line --regexp "^warn  not tried:.* $*.*; do: fix what failed, then run doctor again\$"
+  assert_equal "$(grep -c 'not tried' <<<"$output")" 1
 }
 
 # copy_of_command: copies the command with its files to here, so that a test can damage it; sets
@@ -68,8 +71,10 @@ script() {
     told ok redirect "the seven functions lead to the guard; an item from a thread was delivered and its function was finalized"
     case $name in
       node-24.21 | node-26)
+        assert_equal "$verdict" 'works, little needed on this version: only rarer faults are left'
         told ok affected "without the guard, node ${version#v} has: $common, release-at-end, null-context" ;;
       *)
+        assert_equal "$verdict" 'needed and works'
         faults="use-after-free, $common, finalized-early, null-context"
         told warn affected "without the guard, node ${version#v} has: $faults; do: run it guarded; docs/affected.md *" ;;
     esac
@@ -130,7 +135,7 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   local text=$output
   run --separate-stderr "$GUARD" doctor "$node" --json
   assert_success
-  assert_equal "$(jq -r '.checks[] | "\(.status)  \(.check): \(.found)\(if .remedy then "; do: " + .remedy else "" end)"' \
+  assert_equal "$(jq -r '(.checks[] | "\(.status)  \(.check): \(.found)\(if .remedy then "; do: " + .remedy else "" end)"), "verdict: \(.verdict)"' \
     <<<"$output")" "$(sed -E 's/^(ok|warn|fail) +/\1  /' <<<"$text")"
   assert_equal "$(jq -c '[.version, .ok, .warn, .fail]' <<<"$output")" '[1,12,1,0]'
   run --separate-stderr "$GUARD" doctor --json $'no "such\\\n\xff'
@@ -146,6 +151,7 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   rm libtsfnguard.so
   doctor
   told fail library "no libtsfnguard.so beside this program or in ../lib/tsfn-guard: $PWD; do: install *"
+  assert_equal "$verdict" 'cannot be guarded here: see library'
   untried program architecture linking privileges loads runtime libc symbols redirect affected
   head -c 100 "$TG_LIB" >libtsfnguard.so
   doctor
@@ -222,21 +228,22 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
 
 @test "runtime: a program that is not one, one that runs no script, an old Node" {
   doctor bash
-  told fail runtime '/*/bash is not a known runtime (--version: exit status 0, output: GNU bash*; do: name a *'
+  told fail runtime '/*/bash is not a known runtime, by its name and its file; it was not run; do: name a *'
+  assert_equal "$verdict" 'cannot be guarded here: see runtime'
   untried libc symbols redirect affected
-  script strange '#!/bin/sh' 'test "$1" = --version || { echo no scripts here; exit 3; }; echo v99.0.0'
-  doctor ./strange
+  script node '#!/bin/sh' 'test "$1" = --version || { echo no scripts here; exit 3; }; echo v99.0.0'
+  doctor ./node
   told fail runtime 'it did not run the script (exit status 3, output: no scripts here?); do: *'
-  script old '#!/bin/sh' 'test "$1" = --version || { for line in "runtime node" "version 10.1.0" "node 10.1.0"; do
+  script node '#!/bin/sh' 'test "$1" = --version || { for line in "runtime node" "version 10.1.0" "node 10.1.0"; do
     echo "tsfn-guard-probe $line"; done; exit; }; echo v10.1.0'
-  doctor ./old
+  doctor ./node
   told fail runtime 'node 10.1.0; do: use Node.js 12.22 or newer'
 }
 
 @test "runtime: one that never ends does not hang doctor" {
-  script hangs '#!/bin/sh' 'sleep 1000 & echo $! >pid; wait'
-  doctor ./hangs
-  told fail runtime './hangs is not a known runtime (--version: did not end within 20 s, output: ); do: *'
+  script node '#!/bin/sh' 'sleep 1000 & echo $! >pid; wait'
+  doctor ./node
+  told fail runtime './node is not a known runtime (--version: did not end within 20 s, output: ); do: *'
   # It also leaves no process running. A zombie is allowed, because nothing may reap orphans here.
   run cat "/proc/$(<pid)/stat"
   ((status)) || assert_output --regexp '^[0-9]+ \(sleep\) [ZX] '
@@ -253,9 +260,9 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
 
 @test "symbols: a runtime that does not load addons" {
   runtime node-24.21
-  script noaddons '#!/bin/sh' "exec $node --no-addons \"\$@\""
-  doctor ./noaddons
-  told fail symbols 'the probe addon was not loaded (exit status 1, output: Error: *; do: check that *'
+  script node '#!/bin/sh' "exec $node --no-addons \"\$@\""
+  doctor ./node
+  told fail symbols 'the probe addon was not loaded (exit status 1, output: Error: *; do: nothing, if --no-addons, *'
 }
 
 @test "redirect: no space for the handles, another library's definition, a wrapper that clears LD_PRELOAD" {
@@ -264,8 +271,8 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   assert_failure 1
   told fail redirect 'not armed in *: needed 32 MiB of address space for handles*ulimit -v*; do: follow the message'
   told ok symbols '*'
-  script wrapper '#!/bin/sh' "unset LD_PRELOAD; exec $node \"\$@\""
-  doctor ./wrapper
+  script node '#!/bin/sh' "unset LD_PRELOAD; exec $node \"\$@\""
+  doctor ./node
   told fail redirect 'the library is not in the process (exit status 0); do: check whether a wrapper script *'
   runtime debian-18
   LD_PRELOAD=$HELPERS/libintruder.so doctor "$node"
@@ -324,6 +331,66 @@ affected_by() {
 END
 }
 
+# Seen to fail: doctor started the script with --version.
+@test "the user's own programs are not run: a script of node, a script of a shell, an application" {
+  runtime node-20
+  mkdir bin
+  ln -s "$node" bin/node
+  script server '#!/usr/bin/env node' "require('fs').writeFileSync('ran', '')"
+  PATH=$PWD/bin:$PATH doctor ./server
+  assert_success
+  told ok program "./server, a script for $PWD/bin/node; the next lines are about that interpreter"
+  told ok runtime 'node 20.20.2'
+  script start '#!/bin/sh' 'echo >ran'
+  doctor ./start
+  told fail runtime './start is a script for /*, and not run by doctor, *; do: name the runtime that it starts: *'
+  # A binary that is marked as an application, and one of which nothing is known.
+  LC_ALL=C sed 's/NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:0/NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:1/' "$node" >app
+  chmod +x app
+  doctor ./app
+  told ok runtime 'an application with node 20.20.2 in it, by its file; it was not run'
+  told ok symbols 'all seven are in the program itself, ./app'
+  assert_equal "$verdict" 'needed and should work, but was not tried'
+  cp "$HELPERS/told" told
+  doctor ./told
+  told fail runtime './told is not a known runtime, *'
+  refute [ -e ran ]
+}
+
+@test "symbols: --permission without --allow-addons" {
+  runtime node-24.21
+  script node '#!/bin/sh' "case \$1 in -e) exec $node --permission --allow-fs-read='*' \"\$@\" ;; *) exec $node \"\$@\" ;; esac"
+  doctor ./node
+  told fail symbols 'the probe addon was not loaded *; do: nothing, if --no-addons, or --permission without *'
+}
+
+@test "library: /proc is not mounted" {
+  ((EUID == 0)) || skip "needs root"
+  unshare -m true || skip "needs a mount namespace"
+  run unshare -m bash -c 'mount -t tmpfs none /proc && exec "$0" doctor' "$GUARD"
+  assert_failure 1
+  told fail library 'not looked for, because /proc is not mounted, *; do: mount it: *'
+}
+
+# Seen to fail: only the first was told, and files that options name were not looked at.
+@test "options: each bad one is told, and the files that they name" {
+  runtime node-20
+  echo nonsense >quirks
+  TSFN_GUARD_OPTIONS=modes=off:format=xml:suppressions=absent:quirks=quirks:metrics_path=no/metrics doctor "$node"
+  told warn options "*'modes=off' is not an option *'format=xml' is not understood*suppressions: absent: needed *quirks: quirks:1: needed *metrics_path: needed *no/metrics: No such file or directory; do: correct TSFN_GUARD_OPTIONS"
+  assert_equal "$verdict" 'needed and works'
+  echo 'TSG007:*' >suppressions
+  TSFN_GUARD_OPTIONS=suppressions=suppressions:quirks=known:metrics_path=metrics doctor "$node"
+  told ok options '*'
+  refute [ -e metrics ]
+  TSFN_GUARD_OPTIONS=mode=off doctor "$node"
+  assert_equal "$verdict" 'works, but is turned off (mode=off)'
+  TSFN_GUARD_OPTIONS=log_path=/proc/none doctor "$node"
+  assert_equal "$verdict" 'works, but log must be corrected'
+  NODE_OPTIONS=--no-addons doctor "$node"
+  told warn options 'NODE_OPTIONS has --no-addons, so no addon is loaded, *; do: take it away if addons *'
+}
+
 @test "options: what the library does not understand, and the kill switch" {
   TSFN_GUARD_OPTIONS=modes=off doctor bash
   told warn options "TSFN_GUARD_OPTIONS: 'modes=off' is not an option and was ignored; *; do: correct TSFN_GUARD_OPTIONS"
@@ -370,7 +437,7 @@ END
 }
 
 @test "the output of a program cannot forge a line" {
-  script forger '#!/bin/sh' "printf 'x\nok    redirect: all is well\r\033[2J'"
-  doctor ./forger
-  told fail runtime './forger is not a known runtime *, output: x?ok    redirect: all is well??[2J); do: *'
+  script node '#!/bin/sh' "printf 'x\nok    redirect: all is well\r\033[2J'"
+  doctor ./node
+  told fail runtime './node is not a known runtime *, output: x?ok    redirect: all is well??[2J); do: *'
 }

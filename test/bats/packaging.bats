@@ -237,7 +237,7 @@ Section: debug"
   local subcommand option manual
   run "$TG_BUILD/tsfn-guard" --help
   manual=$(sed 's/\\-/-/g; s/Fl /-/g' "$TG_SOURCE/docs/tsfn-guard.1")
-  for subcommand in '' doctor report scan status top triage; do
+  for subcommand in '' doctor explain report scan status top triage; do
     # shellcheck disable=SC2086
     complete_line $subcommand --
     local offered=$output options
@@ -275,8 +275,10 @@ Section: debug"
   assert_completes 'call-after-finalize= call-without-count=' --on call-
   assert_completes abort --on TSG001 = a
   assert_completes 'log ignore abort stop' --on = fatal-avoided =
-  assert_completes '--json --table --help' doctor --
-  assert_completes '--json --help' scan --
+  assert_completes '--table --json --output --help --version' doctor --
+  assert_completes '--json --output --help --version' scan --
+  assert_completes README.md scan -o READ
+  assert_completes README.md status --output READ
   assert_completes 'call-after-finalize call-without-count' explain call-
   assert_completes 'scan status' help s
   assert_completes scripts scan scri

@@ -207,7 +207,7 @@ watch_to_its_end() {
   top --interval nan 1
   complains 2 '--interval with 0.1 to 3600 seconds' nan 'correct it'
   top --interval
-  complains 2 'a value after --interval' nothing 'see tsfn-guard top --help'
+  complains 2 'a value for the option' --interval 'see tsfn-guard top --help'
   top --help
   assert_success
   assert_line 'usage: tsfn-guard top [--once] [--json] [--interval SECONDS] PID'
@@ -392,6 +392,18 @@ type_top() {
   await goes_on
   "${tmux[@]}" send-keys q
   shows 'status=0'
+  given_back
+  end_watched
+}
+
+# Seen to fail: at 80 columns the column ADDON was beyond the edge.
+@test "live: 80 columns are enough to see the addon" {
+  watch calling
+  terminal 80 20
+  type_top
+  shows ' ADDON'
+  shows ' script.node'
+  "${tmux[@]}" send-keys q
   given_back
   end_watched
 }

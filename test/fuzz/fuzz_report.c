@@ -1,4 +1,4 @@
-/* Passes any line to the report's reader. A line that the reader takes for the guard's must be
+/* Passes anything to the report's readers: as one line, and as a log of text. A line that the reader takes for the guard's must be
  * complete and harmless, because it is shown on terminals and counted. */
 #include <stdint.h>
 #include <stdio.h>
@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 #include "command/report/report_line.h"
+#include "command/report/report_text_log.h"
+#include "command/report/report_wrapper.h"
 
 static void demand(bool holds, const char *what) {
   if (holds) return;
@@ -28,23 +30,55 @@ static void check_frames(const struct tg_frames *frames) {
   for (unsigned i = 0; i < frames->count; i++) demand_tame(frames->frames[i].file);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  struct tg_line line;
-  char *exact = malloc(size); /* a NUL after it would hide reads beyond the end */
+static void check_line(const struct tg_line *line) {
+  demand(line->type < TG_LINE_TYPES && line->time >= 0, "no type or no time");
+  demand(
+      line->type > TG_LINE_TALLY || (line->code != NULL && line->severity < TG_SEVERITIES && line->seen > 0),
+      "an event that is not whole");
+  const char *const strings[] = {
+      line->code,   line->kind,     line->explanation, line->runtime, line->natively, line->action,
+      line->addon,  line->thread,   line->function,    line->mode,    line->answered, line->caller.file,
+      line->symbol, line->build_id, line->name,        line->state,   line->creator};
+  for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) demand_tame(strings[i]);
+  check_frames(&line->stack);
+  check_frames(&line->created_at);
+  check_frames(&line->finalized_at);
+}
+
+static void take(void *argument, const struct tg_line *line) {
+  (void)argument;
+  check_line(line);
+}
+
+/* A copy that ends where the line ends, because anything behind it would hide reads beyond the end. */
+static char *copy_exactly(const uint8_t *data, size_t size) {
+  char *exact = malloc(size);
   if (size != 0) memcpy(exact, data, size);
-  if (tg_line_parse(exact, size, &line) == TG_LINE_OURS) {
-    demand(line.type < TG_LINE_TYPES && line.time >= 0, "no type or no time");
-    demand(line.type > TG_LINE_TALLY || (line.code != NULL && line.severity < TG_SEVERITIES && line.seen > 0),
-           "an event that is not whole");
-    const char *const strings[] = {
-        line.code,   line.kind,     line.explanation, line.runtime, line.natively, line.action,
-        line.addon,  line.thread,   line.function,    line.mode,    line.answered, line.caller.file,
-        line.symbol, line.build_id, line.name,        line.state,   line.creator};
-    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) demand_tame(strings[i]);
-    check_frames(&line.stack);
-    check_frames(&line.created_at);
-    check_frames(&line.finalized_at);
-  }
+  return exact;
+}
+
+static void read_as_one_line(const uint8_t *data, size_t size) {
+  struct tg_line line;
+  char *exact = copy_exactly(data, size);
+  if (tg_line_parse(exact, size, &line) == TG_LINE_OURS) check_line(&line);
   free(exact);
+}
+
+static void read_as_text(const uint8_t *data, size_t size) {
+  struct tg_text_log *log = tg_text_log_open(0, take, NULL);
+  for (size_t start = 0, length; start <= size; start += length + 1) {
+    const uint8_t *end = start == size ? NULL : memchr(data + start, '\n', size - start);
+    length = end == NULL ? size - start : (size_t)(end - data) - start;
+    char *exact = copy_exactly(data + start, length);
+    struct tg_unwrapped piece = tg_unwrap(exact, length);
+    tg_text_log_add(log, piece.text, piece.length, piece.time);
+    free(exact);
+  }
+  tg_text_log_close(log);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  read_as_one_line(data, size);
+  read_as_text(data, size);
   return 0;
 }

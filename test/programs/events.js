@@ -115,12 +115,12 @@ function addressOf(name) {
 }
 
 // The calling code: in the addon's function `perform`, or at the beginning of a callback.
-function caller(diagnose, callback) {
+function caller(callback) {
   const named = (value) => /^perform\+\d+$/.test(value);
   const inPerform = (value) => isOffset(value) && Number(value) - addressOf('perform') > 0 &&
     Number(value) - addressOf('perform') < 4096;
   const at = callback === undefined ? inPerform : `0x${addressOf(callback).toString(16)}`;
-  const symbol = diagnose && callback === undefined ? named : null;
+  const symbol = callback === undefined ? named : null;
   return { file: ADDON, offset: at, symbol, build_id: process.env.ADDON_BUILD_ID || null };
 }
 
@@ -182,12 +182,15 @@ function expectedEvent(code, particular, mode, known) {
     addon: particular.addon ?? (call ?? callback ?? handle ? ADDON : null),
     seen: 1,
     suppressed: 0,
+    package: (value) => value === null || isText(value), // of what the build directory may lie in
+    remedy: isText,
+    page: `docs/misuse/${code}.md`,
     thread: { pid: known.pid, ...known.thread, ...(early ? { name: 'node' } : {}) },
   };
   if (early) event.detail = (value) => /^not armed in \/.+: needed .+, found .+; .+; it runs unguarded$/.test(value);
   if (quantity) event.quantity = quantity;
   if (call) event.call = { function: `napi_${call[0]}`, func: known.func, mode: call[1], answered: `napi_${call[2]}` };
-  if (call || callback) event.caller = caller(diagnose, callback);
+  if (call || callback) event.caller = caller(callback);
   if (handle) Object.assign(event, { handle: expectedHandle(handle, diagnose), env: expectedEnv(worker, known, diagnose) });
   if (!diagnose) return event;
   event.stack = call ? inAddon : isStack;

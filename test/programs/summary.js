@@ -1,6 +1,8 @@
 // What the exit summary, the dump and related options must report. The argument names the case.
 'use strict';
 const { spawnSync } = require('child_process');
+const { once } = require('events');
+const { Worker, isMainThread, parentPort } = require('worker_threads');
 const { create, createWatched, run, runOn, start, finished, turns, log, main } = require('./script.js');
 
 const quiet = { func: () => {}, finalize: 'silent' };
@@ -68,6 +70,21 @@ main({
     for (const name of names) runOn(name, handle, 'release');
     await finalized;
     log(`delivered ${delivered}`);
+  },
+
+  // A worker ends while a count is out, which the main thread gives back afterwards.
+  late: async () => {
+    if (!isMainThread) {
+      const handle = create(quiet);
+      run(handle, 'unref');
+      parentPort.postMessage(handle);
+      return;
+    }
+    const worker = new Worker(__filename, { argv: process.argv.slice(2) });
+    const over = once(worker, 'exit');
+    const [handle] = await once(worker, 'message');
+    await over;
+    run(handle, 'release');
   },
 
   // Names that would break a line or control a terminal.

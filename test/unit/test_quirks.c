@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/package_json.h"
 #include "options/package_version.h"
 #include "options/quirks.h"
 
@@ -89,30 +90,44 @@ static void ranges_compare_numbers(void **state) {
   assert_false(tg_version_is_range("\0", 1));
 }
 
-static bool reads(const char *text, const char *expected) {
-  struct tg_version version;
-  return tg_version_read_json(text, strlen(text), &version) &&
-         tg_version_is_in_range(&version, expected, strlen(expected));
+/* --- package.json */
+
+/* "NAME VERSION ADDRESS" of the text of a package.json. */
+static void expect_package(const char *text, const char *expected) {
+  struct tg_package_json package;
+  char found[sizeof package + 4];
+  tg_package_json_parse(text, strlen(text), &package);
+  snprintf(found, sizeof found, "%s %s %s", package.name, package.version, package.bugs);
+  assert_string_equal(found, expected);
 }
 
-static void a_package_has_one_version(void **state) {
+static void a_package_has_a_name_a_version_and_an_address(void **state) {
   (void)state;
-  assert_true(reads("{\"version\":\"1.2.3-beta.4\"}", "=1.2.3"));
-  assert_true(reads("{\"a\":{\"version\":\"9.0.0\"},\n  \"version\" : \"1.0.0\"}", "=1"));
-  assert_true(reads("{\"x\":\"version\",\"version\":\"1.0.0\"}", "=1"));
-  assert_true(reads("{\"x\":\"\\\"version\\\":{\",\"version\":\"1.0.0\"}", "=1"));
+  expect_package("{\"name\":\"@a/b\",\"version\":\"1.2.3-beta.4\"}", "@a/b 1.2.3-beta.4 ");
+  expect_package("{\"a\":{\"version\":\"9.0.0\"},\n  \"version\" : \"1.0.0\"}", " 1.0.0 ");
+  expect_package("{\"x\":\"version\",\"version\":\"1.0.0\"}", " 1.0.0 ");
+  expect_package("{\"x\":\"\\\"version\\\":{\",\"version\":\"1.0.0\"}", " 1.0.0 ");
+  expect_package("{\"name\":\"x\",\"name\":\"y\"}", "x  ");
+  expect_package("{\"bugs\":\"https://x.org/1\"}", "  https://x.org/1");
+  expect_package("{\"bugs\":{\"email\":\"a@b\",\"url\":\"http://x.org\"},\"name\":\"x\"}", "x  http://x.org");
+  expect_package("{\"repository\":{\"url\":\"http://x.org\"},\"bugs\":{\"a\":{\"url\":\"http://y.org\"}}}",
+                 "  ");
+  expect_package("{\"bugs\":\"mailto:a@b\",\"name\":\"a\\nb\"}", "  ");
+}
+
+static void what_is_no_package_has_none_of_them(void **state) {
+  (void)state;
   const char *const bad[] = {"",
                              "{",
                              "{\"version\":",
                              "{\"version\":1}",
-                             "{\"version\":\"x\"}",
                              "{\"version",
                              "[\"version\"]",
                              "{\"a\":{\"version\":\"1.0.0\"}}",
                              "\"",
                              "{\"version\":\"",
                              "{\"\\"};
-  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) assert_false(reads(bad[i], ">=0"));
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) expect_package(bad[i], "  ");
 }
 
 int main(void) {
@@ -122,7 +137,8 @@ int main(void) {
       cmocka_unit_test(a_file_has_a_rule_a_line),
       cmocka_unit_test(known_is_the_table),
       cmocka_unit_test(ranges_compare_numbers),
-      cmocka_unit_test(a_package_has_one_version),
+      cmocka_unit_test(a_package_has_a_name_a_version_and_an_address),
+      cmocka_unit_test(what_is_no_package_has_none_of_them),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,21 +31,3 @@ int tg_complain_option(const char *needed, char **argv, const char *remedy) {
   bool is_letter = optopt > 0 && optopt <= UCHAR_MAX;
   return tg_complain(TG_EXIT_USAGE, needed, is_letter ? letter : argv[optind - 1], remedy);
 }
-
-int tg_parse_json_option(int argc, char **argv, const char *usage, bool *json) {
-  static const struct option options[] = {
-      {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-  char needed[64], remedy[64];
-  *json = false;
-  opterr = 0;
-  for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-    if (option == 'h') return fputs(usage, stdout) < 0;
-    if (option == '?') {
-      snprintf(needed, sizeof needed, "an option of tsfn-guard %s", argv[0]);
-      snprintf(remedy, sizeof remedy, "see tsfn-guard %s --help", argv[0]);
-      return tg_complain(TG_EXIT_USAGE, needed, argv[optind - 1], remedy);
-    }
-    *json = true;
-  }
-  return -1;
-}

@@ -21,8 +21,4 @@ int tg_complain(int status, const char *needed, const char *found, const char *r
 /* The same for an option that getopt_long has refused. Names the letter that is wrong, or the whole word. */
 int tg_complain_option(const char *needed, char **argv, const char *remedy);
 
-/* Reads the options of a subcommand that has only --json and --help. -1: continue, with the arguments from optind
- * on. Otherwise it is the exit status. */
-int tg_parse_json_option(int argc, char **argv, const char *usage, bool *json);
-
 #endif

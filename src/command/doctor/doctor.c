@@ -1,7 +1,6 @@
 /* tsfn-guard doctor: says in one line a check whether a runtime can be guarded here, and what to do where not. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,15 +11,29 @@
 
 #include "base/text.h"
 #include "command/common/affected.h"
+#include "command/common/arguments.h"
+#include "command/common/colour.h"
 #include "command/common/complain.h"
 #include "command/common/library.h"
 #include "command/common/target.h"
 #include "command/doctor/probe_run.h"
+#include "command/doctor/subject.h"
 #include "command/subcommands.h"
 #include "diag/emitter.h"
 #include "diag/log.h"
+#include "diag/policy.h"
 #include "options/options.h"
+#include "options/quirks.h"
 #include "tsfn_guard/tsfn_guard.h"
+
+static const char usage[] =
+    "usage: tsfn-guard doctor [--json] [RUNTIME]    RUNTIME: by default node in PATH\n"
+    "       tsfn-guard doctor --table               the known faults, and the versions that have them\n"
+    "\n"
+    "Checks whether a runtime can be guarded here. Each check prints one line: ok, warn or fail, and what to "
+    "do.\n"
+    "The last line is the verdict. A program that is no runtime is not run.\n"
+    "Exit status: 0 if no check failed, 1 if one failed, 2 if the command line is wrong.\n";
 
 enum status { OK, WARN, FAIL };
 
@@ -53,9 +66,15 @@ struct doctor {
   bool json;
   unsigned next;           /* the check that is to be told next */
   unsigned told[FAIL + 1]; /* how many of each status */
+  enum status statuses[LOG + 1];
+  bool is_affected; /* by a fault that is worth a warning */
+  bool has_faults;  /* any that is known */
+  bool is_unknown;  /* nobody knows which faults it has */
+  bool is_off;      /* mode=off */
   char library[PATH_MAX];
   struct tg_binary library_binary;
   struct tg_target target;
+  struct tg_subject subject;
   struct tg_doctor_run native;
   struct tg_doctor_run guarded;
 };
@@ -74,6 +93,14 @@ static void print_json(enum check check, enum status status, const char *found, 
   printf("%s%.*s", check == LIBRARY ? "" : ",", (int)length, object);
 }
 
+/* "ok  ", in its colour. */
+static void print_status(enum status status) {
+  static const enum tg_colour colours[] = {
+      [OK] = TG_COLOUR_GOOD, [WARN] = TG_COLOUR_CAUTION, [FAIL] = TG_COLOUR_BAD};
+  printf("%s%-4s%s", tg_colour(stdout, colours[status]), status_names[status],
+         tg_colour(stdout, TG_COLOUR_NONE));
+}
+
 /* `remedy` is NULL where there is nothing to do. */
 __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, enum check check,
                                                        enum status status, const char *remedy,
@@ -85,6 +112,7 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, en
   va_end(arguments);
   doctor->told[status]++;
   doctor->next = check + 1;
+  doctor->statuses[check] = status;
   if (doctor->json) {
     print_json(check, status, found, remedy);
     return;
@@ -93,21 +121,38 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, en
   struct tg_text line;
   line.length = 0;
   tg_text_add(&line, found);
-  printf("%-4s  %s: %s%s%s\n", status_names[status], check_names[check], tg_text_string(&line),
+  print_status(status);
+  printf("  %s: %s%s%s\n", check_names[check], tg_text_string(&line),
          remedy == NULL ? "" : "; do: ", remedy == NULL ? "" : remedy);
 }
 
-/* Those before `check` which a failure has made impossible. */
+static const char *const untried_remedy = "fix what failed, then run doctor again";
+
+/* Those before `check` which a failure has made impossible: for people in one line. */
 static void pass_over(struct doctor *doctor, enum check check) {
-  while (doctor->next < check)
-    tell(doctor, doctor->next, WARN, "fix what failed, then run doctor again", "not tried");
+  if (doctor->next >= check) return;
+  if (!doctor->json) {
+    print_status(WARN);
+    printf("  not tried:");
+  }
+  for (; doctor->next < check; doctor->next++) {
+    doctor->told[WARN]++;
+    if (doctor->json)
+      print_json(doctor->next, WARN, "not tried", untried_remedy);
+    else
+      printf(" %s", check_names[doctor->next]);
+  }
+  if (!doctor->json) printf("; do: %s\n", untried_remedy);
 }
 
 /* --- The library and the program */
 
 static bool check_library(struct doctor *doctor) {
   const char *anew = "install the complete tsfn-guard, or build it";
-  if (!tg_own_file(TG_LIBRARY_NAME, doctor->library)) {
+  if (access("/proc/self/exe", F_OK) != 0) {
+    tell(doctor, LIBRARY, FAIL, "mount it: mount -t proc proc /proc",
+         "not looked for, because /proc is not mounted, and this program learns from it where it is itself");
+  } else if (!tg_own_file(TG_LIBRARY_NAME, doctor->library)) {
     tell(doctor, LIBRARY, FAIL, anew,
          "no " TG_LIBRARY_NAME " beside this program or in ../lib/tsfn-guard: %s", doctor->library);
   } else if (access(doctor->library, R_OK) != 0) {
@@ -232,38 +277,50 @@ static bool is_old_node(const struct tg_doctor_run *trial) {
   return is_node(trial) && (major < 12 || (major == 12 && minor < 22));
 }
 
-/* A single executable application runs no script of ours. But the library says in it, before its script runs,
- * whether it is armed. False: it does not say so. */
-static bool check_application(struct doctor *doctor) {
-  static const char armed[] = "armed: ", redirected[] = ", redirected ";
-  static struct tg_outcome outcome;
-  static char line[2 * PATH_MAX];
+/* A single executable application runs only its own script, so it is judged by its file. */
+static void check_application(struct doctor *doctor) {
+  const struct tg_subject *subject = &doctor->subject;
   struct tg_doctor_run *native = &doctor->native;
-  tg_run_captured((char *[]){doctor->target.program, "--version", NULL}, doctor->library, &outcome);
-  char *rest = tg_line_with(&outcome, armed, line, sizeof line) ? strstr(line, redirected) : NULL;
-  if (rest == NULL) return false;
-  *rest = '\0';
-  const char *runtime = line + strlen(armed);
-  bool is_known = sscanf(runtime, "node %63s", native->node_version) == 1;
-  if (is_known) tg_copy_string(native->runtime, sizeof native->runtime, "node");
-  tell(doctor, RUNTIME, OK, NULL, "an application with its own runtime in it: %s", runtime);
-  tell(doctor, LIBC, OK, NULL, "the library was loaded in it");
-  tell(doctor, SYMBOLS, OK, NULL, "redirected %s", rest + strlen(redirected));
-  tell(doctor, REDIRECT, WARN, "start it guarded, and look for reports of its addons",
-       "not tried with an addon, because such an application runs only its own script");
-  return true;
+  tg_copy_string(native->runtime, sizeof native->runtime, subject->inside.runtime);
+  tg_copy_string(native->version, sizeof native->version, subject->inside.version);
+  tg_copy_string(native->node_version, sizeof native->node_version, subject->inside.version);
+  tell(doctor, RUNTIME, OK, NULL, "an application with %s %s in it, by its file; it was not run",
+       subject->inside.runtime, subject->inside.version);
+  tell(doctor, LIBC, OK, NULL, "new enough, as its loader loads the library");
+  const char *lacking = tg_subject_lacks(subject->path);
+  if (lacking != NULL) {
+    tell(doctor, SYMBOLS, FAIL, "build the application with an unmodified runtime, and do not strip it",
+         lacking[0] == '\0' ? "its table of symbols cannot be read" : "it does not export %s", lacking);
+    pass_over(doctor, AFFECTED);
+    return;
+  }
+  tell(doctor, SYMBOLS, OK, NULL, "all seven are in the program itself, %s", subject->path);
+  tell(doctor, REDIRECT, WARN, "start it with verbosity=1, and look for the line \"armed\"",
+       "not tried, because such an application runs only its own script");
+}
+
+static bool fail_subject(struct doctor *doctor) {
+  if (doctor->subject.kind == TG_SUBJECT_SCRIPT)
+    tell(doctor, RUNTIME, FAIL, "name the runtime that it starts: tsfn-guard doctor node",
+         "%s is a script for %s, and not run by doctor, so what it starts is not known",
+         doctor->target.program, doctor->target.file);
+  else
+    tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno, Bare or Electron",
+         "%s is not a known runtime, by its name and its file; it was not run", doctor->subject.path);
+  return false;
 }
 
 /* That it runs at all, without the guard. */
 static bool check_runtime(struct doctor *doctor, const char *probe) {
   const struct tg_doctor_run *native = &doctor->native;
+  const struct tg_subject *subject = &doctor->subject;
   char end[128];
-  bool tried = tg_try_runtime(doctor->target.program, probe, NULL, &doctor->native);
+  if (subject->kind != TG_SUBJECT_RUNTIME) return fail_subject(doctor);
+  bool tried = tg_try_runtime(subject->path, probe, NULL, &doctor->native);
   tg_describe_end(&native->outcome, end, sizeof end);
-  if (!tried && !native->outcome.timed_out && check_application(doctor)) return true;
   if (!tried) {
     tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno, Bare or Electron",
-         "%s is not a known runtime (--version: %s, output: %.80s)", doctor->target.program, end,
+         "%s is not a known runtime (--version: %s, output: %.80s)", subject->path, end,
          native->outcome.said);
   } else if (native->runtime[0] == '\0') {
     tell(doctor, RUNTIME, FAIL,
@@ -283,6 +340,19 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
   return false;
 }
 
+/* What a runtime that loads no addons says why. */
+static const char *remedy_for_addons(const struct tg_outcome *outcome) {
+  if (strstr(outcome->said, "ERR_DLOPEN_DISABLED") != NULL)
+    return "nothing, if --no-addons, or --permission without --allow-addons, is wanted: then no addon is "
+           "loaded, and "
+           "there is nothing to guard; else take --no-addons away, or add --allow-addons";
+  if (strstr(outcome->said, "ERR_ACCESS_DENIED") != NULL)
+    return "add --allow-addons and --allow-fs-read to --permission; without these no addon is loaded, and "
+           "there is "
+           "nothing to guard";
+  return "check that the runtime can load addons";
+}
+
 static bool check_symbols(struct doctor *doctor) {
   const struct tg_doctor_run *native = &doctor->native;
   char end[128];
@@ -293,7 +363,7 @@ static bool check_symbols(struct doctor *doctor) {
     tell(doctor, SYMBOLS, FAIL, "use an unmodified Node.js 12.22 or newer, or Bun, Deno or Bare",
          "it does not export %s", native->missing);
   } else if (native->libc[0] == '\0') {
-    tell(doctor, SYMBOLS, FAIL, "check that the runtime can load addons",
+    tell(doctor, SYMBOLS, FAIL, remedy_for_addons(&native->outcome),
          "the probe addon was not loaded (%s, output: %.*s)", end, length, error == NULL ? "" : error);
   } else if (native->holder[0] == '\0') {
     tell(doctor, SYMBOLS, FAIL, "remove other libraries that define them",
@@ -310,7 +380,7 @@ static bool check_symbols(struct doctor *doctor) {
 static void check_redirect(struct doctor *doctor, const char *probe) {
   const struct tg_doctor_run *guarded = &doctor->guarded;
   char end[128], said[1024] = "";
-  tg_try_runtime(doctor->target.program, probe, doctor->library, &doctor->guarded);
+  tg_try_runtime(doctor->subject.path, probe, doctor->library, &doctor->guarded);
   tg_describe_end(&guarded->outcome, end, sizeof end);
   bool is_reported = tg_line_with(&guarded->outcome, "not armed in", said, sizeof said) ||
                      tg_line_with(&guarded->outcome, "ld.so", said, sizeof said);
@@ -341,6 +411,7 @@ static void check_affected(struct doctor *doctor) {
     const struct tg_fault *fault = tg_fault(i);
     enum tg_finding finding = tg_fault_find(fault, runtime, version);
     if (finding == TG_NOT_KNOWN) {
+      doctor->is_unknown = true;
       tell(doctor, AFFECTED, WARN, "see docs/affected.md", "unknown: nobody has examined %s %s", runtime,
            version);
       return;
@@ -350,8 +421,10 @@ static void check_affected(struct doctor *doctor) {
     tg_text_add(&names, names.length == 0 ? "" : ", ");
     tg_text_add(&names, fault->name);
   }
+  doctor->is_affected = remedy != NULL;
+  doctor->has_faults = names.length != 0;
   tell(doctor, AFFECTED, remedy == NULL ? OK : WARN, remedy, "without the guard, %s %s has: %s", runtime,
-       version, tg_text_string(&names));
+       version, names.length == 0 ? "no fault that is known" : tg_text_string(&names));
 }
 
 static void examine_runtime(struct doctor *doctor) {
@@ -361,27 +434,33 @@ static void examine_runtime(struct doctor *doctor) {
          probe);
     return;
   }
-  if (!check_runtime(doctor, probe)) return;
-  if (doctor->next == LIBC) {
+  tg_subject_find(&doctor->subject, &doctor->target);
+  if (doctor->subject.kind == TG_SUBJECT_APPLICATION) {
+    check_application(doctor);
+  } else {
+    if (!check_runtime(doctor, probe)) return;
     check_libc(doctor);
     if (check_symbols(doctor)) check_redirect(doctor, probe);
     pass_over(doctor, AFFECTED);
   }
-  if (doctor->native.runtime[0] != '\0')
-    check_affected(doctor);
-  else
-    tell(doctor, AFFECTED, WARN, "look it up in docs/affected.md",
-         "unknown: the application does not say which version it was made with");
+  check_affected(doctor);
 }
 
 /* --- The options in the environment */
 
-/* Parses them as the library does; what that complains of goes to `said`, not to stderr. */
+/* Reads the files that the options name, as the library does. Its complaints go to stderr. */
+static void read_named_files(const struct tg_options *options) {
+  if (options->suppressions[0] != '\0') tg_policy_read_suppressions(options->suppressions);
+  tg_quirks_open(options->quirks);
+}
+
+/* Parses the options as the library does; what that complains of goes to `said`, not to stderr. */
 static void parse_options(struct tg_options *options, char *said, size_t size) {
   int file = memfd_create("tsfn-guard complaints", MFD_CLOEXEC);
   int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   if (file >= 0) dup2(file, STDERR_FILENO);
   tg_options_parse(options, getenv(TSFN_GUARD_OPTIONS_VARIABLE));
+  read_named_files(options);
   if (saved >= 0) {
     dup2(saved, STDERR_FILENO);
     close(saved);
@@ -391,21 +470,19 @@ static void parse_options(struct tg_options *options, char *said, size_t size) {
   if (file >= 0) close(file);
 }
 
-static void check_options(struct doctor *doctor, struct tg_options *options) {
-  char said[2048];
-  const char *text = getenv(TSFN_GUARD_OPTIONS_VARIABLE);
-  parse_options(options, said, sizeof said);
-  said[strcspn(said, "\n")] = '\0';
-  const char *after_pid = strstr(said, "]: ");
-  if (said[0] != '\0')
-    tell(doctor, OPTIONS, WARN, "correct " TSFN_GUARD_OPTIONS_VARIABLE, "%s",
-         after_pid == NULL ? said : after_pid + strlen("]: "));
-  else if (options->mode == TG_MODE_OFF)
-    tell(doctor, OPTIONS, WARN,
-         "take mode=off out of " TSFN_GUARD_OPTIONS_VARIABLE " so that programs are guarded",
-         "%s: mode=off leaves every program unguarded", text);
-  else
-    tell(doctor, OPTIONS, OK, NULL, "%s", text == NULL ? "none are set" : text);
+/* Adds what is wrong, behind what was wrong before. */
+static void add_complaint(struct tg_text *all, const char *complaint) {
+  tg_text_add(all, all->length == 0 ? "" : " | ");
+  tg_text_add(all, complaint);
+}
+
+/* The lines without "tsfn-guard[12]: ". */
+static void add_complaints(struct tg_text *all, char *said) {
+  char *rest = NULL;
+  for (char *line = strtok_r(said, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+    const char *after_pid = strstr(line, "]: ");
+    add_complaint(all, after_pid == NULL ? line : after_pid + strlen("]: "));
+  }
 }
 
 /* Leaves no file behind that was not there. 0, or why it cannot be written. */
@@ -417,6 +494,64 @@ static int try_to_append(const char *path) {
   close(file);
   if (!was_there) unlink(path);
   return 0;
+}
+
+/* The library writes a new file beside it each time, and renames that. */
+static void check_metrics(const char *option, struct tg_text *complaints) {
+  char path[TG_LOG_PATH_MAX], trial[TG_LOG_PATH_MAX + 32];
+  struct tg_path file;
+  struct tg_text problem = {.length = 0};
+  if (option[0] == '\0') return;
+  if (!tg_path_open(&file, option, &problem)) {
+    add_complaint(complaints, "metrics_path: ");
+    tg_text_add(complaints, tg_text_string(&problem));
+    return;
+  }
+  tg_path_expand(&file, path);
+  snprintf(trial, sizeof trial, "%s.%d.tmp", path, (int)getpid());
+  int error = try_to_append(trial);
+  if (error == 0) return;
+  problem.length = 0;
+  tg_text_add(&problem, "metrics_path: needed a directory that can be written, found ");
+  tg_text_add(&problem, path);
+  tg_text_add(&problem, ": ");
+  tg_text_add(&problem, strerror(error));
+  add_complaint(complaints, tg_text_string(&problem));
+}
+
+/* The options of Node with which it loads no addons. */
+static void check_node_options(struct tg_text *complaints) {
+  const char *options = getenv("NODE_OPTIONS");
+  if (options == NULL) return;
+  if (strstr(options, "--no-addons") != NULL)
+    add_complaint(complaints,
+                  "NODE_OPTIONS has --no-addons, so no addon is loaded, and there is nothing to guard");
+  else if (strstr(options, "--permission") != NULL && strstr(options, "--allow-addons") == NULL)
+    add_complaint(complaints,
+                  "NODE_OPTIONS has --permission without --allow-addons, so no addon is loaded, and there is "
+                  "nothing to guard");
+}
+
+static void check_options(struct doctor *doctor, struct tg_options *options) {
+  char said[8192];
+  struct tg_text complaints = {.length = 0};
+  const char *text = getenv(TSFN_GUARD_OPTIONS_VARIABLE);
+  parse_options(options, said, sizeof said);
+  add_complaints(&complaints, said);
+  check_metrics(options->metrics_path, &complaints);
+  bool are_ours = complaints.length != 0;
+  check_node_options(&complaints);
+  doctor->is_off = options->mode == TG_MODE_OFF;
+  if (complaints.length != 0)
+    tell(doctor, OPTIONS, WARN,
+         are_ours ? "correct " TSFN_GUARD_OPTIONS_VARIABLE : "take it away if addons are to be loaded", "%s",
+         tg_text_string(&complaints));
+  else if (doctor->is_off)
+    tell(doctor, OPTIONS, WARN,
+         "take mode=off out of " TSFN_GUARD_OPTIONS_VARIABLE " so that programs are guarded",
+         "%s: mode=off leaves every program unguarded", text);
+  else
+    tell(doctor, OPTIONS, OK, NULL, "%s", text == NULL ? "none are set" : text);
 }
 
 static void check_log(struct doctor *doctor, const struct tg_options *options) {
@@ -449,15 +584,32 @@ static void examine(struct doctor *doctor, const char *runtime) {
   check_log(doctor, &options);
 }
 
-static int print_help(void) {
-  puts(
-      "usage: tsfn-guard doctor [--json] [RUNTIME]    RUNTIME: by default node in PATH\n"
-      "       tsfn-guard doctor --table               the known faults, and the versions that have them\n"
-      "\n"
-      "Checks whether a runtime can be guarded here. Each check prints one line: ok, warn or fail, and what "
-      "to do.\n"
-      "Exit status: 0 if no check failed, 1 if one failed, 2 if the command line is wrong.");
-  return 0;
+/* The first check that failed; LOG + 1: none has. */
+static unsigned first_failure(const struct doctor *doctor) {
+  unsigned check = LIBRARY;
+  while (check <= LOG && doctor->statuses[check] != FAIL) check++;
+  return check;
+}
+
+/* One line that answers the question with which doctor was started. */
+static const char *judge(const struct doctor *doctor, char *verdict, size_t size) {
+  unsigned failed = first_failure(doctor);
+  const char *works = doctor->statuses[REDIRECT] == OK ? "works" : "should work, but was not tried";
+  if (failed <= REDIRECT)
+    snprintf(verdict, size, "cannot be guarded here: see %s", check_names[failed]);
+  else if (doctor->is_off)
+    snprintf(verdict, size, "%s, but is turned off (mode=off)", works);
+  else if (failed <= LOG)
+    snprintf(verdict, size, "%s, but %s must be corrected", works, check_names[failed]);
+  else if (doctor->is_unknown)
+    snprintf(verdict, size, "%s; whether this version needs it is not known", works);
+  else if (doctor->is_affected)
+    snprintf(verdict, size, "needed and %s", works);
+  else if (doctor->has_faults)
+    snprintf(verdict, size, "%s, little needed on this version: only rarer faults are left", works);
+  else
+    snprintf(verdict, size, "%s, not needed: this version has no fault that is known", works);
+  return verdict;
 }
 
 /* A closed stdin, stdout or stderr would become a file of ours, and a runtime's output be lost. What is put there can be
@@ -470,34 +622,41 @@ static void fill_closed_descriptors(void) {
 
 static int diagnose(bool json, const char *runtime) {
   static struct doctor doctor;
+  char verdict[128];
   fill_closed_descriptors();
   doctor.json = json;
   if (json) printf("{\"version\":1,\"checks\":[");
   examine(&doctor, runtime);
+  judge(&doctor, verdict, sizeof verdict);
   if (json)
-    printf("],\"ok\":%u,\"warn\":%u,\"fail\":%u}\n", doctor.told[OK], doctor.told[WARN], doctor.told[FAIL]);
+    printf("],\"ok\":%u,\"warn\":%u,\"fail\":%u,\"verdict\":\"%s\"}\n", doctor.told[OK], doctor.told[WARN],
+           doctor.told[FAIL], verdict);
+  else
+    printf("%sverdict: %s%s\n", tg_colour(stdout, TG_COLOUR_HEADING), verdict,
+           tg_colour(stdout, TG_COLOUR_NONE));
   return doctor.told[FAIL] == 0 ? 0 : TG_EXIT_FAILED;
 }
 
+enum { TABLE = TG_OWN_OPTION };
+
+static int take_own_option(void *choices, int option, const char *value) {
+  (void)option, (void)value;
+  *(bool *)choices = true;
+  return TG_GO_ON;
+}
+
 int tg_command_doctor(int argc, char **argv) {
-  static const struct option long_options[] = {{"json", no_argument, NULL, 'j'},
-                                               {"table", no_argument, NULL, 't'},
-                                               {"help", no_argument, NULL, 'h'},
-                                               {0}};
-  bool json = false;
-  opterr = 0;
-  for (int answer; (answer = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
-    if (answer == 'h') return print_help();
-    if (answer == '?')
-      return tg_complain(TG_EXIT_USAGE, "an option of doctor", argv[optind - 1],
-                         "see tsfn-guard doctor --help");
-    if (answer == 't') {
-      tg_faults_print();
-      return 0;
-    }
-    json = true;
-  }
+  static const struct option own[] = {{"table", no_argument, NULL, TABLE}, {0}};
+  bool table = false;
+  struct tg_arguments arguments = {
+      .usage = usage, .has_json = true, .own = own, .take = take_own_option, .choices = &table};
+  int status = tg_arguments_read(argc, argv, &arguments);
+  if (status != TG_GO_ON) return status;
   if (argc - optind > 1 && strcmp(argv[optind + 1], "--") != 0)
     return tg_complain(TG_EXIT_USAGE, "one runtime", argv[optind + 1], "see tsfn-guard doctor --help");
-  return diagnose(json, optind < argc ? argv[optind] : "node");
+  status = tg_arguments_open_output(&arguments);
+  if (status != TG_GO_ON) return status;
+  if (!table) return diagnose(arguments.json, optind < argc ? argv[optind] : "node");
+  tg_faults_print();
+  return 0;
 }

@@ -1,10 +1,11 @@
 /* tsfn-guard explain: prints the page of docs/misuse about a kind of event. */
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "command/common/arguments.h"
+#include "command/common/colour.h"
 #include "command/common/complain.h"
 #include "command/subcommands.h"
 
@@ -57,28 +58,43 @@ static void list_pages(void) {
   }
 }
 
-static int explain(const char *event) {
-  for (const char *page = tg_misuse_pages; page != NULL; page = next_page(page)) {
-    if (!is_about(page, event)) continue;
-    const char *end = next_page(page);
-    fwrite(page, 1, end == NULL ? strlen(page) : (size_t)(end - page), stdout);
-    return 0;
+/* NULL: there is none. */
+static const char *find_page(const char *event) {
+  const char *page = tg_misuse_pages;
+  while (page != NULL && !is_about(page, event)) page = next_page(page);
+  return page;
+}
+
+/* Headings stand out. */
+static void print_page(const char *page) {
+  const char *end = next_page(page);
+  if (end == NULL) end = page + strlen(page);
+  while (page < end) {
+    const char *line_end = memchr(page, '\n', (size_t)(end - page));
+    size_t length = line_end == NULL ? (size_t)(end - page) : (size_t)(line_end - page);
+    bool is_heading = page[0] == '#';
+    printf("%s%.*s%s", is_heading ? tg_colour(stdout, TG_COLOUR_HEADING) : "", (int)length, page,
+           is_heading ? tg_colour(stdout, TG_COLOUR_NONE) : "");
+    if (line_end != NULL) putchar('\n');
+    page += length + 1;
   }
-  return tg_complain(TG_EXIT_USAGE, "the code or the name of an event", event,
-                     "see the list: tsfn-guard explain");
 }
 
 int tg_command_explain(int argc, char **argv) {
-  static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-  opterr = 0;
-  for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-    if (option == 'h') return fputs(usage, stdout) < 0;
-    return tg_complain(TG_EXIT_USAGE, "an option of tsfn-guard explain", argv[optind - 1],
-                       "see tsfn-guard explain --help");
-  }
+  struct tg_arguments arguments = {.usage = usage};
+  int status = tg_arguments_read(argc, argv, &arguments);
+  if (status != TG_GO_ON) return status;
   if (argc - optind > 1)
     return tg_complain(TG_EXIT_USAGE, "one event", argv[optind + 1], "see tsfn-guard explain --help");
-  if (optind < argc) return explain(argv[optind]);
-  list_pages();
+  const char *page = optind < argc ? find_page(argv[optind]) : NULL;
+  if (optind < argc && page == NULL)
+    return tg_complain(TG_EXIT_USAGE, "the code or the name of an event", argv[optind],
+                       "see the list: tsfn-guard explain");
+  status = tg_arguments_open_output(&arguments);
+  if (status != TG_GO_ON) return status;
+  if (page != NULL)
+    print_page(page);
+  else
+    list_pages();
   return 0;
 }

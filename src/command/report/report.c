@@ -1,16 +1,17 @@
-/* tsfn-guard report: what logs in JSON come to. */
+/* tsfn-guard report: what logs come to. */
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "command/common/arguments.h"
 #include "command/common/complain.h"
 #include "command/report/report_output.h"
 #include "command/subcommands.h"
 
 struct options {
-  bool json;
+  struct tg_arguments arguments;
   const char *diff, *html;
   enum tg_severity fail_on; /* TG_SEVERITIES: never */
 };
@@ -18,20 +19,19 @@ struct options {
 static const char usage[] =
     "usage: tsfn-guard report [OPTION…] LOG…\n"
     "\n"
-    "Sums up logs that the guard wrote with format=json. Similar events are counted together, worst first. "
-    "LOG "
-    "is a\n"
-    "file, or - for standard input; rotated files may come in any order.\n"
+    "Sums up logs that the guard wrote, as text or JSON. Similar events are counted together, worst first. "
+    "LOG is a\n"
+    "file, or - for standard input; rotated files may come in any order. What docker and journald put around "
+    "lines\n"
+    "is taken off.\n"
     "\n"
-    "  --json             as one object of JSON\n"
     "  --diff OLD         show what is new, more, fewer and gone since OLD, an older log or output of "
     "--json\n"
     "  --fail-on SEVERITY exit with status 1 if there is an event this bad or worse (with --diff: a new one, "
     "or more):\n"
     "                     fatal-avoided, hang-avoided, warn, leak or info\n"
     "  --html FILE        write a page with a timeline, filters and all stacks to FILE, instead of the "
-    "table\n"
-    "  -h, --help         print this\n";
+    "table\n";
 
 static int parse_severity(const char *word, enum tg_severity *severity) {
   *severity = tg_severity_find(word, strlen(word));
@@ -40,15 +40,7 @@ static int parse_severity(const char *word, enum tg_severity *severity) {
                      "give one of these");
 }
 
-/* Options that have no letter. */
-enum { JSON = UCHAR_MAX + 1, DIFF, FAIL_ON, HTML };
-
-static int complain_of_option(int answer, char **argv) {
-  bool lacks_value = answer == ':';
-  return tg_complain_option(
-      lacks_value ? "a value for the option" : "--json, --diff OLD, --fail-on SEVERITY or --html FILE", argv,
-      "see tsfn-guard report --help");
-}
+enum { DIFF = TG_OWN_OPTION, FAIL_ON, HTML };
 
 /* Who forgets the page's name names a log there. */
 static int complain_of_page(const char *name) {
@@ -58,34 +50,47 @@ static int complain_of_page(const char *name) {
                      "give another, before the logs: --html FILE LOG…");
 }
 
-/* -1: go on; else the exit status. */
+static int take_own_option(void *choices, int option, const char *value) {
+  struct options *options = choices;
+  if (option == DIFF) options->diff = value;
+  if (option == HTML) options->html = value;
+  return option == FAIL_ON && parse_severity(value, &options->fail_on) != 0 ? TG_EXIT_USAGE : TG_GO_ON;
+}
+
+/* TG_GO_ON, or the exit status. */
 static int parse(int argc, char **argv, struct options *options) {
-  static const struct option longs[] = {{"json", no_argument, NULL, JSON},
-                                        {"diff", required_argument, NULL, DIFF},
-                                        {"fail-on", required_argument, NULL, FAIL_ON},
-                                        {"html", required_argument, NULL, HTML},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {NULL, 0, NULL, 0}};
-  int option;
+  static const struct option own[] = {{"diff", required_argument, NULL, DIFF},
+                                      {"fail-on", required_argument, NULL, FAIL_ON},
+                                      {"html", required_argument, NULL, HTML},
+                                      {0}};
   *options = (struct options){.fail_on = TG_SEVERITIES};
-  opterr = 0;
-  optind = 1;
-  while ((option = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
-    if (option == 'h') {
-      fputs(usage, stdout);
-      return 0;
-    }
-    if (option == JSON) options->json = true;
-    if (option == DIFF) options->diff = optarg;
-    if (option == HTML) options->html = optarg;
-    if (option == FAIL_ON && parse_severity(optarg, &options->fail_on) != 0) return TG_EXIT_USAGE;
-    if (option == ':' || option == '?') return complain_of_option(option, argv);
-  }
+  options->arguments = (struct tg_arguments){
+      .usage = usage, .has_json = true, .own = own, .take = take_own_option, .choices = options};
+  int status = tg_arguments_read(argc, argv, &options->arguments);
+  if (status != TG_GO_ON) return status;
   if (options->html != NULL && !tg_report_may_write_html(options->html))
     return complain_of_page(options->html);
-  if (optind < argc) return -1;
-  return tg_complain(TG_EXIT_USAGE, "a log that the guard wrote with format=json", "none",
+  if (optind < argc) return TG_GO_ON;
+  return tg_complain(TG_EXIT_USAGE, "a log that the guard wrote", "none",
                      "give its name, or - for standard input; see tsfn-guard report --help");
+}
+
+/* Whether -o names one of the logs, which would be lost. */
+static bool is_input(const struct tg_report *report, const char *output) {
+  struct stat file, input;
+  if (output == NULL || stat(output, &file) != 0) return false;
+  for (size_t i = 0; i < report->input_count; i++)
+    if (stat(report->inputs[i].name, &input) == 0 && input.st_dev == file.st_dev &&
+        input.st_ino == file.st_ino)
+      return true;
+  return false;
+}
+
+static int open_output(const struct tg_report *report, const struct tg_arguments *arguments) {
+  if (is_input(report, arguments->output))
+    return tg_complain(TG_EXIT_USAGE, "a file for the report after -o", "one of the logs",
+                       "name another file");
+  return tg_arguments_open_output(arguments);
 }
 
 /* Whether a group is so bad that --fail-on wants it told. */
@@ -104,8 +109,9 @@ static int judge(const struct tg_report *report, enum tg_severity fail_on) {
     return tg_complain(TG_EXIT_USAGE, "reports that this command knows for --fail-on to judge",
                        "reports of a newer guard in the logs", "use the command of that guard");
   if (report->counts.text != 0)
-    return tg_complain(TG_EXIT_USAGE, "reports in JSON for --fail-on to judge", "reports as text in the logs",
-                       "run the program with TSFN_GUARD_OPTIONS=format=json");
+    return tg_complain(TG_EXIT_USAGE, "whole reports for --fail-on to judge",
+                       "pieces of reports as text that are not understood",
+                       "look for lines with tsfn-guard[ that are cut off, or use format=json");
   if (report->counts.broken + report->counts.cut + report->counts.too_long != 0)
     return tg_complain(TG_EXIT_USAGE, "whole lines for --fail-on to judge",
                        "lines that are damaged, cut off or longer than 64 KiB, and may have been reports",
@@ -113,12 +119,21 @@ static int judge(const struct tg_report *report, enum tg_severity fail_on) {
   return 0;
 }
 
+static int complain_of_report(const char *name) {
+  char found[512];
+  snprintf(found, sizeof found, "%s: the output of tsfn-guard report --json", name);
+  return tg_complain(TG_EXIT_USAGE, "logs that the guard wrote", found,
+                     "name the logs themselves; to compare with that output: --diff FILE LOG");
+}
+
 static int write_out(struct tg_report *report, const struct options *options) {
+  int status = open_output(report, &options->arguments);
+  if (status != TG_GO_ON) return status;
   if (options->html != NULL) {
     int problem = tg_report_write_html(report, options->html);
     if (problem != 0) return problem;
   }
-  if (options->json)
+  if (options->arguments.json)
     tg_report_write_json(report, stdout);
   else if (options->html == NULL)
     tg_report_write_text(report, stdout);
@@ -131,13 +146,14 @@ int tg_command_report(int argc, char **argv) {
   static struct tg_report report;
   struct options options;
   int problem = parse(argc, argv, &options);
-  if (problem >= 0) return problem;
+  if (problem != TG_GO_ON) return problem;
   report.input_count = (size_t)(argc - optind);
   report.inputs = tg_resize(NULL, report.input_count, sizeof *report.inputs);
   for (size_t i = 0; i < report.input_count; i++)
     report.inputs[i] = (struct tg_input){.name = argv[optind + (int)i]};
   tg_symbolizer_open(&report.symbolizer);
   problem = tg_report_read(&report, options.html != NULL);
+  if (problem == 0 && report.counts.report != NULL) problem = complain_of_report(report.counts.report);
   if (problem == 0 && options.diff != NULL) problem = tg_report_compare(&report, options.diff);
   if (problem == 0 && report.counts.ours == 0 && report.counts.frames != 0)
     tg_complain(0, "logs that the guard wrote", "the stack of a crash",

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "command/common/complain.h"
 #include "command/common/json.h"
 #include "command/report/report_output.h"

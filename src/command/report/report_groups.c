@@ -75,7 +75,7 @@ static struct tg_process *new_process(struct tg_groups *groups, int64_t pid, int
   groups->processes =
       room(groups->processes, groups->process_count, &groups->processes_allocated, sizeof *groups->processes);
   uint32_t index = (uint32_t)groups->process_count++;
-  groups->processes[index] = (struct tg_process){pid, time, time, TG_UNKNOWN};
+  groups->processes[index] = (struct tg_process){pid, time, time, TG_UNKNOWN, false};
   uint32_t *found = tg_map_get(&groups->process_by_pid, hash);
   if (found != NULL)
     *found = index;
@@ -358,6 +358,7 @@ static void add_event(struct tg_groups *groups, const struct tg_line *line) {
   struct tg_process *process = find_process(groups, line);
   uint64_t events = count_events(groups, line, &process);
   uint32_t group = find_group(groups, line);
+  if (line->severity < TG_LEAK) process->has_errors = true;
   groups->groups[group].told++;
   record_in_group(groups, group, line, process, events);
   struct tg_account *account = find_account(groups, line, process);
@@ -426,6 +427,8 @@ void tg_groups_finish(struct tg_groups *groups) {
     groups->groups[kept++] = groups->groups[i];
   }
   groups->count = kept;
+  for (size_t i = 0; i < groups->process_count; i++)
+    groups->unfinished += groups->processes[i].has_errors && groups->processes[i].ended == TG_UNKNOWN;
   trim_moments(groups);
   for (size_t i = 0; i < groups->moment_count; i++)
     if (groups->moments[i].type == TG_LINE_EVENT) groups->moments[i].group = places[groups->moments[i].group];

@@ -41,7 +41,8 @@ struct tg_group {
 struct tg_process {
   int64_t pid;
   int64_t first, last;
-  int64_t ended; /* TG_UNKNOWN: no summary has come */
+  int64_t ended;   /* TG_UNKNOWN: no summary has come */
+  bool has_errors; /* events after which the guard writes a summary, unless the process dies */
 };
 
 /* A line of a function, for the timeline. */
@@ -78,6 +79,7 @@ struct tg_groups {
 
   uint64_t lines[TG_LINE_TYPES];
   uint64_t untracked;    /* events counted by lines only, as there were too many sites */
+  uint64_t unfinished;   /* processes with such events and without a summary */
   uint64_t live, leaked; /* of the summaries */
   int64_t first, last;
 };

@@ -182,6 +182,7 @@ static void write_counts(const struct tg_report *report, FILE *out) {
   putc('}', out);
   write_number(out, "bytes", counts->bytes);
   write_number(out, "processes", groups->process_count);
+  write_number(out, "unfinished", groups->unfinished);
   write_number(out, "untracked", groups->untracked);
   write_number(out, "live", groups->live);
   write_number(out, "leaked", groups->leaked);

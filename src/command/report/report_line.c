@@ -188,6 +188,17 @@ static bool read_frames(const struct reading *reading, unsigned list, struct tg_
   return true;
 }
 
+static bool set_string(const struct field *field, char *to, const char *string) {
+  if (field->form == TIME) return tg_time_parse(string, (int64_t *)to);
+  if (field->form == HEXADECIMAL) return read_hexadecimal(string, (uint64_t *)to);
+  if (field->form == SEVERITY) {
+    *(enum tg_severity *)to = tg_severity_find(string, strlen(string));
+    return true;
+  }
+  *(const char **)to = string;
+  return true;
+}
+
 static bool read_field(const struct reading *reading, const struct field *field, unsigned value) {
   char *to = (char *)reading->line + field->offset;
   const jsmntok_t *token = &reading->tokens[value];
@@ -200,15 +211,7 @@ static bool read_field(const struct reading *reading, const struct field *field,
     return true;
   }
   const char *string = tg_json_string(reading->text, token);
-  if (string == NULL) return false;
-  if (field->form == TIME) return tg_time_parse(string, (int64_t *)to);
-  if (field->form == HEXADECIMAL) return read_hexadecimal(string, (uint64_t *)to);
-  if (field->form == SEVERITY) {
-    *(enum tg_severity *)to = tg_severity_find(string, strlen(string));
-    return true;
-  }
-  *(const char **)to = string;
-  return true;
+  return string != NULL && set_string(field, to, string);
 }
 
 /* Fields that are not known are passed over: some may have been added since. */
@@ -246,17 +249,14 @@ static unsigned find_value(const struct reading *reading, const char *name) {
   return 0;
 }
 
-static bool find_type(const struct reading *reading) {
-  unsigned value = find_value(reading, "type"), type = 0;
-  if (value == 0) return false;
-  while (type < TG_LINE_TYPES &&
-         !tg_json_is(reading->text, &reading->tokens[value], tg_line_type_names[type]))
-    type++;
-  reading->line->type = (enum tg_line_type)type;
+bool tg_line_set_type(struct tg_line *line, const char *name) {
+  unsigned type = 0;
+  while (type < TG_LINE_TYPES && strcmp(name, tg_line_type_names[type]) != 0) type++;
+  line->type = (enum tg_line_type)type;
   return type < TG_LINE_TYPES;
 }
 
-static bool is_complete(const struct tg_line *line) {
+bool tg_line_is_complete(const struct tg_line *line) {
   if (line->time == TG_UNKNOWN) return false;
   if (line->type == TG_LINE_EVENT || line->type == TG_LINE_TALLY)
     return line->code != NULL && line->kind != NULL && line->severity != TG_SEVERITIES && line->seen > 0;
@@ -270,7 +270,7 @@ static enum tg_line_verdict judge_other(const char *text, size_t length) {
   return report == NULL ? TG_LINE_OTHER : TG_LINE_TEXT;
 }
 
-static void begin(struct tg_line *line) {
+void tg_line_begin(struct tg_line *line) {
   *line = (struct tg_line){.time = TG_UNKNOWN,
                            .severity = TG_SEVERITIES,
                            .seen = TG_UNKNOWN,
@@ -286,6 +286,34 @@ static void begin(struct tg_line *line) {
                            .worker = TG_UNKNOWN};
 }
 
+static const struct field *find_field(const char *group, const char *name) {
+  const struct field *field = group == NULL ? top_fields : NULL;
+  for (unsigned i = 0; field == NULL && i < sizeof groups / sizeof groups[0]; i++)
+    if (strcmp(groups[i].name, group) == 0) field = groups[i].fields;
+  while (field != NULL && field->name != NULL && strcmp(field->name, name) != 0) field++;
+  return field;
+}
+
+bool tg_line_set(struct tg_line *line, const char *group, const char *name, char *value) {
+  const struct field *field = find_field(group, name);
+  if (group != NULL && strcmp(group, "handle") == 0) line->has_handle = true;
+  if (field == NULL || field->name == NULL) return true;
+  char *to = (char *)line + field->offset;
+  if (field->form != NUMBER) return set_string(field, to, value);
+  const jsmntok_t token = {.type = JSMN_PRIMITIVE, .start = 0, .end = (int)strlen(value)};
+  uint64_t number;
+  if (!tg_json_number(value, &token, &number) || number > NUMBER_MAX) return false;
+  *(int64_t *)to = (int64_t)number;
+  return true;
+}
+
+bool tg_line_is_report(const char *text, size_t length) {
+  static const char one_line[] = "{\"version\":1,\"type\":\"report\",",
+                    laid_out[] = "  \"type\": \"report\",";
+  if (length >= sizeof one_line - 1 && memcmp(text, one_line, sizeof one_line - 1) == 0) return true;
+  return length == sizeof laid_out - 1 && memcmp(text, laid_out, sizeof laid_out - 1) == 0;
+}
+
 enum tg_line_verdict tg_line_parse(char *text, size_t length, struct tg_line *line) {
   jsmntok_t tokens[TOKENS_MAX];
   char *start = memmem(text, length, head, sizeof head - 1);
@@ -297,10 +325,12 @@ enum tg_line_verdict tg_line_parse(char *text, size_t length, struct tg_line *li
   uint64_t version;
   unsigned value = find_value(&reading, "version");
   if (!tg_json_number(start, &tokens[value], &version)) return TG_LINE_OTHER;
-  if (find_value(&reading, "type") == 0 || find_value(&reading, "time") == 0) return TG_LINE_OTHER;
+  unsigned type = find_value(&reading, "type");
+  if (type == 0 || find_value(&reading, "time") == 0) return TG_LINE_OTHER;
   if (version != TG_REPORT_VERSION) return TG_LINE_NEWER;
-  begin(line);
-  if (!find_type(&reading)) return TG_LINE_NEWER;
+  tg_line_begin(line);
+  const char *name = tg_json_string(start, &tokens[type]);
+  if (name == NULL || !tg_line_set_type(line, name)) return TG_LINE_NEWER;
   if (!read_object(&reading, 0, top_fields) || !read_groups(&reading)) return TG_LINE_BROKEN;
-  return is_complete(line) ? TG_LINE_OURS : TG_LINE_BROKEN;
+  return tg_line_is_complete(line) ? TG_LINE_OURS : TG_LINE_BROKEN;
 }

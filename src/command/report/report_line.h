@@ -71,6 +71,25 @@ enum tg_line_verdict {
 /* `text` is changed. There may be something before the object, as in lines that a log shipper has passed on. */
 enum tg_line_verdict tg_line_parse(char *text, size_t length, struct tg_line *line);
 
+/* Whether the line, or its beginning, is of the output of tsfn-guard report --json, as it is written or as jq lays it
+ * out. */
+bool tg_line_is_report(const char *text, size_t length);
+
+/* For who reads another form of the same reports (report_text_log.h). */
+
+/* Nothing is known. */
+void tg_line_begin(struct tg_line *line);
+
+/* False: there is no type of that name. */
+bool tg_line_set_type(struct tg_line *line, const char *name);
+
+/* Sets the field that has these names in JSON; `group` NULL: it is in none. `value` stays the caller's, and the line may
+ * point into it. Other names are passed over. False: the value is not one of the field's form. */
+bool tg_line_set(struct tg_line *line, const char *group, const char *name, char *value);
+
+/* Whether everything is known that a line of its type must have. */
+bool tg_line_is_complete(const struct tg_line *line);
+
 /* "file+0x12", or a bare address. */
 bool tg_frame_parse(char *text, struct tg_frame *frame);
 

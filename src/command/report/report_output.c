@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/text.h"
+
 static void take(void *argument, const struct tg_line *line) {
   tg_groups_add(argument, line);
 }
@@ -32,11 +34,6 @@ void tg_report_resolve(struct tg_report *report, const struct tg_group *group, c
 bool tg_starts_with_caller(const struct tg_group *group) {
   return group->stack.count != 0 && group->stack.frames[0].file == group->caller.file &&
          group->stack.frames[0].offset == group->caller.offset;
-}
-
-const char *tg_base_name(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash == NULL || slash[1] == '\0' ? path : slash + 1;
 }
 
 bool tg_is_runtime_file(const char *file) {

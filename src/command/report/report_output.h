@@ -61,9 +61,6 @@ const char *tg_report_key(struct tg_report *report, const struct tg_group *group
 /* Whether the file is the runtime's or the system's, whose frames say little. */
 bool tg_is_runtime_file(const char *file);
 
-/* The last part of a path. */
-const char *tg_base_name(const char *path);
-
 /* Compares with an older report: a log, or what --json wrote. 0, or the exit status after a complaint. */
 int tg_report_compare(struct tg_report *report, const char *name);
 

@@ -15,6 +15,8 @@
 #include "command/common/complain.h"
 #include "command/common/stack_frame.h"
 #include "command/common/tables.h"
+#include "command/report/report_text_log.h"
+#include "command/report/report_wrapper.h"
 
 enum { BUFFER_SIZE = 1 << 20 };
 
@@ -26,14 +28,22 @@ static int complain_file(const char *name, const char *found) {
   return tg_complain(TG_EXIT_USAGE, "logs that can be read", text, "correct the name, or omit it");
 }
 
+/* INT64_MAX: the line is no report. */
+static int64_t time_of(char *text, size_t length) {
+  struct tg_line line;
+  struct tg_unwrapped piece = tg_unwrap(text, length);
+  int64_t time = tg_text_log_time(piece.text, piece.length);
+  if (time != TG_UNKNOWN) return time;
+  return tg_line_parse(piece.text, piece.length, &line) == TG_LINE_OURS ? line.time : INT64_MAX;
+}
+
 /* Looks for the first report in whole lines; how many bytes these are. */
 static size_t find_first_time(char *bytes, size_t size, int64_t *first) {
-  struct tg_line line;
   size_t start = 0;
   char *end;
   while (*first == INT64_MAX && (end = memchr(bytes + start, '\n', size - start)) != NULL) {
     size_t length = (size_t)(end - bytes) - start;
-    if (tg_line_parse(bytes + start, length, &line) == TG_LINE_OURS) *first = line.time;
+    *first = time_of(bytes + start, length);
     start += length + 1;
   }
   return start;
@@ -161,6 +171,8 @@ struct reading {
   struct tg_read_counts *counts;
   void (*take)(void *argument, const struct tg_line *line);
   void *argument;
+  struct tg_text_log *text_log;
+  const char *name; /* of the input */
   char *buffer;
   size_t start, end; /* what is in the buffer and was not taken yet */
   bool skipping;     /* the rest of a line that is too long */
@@ -177,25 +189,45 @@ static bool is_frame(const char *text, size_t length) {
          frame.function[0] != '\0';
 }
 
+static void take_ours(void *argument, const struct tg_line *line) {
+  struct reading *reading = argument;
+  reading->counts->ours++;
+  reading->take(reading->argument, line);
+}
+
+/* A line that is no JSON of the guard's: its text, or the program's own. */
+static void take_text(struct reading *reading, const struct tg_unwrapped *piece) {
+  struct tg_read_counts *counts = reading->counts;
+  enum tg_text_verdict verdict = tg_text_log_add(reading->text_log, piece->text, piece->length, piece->time);
+  if (verdict == TG_TEXT_ODD) counts->text++;
+  if (verdict != TG_TEXT_OTHER) return;
+  counts->other++;
+  if (counts->ours == 0 && counts->frames == 0 && is_frame(piece->text, piece->length)) counts->frames++;
+}
+
+static void take_too_long(struct reading *reading, const char *text, size_t length) {
+  if (tg_line_is_report(text, length))
+    reading->counts->report = reading->name;
+  else
+    reading->counts->too_long++;
+}
+
 static void take_line(struct reading *reading, char *text, size_t length, bool has_end) {
   struct tg_line line;
   struct tg_read_counts *counts = reading->counts;
   counts->lines++;
-  if (length > TG_LINE_MAX) {
-    counts->too_long++;
+  if (length > TG_LINE_MAX || tg_line_is_report(text, length)) {
+    take_too_long(reading, text, length);
     return;
   }
-  switch (tg_line_parse(text, length, &line)) {
+  struct tg_unwrapped piece = tg_unwrap(text, length);
+  switch (tg_line_parse(piece.text, piece.length, &line)) {
     case TG_LINE_OURS:
-      counts->ours++;
-      reading->take(reading->argument, &line);
+      take_ours(reading, &line);
       break;
     case TG_LINE_OTHER:
-      counts->other++;
-      if (counts->ours == 0 && counts->frames == 0 && is_frame(text, length)) counts->frames++;
-      break;
     case TG_LINE_TEXT:
-      counts->text++;
+      take_text(reading, &piece);
       break;
     case TG_LINE_NEWER:
       counts->newer++;
@@ -219,7 +251,7 @@ static void take_lines(struct reading *reading) {
   if (left > TG_LINE_MAX && !reading->skipping) {
     reading->skipping = true;
     reading->counts->lines++;
-    reading->counts->too_long++;
+    take_too_long(reading, buffer + reading->start, left);
   }
   if (reading->skipping) left = 0;
   memmove(buffer, buffer + reading->start, left);
@@ -227,12 +259,19 @@ static void take_lines(struct reading *reading) {
   reading->end = left;
 }
 
+/* For reports without a time: when the file was last written to. */
+static int64_t last_write(int file) {
+  struct stat status;
+  return fstat(file, &status) == 0 ? (int64_t)status.st_mtime * 1000 : 0;
+}
+
 int tg_input_read(struct tg_input *input, struct tg_read_counts *counts, uint64_t total,
                   void (*take)(void *argument, const struct tg_line *line), void *argument) {
-  struct reading reading = {.counts = counts, .take = take, .argument = argument};
+  struct reading reading = {.counts = counts, .take = take, .argument = argument, .name = input->name};
   if (input->file < 0) input->file = open(input->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (input->file < 0) return complain_file(input->name, strerror(errno));
   reading.buffer = tg_resize(NULL, BUFFER_SIZE, 1);
+  reading.text_log = tg_text_log_open(last_write(input->file), take_ours, &reading);
   ssize_t got;
   do {
     got = read(input->file, reading.buffer + reading.end, BUFFER_SIZE - reading.end);
@@ -244,6 +283,7 @@ int tg_input_read(struct tg_input *input, struct tg_read_counts *counts, uint64_
   } while (got > 0 || (got < 0 && errno == EINTR));
   int error = errno;
   if (reading.end != 0) take_line(&reading, reading.buffer, reading.end, false);
+  counts->text += tg_text_log_close(reading.text_log);
   free(reading.buffer);
   if (input->file != STDIN_FILENO) close(input->file);
   tg_progress_end();

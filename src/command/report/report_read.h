@@ -18,9 +18,11 @@ struct tg_read_counts {
   uint64_t bytes;
   uint64_t lines;
   uint64_t ours;
-  uint64_t other, text, newer, broken, too_long;
-  uint64_t frames; /* of those of others: lines that are of a stack, as long as there was no report */
-  uint64_t cut;    /* last lines without an end that are not whole: the writer was killed, or still writes */
+  uint64_t other, newer, broken, too_long;
+  uint64_t text;      /* reports as text, or pieces of them, that are not understood */
+  uint64_t frames;    /* of those of others: lines that are of a stack, as long as there was no report */
+  const char *report; /* an input that is the output of tsfn-guard report --json; NULL: there is none */
+  uint64_t cut; /* last lines without an end that are not whole: the writer was killed, or still writes */
 };
 
 /* Looks at them all and sorts them by the time of their first line, so that rotated files may come in any order. A file

@@ -6,10 +6,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/text.h"
+#include "command/common/colour.h"
 #include "command/common/json.h"
 #include "command/report/report_output.h"
 
-enum { ROWS_MAX = 50, DETAILED_MAX = 10, CELL_MAX = 256, COLUMNS = 9, WIDTH = 120, NARROWEST_ADDON = 12 };
+enum { ROWS_MAX = 50, DETAILED_MAX = 10, CELL_MAX = 512, COLUMNS = 9, WIDTH = 120, NARROWEST_ADDON = 12 };
 
 struct table {
   unsigned columns;
@@ -74,9 +76,15 @@ static const char *plain(void) {
   return in_colour ? "\033[0m" : "";
 }
 
-static unsigned terminal_width(FILE *out) {
+/* What COLUMNS says, or else the terminal. What is piped is not cut: it is searched, or read in an editor. */
+static size_t output_width(FILE *out) {
+  enum { NARROWEST = 60 };
+  const char *columns = getenv("COLUMNS");
   struct winsize size;
-  return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col >= 60 ? size.ws_col : WIDTH;
+  unsigned long given = columns == NULL ? 0 : strtoul(columns, NULL, 10);
+  if (given >= NARROWEST) return given;
+  if (ioctl(fileno(out), TIOCGWINSZ, &size) != 0) return SIZE_MAX;
+  return size.ws_col >= NARROWEST ? size.ws_col : WIDTH;
 }
 
 /* --- The table */
@@ -98,7 +106,7 @@ static void fill_row(struct tg_report *report, size_t place, char cells[COLUMNS]
   format_count(group->processes, cells[1 + PROCESSES]);
   format_moment(report, group->first, cells[1 + FIRST]);
   format_moment(report, group->last, cells[1 + LAST]);
-  snprintf(cells[1 + ADDON], CELL_MAX, "%.100s %.150s",
+  snprintf(cells[1 + ADDON], CELL_MAX, "%.180s %.300s",
            group->addon == NULL ? "(unknown)" : tg_base_name(group->addon),
            tg_report_where(report, group, where));
   tg_tame(cells[1 + ADDON]);
@@ -118,7 +126,7 @@ static void print_row(const struct table *table, size_t row, const size_t widths
   putc('\n', out);
 }
 
-static void measure(const struct table *table, unsigned most, size_t widths[COLUMNS]) {
+static void measure(const struct table *table, size_t most, size_t widths[COLUMNS]) {
   size_t all = 0;
   memset(widths, 0, COLUMNS * sizeof *widths);
   for (size_t row = 0; row < table->rows; row++)
@@ -144,7 +152,7 @@ static void print_table(struct tg_report *report, FILE *out) {
   if (report->difference != NULL) snprintf(table.cells[0][1 + CHANGE], CELL_MAX, "CHANGE");
   for (size_t i = 0; i < shown; i++) fill_row(report, i, table.cells[i + 1]);
   size_t widths[COLUMNS];
-  measure(&table, terminal_width(out), widths);
+  measure(&table, output_width(out), widths);
   print_row(&table, 0, widths, out);
   for (size_t i = 0; i < shown; i++) {
     fputs(colour_of(report->groups.groups[i].severity), out);
@@ -250,16 +258,34 @@ static void print_note(uint64_t count, const char *text, FILE *out) {
   fprintf(out, "%s %s\n", number, text);
 }
 
+/* A summary is missing after SIGKILL, a crash, abort or _exit. */
+static void print_unfinished(const struct tg_groups *groups, FILE *out) {
+  enum { SHOWN_MAX = 8 };
+  unsigned shown = 0;
+  if (groups->unfinished == 0) return;
+  fprintf(out, "%" PRIu64 " process%s with events and without a summary:", groups->unfinished,
+          groups->unfinished == 1 ? "" : "es");
+  for (size_t i = 0; i < groups->process_count && shown < SHOWN_MAX; i++) {
+    const struct tg_process *process = &groups->processes[i];
+    if (!process->has_errors || process->ended != TG_UNKNOWN) continue;
+    fprintf(out, "%s %" PRId64, shown == 0 ? "" : ",", process->pid);
+    shown++;
+  }
+  fprintf(out, "%s; killed, crashed, or still running (or started with summary=never)\n",
+          groups->unfinished > SHOWN_MAX ? ", …" : "");
+}
+
 static void print_notes(const struct tg_report *report, FILE *out) {
   const struct tg_read_counts *counts = &report->counts;
   putc('\n', out);
   if (!tg_symbolizer_has_lines())
     fputs("this build has no libbacktrace: function names come from symbol tables, without source lines\n",
           out);
+  print_unfinished(&report->groups, out);
   print_note(report->groups.leaked, "functions leaked: finalized, with counts still held at exit", out);
   print_note(report->groups.live, "functions alive at exit", out);
   print_note(counts->other, "lines skipped: not written by the guard", out);
-  print_note(counts->text, "lines skipped: reports as text; run the program with format=json", out);
+  print_note(counts->text, "lines skipped: pieces of reports as text that are not understood", out);
   print_note(counts->newer,
              "lines skipped: written by a newer guard; use the tsfn-guard command of that version", out);
   print_note(counts->broken, "lines skipped: damaged", out);
@@ -288,13 +314,10 @@ static void print_gone(const struct tg_report *report, FILE *out) {
 
 void tg_report_write_text(struct tg_report *report, FILE *out) {
   const struct tg_groups *groups = &report->groups;
-  const char *no_colour = getenv("NO_COLOR");
-  in_colour = isatty(fileno(out)) && (no_colour == NULL || no_colour[0] == '\0');
+  in_colour = tg_has_colour(out);
   print_head(report, out);
   putc('\n', out);
-  if (groups->count == 0)
-    fputs(report->counts.text == 0 ? "No events.\n" : "No events in JSON, but there are reports as text.\n",
-          out);
+  if (groups->count == 0) fputs("No events.\n", out);
   if (groups->count != 0) print_table(report, out);
   for (size_t i = 0; i < groups->count && i < DETAILED_MAX; i++) print_group(report, i, out);
   if (groups->count > DETAILED_MAX)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "command/common/arguments.h"
 #include "command/common/complain.h"
 #include "command/common/library.h"
 #include "command/common/target.h"
@@ -111,18 +112,6 @@ static int complain_of_library(const char *directory) {
                      directory, "install the complete tsfn-guard, or build it");
 }
 
-static int print_version(void) {
-  char library[PATH_MAX];
-  puts("tsfn-guard " TSFN_GUARD_VERSION);
-  fflush(stdout);
-  if (!tg_own_file(TG_LIBRARY_NAME, library)) {
-    complain_of_library(library);
-    return TG_EXIT_FAILED;
-  }
-  printf("library: %s\n", library);
-  return 0;
-}
-
 /* --- The options */
 
 /* In TSFN_GUARD_OPTIONS an unquoted value ends at a colon, except in fd:N. NULL: the value contains both
@@ -177,7 +166,7 @@ static int take_option(int answer, char **argv, const struct long_options *all, 
       return print_help(all);
     case VERSION:
     case 'V':
-      return print_version();
+      return tg_print_version();
     case BEST_EFFORT:
       request->best_effort = true;
       break;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "command/common/arguments.h"
 #include "command/common/complain.h"
 #include "command/scan/scan_print.h"
 #include "command/subcommands.h"
@@ -49,7 +50,7 @@ static void read_files(struct tg_scan *scan) {
   }
 }
 
-static int scan_directory(const char *directory, bool json) {
+static int scan_directory(const char *directory, const struct tg_arguments *arguments) {
   struct tg_scan scan = {.directory = directory};
   char found[512];
   int error = tg_walk_open(&scan.walk, directory);
@@ -60,20 +61,18 @@ static int scan_directory(const char *directory, bool json) {
                        "name the directory of an application");
   }
   read_files(&scan);
-  if (json)
-    tg_scan_print_json(&scan);
-  else
-    tg_scan_print(&scan);
+  int status = tg_arguments_open_output(arguments);
+  if (status == TG_GO_ON) (arguments->json ? tg_scan_print_json : tg_scan_print)(&scan);
   free(scan.found);
   tg_walk_close(&scan.walk);
-  return 0;
+  return status == TG_GO_ON ? 0 : status;
 }
 
 int tg_command_scan(int argc, char **argv) {
-  bool json;
-  int problem = tg_parse_json_option(argc, argv, usage, &json);
-  if (problem >= 0) return problem;
+  struct tg_arguments arguments = {.usage = usage, .has_json = true};
+  int status = tg_arguments_read(argc, argv, &arguments);
+  if (status != TG_GO_ON) return status;
   if (argc - optind > 1)
     return tg_complain(TG_EXIT_USAGE, "one directory", argv[optind + 1], "see tsfn-guard scan --help");
-  return scan_directory(optind < argc ? argv[optind] : ".", json);
+  return scan_directory(optind < argc ? argv[optind] : ".", &arguments);
 }

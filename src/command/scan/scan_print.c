@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/common/colour.h"
 #include "command/common/json.h"
 #include "command/common/target.h"
 
@@ -163,7 +164,8 @@ static void print_row(const struct tg_scan *scan, const struct tg_scan_found *fo
 
 static void print_using(const struct tg_scan *scan, size_t using) {
   if (using == 0) return;
-  printf("\n%-*s %-8s %-11s %s\n", PACKAGE_WIDTH, "PACKAGE", "USES", "REGISTERS", "IS FOR");
+  printf("\n%s%-*s %-8s %-11s %s%s\n", tg_colour(stdout, TG_COLOUR_HEADING), PACKAGE_WIDTH, "PACKAGE", "USES",
+         "REGISTERS", "IS FOR", tg_colour(stdout, TG_COLOUR_NONE));
   const struct tg_scan_found *last = NULL;
   for (size_t i = 0; i < scan->count; i++) {
     const struct tg_scan_found *found = &scan->found[i];

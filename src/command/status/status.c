@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "command/common/arguments.h"
 #include "command/common/complain.h"
 #include "command/status/status_print.h"
 #include "command/subcommands.h"
@@ -143,11 +144,13 @@ static int show_all(bool json) {
 }
 
 int tg_command_status(int argc, char **argv) {
-  bool json;
-  int problem = tg_parse_json_option(argc, argv, usage, &json);
-  if (problem >= 0) return problem;
+  struct tg_arguments arguments = {.usage = usage, .has_json = true};
+  int status = tg_arguments_read(argc, argv, &arguments);
+  if (status != TG_GO_ON) return status;
   if (argc - optind > 1)
     return tg_complain(TG_EXIT_USAGE, "the id of one process", "more than one argument",
                        "run it as: tsfn-guard status PID");
-  return optind < argc ? show_one(argv[optind], json) : show_all(json);
+  status = tg_arguments_open_output(&arguments);
+  if (status != TG_GO_ON) return status;
+  return optind < argc ? show_one(argv[optind], arguments.json) : show_all(arguments.json);
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "command/common/affected.h"
+#include "command/common/colour.h"
 #include "command/common/duration.h"
 #include "command/common/json.h"
 #include "diag/catalogue.h"
@@ -59,11 +60,6 @@ static uint64_t since(const struct tg_look *look) {
   return has_table(look) ? look->remote.ring.table.armed : look->started;
 }
 
-static const char *last_part(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash == NULL ? path : slash + 1;
-}
-
 /* The last event that was reported. NULL: there is none, or its record is half-written. */
 static const struct tsfn_guard_ring_record *last_event(const struct tg_look *look) {
   const struct tsfn_guard_ring *ring = &look->remote.ring;
@@ -107,9 +103,11 @@ static void print_guard(const struct tg_look *look) {
   const struct tsfn_guard_table *table = &look->remote.ring.table;
   char text[TEXT_MAX], time[TIME_SIZE], age[TG_DURATION_SIZE];
   if (look->guarded == TG_GUARDED_YES)
-    printf("guarded    yes, since %s (%s)\n", format_time(table->armed, time), format_age(table->armed, age));
+    printf("guarded    %syes%s, since %s (%s)\n", tg_colour(stdout, TG_COLOUR_GOOD),
+           tg_colour(stdout, TG_COLOUR_NONE), format_time(table->armed, time), format_age(table->armed, age));
   else
-    printf("guarded    %s: %s\n", guarded_names[look->guarded], look->why);
+    printf("guarded    %s%s%s: %s\n", tg_colour(stdout, TG_COLOUR_CAUTION), guarded_names[look->guarded],
+           tg_colour(stdout, TG_COLOUR_NONE), look->why);
   if (look->remedy != NULL) printf("do         %s\n", look->remedy);
   if (look->library[0] == '\0') return;
   printf("library    %s", tame(look->library, text));
@@ -160,7 +158,7 @@ static void print_function(const struct tg_remote_function *function) {
   printf("%10" PRIu64 " %-7s %-5s %7" PRIu64 " %6" PRIu64 " %4" PRIu64 " %-*s %s\n", function->number,
          tg_remote_state_names[function->state], function->keeps_alive ? "yes" : "no", function->threads,
          function->queue, function->env, NAME_WIDTH, name[0] == '\0' ? "-" : name,
-         function->addon == NULL ? "unknown" : tame(last_part(function->addon), addon));
+         function->addon == NULL ? "unknown" : tame(tg_base_name(function->addon), addon));
 }
 
 static void print_functions(const struct tg_look *look) {

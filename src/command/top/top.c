@@ -4,7 +4,6 @@
  * the command is linked statically, and ncurses needs its terminal database on the machine where the command is
  * copied to. */
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -20,6 +19,8 @@
 #include "base/clock.h"
 #include "base/output.h"
 #include "base/text.h"
+#include "command/common/arguments.h"
+#include "command/common/colour.h"
 #include "command/common/complain.h"
 #include "command/subcommands.h"
 #include "command/top/top_print.h"
@@ -28,6 +29,7 @@
 enum { PLAIN_ROWS = 50, HEAD_ROWS = 10, FIRST_MS = 250 };
 
 struct choices {
+  struct tg_arguments arguments;
   bool once;
   bool json;
   double seconds;
@@ -40,7 +42,6 @@ static const char usage[] =
     "Shows the thread-safe functions of a running process that was started with publish=1.\n"
     "\n"
     "  --once              print one sample, taken over one interval, instead of a live view\n"
-    "  --json              one line of JSON per sample\n"
     "  --interval SECONDS  0.1 to 3600; the default is 1\n"
     "\n"
     "Keys of the live view: q quits, s changes the sort order, p pauses, h shows help.\n";
@@ -54,35 +55,29 @@ static int read_interval(struct choices *choices, const char *text) {
   return tg_complain(TG_EXIT_USAGE, "--interval with 0.1 to 3600 seconds", text, "correct it");
 }
 
-/* Returns 0 or an exit status. *done says whether the command must exit with it. */
-static int read_choices(int argc, char **argv, struct choices *choices, bool *done) {
-  static const struct option options[] = {{"once", no_argument, NULL, 'o'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"interval", required_argument, NULL, 'i'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-  int status = 0;
+enum { ONCE = TG_OWN_OPTION, INTERVAL };
+
+static int take_own_option(void *argument, int option, const char *value) {
+  struct choices *choices = argument;
+  if (option == ONCE) choices->once = true;
+  return option == INTERVAL && read_interval(choices, value) != 0 ? TG_EXIT_USAGE : TG_GO_ON;
+}
+
+/* TG_GO_ON, or the exit status. */
+static int read_choices(int argc, char **argv, struct choices *choices) {
+  static const struct option own[] = {
+      {"once", no_argument, NULL, ONCE}, {"interval", required_argument, NULL, INTERVAL}, {0}};
   *choices = (struct choices){.seconds = 1};
-  *done = true;
-  opterr = 0;
-  for (int option; status == 0 && (option = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
-    if (option == 'o') choices->once = true;
-    if (option == 'j') choices->json = true;
-    if (option == 'i') status = read_interval(choices, optarg);
-    if (option == 'h') return fputs(usage, stdout) < 0;
-    if (option == ':')
-      return tg_complain(TG_EXIT_USAGE, "a value after --interval", "nothing", "see tsfn-guard top --help");
-    if (option == '?')
-      return tg_complain(TG_EXIT_USAGE, "an option of tsfn-guard top", argv[optind - 1],
-                         "see tsfn-guard top --help");
-  }
-  if (status != 0) return status;
+  choices->arguments = (struct tg_arguments){
+      .usage = usage, .has_json = true, .own = own, .take = take_own_option, .choices = choices};
+  int status = tg_arguments_read(argc, argv, &choices->arguments);
+  if (status != TG_GO_ON) return status;
   if (optind + 1 != argc)
     return tg_complain(TG_EXIT_USAGE, "the id of one process",
                        optind == argc ? "none" : "more than one argument", "run it as: tsfn-guard top PID");
   choices->process = argv[optind];
-  *done = false;
-  return 0;
+  choices->json = choices->arguments.json;
+  return TG_GO_ON;
 }
 
 /* --- Time */
@@ -196,12 +191,6 @@ static void print_help(FILE *to, const struct screen *screen) {
           tg_top_order_names[screen->order]);
 }
 
-/* No colour if NO_COLOR is set (no-color.org). */
-static bool wants_colour(void) {
-  const char *no_colour = getenv("NO_COLOR");
-  return no_colour == NULL || no_colour[0] == '\0';
-}
-
 static bool draw(const struct screen *screen, const struct tg_watch *watch) {
   struct winsize size = {0};
   char note[64], *bytes = NULL;
@@ -214,7 +203,7 @@ static bool draw(const struct screen *screen, const struct tg_watch *watch) {
            tg_top_order_names[screen->order]);
   const struct tg_top_look look = {.columns = size.ws_col == 0 ? 80 : size.ws_col,
                                    .rows = rows > HEAD_ROWS ? rows - HEAD_ROWS : 0,
-                                   .colour = wants_colour(),
+                                   .colour = tg_has_colour(stdout),
                                    .line_end = "\033[K\r\n",
                                    .note = note};
   fputs("\033[H", to);
@@ -324,10 +313,11 @@ static bool has_screen(void) {
 int tg_command_top(int argc, char **argv) {
   struct choices choices;
   struct tg_watch watch;
-  bool done;
-  int status = read_choices(argc, argv, &choices, &done);
-  if (done) return status;
+  int status = read_choices(argc, argv, &choices);
+  if (status != TG_GO_ON) return status;
   status = tg_watch_open(&watch, choices.process);
   if (status != 0) return status;
+  status = tg_arguments_open_output(&choices.arguments);
+  if (status != TG_GO_ON) return status;
   return choices.once || choices.json || !has_screen() ? stream(&watch, &choices) : live(&watch, &choices);
 }

@@ -12,7 +12,14 @@
 #include "diag/metrics.h"
 #include "diag/report.h"
 
-enum { JSON_VERSION = 1, JSON_FUNCTIONS_MAX = 1000, NAME_WIDTH = 20, CELL = TG_DURATION_SIZE };
+enum {
+  JSON_VERSION = 1,
+  JSON_FUNCTIONS_MAX = 1000,
+  NAME_WIDTH = 20,
+  NARROW_NAME_WIDTH = 12,
+  WIDE = 100,
+  CELL = TG_DURATION_SIZE
+};
 
 const char *const tg_top_order_names[TG_TOP_ORDERS] = {
     [TG_TOP_CALLS] = "calls/s", [TG_TOP_QUEUE] = "queue", [TG_TOP_THREADS] = "threads", [TG_TOP_AGE] = "age"};
@@ -182,23 +189,39 @@ static void put_head(struct line *line, const struct tg_watch *watch, const char
   put_kinds(line, sample);
 }
 
-static const char *last_part(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash == NULL ? path : slash + 1;
+/* On a narrow terminal the addon is worth more than the limit and the environment. */
+static bool is_wide(const struct line *line) {
+  return line->most >= WIDE;
+}
+
+static size_t name_width(const struct line *line) {
+  return is_wide(line) ? NAME_WIDTH : NARROW_NAME_WIDTH;
 }
 
 static void put_function(struct line *line, const struct tg_watch *watch,
                          const struct tg_watch_function *function) {
   char rate[CELL], queue[CELL], most[CELL], threads[CELL], age[CELL];
   const char *addon = tg_watch_addon(watch, function);
-  put(line, "%10" PRIu64 " %7s %6s %6s %7s %-7s %6s %4" PRIu32 " ", function->number,
-      short_number(function->calls_per_second, rate), short_number((double)function->queue, queue),
-      function->max_queue_size == 0 ? "-" : short_number((double)function->max_queue_size, most),
-      short_number((double)function->threads, threads), tg_watch_state_names[function->state],
-      tg_format_duration(function->age_ms / 1000, age), function->env);
-  put_field(line, function->name[0] == '\0' ? "-" : function->name, NAME_WIDTH);
+  put(line, "%10" PRIu64 " %7s %6s ", function->number, short_number(function->calls_per_second, rate),
+      short_number((double)function->queue, queue));
+  if (is_wide(line))
+    put(line, "%6s ",
+        function->max_queue_size == 0 ? "-" : short_number((double)function->max_queue_size, most));
+  put(line, "%7s %-7s %6s ", short_number((double)function->threads, threads),
+      tg_watch_state_names[function->state], tg_format_duration(function->age_ms / 1000, age));
+  if (is_wide(line)) put(line, "%4" PRIu32 " ", function->env);
+  put_field(line, function->name[0] == '\0' ? "-" : function->name, name_width(line));
   put(line, " ");
-  put_text(line, addon == NULL ? "-" : last_part(addon));
+  put_text(line, addon == NULL ? "-" : tg_base_name(addon));
+  end_line(line);
+}
+
+static void put_heading(struct line *line) {
+  put(line, "%10s %7s %6s ", "HANDLE", "CALLS/S", "QUEUE");
+  if (is_wide(line)) put(line, "%6s ", "MAX");
+  put(line, "%7s %-7s %6s ", "THREADS", "STATE", "AGE");
+  if (is_wide(line)) put(line, "%4s ", "ENV");
+  put(line, "%-*s ADDON", (int)name_width(line), "NAME");
   end_line(line);
 }
 
@@ -208,9 +231,7 @@ void tg_top_print(FILE *to, const struct tg_watch *watch, const struct tg_top_lo
   put_head(&line, watch, look->note);
   end_line(&line);
   put_style(&line, "\033[7m");
-  put(&line, "%10s %7s %6s %6s %7s %-7s %6s %4s %-*s ADDON", "HANDLE", "CALLS/S", "QUEUE", "MAX", "THREADS",
-      "STATE", "AGE", "ENV", NAME_WIDTH, "NAME");
-  end_line(&line);
+  put_heading(&line);
   for (size_t i = 0; i < sample->count && i < look->rows; i++)
     put_function(&line, watch, &sample->functions[i]);
   if (sample->count <= look->rows) return;

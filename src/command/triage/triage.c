@@ -2,13 +2,13 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "command/common/arguments.h"
 #include "command/common/complain.h"
 #include "command/subcommands.h"
 #include "command/triage/triage_core.h"
@@ -24,45 +24,28 @@ static const char usage[] =
     "kernel\n"
     "printed; a diagnostic report; the log of a container or of a test run. - is the standard input.\n"
     "\n"
-    "  --json             as one object of JSON (docs/triage.schema.json)\n"
-    "  -h, --help         print this\n"
+    "docs/triage.schema.json describes its JSON.\n"
     "\n"
     "examples:\n"
     "  tsfn-guard triage core\n"
     "  coredumpctl info | tsfn-guard triage -\n"
     "  gdb -batch -ex 'thread apply all bt' $(command -v node) core | tsfn-guard triage -\n";
 
-enum { JSON = UCHAR_MAX + 1, SIGNATURES };
+enum { SIGNATURES = TG_OWN_OPTION };
 
-struct options {
-  bool json;
-};
+/* For scripts/docs.sh. */
+static int take_own_option(void *choices, int option, const char *value) {
+  (void)choices, (void)option, (void)value;
+  tg_signatures_print();
+  return 0;
+}
 
-/* -1: continue. Otherwise it is the exit status. */
-static int parse(int argc, char **argv, struct options *options) {
-  static const struct option longs[] = {
-      {"json", no_argument, NULL, JSON},
-      {"signatures", no_argument, NULL, SIGNATURES}, /* for scripts/docs.sh */
-      {"help", no_argument, NULL, 'h'},
-      {NULL, 0, NULL, 0}};
-  int option;
-  *options = (struct options){0};
-  opterr = 0;
-  optind = 1;
-  while ((option = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
-    if (option == 'h') {
-      fputs(usage, stdout);
-      return 0;
-    }
-    if (option == SIGNATURES) {
-      tg_signatures_print();
-      return 0;
-    }
-    if (option == JSON) options->json = true;
-    if (option == ':' || option == '?')
-      return tg_complain_option("--json", argv, "see tsfn-guard triage --help");
-  }
-  if (optind + 1 == argc) return -1;
+/* TG_GO_ON, or the exit status. */
+static int parse(int argc, char **argv, struct tg_arguments *arguments) {
+  static const struct option own[] = {{"signatures", no_argument, NULL, SIGNATURES}, {0}};
+  *arguments = (struct tg_arguments){.usage = usage, .has_json = true, .own = own, .take = take_own_option};
+  int status = tg_arguments_read(argc, argv, arguments);
+  if (status != TG_GO_ON || optind + 1 == argc) return status;
   return tg_complain(TG_EXIT_USAGE, "one core file, or file of text", optind == argc ? "none" : "several",
                      "give its name, or - for standard input; see tsfn-guard triage --help");
 }
@@ -150,19 +133,21 @@ static int read_input(const char *name, struct tg_evidence *evidence, struct tg_
 }
 
 int tg_command_triage(int argc, char **argv) {
-  struct options options;
+  struct tg_arguments arguments;
   struct tg_evidence evidence;
   struct tg_triage_input input = {0};
   struct tg_answer answer;
   struct tg_package package;
-  int problem = parse(argc, argv, &options);
-  if (problem >= 0) return problem;
+  int problem = parse(argc, argv, &arguments);
+  if (problem != TG_GO_ON) return problem;
   tg_evidence_open(&evidence);
   problem = read_input(argv[optind], &evidence, &input);
-  if (problem == 0) {
+  if (problem == 0) problem = tg_arguments_open_output(&arguments);
+  if (problem == TG_GO_ON) {
+    problem = 0;
     tg_answer_find(&evidence, &answer);
     tg_package_find(answer.addon, &package);
-    (options.json ? tg_answer_print_json : tg_answer_print)(&answer, &evidence, &package, &input);
+    (arguments.json ? tg_answer_print_json : tg_answer_print)(&answer, &evidence, &package, &input);
   }
   tg_evidence_close(&evidence);
   return problem;

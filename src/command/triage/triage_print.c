@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "command/common/affected.h"
+#include "command/common/colour.h"
 #include "command/common/json.h"
 
 /* --- What both formats say */
@@ -73,7 +74,9 @@ void tg_answer_print(const struct tg_answer *answer, const struct tg_evidence *e
                      const struct tg_package *package, const struct tg_triage_input *input) {
   char text[512];
   printf("what:    %s\n", answer->signature->what);
-  printf("verdict: %s (%s)\n", tg_verdict_names[answer->signature->verdict], answer->signature->name);
+  printf("verdict: %s%s%s (%s)\n", tg_colour(stdout, TG_COLOUR_HEADING),
+         tg_verdict_names[answer->signature->verdict], tg_colour(stdout, TG_COLOUR_NONE),
+         answer->signature->name);
   printf("guard:   %s%s%s%s%s\n",
          answer->helps == TG_HELPS_YES           ? "helps"
          : answer->helps == TG_HELPS_WITH_OPTION ? "helps with "

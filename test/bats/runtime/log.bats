@@ -21,7 +21,7 @@ setup() {
   grep -qx 'tsfn_guard_reports_not_logged_total{} [2-9]' metrics
   TSFN_GUARD_OPTIONS=summary=never:log_path=log run --separate-stderr guarded log.js reused data
   assert_output DATAMORE
-  assert [ "$(grep -c TSG007 log)" = 2 ]
+  assert [ "$(grep -c "TSG007 stale-handle (" log)" = 2 ]
 }
 
 @test "a stderr that was closed: before the start, and by the program" {

@@ -68,6 +68,17 @@ END
   assert_equal "$(said 'select(.type == "leaked") | [.alike, .handle.name]' | sort)" $'[1,"leaked"]\n[2,"alive"]'
 }
 
+# Seen to fail: the summary said "1 seen" of never-released beside "leaked 0", and no more.
+@test "counts that come back after the end of their environment: the text says so" {
+  TSFN_GUARD_OPTIONS=mode=diagnose:summary=always run --separate-stderr guarded summary.js late
+  assert_success
+  assert_regex "$stderr" $'summary: TSG019 never-released \\(leak\\): 1 seen, 0 not reported, action log, addon [^\n]*/script.node, all of them were released later\n'
+  assert_regex "$stderr" ' leaked 0, '
+  TSFN_GUARD_OPTIONS=mode=diagnose:summary=always run --separate-stderr guarded summary.js normal
+  assert_regex "$stderr" $'summary: TSG019 never-released \\(leak\\): [1-9] seen, 0 not reported, action log, addon [^\n,]*/script.node\n'
+  assert_regex "$stderr" ' leaked 3, '
+}
+
 @test "mode=protect: the same, except what it does not remember" {
   ends 3 mode=protect exit
   matches_schema "$LOG"

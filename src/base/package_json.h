@@ -1,0 +1,32 @@
+/* What the package.json above a file says of the npm package that the file belongs to.
+ *
+ * Thread safety: any thread, with a reader of its own. No allocation, no stdio; errno is preserved. */
+#ifndef TG_BASE_PACKAGE_JSON_H
+#define TG_BASE_PACKAGE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Strings are as in the file. Empty: not there, longer than this, or with a backslash in it. */
+struct tg_package_json {
+  char name[96];
+  char version[48];
+  char bugs[160]; /* the http or https address where its bugs are reported */
+};
+
+/* Room for the work. It is too large for the small stacks that some threads have. */
+struct tg_package_reader {
+  char path[4096];
+  char text[16384]; /* a longer file is read as far as this: what is wanted stands near its beginning */
+};
+
+/* Reads the package.json files from the file's directory upwards, until `is_wanted` accepts one. False: it
+ * has accepted none, or the path is relative. */
+bool tg_package_json_find(struct tg_package_reader *reader, const char *path,
+                          bool (*is_wanted)(const struct tg_package_json *package),
+                          struct tg_package_json *package);
+
+/* Reads the text of a package.json, which need not end with a NUL. */
+void tg_package_json_parse(const char *text, size_t length, struct tg_package_json *package);
+
+#endif
