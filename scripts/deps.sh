@@ -242,9 +242,9 @@ END
   [[ $("$to/bun" --version) == 1.4.* ]] || die "Bun 1.4, running on musl" "it does not start, see above" "remove $to, and repeat"
 }
 
-# pnpm's build for musl is a Node with pnpm in it, a single executable application. A copy that says that
-# nothing is in it is a plain Node. It needs a libstdc++ of GCC 14, which is made as for Bun, from an archive
-# of Debian 13, and libgcc_s, for which Debian's will do.
+# pnpm's build for musl is a Node that contains pnpm, that is, a single executable application. If a copy is
+# marked as containing nothing, it is a plain Node. It needs a libstdc++ of GCC 14, which is made as for Bun
+# from an archive of Debian 13. It also needs libgcc_s, for which Debian's is good enough.
 musl_node() {
   local to=$DEPS/musl-node musl=$DEPS/musl/root fuse=NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2 pic symbol wanted=()
   [[ $("$to/node" --version 2>/dev/null) != v26.* ]] || return 0

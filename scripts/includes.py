@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-# Which folders a folder may include, beside itself and include/. A folder of a subcommand is one of its own.
+# Which folders a folder may include, besides itself and include/. Each subcommand has its own folder.
 MAY_INCLUDE = {
     'base': '',
     'elf': '',

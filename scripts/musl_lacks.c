@@ -1,5 +1,5 @@
-/* What libstdc++ of GCC 14 and libgcc_s of Debian want of glibc, and musl does not have. scripts/deps.sh links
- * it into the libstdc++ on which a Node for musl runs in the tests. */
+/* What libstdc++ of GCC 14 and Debian's libgcc_s need from glibc, but musl does not have. scripts/deps.sh
+ * links it into the libstdc++ with which the tests run a Node for musl. */
 #include <locale.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -28,14 +28,14 @@ size_t __strftime_l(char *to, size_t size, const char *format, const struct tm *
   return strftime_l(to, size, format, time, locale);
 }
 
-/* Old names in libgcc_s. Nobody asks for the processor by these. */
+/* Old names in libgcc_s. Nobody queries the processor by them. */
 char __cpu_model[64];
 
 int __cpu_indicator_init(void) {
   return 0;
 }
 
-/* istream::ignore(count) without a delimiter, which libstdc++ has for old programs only. */
+/* istream::ignore(count) without a delimiter, which libstdc++ has only for old programs. */
 void *ignore_until(void *stream, long count, int delimiter) __asm__("_ZNSi6ignoreEli");
 void *ignore(void *stream, long count) __asm__("_ZNSi6ignoreEl");
 void *ignore(void *stream, long count) {
@@ -49,7 +49,7 @@ void *wide_ignore(void *stream, long count) {
   return wide_ignore_until(stream, count, -1U);
 }
 
-/* Destructors of thread-local objects, the last one first, as a thread ends. */
+/* Destructors of thread-local objects. They run when a thread ends, the last one first. */
 struct destructor {
   void (*run)(void *);
   void *object;

@@ -125,7 +125,7 @@ const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS] = {
         {"items-dropped",
          "items were left in the queue of a function whose call_js_cb let a C++ exception out (TSG028)",
          "would have ended before that, because of the exception",
-         "dropped them, and nobody frees what they point to", "items", TG_WARN, false, NULL},
+         "dropped them, so what they point to is not freed", "items", TG_WARN, false, NULL},
     [TG_EVENT_THROW_IGNORED] = {"throw-ignored",
                                 "an exception was thrown in an environment that can no longer run JavaScript",
                                 "would have answered an error, which node-addon-api makes fatal",
@@ -134,14 +134,13 @@ const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS] = {
     [TG_EVENT_FALSE_ANSWER] = {"false-answer",
                                "a function that needs JavaScript was called in an environment that can no "
                                "longer run it (quirk dying)",
-                               "would have answered an error, of which this addon dies",
+                               "would have answered an error, which this addon treats as fatal",
                                "answered napi_ok, with an empty result", NULL, TG_INFO, false,
                                "nothing; the option quirks asks for this"},
     [TG_EVENT_FINALIZER_LEFT_OUT] =
-        {"finalizer-left-out",
-         "the environment has ended, and a finalizer was to free something (quirk leak)",
-         "would have called the finalizer, while threads of this addon may still use that",
-         "did not call it, and nobody frees it", NULL, TG_INFO, false,
+        {"finalizer-left-out", "the environment has ended, and a finalizer was skipped (quirk leak)",
+         "would have called the finalizer, although threads of this addon may still use the memory",
+         "did not call it, so the memory is not freed", NULL, TG_INFO, false,
          "nothing; the option quirks asks for this"},
 };
 

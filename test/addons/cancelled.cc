@@ -1,14 +1,14 @@
-// A producer in C++ that is cancelled while it is blocked on a full queue, as a C++ addon's stop() may do it.
+// A producer in C++ that is cancelled while it is blocked on a full queue, as the stop() of a C++ addon may do.
 //
 // Exports:
-//   start(type): a function with room for one item, unref'd, and a thread that hands over two, with this type of
-//     cancellation: 'deferred', 'asynchronous', or 'disabled' until both are handed over. Comes back when the thread is about to
-//     be blocked.
+//   start(type): an unref'd function with space for one item, and a thread that passes two items. The type of its
+//     cancellation is 'deferred', 'asynchronous', or 'disabled' until both items are passed. Returns when the thread is
+//     about to be blocked.
 //   cancel(): cancels the thread; a second time has no effect
-//   stop(): joins it; whether it was cancelled
-//   release(): gives the count back; the status
-//   report(): how many items were accepted and delivered, how many of the thread's objects are left, how many functions are
-//     finalized
+//   stop(): joins it, and returns whether it was cancelled
+//   release(): gives the count back, and returns the status
+//   report(): how many items were accepted and delivered, how many of the thread's objects are left, how many functions
+//     are finalized
 #include <node_api.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -51,7 +51,7 @@ void *Produce(void *) {
   return nullptr;
 }
 
-// Whether the thread sleeps; after its first item that is at the full queue.
+// Whether the thread sleeps. After its first item it can only sleep because the queue is full.
 bool IsBlocked() {
   char path[64], line[128] = "";
   snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread_id.load());

@@ -1,4 +1,5 @@
-/* Crashes that have nothing to do with thread-safe functions, for tsfn-guard triage to tell from those that have: crash(KIND). */
+/* Crashes that have nothing to do with thread-safe functions. tsfn-guard triage must recognise that. Export:
+ * crash(KIND). */
 #include <node_api.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 
 #include "addon.h"
 
-/* libuv's own; its header does not come with that of Node-API. */
+/* A function of libuv. Its header does not come with that of Node-API. */
 int uv_async_init(void *loop, void *handle, void (*callback)(void *handle));
 
 static napi_env kept_env;
@@ -33,7 +34,8 @@ static void wait_for_thread(void *(*run)(void *)) {
   if (pthread_create(&thread, NULL, run, NULL) == 0) pthread_join(thread, NULL);
 }
 
-/* Lies in the addon's code, and is called when the worker's thread ends: after the addon was unloaded. */
+/* The code is the addon's. It is called when the worker's thread ends, which is after the addon was
+ * unloaded. */
 static void destroy_value(void *value) {
   free(value);
 }
@@ -44,7 +46,7 @@ static void leave_destructor(void) {
 }
 
 static void open_handle(napi_env env) {
-  void *handle = calloc(1, 512); /* more than a uv_async_t; lives on, as its loop does */
+  void *handle = calloc(1, 512); /* larger than a uv_async_t; never freed, because the loop still uses it */
   struct uv_loop_s *loop = NULL;
   if (napi_get_uv_event_loop(env, &loop) == napi_ok) uv_async_init(loop, handle, NULL);
 }
@@ -55,7 +57,7 @@ static void free_twice(void) {
   free(block);
 }
 
-/* As one that was freed and written over: free to take, and owned by somebody. */
+/* Like a mutex that was freed and overwritten: it is not locked, but has an owner. */
 static void lock_damaged_mutex(void) {
   mutex.__data.__owner = 1;
   pthread_mutex_lock(&mutex);

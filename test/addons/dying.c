@@ -1,14 +1,14 @@
-/* An addon that calls Node-API in an env whose JavaScript is over, and says what was answered.
+/* An addon that calls Node-API in an env whose JavaScript is over, and reports the answers.
  *
- * Exports. WHAT is "throws"; "calls", each function that needs JavaScript (not in a cleanup hook); "unwrap";
- * "loop", calls one until it fails; "hold", registers a finalizer of each kind; or "keep", the same
- * for objects that live as long as the env.
- *   now(WHAT): does that at once; the line
- *   whenOver(WHAT): waits until no JavaScript can be called any more, and does it then
- *   whenInterrupted(WHAT, function): calls a function that does not return before, and does it then
+ * Exports. WHAT is one of: "throws"; "calls", which calls each function that needs JavaScript (not in a
+ * cleanup hook); "unwrap"; "loop", which calls one function until it fails; "hold", which registers a
+ * finalizer of each kind; "keep", the same for objects that live as long as the env.
+ *   now(WHAT): does it at once, and returns the line
+ *   whenOver(WHAT): waits until no JavaScript can be called any more, and then does it
+ *   whenInterrupted(WHAT, function): calls a function that does not return before that, and then does it
  *   atEnd(WHAT): does it in a cleanup hook of the env, and writes the line to stdout
  *   finalized(): how many of the finalizers of "hold" have run
- *   report(): the line of these two, an empty one as long as it waits; undefined where neither was called */
+ *   report(): the line of whenOver or whenInterrupted; empty while it waits; undefined if neither was called */
 #include "addon.h"
 
 #include <dlfcn.h>
@@ -24,7 +24,7 @@ struct line {
 
 static struct line over;
 static const char *first_exception = ""; /* what napi_throw throws; empty: undefined */
-static atomic_int over_state;            /* 0: not called; 1: it waits; 2: `over` is there */
+static atomic_int over_state;            /* 0: not called; 1: waiting; 2: `over` is complete */
 
 static void add(struct line *line, const char *name, int value) {
   line->length += (size_t)snprintf(line->text + line->length, sizeof line->text - line->length, "%s%s=%d",
@@ -37,14 +37,14 @@ static void add_pending(napi_env env, struct line *line) {
   add(line, "pending", pending);
 }
 
-/* Some runtimes lack it. */
+/* Some runtimes do not have it. */
 static void throw_syntax_error(napi_env env, struct line *line) {
   napi_status (*function)(napi_env, const char *, const char *);
   *(void **)&function = dlsym(RTLD_DEFAULT, "node_api_throw_syntax_error");
   if (function != NULL) add(line, "syntax", function(env, NULL, "from C"));
 }
 
-/* In a cleanup hook there is no scope for handles, so undefined it is there. */
+/* In a cleanup hook there is no handle scope, so it throws undefined there. */
 static void throw_all(napi_env env, struct line *line) {
   napi_value first;
   if (first_exception[0] == '\0')
@@ -62,7 +62,7 @@ static void throw_all(napi_env env, struct line *line) {
   add_pending(env, line);
 }
 
-/* --- Each function that needs JavaScript. The values are made while it runs. */
+/* --- Each function that needs JavaScript. The values are created while JavaScript still runs. */
 
 static napi_value object, array, function, text, script, date, promise;
 static napi_deferred deferred;
@@ -73,7 +73,7 @@ static napi_value noop(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-static int finalized; /* of what "hold" has registered */
+static int finalized; /* how many of those that "hold" has registered */
 
 static void count_finalized(napi_env env, void *data, void *hint) {
   (void)env;
@@ -94,7 +94,7 @@ static void make_values(napi_env env) {
   MUST(env, napi_wrap(env, object, &wrapped, NULL, NULL, NULL));
 }
 
-/* Only what was not answered napi_ok is told, and what is not as a false answer leaves it. */
+/* Reports only answers other than napi_ok, and results that a false answer must not leave. */
 static void tell(struct line *line, const char *name, napi_status status) {
   if (status != napi_ok) add(line, name, status);
 }
@@ -198,14 +198,14 @@ static void call_all(napi_env env, struct line *line) {
   add_pending(env, line);
 }
 
-/* What would be dereferenced is never NULL. */
+/* A result that would be dereferenced is never NULL. */
 static void unwrap(napi_env env, struct line *line) {
   void *native = NULL;
   add(line, "unwrap", napi_unwrap(env, object, &native));
   add(line, "remove_wrap", napi_remove_wrap(env, object, &native));
 }
 
-/* Whoever calls until it fails must end. */
+/* A loop that goes on until a call fails must end. */
 static void loop(napi_env env, struct line *line) {
   int answers = 0;
   while (napi_set_element(env, array, 0, text) == napi_ok && answers < 1000000) answers++;
@@ -253,7 +253,7 @@ static void read_name(napi_env env, napi_callback_info info, char name[64]) {
   MUST(env, napi_get_value_string_utf8(env, argument(env, info, 0), name, 64, &length));
 }
 
-/* The exception that is pending, a string, if there is one. */
+/* The pending exception if there is one. It is a string. */
 static void add_caught(napi_env env, struct line *line) {
   napi_value exception;
   char text[64];
@@ -284,14 +284,14 @@ static napi_value when_over(napi_env env, napi_callback_info info) {
   read_name(env, info, name);
   make_values(env);
   over_state = 1;
-  /* Refused for its arguments as long as JavaScript may run, and then because that may not. */
+  /* Refused because of its arguments while JavaScript may run, and later because JavaScript may not run. */
   while (napi_call_function(env, NULL, NULL, 0, NULL, NULL) == napi_invalid_arg) usleep(1000);
   action(name)(env, &over);
   over_state = 2;
   return NULL;
 }
 
-/* Where JavaScript is ended while it runs, that is an exception, which is pending afterwards. */
+/* If JavaScript is terminated while it runs, this is an exception, which is pending afterwards. */
 static napi_value when_interrupted(napi_env env, napi_callback_info info) {
   napi_value function = argument(env, info, 1), undefined;
   char name[64];
@@ -306,7 +306,7 @@ static napi_value when_interrupted(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* What a hook is to do in which env. */
+/* What a hook must do, and in which env. */
 struct end {
   napi_env env;
   void (*act)(napi_env, struct line *);

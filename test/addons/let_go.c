@@ -1,7 +1,7 @@
 /* Counts that an addon gives back at the end of its env, in each possible place.
  *
  * Exports:
- *   create(place): creates an unref'd function with one count. The place is where the count is given back:
+ *   create(place): creates an unref'd function with one count. `place` says where the count is given back:
  *     'wrap-before', the finalizer of an object that was wrapped before the function was created; 'wrap-after';
  *     'instance', the finalizer of the instance data, once per env; 'finalizer', the function's own finalizer;
  *     'hook', a cleanup hook that was added before; 'never' */

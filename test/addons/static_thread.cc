@@ -1,5 +1,5 @@
-// The other half of nodejs/node#55706: a static std::jthread that calls until it is told closing. Static
-// destructors join it, and natively nobody tells it anything then.
+// The other half of nodejs/node#55706: a static std::jthread that calls until it gets napi_closing. Static
+// destructors join it. Without the guard it never gets that answer then.
 #include <chrono>
 #include <thread>
 
@@ -28,7 +28,8 @@ static napi_value start(napi_env env, napi_callback_info) {
 
 #include <cstring>
 
-// A create from code of no file, as libffi and JITs make it: hands its eleven arguments on.
+// A create from code that belongs to no file, like the code that libffi and JITs make. It passes its eleven
+// arguments on.
 static decltype(&napi_create_threadsafe_function) make_code() {
   unsigned char code[128] = {0x55, 0x48, 0x89, 0xe5, 0x48,
                              0x83, 0xec, 0x30, 0x49, 0xba};  // push, sub $48, mov $…, %r10
@@ -36,7 +37,7 @@ static decltype(&napi_create_threadsafe_function) make_code() {
   void *target = reinterpret_cast<void *>(&napi_create_threadsafe_function);
   std::memcpy(code + at, &target, sizeof target);
   at += sizeof target;
-  for (unsigned char i = 0; i < 5; i++) {  // the five arguments that lie on the stack
+  for (unsigned char i = 0; i < 5; i++) {  // the five arguments that are on the stack
     const unsigned char copy[] = {0x48, 0x8b, 0x45, (unsigned char)(16 + 8 * i), 0x48,
                                   0x89, 0x44, 0x24, (unsigned char)(8 * i)};
     std::memcpy(code + at, copy, sizeof copy);
@@ -55,7 +56,7 @@ static decltype(&napi_create_threadsafe_function) make_code() {
 }
 #endif
 
-// Blocks on a queue of one, and no callback of the addon's is in a file that is known.
+// Blocks on a queue of one item. No callback of the addon is in a known file.
 static napi_value start_anonymous(napi_env env, napi_callback_info info) {
   napi_threadsafe_function tsfn;
   MUST(env, make_code()(env, argument(env, info, 0), nullptr, make_string(env, "anonymous"), 1, 1, nullptr,

@@ -1,11 +1,11 @@
-// An addon whose call_js_cb throws a C++ exception where it could not call JavaScript, as node-addon-api's do by default.
+// An addon whose call_js_cb throws a C++ exception if it cannot call JavaScript, as node-addon-api's do by default.
 //
 // Exports:
-//   create(callback, always): a thread-safe function with one count and two items, unref'd. `always`: call_js_cb throws
+//   create(callback, always): an unref'd thread-safe function with one count and two items. `always`: call_js_cb throws
 //     in any case.
-//   throwAtEnd(): a callback that waits until no JavaScript can be called any more, and throws
-//   report(): how many exceptions were thrown and still exist, what std::uncaught_exceptions said to the finalizer, how
-//     many items have come, how many functions are finalized, whether throwAtEnd waits
+//   throwAtEnd(): a callback that waits until no JavaScript can be called any more, and then throws
+//   report(): how many exceptions were thrown and still exist, what std::uncaught_exceptions returned in the finalizer,
+//     how many items have come, how many functions are finalized, whether throwAtEnd is waiting
 #include <node_api.h>
 
 #include <atomic>
@@ -42,7 +42,7 @@ bool CallJavaScript(napi_env env, napi_value callback) {
 }
 
 void CallJs(napi_env env, napi_value callback, void *always, void *) {
-  struct Undone {  // an exception that is caught has undone what it passed
+  struct Undone {  // if an exception is caught, the frames that it passed were unwound
     ~Undone() {
       items++;
     }
@@ -52,7 +52,7 @@ void CallJs(napi_env env, napi_value callback, void *always, void *) {
   throw Thrown();
 }
 
-// On the thread that has thrown.
+// Runs on the thread that has thrown.
 void Finalize(napi_env, void *, void *) {
   uncaught = std::uncaught_exceptions();
   finalized++;
@@ -73,10 +73,10 @@ napi_value Create(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// V8 calls it without a frame of JavaScript's.
+// V8 calls it without a JavaScript frame.
 napi_value ThrowAtEnd(napi_env env, napi_callback_info) {
   waiting = 1;
-  // Refused for its arguments as long as JavaScript may run, and then because that may not.
+  // Refused because of its arguments while JavaScript may run, and later because JavaScript may not run.
   while (napi_call_function(env, nullptr, nullptr, 0, nullptr, nullptr) == napi_invalid_arg) usleep(1000);
   thrown++;
   throw Thrown();

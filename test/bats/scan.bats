@@ -228,7 +228,7 @@ windows.node windows null null false for Windows, where there is no guard"
   package a/node_modules/other other 1.0.0 script.node
   scan a
   assert_success
-  assert_line --regexp '^    quirks=known exit=fast: everything but napi_ok is fatal to it'
+  assert_line --regexp '^    quirks=known exit=fast: it treats every answer but napi_ok as fatal'
   assert_line '    not tried with the guard; no option is known to be needed'
   assert_line 'recommended: TSFN_GUARD_OPTIONS=quirks=known:exit=fast'
   scan --json a

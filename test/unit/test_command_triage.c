@@ -1,8 +1,9 @@
-/* What tsfn-guard triage reads in lines, whose code a frame is, and what it makes of paths. The verdicts are tested by
- * test/bats/triage.bats, with the texts of test/triage.
+/* What tsfn-guard triage reads from lines, how it finds the owner of a frame, and what it concludes from paths. The
+ * verdicts are tested by test/bats/triage.bats, with the texts of test/triage.
  *
- * Seen to fail: "far offsets" with every name believed (a false call of napi_release_threadsafe_function); "deep stacks" without the last
- * frame kept (no start_thread, so no thread of the addon's own); "issue titles" with any "#12 word" taken for a frame. */
+ * Seen to fail: "far offsets" if every name is believed (a false call of napi_release_threadsafe_function); "deep
+ * stacks" if the last frame is not kept (no start_thread, so no thread of the addon); "issue titles" if any "#12
+ * word" counts as a frame. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -240,7 +241,8 @@ static void test_too_many_stacks(void **state) {
   assert_string_equal(answer.signature->name, "tsfn-freed");
 }
 
-/* Frames of an addon between the abort and the call: it is within a callback, and no fault of the call. */
+/* If frames of an addon are between the abort and the call, the abort is in a callback. The call is not at
+ * fault. */
 static void test_only_plumbing_above_the_call(void **state) {
   begin(state);
   take("#0  0x1 in abort () from /lib/libc.so.6");

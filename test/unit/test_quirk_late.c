@@ -1,6 +1,6 @@
-/* TG_QUIRK_LATE: what threads hear, and what is left out, once the env of a worker has ended.
+/* TG_QUIRK_LATE: which answers threads get, and what is skipped, after the env of a worker has ended.
  *
- * Each was seen to fail without the quirk's part of api.c or callbacks.c. */
+ * Each test was seen to fail without the quirk's part of api.c or callbacks.c. */
 #include <pthread.h>
 #include <sched.h>
 
@@ -20,7 +20,7 @@ static void close_env(struct recorder *r) {
   r->env = NULL;
 }
 
-/* The counts stay with the threads, which were told that all went well. */
+/* The threads keep their counts, because they got napi_ok. */
 static void after_the_end_everything_goes_well(void **state) {
   (void)state;
   struct recorder r;
@@ -32,7 +32,7 @@ static void after_the_end_everything_goes_well(void **state) {
   assert_int_equal(slot_of(&r)->thread_count, 2);
   assert_int_equal(release(&r), napi_ok);
   assert_int_equal(release(&r), napi_ok);
-  /* Stale by now. */
+  /* Now it is stale. */
   assert_int_equal(call(&r, 1), napi_ok);
   assert_int_equal(acquire(&r), napi_ok);
   assert_int_equal(release(&r), napi_ok);
@@ -42,7 +42,7 @@ static void after_the_end_everything_goes_well(void **state) {
   close_recorder(&r);
 }
 
-/* What threads still use is not freed. */
+/* Memory that threads still use is not freed. */
 static void with_counts_out_nothing_is_drained_or_finalized(void **state) {
   (void)state;
   struct recorder r;
@@ -71,7 +71,7 @@ static void without_counts_out_it_is_drained_and_finalized(void **state) {
   close_recorder(&r);
 }
 
-/* As long as the env lives, an abort is an abort. */
+/* While the env lives, an abort has its usual effect. */
 static void in_a_live_env_the_truth_is_told(void **state) {
   (void)state;
   struct recorder r;
@@ -135,7 +135,7 @@ static bool never(void) {
   return false;
 }
 
-/* The main thread's env: the process ends, and exit=fast is for that. */
+/* In the main thread's env the process ends, which is what exit=fast is for. */
 static void in_the_main_env_the_truth_is_told(void **state) {
   (void)state;
   fake_reset();
@@ -156,7 +156,7 @@ static void one_answer_of_many_is_true(void **state) {
   (void)state;
   struct recorder r;
   open_late(&r, 0, 1);
-  while (tg_count_false_answer()) continue; /* whatever the tests before have had */
+  while (tg_count_false_answer()) continue; /* discards what earlier tests have counted */
   close_env(&r);
   for (unsigned i = 0; i < TG_FALSE_ANSWERS_MAX; i++) assert_int_equal(call(&r, 1), napi_ok);
   assert_int_equal(call(&r, 1), napi_closing);

@@ -1,4 +1,4 @@
-/* Which addon has which quirks: the table, the lines of a file, ranges of versions, a package.json. */
+/* Which addon has which quirks: the table, the lines of a file, ranges of versions, package.json. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +32,7 @@ static void write_file(const char *name, const char *text) {
   fclose(file);
 }
 
-/* In order, as the rules of a file are added to those before. */
+/* The order matters, because the rules of a file are added to earlier ones. */
 static void none_is_none(void **state) {
   (void)state;
   tg_quirks_open("none");

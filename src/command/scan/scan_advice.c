@@ -7,37 +7,38 @@
 
 /* Such addons are two kinds of packages: the one that people install, and one for each system with the
  * prebuilt file. */
-static const char koffi[] = "without the guard it dies as a worker or the process ends; with it no run died";
+static const char koffi[] =
+    "without the guard it dies when a worker or the process ends; with the guard no run died";
 static const char lightningcss[] =
-    "with the guard no run died as a worker ended; its threads may no longer answer after that, which is its "
-    "own "
-    "fault: let bundleAsync finish before a worker is terminated";
+    "with the guard no run died when a worker ended; after that its threads may no longer answer, which is a "
+    "fault of the addon: let bundleAsync finish before a worker is terminated";
 static const char watcher[] =
-    "with the guard a subscribed worker may end; events that come in just then may still end the process: "
-    "unsubscribe first";
+    "with the guard a subscribed worker may end; events that come in at that moment may still end the "
+    "process: unsubscribe first";
 static const char pty[] = "the guard catches what it throws if a shell ends together with its worker";
 static const char sound[] = "no fault was found, with the guard or without";
 static const char lmdb[] =
     "with the guard no run died; process.exit() hangs during a transaction, with the guard or without: wait "
     "for it";
 static const char impit[] =
-    "with the guard one run in forty died as a worker ended, by its own fault; exit=fast is for the end of "
-    "the process";
+    "with the guard one run in forty died when a worker ended, by a fault of the addon; exit=fast is for the "
+    "end of the process";
 static const char libsql[] =
-    "it takes it for fatal that JavaScript is over; quirks=known is for workers that end, exit=fast for the "
+    "it treats the end of JavaScript as fatal; quirks=known is for workers that end, exit=fast for the "
     "process";
 static const char edr[] =
-    "it aborts if it is answered that a worker has ended, which no option prevents: do not terminate its "
-    "workers";
+    "it aborts when a call is refused because a worker has ended; no option prevents this: do not terminate "
+    "its workers";
 static const char duckdb[] =
-    "process.exit() hangs without exit=fast; it throws through V8 as a worker ends without quirks=known";
+    "without exit=fast process.exit() hangs; without quirks=known it throws through V8 when a worker ends";
 static const char old_duckdb[] =
     "not tried; its successor, @duckdb/node-bindings, needs quirks=known and exit=fast";
 static const char aws_crt[] =
-    "everything but napi_ok is fatal to it; quirks=known is for workers that end, exit=fast for the process";
-static const char rspack[] =
-    "its threads use what a worker has freed; quirks=known is for workers that end, exit=fast for the "
+    "it treats every answer but napi_ok as fatal; quirks=known is for workers that end, exit=fast for the "
     "process";
+static const char rspack[] =
+    "its threads use memory that an ended worker has freed; quirks=known is for workers that end, exit=fast "
+    "for the process";
 
 #define QUIRKS "quirks=known"
 #define EXIT "exit=fast"

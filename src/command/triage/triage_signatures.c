@@ -12,7 +12,8 @@ const char *const tg_verdict_names[TG_VERDICTS] = {
 const char *const tg_helps_names[] = {"yes", "with-option", "no", "unknown"};
 const char *const tg_sure_names[] = {"certain", "likely", "possible"};
 
-#define CORE_FIRST "get a stack, and ask again: ulimit -c unlimited; node app.js; tsfn-guard triage core"
+#define CORE_FIRST \
+  "get a stack, and run triage again: ulimit -c unlimited; node app.js; tsfn-guard triage core"
 #define UPDATE "update the addon, and report the stack to its maintainers"
 #define STOP_FIRST \
   "let the addon finish before the worker ends: post a stop and wait, instead of terminate() or exit()"
@@ -34,7 +35,7 @@ static const struct tg_signature signatures[] = {
                "(func) != nullptr", "napi_get_threadsafe_function_context*(result) != nullptr",
                "(func) != NULL*threadsafe_function"},
      .page = "misuse/TSG009.md",
-     .what = "NULL was used as a thread-safe function, and Node ends the process for it",
+     .what = "NULL was used as a thread-safe function, and Node ends the process in that case",
      .fault = "the addon: it uses a function that was not created, or that it has cleared already"},
     {.name = "heap-limit",
      .verdict = TG_VERDICT_OOM,
@@ -73,7 +74,8 @@ static const struct tg_signature signatures[] = {
                "CheckedUvLoopClose*Assertion", "node::CheckedUvLoopClose", "_ZN4node18CheckedUvLoopClose"},
      .page = "triage.md#uv-loop-open-handles",
      .remedy = REMEDY_ONE,
-     .what = "a worker ended while a handle of libuv was open in its loop, and Node ends the process for it",
+     .what = "a worker ended while a handle of libuv was open in its loop, and Node ends the process in that "
+             "case",
      .fault =
          "the addon that opened the handle (uv_async_init and such) and has no cleanup hook that closes it",
      .advice = "use the addon in the main thread only, or close what it opened before the worker ends"},
@@ -95,8 +97,8 @@ static const struct tg_signature signatures[] = {
      .words = {"Cannot create a handle without a HandleScope"},
      .page = "triage.md#v8-without-scope",
      .remedy = REMEDY_ONE,
-     .what = "a JavaScript value was made where none may be: in a thread of the addon's own, or without a "
-             "handle scope",
+     .what = "a JavaScript value was created where this is not allowed: in a thread of the addon, or without "
+             "a handle scope",
      .fault = "the addon",
      .advice = UPDATE},
     {.name = "tsfn-assertion",
@@ -117,8 +119,8 @@ static const struct tg_signature signatures[] = {
          "`abort`, `uv_mutex_lock`, `napi_call_threadsafe_function` (or another of the seven), an addon",
      .page = "misuse/TSG001.md",
      .what = "a thread used a thread-safe function that was freed already (nodejs/node#55706)",
-     .fault = "the runtime, which frees it under the threads that hold it, and the addon, whose thread "
-              "outlives it"},
+     .fault =
+         "the runtime, which frees it while threads still hold it, and the addon, whose thread outlives it"},
     {.name = "tsfn-loop-blocked",
      .verdict = TG_VERDICT_TSFN_OTHER,
      .helps = TG_HELPS_YES,
@@ -136,7 +138,7 @@ static const struct tg_signature signatures[] = {
      .page = "misuse/TSG016.md",
      .what = "a thread waits for a full queue whose environment or process is ending, and nobody wakes it",
      .fault =
-         "the runtime, which wakes one of several callers at most; and the addon, if it joins that thread"},
+         "the runtime, which wakes at most one of several callers; and the addon, if it joins that thread"},
     {.name = "tsfn-blocked",
      .verdict = TG_VERDICT_TSFN_OTHER,
      .helps = TG_HELPS_UNKNOWN,
@@ -156,7 +158,7 @@ static const struct tg_signature signatures[] = {
      .frames = "`std::terminate`, …, an addon, `ThreadSafeFunction::CallJs`, …, `CleanupHandles`",
      .page = "misuse/TSG028.md",
      .what = "a C++ exception left the callback of a thread-safe function while its environment ended",
-     .fault = "the addon: JavaScript may not run there any more, and it takes that for an error"},
+     .fault = "the addon: JavaScript can no longer run there, and the addon treats that as an error"},
     {.name = "exception-in-delivery-of-worker",
      .verdict = TG_VERDICT_JAVASCRIPT_FORBIDDEN,
      .helps = TG_HELPS_UNKNOWN,
@@ -166,9 +168,9 @@ static const struct tg_signature signatures[] = {
      .frames = "`std::terminate`, …, an addon, `ThreadSafeFunction::CallJs`, …, `node::worker::Worker::Run`",
      .page = "misuse/TSG028.md",
      .remedy = REMEDY_BUSY,
-     .what = "a C++ exception left the callback of a thread-safe function in a worker, as when the worker is "
-             "terminated",
-     .fault = "the addon: JavaScript may not run any more in a worker that was terminated",
+     .what = "a C++ exception left the callback of a thread-safe function in a worker, for example when the "
+             "worker is terminated",
+     .fault = "the addon: JavaScript can no longer run in a worker that was terminated",
      .advice = "run it guarded: tsfn-guard node app.js helps if the worker was being terminated"},
     {.name = "napi-error-new",
      .verdict = TG_VERDICT_JAVASCRIPT_FORBIDDEN,
@@ -182,8 +184,10 @@ static const struct tg_signature signatures[] = {
                "event: napi_create_error", "ERROR: Error::New"},
      .page = "triage.md#napi-error-new",
      .remedy = REMEDY_STOP,
-     .what = "node-addon-api could not make an error object, as its environment runs no JavaScript any more",
-     .fault = "the addon: it works on while its worker or its process ends, and takes the refusal for fatal",
+     .what = "node-addon-api could not create an error object, because its environment can no longer run "
+             "JavaScript",
+     .fault =
+         "the addon: it goes on working while its worker or process ends, and treats the refusal as fatal",
      .advice = STOP_FIRST},
     {.name = "napi-throw-refused",
      .verdict = TG_VERDICT_JAVASCRIPT_FORBIDDEN,
@@ -195,7 +199,7 @@ static const struct tg_signature signatures[] = {
                "event: napi_throw"},
      .page = "triage.md#napi-throw-refused",
      .remedy = REMEDY_BUSY,
-     .what = "node-addon-api could not throw, as its environment runs no JavaScript any more "
+     .what = "node-addon-api could not throw, because its environment can no longer run JavaScript "
              "(node-addon-api#902)",
      .fault = "the addon, built without NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
      .advice = STOP_FIRST},
@@ -206,9 +210,9 @@ static const struct tg_signature signatures[] = {
      .words = {"threadsafe_function.rs*Failed to convert return value"},
      .page = "triage.md#napi-rs-callback-failed",
      .remedy = REMEDY_CATCH,
-     .what = "a function in JavaScript that a thread of Rust waits for threw, or returned something else "
-             "than expected",
-     .fault = "that function; and the addon, which takes that for fatal",
+     .what =
+         "a JavaScript function for which a Rust thread waits has thrown, or returned something unexpected",
+     .fault = "that function, and the addon, which treats that as fatal",
      .advice = "catch errors within the function that was given to the addon, and return what it wants"},
     {.name = "napi-rs-delivery-failed",
      .verdict = TG_VERDICT_JAVASCRIPT_FORBIDDEN,
@@ -221,8 +225,8 @@ static const struct tg_signature signatures[] = {
                "failed*napi_reject_deferred", "ERROR: *napi_resolve_deferred", "Failed to reject deferred"},
      .page = "real-addons.md",
      .remedy = REMEDY_BUSY,
-     .what = "Rust's bindings got an answer from an environment that runs no JavaScript any more, and take "
-             "it for fatal",
+     .what = "Rust's bindings were refused by an environment that can no longer run JavaScript, and treat "
+             "that as fatal",
      .fault = "the addon, or the version of napi-rs or neon that it was built with",
      .advice = "let its promises settle before the worker ends; " UPDATE},
     {.name = "napi-call-refused",
@@ -233,10 +237,10 @@ static const struct tg_signature signatures[] = {
      .words = {"FATAL ERROR: * napi_", "napi_*returned with an error: 10"},
      .page = "triage.md#napi-call-refused",
      .remedy = REMEDY_STOP,
-     .what = "a call of Node-API failed, mostly because its environment runs no JavaScript any more, and the "
-             "addon ended the "
-             "process",
-     .fault = "the addon: it works on while its worker or its process ends, and takes the refusal for fatal",
+     .what = "a call of Node-API failed, usually because its environment can no longer run JavaScript, and "
+             "the addon ended the process",
+     .fault =
+         "the addon: it goes on working while its worker or process ends, and treats the refusal as fatal",
      .advice = STOP_FIRST},
     {.name = "napi-fatal-at-end",
      .verdict = TG_VERDICT_JAVASCRIPT_FORBIDDEN,
@@ -247,9 +251,9 @@ static const struct tg_signature signatures[] = {
      .frames = "`napi_fatal_error`, an addon, …, `node::FreeEnvironment` or `CleanupHandles`",
      .page = "triage.md#napi-error-new",
      .remedy = REMEDY_STOP,
-     .what = "the addon ended the process (napi_fatal_error) while its environment ended, where JavaScript "
-             "may not run",
-     .fault = "the addon, which takes the refusal for fatal",
+     .what = "the addon ended the process (napi_fatal_error) while its environment ended, which can no "
+             "longer run JavaScript",
+     .fault = "the addon, which treats the refusal as fatal",
      .advice = STOP_FIRST},
     {.name = "napi-error-at-end",
      .verdict = TG_VERDICT_JAVASCRIPT_FORBIDDEN,
@@ -260,8 +264,8 @@ static const struct tg_signature signatures[] = {
      .frames = "`std::terminate`, …, an addon, …, `node::FreeEnvironment` or `CleanupHandles`",
      .page = "triage.md#napi-error-at-end",
      .remedy = REMEDY_STOP,
-     .what = "a C++ exception of the addon's was not caught while its environment ended",
-     .fault = "the addon: JavaScript may not run there any more, and it takes that for an error",
+     .what = "a C++ exception of the addon was not caught while its environment ended",
+     .fault = "the addon: JavaScript can no longer run there, and the addon treats that as an error",
      .advice = STOP_FIRST},
     {.name = "heap-limit-stack",
      .verdict = TG_VERDICT_OOM,
@@ -270,11 +274,10 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .words = {"ReportOOMFailure", "FatalProcessOutOfMemory"},
      .page = "triage.md#heap-limit-stack",
-     .what = "V8 ended the process, as there was no more memory",
+     .what = "V8 ended the process, because there was no more memory",
      .fault = "the program: it keeps more objects than the limit allows, or the limit is too low",
      .advice = "NODE_OPTIONS=--max-old-space-size=4096, and node --heapsnapshot-near-heap-limit=2 app.js to "
-               "see what "
-               "grows"},
+               "see what grows"},
     {.name = "napi-error-of-javascript",
      .verdict = TG_VERDICT_ADDON_OWN,
      .helps = TG_HELPS_NO,
@@ -285,8 +288,8 @@ static const struct tg_signature signatures[] = {
                "exception of type Napi::"},
      .page = "triage.md#napi-error-of-javascript",
      .remedy = REMEDY_CATCH,
-     .what = "an exception of JavaScript's went through the addon's C++ code, which did not catch it",
-     .fault = "the function whose message it is, and the addon, which does not expect it to throw",
+     .what = "a JavaScript exception passed through the addon's C++ code, which did not catch it",
+     .fault = "the function from which the message comes, and the addon, which does not expect it to throw",
      .advice = "catch errors within the function that was given to the addon"},
     {.name = "napi-error-uncaught",
      .verdict = TG_VERDICT_JAVASCRIPT_FORBIDDEN,
@@ -297,10 +300,10 @@ static const struct tg_signature signatures[] = {
                "exception of type Napi::"},
      .page = "triage.md#napi-error-uncaught",
      .remedy = REMEDY_STOP,
-     .what = "an exception of node-addon-api was not caught, mostly because its environment was ending",
+     .what = "an exception of node-addon-api was not caught, usually because its environment was ending",
      .fault = "the addon",
-     .advice =
-         "try it guarded: tsfn-guard node app.js catches those that leave a callback at the end; " UPDATE},
+     .advice = "try it guarded: tsfn-guard node app.js catches exceptions that leave a callback at the "
+               "end; " UPDATE},
     {.name = "thread-local-after-unload",
      .verdict = TG_VERDICT_UNMAPPED_CODE,
      .helps = TG_HELPS_WITH_OPTION,
@@ -310,7 +313,8 @@ static const struct tg_signature signatures[] = {
      .page = "triage.md#thread-local-after-unload",
      .remedy = REMEDY_LOAD,
      .what = "a thread-local destructor ran whose code was unloaded with its addon when the worker ended",
-     .fault = "the addon, which leaves a destructor behind; the runtime unloads it before the thread is over",
+     .fault =
+         "the addon, which leaves a destructor behind; the runtime unloads it before the thread has ended",
      .advice = LOAD_FIRST},
     {.name = "callback-after-unload",
      .verdict = TG_VERDICT_UNMAPPED_CODE,
@@ -318,7 +322,8 @@ static const struct tg_signature signatures[] = {
      .option = "pin=*",
      .needs = TG_FACT_NO_CODE,
      .sure = TG_SURE_LIKELY,
-     .frames = "no name, called by what runs finalizers, weak callbacks, cleanup hooks or libuv's callbacks",
+     .frames =
+         "no name, called by code that runs finalizers, weak callbacks, cleanup hooks or libuv's callbacks",
      .page = "triage.md#callback-after-unload",
      .remedy = REMEDY_LOAD,
      .what = "a callback was called whose code was unloaded with its addon",
@@ -329,12 +334,15 @@ static const struct tg_signature signatures[] = {
      .helps = TG_HELPS_UNKNOWN,
      .needs = TG_FACT_NO_MEMORY | TG_FACT_STACK,
      .not = TG_FACT_HANG,
-     .frames = "of a core: the code that was to be run is not in memory",
+     .frames = "in a core: the code to run is not in memory",
      .page = "triage.md#code-is-gone",
      .remedy = REMEDY_LOAD,
-     .what = "a thread ran where no code is any more, as after its addon was unloaded when a worker ended",
-     .fault = "the addon, which leaves a thread or a callback behind; the runtime unloads it under that",
-     .advice = LOAD_FIRST "; guarded it stays too, if the thread uses a thread-safe function"},
+     .what = "a thread ran at an address that has no code any more, for example because its addon was "
+             "unloaded when a worker ended",
+     .fault = "the addon, which leaves a thread or a callback behind, and the runtime, which unloads its "
+              "code meanwhile",
+     .advice =
+         LOAD_FIRST "; if it runs guarded, the code also stays if the thread uses a thread-safe function"},
     {.name = "jump-to-no-code",
      .verdict = TG_VERDICT_UNMAPPED_CODE,
      .helps = TG_HELPS_UNKNOWN,
@@ -343,7 +351,7 @@ static const struct tg_signature signatures[] = {
      .words = {"Jump to the invalid address stated on the next line"},
      .page = "triage.md#callback-after-unload",
      .remedy = REMEDY_LOAD,
-     .what = "code was run where there is none, as of an addon that was unloaded",
+     .what = "the process jumped to an address without code, for example of an addon that was unloaded",
      .fault = "the addon that left a thread or a callback behind",
      .advice = LOAD_FIRST},
     {.name = "segfault-without-code",
@@ -354,7 +362,8 @@ static const struct tg_signature signatures[] = {
      .words = {"segfault at "},
      .page = "triage.md#segfault-without-code",
      .remedy = REMEDY_LOAD,
-     .what = "the kernel says that code was run where there is none, as of an addon that was unloaded",
+     .what = "the kernel says that the process jumped to an address without code, for example of an addon "
+             "that was unloaded",
      .fault = "the addon that left a thread or a callback behind",
      .advice = LOAD_FIRST "; or " CORE_FIRST},
     {.name = "node-api-in-own-thread",
@@ -366,7 +375,7 @@ static const struct tg_signature signatures[] = {
      .frames = "`v8::…`, `napi_…`, an addon, `start_thread`",
      .page = "triage.md#node-api-in-own-thread",
      .remedy = REMEDY_STOP,
-     .what = "a thread of the addon's own used Node-API or V8, which only the JavaScript thread may",
+     .what = "a thread of the addon used Node-API or V8, which only the JavaScript thread may do",
      .fault = "the addon",
      .advice = UPDATE},
     {.name = "node-api-in-pool",
@@ -378,7 +387,7 @@ static const struct tg_signature signatures[] = {
      .frames = "`v8::…`, `napi_…`, an addon, `uv__queue_work`, `worker`",
      .page = "triage.md#node-api-in-pool",
      .remedy = REMEDY_STOP,
-     .what = "work in libuv's thread pool used Node-API or V8, which only the JavaScript thread may",
+     .what = "work in libuv's thread pool used Node-API or V8, which only the JavaScript thread may do",
      .fault = "the addon",
      .advice = UPDATE},
     {.name = "not-self-registered",
@@ -387,8 +396,8 @@ static const struct tg_signature signatures[] = {
      .words = {"Module did not self-register"},
      .page = "triage.md#not-self-registered",
      .remedy = REMEDY_ONE,
-     .what = "an addon that registers itself once a process was loaded a second time, or was built for "
-             "another runtime",
+     .what = "an addon that registers itself only once in a process was loaded a second time, or was built "
+             "for another runtime",
      .fault = "the addon: it is not made for workers, or is not the build for this Node",
      .advice = "npm rebuild; if it is loaded in several workers, load it in the main thread only"},
     {.name = "another-node-version",
@@ -397,7 +406,7 @@ static const struct tg_signature signatures[] = {
      .words = {"was compiled against a different Node.js version", "NODE_MODULE_VERSION"},
      .page = "triage.md#another-node-version",
      .what = "the addon was built for another version of Node",
-     .fault = "the installation: node_modules is of another version of Node",
+     .fault = "the installation: node_modules was installed for another version of Node",
      .advice = "npm rebuild, with the Node that runs the program"},
     {.name = "cannot-be-loaded",
      .verdict = TG_VERDICT_ADDON_OWN,
@@ -444,7 +453,7 @@ static const struct tg_signature signatures[] = {
      .words = {"terminate called without an active exception"},
      .page = "triage.md#joinable-thread",
      .remedy = REMEDY_EXIT,
-     .what = "a C++ thread object was destroyed while its thread ran, mostly by a static destructor at exit",
+     .what = "a C++ thread object was destroyed while its thread ran, usually by a static destructor at exit",
      .fault = "the addon: it does not join its threads",
      .advice = "stop the addon's work before the program exits; " UPDATE},
     {.name = "napi-fatal",
@@ -457,7 +466,7 @@ static const struct tg_signature signatures[] = {
      .page = "triage.md#napi-fatal",
      .remedy = REMEDY_STOP,
      .what = "the addon ended the process itself (napi_fatal_error)",
-     .fault = "the addon; what it says before, FATAL ERROR, tells why",
+     .fault = "the addon; its message before that, FATAL ERROR, says why",
      .advice = "give the text that was printed, too: it says more; " UPDATE},
     {.name = "died-at-exit",
      .verdict = TG_VERDICT_ADDON_OWN,
@@ -469,7 +478,7 @@ static const struct tg_signature signatures[] = {
      .frames = "an addon's function, `__run_exit_handlers` or `__cxa_finalize`, `exit`",
      .page = "triage.md#died-at-exit",
      .remedy = REMEDY_EXIT,
-     .what = "an exit handler or a static destructor of the addon's died",
+     .what = "an exit handler or a static destructor of the addon died",
      .fault = "the addon, or a library of it",
      .advice = "stop the addon's work before the program exits; " UPDATE},
     {.name = "died-in-addon",
@@ -478,11 +487,11 @@ static const struct tg_signature signatures[] = {
      .needs = TG_FACT_ADDON_TOP,
      .not = TG_FACT_HANG,
      .sure = TG_SURE_LIKELY,
-     .frames = "an addon's function, or one of a library that it brings along, with nothing of the runtime's "
+     .frames = "an addon's function, or one of a library that it brings along, with no frame of the runtime "
                "above it",
      .page = "triage.md#died-in-addon",
      .remedy = REMEDY_STOP,
-     .what = "the addon's own code died, in code that is not a thread-safe function's",
+     .what = "the addon's own code died, and not in a thread-safe function",
      .fault = "the addon, or a library of it",
      .advice = UPDATE},
     {.name = "cxx-exception",
@@ -503,7 +512,7 @@ static const struct tg_signature signatures[] = {
      .needs = TG_FACT_ADDON_ASIDE,
      .not = TG_FACT_HANG,
      .sure = TG_SURE_LIKELY,
-     .frames = "of a sanitizer or valgrind: an addon in the stack that freed the memory",
+     .frames = "from a sanitizer or valgrind: an addon is in the stack that freed the memory",
      .page = "triage.md#memory-of-addon",
      .remedy = REMEDY_STOP,
      .what = "memory was used that an addon had freed",
@@ -529,7 +538,7 @@ static const struct tg_signature signatures[] = {
      .frames = "the runtime or a C library, called by an addon",
      .page = "triage.md#died-below-addon",
      .remedy = REMEDY_STOP,
-     .what = "the runtime or a C library died of what an addon called it with",
+     .what = "the runtime or a C library died in a call that an addon made",
      .fault = "the addon, most likely",
      .advice = UPDATE},
     {.name = "died-near-addon",
@@ -552,9 +561,9 @@ static const struct tg_signature signatures[] = {
      .frames = "`abort`, `uv_mutex_lock` or `pthread_mutex_lock`, and none of the seven functions",
      .page = "triage.md#mutex-of-others",
      .remedy = REMEDY_EXIT,
-     .what = "a mutex was used that is destroyed or damaged, and nothing says that it is a thread-safe "
-             "function's",
-     .fault = "not known; libuv's own, and static destructors of addons, look like this too",
+     .what =
+         "a destroyed or damaged mutex was used, and nothing says that it belongs to a thread-safe function",
+     .fault = "not known; libuv's own mutexes, and static destructors of addons, look like this too",
      .advice = CORE_FIRST},
     {.name = "mutex-assertion",
      .verdict = TG_VERDICT_UNKNOWN,
@@ -565,7 +574,7 @@ static const struct tg_signature signatures[] = {
                "tpp.c:*Assertion", "mutex lock failed: Invalid argument"},
      .page = "triage.md#mutex-of-others",
      .remedy = REMEDY_EXIT,
-     .what = "a mutex was used that is destroyed or damaged; whose it is only a stack can tell",
+     .what = "a destroyed or damaged mutex was used; only a stack can show whose it is",
      .fault = "not known",
      .advice = CORE_FIRST},
     {.name = "runtime-only",
@@ -577,7 +586,7 @@ static const struct tg_signature signatures[] = {
      .frames = "`node::…` and `v8::…` alone",
      .page = "triage.md#runtime-only",
      .what = "the runtime died by itself: no addon is in the stack that died",
-     .fault = "the runtime, or memory that others have damaged before",
+     .fault = "the runtime, or other code that has damaged its memory before",
      .advice =
          "update the runtime; look for the first lines of the message at github.com/nodejs/node/issues"},
     {.name = "runtime-assertion",
@@ -590,7 +599,7 @@ static const struct tg_signature signatures[] = {
                "/node/src/*Assertion", "electron_node/src/*Assertion", "deps/uv/src/*Assertion",
                "Assertion failed: *deps/uv/src/", "uv__*: Assertion", "# Fatal error in ../deps/v8"},
      .page = "triage.md#runtime-assertion",
-     .what = "the runtime found itself in a state that it does not allow, and no addon is named",
+     .what = "the runtime detected a state that must not occur, and no addon is named",
      .fault = "the runtime, most likely",
      .advice = "update the runtime; look for the message at github.com/nodejs/node/issues"},
     {.name = "heap-damaged",
@@ -604,7 +613,7 @@ static const struct tg_signature signatures[] = {
                "corrupted unsorted chunks", "malloc.c:*Assertion"},
      .page = "triage.md#heap-damaged",
      .remedy = REMEDY_STOP,
-     .what = "the heap was damaged before this moment; who did it only a sanitizer or valgrind can tell",
+     .what = "the heap was damaged before this moment; only a sanitizer or valgrind can show by whom",
      .fault = "an addon, most likely",
      .advice = "valgrind node app.js 2>&1 | tsfn-guard triage -"},
     {.name = "assertion-of-addon",
@@ -617,7 +626,7 @@ static const struct tg_signature signatures[] = {
                "Assertion failed: *, file ", "Assertion failed: *.cpp", "Assertion failed: *.cc"},
      .page = "triage.md#assertion-of-addon",
      .remedy = REMEDY_STOP,
-     .what = "C or C++ code that is not the runtime's found itself in a state that it does not allow",
+     .what = "C or C++ code outside the runtime detected a state that must not occur",
      .fault = "the addon whose source the message names, or a library of it",
      .advice = UPDATE},
     {.name = "guard-freed",
@@ -628,7 +637,7 @@ static const struct tg_signature signatures[] = {
                "TSG004 get-context-after-finalize", "TSG005 ref-after-finalize",
                "TSG006 unref-after-finalize", "TSG007 stale-handle"},
      .page = "misuse/README.md",
-     .what = "the guard was there, and kept a thread from using a function that was finalized",
+     .what = "the process was guarded, and the guard kept a thread from using a function that was finalized",
      .fault = "the addon that the report names",
      .advice = "update the addon, or report it; tsfn-guard report sums up logs in JSON"},
     {.name = "guard-other",
@@ -638,7 +647,7 @@ static const struct tg_signature signatures[] = {
      .words = {"]: TSG008 ", "]: TSG009 ", "]: TSG010 ", "]: TSG011 ", "]: TSG012 ", "]: TSG015 ",
                "]: TSG016 ", "]: TSG020 "},
      .page = "misuse/README.md",
-     .what = "the guard was there, and found a misuse of a thread-safe function",
+     .what = "the process was guarded, and the guard found a misuse of a thread-safe function",
      .fault = "the addon that the report names",
      .advice = "update the addon, or report it; tsfn-guard report sums up logs in JSON"},
     {.name = "bun-without-addon",
@@ -662,11 +671,10 @@ static const struct tg_signature signatures[] = {
                "Timeout terminating forks worker", "Jest: a worker process has failed to exit"},
      .page = "triage.md#runner-lost-worker",
      .remedy = REMEDY_BUSY,
-     .what = "the test runner lost a worker, and does not say of what it died",
+     .what = "the test runner lost a worker, and does not say why it died",
      .fault = "not known: an addon, memory (SIGKILL), or process.exit() in a test",
-     .advice = "run it in one process, and ask again: ulimit -c unlimited; npx vitest run --pool=forks "
-               "--no-file-parallelism, or "
-               "npx jest --runInBand"},
+     .advice = "run it in one process, and run triage again: ulimit -c unlimited; npx vitest run "
+               "--pool=forks --no-file-parallelism, or npx jest --runInBand"},
     {.name = "does-not-exit",
      .verdict = TG_VERDICT_UNKNOWN,
      .helps = TG_HELPS_UNKNOWN,
@@ -691,7 +699,7 @@ static const struct tg_signature signatures[] = {
                "ReferenceError: ", "TypeError: ", "RangeError: ", "ECONNREFUSED", "ENOENT: ", "    throw ",
                "at Object.<anonymous> (", "at Module._compile (", "processTicksAndRejections"},
      .page = "triage.md#javascript-exception",
-     .what = "an exception of JavaScript's ended the program, and no crash",
+     .what = "a JavaScript exception ended the program, which is not a crash",
      .fault = "the program",
      .advice = "look at the message, and at the first line of its stack that is yours"},
     {.name = "stack-without-names",
