@@ -15,6 +15,7 @@ case ${1:-} in
   *) die "no argument, or --check" "$1" "run it as: scripts/docs.sh [--check]" 2 ;;
 esac
 [[ -e $library ]] || die "the built library" "no $library" "build it: scripts/quickstart.sh, or set TG_LIB" 2
+command=${library%/*}/tsfn-guard
 runtime=${TG_NODE:-$("$ROOT/test/runtimes.sh" | sed -n '1s/.*\t//p')}
 runtime=${runtime:-$(command -v node || true)}
 [[ -n $runtime ]] || die "a runtime to ask" "no node in PATH" "install Node.js, or set TG_NODE" 2
@@ -114,6 +115,28 @@ completion_events() {
     END { print " " severities }' <<<"$help"
 }
 
+# The subcommands, each with what it answers, from "tsfn-guard doctor [--json] [RUNTIME]   can it be guarded here?".
+completion_subcommands() {
+  "$command" --help | sed -nE "/^usage/,/^$/s/^ +tsfn-guard ([a-z]+) .*[^ ]  +([^ ].*)/  '\\1 \\2'/p"
+  echo "  'help what a subcommand does'"
+}
+
+# The options of the subcommands, one a row, with their values as above.
+completion_subcommand_options() {
+  local subcommand
+  completion_subcommands | sed -n "s/^  '\\([a-z]*\\) .*/\\1/p" | while read -r subcommand; do
+    [[ $subcommand != help ]] || continue
+    { "$command" "$subcommand" --help; echo --help; } | grep -oE -- '--[a-z][a-z-]*( [A-Z]+)?' | LC_ALL=C sort -u |
+      awk -v subcommand="$subcommand" -v quote="'" -v severities="$(completion_events | tail -n 1)" '
+        { sub(/ (OLD|FILE)$/, " FILE"); sub(/ SECONDS$/, " N"); sub(/ SEVERITY$/, severities); gsub(/ +/, " ") }
+        seen[$1]++ == 0 || NF > 1 { row[$1] = $0 }
+        END { for (option in row) print "  " quote subcommand " " row[option] quote }' | LC_ALL=C sort
+  done
+}
+
+# unquoted: rows without their quotes, for fish.
+unquoted() { sed -E "s/^  '?//; s/'$//"; }
+
 # fill FILE MARKER: replaces everything between the lines with <!-- MARKER --> and <!-- /MARKER -->
 # by stdin.
 fill() {
@@ -133,12 +156,15 @@ fill() {
 
 options_table | fill "$ROOT/docs/options.md" options
 manual_options | fill "$ROOT/docs/tsfn-guard.1" options
-completion_options | fill "$ROOT/src/command/completion.bash" options
-completion_events | fill "$ROOT/src/command/completion.bash" events
+for part in options events subcommands subcommand_options; do
+  "completion_$part" | fill "$ROOT/src/command/completion.bash" "$part"
+  "completion_$part" | fill "$ROOT/src/command/completion.zsh" "$part"
+  "completion_$part" | unquoted | fill "$ROOT/src/command/completion.fish" "$part"
+done
 quirks_table | fill "$ROOT/docs/quirks.md" quirks
 events_table | fill "$ROOT/docs/misuse/README.md" catalogue
-"${library%/*}/tsfn-guard" triage --signatures | fill "$ROOT/docs/triage.md" signatures
-"${library%/*}/tsfn-guard" doctor --table | fill "$ROOT/docs/affected.md" affected
+"$command" triage --signatures | fill "$ROOT/docs/triage.md" signatures
+"$command" doctor --table | fill "$ROOT/docs/affected.md" affected
 while read -r code; do
   [[ -e $ROOT/docs/misuse/$code.md ]] || die "a page for each kind" "no docs/misuse/$code.md" "write it"
 done < <(grep -o '^TSG[0-9]*' <<<"$help")

@@ -30,5 +30,8 @@ string(REGEX REPLACE "\n([^\n])" "\n \\1" text "${text}")
 file(WRITE ${doc}/copyright "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n"
   "Upstream-Name: tsfn-guard\n\nFiles: *\nCopyright: ${owner}\nLicense: Expat\n ${text}")
 
+# Debian's zsh does not look into site-functions below /usr/share.
+file(RENAME ${root}/share/zsh/site-functions ${root}/share/zsh/vendor-completions)
+
 file(MAKE_DIRECTORY ${root}/share/lintian/overrides)
 file(COPY_FILE ${CMAKE_CURRENT_LIST_DIR}/lintian-overrides ${root}/share/lintian/overrides/tsfn-guard)

@@ -13,6 +13,10 @@ install(TARGETS tsfnguard doctor_probe register_node LIBRARY DESTINATION ${priva
 install(FILES docs/tsfn-guard.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
 install(FILES src/command/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
   RENAME tsfn-guard COMPONENT runtime)
+install(FILES src/command/completion.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions
+  RENAME _tsfn-guard COMPONENT runtime)
+install(FILES src/command/completion.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
+  RENAME tsfn-guard.fish COMPONENT runtime)
 
 # For Prometheus and Grafana: what to be told, and what to look at.
 install(FILES scripts/packaging/tsfn-guard.rules.yml scripts/packaging/tsfn-guard.dashboard.json

@@ -66,12 +66,62 @@ _tsfn_guard_events=(
   # <!-- /events -->
 )
 
+# Each subcommand and what it answers, and each of its options with its values.
+_tsfn_guard_subcommands=(
+  # <!-- subcommands -->
+  'doctor can it be guarded here?'
+  'explain what does TSG007 mean?'
+  'report what is in the logs?'
+  'scan which addons need it?'
+  'status guarded? kept alive by?'
+  'top what is a process doing?'
+  'triage what was this crash?'
+  'help what a subcommand does'
+  # <!-- /subcommands -->
+)
+_tsfn_guard_subcommand_options=(
+  # <!-- subcommand_options -->
+  'doctor --help'
+  'doctor --json'
+  'doctor --output FILE'
+  'doctor --table'
+  'doctor --version'
+  'explain --help'
+  'explain --output FILE'
+  'explain --version'
+  'report --diff FILE'
+  'report --fail-on fatal-avoided warn hang-avoided info leak'
+  'report --help'
+  'report --html FILE'
+  'report --json'
+  'report --output FILE'
+  'report --version'
+  'scan --help'
+  'scan --json'
+  'scan --output FILE'
+  'scan --version'
+  'status --help'
+  'status --json'
+  'status --output FILE'
+  'status --version'
+  'top --help'
+  'top --interval N'
+  'top --json'
+  'top --once'
+  'top --output FILE'
+  'top --version'
+  'triage --help'
+  'triage --json'
+  'triage --output FILE'
+  'triage --version'
+  # <!-- /subcommand_options -->
+)
+
 # _tsfn_guard_values OPTION: its values; status 1 where it has none.
 _tsfn_guard_values() {
   local option
-  for option in "${_tsfn_guard_options[@]}" '--diff FILE' "--fail-on fatal-avoided hang-avoided warn leak info" \
-    '--html FILE' '--interval N' '--output FILE' '-o FILE'; do
-    [[ ${option%% *} == "$1" ]] && printf '%s\n' "${option#* }" && return
+  for option in "${_tsfn_guard_options[@]}" "${_tsfn_guard_subcommand_options[@]#* }" '-o FILE'; do
+    [[ ${option%% *} == "$1" && $option == *' '* ]] && printf '%s\n' "${option#* }" && return
   done
   return 1
 }
@@ -126,6 +176,15 @@ _tsfn_guard_offer_values() {
   _tsfn_guard_offer "$2" "$3" "${values[@]}"
 }
 
+# _tsfn_guard_options_of SUBCOMMAND: the names of its options.
+_tsfn_guard_options_of() {
+  local row words
+  for row in "${_tsfn_guard_subcommand_options[@]}"; do
+    read -ra words <<<"$row"
+    [[ ${words[0]} != "$1" ]] || printf '%s\n' "${words[1]}"
+  done
+}
+
 # The processes that have the library loaded, of those that this user may look at.
 _tsfn_guard_processes() {
   grep -ls '/libtsfnguard\.so$' /proc/[0-9]*/maps | cut -d / -f 3
@@ -153,7 +212,7 @@ _tsfn_guard() {
   current=${words[last]}
   [[ $current != *[=:]* || $COMP_WORDBREAKS != *=* ]] || kept=${current%"${current##*[=:]}"}
 
-  if ((last > 1)) && [[ ${words[1]} == @(doctor|explain|help|report|scan|status|top|triage) ]]; then
+  if ((last > 1)) && printf '%s\n' "${_tsfn_guard_subcommands[@]%% *}" | grep -qxF -e "${words[1]}"; then
     subcommand=${words[1]}
     i=2
   fi
@@ -173,12 +232,10 @@ _tsfn_guard() {
     _tsfn_guard_offer_values "${current%%=*}" "${current#*=}" "${kept#"${current%%=*}="}"
   elif ((i == last)) && [[ $current == -* && ${words[last - 1]} != -- ]]; then
     case $subcommand in
-      doctor) _tsfn_guard_offer "$current" '' --table --json "${common[@]}" ;;
-      explain) _tsfn_guard_offer "$current" '' "${common[@]}" ;;
-      help) ;;
-      report) _tsfn_guard_offer "$current" '' --diff --fail-on --html --json "${common[@]}" ;;
-      scan | status | triage) _tsfn_guard_offer "$current" '' --json "${common[@]}" ;;
-      top) _tsfn_guard_offer "$current" '' --once --interval --json "${common[@]}" ;;
+      ?*)
+        mapfile -t words < <(_tsfn_guard_options_of "$subcommand")
+        _tsfn_guard_offer "$current" '' "${words[@]}"
+        ;;
       *) _tsfn_guard_offer "$current" '' "${_tsfn_guard_options[@]%% *}" --best-effort --help --version -- ;;
     esac
   elif ((i < last)) && [[ $subcommand != report ]]; then
@@ -194,7 +251,7 @@ _tsfn_guard() {
         read -ra words <<<"${_tsfn_guard_events[*]}"
         _tsfn_guard_offer "$current" "$kept" "${words[@]}"
         ;;
-      help) _tsfn_guard_offer "$current" "$kept" doctor explain report scan status top triage ;;
+      help) _tsfn_guard_offer "$current" "$kept" "${_tsfn_guard_subcommands[@]%% *}" ;;
       report | triage) _tsfn_guard_offer "$current" "$kept" FILE ;;
       scan) _tsfn_guard_offer "$current" "$kept" DIRECTORY ;;
       status) mapfile -t COMPREPLY < <(compgen -W "$(_tsfn_guard_runtimes)" -- "$current") ;;
@@ -202,7 +259,7 @@ _tsfn_guard() {
       doctor) _tsfn_guard_offer "$current" "$kept" COMMAND ;;
       *)
         _tsfn_guard_offer "$current" "$kept" COMMAND
-        ((last > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'doctor explain help report scan status top triage' -- "$current")
+        ((last > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "${_tsfn_guard_subcommands[*]%% *}" -- "$current")
         ;;
     esac
   fi

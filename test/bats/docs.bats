@@ -18,7 +18,7 @@ stale() {
   local tree=$BATS_TEST_TMPDIR/${1//\//-}
   mkdir -p "$tree/src/command"
   cp -r "$TG_SOURCE/scripts" "$TG_SOURCE/docs" "$tree"
-  cp "$TG_SOURCE/src/command/completion.bash" "$tree/src/command"
+  cp "$TG_SOURCE"/src/command/completion.* "$tree/src/command"
   sed -i "/$2/d" "$tree/$1"
   TG_NODE=$("$TG_SOURCE/test/runtimes.sh" | sed -n '1s/.*\t//p') run "$tree/scripts/docs.sh" --check
   assert_failure 1
@@ -32,6 +32,8 @@ stale() {
   stale docs/tsfn-guard.1 '^\.It Fl ..rate'
   stale src/command/completion.bash "^  '--pin"
   stale src/command/completion.bash '^  TSG009'
+  stale src/command/completion.zsh "^  'report --html"
+  stale src/command/completion.fish '^scan which'
 }
 
 @test "a link that leads nowhere is noticed, and a page that nothing leads to" {

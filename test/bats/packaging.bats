@@ -1,5 +1,5 @@
 # The installed files and the packages are complete, can be moved, and are right for Debian. Also
-# the manual page and the completion. scripts/package.sh --check installs the .deb into a clean
+# the manual page and the completion in each shell. scripts/package.sh --check installs the .deb into a clean
 # Debian, which takes too long for this file.
 
 load helper
@@ -79,9 +79,11 @@ LIB/tsfn-guard/register.node
 bin/tsfn-guard
 $(cd "$TG_SOURCE" && find include -name '*.h' | LC_ALL=C sort)
 share/bash-completion/completions/tsfn-guard
+share/fish/vendor_completions.d/tsfn-guard.fish
 share/man/man1/tsfn-guard.1
 share/tsfn-guard/tsfn-guard.dashboard.json
-share/tsfn-guard/tsfn-guard.rules.yml"
+share/tsfn-guard/tsfn-guard.rules.yml
+share/zsh/site-functions/_tsfn-guard"
   run python3 "$TG_SOURCE/test/docs/check_links.py" "$moved/share/doc/tsfn-guard"
   # A link may lead to nothing only if its target is not installed (tests, sources).
   refute_line --regexp '^[^:]+:[0-9]+: (\.\./(README|CHANGELOG|docs|scripts)|[^.]).*: there is no'
@@ -161,7 +163,8 @@ Enhances: nodejs"
   run dpkg-deb --ctrl-tarfile "$deb"
   assert_equal "$(dpkg-deb --ctrl-tarfile "$deb" | tar -t | grep -v '/$' | sort | xargs)" './control ./md5sums'
   listing=$(dpkg-deb -c "$deb")
-  for file in bin/tsfn-guard lib/tsfn-guard/{doctor_probe.node,libtsfnguard.so,register.node} share/man/man1/tsfn-guard.1.gz share/tsfn-guard/tsfn-guard.{rules.yml,dashboard.json} share/doc/tsfn-guard/copyright \
+  for file in bin/tsfn-guard lib/tsfn-guard/{doctor_probe.node,libtsfnguard.so,register.node} share/man/man1/tsfn-guard.1.gz share/tsfn-guard/tsfn-guard.{rules.yml,dashboard.json} \
+    share/zsh/vendor-completions/_tsfn-guard share/fish/vendor_completions.d/tsfn-guard.fish share/doc/tsfn-guard/copyright \
     share/doc/tsfn-guard/changelog.gz share/doc/tsfn-guard/changelog.Debian.gz share/lintian/overrides/tsfn-guard; do
     assert grep -q " ./usr/$file\$" <<<"$listing"
   done
@@ -233,22 +236,95 @@ Section: debug"
   fi
 }
 
-@test "the manual page and the completion know every option that the help names" {
-  local subcommand option manual
-  run "$TG_BUILD/tsfn-guard" --help
+# zsh_offers LINE, fish_offers LINE: what Tab offers at the end of that line, one a line.
+zsh_offers() {
+  command -v zsh >/dev/null || skip "no zsh here"
+  mkdir -p "$BATS_TEST_TMPDIR/zsh"
+  cp "$TG_SOURCE/src/command/completion.zsh" "$BATS_TEST_TMPDIR/zsh/_tsfn-guard"
+  run timeout -k 5 60 zsh -f "$TG_SOURCE/test/helpers/complete.zsh" "$BATS_TEST_TMPDIR/zsh" "$1"
+}
+
+fish_offers() {
+  command -v fish >/dev/null || skip "no fish here"
+  mkdir -p "$BATS_TEST_TMPDIR/fish/fish/completions"
+  cp "$TG_SOURCE/src/command/completion.fish" "$BATS_TEST_TMPDIR/fish/fish/completions/tsfn-guard.fish"
+  XDG_CONFIG_HOME=$BATS_TEST_TMPDIR/fish XDG_DATA_HOME=$BATS_TEST_TMPDIR/fish PATH=$TG_BUILD:$PATH \
+    run timeout -k 5 60 fish -c 'complete -C $argv[1] | string split -f 1 \t' "$1"
+}
+
+# knows_options SHELL…: whether each option that the help names is in the manual page and is offered by the function.
+knows_options() {
+  local subcommand option manual offered options
   manual=$(sed 's/\\-/-/g; s/Fl /-/g' "$TG_SOURCE/docs/tsfn-guard.1")
   for subcommand in '' doctor explain report scan status top triage; do
     # shellcheck disable=SC2086
-    complete_line $subcommand --
-    local offered=$output options
-    # shellcheck disable=SC2086
     options=$(options_of_help $subcommand)
-    assert [ -n "$options" ]
+    [[ $subcommand == explain ]] || assert [ -n "$options" ]
+    "$@" "tsfn-guard ${subcommand:+$subcommand }--"
+    offered=$output
     for option in $options; do
       assert grep -qF -- "$option" <<<"$manual"
       assert grep -qxF -- "$option" <<<"$offered"
     done
   done
+}
+
+# bash_offers LINE: of words without quotes.
+bash_offers() {
+  # shellcheck disable=SC2086
+  complete_line ${1#tsfn-guard }
+}
+
+# Seen to fail: with one row left out of the file of each shell, an option's and a subcommand's.
+@test "the manual page and the completion know every option that the help names: bash" {
+  knows_options bash_offers
+}
+
+@test "the same of zsh" {
+  command -v zsh >/dev/null || skip "no zsh here"
+  run zsh -n "$TG_SOURCE/src/command/completion.zsh"
+  assert_output ''
+  knows_options zsh_offers
+}
+
+@test "the same of fish" {
+  command -v fish >/dev/null || skip "no fish here"
+  run fish --no-execute "$TG_SOURCE/src/command/completion.fish"
+  assert_output ''
+  knows_options fish_offers
+}
+
+# offers SHELL EXPECTED LINE
+assert_offers() {
+  "$1" "$3"
+  assert_equal "$(sort <<<"$output" | xargs)" "$2"
+}
+
+# Seen to fail, in zsh: without the space before actions, which then get words of zsh's own; in fish: where an empty list
+# of words counts as one word.
+@test "zsh and fish: subcommands, values, files, events, and the program's own arguments" {
+  local shell
+  cd "$TG_SOURCE"
+  for shell in zsh_offers fish_offers; do
+    "$shell" 'tsfn-guard do'
+    assert_line doctor
+    "$shell" 'tsfn-guard --rate 5 slee'
+    assert_line sleep
+    refute_line scan
+    assert_offers "$shell" 'diagnose off protect' 'tsfn-guard --mode '
+    assert_offers "$shell" 'fatal-avoided hang-avoided info leak warn' 'tsfn-guard report --fail-on '
+    assert_offers "$shell" 'README.md' 'tsfn-guard report LICENSE --html READ'
+    assert_offers "$shell" 'README.md' 'tsfn-guard --suppressions READ'
+    assert_offers "$shell" 'call-after-finalize call-without-count' 'tsfn-guard explain call-'
+    assert_offers "$shell" 'scan status' 'tsfn-guard help s'
+    "$shell" 'tsfn-guard scan scri'
+    assert_output --regexp '^scripts/?$'
+    assert_offers "$shell" '' 'tsfn-guard --rate 5 sleep --mod'
+  done
+  assert_offers zsh_offers 'abort ignore log stop' 'tsfn-guard --on TSG001='
+  assert_offers fish_offers 'TSG001=abort TSG001=ignore TSG001=log TSG001=stop' 'tsfn-guard --on TSG001='
+  assert_offers zsh_offers '0 1' 'tsfn-guard --require='
+  assert_offers fish_offers '--require=0 --require=1' 'tsfn-guard --require='
 }
 
 @test "the completion: subcommands, options, values, files, events" {
