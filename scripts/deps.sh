@@ -31,6 +31,8 @@ usage: scripts/deps.sh NAME…
   demo-node     one affected node, for quickstart.sh
   debian-node   Debian's node 18 with its libnode.so.108, unpacked, not installed;
                 status 3 if the distribution has none
+  debian-roots  root directories with the nodejs and the libc of Debian 11, 13 and sid, for
+                test/bats/debian.bats (amd64), unpacked, not installed; status 3 if they cannot be had
 
 Nothing is fetched twice. Everything except Debian packages goes to build/deps.
 END
@@ -299,6 +301,40 @@ unpack_trixie() {
   rm -rf "$home"
 }
 
+# debian_root SUITE: build/deps/debian-roots/SUITE gets nodejs and all that it depends on, and busybox.
+debian_root() {
+  local to=$DEPS/debian-roots/$1 home directory deb
+  [[ ! -e $to/usr/bin/node ]] || return 0
+  say "fetching the nodejs of Debian's $1, with its libc"
+  home=$(mktemp -d)
+  # shellcheck disable=SC2064
+  trap "rm -rf '$home' '$to.new'" EXIT
+  private_apt_open "$home" "deb [signed-by=$DEBIAN_KEYS] $(debian_mirror) $1 main" &&
+    private_apt "$home" install --download-only --no-install-recommends --yes nodejs busybox-static || return
+  rm -rf "$to.new"
+  mkdir -p "$to.new"/{dev,mnt,proc,tmp}
+  # Newer packages rely on these links, which base-files makes.
+  if [[ $1 != bullseye ]]; then
+    for directory in bin lib lib64 sbin; do
+      mkdir -p "$to.new/usr/$directory"
+      ln -s "usr/$directory" "$to.new/$directory"
+    done
+  fi
+  for deb in "$home"/cache/archives/*.deb; do dpkg-deb -x "$deb" "$to.new" || return; done
+  mv "$to.new" "$to"
+}
+
+debian_roots() {
+  local suite
+  if [[ $(dpkg --print-architecture 2>/dev/null) != amd64 || -z $(debian_mirror) ]]; then
+    say "skipped debian-roots: this is not Debian's amd64"
+    exit 3
+  fi
+  for suite in bullseye trixie sid; do
+    (debian_root "$suite") || { say "skipped debian-roots: $suite cannot be had, see above"; exit 3; }
+  done
+}
+
 # herd7 is an OCaml program of Debian's sid, and needs sid's glibc. So it is started by sid's dynamic linker,
 # with sid's libraries. Its models decide what the tests say, so its version and its contents are fixed. The
 # libraries are those that sid has, as apt verifies them.
@@ -377,6 +413,7 @@ for name in "$@"; do
     promtool) promtool ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;
     debian-node) debian_node ;;
+    debian-roots) debian_roots ;;
     *) die "a name that scripts/deps.sh --help lists" "$name" "correct the name" 2 ;;
   esac
 done

@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/addresses.h"
 #include "base/glibc_floor.h"
 #include "base/output.h"
 #include "base/text.h"
@@ -75,11 +76,6 @@ static void name_main_program(struct runtime_object *object) {
   tg_copy_string(object->path, sizeof object->path, path[0] == '\0' ? "the main program" : path);
 }
 
-static void *map_inaccessible(uintptr_t hint, size_t size) {
-  void *memory = mmap((void *)hint, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return memory == MAP_FAILED ? NULL : memory;
-}
-
 /* The sum of all reservations. No two run at once: the first is made before all else, and later
  * ones with the lock of the handle table held. */
 static size_t reserved_size;
@@ -88,7 +84,7 @@ static size_t reserved_size;
  * kernels) has only 512 GiB. */
 static bool leaves_room(size_t size) {
   const size_t factor = 4;
-  void *probe = map_inaccessible(0, size * factor);
+  void *probe = tg_reserve_anywhere(size * factor);
   if (probe != NULL) munmap(probe, size * factor);
   return probe != NULL;
 }
@@ -103,23 +99,9 @@ static bool is_affordable(size_t size) {
   return reserved_size + size <= limit.rlim_cur / 8;
 }
 
-/* Handles must be below 2^47, which the larger address space of arm64 does not guarantee. */
-static void *map_below_limit(size_t size) {
-  const uintptr_t limit = (uintptr_t)1 << 47;
-  void *memory = map_inaccessible(0, size);
-  if (memory != NULL && (uintptr_t)memory + size > limit) {
-    munmap(memory, size);
-    memory = map_inaccessible(limit / 4, size);
-  }
-  if (memory == NULL) return NULL;
-  if ((uintptr_t)memory + size <= limit) return memory;
-  munmap(memory, size);
-  return NULL;
-}
-
 static void *reserve_addresses(size_t size) {
   int saved = errno;
-  void *memory = is_affordable(size) ? map_below_limit(size) : NULL;
+  void *memory = is_affordable(size) ? tg_reserve_below(TG_ADDRESS_LIMIT, size) : NULL;
   if (memory != NULL) {
     reserved_size += size;
     madvise(memory, size, MADV_DONTDUMP);

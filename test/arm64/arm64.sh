@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Cross-builds for arm64 and runs it with qemu-user: arm64.sh runs its tests; see usage for the steps.
+# Cross-builds for arm64; machine.sh runs that on an emulated machine. A single program also runs with qemu-user.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -9,7 +9,6 @@ usage() {
 usage: test/arm64/arm64.sh                                          prepares, then runs test/bats/arm64.bats
        test/arm64/arm64.sh prepare                                  fetches what is needed and builds build/arm64;
                                                                  status 3 where that cannot be had
-       test/arm64/arm64.sh unit                                     runs the unit tests; status 3 where there are none
        test/arm64/arm64.sh run native|guarded RUNTIME PROGRAM ARGS… runs PROGRAM on node-20 or node-26 for arm64
 
 Needs Debian's gcc-aarch64-linux-gnu and qemu-user (installed), its arm64 libcmocka-dev (unpacked to build/deps/arm64)
@@ -77,7 +76,8 @@ prepare() {
   cd "$ROOT"
   say "building build/arm64"
   quietly "a configured build/arm64" cmake --preset arm64 "-DNODE_API_HEADERS=$headers"
-  quietly "a built build/arm64" cmake --build --preset arm64 --target tsfnguard test_addons unit_tests
+  quietly "a built build/arm64" cmake --build --preset arm64 --target tsfnguard tsfn-guard doctor_probe \
+    test_addons unit_tests helper_liboracle
 }
 
 # run_arm64 native|guarded RUNTIME PROGRAM ARGS…
@@ -90,21 +90,11 @@ run_arm64() {
   exec "${emulator[@]}" "$node" "$@"
 }
 
-unit_tests() {
-  local test tests=("$BUILD"/arm64/test/test_*)
-  [[ -x ${tests[0]} ]] || skip "no unit tests were built"
-  for test in "${tests[@]}"; do
-    say "${test##*/}"
-    timeout -k 5 600 qemu-aarch64 -L "$SYSROOT" "$test" </dev/null || die "${test##*/} to pass" "status $?" "see above"
-  done
-}
-
 ulimit -c 0
 
 case ${1:-} in
   '') prepare && TG_BUILD=$BUILD/release TG_SOURCE=$ROOT exec bats --timing "$ROOT/test/bats/arm64.bats" ;;
   prepare) prepare ;;
-  unit) unit_tests ;;
   run)
     if (($# < 4)) || [[ $2 != native && $2 != guarded ]]; then usage >&2 && exit 2; fi
     run_arm64 "${@:2}"

@@ -29,7 +29,12 @@
 extern void *__libc_malloc(size_t size);
 extern void __libc_free(void *memory);
 
-enum { PAGE = 4096, PAGES = 1 << 24, SIZE_MIN = 200 };
+#ifdef __aarch64__
+enum { PAGE = 65536, PAGES = 1 << 20 }; /* the largest that its kernels have, so a multiple of all */
+#else
+enum { PAGE = 4096, PAGES = 1 << 24 };
+#endif
+enum { TSFN_MIN = 200, TSFN_MAX = 4096 };
 
 static char *arena;
 static atomic_uint pages_used;
@@ -66,7 +71,7 @@ static size_t page_of(const void *address) {
 
 static bool is_wanted(size_t size) {
   size_t known = atomic_load(&tsfn_size);
-  return known == 0 ? size >= SIZE_MIN && size <= PAGE : size == known;
+  return known == 0 ? size >= TSFN_MIN && size <= TSFN_MAX : size == known;
 }
 
 void *malloc(size_t size) {

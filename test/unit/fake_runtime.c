@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/addresses.h"
 #include "core/closing_notice.h"
 
 enum { ITEMS_A_TURN = 1000 };
@@ -297,8 +298,7 @@ static void unmap(void *memory, size_t size) {
 
 static void *reserve(size_t size) {
   if (size > (size_t)1 << fake_settings.reserve_bits_max) return NULL;
-  void *memory = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return memory == MAP_FAILED ? NULL : memory;
+  return tg_reserve_below(TG_ADDRESS_LIMIT, size);
 }
 
 /* `fake_addon` has the code below FAR_CODE. All other code belongs to another object: the tests' own
