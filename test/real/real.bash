@@ -1,8 +1,9 @@
 # What the Bats files here share: a case of a real addon's program, run natively and guarded.
 #
-# A program prints one line when all went well, and stdout is nothing else. TG_TALLY (a file) makes every case run 20
-# times each way and appends what came of it: addon, case, runtime, how, ok, died, other, what they died of (tabs
-# between). test/real/table.sh makes a table of that.
+# A program prints one line when all went well, and stdout is nothing else. TG_TALLY (a file) makes every case run
+# TG_TALLY_RUNS times (20) each way and appends what came of it: addon, case, runtime, how, ok, died, other, what they
+# died of (tabs between). The ways are those in TG_TALLY_WAYS: native, guarded, and optioned, which is guarded with
+# TG_TALLY_OPTIONS in TSFN_GUARD_OPTIONS. test/real/table.sh makes a table of that.
 
 # Workers that load an addon take their time: 24 seconds were seen on a machine with thirty others at work.
 TG_TIMEOUT=${TG_TIMEOUT:-90}
@@ -10,13 +11,26 @@ load ../bats/helper
 
 # shellcheck disable=SC2034 # for native and guarded
 PROGRAMS=$TG_SOURCE/test/real
-export NODE_PATH=$TG_SOURCE/build/deps/npm/real/node_modules
+MODULES=$TG_SOURCE/build/deps/npm/real/node_modules
+# TG_MODULES is a node_modules with packages that scripts/deps.sh does not fetch, as they are large.
+export NODE_PATH=$MODULES${TG_MODULES:+:$TG_MODULES}
 
 # needs PACKAGE [MAJOR]: skips the test where the package is not there, or the runtime is older than that.
 needs() {
   local major=${TG_RUNTIME#*-}
-  [[ -d $NODE_PATH/$1 ]] || skip "$1 is not there; scripts/deps.sh real fetches it"
+  [[ -d $MODULES/$1 || -d ${TG_MODULES:-$MODULES}/$1 ]] || skip "$1 is not there; scripts/deps.sh real fetches it"
   ((${major%%.*} >= ${2:-0})) || skip "$1 needs Node $2"
+}
+
+# optioned PROGRAM.js CASE…: guarded, with the options that a table is made for.
+optioned() {
+  TSFN_GUARD_OPTIONS=${TSFN_GUARD_OPTIONS:+$TSFN_GUARD_OPTIONS:}$TG_TALLY_OPTIONS guarded "$@"
+}
+
+# needs_large PACKAGE@VERSION [MAJOR]: the same for a package that is too large to be fetched on each machine.
+needs_large() {
+  [[ -d ${TG_MODULES:-$MODULES}/${1%@*} ]] || skip "$1 is large; to try it, npm install it, with its node_modules in TG_MODULES"
+  needs "${1%@*}" "${@:2}"
 }
 
 # attempt HOW PROGRAM.js CASE…: one run; result is ok, died or other, ending says how it died; the addon's own fault,
@@ -44,7 +58,10 @@ runs() {
   local n=$1 until=$2 kinds summary
   shift 2
   ok=0 died=0 owned=0 other=0 last='' kinds=()
-  [[ -z ${TG_TALLY:-} ]] || n=20 until=never
+  if [[ -n ${TG_TALLY:-} ]]; then
+    [[ " ${TG_TALLY_WAYS:-native guarded} " == *" $1 "* ]] || return 0
+    n=${TG_TALLY_RUNS:-20} until=never
+  fi
   while ((ok + died + owned + other < n)); do
     attempt "$@"
     printf -v "$result" %d $((${!result} + 1))
@@ -72,18 +89,28 @@ natively() {
   esac
 }
 
+# guarded_runs N PROGRAM.js CASE…: N runs guarded; where a table is made, those with its options first.
+guarded_runs() {
+  [[ -z ${TG_TALLY_OPTIONS:-} ]] || runs "$1" never optioned "${@:2}"
+  runs "$1" never guarded "${@:2}"
+}
+
 # lives PROGRAM.js CASE… <<<LINE: guarded, it prints LINE each time.
 lives() {
   local expected ok died owned other last
   expected=$(cat)
-  runs "$(repetitions 3)" never guarded "$@"
+  guarded_runs "$(repetitions 3)" "$@"
   hold $((ok > 0 && died + other == 0))
 }
 
-# lives_fast PROGRAM.js CASE… <<<LINE: the same with exit=fast, which no table counts.
+# lives_with OPTIONS PROGRAM.js CASE… <<<LINE: the same with these options. A table has them from its own --options.
+lives_with() {
+  [[ -z ${TG_TALLY:-} ]] || skip "a table of the cases with $1 is made with --options $1"
+  TSFN_GUARD_OPTIONS=$1 lives "${@:2}"
+}
+
 lives_fast() {
-  [[ -z ${TG_TALLY:-} ]] || skip 'exit=fast is measured by hand'
-  TSFN_GUARD_OPTIONS=exit=fast lives "$@"
+  lives_with exit=fast "$@"
 }
 
 # lives_or_own TEXT PROGRAM.js CASE… <<<LINE: guarded, it prints LINE, or dies of the addon's own fault with TEXT (or one
@@ -92,7 +119,7 @@ lives_or_own() {
   local expected own=$1 ok died owned other last
   expected=$(cat)
   shift
-  runs "$(repetitions 3)" never guarded "$@"
+  guarded_runs "$(repetitions 3)" "$@"
   hold $((ok + owned > 0 && died + other == 0))
 }
 
@@ -103,7 +130,7 @@ own_fault() {
   expected=$(cat)
   [[ -n ${TG_TALLY:-} ]] || skip "$1"
   runs 20 never native "${@:2}"
-  runs 20 never guarded "${@:2}"
+  guarded_runs 20 "${@:2}"
 }
 
 # hold 0|1: the test fails at 0; where a table is made, what came of it stands there.
