@@ -79,6 +79,7 @@ set(TEST_MATRIX
   "bats/runtime/table.bats      | ends  | lines       | all     |  15     | 1"
   "bats/runtime/unthrowable.bats | ends | all         | all     |   3     | 1"
   "bats/runtime/transcript.bats | ends  | lines       | all     |  16     | 1"
+  "bats/runtime/transcript-options.bats| -| ends      | all     |  12     | 1"
   "real/*.bats                  | -     | 20+26       | lines   |  10     | 1"
   "real/koffi.bats              | -     | ends        | lines   |   6     | 1"
   "real/lightningcss.bats       | -     | ends        | lines   |   7     | 1"

@@ -19,6 +19,9 @@ static const struct known {
     {"*/aws-crt-nodejs.node", "", TG_QUIRK_DYING | TG_QUIRK_LATE | TG_QUIRK_LEAK},
     {"*/@rspack/*/rspack.*.node", "", TG_QUIRK_DYING | TG_QUIRK_LATE | TG_QUIRK_LEAK},
     {"*/@duckdb/*/duckdb.node", "", TG_QUIRK_DYING},
+    {"*/@number0/*/iroh.*.node", "", TG_QUIRK_LEAK},
+    {"*/@lancedb/*/lancedb.*.node", "", TG_QUIRK_LEAK},
+    {"*/@node-datachannel/*/node_datachannel.node", "", TG_QUIRK_DYING | TG_QUIRK_LATE},
 };
 
 enum { KNOWN = sizeof table / sizeof table[0], QUIRKS = 3 };

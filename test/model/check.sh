@@ -22,6 +22,9 @@ from-callback      | LIMIT=1 FROM_CALLBACK=1 OTHERS=1     | safety
 from-callback-free | LIMIT=0 FROM_CALLBACK=2 OTHERS=1     | safety
 spurious           | LIMIT=1 SPURIOUS=2 OTHERS=1          | safety
 exit               | LIMIT=1 EXIT=1 OTHERS=1              | safety
+late               | LIMIT=1 LATE=1 COUNT=1 OTHERS=2      | safety
+late-free          | LIMIT=0 LATE=1 OTHERS=2              | safety
+late-generations   | LIMIT=1 LATE=1 GENERATIONS=2 OTHERS=1 | safety
 finite             | LIMIT=1 GENERATIONS=2 OTHERS=1       | finite
 ltl                | LIMIT=1 OTHERS=2 LTL                 | eventually"
 
@@ -51,7 +54,9 @@ KEEP_WOKEN             | LIMIT=1 OTHERS=0 CALLS=2        | asleep==0
 CALLBACK_UNDER_LOCK    | LIMIT=1 OTHERS=1                | lock!=_pid
 POP_LAST_AHEAD         | LIMIT=0 OTHERS=3                | doorbell_held==((thread_count
 FINALIZE_UNDER_RINGERS | LIMIT=0 OTHERS=1                | bell_usable
-COUNT_RINGER_LATE      | LIMIT=0 OTHERS=1                | bell_usable"
+COUNT_RINGER_LATE      | LIMIT=0 OTHERS=1                | bell_usable
+FINALIZE_UNDER_COUNTS  | LIMIT=1 LATE=1 OTHERS=0         | owed==0
+LEAVE_OUT_DECIDED_EARLY | LIMIT=1 LATE=1 COUNT=1 OTHERS=2 | owed==0"
 
 # build NAME MACROS COMPILER-FLAGS…: OUT/NAME/pan
 build() {

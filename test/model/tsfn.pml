@@ -40,6 +40,10 @@
 #define KEEPS_CLOSED 1
 #endif
 
+#ifndef LATE /* 1: the addon has the quirk late, and each env is a worker's */
+#define LATE 0
+#endif
+
 #define LOOP_ITEM (PRODUCERS * CALLS)
 
 #define NOBODY 255
@@ -62,6 +66,9 @@ bool doorbell_held;
 byte ringers; /* without the bit that says that somebody waits for them */
 bool finalized;
 bool abandoned;
+#if LATE
+bool is_late; /* the env has ended under it, so threads are told that all went well */
+#endif
 byte thread_count;
 bool environment;                               /* whether it is set */
 chan queue = [LOOP_ITEM + 1] of { byte };
@@ -97,6 +104,9 @@ byte ringing;       /* the ringers that exist. All of them are counted, except i
 byte others = OTHERS;
 byte begun;         /* producers begin in order. They are all alike, so this leaves nothing out. */
 byte finalizers;    /* how many finalizers have run */
+#if LATE
+byte owed;          /* counts of threads that still use what finalize_cb frees, and that nobody tells of the end */
+#endif
 #if SPURIOUS
 byte spurious = SPURIOUS;
 #endif
@@ -271,7 +281,10 @@ inline tg_function_add_count() {
 
 inline tg_function_drop_count() {
   assert(thread_count != 0);
-  thread_count--
+  thread_count--;
+#if LATE
+  owed = (owed != 0 -> owed - 1 : 0)
+#endif
 }
 
 /* The first half. If somebody sleeps, futex_wake_all follows as a separate step. */
@@ -314,12 +327,31 @@ inline end(valid) {
   tg_lock_release()
 }
 
-/* reject_closing() in api.c */
+/* reject_closing() in api.c. If is_late is set, the one true answer of many may come at any time. */
 inline reject_closing(valid) {
   if
+#if LATE
+  :: is_late /* napi_ok, and the count stays */
+#endif
   :: valid && thread_count != 0 -> tg_function_drop_count()
   :: else
   fi;
+  end(valid)
+}
+
+/* api.c: acquire_closing() */
+inline acquire_closing(valid) {
+#if LATE
+  if
+  :: valid && is_late ->
+     thread_count++;
+     if
+     :: state != TG_CLOSED -> owed++
+     :: else /* whoever has no count of its own is too late now */
+     fi
+  :: true /* napi_closing */
+  fi;
+#endif
   end(valid)
 }
 
@@ -503,7 +535,7 @@ acquire: /* tg_acquire */
   atomic {
     item = NOBODY;
     if
-    :: !valid || state != TG_OPEN -> end(valid); goto reset
+    :: !valid || state != TG_OPEN -> acquire_closing(valid); goto reset
     :: else
     fi;
     if
@@ -659,6 +691,9 @@ inline join_callers() {
 proctype loop(byte me) {
   byte item;
   bool popped, valid, ok, wake;
+#if LATE
+  bool leave_out; /* the finalizer, and the rest of the queue */
+#endif
 #if FROM_CALLBACK
   byte from_callback = FROM_CALLBACK;
   bool rings; /* this thread is a ringer, and nobody waits for it, because it is the thread that would wait */
@@ -676,6 +711,9 @@ proctype loop(byte me) {
        :: generation == item && sleepers != 0 -> abandoned = true
        :: generation == item && sleepers == 0 ->
           thread_count = 0; /* tg_function_forget_counts */
+#if LATE
+          owed = 0;
+#endif
           leave_environment();
           tg_table_expire()
        fi;
@@ -700,6 +738,10 @@ proctype loop(byte me) {
     rung = false;
     doorbell_held = false;
     finalized = false;
+#if LATE
+    is_late = false;
+    assert(owed == 0);
+#endif
     environment = true;
     tg_lock_release()
   }
@@ -838,6 +880,10 @@ teardown: /* the env's cleanup hooks; the last one that was added runs first */
      atomic {
        tg_lock_acquire();
        ok = state == TG_OPEN;
+#if LATE
+       is_late = true;
+       owed = thread_count;
+#endif
        if
        :: ok -> tg_function_close()
        :: else
@@ -863,6 +909,9 @@ teardown: /* the env's cleanup hooks; the last one that was added runs first */
 finalize: /* tg_on_finalize */
   atomic {
     tg_lock_acquire();
+#ifdef LEAVE_OUT_DECIDED_EARLY
+    leave_out = is_late && thread_count != 0;
+#endif
     ok = state == TG_OPEN;
     if
     :: ok -> tg_function_close()
@@ -895,10 +944,29 @@ finalize: /* tg_on_finalize */
     :: empty(queue) -> break
     od;
     item = 0;
+#if LATE && !defined(LEAVE_OUT_DECIDED_EARLY) && !defined(FINALIZE_UNDER_COUNTS)
+    leave_out = is_late && thread_count != 0;
+#endif
     tg_lock_release()
   }
 #ifdef FINALIZE_BEFORE_DRAIN
   goto finalize_cb;
+#endif
+#if LATE
+  if /* leave_out_finalizer */
+  :: atomic {
+       leave_out ->
+       leave_out = false;
+       do
+       :: rest?item -> pending = pending & ~BIT(item)
+       :: empty(rest) -> break
+       od;
+       item = 0;
+       hook = false; /* remove_env_cleanup_hook */
+       goto finalized_now
+     }
+  :: !leave_out
+  fi;
 #endif
 drain:
   do
@@ -913,6 +981,9 @@ finalize_cb:
   atomic {
     hook = false; /* remove_env_cleanup_hook */
     assert(lock != _pid);
+#if LATE
+    assert(owed == 0); /* no thread still uses what is freed here */
+#endif
     assert(pending == 0) /* everything that was accepted has been delivered */
   }
   CALLBACK;

@@ -34,6 +34,5 @@ why='it exits with status 255 at any status but napi_ok'
 
 # Seen to fail without quirks: docs/quirks.md has the figures.
 @test "worker, with quirks=known" {
-  export TSFN_GUARD_OPTIONS=quirks=known
-  lives aws-crt.js worker <<<'survived'
+  lives_with quirks=known aws-crt.js worker <<<'survived'
 }

@@ -37,6 +37,5 @@ fault=$'terminate called\nFATAL ERROR: Error::' # it throws a C++ exception thro
 
 # Seen to fail without quirks: docs/quirks.md has the figures.
 @test "worker, with quirks=known" {
-  export TSFN_GUARD_OPTIONS=quirks=known
-  lives duckdb.js worker <<<'survived'
+  lives_with quirks=known duckdb.js worker <<<'survived'
 }

@@ -38,6 +38,5 @@ fault='neon-1.0.0' # its threads panic at napi_closing
 
 # Seen to fail without quirks: docs/quirks.md has the figures.
 @test "worker, with quirks=known" {
-  export TSFN_GUARD_OPTIONS=quirks=known
-  lives libsql.js worker <<<'survived'
+  lives_with quirks=known libsql.js worker <<<'survived'
 }

@@ -2,8 +2,9 @@
 # with the guard.
 #
 # If all goes well, a program prints one line and nothing else on stdout. If TG_TALLY names a file, every case runs
-# 20 times without and 20 times with the guard, and a line is appended to that file: addon, case, runtime, how, ok,
-# died, other, what they died of (separated by tabs). test/real/table.sh makes a table of these lines.
+# TG_TALLY_RUNS times (20) each way, and a line is appended to that file: addon, case, runtime, how, ok, died, other,
+# what they died of (separated by tabs). The ways are those in TG_TALLY_WAYS: native, guarded, and optioned, which is
+# guarded with TG_TALLY_OPTIONS in TSFN_GUARD_OPTIONS. test/real/table.sh makes a table of these lines.
 
 # Workers that load an addon need time: 24 seconds were seen on a machine with thirty others at work.
 TG_TIMEOUT=${TG_TIMEOUT:-90}
@@ -11,14 +12,27 @@ load ../bats/helper
 
 # shellcheck disable=SC2034 # for native and guarded
 PROGRAMS=$TG_SOURCE/test/real
-export NODE_PATH=$TG_SOURCE/build/deps/npm/real/node_modules
+MODULES=$TG_SOURCE/build/deps/npm/real/node_modules
+# TG_MODULES is a node_modules with packages that scripts/deps.sh does not fetch, as they are large.
+export NODE_PATH=$MODULES${TG_MODULES:+:$TG_MODULES}
 
 # needs PACKAGE [MAJOR]: skips the test if the package is not installed, or the runtime is older than
 # that.
 needs() {
   local major=${TG_RUNTIME#*-}
-  [[ -d $NODE_PATH/$1 ]] || skip "$1 is not there; scripts/deps.sh real fetches it"
+  [[ -d $MODULES/$1 || -d ${TG_MODULES:-$MODULES}/$1 ]] || skip "$1 is not there; scripts/deps.sh real fetches it"
   ((${major%%.*} >= ${2:-0})) || skip "$1 needs Node $2"
+}
+
+# optioned PROGRAM.js CASE…: guarded, with the options for which a table is made.
+optioned() {
+  TSFN_GUARD_OPTIONS=${TSFN_GUARD_OPTIONS:+$TSFN_GUARD_OPTIONS:}$TG_TALLY_OPTIONS guarded "$@"
+}
+
+# needs_large PACKAGE@VERSION [MAJOR]: like needs, for a package that is too large to be fetched on each machine.
+needs_large() {
+  [[ -d ${TG_MODULES:-$MODULES}/${1%@*} ]] || skip "$1 is large; to try it, npm install it, with its node_modules in TG_MODULES"
+  needs "${1%@*}" "${@:2}"
 }
 
 # attempt HOW PROGRAM.js CASE…: one run. It sets `result` to ok, died or other, and `ending` to how it died. If the
@@ -46,7 +60,10 @@ runs() {
   local n=$1 until=$2 kinds summary
   shift 2
   ok=0 died=0 owned=0 other=0 last='' kinds=()
-  [[ -z ${TG_TALLY:-} ]] || n=20 until=never
+  if [[ -n ${TG_TALLY:-} ]]; then
+    [[ " ${TG_TALLY_WAYS:-native guarded} " == *" $1 "* ]] || return 0
+    n=${TG_TALLY_RUNS:-20} until=never
+  fi
   while ((ok + died + owned + other < n)); do
     attempt "$@"
     printf -v "$result" %d $((${!result} + 1))
@@ -76,18 +93,28 @@ natively() {
   esac
 }
 
+# guarded_runs N PROGRAM.js CASE…: N runs guarded; where a table is made, those with its options first.
+guarded_runs() {
+  [[ -z ${TG_TALLY_OPTIONS:-} ]] || runs "$1" never optioned "${@:2}"
+  runs "$1" never guarded "${@:2}"
+}
+
 # lives PROGRAM.js CASE… <<<LINE: guarded, it prints LINE each time.
 lives() {
   local expected ok died owned other last
   expected=$(cat)
-  runs "$(repetitions 3)" never guarded "$@"
+  guarded_runs "$(repetitions 3)" "$@"
   hold $((ok > 0 && died + other == 0))
 }
 
-# lives_fast PROGRAM.js CASE… <<<LINE: the same with exit=fast, which is not in the table.
+# lives_with OPTIONS PROGRAM.js CASE… <<<LINE: the same with these options. A table uses its own --options instead.
+lives_with() {
+  [[ -z ${TG_TALLY:-} ]] || skip "a table of the cases with $1 is made with --options $1"
+  TSFN_GUARD_OPTIONS=$1 lives "${@:2}"
+}
+
 lives_fast() {
-  [[ -z ${TG_TALLY:-} ]] || skip 'exit=fast is measured by hand'
-  TSFN_GUARD_OPTIONS=exit=fast lives "$@"
+  lives_with exit=fast "$@"
 }
 
 # lives_or_own TEXT PROGRAM.js CASE… <<<LINE: guarded, it prints LINE, or it dies of the addon's own fault with TEXT (or
@@ -96,7 +123,7 @@ lives_or_own() {
   local expected own=$1 ok died owned other last
   expected=$(cat)
   shift
-  runs "$(repetitions 3)" never guarded "$@"
+  guarded_runs "$(repetitions 3)" "$@"
   hold $((ok + owned > 0 && died + other == 0))
 }
 
@@ -107,7 +134,7 @@ own_fault() {
   expected=$(cat)
   [[ -n ${TG_TALLY:-} ]] || skip "$1"
   runs 20 never native "${@:2}"
-  runs 20 never guarded "${@:2}"
+  guarded_runs 20 "${@:2}"
 }
 
 # hold 0|1: the test fails at 0, except when the table is made.

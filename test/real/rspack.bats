@@ -34,6 +34,5 @@ why='its build goes on in data that ended with the env'
 
 # Seen to fail without quirks: docs/quirks.md has the figures.
 @test "worker, with quirks=known" {
-  export TSFN_GUARD_OPTIONS=quirks=known
-  lives rspack.js worker <<<'survived'
+  lives_with quirks=known rspack.js worker <<<'survived'
 }

@@ -1,0 +1,58 @@
+// node-datachannel: two peers in one thread talk over the loopback; threads of libdatachannel tell JavaScript all.
+'use strict';
+const cases = require('./cases');
+
+// Not before it is used: the addon keeps the constructors of its classes in static variables. So they belong to the first
+// thread that has loaded it, and in another one Node aborts ("Cannot create a handle without a HandleScope"). For the
+// same reason there is one worker.
+const addon = () => require('node-datachannel');
+
+// Two peers that know each other. onMessage gets (what arrived at b, its channel); opened gets the channel of a.
+function connect(onMessage, opened) {
+  const [a, b] = ['a', 'b'].map((name) => new (addon().PeerConnection)(name, { iceServers: [], bindAddress: '127.0.0.1' }));
+  a.onLocalDescription((sdp, type) => b.setRemoteDescription(sdp, type));
+  b.onLocalDescription((sdp, type) => a.setRemoteDescription(sdp, type));
+  a.onLocalCandidate((candidate, mid) => b.addRemoteCandidate(candidate, mid));
+  b.onLocalCandidate((candidate, mid) => a.addRemoteCandidate(candidate, mid));
+  const kept = [a, b];
+  b.onDataChannel((channel) => {
+    kept.push(channel);
+    channel.onMessage((text) => onMessage(text, channel));
+  });
+  const channel = a.createDataChannel('talk');
+  channel.onOpen(() => opened(channel));
+  return () => {
+    channel.close();
+    for (const peer of [a, b]) peer.close();
+    return kept;
+  };
+}
+
+const work = () => new Promise((resolve) => {
+  let count = 0, sum = 0;
+  const stop = connect((text) => {
+    sum += Number(text);
+    if (++count < 500) return;
+    stop();
+    resolve({ count, sum });
+    setTimeout(addon().cleanup, 100);
+  }, (channel) => {
+    for (let i = 0; i < 500; i++) channel.sendMessage(String(i));
+  });
+});
+
+// Each message is answered at once, so two dozen are always on their way.
+const kept = [];
+function busy(dir, swing) {
+  let count = 0;
+  kept.push(connect((text, channel) => {
+    channel.sendMessage(text);
+    if (++count === 200) swing();
+  }, (channel) => {
+    kept.push(channel);
+    channel.onMessage((text) => channel.sendMessage(text));
+    for (let i = 0; i < 24; i++) channel.sendMessage('x'.repeat(100));
+  }));
+}
+
+cases({ work, busy, workers: 1, rounds: 1 });

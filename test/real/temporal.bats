@@ -1,0 +1,30 @@
+# @temporalio/core-bridge 1.24.0 (neon 1): one TSFN a thread settles all promises. Threads that are answered napi_closing
+# panic, which ends their task and not the process.
+
+load real
+setup() { needs_large @temporalio/core-bridge@1.24.0 20; }
+
+@test "work: ten connections are refused" {
+  natively lives temporal.js work <<<'{"refused":10}'
+  lives temporal.js work <<<'{"refused":10}'
+}
+
+@test "exit: process.exit() while busy" {
+  natively lives temporal.js exit <<<'exiting'
+  lives temporal.js exit <<<'exiting'
+}
+
+@test "worker: workers are terminated while busy" {
+  natively any temporal.js worker <<<'survived'
+  lives temporal.js worker <<<'survived'
+}
+
+@test "quit: process.exit() while workers are busy" {
+  natively any temporal.js quit <<<'exiting'
+  lives temporal.js quit <<<'exiting'
+}
+
+@test "end: the main thread ends while workers are busy" {
+  natively any temporal.js end <<<'ending'
+  lives temporal.js end <<<'ending'
+}
