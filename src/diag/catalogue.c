@@ -131,8 +131,7 @@ const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS] = {
                                "would have answered an error, which this addon treats as fatal",
                                "answered napi_ok, with an empty result", NULL, TG_INFO, false},
     [TG_EVENT_FINALIZER_LEFT_OUT] =
-        {"finalizer-left-out",
-         "the environment has ended, and a finalizer was skipped (quirk leak)",
+        {"finalizer-left-out", "the environment has ended, and a finalizer was skipped (quirk leak)",
          "would have called the finalizer, although threads of this addon may still use the memory",
          "did not call it, so the memory is not freed", NULL, TG_INFO, false},
 };
