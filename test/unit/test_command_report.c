@@ -12,6 +12,8 @@
 #include "command/common/json.h"
 #include "command/report/report_groups.h"
 #include "command/report/report_line.h"
+#include "command/report/report_text_log.h"
+#include "command/report/report_wrapper.h"
 
 int tg_complain(int status, const char *needed, const char *found, const char *remedy) {
   fail_msg("needed %s, found %s: %s", needed, found, remedy);
@@ -309,6 +311,76 @@ static void test_the_pool_has_a_limit(void **state) {
   assert_null(tg_pool_keep(&pool, "another"));
 }
 
+/* --- Reports as text */
+
+struct taken {
+  unsigned count;
+  char said[1024]; /* "PID CODE SEEN ADDON TIME;" of each */
+};
+
+static void take_text(void *argument, const struct tg_line *line) {
+  struct taken *taken = argument;
+  size_t length = strlen(taken->said);
+  snprintf(taken->said + length, sizeof taken->said - length, "%d %s %d %s %d;", (int)line->pid,
+           line->code == NULL ? "-" : line->code, (int)line->seen, line->addon == NULL ? "-" : line->addon,
+           (int)(line->time / 1000));
+  taken->count++;
+}
+
+static uint64_t read_text(const char *const lines[], struct taken *taken) {
+  *taken = (struct taken){0};
+  struct tg_text_log *log = tg_text_log_open(7000, take_text, taken);
+  for (; *lines != NULL; lines++) {
+    char copy[512];
+    snprintf(copy, sizeof copy, "%s", *lines);
+    struct tg_unwrapped piece = tg_unwrap(copy, strlen(copy));
+    tg_text_log_add(log, piece.text, piece.length, piece.time);
+  }
+  return tg_text_log_close(log);
+}
+
+#define TEXT(pid, rest) "x tsfn-guard[" #pid "]: " rest
+
+/* Those of two processes are mixed. A short line continues the site of the nearest number. */
+static void test_text_is_put_together(void **state) {
+  (void)state;
+  struct taken taken;
+  static const char *const lines[] = {
+      TEXT(1, "TSG007 stale-handle (fatal-avoided): a@1 x.node: napi_x, called in f+1"),
+      TEXT(2, "TSG008 never-a-handle (fatal-avoided): y"),
+      TEXT(1, "  addon: /a, seen 3/x.node"),
+      TEXT(2, "  addon: /y.node"),
+      TEXT(2, "  seen: 1"),
+      TEXT(1, "  seen: 2"),
+      TEXT(1, "  time: 1970-01-01T00:00:09.000Z"),
+      TEXT(1, "  caller: file /a, seen 3/x.node, offset 0x10, build_id ab"),
+      TEXT(1, "TSG007 stale-handle (fatal-avoided): e; seen 4 times from /a, seen 3/x.node"),
+      "1970-01-01T00:00:20.5Z tsfn-guard[1]: summary: TSG007 stale-handle (fatal-avoided): 5 seen, 2 not "
+      "reported, action log, addon /a, seen 3/x.node",
+      NULL};
+  assert_int_equal(read_text(lines, &taken), 0);
+  assert_string_equal(taken.said,
+                      "1 TSG007 2 /a, seen 3/x.node 9;1 TSG007 4 /a, seen 3/x.node 9;"
+                      "1 TSG007 5 /a, seen 3/x.node 20;2 TSG008 1 /y.node 20;");
+}
+
+/* What is cut off or forged is never handed over. */
+static void test_text_that_is_not_whole(void **state) {
+  (void)state;
+  struct taken taken;
+  static const char *const lines[] = {TEXT(1, "TSG007 stale-handle (fatal-avoided): no more"),
+                                      TEXT(2, "  seen: 1"),
+                                      TEXT(3, "TSG007 stale-handle (dreadful): x"),
+                                      TEXT(4, "TSG007 stale-handle (warn): x"),
+                                      TEXT(4, "  seen: 99999999999999999999"),
+                                      TEXT(5, "event"),
+                                      TEXT(0, "TSG007 stale-handle (warn): x"),
+                                      TEXT(x, "TSG007 stale-handle (warn): x"),
+                                      NULL};
+  assert_int_equal(read_text(lines, &taken), 3);
+  assert_int_equal(taken.count, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_whole_event),
@@ -327,6 +399,8 @@ int main(void) {
       cmocka_unit_test_setup(test_groups_beyond_the_limit_are_one, open_groups),
       cmocka_unit_test_setup(test_the_newest_moments_are_kept, open_groups),
       cmocka_unit_test(test_the_pool_has_a_limit),
+      cmocka_unit_test(test_text_is_put_together),
+      cmocka_unit_test(test_text_that_is_not_whole),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
