@@ -40,10 +40,12 @@ static const char borrows[] =
     "its threads use what a worker has freed; quirks=known is for workers that end and for the end of the "
     "process";
 static const char datachannel[] =
-    "it throws where nobody can catch as a worker ends without quirks=known; only the first thread that loads "
+    "it throws where nobody can catch as a worker ends without quirks=known; only the first thread that "
+    "loads "
     "it can use it";
 static const char ffi_rs[] =
-    "it aborts if its functions are called at the moment when a worker is ended: let the worker end by itself";
+    "it aborts if its functions are called at the moment when a worker is ended: let the worker end by "
+    "itself";
 static const char temporal[] =
     "its threads panic as a worker ends, which seldom ends the process: let the worker end by itself";
 
