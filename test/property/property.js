@@ -15,6 +15,7 @@ const { Reference } = require('./reference.js');
 const log = (text) => fs.writeSync(1, `${text}\n`);
 
 const deadlock = process.env.DEADLOCK || 'overflow';
+const late = process.env.LATE === '1';
 const OPERATIONS = ['call', 'callBlocking', 'acquire', 'release', 'abort', 'getContext', 'getContextNullResult', 'ref',
   'unref'];
 const MAX_FUNCTIONS = 8; // a thread remembers 16 of them as told "closing"
@@ -53,7 +54,7 @@ class Session {
       this.handles[index] = handle;
       log(`handle ${handle} of ${label}`);
     }
-    if (threads !== 0) this.references.push(new Reference(options, deadlock, this.loopThread));
+    if (threads !== 0) this.references.push(new Reference(options, deadlock, this.loopThread, late));
   }
 
   perform({ operation, thread, target, nested }) {

@@ -3,14 +3,17 @@
 'use strict';
 
 class Reference {
-  // options: as script.c's create takes them. deadlock: as in TSFN_GUARD_OPTIONS. loopThread: its name.
-  constructor(options, deadlock, loopThread) {
-    Object.assign(this, { max: 0, drainOps: '', finalizeOps: '', ...options, deadlock, loopThread });
+  // options: as script.c's create takes them. deadlock: as in TSFN_GUARD_OPTIONS. loopThread: its name. late: whether the
+  // addon has that quirk.
+  constructor(options, deadlock, loopThread, late) {
+    Object.assign(this, { max: 0, drainOps: '', finalizeOps: '', ...options, deadlock, loopThread, late });
     this.state = 'OPEN';
     this.count = options.threads;
     this.credit = 0;
     this.queue = [];
     this.told = new Set(); // threads
+    this.hidesItsEnd = false; // its env has ended, and the addon is late
+    this.forgotten = false; // its finalizer is over, and all counts are back
     this.events = [];
   }
 
@@ -24,13 +27,19 @@ class Reference {
   }
 
   perform(operation, thread, item) {
+    const answer = this.answer(operation, thread, item);
+    this.forgotten ||= this.finalized && this.count === 0;
+    return answer;
+  }
+
+  answer(operation, thread, item) {
     switch (operation) {
       case 'call':
       case 'callBlocking':
         return this.call(thread, item, operation === 'callBlocking');
       case 'acquire':
-        if (this.state !== 'OPEN') return 'closing';
-        this.count++;
+        if (this.state !== 'OPEN' && !this.hidesItsEnd) return 'closing';
+        if (!this.forgotten) this.count++;
         return 'ok';
       case 'release':
       case 'abort':
@@ -53,6 +62,7 @@ class Reference {
   }
 
   turnAway(thread) {
+    if (this.hidesItsEnd) return 'ok';
     const told = this.told.has(thread);
     this.told.add(thread);
     if (this.count === 0) return told ? 'invalid_arg' : 'closing';
@@ -67,6 +77,7 @@ class Reference {
       if (abort && this.state === 'OPEN') this.state = 'CLOSING';
       return 'ok';
     }
+    if (this.hidesItsEnd) return 'ok';
     if (this.state === 'OPEN' || this.credit === 0) return 'invalid_arg';
     this.credit--;
     return 'ok';
@@ -105,12 +116,21 @@ class Reference {
       this.decide();
       this.tell(`item ${item} of ${this.label}: ${dispatched.get(item)}`);
     }
+    // What was closing by itself has ended in a last turn of the loop, before the env did.
+    this.decide();
+    this.hidesItsEnd = this.late && this.state === 'OPEN';
     if (this.state === 'OPEN') this.state = 'CLOSING';
     if (this.state === 'CLOSING') this.finalize();
   }
 
   finalize() {
     this.state = 'CLOSED';
+    if (!this.hidesItsEnd || this.count === 0) this.drainAndFinalize();
+    this.finalized = true;
+    this.forgotten = this.count === 0;
+  }
+
+  drainAndFinalize() {
     while (this.queue.length !== 0) {
       this.tell(`drain item ${this.queue.shift()} of ${this.label}`);
       this.performAll('drain', this.drainOps);

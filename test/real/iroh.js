@@ -32,8 +32,10 @@ async function work() {
   return { sum };
 }
 
+const kept = []; // an endpoint that is collected closes its connections
 async function busy(dir, swing) {
-  const { here, there } = await connect();
+  const { here, there, close } = await connect();
+  kept.push(close);
   let turns = 0;
   const pass = async (from, to) => {
     for (;;) {

@@ -20,7 +20,7 @@ usage: test/real/table.sh [OPTION…] [ADDON…]   measures these, or all of tes
 On the runtimes in TG_RUNTIMES (default: "node-18 node-20 node-22 node-24.21 node-26"), names of test/runtimes.sh.
 The tests must have been built (scripts/test.sh). A run that takes longer than TG_TIMEOUT seconds (90) counts as a
 hang. Figures are kept until an addon is measured again. A cell says how many of 20 runs ended well, native → guarded →
-with the options; "of N" if they are not 20; - if the addon does not run there. For example, to see whether remedies
+with the options; "of N" if they are not 20; - for what was not run there. For example, to see whether remedies
 harm addons that need none:
   echo '*: dying late leak' >all.quirks
   test/real/table.sh --ways 'guarded optioned' --runs 50 --options quirks=$PWD/all.quirks --figures build/harm.tsv koffi
@@ -48,7 +48,7 @@ table() {
   awk -F'\t' '
     { row = $1 SUBSEP $2; if (!(row in seen)) { seen[row]; rows[++n] = row } }
     !($3 in column) { column[$3]; columns[++m] = $3 }
-    { ok[row, $3, $4] += $5; all[row, $3, $4] += $5 + $6 + $7 }
+    { ok[row, $3, $4] += $5; all[row, $3, $4] += $5 + $6 + $7; used[$4]; ran[row, $3] }
     END {
       split("native guarded optioned", ways, " ")
       head = "| addon | case |"; rule = "|---|---|"
@@ -61,10 +61,10 @@ table() {
           cell = ""
           for (k = 1; k <= 3; k++) {
             key = rows[i] SUBSEP columns[j] SUBSEP ways[k]
-            if (!(key in ok)) continue
-            cell = cell (cell == "" ? "" : " → ") ok[key] (all[key] == 20 ? "" : " of " all[key])
+            if (!(ways[k] in used)) continue
+            cell = cell (cell == "" ? "" : " → ") (key in ok ? ok[key] (all[key] == 20 ? "" : " of " all[key]) : "-")
           }
-          line = line " " (cell == "" ? "-" : cell) " |"
+          line = line " " ((rows[i], columns[j]) in ran ? cell : "-") " |"
         }
         print line
       }

@@ -39,6 +39,18 @@ static const char aws_crt[] =
 static const char rspack[] =
     "its threads use memory that an ended worker has freed; quirks=known is for workers that end, exit=fast "
     "for the process";
+static const char borrows[] =
+    "its threads use what a worker has freed; quirks=known is for workers that end and for the end of the "
+    "process";
+static const char datachannel[] =
+    "it throws where nobody can catch as a worker ends without quirks=known; only the first thread that "
+    "loads "
+    "it can use it";
+static const char ffi_rs[] =
+    "it aborts if its functions are called at the moment when a worker is ended: let the worker end by "
+    "itself";
+static const char temporal[] =
+    "its threads panic as a worker ends, which seldom ends the process: let the worker end by itself";
 
 #define QUIRKS "quirks=known"
 #define EXIT "exit=fast"
@@ -75,6 +87,16 @@ static const struct tg_scan_advice table[] = {
     {"aws-crt", {QUIRKS, EXIT}, aws_crt},
     {"@rspack/binding", {QUIRKS, EXIT}, rspack},
     {"@rspack/binding-*", {QUIRKS, EXIT}, rspack},
+    {"@number0/iroh", {QUIRKS}, borrows},
+    {"@number0/iroh-*", {QUIRKS}, borrows},
+    {"@lancedb/lancedb", {QUIRKS}, borrows},
+    {"@lancedb/lancedb-*", {QUIRKS}, borrows},
+    {"node-datachannel", {QUIRKS, EXIT}, datachannel},
+    {"@node-datachannel/*", {QUIRKS, EXIT}, datachannel},
+    {"ffi-rs", {NULL}, ffi_rs},
+    {"@yuuang/ffi-rs-*", {NULL}, ffi_rs},
+    {"node-web-audio-api", {NULL}, sound},
+    {"@temporalio/core-bridge", {NULL}, temporal},
 };
 
 const struct tg_scan_advice *tg_scan_advice_find(const char *package) {

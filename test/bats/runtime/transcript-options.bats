@@ -77,7 +77,8 @@ alike() {
   done
 }
 
-# The cases in which each quirk, and exit=fast, would show. Seen to fail with quirks=known, and with exit=fast.
+# The cases in which a quirk, or exit=fast, would show. Seen to fail: both tests with quirks=known alone, the first with
+# exit=fast alone.
 ENDS='workerExit terminatedInCallback workerEnds mainEnds'
 
 @test "quirks=none and exit=normal are as without the option, also for an addon that is known" {
