@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs whole applications natively, guarded and with mode=diagnose, and compares what they print: apps.sh [NAME…].
+# The table of docs/applications.md is its last output.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
@@ -7,7 +8,7 @@ set -euo pipefail
 # The applications are scripts in test/apps, sourced in an empty directory. They find there:
 #   node           the runtime, TG_RUNTIME of test/runtimes.sh (default: node-24.21)
 #   $MODULES       the packages of scripts/npm/apps, which modules of the application find too
-#   $NODE_PREFIX   a directory with include/node
+#   $NODE_PREFIX   a directory with include/node, that of the runtime where it has one
 #   sums DIR       prints the checksums of all files in it
 APPS=$ROOT/test/apps
 TREE=$DEPS/npm/apps
@@ -20,7 +21,8 @@ sums() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
 # What an application's shell runs; the guard is inherited by all its commands.
 if [[ ${1:-} == --inside ]]; then
   MODULES=$TREE/node_modules
-  NODE_PREFIX=/usr
+  NODE_PREFIX=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
+  [[ -e $NODE_PREFIX/include/node/node_api.h ]] || NODE_PREFIX=/usr
   export MODULES NODE_PREFIX NEXT_TELEMETRY_DISABLED=1 NO_COLOR=1 CI=1
   # shellcheck source=/dev/null
   . "$APPS/$2.sh"
@@ -60,23 +62,40 @@ run_app() {
   return $status
 }
 
+# events_of LOG: the codes of the events in it.
+events_of() {
+  local codes
+  codes=$(sed -n 's/.*"code":"\([^"]*\)".*/\1/p' "$1" 2>/dev/null | sort -u | paste -sd ' ')
+  echo "${codes:-none}"
+}
+
+# row NAME: the row of the table in docs/applications.md. The second line of each script says what it runs.
+row() {
+  printf '| %s: %s | %d | %s | %s |\n' "$1" "$(sed -n '2s/^# //p' "$APPS/$1.sh")" "$(wc -l <"$results/$1.native")" \
+    "$(events_of "$results/$1.guarded.log")" "$(events_of "$results/$1.diagnose.log")"
+}
+
 failed=0
+rows=()
 for name in "${names[@]}"; do
   run_app "$name" native || { failed=1; continue; }
+  same=1
   for how in guarded diagnose; do
     log=$results/$name.$how.log
     guard_options=require=1:summary=never:format=json:log_path=$log
     [[ $how == guarded ]] || guard_options+=:mode=diagnose
-    run_app "$name" $how LD_PRELOAD="$LIBRARY" TSFN_GUARD_OPTIONS="$guard_options" || { failed=1; continue; }
+    run_app "$name" $how LD_PRELOAD="$LIBRARY" TSFN_GUARD_OPTIONS="$guard_options" || { failed=1 same=0; continue; }
     if diff "$results/$name.native" "$results/$name.$how" >&2; then
       printf '%s\t%s\tsame output, %d lines\n' "$name" $how "$(wc -l <"$results/$name.native")"
     else
-      failed=1
+      failed=1 same=0
       printf '%s\t%s\tother output than native\n' "$name" $how
     fi
     # What the guard had to tell.
     [[ ! -e $log ]] || sed -n 's/.*"code":"\([^"]*\)","kind":"\([^"]*\)".*"addon":"\([^"]*\)".*/\1 \2, \3/p' "$log" |
       sort | uniq -c
   done
+  ((same == 0)) || rows+=("$(row "$name")")
 done
+printf '%s\n' "Node $("$node" -p process.versions.node)" '| application | lines of output | events | events of mode=diagnose |' '|---|---|---|---|' "${rows[@]}"
 exit $failed

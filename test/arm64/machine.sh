@@ -100,10 +100,10 @@ boot() {
   fill "$work/root" "$2" "$3"
   (cd "$work/root" && find . | cpio --quiet -o -H newc --owner=0:0) >"$work/initrd"
   rm -r "$work/root"
-  timeout -k 10 "${TG_TIMEOUT:-600}" qemu-system-aarch64 -M virt -cpu max,pauth-impdef=on -smp 4 -m 2048 -nographic \
+  timeout -k 10 "${TG_BOOT_SECONDS:-1800}" qemu-system-aarch64 -M virt -cpu max,pauth-impdef=on -smp 4 -m 2048 -nographic \
     -no-reboot -net none -kernel "$HERE/linux-$1" -initrd "$work/initrd" -append 'console=ttyAMA0 quiet panic=-1' \
     </dev/null | tr -d '\r' || status=$?
-  ((status == 0)) || die "a machine that ends by itself" "status $status" "see above; TG_TIMEOUT=SECONDS gives it more time"
+  ((status == 0)) || die "a machine that ends by itself" "status $status" "see above; TG_BOOT_SECONDS=N gives it more time"
 }
 
 case ${1:-} in
