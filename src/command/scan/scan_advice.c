@@ -14,19 +14,16 @@ static const char lightningcss[] =
     "with the guard no run died when a worker ended; after that its threads may no longer answer, which is a "
     "fault of the addon: let bundleAsync finish before a worker is terminated";
 static const char watcher[] =
-    "with the guard no run died when a subscribed worker ended; a worker that then watches the same "
-    "directory "
+    "with the guard no run died when a subscribed worker ended; one that then watches the same directory "
     "may die by a fault of the addon: unsubscribe first";
 static const char pty[] = "the guard catches what it throws if a shell ends together with its worker";
 static const char sound[] = "no fault was found, with the guard or without";
 static const char lmdb[] =
     "with the guard 3 of 170 runs died when a worker ended in a call of one of its methods; process.exit() "
-    "hangs "
-    "during a transaction, with the guard or without: wait for it";
+    "hangs during a transaction, with the guard or without: wait for it";
 static const char impit[] =
     "with the guard a few runs in a hundred died when a worker ended, by a fault of the addon; exit=fast is "
-    "for the "
-    "end of the process";
+    "for the end of the process";
 static const char libsql[] =
     "it treats the end of JavaScript as fatal; quirks=known is for workers that end, exit=fast for the "
     "process";
