@@ -48,11 +48,16 @@ ended_well() {
   for line in "${@:2}"; do assert_line "$line"; done
 }
 
-# used_freed NAME: died of it.
+# used_freed NAME: died of it. A thread that locks the destroyed mutex before its memory is freed is aborted by libuv.
+# Then the oracle says nothing; it does if it fails itself.
 used_freed() {
   case_of "$1"
-  assert_line 'oracle: use after free of TSFN memory'
-  assert_line "end $1: status 139"
+  if [[ $output == *"end $1: status 134"* ]]; then
+    refute_output --partial 'oracle:'
+  else
+    assert_line 'oracle: use after free of TSFN memory'
+    assert_line "end $1: status 139"
+  fi
 }
 
 @test "the library is for arm64, and needs only libc.so.6 and nothing newer than GLIBC_2.28" {
