@@ -80,9 +80,8 @@ struct tg_signature {
   const char *page;         /* in docs, with an anchor */
   const char *what;         /* what it is */
   const char *fault;        /* whose fault it is */
-  const char *
-      remedy; /* what people can do in their own JavaScript: a section of docs/javascript.md. NULL: nothing */
-  const char *advice; /* what to do if the guard alone does not help; NULL: run it guarded */
+  const char *remedy;       /* a section of docs/javascript.md. NULL: there is none */
+  const char *advice;       /* what to do if the guard alone does not help; NULL: run it guarded */
 };
 
 /* The signature with this number, counted from 0. The first one that fits is the answer. NULL: there are
