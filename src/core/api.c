@@ -316,8 +316,9 @@ static bool answers_falsely(const struct operation *operation) {
   return true;
 }
 
-/* Answers a call to a function that is closing or over, or that has no space and whose env ends: napi_closing if there is a count to consume, or if
- * this thread has not received it yet. With TG_QUIRK_LATE the item is dropped and the answer is napi_ok. */
+/* Answers a call to a function that is closing or over, or that has no space while its env ends.
+ * napi_closing: there is a count to consume, or this thread has not received that answer yet. With
+ * TG_QUIRK_LATE the item is dropped and the answer is napi_ok. */
 static napi_status reject_closing(struct operation *operation) {
   if (answers_falsely(operation)) {
     atomic_fetch_add_explicit(&operation->guard->late.items, 1, memory_order_relaxed);
@@ -333,8 +334,8 @@ static napi_status reject_closing(struct operation *operation) {
   return operation_end(operation, was_informed ? napi_invalid_arg : napi_closing);
 }
 
-/* Waits until the queue has space. napi_ok: it has, it may be overfilled, or the function is closing. napi_closing:
- * the env's cleanup hooks run, so there will be no space any more. */
+/* Waits until the queue has space. napi_ok: it has, it may be overfilled, or the function is closing.
+ * napi_closing: the env's cleanup hooks run, so there will be no space any more. */
 static napi_status wait_until_not_full(struct operation *operation, napi_threadsafe_function_call_mode mode) {
   struct tg_function *function = operation->function;
   while (function->state == TG_OPEN && tg_function_is_full(function)) {

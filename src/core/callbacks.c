@@ -271,9 +271,9 @@ static void wake_waiters(struct tg_function *function, struct tg_event *event) {
   tg_gate_wake_all(&function->not_full);
 }
 
-/* The first of the env's cleanup hooks. A hook of the addon that joins a blocked caller would wait for ever, because
- * the hooks of older functions run later. The functions stay open: other calls are answered as before, as an addon
- * may use them in its own hooks, or stop its threads there. */
+/* The first of the env's cleanup hooks. A hook of the addon that joins a blocked caller would wait for ever,
+ * because the hooks of older functions run later. The functions stay open: other calls are answered as
+ * before, because the addon may still use them in its own hooks. */
 static void on_first_hook(void *argument) {
   struct tg_environment *environment = argument;
   environment->awaits_hooks = false;

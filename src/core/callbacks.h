@@ -1,9 +1,9 @@
 /* The functions that the runtime calls: the callbacks of the doorbells, and the env cleanup hooks.
  *
- * An env ends in this order: the hook that tg_on_hook_added has registered, if any; for each function, the newest first,
- * tg_on_function_cleanup and then the runtime's own hook, which closes the doorbell; then
- * tg_on_env_cleanup; then tg_on_finalize for each function. The addon's own hooks run in between, each
- * before everything that was created before it was added.
+ * An env ends in this order: the hook that tg_on_hook_added has registered, if any; then for each
+ * function, the newest first, tg_on_function_cleanup and the runtime's own hook, which closes the
+ * doorbell; then tg_on_env_cleanup; then tg_on_finalize for each function. The addon's own hooks run in
+ * between, each before the hooks of everything that was created before it was added.
  *
  * All of them run on the env's loop thread, with no lock held. */
 #ifndef TG_CORE_CALLBACKS_H
@@ -21,8 +21,9 @@ void tg_on_finalize(napi_env env, void *data, void *hint);
  * the runtime's own hook for the doorbell. `argument` is the function. */
 void tg_on_function_cleanup(void *argument);
 
-/* The addon has added an env cleanup hook of its own. Makes sure that a hook of ours runs before that
- * one, and wakes blocked callers. Nothing is registered unless a function of the env has a max_queue_size. Loop thread. */
+/* The addon has added an env cleanup hook of its own. Makes sure that a hook of ours runs before that one,
+ * and wakes blocked callers. Nothing is registered unless a function of the env has a max_queue_size.
+ * Loop thread. */
 void tg_on_hook_added(struct tg_guard *guard, napi_env env);
 
 /* The env cleanup hook of an env, registered before the first doorbell was made. `argument` is the struct

@@ -89,8 +89,9 @@ struct tg_environment {
 
   struct tg_environment *next; /* guarded by the guard's environments_lock */
 
-  /* The env's cleanup hooks run, so nobody empties its queues any more. Written by the loop thread. Other threads read
-   * it with the lock of one of the env's functions held, which the loop thread takes after it has written. */
+  /* The env's cleanup hooks run, so nobody empties its queues any more. Written by the loop thread.
+   * Other threads read it with the lock of one of the env's functions held. The loop thread takes each of
+   * these locks after it has written. */
   atomic_bool hooks_run;
 
   /* Loop thread only. */
