@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2030,SC2031
 # What the emulated machine of machine.sh runs, in busybox's sh. test/bats/arm64.bats reads what it prints.
 
-export PATH=/bin TEST_ADDONS=/build/addons
+# The console is a terminal, but its output is read by a program.
+export PATH=/bin TEST_ADDONS=/build/addons NO_COLOR=1
 LIBRARY=/build/libtsfnguard.so
 ORACLE=/build/helpers/liboracle.so
 
