@@ -7,13 +7,27 @@ const cases = require('./cases');
 // same reason there is one worker.
 const addon = () => require('node-datachannel');
 
+// Tells `to` of `from`. A candidate may arrive before the description, as each callback has a TSFN of its own. It is
+// refused then, so it waits.
+function introduce(from, to) {
+  const early = [];
+  let isKnown = false;
+  from.onLocalDescription((sdp, type) => {
+    to.setRemoteDescription(sdp, type);
+    isKnown = true;
+    for (const candidate of early.splice(0)) to.addRemoteCandidate(...candidate);
+  });
+  from.onLocalCandidate((...candidate) => {
+    if (isKnown) to.addRemoteCandidate(...candidate);
+    else early.push(candidate);
+  });
+}
+
 // Two peers that know each other. onMessage gets (what arrived at b, its channel); opened gets the channel of a.
 function connect(onMessage, opened) {
   const [a, b] = ['a', 'b'].map((name) => new (addon().PeerConnection)(name, { iceServers: [], bindAddress: '127.0.0.1' }));
-  a.onLocalDescription((sdp, type) => b.setRemoteDescription(sdp, type));
-  b.onLocalDescription((sdp, type) => a.setRemoteDescription(sdp, type));
-  a.onLocalCandidate((candidate, mid) => b.addRemoteCandidate(candidate, mid));
-  b.onLocalCandidate((candidate, mid) => a.addRemoteCandidate(candidate, mid));
+  introduce(a, b);
+  introduce(b, a);
   const kept = [a, b];
   b.onDataChannel((channel) => {
     kept.push(channel);
