@@ -14,6 +14,7 @@ set(ON_node node-18 node-20 node-22 node-24.13 node-24.21 node-26)
 set(ON_lines node-18 node-20 node-22 node-24.21 node-26)
 set(ON_ends node-18 node-26)
 set(ON_ends+libnode node-18 node-26 debian-18)
+set(ON_20 node-20)
 set(ON_20+26 node-20 node-26)
 set(ON_once once)
 set(ON_- "")
@@ -61,14 +62,14 @@ set(TEST_MATRIX
   "bats/runtime/armed.bats      | ends  | all         | all     |   4     | 1"
   "bats/runtime/clean.bats      | ends  | ends        | all     |   3     | 1"
   "bats/runtime/exceptions.bats | -     | all         | all     |   4     | 1"
-  "bats/runtime/fast-exit.bats  | -     | ends+libnode| all     |  40     | 1"
+  "bats/runtime/fast-exit.bats  | -     | ends        | all     |  40     | 1"
   "bats/runtime/faults.bats     | -     | ends        | all     |  35     | 1"
-  "bats/runtime/hooks.bats      | -     | lines       | all     |  11     | 1"
+  "bats/runtime/hooks.bats      | -     | ends        | all     |  11     | 1"
   "bats/runtime/children.bats   | -     | ends+libnode| all     |   2     | 1"
   "bats/runtime/issue55706.bats | ends  | all         | all     |   4     | 1"
-  "bats/runtime/mapped.bats     | -     | ends+libnode| all     |  14     | 1"
-  "bats/runtime/unload.bats     | -     | all         | all     |  18     | 1"
-  "bats/runtime/oracle.bats     | -     | node        | all     |  20     | 1"
+  "bats/runtime/mapped.bats     | -     | ends        | all     |  14     | 1"
+  "bats/runtime/unload.bats     | -     | ends+libnode| all     |  18     | 1"
+  "bats/runtime/oracle.bats     | -     | lines       | all     |  20     | 1"
   "bats/runtime/probes.bats     | -     | 20+26       | 20+26   |   5     | 1"
   "bats/runtime/bindings.bats   | ends  | all         | all     |   2     | 1"
   "bats/runtime/register.bats   | -     | ends+libnode| all     |   8     | 1"
@@ -76,18 +77,18 @@ set(TEST_MATRIX
   "bats/runtime/shared-count.bats | ends| node        | all     |   5     | 1"
   "bats/runtime/stress.bats     | -     | ends        | all     |  20     | all"
   "bats/runtime/summary.bats    | ends  | ends        | all     |   7     | 1"
-  "bats/runtime/table.bats      | ends  | lines       | all     |  15     | 1"
+  "bats/runtime/table.bats      | ends  | ends        | all     |  15     | 1"
   "bats/runtime/unthrowable.bats | ends | all         | all     |   3     | 1"
-  "bats/runtime/transcript.bats | ends  | lines       | all     |  16     | 1"
+  "bats/runtime/transcript.bats | ends  | ends        | all     |  16     | 1"
   "bats/runtime/transcript-options.bats| -| ends      | all     |  12     | 1"
-  "real/*.bats                  | -     | 20+26       | lines   |  10     | 1"
+  "real/*.bats                  | -     | 20          | lines   |  10     | 1"
   "real/koffi.bats              | -     | ends        | lines   |   6     | 1"
   "real/lightningcss.bats       | -     | ends        | lines   |   7     | 1"
   "real/node-pty.bats           | -     | ends        | lines   |  34     | 1"
   "real/parcel-watcher.bats     | -     | ends        | lines   |  21     | 1"
-  "real/rolldown.bats           | -     | 20+26       | lines   |  18     | 1"
-  "real/soak.bats               | -     | 20+26       | lines   |  23     | 1"
-  "real/worker-server.bats      | -     | 20+26       | lines   |  14     | 1"
+  "real/rolldown.bats           | -     | 20          | lines   |  18     | 1"
+  "real/soak.bats               | -     | 20          | lines   |  23     | 1"
+  "real/worker-server.bats      | -     | 20          | lines   |  14     | 1"
 )
 
 include(ProcessorCount)
