@@ -1,3 +1,4 @@
+/* Implements addresses.h. */
 #include "base/addresses.h"
 
 #include <stdbool.h>

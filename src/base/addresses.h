@@ -1,6 +1,6 @@
 /* Reserves address space: inaccessible memory, which costs nothing until it is used. */
-#ifndef TSFN_GUARD_BASE_ADDRESSES_H
-#define TSFN_GUARD_BASE_ADDRESSES_H
+#ifndef TG_BASE_ADDRESSES_H
+#define TG_BASE_ADDRESSES_H
 
 #include <stddef.h>
 #include <stdint.h>

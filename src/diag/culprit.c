@@ -39,6 +39,12 @@ void tg_culprit_add_package(struct tg_text *text, const char *file) {
   tg_text_add(text, package->version);
 }
 
+void tg_culprit_emit_package(struct tg_emitter *emitter, const char *file) {
+  struct tg_text package = {.length = 0};
+  tg_culprit_add_package(&package, file);
+  tg_emit_string(emitter, "package", package.length == 0 ? NULL : tg_text_string(&package));
+}
+
 void tg_culprit_add_name(struct tg_text *text, const char *file) {
   if (tg_culprit_package(file)->name[0] == '\0') {
     tg_text_add(text, file[0] == '\0' ? "unknown code" : file);

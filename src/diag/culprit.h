@@ -8,6 +8,7 @@
 #include "base/package_json.h"
 #include "base/text.h"
 #include "core/event.h"
+#include "diag/emitter.h"
 
 /* `file` is the path of the addon's file, as a site has it (diag/policy.h); empty: unknown. */
 
@@ -16,6 +17,9 @@ const struct tg_package_json *tg_culprit_package(const char *file);
 
 /* Adds "acme-sensor@2.1.0"; nothing if the package is unknown. */
 void tg_culprit_add_package(struct tg_text *text, const char *file);
+
+/* Emits it as the field `package`; in JSON null if the package is unknown. */
+void tg_culprit_emit_package(struct tg_emitter *emitter, const char *file);
 
 /* Adds "acme-sensor@2.1.0 sensor.node". If the package is unknown, the whole path. */
 void tg_culprit_add_name(struct tg_text *text, const char *file);

@@ -272,12 +272,6 @@ static void emit_remedy(struct tg_emitter *emitter, enum tg_event_kind kind, con
   tg_emit_string(emitter, emitter->format == TG_FORMAT_JSON ? "remedy" : "do", tg_text_string(&remedy));
 }
 
-static void emit_package(struct tg_emitter *emitter, const struct tg_site *site) {
-  struct tg_text package = {.length = 0};
-  tg_culprit_add_package(&package, site->file);
-  tg_emit_string(emitter, "package", package.length == 0 ? NULL : tg_text_string(&package));
-}
-
 /* The page about the kind. In text with the command that shows it, as the page may not be at hand. */
 static void emit_page(struct tg_emitter *emitter, enum tg_event_kind kind) {
   struct tg_text page = {.length = 0};
@@ -339,7 +333,7 @@ static void emit_head_json(struct tg_emitter *emitter, enum tg_event_kind kind, 
   tg_emit_string(emitter, "action", entry->action);
   emit_then(emitter, site);
   emit_addon(emitter, site);
-  emit_package(emitter, site);
+  tg_culprit_emit_package(emitter, site->file);
   emit_remedy(emitter, kind, site);
   emit_page(emitter, kind);
 }

@@ -185,9 +185,7 @@ static void write_tally_json(const struct tg_tally *tally, const char *code) {
   tg_emit_string(emitter, "kind", tg_catalogue[site->kind].name);
   tg_emit_string(emitter, "severity", tg_severity_names[tg_catalogue[site->kind].severity]);
   tg_emit_string(emitter, "addon", site->file[0] == '\0' ? NULL : site->file);
-  struct tg_text package = {.length = 0};
-  tg_culprit_add_package(&package, site->file);
-  tg_emit_string(emitter, "package", package.length == 0 ? NULL : tg_text_string(&package));
+  tg_culprit_emit_package(emitter, site->file);
   tg_emit_string(emitter, "action", tg_policy_site_action(site));
   tg_emit_number(emitter, "seen", tally->seen);
   tg_emit_number(emitter, "suppressed", tally->untold);

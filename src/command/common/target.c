@@ -111,15 +111,12 @@ static const char *privilege_of(const char *path) {
 }
 
 bool tg_is_musl(const char *loader) {
-  const char *name = strrchr(loader, '/');
-  name = name == NULL ? loader : name + 1;
-  return strncmp(name, "ld-musl-", strlen("ld-musl-")) == 0;
+  return strncmp(tg_base_name(loader), "ld-musl-", strlen("ld-musl-")) == 0;
 }
 
 /* The dynamic linker looks like a static program, but it may start any program. */
 static bool is_dynamic_linker(const char *file) {
-  const char *name = strrchr(file, '/');
-  name = name == NULL ? file : name + 1;
+  const char *name = tg_base_name(file);
   return strncmp(name, "ld-", strlen("ld-")) == 0 || strncmp(name, "ld.so", strlen("ld.so")) == 0;
 }
 
@@ -282,8 +279,7 @@ static char *program_of_env(char *arguments) {
 static const char *interpreter_of(char *line) {
   char *rest = NULL, *path = strtok_r(line, " \t", &rest);
   if (path == NULL) return NULL;
-  const char *name = strrchr(path, '/');
-  char *program = strcmp(name == NULL ? path : name + 1, "env") == 0 ? program_of_env(rest) : NULL;
+  char *program = strcmp(tg_base_name(path), "env") == 0 ? program_of_env(rest) : NULL;
   return program == NULL ? path : program;
 }
 

@@ -143,8 +143,7 @@ static bool program_exports_functions(const struct tg_look *look) {
 
 static bool is_called_like_one(const char *program) {
   static const char *const names[] = {"node", "nodejs", "bun", "deno", "electron"};
-  const char *slash = strrchr(program, '/');
-  const char *name = slash == NULL ? program : slash + 1;
+  const char *name = tg_base_name(program);
   size_t length = strcspn(name, " "); /* "node (deleted)" */
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (strlen(names[i]) == length && strncmp(name, names[i], length) == 0) return true;

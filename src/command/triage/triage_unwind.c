@@ -29,6 +29,7 @@ enum tg_unwind_status tg_unwind(int core, FILE *out) {
 #include <unistd.h>
 
 #include "base/glibc_floor.h"
+#include "base/text.h"
 #include "command/common/runtime_version.h"
 #include "diag/catalogue.h"
 #include "tsfn_guard/ring.h"
@@ -225,8 +226,7 @@ struct unwinding {
 };
 
 static bool has_name(const char *path, const char *name) {
-  const char *slash = strrchr(path, '/');
-  return strncmp(slash == NULL ? path : slash + 1, name, strlen(name)) == 0;
+  return strncmp(tg_base_name(path), name, strlen(name)) == 0;
 }
 
 static int look_at_module(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr start,

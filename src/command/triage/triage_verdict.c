@@ -604,15 +604,10 @@ static void add_reason(struct tg_answer *answer, uint64_t line, const char *text
   tg_copy_string(reason->text, sizeof reason->text, text);
 }
 
-static const char *short_name(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash == NULL ? path : slash + 1;
-}
-
 static void add_frame_reason(struct tg_answer *answer, const struct tg_trace *trace, unsigned place) {
   const struct tg_trace_frame *frame = &trace->frames[place];
   char text[TG_QUOTE_MAX];
-  const char *where = frame->object[0] != '\0' ? short_name(frame->object) : short_name(frame->source);
+  const char *where = frame->object[0] != '\0' ? tg_base_name(frame->object) : tg_base_name(frame->source);
   snprintf(text, sizeof text, "#%u %.120s%s%.60s%s", place,
            frame->function[0] == '\0' ? "(no name)" : frame->function, where[0] == '\0' ? "" : " [", where,
            where[0] == '\0' ? "" : "]");
