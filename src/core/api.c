@@ -7,6 +7,7 @@
 #include "base/probes.h"
 #include "core/callbacks.h"
 #include "core/closing_notice.h"
+#include "core/cohort.h"
 #include "core/environment.h"
 #include "core/function.h"
 #include "core/handle_table.h"
@@ -204,17 +205,6 @@ static void open_function(struct tg_function *function, size_t thread_count) {
   tg_function_unlock(function);
 }
 
-/* The function cannot be guarded after all: makes the runtime close the doorbell. The addon's callbacks will
- * not be called, as the addon never got the handle. */
-static void cancel_create(struct tg_function *function) {
-  tg_function_lock(function);
-  function->finalize_cb = NULL;
-  function->thread_count = 0;
-  tg_function_close(function);
-  tg_function_release_doorbell(function, napi_tsfn_abort);
-  tg_function_unlock(function);
-}
-
 /* No handle is left, so the runtime serves this function itself. */
 static napi_status pass_through(struct tg_guard *guard, const struct tg_create_arguments *arguments,
                                 const void *caller, struct tg_addon *addon,
@@ -244,31 +234,30 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
   struct tg_addon *addon = tg_environment_register_code(environment, places);
   napi_threadsafe_function handle;
   struct tg_function *function = tg_function_take(guard, &handle);
-  if (function == NULL) {
-    tg_environment_leave(environment);
+  if (function == NULL)
     return tg_table_is_used_up(&guard->table) ? pass_through(guard, arguments, caller, addon, result)
                                               : napi_generic_failure;
+  struct tg_cohort *cohort = tg_cohort_join(environment, function, tg_on_cohort_cleanup);
+  if (cohort == NULL) {
+    tg_table_put_back(&guard->table, function);
+    return napi_generic_failure;
   }
   char name[TG_NAME_SIZE] = "";
   /* Before the doorbell is made, so that the last error info is that of the create. */
   if (arguments->async_resource_name != NULL)
     guard->runtime->copy_string(arguments->env, arguments->async_resource_name, name, sizeof name);
-  tg_function_prepare(function, arguments, environment, addon, name);
+  tg_function_prepare(function, arguments, cohort, addon, name);
   napi_status status = make_doorbell(guard, arguments, function, result != NULL);
   if (status != napi_ok || result == NULL) {
-    function->environment = NULL; /* no other thread has seen the slot in this generation */
+    function->cohort = NULL; /* no other thread has seen the slot in this generation */
+    tg_cohort_end_function(cohort, tg_on_cohort_cleanup);
     /* If the runtime made a doorbell although `result` is NULL, that doorbell refers to this slot. So the slot
      * is not used again. */
     if (status != napi_ok) tg_table_put_back(&guard->table, function);
-    tg_environment_leave(environment);
     return status != napi_ok ? status : napi_invalid_arg;
   }
   open_function(function, arguments->initial_thread_count);
   if (arguments->max_queue_size != 0) environment->bounded++;
-  if (guard->runtime->add_env_cleanup_hook(arguments->env, tg_on_function_cleanup, function) != napi_ok) {
-    cancel_create(function);
-    return napi_generic_failure;
-  }
   const struct tg_observer *observer = guard->observer;
   if (observer != NULL && observer->created != NULL) observer->created(function, caller);
   tg_probe_create(handle, arguments->max_queue_size, arguments->initial_thread_count, function->name);
@@ -345,7 +334,8 @@ static napi_status wait_until_not_full(struct operation *operation, napi_threads
       return operation->guard->options.deadlock == TG_DEADLOCK_STATUS ? napi_would_deadlock : napi_ok;
     }
     /* No acquire: whoever writes this takes the function's lock afterwards. */
-    if (atomic_load_explicit(&function->environment->hooks_run, memory_order_relaxed)) return napi_closing;
+    if (atomic_load_explicit(&tg_environment_of(function)->hooks_run, memory_order_relaxed))
+      return napi_closing;
     tg_function_wait(operation->guard, function);
   }
   return napi_ok;
@@ -517,7 +507,7 @@ static napi_status ref_or_unref(struct tg_guard *guard, napi_env env, napi_threa
   if (tg_function_is_loop_thread(function)) {
     tg_function_set_pending_ref(function, TG_PENDING_NONE); /* the latest request counts */
     function->referenced = pending_ref == TG_PENDING_REF;
-    return operation_end(&operation, runtime_function(function->environment->env, function->doorbell));
+    return operation_end(&operation, runtime_function(tg_environment_of(function)->env, function->doorbell));
   }
   record_event(&operation, TG_EVENT_FOREIGN_REF, 0);
   tg_function_set_pending_ref(function, pending_ref);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/probes.h"
+#include "core/cohort.h"
 #include "core/environment.h"
 #include "core/function.h"
 #include "core/handle_table.h"
@@ -74,7 +75,7 @@ __attribute__((cold, noinline)) static void report_exception(struct tg_function 
 static bool call_js(struct tg_function *function, napi_threadsafe_function_call_js call_js_cb, napi_env env,
                     napi_value js_callback, void *context, void *item) {
   struct tg_guard *guard = tg_guard_of(function);
-  const struct tg_environment *environment = function->environment;
+  const struct tg_environment *environment = tg_environment_of(function);
   napi_threadsafe_function handle = function->handle;
   if (call_js_cb == NULL) call_js_cb = guard->runtime->call_js_default;
   if (environment->can_terminate) clear_stack();
@@ -89,9 +90,9 @@ static void apply_pending_ref(struct tg_function *function) {
   tg_function_set_pending_ref(function, TG_PENDING_NONE);
   function->referenced = pending_ref == TG_PENDING_REF;
   if (pending_ref == TG_PENDING_REF)
-    tg_guard_of(function)->runtime->ref(function->environment->env, function->doorbell);
+    tg_guard_of(function)->runtime->ref(tg_environment_of(function)->env, function->doorbell);
   if (pending_ref == TG_PENDING_UNREF)
-    tg_guard_of(function)->runtime->unref(function->environment->env, function->doorbell);
+    tg_guard_of(function)->runtime->unref(tg_environment_of(function)->env, function->doorbell);
 }
 
 /* Called after an item was popped. If more items wait, rings for the next one. If it was the last item and
@@ -256,16 +257,10 @@ static bool report_unreleased_later(struct tg_environment *environment) {
   return true;
 }
 
-/* Whether the threads of the function are not to learn that its env ends: a worker's env, as named. */
-static bool has_late_quirk(const struct tg_function *function) {
-  return function->environment->can_terminate && function->addon != NULL &&
-         (function->addon->quirks & TG_QUIRK_LATE) != 0;
-}
-
 /* Wakes the callers that wait for space. They find that the env's hooks run, and are rejected. */
 static void wake_waiters(struct tg_function *function, struct tg_event *event) {
   if (function->state != TG_OPEN || function->max_queue_size == 0) return;
-  if (has_late_quirk(function)) function->is_late = true;
+  if (tg_function_has_late_quirk(function)) function->is_late = true;
   if (function->waiters == 0) return;
   if (function->waiters > 1) describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->waiters, event);
   tg_gate_wake_all(&function->not_full);
@@ -290,36 +285,58 @@ static void make_newest(struct tg_environment *environment) {
       runtime->add_env_cleanup_hook(environment->env, on_first_hook, environment) == napi_ok;
 }
 
-void tg_on_hook_added(struct tg_guard *guard, napi_env env) {
-  struct tg_environment *environment = tg_environment_find(guard, env);
-  if (environment == NULL) return;
+static void on_hook_added(struct tg_environment *environment) {
   bool run = atomic_load_explicit(&environment->hooks_run, memory_order_relaxed);
+  environment->hook_added = true;
   if (environment->bounded != 0 && !run) make_newest(environment);
-  tg_environment_leave(environment);
 }
 
-void tg_on_function_cleanup(void *argument) {
-  struct tg_function *function = argument;
-  struct tg_event blocked_callers;
-  struct tg_event undelivered = {.kind = TG_EVENT_NONE};
-  struct tg_event unreleased = {.kind = TG_EVENT_NONE};
-  tg_function_lock(function);
-  const struct tg_guard *guard = tg_guard_of(function);
+void tg_on_hook_added(struct tg_guard *guard, napi_env env) {
+  struct tg_environment *environment = env == NULL ? NULL : tg_environment_find(guard, env);
+  if (environment != NULL) on_hook_added(environment);
+  if (env != NULL) return;
+  for (uint32_t number = 0; (environment = tg_environment_next(guard, number)) != NULL;
+       number = environment->number)
+    on_hook_added(environment);
+}
+
+/* What is to be reported of a function as its env ends. */
+struct end_events {
+  struct tg_event blocked_callers, undelivered, unreleased;
+};
+
+/* Closes a function as its env ends. With the lock held. */
+static void close_with_env(struct tg_function *function, struct end_events *events) {
   bool was_open = function->state == TG_OPEN;
   size_t left = tg_queue_length(&function->queue);
-  if (left != 0 && !function->threw) describe(function, TG_EVENT_ITEMS_UNDELIVERED, left, &undelivered);
-  function->unreleased = was_open && function->thread_count != 0;
-  if (function->unreleased && !report_unreleased_later(function->environment))
-    describe_unreleased(function, &unreleased);
-  function->is_late = has_late_quirk(function);
+  if (left != 0 && !function->threw)
+    describe(function, TG_EVENT_ITEMS_UNDELIVERED, left, &events->undelivered);
+  function->unreleased = (was_open || function->ended_first) && function->thread_count != 0;
+  if (function->unreleased && !report_unreleased_later(tg_environment_of(function)))
+    describe_unreleased(function, &events->unreleased);
+  function->is_late = tg_function_has_late_quirk(function);
   if (was_open) tg_function_close(function);
   /* A runtime that keeps closed functions until their counts are back would never free the doorbell. */
   tg_function_release_doorbell(function, napi_tsfn_abort);
-  bool multiple_waiters = describe_blocked_callers(function, was_open, &blocked_callers);
-  tg_function_unlock(function);
-  if (multiple_waiters) report(guard, &blocked_callers);
-  report(guard, &undelivered);
-  report(guard, &unreleased);
+  describe_blocked_callers(function, was_open, &events->blocked_callers);
+}
+
+void tg_on_cohort_cleanup(void *argument) {
+  struct tg_cohort *cohort = argument;
+  struct tg_guard *guard = cohort->guard;
+  uint32_t behind = cohort->unfinalized == 0 ? 0 : cohort->last_index + 1;
+  for (uint32_t index = behind; index-- > cohort->first_index;) {
+    struct tg_function *function = tg_table_slot(&guard->table, index);
+    struct end_events events;
+    events.blocked_callers.kind = events.undelivered.kind = events.unreleased.kind = TG_EVENT_NONE;
+    tg_function_lock(function);
+    if (function->cohort == cohort && function->state <= TG_CLOSING) close_with_env(function, &events);
+    tg_function_unlock(function);
+    report(guard, &events.blocked_callers);
+    report(guard, &events.undelivered);
+    report(guard, &events.unreleased);
+  }
+  tg_cohort_end(cohort);
 }
 
 /* The hooks of all functions have run by now, and all doorbells are closing. */
@@ -347,7 +364,7 @@ static void report_dropped(struct tg_function *function, size_t dropped) {
  * is NULL. (Without the guard the exception would have ended the process.) */
 static void drain(struct tg_function *function, struct tg_queue *rest, bool threw) {
   const struct tg_host *host = tg_guard_of(function)->host;
-  bool forgotten = is_promise_of_napi_rs(function);
+  bool forgotten = tg_queue_length(rest) != 0 && is_promise_of_napi_rs(function);
   size_t dropped = 0;
   while (tg_queue_length(rest) != 0) {
     void *item = tg_queue_pop(rest, host);
@@ -375,13 +392,16 @@ static void leave_out_finalizer(struct tg_guard *guard, struct tg_queue *rest) {
 void tg_on_finalize(napi_env env, void *data, void *hint) {
   (void)hint;
   struct tg_function *function = data;
-  struct tg_guard *guard = tg_guard_of(function);
+  struct tg_cohort *cohort = function->cohort; /* the function may leave it at the end */
+  struct tg_guard *guard = cohort->guard;
   const struct tg_observer *observer = guard->observer;
   tg_function_lock(function);
   if (function->state == TG_OPEN) tg_function_close(function);
-  tg_function_unlock(function);
-  tg_function_await_ringers(function);
-  tg_function_lock(function);
+  if (tg_function_has_ringers(function)) {
+    tg_function_unlock(function);
+    tg_function_await_ringers(function);
+    tg_function_lock(function);
+  }
   function->state = TG_CLOSED;
   function->doorbell = NULL;
   function->doorbell_held = false;
@@ -396,19 +416,20 @@ void tg_on_finalize(napi_env env, void *data, void *hint) {
     leave_out_finalizer(guard, &rest);
   else
     drain(function, &rest, threw);
-  guard->runtime->remove_env_cleanup_hook(function->environment->env, tg_on_function_cleanup, function);
   if (function->finalize_cb != NULL && !leave_out)
     function->finalize_cb(env, function->finalize_data, context_of(function));
 
-  struct tg_event event = {.kind = TG_EVENT_NONE};
+  struct tg_event event;
+  event.kind = TG_EVENT_NONE;
   uint64_t quantity = 0;
   enum tg_event_kind kind = TG_EVENT_NONE;
   if (observer != NULL && observer->finalized != NULL) kind = observer->finalized(function, &quantity);
   tg_function_lock(function);
   if (kind != TG_EVENT_NONE) describe(function, kind, quantity, &event);
   event.snapshot.finalized = true; /* true when the event is reported */
-  if (function->max_queue_size != 0) function->environment->bounded--;
+  if (function->max_queue_size != 0) cohort->environment->bounded--;
   tg_function_end_finalizer(guard, function);
   tg_function_unlock(function);
+  tg_cohort_end_function(cohort, tg_on_cohort_cleanup);
   report(guard, &event);
 }

@@ -1,9 +1,9 @@
 /* The functions that the runtime calls: the callbacks of the doorbells, and the env cleanup hooks.
  *
  * An env ends in this order: the hook that tg_on_hook_added has registered, if any; then for each
- * function, the newest first, tg_on_function_cleanup and the runtime's own hook, which closes the
- * doorbell; then tg_on_env_cleanup; then tg_on_finalize for each function. The addon's own hooks run in
- * between, each before the hooks of everything that was created before it was added.
+ * cohort, the newest first, the runtime's own hooks, which close the doorbells, and tg_on_cohort_cleanup;
+ * then tg_on_env_cleanup; then tg_on_finalize for each function. The addon's own hooks run in between,
+ * each before the hooks of everything that was created before it was added.
  *
  * All of them run on the env's loop thread, with no lock held. */
 #ifndef TG_CORE_CALLBACKS_H
@@ -17,13 +17,12 @@ void tg_on_dispatch(napi_env env, napi_value js_callback, void *context, void *d
 /* The doorbell's finalize_cb. `data` is the function. */
 void tg_on_finalize(napi_env env, void *data, void *hint);
 
-/* The env cleanup hook of a function. It is registered after the doorbell was made, so it runs just before
- * the runtime's own hook for the doorbell. `argument` is the function. */
-void tg_on_function_cleanup(void *argument);
+/* The env cleanup hook of a cohort: closes its functions. `argument` is the struct tg_cohort. */
+void tg_on_cohort_cleanup(void *argument);
 
-/* The addon has added an env cleanup hook of its own. Makes sure that a hook of ours runs before that one,
- * and wakes blocked callers. Nothing is registered unless a function of the env has a max_queue_size.
- * Loop thread. */
+/* An env cleanup hook was added, by an addon or for it. NULL: the env is any of the calling thread's. Later functions
+ * of the env get another cohort. If a function of the env has a max_queue_size, this makes sure that a hook of ours
+ * runs before that one, and wakes blocked callers. Loop thread. */
 void tg_on_hook_added(struct tg_guard *guard, napi_env env);
 
 /* The env cleanup hook of an env, registered before the first doorbell was made. `argument` is the struct

@@ -35,9 +35,20 @@ struct tg_environment *tg_environment_find(struct tg_guard *guard, napi_env env)
   tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
   struct tg_environment *found = *bucket_of(guard, env);
   while (found != NULL && found->env != env) found = found->next;
-  if (found != NULL) atomic_fetch_add_explicit(&found->references, 1, memory_order_relaxed);
   tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
   return found;
+}
+
+struct tg_environment *tg_environment_next(struct tg_guard *guard, uint32_t number) {
+  struct tg_environment *next = NULL;
+  tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
+  for (unsigned i = 0; i < TG_ENVIRONMENT_BUCKETS; i++)
+    for (struct tg_environment *each = guard->environments[i]; each != NULL; each = each->next)
+      if (each->number > number && (next == NULL || each->number < next->number) &&
+          pthread_equal(each->loop_thread, pthread_self()))
+        next = each;
+  tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
+  return next;
 }
 
 struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *)) {
@@ -52,7 +63,7 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
   environment->loop_thread = pthread_self();
   environment->can_terminate = guard->runtime->can_terminate();
   environment->number = 1 + atomic_fetch_add_explicit(&guard->environments_made, 1, memory_order_relaxed);
-  atomic_init(&environment->references, 2);
+  atomic_init(&environment->references, 1);
   if (guard->runtime->add_env_cleanup_hook(env, hook, environment) != napi_ok) {
     guard->host->release(environment);
     return NULL;

@@ -7,13 +7,17 @@
 
 #include "core/types.h"
 
-/* Returns the env's record with a reference for the caller. If there is none yet, makes it and
- * registers `hook` as an env cleanup hook, with the record as its argument. Loop thread. NULL: there
- * is no memory, or the runtime refuses the hook (if the env is NULL, for example). */
+/* Returns the env's record. If there is none yet, makes it and registers `hook` as an env cleanup hook, with
+ * the record as its argument. Loop thread, which alone ends the env, so the caller needs no reference. NULL:
+ * there is no memory, or the runtime refuses the hook (if the env is NULL, for example). */
 struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *));
 
-/* Returns the env's record with a reference for the caller; NULL: there is none. Any thread. */
+/* Returns the env's record; NULL: there is none. Loop thread. */
 struct tg_environment *tg_environment_find(struct tg_guard *guard, napi_env env);
+
+/* Returns the record with the next number after `number`, among those of the calling loop thread; NULL: there is
+ * none. */
+struct tg_environment *tg_environment_next(struct tg_guard *guard, uint32_t number);
 
 /* To be called once, on the loop thread, when the env has ended: leaves its addons, and drops the list's
  * reference. */

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "core/environment.h"
+#include "core/cohort.h"
 #include "core/handle_table.h"
 #include "core/queue.h"
 
@@ -20,8 +20,7 @@ static void update_pop_mode(struct tg_function *function) {
 }
 
 void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
-                         struct tg_environment *environment, struct tg_addon *addon,
-                         const char name[TG_NAME_SIZE]) {
+                         struct tg_cohort *cohort, struct tg_addon *addon, const char name[TG_NAME_SIZE]) {
   tg_function_lock(function); /* a late caller with an older handle may be reading */
   function->state = TG_CREATING;
   function->pending_ref = TG_PENDING_NONE;
@@ -34,8 +33,9 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->long_queue_reported = false;
   function->unreleased = false;
   function->is_late = false;
+  function->ended_first = false;
   function->threw = false;
-  function->env_number = environment->number;
+  function->env_number = cohort->environment->number;
   /* Release: see tg_function_read_context. */
   atomic_store_explicit(&function->context, arguments->context, memory_order_release);
   function->thread_count = 0;
@@ -45,8 +45,8 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
   function->finalize_data = arguments->thread_finalize_data;
   function->finalize_cb = arguments->thread_finalize_cb;
   function->call_js_cb = arguments->call_js_cb;
-  function->handle = tg_table_handle(&environment->guard->table, function);
-  function->environment = environment;
+  function->handle = tg_table_handle(&cohort->guard->table, function);
+  function->cohort = cohort;
   function->addon = addon;
   memcpy(function->name, name, sizeof function->name);
   update_pop_mode(function);
@@ -94,7 +94,7 @@ void tg_function_snapshot(const struct tg_function *function, struct tg_snapshot
 }
 
 bool tg_function_is_loop_thread(const struct tg_function *function) {
-  return pthread_equal(function->environment->loop_thread, pthread_self()) != 0;
+  return pthread_equal(function->cohort->loop_thread, pthread_self()) != 0;
 }
 
 bool tg_function_is_full(const struct tg_function *function) {
@@ -130,7 +130,7 @@ _Thread_local struct tg_last_use tg_last_use;
 
 void tg_function_mark_first_use(struct tg_function *function, const struct tg_host *host) {
   tg_last_use = (struct tg_last_use){function->handle, function, function->generation};
-  if (function->environment == NULL || tg_function_is_loop_thread(function)) return;
+  if (function->cohort == NULL || tg_function_is_loop_thread(function)) return;
   struct addon_use before = addon_use_of(function);
   function->used_off_loop = true;
   update_addon_counters(function, before);
@@ -166,6 +166,19 @@ void tg_function_close(struct tg_function *function) {
   tg_gate_wake_all(&function->not_full);
 }
 
+bool tg_function_has_late_quirk(const struct tg_function *function) {
+  return tg_environment_of(function)->can_terminate && function->addon != NULL &&
+         (function->addon->quirks & TG_QUIRK_LATE) != 0;
+}
+
+/* The runtime is closing the doorbell of an open function. It does this only as the env ends, before the hook
+ * of the cohort runs. */
+static void close_with_doorbell(struct tg_function *function) {
+  function->ended_first = true;
+  function->is_late = tg_function_has_late_quirk(function);
+  tg_function_close(function);
+}
+
 /* The runtime wakes its loop with write(2), which is a cancellation point, while we hold a lock or are
  * counted as a ringer. A thread that is cancelled there ends at its next cancellation point instead. */
 static int forbid_cancellation(void) {
@@ -184,7 +197,7 @@ napi_status tg_function_hold_doorbell(struct tg_function *function) {
   napi_status status = tg_guard_of(function)->runtime->acquire(function->doorbell);
   allow_cancellation(cancellation);
   if (status != napi_ok) {
-    tg_function_close(function); /* the runtime is closing the doorbell, so we close too */
+    close_with_doorbell(function);
     return status;
   }
   function->doorbell_held = true;
@@ -197,7 +210,7 @@ void tg_function_record_ring(struct tg_function *function, napi_status answer) {
     function->wakeup_pending = true;
   } else if (answer == napi_closing) {
     function->doorbell_held = false; /* that answer has consumed the doorbell's count */
-    tg_function_close(function);
+    if (function->state == TG_OPEN) close_with_doorbell(function);
   }
 }
 
@@ -251,6 +264,11 @@ napi_status tg_function_hand_off(const struct tg_guard *guard, struct tg_functio
   return answer;
 }
 
+/* Acquire pairs with the release by each ringer. */
+bool tg_function_has_ringers(const struct tg_function *function) {
+  return atomic_load_explicit(&function->ringers, memory_order_acquire) >= RINGER;
+}
+
 void tg_function_await_ringers(struct tg_function *function) {
   uint32_t ringers = atomic_load_explicit(&function->ringers, memory_order_acquire);
   while (ringers >= RINGER) {
@@ -284,16 +302,16 @@ bool tg_function_claim_waiter(struct tg_function *function) {
   return true;
 }
 
-static void leave_environment(struct tg_function *function) {
-  if (function->environment == NULL) return;
-  tg_environment_leave(function->environment);
-  function->environment = NULL;
+static void leave_cohort(struct tg_function *function) {
+  if (function->cohort == NULL) return;
+  tg_cohort_leave(function->cohort);
+  function->cohort = NULL;
 }
 
 /* Makes the handle stale. */
 static void expire_handle(struct tg_guard *guard, struct tg_function *function) {
   const struct tg_observer *observer = guard->observer;
-  leave_environment(function);
+  leave_cohort(function);
   if (observer != NULL && observer->expired != NULL) observer->expired(function);
   tg_table_expire(&guard->table, function);
 }
@@ -367,9 +385,13 @@ void tg_function_wait(struct tg_guard *guard, struct tg_function *function) {
 }
 
 void tg_function_end_finalizer(struct tg_guard *guard, struct tg_function *function) {
+  bool stays = function->thread_count != 0 || function->waiters != 0;
   function->finalized = true;
   set_readable(function, 0);
-  if (function->environment->ended) leave_environment(function);
+  if (stays && !tg_environment_of(function)->ended)
+    tg_cohort_keep(function->cohort);
+  else
+    function->cohort = NULL;
   if (function->thread_count != 0) tg_table_abandon(&guard->table, function);
   tg_function_leave(guard, function);
 }

@@ -18,7 +18,12 @@ static inline void tg_function_unlock(struct tg_function *function) {
 
 /* Valid until the finalizer is over. */
 static inline struct tg_guard *tg_guard_of(const struct tg_function *function) {
-  return function->environment->guard;
+  return function->cohort->guard;
+}
+
+/* Valid as long as the function's cohort is. */
+static inline struct tg_environment *tg_environment_of(const struct tg_function *function) {
+  return function->cohort->environment;
 }
 
 /* Whether the observer wants to know of each delivery. */
@@ -33,8 +38,7 @@ struct tg_function *tg_function_take(struct tg_guard *guard, napi_threadsafe_fun
 
 /* FREE -> CREATING: stores the arguments of a create. The doorbell comes later. The lock is not held. */
 void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
-                         struct tg_environment *environment, struct tg_addon *addon,
-                         const char name[TG_NAME_SIZE]);
+                         struct tg_cohort *cohort, struct tg_addon *addon, const char name[TG_NAME_SIZE]);
 
 /* Reads the context of a generation without the lock. False: the lock is needed, as the slot has another
  * generation, or the function is over, which is an event. To be called by a thread that has already
@@ -46,6 +50,10 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
  * overwritten before the thread became a user. A later one is stored with release after `readable`
  * became 0, so a thread that reads it then finds that 0 or a later value. */
 bool tg_function_read_context(const struct tg_function *function, uint32_t generation, void **context);
+
+/* Whether the threads of the function are not to learn that its env ends: a worker's env, and an addon with
+ * TG_QUIRK_LATE. */
+bool tg_function_has_late_quirk(const struct tg_function *function);
 
 /* CREATING -> OPEN. */
 void tg_function_open(struct tg_function *function, size_t thread_count);
@@ -106,6 +114,10 @@ void tg_function_record_ring(struct tg_function *function, napi_status answer);
  * Not for a runtime that may drop wake-ups. There each call rings with the lock held, as there a doorbell
  * may be freed without its finalizer. */
 napi_status tg_function_hand_off(const struct tg_guard *guard, struct tg_function *function);
+
+/* Whether a thread is within tg_function_hand_off. If it returns false for a closed function, all uses of the doorbell
+ * by other threads are over. */
+bool tg_function_has_ringers(const struct tg_function *function);
 
 /* Waits until there are no ringers. Loop thread, no lock held. The function is closed, so no thread becomes
  * a ringer any more. */

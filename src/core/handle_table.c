@@ -230,6 +230,14 @@ static void set_spent_aside(struct tg_table *table) {
   }
 }
 
+/* The oldest slot has rested so long that it is in no cache any more. The next create will want it. */
+static void prefetch_oldest(const struct tg_table *table) {
+  if (table->free.oldest == 0) return;
+  const char *slot = (const char *)slot_of(table, table->free.oldest - 1);
+  for (size_t offset = 0; offset < sizeof(struct tg_function); offset += 64)
+    __builtin_prefetch(slot + offset, 1);
+}
+
 static struct tg_function *take_slot_locked(struct tg_table *table) {
   struct tg_function *slot = NULL;
   set_spent_aside(table);
@@ -237,23 +245,34 @@ static struct tg_function *take_slot_locked(struct tg_table *table) {
     add_segment_if_needed(table);
     if (count_usable(table) < table->free_slots_min) slot = use_fresh(table);
   }
-  return slot != NULL ? slot : remove_oldest_slot(table, &table->free);
+  if (slot == NULL) slot = remove_oldest_slot(table, &table->free);
+  prefetch_oldest(table);
+  return slot;
+}
+
+/* To be called after each change of the list. Relaxed: whoever reads a stale number reclaims a slot one create
+ * later. */
+static void publish_abandoned(struct tg_table *table) {
+  atomic_store_explicit(&table->abandoned_count, table->abandoned.count, memory_order_relaxed);
 }
 
 void tg_table_abandon(struct tg_table *table, struct tg_function *slot) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   slot->abandoned = true;
   append_slot(table, &table->abandoned, slot);
+  publish_abandoned(table);
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 
 struct tg_function *tg_table_take_abandoned(struct tg_table *table, uint32_t most, uint32_t *generation) {
+  if (atomic_load_explicit(&table->abandoned_count, memory_order_relaxed) <= most) return NULL;
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   struct tg_function *slot = NULL;
   if (table->abandoned.count > most) slot = remove_oldest_slot(table, &table->abandoned);
   if (slot != NULL) {
     slot->abandoned = false;
     *generation = slot->generation;
+    publish_abandoned(table);
   }
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
   return slot;
@@ -291,8 +310,10 @@ napi_threadsafe_function tg_table_handle(const struct tg_table *table, const str
 }
 
 struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_function *handle) {
-  atomic_fetch_add_explicit(&table->taken, 1, memory_order_relaxed); /* a counter, which orders nothing */
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
+  /* Relaxed: a counter, which orders nothing, and only written with the lock held. */
+  uint64_t taken = atomic_load_explicit(&table->taken, memory_order_relaxed);
+  atomic_store_explicit(&table->taken, taken + 1, memory_order_relaxed);
   struct tg_function *slot = take_slot_locked(table);
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
   /* The slot's lock is not needed: a late caller with an older handle may hold it, but does not change the
@@ -310,7 +331,10 @@ void tg_table_put_back(struct tg_table *table, struct tg_function *slot) {
 void tg_table_expire(struct tg_table *table, struct tg_function *slot) {
   slot->state = TG_FREE;
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
-  if (slot->abandoned) remove_slot(table, &table->abandoned, slot);
+  if (slot->abandoned) {
+    remove_slot(table, &table->abandoned, slot);
+    publish_abandoned(table);
+  }
   slot->abandoned = false;
   slot->generation++;
   append_slot(table, &table->free, slot);

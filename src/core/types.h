@@ -85,7 +85,7 @@ struct tg_environment {
   uint32_t number;    /* 1 for the first one of the process */
   bool can_terminate; /* its JavaScript can be terminated while it runs: it belongs to a worker */
 
-  atomic_uint references; /* one for the list, and one for every function that is not free */
+  atomic_uint references; /* one for the list, and one for every cohort */
 
   struct tg_environment *next; /* guarded by the guard's environments_lock */
 
@@ -95,10 +95,12 @@ struct tg_environment {
   atomic_bool hooks_run;
 
   /* Loop thread only. */
-  uint32_t bounded;        /* so many functions with a max_queue_size are not finalized */
-  bool awaits_hooks;       /* tg_on_hook_added has registered a hook */
-  bool ended;              /* its cleanup hook has run */
-  bool reports_unreleased; /* a hook is registered that will report the counts that are out */
+  struct tg_cohort *cohort; /* the newest, if its hook is registered; NULL: none */
+  bool hook_added;          /* by the addon, since that cohort was made */
+  uint32_t bounded;         /* so many functions with a max_queue_size are not finalized */
+  bool awaits_hooks;        /* tg_on_hook_added has registered a hook */
+  bool ended;               /* its cleanup hook has run */
+  bool reports_unreleased;  /* a hook is registered that will report the counts that are out */
   /* The objects that have created functions here, and a cache that says where the last create came
    * from. The cache is valid until the host counts another unload. */
   unsigned long long unloads;
@@ -106,6 +108,24 @@ struct tg_environment {
   bool is_located[TG_ENVIRONMENT_ADDONS]; /* since the last unload */
   const void *code[TG_CODE_PLACES];
   struct tg_addon *code_addon[TG_CODE_PLACES];
+};
+
+/* Functions of an env that were created one after the other, while the addon added no cleanup hook of its own.
+ * One hook of ours serves them all. It is older than their doorbells, and newer than every hook that the addon has
+ * added before them. */
+struct tg_cohort {
+  /* Constant. */
+  struct tg_guard *guard;
+  struct tg_environment *environment; /* holds a reference */
+  pthread_t loop_thread;
+
+  atomic_uint references; /* one for the loop thread, and one for each finalized function that is not free */
+
+  /* Loop thread only, which holds its reference while one of the first two is not 0. */
+  bool is_hooked;       /* its hook is registered */
+  uint32_t unfinalized; /* so many of its functions are not finalized */
+  uint32_t first_index; /* no function of it has a lower index, ... */
+  uint32_t last_index;  /* ... and none has a higher one */
 };
 
 /* --- Guarded functions (function.h) */
@@ -129,7 +149,8 @@ struct tg_function {
   uint32_t generation;     /* written with the table's free_lock held too, while nobody is inside */
   uint32_t waiters;        /* callers asleep in `not_full`; the generation must not change meanwhile */
 
-  uint8_t state : 4;         /* enum tg_state */
+  uint8_t state : 3;         /* enum tg_state */
+  bool ended_first : 1;      /* the runtime has closed the doorbell before us, because the env ends */
   uint8_t pending_ref : 2;   /* enum tg_pending_ref: what the loop thread is still to do */
   bool is_late : 1;          /* TG_QUIRK_LATE applies: the end of a worker's env has closed it */
   bool unreleased : 1;       /* counts were out when the env began to end; reported if they stay out */
@@ -167,9 +188,9 @@ struct tg_function {
   void *_Atomic context;
   napi_threadsafe_function_call_js call_js_cb; /* NULL: the runtime's default */
 
-  /* Holds a reference. Set by the create; NULL once the function is finalized and its env is gone,
-   * or its handle is stale. */
-  struct tg_environment *environment;
+  /* Set by the create; NULL once the function is finalized and its env is gone, or its handle is stale. Once the
+   * function is finalized it holds a reference. */
+  struct tg_cohort *cohort;
 
   napi_finalize finalize_cb; /* constant for the generation, like the rest but `readable` */
   union {
@@ -244,9 +265,9 @@ struct tg_table {
   _Atomic(const struct tg_segment *) newest;   /* of the segments */
   struct tg_segment segments[TG_SEGMENTS_MAX]; /* constant, up to the newest */
   _Atomic(struct tg_function *) chunks[TG_CHUNKS_MAX];
-  _Atomic uint32_t fresh; /* the first slot that was never used */
-
-  _Atomic uint64_t taken; /* how often a slot was asked for; guarded by no lock */
+  _Atomic uint32_t fresh;           /* the first slot that was never used */
+  _Atomic uint64_t taken;           /* how often a slot was asked for */
+  _Atomic uint32_t abandoned_count; /* of `abandoned` */
 
   struct tg_lock free_lock;  /* guards all fields below; rank TG_RANK_FREE_SLOTS */
   uint64_t grows_at;         /* the value of `taken` at which address space is asked for again */
@@ -301,6 +322,7 @@ struct tg_guard {
   atomic_bool passes_through;
   _Atomic uint64_t taken_at_exit; /* the table's `taken` when an exit handler last walked it */
   atomic_uint environments_made;  /* relaxed: only to number them */
+  atomic_bool reports_hooks;      /* the host calls tg_on_hook_added; relaxed, see cohort.c */
 
   /* What TG_QUIRK_LATE has done. Relaxed: only shown. */
   struct {

@@ -30,7 +30,7 @@ static struct tsfn_guard_table_field find_bits(const struct tg_function *functio
 
 static void describe_bits(struct tsfn_guard_table *table, struct tg_function *function) {
   memset(function, 0, sizeof *function);
-  function->state = 0xf;
+  function->state = 7; /* all of its bits */
   table->state = find_bits(function);
   function->state = 0;
   function->referenced = true;

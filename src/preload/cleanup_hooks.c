@@ -2,6 +2,8 @@
 #include "preload/cleanup_hooks.h"
 
 #include <node_api.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "core/callbacks.h"
@@ -9,15 +11,26 @@
 #include "preload/entry_points.h"
 #include "preload/runtime_node.h"
 
-enum { ADD_HOOK, ADD_ASYNC_HOOK, ADDERS };
+enum { ADD_HOOK, ADD_ASYNC_HOOK, ADD_NODE_HOOK, ADD_ASYNC_NODE_HOOK, ADDERS };
+
+static struct tg_image runtime_image;
 
 static napi_status add_hook(napi_env env, void (*hook)(void *), void *argument);
 static napi_status add_async_hook(napi_env env, napi_async_cleanup_hook hook, void *argument,
                                   napi_async_cleanup_hook_handle *handle);
+static void add_node_hook(void *isolate, void (*hook)(void *), void *argument);
+static void *add_async_node_hook(void *isolate, void (*hook)(void *, void (*)(void *), void *),
+                                 void *argument);
 
+/* The last two are node::AddEnvironmentCleanupHook, plain and asynchronous (Node 14), of Node's C++ interface. */
 static struct tg_redirection adders[ADDERS] = {
     [ADD_HOOK] = {.name = "napi_add_env_cleanup_hook", .replacement = (void *)add_hook},
     [ADD_ASYNC_HOOK] = {.name = "napi_add_async_cleanup_hook", .replacement = (void *)add_async_hook},
+    [ADD_NODE_HOOK] = {.name = "_ZN4node25AddEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_",
+                       .replacement = (void *)add_node_hook},
+    [ADD_ASYNC_NODE_HOOK] =
+        {.name = "_ZN4node33AddEnvironmentCleanupHookInternalEPN2v87IsolateEPFvPvPFvS3_ES3_ES3_",
+         .replacement = (void *)add_async_node_hook},
 };
 
 static napi_status add_hook(napi_env env, void (*hook)(void *), void *argument) {
@@ -37,6 +50,33 @@ static napi_status add_async_hook(napi_env env, napi_async_cleanup_hook hook, vo
   return status;
 }
 
+/* Ignores the hooks that the runtime adds itself, those of Node-API and ours among them. */
+static void record_node_hook(const void *caller) {
+  if (!tg_image_contains(&runtime_image, (uintptr_t)caller, 1, NULL)) tg_on_hook_added(&tg_the_guard, NULL);
+}
+
+static void add_node_hook(void *isolate, void (*hook)(void *), void *argument) {
+  void (*original)(void *, void (*)(void *), void *);
+  memcpy(&original, &adders[ADD_NODE_HOOK].original, sizeof original);
+  original(isolate, hook, argument);
+  record_node_hook(__builtin_return_address(0));
+}
+
+static void *add_async_node_hook(void *isolate, void (*hook)(void *, void (*)(void *), void *),
+                                 void *argument) {
+  void *(*original)(void *, void (*)(void *, void (*)(void *), void *), void *);
+  memcpy(&original, &adders[ADD_ASYNC_NODE_HOOK].original, sizeof original);
+  void *handle = original(isolate, hook, argument);
+  record_node_hook(__builtin_return_address(0));
+  return handle;
+}
+
 void tg_cleanup_hooks_open(const struct tg_image *runtime) {
-  if (tg_node_is_node()) tg_redirect_each(runtime, adders, ADDERS);
+  bool reports_all = true;
+  if (!tg_node_is_node()) return;
+  runtime_image = *runtime;
+  for (size_t i = 0; i < ADDERS; i++)
+    if (tg_redirect_find(runtime, &adders[i], 1) == NULL)
+      reports_all = tg_redirect_apply(runtime, &adders[i], 1) && reports_all;
+  atomic_store_explicit(&tg_the_guard.reports_hooks, reports_all, memory_order_relaxed);
 }

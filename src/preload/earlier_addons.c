@@ -46,10 +46,15 @@ const struct tg_earlier_addon *tg_earlier_addons_record(const struct tg_image *r
   return earlier_addons;
 }
 
-bool tg_earlier_addons_have(const void *code) {
-  struct tg_place place = {.file = ""};
-  if (earlier_addons == NULL || !tg_addon_locate(code, &place)) return false;
+/* Out of line: there hardly ever are such addons, and each create asks. */
+__attribute__((noinline, cold)) static bool is_in_earlier_addon(const void *code) {
+  struct tg_place place;
+  if (!tg_addon_locate(code, &place)) return false;
   for (const struct tg_earlier_addon *addon = earlier_addons; addon != NULL; addon = addon->next)
     if (strcmp(addon->file, place.file) == 0) return true;
   return false;
+}
+
+bool tg_earlier_addons_have(const void *code) {
+  return earlier_addons != NULL && is_in_earlier_addon(code);
 }

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "base/glibc_floor.h"
+#include "core/callbacks.h"
 #include "elf/redirect.h"
 #include "preload/addon_code.h"
 #include "preload/dl.h"
 #include "preload/dying.h"
+#include "preload/entry_points.h"
 #include "preload/fast_exit.h"
 
 static const struct tg_image *runtime_image;
@@ -66,6 +68,8 @@ static void *guarded_dlopen(const char *file, int flags) {
   void *handle = tg_dl.open(file, is_always_kept ? flags | RTLD_NODELETE : flags);
   const struct link_map *map = handle == NULL ? NULL : link_map_of(handle);
   if (map != NULL) tg_addon_opened(map->l_ld, registered_by_thread != before, is_always_kept);
+  tg_on_hook_added(&tg_the_guard,
+                   NULL); /* the runtime makes a napi_env for the addon, which ends in a hook */
   return handle;
 }
 

@@ -12,6 +12,7 @@
  *   waitBlocked(function)                    sleeps until all its threads are blocked inside a call
  *   waitAccepted(function, items)            sleeps until so many items were accepted in all
  *   joinInHook(), joinInAsyncHook()          adds an env cleanup hook that joins the env's threads
+ *   joinInNodeHook(), joinInAsyncNodeHook()  the same with Node's C++ interface
  *   wrap(function), instanceData(function)   a finalizer at the env's end releases the function
  *   freeze(function), thaw()                 keeps its threads from waking up, wherever they sleep
  *   cycle(count), repeatedHandles()          create and release; how many handles were given out twice
@@ -489,6 +490,32 @@ static napi_value join_in_async_hook(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* Of Node's C++ interface; other runtimes lack them. */
+extern void *current_isolate(void) __asm__("_ZN2v87Isolate10GetCurrentEv") __attribute__((weak));
+extern void add_node_hook(void *isolate, void (*hook)(void *), void *argument) __asm__(
+    "_ZN4node25AddEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_") __attribute__((weak));
+extern void *add_async_node_hook(
+    void *isolate, void (*hook)(void *, void (*)(void *), void *),
+    void *argument) __asm__("_ZN4node33AddEnvironmentCleanupHookInternalEPN2v87IsolateEPFvPvPFvS3_ES3_ES3_")
+    __attribute__((weak));
+
+static void join_async_node_hook(void *env, void (*done)(void *), void *argument) {
+  join(NULL, env);
+  done(argument);
+}
+
+static napi_value join_in_node_hook(napi_env env, napi_callback_info info) {
+  (void)info;
+  add_node_hook(current_isolate(), join_hook, env);
+  return NULL;
+}
+
+static napi_value join_in_async_node_hook(napi_env env, napi_callback_info info) {
+  (void)info;
+  add_async_node_hook(current_isolate(), join_async_node_hook, env);
+  return NULL;
+}
+
 static void release_in_finalizer(napi_env env, void *data, void *hint) {
   const struct subject *subject = data;
   (void)env;
@@ -650,6 +677,8 @@ NAPI_MODULE_INIT() {
       {"waitBlocked", wait_blocked},
       {"joinInHook", join_in_hook},
       {"joinInAsyncHook", join_in_async_hook},
+      {"joinInNodeHook", join_in_node_hook},
+      {"joinInAsyncNodeHook", join_in_async_node_hook},
       {"wrap", wrap},
       {"instanceData", instance_data},
       {"freeze", freeze},

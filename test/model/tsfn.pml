@@ -215,20 +215,14 @@ inline runtime_call(status_is_ok) {
 }
 
 /* Like runtime_call, but by a ringer without the lock. The finalizer waits for it. The ring is refused only if the
- * function was closed meanwhile. Then either the doorbell's count is already gone (napi_invalid_arg), or this call
- * takes it (napi_closing). */
+ * function was closed meanwhile, or if the env ends and our hook has not run yet. Then either the doorbell's count is
+ * already gone (napi_invalid_arg), or this call takes it (napi_closing). */
 inline runtime_call_handing_over(status_is_ok) {
   assert(bell_usable && lock != _pid);
   status_is_ok = !bell_closing;
   if
   :: status_is_ok -> bell_rings++; assert(bell_rings == 1)
-  :: else ->
-#ifndef FORGET_CLEANUP_HOOK
-     assert(state != TG_OPEN);
-     bell_count = 0
-#else
-     skip /* it is closed while the function is open; the count stays, because the holder of the lock relies on it */
-#endif
+  :: else -> assert(state != TG_OPEN || bell_handles_closing); bell_count = 0
   fi
 }
 
@@ -244,9 +238,10 @@ inline runtime_call_ahead(status_is_ok) {
   fi
 }
 
+/* As the env ends, a ringer's refused ring may have taken the count already. Then it fails, which does no harm. */
 inline runtime_release(aborts) {
   use_doorbell();
-  assert(bell_count == 1);
+  assert(bell_count == 1 || (bell_handles_closing && (ringing != 0 || EXIT)));
   bell_count = 0;
   if
   :: aborts -> bell_closing = true
@@ -296,6 +291,15 @@ inline tg_function_close() {
   fi
 }
 
+/* The first half too. The env ends, as the runtime has closed the doorbell before us. */
+inline close_with_doorbell() {
+#if LATE
+  is_late = true;
+  owed = thread_count;
+#endif
+  tg_function_close()
+}
+
 inline tg_function_release_doorbell(aborts) {
   if
   :: doorbell_held -> doorbell_held = false; assert(environment); runtime_release(aborts)
@@ -323,7 +327,7 @@ inline end(valid) {
   :: else
   fi;
   assert(state != TG_OPEN || doorbell_held == (thread_count != 0 || len(queue) != 0) || EXIT);
-  assert(state != TG_OPEN || doorbell_held == bell_count);
+  assert(state != TG_OPEN || doorbell_held == bell_count || (bell_handles_closing && ringing != 0));
   tg_lock_release()
 }
 
@@ -432,7 +436,7 @@ wait_until_not_full:
     runtime_acquire(ok);
     if
     :: ok -> doorbell_held = true
-    :: else -> tg_function_close(); goto closed
+    :: else -> close_with_doorbell(); goto closed
     fi
   }
   skip; /* still under the lock, but the loop thread may touch the doorbell here */
@@ -454,11 +458,11 @@ ring:
   atomic { runtime_call_handing_over(ok) }
   if
   :: !ok ->
-     atomic { /* take_back: it was closed meanwhile, so the item stays; or is closed now */
+     atomic { /* withdraw_item: it was closed meanwhile, or is closed now, so the item stays */
        tg_lock_acquire();
        assert(handle == generation);
        if
-       :: state == TG_OPEN -> doorbell_held = false; tg_function_close()
+       :: state == TG_OPEN -> doorbell_held = false; close_with_doorbell()
        :: else -> ok = true
        fi
      }
@@ -544,7 +548,7 @@ acquire: /* tg_acquire */
        runtime_acquire(ok);
        if
        :: ok -> doorbell_held = true
-       :: else -> tg_function_close(); goto closed
+       :: else -> close_with_doorbell(); goto closed
        fi
     :: else
     fi;
@@ -597,7 +601,7 @@ ref: /* ref_or_unref, from a thread that is not the loop's */
        runtime_call(ok);
        if
        :: ok -> rung = true
-       :: else -> item = NOBODY; doorbell_held = false; tg_function_close(); goto closed
+       :: else -> item = NOBODY; doorbell_held = false; close_with_doorbell(); goto closed
        fi
     :: else
     fi;
@@ -875,8 +879,12 @@ delivery:
   goto turn;
 
 teardown: /* the env's cleanup hooks; the last one that was added runs first */
+  atomic { /* the runtime's own */
+    bell_closing = true;
+    bell_handles_closing = true
+  }
   if
-  :: hook -> /* tg_on_function_cleanup */
+  :: hook -> /* tg_on_cohort_cleanup */
      atomic {
        tg_lock_acquire();
        ok = state == TG_OPEN;
@@ -900,10 +908,6 @@ teardown: /* the env's cleanup hooks; the last one that was added runs first */
      }
   :: else
   fi;
-  atomic { /* the runtime's own */
-    bell_closing = true;
-    bell_handles_closing = true
-  }
   join_callers(); /* a hook that the addon added before the create */
 
 finalize: /* tg_on_finalize */

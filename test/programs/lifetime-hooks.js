@@ -24,6 +24,13 @@ function filledAtEnd(items, count, options) {
   addon.startInHook(quiet(count + 1, options), 'produce', 1, items, items);
 }
 
+// The producers begin as the environment ends, so a wake-up is pending that is never delivered.
+function between(addHook) {
+  quiet(1);
+  addHook();
+  addon.startInHook(quiet(3), 'call', 3, 0, 1);
+}
+
 const cases = {
   // A hook of the addon, added before the create, joins the producers. These are calling, or are blocked.
   hook() {
@@ -43,6 +50,19 @@ const cases = {
   asyncHookBlocked() {
     addon.joinInAsyncHook();
     addon.startInHook(quiet(3, { queue: 2 }), 'produce', 3, 0, 2);
+  },
+  // Such a hook, added between two creates: the producers of the newer function are rejected by then.
+  hookBetween() {
+    between(addon.joinInHook);
+  },
+  asyncHookBetween() {
+    between(addon.joinInAsyncHook);
+  },
+  nodeHookBetween() {
+    between(addon.joinInNodeHook);
+  },
+  asyncNodeHookBetween() {
+    between(addon.joinInAsyncNodeHook);
   },
   // Such a hook, added after the create. It runs while the function is still open.
   laterHook() {

@@ -216,6 +216,8 @@ static napi_status acquire(napi_threadsafe_function func) {
 
 static napi_status release(napi_threadsafe_function func, napi_threadsafe_function_release_mode mode) {
   struct doorbell *doorbell = use(func);
+  /* As the env ends, the ring of another thread may have taken the count. */
+  if (doorbell->thread_count == 0 && doorbell->handles_closing) return done(doorbell, napi_invalid_arg);
   demand(doorbell->thread_count == 1 || doorbell == &unguarded.doorbell,
          "a doorbell was released that was not held");
   doorbell->thread_count--;
@@ -365,6 +367,7 @@ struct tg_guard *fake_guard_open(enum tg_deadlock deadlock) {
     tg_record_closing_notice((napi_threadsafe_function)forgotten);
   const struct tg_guard_options options = {.deadlock = deadlock, .queue_warn = SIZE_MAX};
   demand(tg_guard_open(guard, &fake_runtime, &fake_host, &options), "no address space");
+  atomic_store(&guard->reports_hooks, true); /* as in Node */
   return guard;
 }
 
@@ -376,9 +379,10 @@ void fake_guard_shrink(struct tg_guard *guard, unsigned index_bits, unsigned gen
 }
 
 void fake_guard_close(struct tg_guard *guard) {
-  for (uint32_t i = 0; i < tg_table_used(&guard->table); i++)
-    if (tg_table_slot(&guard->table, i)->environment != NULL)
-      tg_environment_leave(tg_table_slot(&guard->table, i)->environment);
+  for (uint32_t i = 0; i < tg_table_used(&guard->table); i++) {
+    struct tg_function *function = tg_table_slot(&guard->table, i);
+    if (function->cohort != NULL && function->finalized) tg_cohort_leave(function->cohort);
+  }
   /* The first segment may have been shrunk. */
   guard->table.segments[0].handles = (uint64_t)1 << (TG_SEGMENT_BITS_MIN - TG_HANDLE_SHIFT);
   tg_guard_close(guard);

@@ -13,6 +13,7 @@
 #include "core/api.h"
 #include "core/callbacks.h"
 #include "core/closing_notice.h"
+#include "core/cohort.h"
 #include "core/environment.h"
 #include "core/function.h"
 #include "core/handle_table.h"

@@ -151,12 +151,11 @@ static void *count_allocate(size_t size) {
   return fake_host.allocate(size);
 }
 
-static void *released[ENVS];
 static unsigned releases;
 
 static void count_release(void *memory) {
   fake_host.release(memory);
-  if (releases < ENVS) released[releases++] = memory;
+  releases++;
 }
 
 /* There are more envs than lists for them. They end last one first, first one first, and in mixed order. */
@@ -184,7 +183,7 @@ static void each_env_has_one_record_among_many(void **state) {
     unsigned at = i * 7 % ENVS;
     fake_env_close(all[at].env);
     all[at].env = NULL;
-    assert_int_equal(releases, i + 1);
+    assert_int_equal(releases, 2 * (i + 1)); /* its record, and that of its cohort */
     if (i % 10 != 0) continue;
     for (unsigned other = 0; other < ENVS; other++)
       if (all[other].env != NULL) create_from(&all[other], 0x100, 0, 0);
