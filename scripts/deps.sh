@@ -24,6 +24,7 @@ usage: scripts/deps.sh NAME…
   musl-node     Node on musl, from pnpm's build for musl (x64), with what musl-runtime fetches; status 3
                 if the distribution lacks that
   postject      postject, for test/bats/single.bats
+  pkg           pkg, and the Node 20 with pkg's patches that it made pnpm 10 of, for test/bats/single.bats (x64)
   herd7         herd7, for test/litmus (x64), from Debian's sid, unpacked, not installed; status 3 if it
                 cannot be had
   promtool      promtool, for the rules and the metrics, from Debian's prometheus, unpacked, not installed;
@@ -276,6 +277,28 @@ END
   [[ $("$to/node" --version) == v26.* ]] || die "Node 26, running on musl" "it does not start, see above" "remove $to, and repeat"
 }
 
+# pkg's own Nodes are on GitHub, but pkg has packed pnpm 10. Up to its payload that is such a Node, in which pkg has
+# replaced marks by figures. With its marks back, pkg packs it again (PKG_NODE_PATH).
+pkg() {
+  local pnpm=$DEPS/npm/pkg/node_modules/@pnpm/linux-x64/pnpm to=$DEPS/pkg-node payload
+  [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked build of pkg's Node" "$(uname -m)" \
+    "go without: only test/bats/single.bats wants it"
+  npm_tree pkg
+  ! [[ $to/node -nt $DEPS/npm/pkg/complete ]] || return 0
+  payload=$(LC_ALL=C grep -aoE -m1 "PAYLOAD_POSITION = '[0-9]+" "$pnpm" | grep -oE '[0-9]+$') ||
+    die "the position of the payload in $pnpm" "none" "unlock scripts/npm/pkg: this pnpm is not packed by pkg"
+  mkdir -p "$to"
+  {
+    head -c "$payload" "$pnpm" |
+      LC_ALL=C sed -E "s#((PAYLOAD|PRELUDE)_(POSITION|SIZE)) = '[0-9]+ *'#\1 = '// \1 //'#g"
+    # The mark of the built-in options. pnpm has none of these, so another place is as good.
+    printf '\0'
+    printf '// BAKERY %.0s' {1..20}
+  } >"$to/node.new"
+  chmod +x "$to/node.new"
+  mv "$to/node.new" "$to/node"
+}
+
 # symbols_of_libstdcxx PROGRAM: the names that it needs of libstdc++, and of which it has a copy.
 symbols_of_libstdcxx() {
   { readelf --dyn-syms -W "$1" | awk '$7 == "UND" || $8 ~ /^_ZT[VISi]/ {print $8}'
@@ -409,6 +432,7 @@ for name in "$@"; do
     musl-runtime) musl_runtime ;;
     musl-node) musl_node ;;
     postject) npm_tree postject ;;
+    pkg) pkg ;;
     herd7) herd7 ;;
     promtool) promtool ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;
