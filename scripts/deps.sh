@@ -444,7 +444,7 @@ for name in "$@"; do
     addon-api) npm_tree addon-api ;;
     fast-check) npm_tree fast-check ;;
     runtimes) npm_tree "runtimes$(arch_suffix)" ;;
-    apps) npm_tree apps ;;
+    apps) npm_tree apps && npm_tree addon-api-tests ;;
     real) npm_tree real ;;
     other-runtimes) other_runtimes ;;
     bare) bare ;;

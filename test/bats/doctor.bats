@@ -116,7 +116,7 @@ END
 case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \"\$@\" ;; esac"
   doctor ./electron
   assert_success
-  told warn runtime 'electron 40.1.0, with Node 24.21.0; tsfn-guard is not tested with Electron; do: *'
+  told warn runtime 'electron 40.1.0, with Node 24.21.0; of Electron only version 25 was tried; do: *'
   told ok affected 'without the guard, node 24.21.0 has: *'
 }
 

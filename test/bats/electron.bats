@@ -108,7 +108,7 @@ try() {
   assert_line --index 1 --regexp '^the case of nodejs/node#55706: ended well without the guard [0-4] of 5, with it 5 of 5$'
   assert_line --index 2 'a window that is reloaded 10 times: ended well without the guard 0 of 1, with it 1 of 1'
   run cat electron-report.txt
-  assert_line --regexp 'runtime: electron 25\.1\.1, with Node 18\.15\.0'
+  assert_line 'ok    runtime: electron 25.1.1'
   assert_line --partial 'ok    redirect: the seven functions lead to the guard'
   assert_line --regexp '^    window: its process is gone after [0-9]+ loads: crashed, exit code (6|11)$'
   assert_line '    window: reloaded 10 times'
