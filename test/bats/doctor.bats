@@ -108,7 +108,7 @@ END
   ((here)) || skip "no other runtime here; scripts/deps.sh other-runtimes fetches them"
 }
 
-@test "Electron is recognised by its answers, and doctor says that it is not tested" {
+@test "Electron is recognised by its answers, and doctor says which was tried" {
   runtime node-24.21
   # The answers of Electron that is run as Node: process.versions names it.
   echo "Object.defineProperty(process.versions, 'electron', { value: '40.1.0' });" >electron.js

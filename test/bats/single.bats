@@ -3,7 +3,8 @@
 #
 # Seen to fail: "Bun" before reports took the name with which an addon was linked (/tmp/.bun-0-….node);
 # "doctor" before it looked into applications ("not a known runtime"); the last lines of "pkg's own Node" before doctor
-# asked it to be one ("redirect: not tried").
+# asked it to be one ("redirect: not tried"); both of pkg's before triage looked for the program's file, and before it
+# minded that frames have no names (both "addon-own, does not help").
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -130,6 +131,19 @@ fetched_node() {
   ln -s "$2" "$to/$name/bin/node"
 }
 
+# dies_as VERDICT GUARD: the application dies without the guard, and triage says this of its core, if there are cores here.
+dies_as() {
+  ulimit -S -c unlimited || true
+  rm -f core
+  one_dies ./app issue
+  ulimit -S -c 0
+  [[ -e core ]] || return 0
+  run "$TG_BUILD/tsfn-guard" triage core
+  rm -f core
+  assert_line "verdict: $1"
+  assert_line "guard:   $2"
+}
+
 # guarded_pkg_app VERSION: both cases end as the contract says, and reports and status name version and addon.
 guarded_pkg_app() {
   run guarded_app issue
@@ -165,7 +179,7 @@ guarded_pkg_app() {
     version=$("$node" -p process.versions.node)
     fetched_node "$version" "$(readlink -f "$node")"
     pkg_app --sea --target "node$version-linux-x64"
-    [[ $name != node-22 ]] || one_dies ./app issue
+    [[ $name != node-22 ]] || dies_as 'tsfn-use-after-free (tsfn-freed)' helps
     guarded_pkg_app "$version"
     run "$TG_BUILD/tsfn-guard" doctor ./app
     assert_success
@@ -178,7 +192,8 @@ guarded_pkg_app() {
   [[ -e $PKG && -e $PKG_NODE ]] || skip "no pkg with its Node here; scripts/deps.sh pkg fetches it"
   export HOME=$PWD
   PKG_NODE_PATH=$PKG_NODE pkg_app --target node20-linux-x64
-  one_dies ./app issue
+  # It has no names that would say in which function of the runtime it died.
+  dies_as 'addon-own (died-near-addon)' 'not known to help'
   guarded_pkg_app 20.11.1
   run "$TG_BUILD/tsfn-guard" doctor ./app
   assert_success
