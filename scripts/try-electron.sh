@@ -70,12 +70,14 @@ binary_of() {
 # --- The application
 
 write_application() {
-  cat >"$work/package.json" <<'END'
+  mkdir "$work/application"
+  cat >"$work/application/package.json" <<'END'
 { "name": "tsfn-guard-try-electron", "version": "1.0.0", "main": "main.js" }
 END
-  cat >"$work/main.js" <<'END'
+  cat >"$work/application/main.js" <<'END'
 // Loads a window and reloads it; says how far it came. Written by scripts/try-electron.sh.
 'use strict';
+const path = require('path');
 const { app, BrowserWindow } = require('electron');
 const reloads = Number(process.env.TRY_RELOADS);
 const end = (status, words) => {
@@ -94,7 +96,7 @@ app.whenReady().then(() => {
   window.webContents.on('render-process-gone', (event, details) =>
     end(3, `its process is gone after ${loads} loads: ${details.reason}, exit code ${details.exitCode}`),
   );
-  window.webContents.on('preload-error', (event, path, error) => end(5, `preload.js failed: ${error}`));
+  window.webContents.on('did-fail-load', (event, code, words) => end(5, `the page was not loaded: ${words}`));
   window.webContents.on('ipc-message', (event, channel, words) => {
     if (channel !== 'started') end(5, `the addon failed: ${words}`);
   });
@@ -102,15 +104,15 @@ app.whenReady().then(() => {
     if (loads++ === reloads) setTimeout(() => end(0, `reloaded ${reloads} times`), 500);
     else setTimeout(() => window.webContents.reload(), 300);
   });
-  window.loadFile('index.html', {});
+  window.loadFile(path.join(__dirname, 'index.html'));
 });
 END
-  cat >"$work/index.html" <<'END'
+  cat >"$work/application/index.html" <<'END'
 <!doctype html>
 <title>tsfn-guard</title>
 <script src="page.js"></script>
 END
-  cat >"$work/page.js" <<'END'
+  cat >"$work/application/page.js" <<'END'
 // The page: 8 threads call a thread-safe function until they are rejected.
 try {
   require(process.env.TRY_ADDON).start(8);
@@ -119,6 +121,18 @@ try {
   require('electron').ipcRenderer.send('failed', String(error));
 }
 END
+}
+
+# A packaged application runs its own code only: it lacks default_app.asar, which runs what is named. So this puts ours
+# in its place, in a copy. Electron looks there by the path of its binary, so that is not a symbolic link.
+place_application() {
+  local directory
+  directory=$(dirname "$electron")
+  [[ -d $directory/resources && ! -e $directory/resources/default_app.asar ]] || return 0
+  cp -al "$directory" "$work/electron" 2>/dev/null || { rm -rf "$work/electron"; cp -a "$directory" "$work/electron"; }
+  rm -rf "$work/electron/resources"/app{,.asar}
+  cp -r "$work/application" "$work/electron/resources/app"
+  electron=$work/electron/$(basename "$electron")
 }
 
 # An Electron without a display needs a virtual one.
@@ -159,7 +173,7 @@ as_node() { with "$1" env ELECTRON_RUN_AS_NODE=1 TEST_ADDONS="$ADDONS" "$electro
 
 as_application() {
   with "$1" env -u ELECTRON_RUN_AS_NODE TRY_RELOADS=$RELOADS TRY_ADDON="$ADDONS/issue55706.node" \
-    "${display[@]}" "$electron" "${switches[@]}" "$work"
+    "${display[@]}" "$electron" "${switches[@]}" "$work/application"
 }
 
 # count LIBRARY TIMES COMMAND…: prints how many runs ended well; what they printed goes to the report.
@@ -204,7 +218,7 @@ arming() {
   { ELECTRON_RUN_AS_NODE=1 LD_PRELOAD=$LIBRARY TSFN_GUARD_OPTIONS=verbosity=1:require=1 timeout -k 5 30 "$electron" -p 1 2>&1 ||
     echo "status $?"; } </dev/null >>"$report"
   LD_PRELOAD=$LIBRARY TSFN_GUARD_OPTIONS=verbosity=1 TRY_RELOADS=0 TRY_ADDON=$ADDONS/issue55706.node timeout -k 5 90 \
-    env -u ELECTRON_RUN_AS_NODE "${display[@]}" "$electron" "${switches[@]}" "$work" >"$work/output" 2>&1 </dev/null || true
+    env -u ELECTRON_RUN_AS_NODE "${display[@]}" "$electron" "${switches[@]}" "$work/application" >"$work/output" 2>&1 </dev/null || true
   grep -aE 'tsfn-guard\[[0-9]+\]|ld\.so|^window: ' "$work/output" >>"$report" || true
   line=$(grep -aoE -m1 'not armed in .*|armed: .*' "$report") || line="it says nothing: the library was not loaded, or Electron is no runtime"
   summary+=("the guard is $line")
@@ -223,6 +237,7 @@ write_application
 
 say "trying $electron; this takes some minutes"
 describe >>"$report"
+place_application
 arming
 both "the case of nodejs/node#55706" $RUNS as_node "$ROOT/test/programs/issue55706.js"
 both "a window that is reloaded $RELOADS times" 1 as_application

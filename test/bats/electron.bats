@@ -1,7 +1,9 @@
 # scripts/try-electron.sh, which people with an Electron run, with an Electron that is made of node
-# (programs/fake-electron.js). This tests the logic of the script, not Electron.
+# (programs/fake-electron.js). This tests the logic of the script, not Electron. The last test does, if an Electron was
+# fetched.
 #
-# Seen to fail: "armed" with LD_PRELOAD left out in `with`; "not armed" with the script's search for
+# Seen to fail: "a real one" while the script did not put its application into a packaged one (the window never came);
+# "armed" with LD_PRELOAD left out in `with`; "not armed" with the script's search for
 # the line left out; "binary" with binary_of printing its argument.
 
 bats_require_minimum_version 1.5.0
@@ -94,4 +96,20 @@ try() {
   PATH=/usr/bin:/bin try ./none
   assert_failure 1
   assert_equal "$stderr" $'try-electron.sh: needed: an Electron that can be run\n  found: none: ./none\n  do: name its binary: scripts/try-electron.sh PATH'
+}
+
+@test "a real one, 25.1.1, as Node and with a window that is reloaded: dies without the guard, and not with it" {
+  local electron=$TG_SOURCE/build/deps/electron/electron
+  [[ -x $electron ]] || skip "no Electron here; scripts/deps.sh electron fetches it"
+  type xvfb-run >/dev/null || skip "no xvfb-run here; scripts/deps.sh electron installs it"
+  try "$electron"
+  assert_success
+  assert_line --index 0 --regexp '^the guard is armed: .*, redirected the seven functions of .*/electron$'
+  assert_line --index 1 --regexp '^the case of nodejs/node#55706: ended well without the guard [0-4] of 5, with it 5 of 5$'
+  assert_line --index 2 'a window that is reloaded 10 times: ended well without the guard 0 of 1, with it 1 of 1'
+  run cat electron-report.txt
+  assert_line 'ok    runtime: electron 25.1.1'
+  assert_line --partial 'ok    redirect: the seven functions lead to the guard'
+  assert_line --regexp '^    window: its process is gone after [0-9]+ loads: crashed, exit code (6|11)$'
+  assert_line '    window: reloaded 10 times'
 }

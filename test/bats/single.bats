@@ -1,8 +1,10 @@
-# Single executable applications: those of Node (with postject) and those of `bun build --compile`. The latter
-# contain the addon, and unpack it under a made-up name. docs/runtimes.md says what works there.
+# Single executable applications: those of Node (with postject), of pkg, and of `bun build --compile`. The latter two
+# contain the addon and unpack it, Bun under a made-up name. docs/runtimes.md says what works there.
 #
 # Seen to fail: "Bun" before reports took the name with which an addon was linked (/tmp/.bun-0-….node);
-# "doctor" before it looked into applications ("not a known runtime").
+# "doctor" before it looked into applications ("not a known runtime"); the last lines of "pkg's own Node" before doctor
+# asked it to be one ("redirect: not tried"); both of pkg's before triage looked for the program's file, and before it
+# minded that frames have no names (both "addon-own, does not help").
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -17,6 +19,10 @@ setup() {
   cc -O2 -fPIC -shared -isystem "$NODE_API_HEADERS" -D_GNU_SOURCE -DNODE_GYP_MODULE_NAME=lifetime \
     -Wl,-soname,lifetime.node -o lifetime.node "$TG_SOURCE/test/addons/lifetime.c" -lpthread
   cp "$PROGRAMS/single.js" .
+}
+
+teardown() {
+  [[ -z ${waiting:-} ]] || kill "$waiting"
 }
 
 # sea NODE: makes `app` with this node.
@@ -99,4 +105,99 @@ of_misuse() {
   run guarded_app
   assert_success
   assert_regex "$(of_misuse .addon)" '/\.bun-[^/]*\.node$'
+}
+
+PKG=$NPM/pkg/node_modules/@yao-pkg/pkg/lib-es5/bin.js
+PKG_NODE=$TG_SOURCE/build/deps/pkg-node/node
+
+# pkg_app OPTION…: pkg packs single-pkg.js, and its addons as a package, as ./app. It wants Node 22 or newer.
+pkg_app() {
+  local node
+  runtime node-22
+  mkdir -p project/node_modules/@acme/sensor
+  cp "$PROGRAMS/single-pkg.js" project/
+  cp "$TEST_ADDONS"/{issue55706,lifetime}.node project/node_modules/@acme/sensor/
+  echo '{ "name": "@acme/sensor", "version": "2.1.0" }' >project/node_modules/@acme/sensor/package.json
+  echo '{ "name": "app", "version": "1.0.0", "bin": "single-pkg.js" }' >project/package.json
+  rm -f app
+  "$node" "$PKG" --output app "$@" project
+}
+
+# fetched_node VERSION NODE: what pkg leaves when it has fetched this version from nodejs.org.
+fetched_node() {
+  local name=node-v$1-linux-x64 to=.pkg-cache/sea
+  mkdir -p "$to/$name/bin"
+  touch "$to/$name.tar.gz"{,.ok} "$to/$name/bin/node.ok"
+  ln -s "$2" "$to/$name/bin/node"
+}
+
+# dies_as VERDICT GUARD: the application dies without the guard, and triage says this of its core, if there are cores here.
+dies_as() {
+  ulimit -S -c unlimited || true
+  rm -f core
+  one_dies ./app issue
+  ulimit -S -c 0
+  [[ -e core ]] || return 0
+  run "$TG_BUILD/tsfn-guard" triage core
+  rm -f core
+  assert_line "verdict: $1"
+  assert_line "guard:   $2"
+}
+
+# guarded_pkg_app VERSION: both cases end as the contract says, and reports and status name version and addon.
+guarded_pkg_app() {
+  run guarded_app issue
+  assert_success
+  assert_line --index 0 --regexp "armed: node $1, redirected the seven functions of $PWD/app"
+  assert_line 'threads=32 closing=32 invalid_arg=0 finalized=1'
+  run guarded_app workers
+  assert_success
+  assert_line 'functions=5 finalized_once=5 foreign=0 disordered=0 late=0 lost=0'
+  assert_line --regexp '^threads=20 told=20 told_once=[0-9]+ wrong=0$'
+  assert_equal "$(jq -r 'select(.package) | .package + " " + .runtime' log | sort -u)" "@acme/sensor@2.1.0 node $1"
+  assert_regex "$(jq -r 'select(.package) | .addon' log | sort -u)" \
+    "^$PWD/\\.cache/pkg/[0-9a-f]{64}/@acme/sensor/lifetime\\.node\$"
+
+  LD_PRELOAD=$TG_LIB ./app wait >said 2>&1 3>&- &
+  waiting=$!
+  await grep -q '^waits$' said
+  run "$TG_BUILD/tsfn-guard" status $waiting
+  kill $waiting
+  wait $waiting || true
+  waiting=
+  assert_success
+  assert_line --regexp "^runtime +node $1, $PWD/app\$"
+  assert_line --regexp ' open +yes +1 +0 +1 lifetime +lifetime\.node$'
+}
+
+@test "pkg's, as single executables of Node 22, 24 and 26: arm, end well, and reports name the version and the package" {
+  [[ -e $PKG ]] || skip "no pkg here; scripts/deps.sh pkg fetches it"
+  local name node version
+  export HOME=$PWD
+  while IFS=$'\t' read -r name node; do
+    case $name in node-22 | node-24.21 | node-26) ;; *) continue ;; esac
+    version=$("$node" -p process.versions.node)
+    fetched_node "$version" "$(readlink -f "$node")"
+    pkg_app --sea --target "node$version-linux-x64"
+    [[ $name != node-22 ]] || dies_as 'tsfn-use-after-free (tsfn-freed)' helps
+    guarded_pkg_app "$version"
+    run "$TG_BUILD/tsfn-guard" doctor ./app
+    assert_success
+    assert_line "ok    runtime: an application with node $version in it, by its file; it was not run"
+  done < <("$TG_SOURCE/test/runtimes.sh")
+  [[ -n ${version:-} ]] || skip "no runtime was fetched"
+}
+
+@test "pkg's own Node 20 with the code behind its end: arms, ends well; doctor tries that Node, not the code" {
+  [[ -e $PKG && -e $PKG_NODE ]] || skip "no pkg with its Node here; scripts/deps.sh pkg fetches it"
+  export HOME=$PWD
+  PKG_NODE_PATH=$PKG_NODE pkg_app --target node20-linux-x64
+  # It has no names that would say in which function of the runtime it died.
+  dies_as 'addon-own (died-near-addon)' 'not known to help'
+  guarded_pkg_app 20.11.1
+  run "$TG_BUILD/tsfn-guard" doctor ./app
+  assert_success
+  assert_line 'ok    runtime: node 20.11.1'
+  assert_line --partial 'ok    redirect: the seven functions lead to the guard'
+  assert_line 'verdict: needed and works'
 }

@@ -271,6 +271,11 @@ static bool is_node(const struct tg_doctor_run *trial) {
   return strcmp(trial->runtime, "node") == 0 || strcmp(trial->runtime, "electron") == 0;
 }
 
+/* Any other runtime that has a Node in it is an Electron. */
+static bool is_untried_electron(const struct tg_doctor_run *trial) {
+  return is_node(trial) && strcmp(trial->runtime, "node") != 0 && strncmp(trial->version, "25.", 3) != 0;
+}
+
 static bool is_old_node(const struct tg_doctor_run *trial) {
   unsigned major = 0, minor = 0;
   sscanf(trial->node_version, "%u.%u", &major, &minor);
@@ -328,9 +333,9 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
          "it did not run the script (%s, output: %.200s)", end, native->outcome.said);
   } else if (is_old_node(native)) {
     tell(doctor, RUNTIME, FAIL, "use Node.js 12.22 or newer", "%s %s", native->runtime, native->version);
-  } else if (is_node(native) && strcmp(native->runtime, "node") != 0) {
+  } else if (is_untried_electron(native)) {
     tell(doctor, RUNTIME, WARN, "see docs/runtimes.md, and tell us whether it works",
-         "%s %s, with Node %s; tsfn-guard is not tested with Electron", native->runtime, native->version,
+         "%s %s, with Node %s; of Electron only version 25 was tried", native->runtime, native->version,
          native->node_version);
     return true;
   } else {

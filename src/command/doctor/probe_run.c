@@ -48,7 +48,8 @@ static int64_t now_ms(void) {
 static void set_environment(const char *library) {
   unsetenv("NODE_OPTIONS");
   setenv("ELECTRON_RUN_AS_NODE", "1", 1);
-  setenv("BUN_BE_BUN", "1", 1); /* else an application of Bun would run its own script */
+  setenv("BUN_BE_BUN", "1", 1);                   /* else an application of Bun would run its own script, */
+  setenv("PKG_EXECPATH", "PKG_INVOKE_NODEJS", 1); /* and one of pkg */
   setenv("NO_COLOR", "1", 1);
   setenv("DENO_NO_UPDATE_CHECK", "1", 1);
   if (library == NULL) {

@@ -44,14 +44,20 @@ static bool can_be_bun(const char *version) {
   return major > 1 || (major == 1 && (minor > 2 || (minor == 2 && patch >= 16)));
 }
 
-/* Node's applications have a mark in them, and pkg's read a variable. Bun's and Deno's differ from the runtime in what
- * is behind its end; they are known by not being called like it. */
+/* Node's applications have a mark in them, and pkg's read a variable. Those that pkg has packed on a Node of its own
+ * compare it with a value that asks for that Node. */
+static enum tg_subject_kind kind_of_node(const char *path) {
+  if (contains(path, "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:1")) return TG_SUBJECT_APPLICATION;
+  if (contains(path, "PKG_EXECPATH === 'PKG_INVOKE_NODEJS'")) return TG_SUBJECT_RUNTIME;
+  return contains(path, "PKG_EXECPATH") ? TG_SUBJECT_APPLICATION : TG_SUBJECT_RUNTIME;
+}
+
+/* Bun's and Deno's applications differ from the runtime in what is behind its end; they are known by not being called
+ * like it. */
 static enum tg_subject_kind kind_of_file(const char *path, const struct tg_runtime_version *inside) {
-  static const char fuse[] = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:1", pkg[] = "PKG_EXECPATH";
   bool is_named = is_runtime_name(path);
   if (inside->runtime == NULL) return is_named ? TG_SUBJECT_RUNTIME : TG_SUBJECT_UNKNOWN;
-  if (strcmp(inside->runtime, "node") == 0)
-    return contains(path, fuse) || contains(path, pkg) ? TG_SUBJECT_APPLICATION : TG_SUBJECT_RUNTIME;
+  if (strcmp(inside->runtime, "node") == 0) return kind_of_node(path);
   bool is_bun = strcmp(inside->runtime, "bun") == 0;
   return is_named || (is_bun && can_be_bun(inside->version)) ? TG_SUBJECT_RUNTIME : TG_SUBJECT_APPLICATION;
 }

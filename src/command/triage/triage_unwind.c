@@ -20,6 +20,8 @@ enum tg_unwind_status tg_unwind(int core, FILE *out) {
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <link.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +55,8 @@ static struct {
   __typeof__(&elf_begin) elf;
   __typeof__(&dwfl_begin) begin;
   __typeof__(&dwfl_core_file_report) report;
+  __typeof__(&dwfl_report_begin_add) report_more;
+  __typeof__(&dwfl_report_elf) report_elf;
   __typeof__(&dwfl_report_end) report_end;
   __typeof__(&dwfl_core_file_attach) attach;
   __typeof__(&dwfl_getthreads) threads;
@@ -78,6 +82,8 @@ static bool load_library(void) {
                    {"elf_begin", &dw.elf},
                    {"dwfl_begin", &dw.begin},
                    {"dwfl_core_file_report", &dw.report},
+                   {"dwfl_report_begin_add", &dw.report_more},
+                   {"dwfl_report_elf", &dw.report_elf},
                    {"dwfl_report_end", &dw.report_end},
                    {"dwfl_core_file_attach", &dw.attach},
                    {"dwfl_getthreads", &dw.threads},
@@ -118,6 +124,9 @@ struct core {
   uint64_t code;        /* the address at which it died */
   uint64_t stack, link; /* its stack pointer, and its return address if that is in a register */
   int signal;           /* 0: none */
+  uint64_t entry;       /* where the program starts; 0: unknown */
+  uint64_t base;        /* where the program's file begins */
+  char program[PATH_MAX];
 };
 
 static bool segment(const struct core *core, unsigned number, Elf64_Phdr *header) {
@@ -142,21 +151,63 @@ static void read_registers(struct core *core, const struct elf_prstatus *status)
 #endif
 }
 
-/* The kernel writes the thread that died first. */
-static void read_first_status(struct core *core, const Elf64_Phdr *notes) {
+static void read_status(struct core *core, uint64_t at, uint64_t size) {
   struct elf_prstatus status;
+  if (size < sizeof status || !read_at(core->file, at, &status, sizeof status)) return;
+  core->signal = status.pr_cursig;
+  core->died = core->signal == 0 ? 0 : status.pr_pid;
+  read_registers(core, &status);
+}
+
+static void read_entry(struct core *core, uint64_t at, uint64_t size) {
+  Elf64_auxv_t value;
+  for (uint64_t i = 0; i + sizeof value <= size && read_at(core->file, at + i, &value, sizeof value);
+       i += sizeof value)
+    if (value.a_type == AT_ENTRY) core->entry = value.a_un.a_val;
+}
+
+/* The mapped files: how many, the size of a page, start, end and page of each, and then their paths. */
+static void read_files(struct core *core, uint64_t at, uint64_t size) {
+  enum { FILES_MAX = 16 << 20 };
+  struct mapped {
+    uint64_t start, end, page;
+  };
+  uint64_t head[2], count;
+  char *data = size > sizeof head && size <= FILES_MAX ? malloc(size + 1) : NULL;
+  if (data == NULL || !read_at(core->file, at, data, size)) return free(data);
+  data[size] = '\0';
+  memcpy(head, data, sizeof head);
+  count = head[0];
+  if (count > (size - sizeof head) / sizeof(struct mapped)) return free(data);
+  const char *path = data + sizeof head + count * sizeof(struct mapped), *end = data + size;
+  uint64_t base = 0;
+  for (uint64_t i = 0; i < count && path < end; i++, path += strlen(path) + 1) {
+    struct mapped one;
+    memcpy(&one, data + sizeof head + i * sizeof one, sizeof one);
+    if (one.page == 0) base = one.start;
+    if (core->entry < one.start || core->entry >= one.end) continue;
+    core->base = base;
+    tg_copy_string(core->program, sizeof core->program, path);
+    break;
+  }
+  free(data);
+}
+
+/* The kernel writes the thread that died first, and the entry before the files. */
+static void read_notes(struct core *core, const Elf64_Phdr *notes) {
+  bool has_status = false;
   for (uint64_t at = 0; at < notes->p_filesz && at < NOTES_MAX;) {
     Elf64_Nhdr note;
     if (!read_at(core->file, notes->p_offset + at, &note, sizeof note)) return;
     uint64_t name = ((uint64_t)note.n_namesz + 3) & ~UINT64_C(3),
              data = ((uint64_t)note.n_descsz + 3) & ~UINT64_C(3);
-    if (note.n_type == NT_PRSTATUS && note.n_descsz >= sizeof status) {
-      if (!read_at(core->file, notes->p_offset + at + sizeof note + name, &status, sizeof status)) return;
-      core->signal = status.pr_cursig;
-      core->died = core->signal == 0 ? 0 : status.pr_pid;
-      read_registers(core, &status);
-      return;
+    uint64_t start = notes->p_offset + at + sizeof note + name;
+    if (note.n_type == NT_PRSTATUS && !has_status) {
+      has_status = true;
+      read_status(core, start, note.n_descsz);
     }
+    if (note.n_type == NT_AUXV) read_entry(core, start, note.n_descsz);
+    if (note.n_type == NT_FILE) return read_files(core, start, note.n_descsz);
     at += sizeof note + name + data;
   }
 }
@@ -168,7 +219,7 @@ static void read_core(struct core *core, FILE *out) {
   if (fstat(core->file, &status) != 0 || !read_at(core->file, 0, &core->header, sizeof core->header)) return;
   core->size = (uint64_t)status.st_size;
   for (unsigned i = 0; segment(core, i, &header); i++) {
-    if (header.p_type == PT_NOTE && core->died == 0) read_first_status(core, &header);
+    if (header.p_type == PT_NOTE && core->died == 0) read_notes(core, &header);
     uint64_t segment_end = header.p_filesz != 0 ? header.p_offset + header.p_filesz : 0;
     if (segment_end > end) end = segment_end;
   }
@@ -239,7 +290,8 @@ static int look_at_module(Dwfl_Module *module, void **data, const char *name, Dw
   dw.info(module, NULL, NULL, NULL, NULL, NULL, &file, NULL);
   if (file == NULL) file = name;
   bool is_ours = strstr(file, ".node") != NULL || has_name(file, "node") || has_name(file, "libnode") ||
-                 has_name(file, "bun") || has_name(file, "deno") || has_name(file, "libtsfnguard");
+                 has_name(file, "bun") || has_name(file, "deno") || has_name(file, "libtsfnguard") ||
+                 strcmp(file, unwinding->core.program) == 0;
   if (!is_ours) return DWARF_CB_OK;
   if (dw.module_elf(module, &bias) == NULL) {
     fprintf(unwinding->out, "tsfn-guard unread: %s is not here, or not the file that ran (build-id)\n", file);
@@ -331,6 +383,28 @@ static void print_signal(const struct unwinding *unwinding) {
     fprintf(unwinding->out, "tsfn-guard core: signal %s\n", names[signal]);
 }
 
+/* Whether the file is the one that ran, by its first page, which a core contains. */
+static bool is_program(const struct core *core) {
+  char ran[4096], is[sizeof ran];
+  int file = open(core->program, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (file < 0) return false;
+  bool same = read_at(file, 0, is, sizeof is) && read_memory(core, core->base, ran, sizeof ran) &&
+              memcmp(ran, is, sizeof is) == 0;
+  close(file);
+  return same;
+}
+
+/* libdw reads a program's headers in the core. postject has moved those of single executable applications out of the
+ * part of the file that a core contains. */
+static void add_program(struct unwinding *unwinding) {
+  const struct core *core = &unwinding->core;
+  if (core->program[0] == '\0' || dw.module(unwinding->dwfl, core->entry) != NULL || !is_program(core))
+    return;
+  dw.report_more(unwinding->dwfl);
+  dw.report_elf(unwinding->dwfl, core->program, core->program, -1, core->base, false);
+  dw.report_end(unwinding->dwfl, NULL, NULL);
+}
+
 enum tg_unwind_status tg_unwind(int core, FILE *out) {
   /* Debug information is searched beside the files and in /usr/lib/debug, but not on the network. */
   unsetenv("DEBUGINFOD_URLS");
@@ -343,6 +417,7 @@ enum tg_unwind_status tg_unwind(int core, FILE *out) {
   if (elf == NULL || unwinding.dwfl == NULL || dw.report(unwinding.dwfl, elf, NULL) < 0)
     return TG_UNWIND_NOT_READ;
   dw.report_end(unwinding.dwfl, NULL, NULL);
+  add_program(&unwinding);
   if (dw.attach(unwinding.dwfl, elf) < 0) return TG_UNWIND_NOT_READ;
   print_signal(&unwinding);
   dw.modules(unwinding.dwfl, look_at_module, &unwinding, 0);

@@ -459,11 +459,15 @@ static uint32_t facts_of_top(const struct tg_trace *trace) {
   if (mutex && is_closing(&trace->frames[top])) facts |= TG_FACT_TSFN_CALL;
   if (is_addons(&trace->frames[top])) facts |= TG_FACT_ADDON_TOP;
   if (trace->frames[top].owner == TG_OWNER_RUNTIME) facts |= TG_FACT_RUNTIME_TOP;
-  for (unsigned i = top; i < trace->count && !is_javascript(&trace->frames[i]); i++)
+  /* If the runtime is stripped, this may be one of the seven functions as well. */
+  bool has_name = false;
+  for (unsigned i = top; i < trace->count && !is_javascript(&trace->frames[i]); i++) {
     if (is_addons(&trace->frames[i])) {
-      if (i != top) facts |= TG_FACT_ADDON_CALLS;
+      if (has_name) facts |= TG_FACT_ADDON_CALLS;
       break;
     }
+    has_name |= trace->frames[i].function[0] != '\0' || trace->frames[i].owner == TG_OWNER_SYSTEM;
+  }
   return facts;
 }
 
