@@ -37,6 +37,7 @@ set(TEST_MATRIX
   "conformance/all              | -     | -           | once    | 900     | 1"
   "bench/instructions           | -     | once        | once    |   1     | 1"
   "bench/smoke                  | -     | once        | once    |  43     | 1"
+  "bench/startup                | -     | once        | once    |  15     | 1"
   "fuzz/*                       | -     | once        | once    |  15     | 1"
   "bats/*.bats                  | -     | once        | once    |  15     | 1"
   "bats/arm64.bats              | -     | once        | once    | 100     | 1"

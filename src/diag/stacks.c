@@ -7,6 +7,7 @@
 
 #include "base/lock.h"
 #include "base/text.h"
+#include "diag/stack_cache.h"
 
 /* musl lacks it. The musl loader refuses to load a library that needs a missing function, and the
  * program with it. */
@@ -23,7 +24,8 @@ static bool (*locate)(const void *code, struct tg_place *place);
 static unsigned long long (*count_unloads)(void);
 
 /* Guarded by stacks_lock (rank TG_RANK_STACKS) for writing. Readers need no lock: a stack's frames
- * and places, and a file, never change once stack_count includes the stack. */
+ * and places, and a file, never change once stack_count includes the stack. The lock also guards the
+ * cache. */
 static struct tg_lock stacks_lock;
 static struct kept_stack {
   struct tg_stack stack;
@@ -45,7 +47,9 @@ void tg_stacks_open(unsigned depth, bool (*locate_code)(const void *code, struct
   depth_max = depth < TG_STACK_DEPTH_MAX ? depth : TG_STACK_DEPTH_MAX;
   if (backtrace == NULL) depth_max = 0;
   void *frame;
-  if (depth_max != 0) backtrace(&frame, 1);
+  if (depth_max == 0) return;
+  backtrace(&frame, 1);
+  tg_stack_cache_open();
 }
 
 /* The bounds of this library in memory; the linker defines both symbols. */
@@ -169,6 +173,36 @@ uint32_t tg_stack_keep(struct tg_stack *stack) {
   struct places places;
   for (unsigned i = 0; i < stack->depth; i++) places.located[i] = locate(stack->frames[i], &places.place[i]);
   return add_stack(stack, &places, unloads);
+}
+
+static uint32_t recall(const struct tg_stack_key *key, bool *is_wanted) {
+  tg_lock_acquire(&stacks_lock, TG_RANK_STACKS);
+  uint32_t number = tg_stack_cache_find(key, is_wanted);
+  tg_lock_release(&stacks_lock, TG_RANK_STACKS);
+  return number;
+}
+
+/* Called while the function of key->frame has not returned. */
+static void remember(const struct tg_stack_key *key, uint32_t number) {
+  struct tg_stack_walk walk;
+  tg_stack_walk_take(&walk, key->frame, depth_max + OWN_FRAMES_MAX);
+  tg_lock_acquire(&stacks_lock, TG_RANK_STACKS);
+  tg_stack_cache_add(key, &walk, number);
+  tg_lock_release(&stacks_lock, TG_RANK_STACKS);
+}
+
+/* noinline: it has a frame of its own. */
+__attribute__((noinline)) uint32_t tg_stack_take_and_keep(const void *caller) {
+  if (depth_max == 0) return 0;
+  const struct tg_stack_key key = {__builtin_frame_address(0), caller, count_unloads()};
+  bool is_wanted;
+  uint32_t number = recall(&key, &is_wanted);
+  if (number != 0) return number;
+  struct tg_stack stack;
+  tg_stack_take(&stack, caller);
+  number = tg_stack_keep(&stack);
+  if (is_wanted) remember(&key, number);
+  return number;
 }
 
 static const struct kept_stack *find_kept_stack(uint32_t number) {

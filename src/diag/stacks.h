@@ -41,6 +41,9 @@ void tg_stack_take(struct tg_stack *stack, const void *caller);
  * kept. */
 uint32_t tg_stack_keep(struct tg_stack *stack);
 
+/* Both at once. A stack that was kept before is recognized without being unwound. */
+uint32_t tg_stack_take_and_keep(const void *caller);
+
 /* The depth of a stack (0: there is none), and its frame at a depth. For code that no file
  * contains, the frame is NULL and `offset` is the address; otherwise it is the file's path and the
  * offset in it. The files were looked up when the stack was kept. */

@@ -106,12 +106,6 @@ static uint64_t own_mark(uint32_t generation) {
   return (uint64_t)generation + 1;
 }
 
-static uint32_t keep_stack(const void *caller) {
-  struct tg_stack stack;
-  tg_stack_take(&stack, caller);
-  return tg_stack_keep(&stack);
-}
-
 static void trace_on_created(const struct tg_function *function, const void *caller) {
   count_and_notify(&created_count);
   if (!options.diagnose) return;
@@ -120,7 +114,7 @@ static void trace_on_created(const struct tg_function *function, const void *cal
   atomic_store_explicit(&trace->generation, 0, memory_order_relaxed);
   atomic_thread_fence(memory_order_release);
   atomic_store_explicit(&trace->created, tg_nanoseconds(CLOCK_MONOTONIC), memory_order_relaxed);
-  atomic_store_explicit(&trace->created_at, keep_stack(caller), memory_order_relaxed);
+  atomic_store_explicit(&trace->created_at, tg_stack_take_and_keep(caller), memory_order_relaxed);
   atomic_store_explicit(&trace->finalized, 0, memory_order_relaxed);
   atomic_store_explicit(&trace->finalized_at, 0, memory_order_relaxed);
   atomic_store_explicit(&trace->queue_highest, 0, memory_order_relaxed);
@@ -214,7 +208,7 @@ static enum tg_event_kind trace_on_finalized(const struct tg_function *function,
   if (trace == NULL) return TG_EVENT_NONE;
   uint64_t time = tg_nanoseconds(CLOCK_MONOTONIC);
   atomic_store_explicit(&trace->finalized, time, memory_order_relaxed);
-  atomic_store_explicit(&trace->finalized_at, keep_stack(NULL), memory_order_relaxed);
+  atomic_store_explicit(&trace->finalized_at, tg_stack_take_and_keep(NULL), memory_order_relaxed);
   uint64_t took_ms = (time - atomic_load_explicit(&trace->finalizing, memory_order_relaxed)) / 1000000;
   if (options.finalize_warn_ms == 0 || took_ms <= options.finalize_warn_ms) return TG_EVENT_NONE;
   *quantity = took_ms;

@@ -22,12 +22,26 @@ static bool is_readable(const struct tg_image *image, uintptr_t address, size_t 
   return tg_image_contains(image, address, size, &flags) && (flags & PF_R) != 0;
 }
 
+/* How many bytes can be read at `address`, up to the end of its segment. */
+static size_t readable_bytes(const struct tg_image *image, uintptr_t address) {
+  for (size_t i = 0; i < image->header_count; i++) {
+    const ElfW(Phdr) *header = &image->headers[i];
+    uintptr_t offset = address - (image->base + header->p_vaddr);
+    if (header->p_type == PT_LOAD && (header->p_flags & PF_R) != 0 && offset < header->p_memsz)
+      return header->p_memsz - offset;
+  }
+  return 0;
+}
+
+static size_t hash_words(const struct tg_image *image, uintptr_t table) {
+  return table % sizeof(uint32_t) != 0 ? 0 : readable_bytes(image, table) / sizeof(uint32_t);
+}
+
 /* Reads a 32-bit word of a hash table. Both kinds of hash table consist of such words. */
 static bool read_hash_word(const struct tg_image *image, uintptr_t table, uint64_t index, uint32_t *word) {
-  uintptr_t address = table + index * sizeof *word;
-  if (index > UINT32_MAX || address % sizeof *word != 0 || !is_readable(image, address, sizeof *word))
-    return false;
-  *word = *(const uint32_t *)address;
+  size_t room = table == image->gnu_hash ? image->gnu_hash_room : image->sysv_hash_room;
+  if (index >= room) return false;
+  *word = ((const uint32_t *)table)[index];
   return true;
 }
 
@@ -78,11 +92,9 @@ static void read_dynamic_entry(struct tg_image *image, const ElfW(Dyn) * entry) 
 static void read_dynamic(struct tg_image *image, const ElfW(Phdr) * header) {
   uintptr_t address = image->base + header->p_vaddr;
   if (address % _Alignof(ElfW(Dyn)) != 0) return;
-  for (; is_readable(image, address, sizeof(ElfW(Dyn))); address += sizeof(ElfW(Dyn))) {
-    const ElfW(Dyn) *entry = (const ElfW(Dyn) *)address;
-    if (entry->d_tag == DT_NULL) return;
-    read_dynamic_entry(image, entry);
-  }
+  const ElfW(Dyn) *entry = (const ElfW(Dyn) *)address;
+  const ElfW(Dyn) *end = entry + readable_bytes(image, address) / sizeof *entry;
+  for (; entry < end && entry->d_tag != DT_NULL; entry++) read_dynamic_entry(image, entry);
 }
 
 bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * headers, size_t header_count) {
@@ -90,26 +102,36 @@ bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * he
   for (size_t i = 0; i < header_count; i++)
     if (headers[i].p_type == PT_DYNAMIC) read_dynamic(image, &headers[i]);
   if (image->symbols == NULL || (uintptr_t)image->symbols % _Alignof(ElfW(Sym)) != 0) return false;
+  image->symbols_room = readable_bytes(image, (uintptr_t)image->symbols) / sizeof(ElfW(Sym));
   if (image->gnu_hash == 0 && image->sysv_hash == 0) return false;
+  image->gnu_hash_room = hash_words(image, image->gnu_hash);
+  image->sysv_hash_room = hash_words(image, image->sysv_hash);
   return image->strings_size != 0 && is_readable(image, image->strings, image->strings_size);
 }
 
 /* The symbol that a lookup looks for. */
 struct wanted {
   const char *name;
-  unsigned type;
+  unsigned type; /* or ANY_TYPE */
 };
+
+enum { ANY_TYPE = 255 };
 
 /* NULL: there is no symbol with that index. */
 static const ElfW(Sym) * symbol_at(const struct tg_image *image, uint64_t index) {
-  uintptr_t address = (uintptr_t)image->symbols + index * sizeof(ElfW(Sym));
-  return is_readable(image, address, sizeof(ElfW(Sym))) ? (const ElfW(Sym) *)address : NULL;
+  return index < image->symbols_room ? &image->symbols[index] : NULL;
 }
 
+/* Most names differ in their first letter or so: this is called for thousands of symbols at start-up. */
 static bool symbol_has_name(const struct tg_image *image, const ElfW(Sym) * symbol, const char *name) {
-  size_t size = strlen(name) + 1;
-  return symbol->st_name < image->strings_size && size <= image->strings_size - symbol->st_name &&
-         memcmp((const char *)image->strings + symbol->st_name, name, size) == 0;
+  if (symbol->st_name >= image->strings_size) return false;
+  const char *own = (const char *)image->strings + symbol->st_name;
+  size_t room = image->strings_size - symbol->st_name;
+  for (size_t i = 0; i < room; i++) {
+    if (own[i] != name[i]) return false;
+    if (name[i] == '\0') return true;
+  }
+  return false;
 }
 
 /* The symbol with that index, if it is this object's definition of the wanted symbol. */
@@ -118,7 +140,8 @@ static const ElfW(Sym) *
   const ElfW(Sym) *symbol = symbol_at(image, index);
   if (symbol == NULL) return NULL;
   unsigned binding = ELF64_ST_BIND(symbol->st_info);
-  if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol->st_info) != wanted->type) return NULL;
+  if (symbol->st_shndx == SHN_UNDEF) return NULL;
+  if (wanted->type != ANY_TYPE && ELF64_ST_TYPE(symbol->st_info) != wanted->type) return NULL;
   if (binding != STB_GLOBAL && binding != STB_WEAK) return NULL;
   return symbol_has_name(image, symbol, wanted->name) ? symbol : NULL;
 }
@@ -192,22 +215,34 @@ static bool is_relocation_of(const struct tg_image *image, const ElfW(Rela) * re
 
 const ElfW(Rela) *
     tg_image_relocation(const struct tg_image *image, const char *name, const ElfW(Rela) * last) {
-  bool passed = last == NULL;
   for (size_t i = 0; i < sizeof image->relocations / sizeof image->relocations[0]; i++) {
     uintptr_t start = image->relocations[i].start;
     size_t size = image->relocations[i].size;
     if (start == 0 || start % _Alignof(ElfW(Rela)) != 0 || !is_readable(image, start, size)) continue;
-    const ElfW(Rela) *relocation = (const ElfW(Rela) *)start;
-    for (const ElfW(Rela) *end = relocation + size / sizeof *relocation; relocation < end; relocation++) {
-      if (passed && is_relocation_of(image, relocation, name)) return relocation;
-      passed = passed || relocation == last;
-    }
+    const ElfW(Rela) *relocation = (const ElfW(Rela) *)start, *end = relocation + size / sizeof *relocation;
+    if (last != NULL && (last < relocation || last >= end)) continue; /* it is in the next table */
+    if (last != NULL) relocation = last + 1;
+    for (last = NULL; relocation < end; relocation++)
+      if (is_relocation_of(image, relocation, name)) return relocation;
   }
   return NULL;
 }
 
+/* Whether the symbol table may contain the name. A GNU hash table leaves out the symbols that the object imports,
+ * which come first. */
+static bool may_have_symbol(const struct tg_image *image, const char *name) {
+  uint32_t first_symbol;
+  if (image->gnu_hash == 0 || !read_hash_word(image, image->gnu_hash, 1, &first_symbol)) return true;
+  for (uint32_t i = 1; i < first_symbol; i++) {
+    const ElfW(Sym) *symbol = symbol_at(image, i);
+    if (symbol == NULL || symbol_has_name(image, symbol, name)) return true;
+  }
+  return tg_image_find(image, name, ANY_TYPE) != NULL;
+}
+
+/* The relocations are many, the imported symbols are few. */
 bool tg_image_refers_to(const struct tg_image *image, const char *name) {
-  return tg_image_relocation(image, name, NULL) != NULL;
+  return may_have_symbol(image, name) && tg_image_relocation(image, name, NULL) != NULL;
 }
 
 void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol) {

@@ -16,6 +16,9 @@ struct tg_image {
   const ElfW(Phdr) * headers;
   size_t header_count;
   const ElfW(Sym) * symbols;
+  size_t symbols_room;  /* how many fit until the end of their segment */
+  size_t gnu_hash_room; /* the same in words of the hash tables */
+  size_t sysv_hash_room;
   uintptr_t strings;
   size_t strings_size;
   uintptr_t soname;    /* where in the strings its name is; 0: it has none */
@@ -35,7 +38,7 @@ bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * he
 const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, unsigned type);
 
 /* Iterates over the object's relocations for that name: returns the first one after `last` (NULL:
- * the first of all), or NULL at the end. Scans the whole table on each call. */
+ * the first of all), or NULL at the end. */
 const ElfW(Rela) *
     tg_image_relocation(const struct tg_image *image, const char *name, const ElfW(Rela) * last);
 

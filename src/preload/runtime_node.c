@@ -260,8 +260,10 @@ static bool is_call_refused(napi_env env) {
   return status == napi_cannot_run_js || status == napi_pending_exception;
 }
 
+/* In most cases one call is enough: if a call is not refused, no exception is pending either. The last one leaves
+ * the env's last error as if only it had been made. */
 bool tg_node_is_javascript_forbidden(napi_env env) {
-  return !tg_node_has_exception(env) && is_call_refused(env);
+  return is_call_refused(env) && !tg_node_has_exception(env) && is_call_refused(env);
 }
 
 /* The termination of an env also leaves an exception, which is nobody's fault. Whether the env is

@@ -84,3 +84,7 @@ if [[ -x $BUILD/release/test/bench/instructions ]]; then
   echo "The core's instructions, counted by callgrind:"
   test/bench/instructions.sh "$BUILD/release/test/bench/instructions"
 fi
+if type -P valgrind >/dev/null; then
+  echo "The start-up's instructions, counted by callgrind:"
+  test/bench/startup.sh --total "$node" "$BUILD/release/libtsfnguard.so"
+fi

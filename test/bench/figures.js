@@ -196,17 +196,28 @@ const has = (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).
 // The first of the processors that this process may run on.
 const firstProcessor = () => /Cpus_allowed_list:\s+(\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1];
 
-// The hand-off of a real addon, which waits for an answer from JavaScript before it asks again.
-function lightningcss(modules) {
-  const title = 'lightningcss, resolver in JavaScript';
-  const command = [process.execPath, `${__dirname}/real.js`, 'lightningcss', modules];
-  const pinned = ['taskset', '-c', firstProcessor(), ...command];
+// The work of a real addon, on all processors. `pinned`: on one too, where each hand-off is a context switch, and its
+// system calls.
+function real(kind, modules, title, pinned) {
+  const command = [process.execPath, `${__dirname}/real.js`, kind, modules];
+  const onOne = ['taskset', '-c', firstProcessor(), ...command];
   return [
-    program('real-lightningcss', title, 1, () => command),
-    ...(has('taskset') ? [program('real-lightningcss-pinned', `${title}, on one processor`, 1, () => pinned)] : []),
-    ...(has('strace') && has('taskset') ? [systemCalls('real-lightningcss-calls', `${title}, on one processor`, () => pinned)] : []),
+    program(`real-${kind}`, title, 1, () => command),
+    ...(pinned && has('taskset') ? [program(`real-${kind}-pinned`, `${title}, on one processor`, 1, () => onOne)] : []),
+    ...(pinned && has('strace') && has('taskset') ? [systemCalls(`real-${kind}-calls`, `${title}, on one processor`, () => onOne)] : []),
   ];
 }
+
+// lightningcss and edr wait for each answer before they ask again.
+const reals = (modules) => [
+  ...real('lightningcss', modules, 'lightningcss, resolver in JavaScript', true),
+  ...real('watcher', modules, '@parcel/watcher, a storm of files', false),
+  ...real('lmdb', modules, 'lmdb, 200 batches of writes', true),
+  ...(fs.existsSync(path.join(modules, '@nomicfoundation/edr-linux-x64-gnu'))
+    ? real('edr', modules, 'edr, an async function of napi-rs 5,000 times', true)
+    : []),
+  ...real('server', modules, 'an HTTP server with @parcel/watcher, 500 requests', false),
+];
 
 const RESIDENT = "console.log(/VmRSS:\\s+(\\d+)/.exec(fs.readFileSync('/proc/self/status'))[1])";
 
@@ -222,13 +233,7 @@ const programs = (slices, modules) => [
     units: { bytes: 'KiB' },
     run: () => ({ bytes: Number(execFileSync(process.execPath, ['-e', RESIDENT])) }),
   },
-  ...(modules === undefined
-    ? []
-    : [
-        ...lightningcss(modules),
-        program('real-watcher', '@parcel/watcher, a storm of files', 1,
-          () => [process.execPath, `${__dirname}/real.js`, 'watcher', modules]),
-      ]),
+  ...(modules === undefined ? [] : reals(modules)),
 ];
 
 // What is done in every round.
