@@ -12,7 +12,7 @@
  *   cancel(thread), cancelled()    pthread_cancel; how many threads have ended early
  *   ended()                        how many threads have ended
  *   fork(way)                      a child that ends by exit or _exit, or calls first; returns how it ended
- *   storm(), calm()                SIGPROF to all threads; how many arrived
+ *   storm(), signals(), calm()     SIGPROF to all threads; how many arrived; that ends it
  *   exitLater(ms)                  exit(0), from a thread
  *   plug(path)                     loads a plugin that creates the function and runs the thread, and unloads
  *                                  it in a cleanup hook
@@ -302,6 +302,11 @@ static napi_value storm(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+static napi_value count_signals(napi_env env, napi_callback_info info) {
+  (void)info;
+  return make_u32(env, atomic_load(&signals));
+}
+
 static napi_value calm(napi_env env, napi_callback_info info) {
   (void)info;
   set_timer(0);
@@ -357,6 +362,7 @@ NAPI_MODULE_INIT() {
   export_function(env, exports, "fork", do_fork);
   export_function(env, exports, "storm", storm);
   export_function(env, exports, "calm", calm);
+  export_function(env, exports, "signals", count_signals);
   export_function(env, exports, "exitLater", exit_later);
   export_function(env, exports, "plug", plug);
   return exports;

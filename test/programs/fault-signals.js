@@ -8,8 +8,9 @@ addon.create(queue, threads);
 addon.produce(threads, items, 'blocking');
 if (queue !== 0) addon.waitBlocked(queue);
 addon.storm();
-const blocked = Date.now() + 200; // the threads are blocked, or the flood waits, until then
-while (Date.now() < blocked);
+// The threads are blocked, or the flood waits, for so long. On a busy machine it takes longer until 50 signals came.
+const blocked = Date.now() + 200;
+while (Date.now() < blocked || addon.signals() <= 50);
 const timer = setInterval(() => {
   if (addon.ended() !== threads) return;
   clearInterval(timer);
