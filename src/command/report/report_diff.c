@@ -104,10 +104,7 @@ static void add_old(struct old_groups *groups, const struct tg_old_group *old) {
   if (old->key == NULL || !tg_map_put(&groups->by_key, tg_hash(TG_HASH_START, old->key, strlen(old->key)),
                                       (uint32_t)groups->count))
     return;
-  if (groups->count == groups->allocated) {
-    groups->allocated = groups->allocated == 0 ? 64 : groups->allocated * 2;
-    groups->old = tg_resize(groups->old, groups->allocated, sizeof *groups->old);
-  }
+  groups->old = tg_room(groups->old, groups->count, &groups->allocated, sizeof *groups->old);
   groups->old[groups->count++] = *old;
 }
 

@@ -49,13 +49,6 @@ static void widen(int64_t time, int64_t *first, int64_t *last) {
   if (time > *last) *last = time;
 }
 
-/* Makes room for one more element. It may move the array. */
-static void *room(void *things, size_t count, size_t *allocated, size_t size) {
-  if (count < *allocated) return things;
-  *allocated = *allocated == 0 ? 64 : *allocated * 2;
-  return tg_resize(things, *allocated, size);
-}
-
 /* --- Processes */
 
 /* The process to which a line with this number belongs, as far as its time shows. */
@@ -72,8 +65,8 @@ static struct tg_process *latest_process(struct tg_groups *groups, int64_t pid, 
 static struct tg_process *new_process(struct tg_groups *groups, int64_t pid, int64_t time) {
   uint64_t hash = hash_number(TG_HASH_START, (uint64_t)pid);
   if (groups->process_count == PROCESSES_MAX) return &groups->processes[0];
-  groups->processes =
-      room(groups->processes, groups->process_count, &groups->processes_allocated, sizeof *groups->processes);
+  groups->processes = tg_room(groups->processes, groups->process_count, &groups->processes_allocated,
+                              sizeof *groups->processes);
   uint32_t index = (uint32_t)groups->process_count++;
   groups->processes[index] = (struct tg_process){pid, time, time, TG_UNKNOWN, false};
   uint32_t *found = tg_map_get(&groups->process_by_pid, hash);
@@ -126,7 +119,7 @@ static uint64_t count_events(struct tg_groups *groups, const struct tg_line *lin
       groups->untracked++;
       return 1;
     }
-    groups->sites = room(groups->sites, index, &groups->sites_allocated, sizeof *groups->sites);
+    groups->sites = tg_room(groups->sites, index, &groups->sites_allocated, sizeof *groups->sites);
     groups->sites[index] = (struct tg_site_state){line->time, line->seen};
     return (uint64_t)line->seen;
   }
@@ -219,7 +212,7 @@ static struct tg_trail keep_trail(struct tg_pool *pool, const struct tg_frames *
 
 static uint32_t new_group(struct tg_groups *groups, const struct tg_line *line, const struct key *key) {
   struct tg_pool *pool = &groups->pool;
-  groups->groups = room(groups->groups, groups->count, &groups->allocated, sizeof *groups->groups);
+  groups->groups = tg_room(groups->groups, groups->count, &groups->allocated, sizeof *groups->groups);
   groups->groups[groups->count] = (struct tg_group){
       .code = key->code,
       .kind = tg_pool_keep(pool, line->kind),
@@ -285,7 +278,7 @@ static struct tg_account *find_account(struct tg_groups *groups, const struct tg
   if (found != NULL) return &groups->accounts[*found];
   size_t index = groups->account_by_key.count;
   if (!tg_map_put(&groups->account_by_key, key, (uint32_t)index)) return NULL;
-  groups->accounts = room(groups->accounts, index, &groups->accounts_allocated, sizeof *groups->accounts);
+  groups->accounts = tg_room(groups->accounts, index, &groups->accounts_allocated, sizeof *groups->accounts);
   groups->accounts[index] = (struct tg_account){0};
   return &groups->accounts[index];
 }
@@ -344,7 +337,7 @@ void tg_groups_open(struct tg_groups *groups, bool keep_moments) {
   groups->by_key.most = TG_GROUPS_MAX;
   groups->process_by_pid.most = PROCESSES_MAX;
   groups->site_by_key.most = groups->account_by_key.most = groups->pairs.most = TG_SITES_TRACKED_MAX;
-  groups->groups = room(NULL, 0, &groups->allocated, sizeof *groups->groups);
+  groups->groups = tg_room(NULL, 0, &groups->allocated, sizeof *groups->groups);
   groups->groups[groups->count++] =
       (struct tg_group){.code = "TSG---",
                         .kind = "others",
