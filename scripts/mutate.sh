@@ -78,7 +78,7 @@ noticed() {
   local test
   for test in ${1//,/ }; do
     if [[ $test == unit ]]; then
-      timeout 300 ctest --test-dir "$WORK/$BUILT" -L unit -j2 >"$LOG" 2>&1 || return 0
+      timeout 300 ctest --test-dir "$WORK/$BUILT" -L unit -j4 >"$LOG" 2>&1 || return 0
     else
       TG_BUILD=$WORK/$BUILT TG_SOURCE=$TREE TG_RUNTIME=$RUNTIME TG_NODE=$NODE NODE_API_HEADERS=$HEADERS \
         timeout 300 bats "$TREE/test/bats/$test.bats" >"$LOG" 2>&1 || return 0

@@ -50,4 +50,5 @@ if [[ -n $absent || ${#skipped[@]} -gt 0 ]]; then
   say "SKIPPED, so not tested (${skipped[*]:-see below}; what failed is said above):"
   say "$absent"
 fi
-exec ctest --preset "$tier" --output-on-failure -j "$(nproc)" "${labels[@]}" "$@"
+# In half cores, see test/matrix.cmake.
+exec ctest --preset "$tier" --output-on-failure -j $((2 * $(nproc))) "${labels[@]}" "$@"

@@ -8,26 +8,30 @@
 #
 # A column says on which runtimes the test runs in that tier: one of these sets, `once` if the test uses no particular
 # runtime, or `-`. Tests that do not depend on the runtime's version run on the oldest and on the newest. Debian's
-# node has its functions in libnode.so, so it runs the tests for which that place matters.
+# node has its functions in libnode.so, so it runs the tests for which that place matters. Node 22 is the newest line in
+# which every release frees functions that threads still hold.
 set(ON_all node-18 node-20 node-22 node-24.13 node-24.21 node-26 debian-18)
 set(ON_node node-18 node-20 node-22 node-24.13 node-24.21 node-26)
 set(ON_lines node-18 node-20 node-22 node-24.21 node-26)
 set(ON_ends node-18 node-26)
+set(ON_ends+22 node-18 node-22 node-26)
 set(ON_ends+libnode node-18 node-26 debian-18)
 set(ON_20 node-20)
 set(ON_20+26 node-20 node-26)
 set(ON_once once)
 set(ON_- "")
 
-# `seconds` is the time on an idle machine. The longest tests start first. `cores` is 1, or `all` for a test that keeps
-# every core busy. Nothing runs beside such a test, so it does not disturb tests that depend on time. A file without a
-# row has the row of its directory that ends in *.bats.
+# `seconds` is the time on an idle machine. The longest tests start first. `cores` is 1, `half` for a test that computes
+# for less than half of its time (it waits for programs that hang without the guard, or sleep), or `all` for a test that
+# keeps every core busy. Nothing runs beside such a test, so it does not disturb tests that depend on time. CTest counts
+# in half cores: scripts/test.sh gives it -j with twice the number of cores. A file without a row has the row of its
+# directory that ends in *.bats.
 set(TEST_MATRIX
 # test                          | quick | default     | full    | seconds | cores
   "unit/*                       | once  | once        | once    |   1     | 1"
   "unit/asan-ubsan              | -     | once        | once    |  25     | all"
   "unit/tsan                    | -     | once        | once    |  25     | all"
-  "lint                         | -     | once        | once    |  95     | all"
+  "lint                         | -     | once        | once    |  60     | all"
   "docs/snippets                | -     | once        | once    |  18     | 1"
   "docs/links                   | once  | once        | once    |   1     | 1"
   "mutations                    | once  | once        | once    |   8     | 1"
@@ -41,7 +45,7 @@ set(TEST_MATRIX
   "fuzz/*                       | -     | once        | once    |  15     | 1"
   "bats/*.bats                  | -     | once        | once    |  15     | 1"
   "bats/arm64.bats              | -     | once        | once    | 100     | 1"
-  "bats/bare.bats               | -     | once        | once    |  35     | 1"
+  "bats/bare.bats               | -     | once        | once    |  24     | half"
   "bats/command.bats            | once  | once        | once    |  12     | 1"
   "bats/conformance.bats        | -     | once        | once    | 100     | 1"
   "bats/electron.bats           | -     | once        | once    |  45     | 1"
@@ -56,21 +60,23 @@ set(TEST_MATRIX
   "bats/scan.bats               | -     | once        | once    |  20     | 1"
   "bats/single.bats             | -     | once        | once    |  40     | 1"
   "bats/status.bats             | -     | once        | once    |  25     | 1"
-  "bats/top.bats                | -     | once        | once    |  36     | 1"
+  "bats/top.bats                | -     | once        | once    |  28     | half"
   "bats/triage.bats             | -     | once        | once    |  40     | 1"
   "bats/runtime/*.bats          | -     | ends        | all     |  10     | 1"
   "bats/runtime/addon-api.bats  | -     | ends        | all     |   8     | 1"
   "bats/runtime/armed.bats      | ends  | all         | all     |   4     | 1"
+  "bats/runtime/blocked.bats    | -     | ends        | all     |  13     | half"
+  "bats/runtime/events.bats     | -     | ends        | all     |  19     | half"
   "bats/runtime/clean.bats      | ends  | ends        | all     |   3     | 1"
   "bats/runtime/exceptions.bats | -     | all         | all     |   4     | 1"
-  "bats/runtime/fast-exit.bats  | -     | ends        | all     |  40     | 1"
-  "bats/runtime/faults.bats     | -     | ends        | all     |  35     | 1"
-  "bats/runtime/hooks.bats      | -     | ends        | all     |  11     | 1"
+  "bats/runtime/fast-exit.bats  | -     | ends        | all     |  40     | half"
+  "bats/runtime/faults.bats     | -     | ends        | all     |  35     | half"
+  "bats/runtime/hooks.bats      | -     | ends        | all     |  11     | half"
   "bats/runtime/children.bats   | -     | ends+libnode| all     |   2     | 1"
   "bats/runtime/issue55706.bats | ends  | all         | all     |   4     | 1"
-  "bats/runtime/mapped.bats     | -     | ends        | all     |  14     | 1"
-  "bats/runtime/unload.bats     | -     | ends+libnode| all     |  18     | 1"
-  "bats/runtime/oracle.bats     | -     | lines       | all     |  20     | 1"
+  "bats/runtime/mapped.bats     | -     | ends        | all     |  14     | half"
+  "bats/runtime/unload.bats     | -     | ends+libnode| all     |  18     | half"
+  "bats/runtime/oracle.bats     | -     | ends+22     | all     |  20     | 1"
   "bats/runtime/probes.bats     | -     | 20+26       | 20+26   |   5     | 1"
   "bats/runtime/bindings.bats   | ends  | all         | all     |   2     | 1"
   "bats/runtime/register.bats   | -     | ends+libnode| all     |   8     | 1"
@@ -148,11 +154,14 @@ function(matrix_properties name test tier label)
   matrix_row("${test}")
   list(GET row 4 seconds)
   list(GET row 5 cores)
-  if(cores STREQUAL all)
-    set(cores ${all_cores})
+  set(half_cores 2)
+  if(cores STREQUAL half)
+    set(half_cores 1)
+  elseif(cores STREQUAL all)
+    math(EXPR half_cores "2 * ${all_cores}")
     math(EXPR seconds "${seconds} + 1000") # these start first; later they would have to wait until every core is idle
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${label};tier-${tier}" COST ${seconds} PROCESSORS ${cores})
+  set_tests_properties(${name} PROPERTIES LABELS "${label};tier-${tier}" COST ${seconds} PROCESSORS ${half_cores})
 endfunction()
 
 # matrix_test(NAME LABEL PROPERTY VALUE…): the same for a CTest test that runs once, and whose row has its name.

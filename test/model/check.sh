@@ -94,7 +94,7 @@ run_pan() { # NAME ARGUMENT…
 is_complete() { ! grep -Eq 'not completed|too small|out of memory|aborting|max search depth' "$OUT/$1/pan.log"; }
 
 check_configuration() { # NAME MACROS HOW
-  local flags=(-DSAFETY) arguments=(-m100000 -w"$hash") level=-O1
+  local flags=(-DSAFETY) arguments=(-m100000 -w"$hash") level=-O2
   case $3 in
     finite) flags=(-DNP) arguments+=(-l) ;;
     safety) ;;
@@ -114,7 +114,7 @@ check_configuration() { # NAME MACROS HOW
 # Breadth first, so that the counterexample is a shortest one.
 check_mutation() { # NAME MACROS EXPECTED
   build "$1" "$1 $2" -O0 -DSAFETY -DBFS || { report "$1" "FAILED: could not be built" no; return; }
-  run_pan "$1" -w"$hash"
+  run_pan "$1" -w22
   local found
   found=$(sed -n 's/^pan:1: //p' "$OUT/$1/pan.log")
   if [[ $found == *"$3"* ]]; then
@@ -136,7 +136,7 @@ each() {
   wait
 }
 
-memory=2500 hash=22 workers=2 smaller=()
+memory=2500 hash=24 workers=2 smaller=()
 apt_need spin:spin gcc:gcc /usr/include/stdio.h:libc6-dev
 mkdir -p "$OUT"
 

@@ -379,7 +379,7 @@ inline deliver(item) {
 proctype producer(byte me) {
   byte calls = CALLS;
   byte handle, seen, item;
-  bool valid, blocking, ok;
+  bool valid, ok;
 
 end_idle: /* it may stop at any time */
   atomic {
@@ -412,14 +412,13 @@ call: /* tg_call */
     :: else
     fi;
     if
-    :: blocking = true
-    :: LIMIT != 0 -> blocking = false
+    :: FULL -> end(valid); goto reset /* a nonblocking call: napi_queue_full */
+    :: true /* a blocking call, or there is room */
     fi;
 
 wait_until_not_full:
     if
-    :: state == TG_OPEN && FULL && !blocking -> end(valid); goto reset /* napi_queue_full */
-    :: state == TG_OPEN && FULL && blocking -> goto sleep
+    :: state == TG_OPEN && FULL -> goto sleep
     :: state == TG_OPEN && !FULL
 #ifdef RING_AFTER_RELEASE
     :: state != TG_OPEN /* a woken caller continues and rings */
@@ -611,7 +610,7 @@ ref: /* ref_or_unref, from a thread that is not the loop's */
 
 reset:
   atomic {
-    handle = 0; item = 0; valid = false; blocking = false; ok = false;
+    handle = 0; item = 0; valid = false; ok = false;
     goto end_idle
   }
 }

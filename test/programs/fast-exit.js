@@ -59,7 +59,11 @@ const cases = {
   noListeners: () => { onExit(); process.removeAllListeners(); },
   throwing: () => onExit(() => { throw new Error('by a listener'); }),
   throwingInExit: () => { onExit(() => { throw new Error('by a listener'); }); process.exit(7); },
-  handled: () => { process.on('uncaughtException', () => say('handled')); onExit(() => { throw new Error('x'); }); onExit(); },
+  handled: () => {
+    process.on('uncaughtException', () => say('handled'));
+    onExit(() => { throw new Error('x'); });
+    onExit();
+  },
   microtasks: () => onExit(() => chain(5000, () => { say('chained'); process.exitCode = 3; })),
   microtasksInExit: () => { onExit(() => chain(3, () => say('chained'))); process.exit(2); },
   ticks: () => onExit(() => process.nextTick(() => say('tick'))),
@@ -72,11 +76,17 @@ const cases = {
   uncaught: () => { onExit(); throw new Error('thrown'); },
   uncaughtLater: () => { onExit(() => { process.exitCode = 9; }); setImmediate(() => { throw new Error('thrown'); }); },
   // Like the package deasync: it runs microtasks before the other listeners, which then add more microtasks.
-  runsMicrotasks: () => { onExit(() => { queueMicrotask(() => say('micro')); process._tickCallback(); say('after'); }); onExit(() => queueMicrotask(() => say('more'))); },
+  runsMicrotasks: () => {
+    onExit(() => { queueMicrotask(() => say('micro')); process._tickCallback(); say('after'); });
+    onExit(() => queueMicrotask(() => say('more')));
+  },
   beforeExit: () => {
     let rounds = 0;
     onExit();
-    process.on('beforeExit', (code) => { say(`beforeExit ${code}`); if (++rounds < 3) setTimeout(() => say('work'), 1); });
+    process.on('beforeExit', (code) => {
+      say(`beforeExit ${code}`);
+      if (++rounds < 3) setTimeout(() => say('work'), 1);
+    });
   },
   patched: () => { patchAsSignalExit(); onExit(); },
   patchedExit: () => { patchAsSignalExit(); onExit(); process.exit(7); },
@@ -104,7 +114,12 @@ const cases = {
     worker.on('message', () => { worker.unref(); process.exitCode = 5; });
   },
   term: () => { onExit(); process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000); },
-  termHandled: () => { onExit(); process.on('SIGTERM', () => process.exit(4)); process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000); },
+  termHandled: () => {
+    onExit();
+    process.on('SIGTERM', () => process.exit(4));
+    process.kill(process.pid, 'SIGTERM');
+    setInterval(() => {}, 1000);
+  },
   abort: () => { onExit(); process.abort(); },
   // A worker loads the addon while the main thread is in another context, as test runners use.
   vm: () => {
@@ -113,18 +128,28 @@ const cases = {
     const script = `require(process.env.TEST_ADDONS + '/last_words.node').speak();
       Atomics.store(require('worker_threads').workerData, 0, 1); setInterval(() => {}, 1000)`;
     new Worker(script, { eval: true, workerData: loaded });
-    runInNewContext('while (Atomics.load(loaded, 0) === 0); for (let i = 0; i < 1000; i++); exit(7)', { loaded, exit: process.exit });
+    runInNewContext('while (Atomics.load(loaded, 0) === 0); for (let i = 0; i < 1000; i++); exit(7)',
+      { loaded, exit: process.exit });
   },
   // A parent counts the messages that its child sends before it ends.
   child: () => { for (let i = 0; i < 20; i++) process.send(i); process.exit(7); },
   parent: () => {
     let messages = 0;
-    fork(__filename, ['child']).on('message', () => messages++).on('close', (code) => { say(`${messages} messages, ${code}`); process.exit(3); });
+    fork(__filename, ['child']).on('message', () => messages++).on('close', (code) => {
+      say(`${messages} messages, ${code}`);
+      process.exit(3);
+    });
   },
   // A megabyte, written at three different times.
-  written: () => { for (let i = 0; i < 1024; i++) process.stdout.write(`${'x'.repeat(1023)}\n`); process.exitCode = 4; },
+  written: () => {
+    for (let i = 0; i < 1024; i++) process.stdout.write(`${'x'.repeat(1023)}\n`);
+    process.exitCode = 4;
+  },
   writtenThenExit: () => { for (let i = 0; i < 1024; i++) console.log('x'.repeat(1023)); process.exit(5); },
-  writtenByListener: () => process.on('exit', () => { for (let i = 0; i < 1024; i++) console.log('x'.repeat(1023)); process.exitCode = 6; }),
+  writtenByListener: () => process.on('exit', () => {
+    for (let i = 0; i < 1024; i++) console.log('x'.repeat(1023));
+    process.exitCode = 6;
+  }),
   writtenByWorker: () => new Worker("for (let i = 0; i < 1024; i++) console.log('x'.repeat(1023))", { eval: true })
     .on('exit', () => setImmediate(() => process.exit(7))),
   raw: () => { process.stdin.setRawMode(true); process.exit(2); },

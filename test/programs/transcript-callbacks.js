@@ -17,7 +17,8 @@ const cases = {
       label: 'default',
       callJs: 'null',
       func: function (...args) {
-        log(`called with ${args.length} arguments and ${this === undefined || this === globalThis ? 'no receiver' : typeof this}`);
+        const receiver = this === undefined || this === globalThis ? 'no receiver' : typeof this;
+        log(`called with ${args.length} arguments and ${receiver}`);
       },
     });
     run(handle, 'call', 1, 3);
@@ -126,7 +127,8 @@ const cases = {
     const handle = create({
       label: 'first',
       onFinalize: () => {
-        const second = create({ label: 'second', func: (item) => log(`item ${item} of second in ${executionAsyncId() !== 0}`) });
+        const func = (item) => log(`item ${item} of second in ${executionAsyncId() !== 0}`);
+        const second = create({ label: 'second', func });
         say('second', second, 'call release');
       },
     });

@@ -42,7 +42,9 @@ const cases = {
     attemptExactly('NULL func and call_js_cb', { name: 'script', callJs: 'null' });
     attempt('NULL call_js_cb', { callJs: 'null' });
     for (const [what, value] of [['undefined', undefined], ['null', null], ['an object', {}], ['a string', 'f'],
-      ['a number', 1], ['a class', class {}], ['a proxy', new Proxy(() => {}, {})]]) attempt(`func is ${what}`, { func: value });
+      ['a number', 1], ['a class', class {}], ['a proxy', new Proxy(() => {}, {})]]) {
+      attempt(`func is ${what}`, { func: value });
+    }
     for (const [what, value] of [['undefined', undefined], ['null', null], ['a string', 'r'], ['a number', 1],
       ['true', true], ['a symbol', Symbol('s')], ['a function', () => {}], ['frozen', Object.freeze({})],
       ['the global', globalThis]]) attempt(`resource is ${what}`, { resource: value });
@@ -50,7 +52,9 @@ const cases = {
     for (const [what, value] of [['undefined', undefined], ['null', null], ['a number', 7], ['an object', {}],
       ['a symbol', Symbol('s')], ['empty', ''], ['long', 'n'.repeat(100000)], ['with NUL', 'a\0b'],
       ['not of one byte', 'Ünïcödé €𝄞'.repeat(9)], ['a lone surrogate', 'a\ud800'],
-      ['an object with toString', noisy('name')], ['an object whose toString throws', failing]]) attempt(`name is ${what}`, { name: value });
+      ['an object with toString', noisy('name')], ['an object whose toString throws', failing]]) {
+      attempt(`name is ${what}`, { name: value });
+    }
     attempt('thread count 0', { threads: 0 });
     attempt('thread count 0 and NULL result', { threads: 0, result: 'null' });
     attempt('NULL result', { result: 'null' });

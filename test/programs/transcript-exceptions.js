@@ -4,7 +4,9 @@ const { Worker, isMainThread } = require('worker_threads');
 const { create, createWatched, run, log, turns, main } = require('./script.js');
 
 function handle(who) {
-  if (who === 'handled') process.on('uncaughtException', (error, origin) => log(`uncaught ${error.message}, ${origin}`));
+  if (who === 'handled') {
+    process.on('uncaughtException', (error, origin) => log(`uncaught ${error.message}, ${origin}`));
+  }
   if (who === 'captured') process.setUncaughtExceptionCaptureCallback((error) => log(`captured ${error.message}`));
   if (who === 'rethrown') {
     process.on('uncaughtException', (error) => {
@@ -37,7 +39,8 @@ const cases = {
 
   byDefault: () => {
     let count = 0;
-    callTimes(create({ label: 'byDefault', callJs: 'null', func: (...args) => throwing(++count, `${args.length} arguments`) }), 4);
+    const func = (...args) => throwing(++count, `${args.length} arguments`);
+    callTimes(create({ label: 'byDefault', callJs: 'null', func }), 4);
   },
 
   inTick: () => callTimes(create({
@@ -62,7 +65,8 @@ const cases = {
   },
 
   finalizerJavaScript: () => {
-    callTimes(create({ label: 'finalizerJavaScript', onFinalize: () => { throw new Error('thrown by onFinalize'); } }), 1);
+    const onFinalize = () => { throw new Error('thrown by onFinalize'); };
+    callTimes(create({ label: 'finalizerJavaScript', onFinalize }), 1);
     turns(10).then(() => log('later'));
   },
 

@@ -32,7 +32,9 @@ const cases = {
 
   exitAndCall: () => {
     const handle = withItems('exitAndCall', (item) => item === 2 && process.exit());
-    process.on('exit', () => log(`in exit: ${run(handle, 'call', 9)} ${run(handle, 'getContext')} ${run(handle, 'abort')}`));
+    process.on('exit', () => {
+      log(`in exit: ${run(handle, 'call', 9)} ${run(handle, 'getContext')} ${run(handle, 'abort')}`);
+    });
   },
 
   exitInFinalizer: () => {

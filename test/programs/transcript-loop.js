@@ -42,7 +42,9 @@ const cases = {
       label: 'inCallback',
       func: (item) => {
         log(`item ${item}: ${run(handle, 'unref')}`);
-        if (item === 2) process.nextTick(() => log(`ref: ${run(handle, 'ref')}, abort: ${run(handle, 'abort')}, ref: ${run(handle, 'ref')}`));
+        if (item === 2) process.nextTick(() => {
+          log(`ref: ${run(handle, 'ref')}, abort: ${run(handle, 'abort')}, ref: ${run(handle, 'ref')}`);
+        });
         else setTimeout(() => log(`call: ${run(handle, 'call', 2)}`), 20);
       },
     });

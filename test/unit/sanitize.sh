@@ -15,4 +15,4 @@ generator=()
 have ninja || generator=(-G 'Unix Makefiles')
 quietly "a configured build/$preset" cmake --preset "$preset" "${generator[@]}" "-DNODE_API_HEADERS=$headers"
 quietly "a built build/$preset" cmake --build --preset "$preset" --target unit_tests
-exec ctest --preset "$preset" --output-on-failure -j "$(nproc)"
+exec ctest --preset "$preset" --output-on-failure -j $((2 * $(nproc))) # in half cores, see test/matrix.cmake

@@ -424,6 +424,25 @@ static bool has_source(const char *text) {
   return colon != NULL && isdigit((unsigned char)colon[1]) && strchr(at + 4, ' ') == NULL;
 }
 
+/* What follows the number and the address: lldb's "node`uv_run", a tombstone's "/system/lib/libc.so (abort+4)", or gdb's
+ * "uv_run () at core.c:5". */
+static void read_after_address(const char *text, struct tg_trace_frame *frame) {
+  const char *back = strchr(text, '`');
+  if (back != NULL && back != text && strchr(text, ' ') > back) {
+    copy_path(frame->object, text, (size_t)(back - text));
+    set_function(frame, back + 1, name_length(back + 1));
+    return;
+  }
+  if (!starts(text, "/")) {
+    read_function_and_place(text, frame);
+    return;
+  }
+  size_t path = strcspn(text, " ");
+  copy_path(frame->object, text, path);
+  const char *name = skip_spaces(text + path);
+  if (*name == '(') set_function(frame, name + 1, strcspn(name + 1, "+)"));
+}
+
 /* gdb, eu-stack, coredumpctl, ASan and tombstones: "#3 0x… in f (…) from /x.so". If there is no address, any text
  * may follow the number (the title of an issue, for example). So the number must then be the next one. */
 static bool parse_hash(const char *line, int previous, struct tg_trace_frame *frame) {
@@ -442,20 +461,7 @@ static bool parse_hash(const char *line, int previous, struct tg_trace_frame *fr
     bool is_frame =
         has_address || has_source(rest) || (goes_on && (strstr(rest, " (") != NULL || *rest == '<'));
     if (!is_frame) continue;
-    const char *back = strchr(rest, '`');
-    if (back != NULL && back != rest && strchr(rest, ' ') > back) {
-      copy_path(frame->object, rest, (size_t)(back - rest));
-      set_function(frame, back + 1, name_length(back + 1));
-      return true;
-    }
-    if (starts(rest, "/")) { /* a tombstone: "/system/lib/libc.so (abort+4)" */
-      size_t path = strcspn(rest, " ");
-      copy_path(frame->object, rest, path);
-      const char *name = skip_spaces(rest + path);
-      if (*name == '(') set_function(frame, name + 1, strcspn(name + 1, "+)"));
-      return true;
-    }
-    read_function_and_place(rest, frame);
+    read_after_address(rest, frame);
     return true;
   }
   return false;

@@ -15,6 +15,12 @@ void *tg_resize(void *memory, size_t count, size_t size) {
                    "raise the limit (ulimit -v), or read fewer logs at a time"));
 }
 
+void *tg_room(void *array, size_t count, size_t *allocated, size_t size) {
+  if (count < *allocated) return array;
+  *allocated = *allocated == 0 ? 64 : *allocated * 2;
+  return tg_resize(array, *allocated, size);
+}
+
 /* FNV-1a with a final mixing step, because the tables use the low bits. */
 uint64_t tg_hash(uint64_t hash, const void *bytes, size_t size) {
   const unsigned char *byte = bytes;

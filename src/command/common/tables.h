@@ -46,4 +46,7 @@ uint64_t tg_hash(uint64_t hash, const void *bytes, size_t size);
 /* Like realloc, for `count` elements of `size` bytes. */
 void *tg_resize(void *memory, size_t count, size_t size);
 
+/* Makes room for one more element in an array that has `count` of them. It may move the array. */
+void *tg_room(void *array, size_t count, size_t *allocated, size_t size);
+
 #endif

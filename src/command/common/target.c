@@ -300,21 +300,9 @@ static bool follow(struct tg_target *target, const char *interpreter) {
   return false;
 }
 
-void tg_target_examine(struct tg_target *target, const char *program, unsigned machine) {
+/* The program itself, or the interpreter to which its scripts lead. */
+static void examine_file(struct tg_target *target, unsigned machine) {
   enum { SCRIPTS_MAX = 5 }; /* scripts that interpret each other; Linux stops there, too */
-  *target = (struct tg_target){.obstacle = TG_OBSTACLE_NONE};
-  int error = look_up(program, target->program);
-  if (tg_is_core(error == 0 ? target->program : program)) {
-    obstruct(target, TG_OBSTACLE_NOT_EXECUTABLE, "a program",
-             "ask what the crash was: tsfn-guard triage FILE");
-    find(target, program, ", which is the core file of a process");
-    return;
-  }
-  if (error != 0) {
-    obstruct_lookup(target, program, error);
-    return;
-  }
-  memcpy(target->file, target->program, sizeof target->file);
   for (unsigned scripts = 0; scripts <= SCRIPTS_MAX; scripts++) {
     char line[FIRST_LINE_MAX];
     if (!read_first_line(target->file, line)) {
@@ -333,4 +321,21 @@ void tg_target_examine(struct tg_target *target, const char *program, unsigned m
   obstruct(target, TG_OBSTACLE_NO_RUNTIME, "a program, or a script whose first line names its runtime (#!)",
            "name its runtime: tsfn-guard -- node FILE");
   find(target, target->file, ", which is neither");
+}
+
+void tg_target_examine(struct tg_target *target, const char *program, unsigned machine) {
+  *target = (struct tg_target){.obstacle = TG_OBSTACLE_NONE};
+  int error = look_up(program, target->program);
+  if (tg_is_core(error == 0 ? target->program : program)) {
+    obstruct(target, TG_OBSTACLE_NOT_EXECUTABLE, "a program",
+             "ask what the crash was: tsfn-guard triage FILE");
+    find(target, program, ", which is the core file of a process");
+    return;
+  }
+  if (error != 0) {
+    obstruct_lookup(target, program, error);
+    return;
+  }
+  memcpy(target->file, target->program, sizeof target->file);
+  examine_file(target, machine);
 }

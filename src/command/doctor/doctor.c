@@ -1,4 +1,5 @@
-/* tsfn-guard doctor: says in one line a check whether a runtime can be guarded here, and what to do where not. */
+/* tsfn-guard doctor: checks whether a runtime can be guarded here. Each check prints one line, and what to do if it
+ * failed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -39,7 +40,7 @@ enum status { OK, WARN, FAIL };
 
 static const char *const status_names[] = {"ok", "warn", "fail"};
 
-/* In the order in which they are told. */
+/* In the order in which they are printed. */
 enum check {
   LIBRARY,
   PROGRAM,
@@ -79,7 +80,7 @@ struct doctor {
   struct tg_doctor_run guarded;
 };
 
-/* --- Telling */
+/* --- Printing */
 
 static void print_json(enum check check, enum status status, const char *found, const char *remedy) {
   static char object[OBJECT_MAX];
@@ -101,7 +102,7 @@ static void print_status(enum status status) {
          tg_colour(stdout, TG_COLOUR_NONE));
 }
 
-/* `remedy` is NULL where there is nothing to do. */
+/* `remedy` is NULL if there is nothing to do. */
 __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, enum check check,
                                                        enum status status, const char *remedy,
                                                        const char *format, ...) {
@@ -117,7 +118,7 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, en
     print_json(check, status, found, remedy);
     return;
   }
-  /* Names of files and what programs say forge no lines. */
+  /* Names of files and output of programs must not be able to forge lines. */
   struct tg_text line;
   line.length = 0;
   tg_text_add(&line, found);
@@ -128,7 +129,7 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, en
 
 static const char *const untried_remedy = "fix what failed, then run doctor again";
 
-/* Those before `check` which a failure has made impossible: for people in one line. */
+/* Prints the checks before `check` that were not made because another one failed. For people they share one line. */
 static void pass_over(struct doctor *doctor, enum check check) {
   if (doctor->next >= check) return;
   if (!doctor->json) {
@@ -216,7 +217,7 @@ static bool check_program(struct doctor *doctor, const char *runtime) {
   return true;
 }
 
-/* The program's own loader loads the library, with all that it needs, and says what it lacks. */
+/* Lets the program's own loader load the library and all that this needs. The loader prints what is missing. */
 static bool check_loads(struct doctor *doctor) {
   static struct tg_outcome outcome;
   char end[128], said[512] = "";
@@ -235,7 +236,7 @@ static bool check_loads(struct doctor *doctor) {
 
 /* --- What the runtime does */
 
-/* musl's loader says its version if it is started without a program. */
+/* musl's loader prints its version if it is started without a program. */
 static void check_musl(struct doctor *doctor) {
   static struct tg_outcome outcome;
   unsigned major = 0, minor = 0, patch = 0;
@@ -282,7 +283,7 @@ static bool is_old_node(const struct tg_doctor_run *trial) {
   return is_node(trial) && (major < 12 || (major == 12 && minor < 22));
 }
 
-/* A single executable application runs only its own script, so it is judged by its file. */
+/* A single executable application runs only its own script. So only its file is examined. */
 static void check_application(struct doctor *doctor) {
   const struct tg_subject *subject = &doctor->subject;
   struct tg_doctor_run *native = &doctor->native;
@@ -315,7 +316,7 @@ static bool fail_subject(struct doctor *doctor) {
   return false;
 }
 
-/* That it runs at all, without the guard. */
+/* Checks that it runs without the guard. */
 static bool check_runtime(struct doctor *doctor, const char *probe) {
   const struct tg_doctor_run *native = &doctor->native;
   const struct tg_subject *subject = &doctor->subject;
@@ -345,16 +346,14 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
   return false;
 }
 
-/* What a runtime that loads no addons says why. */
+/* What to do if the runtime loads no addons. Its message gives the reason. */
 static const char *remedy_for_addons(const struct tg_outcome *outcome) {
   if (strstr(outcome->said, "ERR_DLOPEN_DISABLED") != NULL)
     return "nothing, if --no-addons, or --permission without --allow-addons, is wanted: then no addon is "
-           "loaded, and "
-           "there is nothing to guard; else take --no-addons away, or add --allow-addons";
+           "loaded, and there is nothing to guard; else take --no-addons away, or add --allow-addons";
   if (strstr(outcome->said, "ERR_ACCESS_DENIED") != NULL)
     return "add --allow-addons and --allow-fs-read to --permission; without these no addon is loaded, and "
-           "there is "
-           "nothing to guard";
+           "there is nothing to guard";
   return "check that the runtime can load addons";
 }
 
@@ -381,7 +380,7 @@ static bool check_symbols(struct doctor *doctor) {
   return false;
 }
 
-/* Natively it may fail where the guard helps; guarded it must not. */
+/* Without the guard the trial may fail, because the runtime has faults. With the guard it must not. */
 static void check_redirect(struct doctor *doctor, const char *probe) {
   const struct tg_doctor_run *guarded = &doctor->guarded;
   char end[128], said[1024] = "";
@@ -453,13 +452,13 @@ static void examine_runtime(struct doctor *doctor) {
 
 /* --- The options in the environment */
 
-/* Reads the files that the options name, as the library does. Its complaints go to stderr. */
+/* Reads the files that the options name, as the library does. Complaints go to stderr. */
 static void read_named_files(const struct tg_options *options) {
   if (options->suppressions[0] != '\0') tg_policy_read_suppressions(options->suppressions);
   tg_quirks_open(options->quirks);
 }
 
-/* Parses the options as the library does; what that complains of goes to `said`, not to stderr. */
+/* Parses the options as the library does. Complaints go to `said` and not to stderr. */
 static void parse_options(struct tg_options *options, char *said, size_t size) {
   int file = memfd_create("tsfn-guard complaints", MFD_CLOEXEC);
   int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -475,13 +474,13 @@ static void parse_options(struct tg_options *options, char *said, size_t size) {
   if (file >= 0) close(file);
 }
 
-/* Adds what is wrong, behind what was wrong before. */
+/* Appends a complaint to the earlier ones. */
 static void add_complaint(struct tg_text *all, const char *complaint) {
   tg_text_add(all, all->length == 0 ? "" : " | ");
   tg_text_add(all, complaint);
 }
 
-/* The lines without "tsfn-guard[12]: ". */
+/* Appends the lines, without their "tsfn-guard[12]: ". */
 static void add_complaints(struct tg_text *all, char *said) {
   char *rest = NULL;
   for (char *line = strtok_r(said, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
@@ -490,7 +489,7 @@ static void add_complaints(struct tg_text *all, char *said) {
   }
 }
 
-/* Leaves no file behind that was not there. 0, or why it cannot be written. */
+/* Returns 0, or the errno if the file cannot be written. If the file did not exist, it does not exist afterwards. */
 static int try_to_append(const char *path) {
   struct stat status;
   bool was_there = lstat(path, &status) == 0;
@@ -501,7 +500,7 @@ static int try_to_append(const char *path) {
   return 0;
 }
 
-/* The library writes a new file beside it each time, and renames that. */
+/* The library always writes a new file in the same directory and renames it. */
 static void check_metrics(const char *option, struct tg_text *complaints) {
   char path[TG_LOG_PATH_MAX], trial[TG_LOG_PATH_MAX + 32];
   struct tg_path file;
@@ -524,7 +523,7 @@ static void check_metrics(const char *option, struct tg_text *complaints) {
   add_complaint(complaints, tg_text_string(&problem));
 }
 
-/* The options of Node with which it loads no addons. */
+/* Options of Node that stop it from loading addons. */
 static void check_node_options(struct tg_text *complaints) {
   const char *options = getenv("NODE_OPTIONS");
   if (options == NULL) return;
@@ -589,14 +588,14 @@ static void examine(struct doctor *doctor, const char *runtime) {
   check_log(doctor, &options);
 }
 
-/* The first check that failed; LOG + 1: none has. */
+/* The first check that failed, or LOG + 1 if none did. */
 static unsigned first_failure(const struct doctor *doctor) {
   unsigned check = LIBRARY;
   while (check <= LOG && doctor->statuses[check] != FAIL) check++;
   return check;
 }
 
-/* One line that answers the question with which doctor was started. */
+/* The verdict, in one line. */
 static const char *judge(const struct doctor *doctor, char *verdict, size_t size) {
   unsigned failed = first_failure(doctor);
   const char *works = doctor->statuses[REDIRECT] == OK ? "works" : "should work, but was not tried";
@@ -617,8 +616,8 @@ static const char *judge(const struct doctor *doctor, char *verdict, size_t size
   return verdict;
 }
 
-/* A closed stdin, stdout or stderr would become a file of ours, and a runtime's output be lost. What is put there can be
- * neither read nor written. */
+/* If stdin, stdout or stderr is closed, a file that we open would get its number, and output of a runtime would be
+ * lost. So something is opened there that can be neither read nor written. */
 static void fill_closed_descriptors(void) {
   int file = 0;
   while (file >= 0 && file <= STDERR_FILENO) file = open("/dev/null", O_PATH | O_CLOEXEC);

@@ -1,7 +1,8 @@
-/* The addon with which tsfn-guard doctor tries a runtime: one thread-safe function, one thread, one item. Prints lines
- * "tsfn-guard-probe KEY VALUE…" to stdout.
+/* The addon with which tsfn-guard doctor tries a runtime: one thread-safe function, one thread, one item. It prints
+ * lines "tsfn-guard-probe KEY VALUE…" to stdout.
  *
- * The seven are weak, so that it can tell which the runtime lacks. Loads where the library does: glibc 2.28, musl. */
+ * The seven functions are weak symbols, so the addon can print which ones the runtime lacks. It must load wherever
+ * the library does: glibc 2.28, musl. */
 #include <errno.h>
 #include <limits.h>
 #include <node_api.h>
@@ -36,14 +37,15 @@ static void tell(const char *key, const char *value) {
   dprintf(STDOUT_FILENO, "tsfn-guard-probe %s %s\n", key, value);
 }
 
-/* The object that an address is in, by its real path where it has one. */
+/* The object that contains the address, as its real path if it has one. */
 static void name_holder(const void *address, char holder[PATH_MAX]) {
   Dl_info info;
   const char *name = dladdr(address, &info) != 0 && info.dli_fname != NULL ? info.dli_fname : "?";
   if (realpath(name, holder) == NULL) snprintf(holder, PATH_MAX, "%s", name);
 }
 
-/* Tells who holds the seven: as addons are bound to them, and as dlsym finds them. False: some are missing. */
+/* Prints which object has the seven functions, by the addon's own binding and by dlsym. Returns false if some are
+ * missing. */
 static bool print_holders(void) {
   static const struct {
     const char *name;
@@ -85,7 +87,7 @@ static void print_libc(void) {
   tell("libc", address == NULL ? "other" : version());
 }
 
-/* A handle of the guard is an address that nobody may touch, as the kernel finds too; one of a runtime is an object. */
+/* A handle of the guard is an address that nobody can read, not even the kernel. A runtime's handle is an object. */
 static const char *kind_of(const void *handle) {
   bool untouchable = access(handle, F_OK) != 0 && errno == EFAULT;
   return untouchable ? "guarded" : "native";

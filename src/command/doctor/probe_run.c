@@ -23,7 +23,7 @@
 
 enum { PATIENCE_MS = 20000 };
 
-/* The addon does all the rest. Bare has no `process`. */
+/* The script for -e. The addon does everything else. Bare has no `process`. */
 static const char program[] =
     "const bare = globalThis.Bare, v = bare ? bare.versions : process.versions;"
     "const [runtime, version] = bare ? ['bare', v.bare] : v.electron ? ['electron', v.electron] :"
@@ -44,7 +44,7 @@ static int64_t now_ms(void) {
   return (int64_t)(tg_nanoseconds(CLOCK_MONOTONIC) / 1000000);
 }
 
-/* The options of whoever runs doctor are not asked for here, nor is what NODE_OPTIONS would load. */
+/* The trial must not depend on the user's own options, or on what NODE_OPTIONS would load. */
 static void set_environment(const char *library) {
   unsetenv("NODE_OPTIONS");
   setenv("ELECTRON_RUN_AS_NODE", "1", 1);
@@ -73,7 +73,7 @@ static _Noreturn void become(char *const argv[], const char *library, int output
   _exit(127);
 }
 
-/* Reads until the end of output or of the time. False: the time is up. */
+/* Reads until the output ends or the time is up. Returns false if the time is up. */
 static bool read_all(int from, struct tg_outcome *outcome) {
   const int64_t end = now_ms() + PATIENCE_MS;
   size_t length = 0;
@@ -92,7 +92,7 @@ static bool read_all(int from, struct tg_outcome *outcome) {
   return false;
 }
 
-/* A program may close its outputs and go on. */
+/* A program may close its outputs and continue. */
 static bool wait_for(pid_t child, int *status) {
   const int64_t end = now_ms() + PATIENCE_MS;
   const struct timespec pause = {.tv_nsec = 10000000};
@@ -143,7 +143,7 @@ bool tg_line_with(const struct tg_outcome *outcome, const char *mark, char *line
 
 /* --- The probe's lines */
 
-/* Goes on to the next line "tsfn-guard-probe KEY VALUE"; false: there is none. */
+/* Moves to the next line "tsfn-guard-probe KEY VALUE". Returns false if there is none. */
 static bool next_value(const char **said, const char *key, char *value, size_t size) {
   char mark[64];
   snprintf(mark, sizeof mark, MARK "%s ", key);
@@ -161,7 +161,7 @@ static bool first_value(const struct tg_doctor_run *trial, const char *key, char
   return next_value(&said, key, value, size);
 }
 
-/* Main programs are known to the loader by what they were called as. */
+/* The loader knows a main program by the name with which it was started. */
 static void read_holder(struct tg_doctor_run *trial) {
   char own[PATH_MAX] = "", holder[PATH_MAX];
   const char *said = trial->outcome.said;
@@ -190,15 +190,15 @@ static void read_lines(struct tg_doctor_run *trial) {
                  trial->outcome.status == 0;
 }
 
-/* "v20.20.2" or "1.3.9"; Deno says more. */
+/* Node and Bun print "v20.20.2" or "1.3.9". Deno prints more. */
 static bool is_version(const char *said) {
   if (strncmp(said, "deno ", strlen("deno ")) == 0) return true;
   if (*said == 'v') said++;
   return isdigit((unsigned char)*said) && said[strspn(said, "0123456789")] == '.';
 }
 
-/* Bare's JavaScript knows neither the environment nor arguments after -e. So the path is in the program, as
- * the contents of a JavaScript string. Bytes that are not ASCII are UTF-8 there as here. */
+/* JavaScript on Bare sees neither the environment nor arguments after -e. So the script contains the path, as a
+ * string. Bytes that are not ASCII are UTF-8 there too. */
 static void write_program(const char *probe, char text[PROGRAM_MAX]) {
   char *end = stpcpy(text, program);
   for (; *probe != '\0'; probe++) {

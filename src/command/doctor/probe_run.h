@@ -1,4 +1,4 @@
-/* Runs a JavaScript runtime with doctor's probe addon, and reads what that tells. */
+/* Runs a JavaScript runtime with doctor's probe addon, and reads what the addon prints. */
 #ifndef TG_COMMAND_TRIAL_H
 #define TG_COMMAND_TRIAL_H
 
@@ -6,20 +6,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a program that was run said on both its outputs, and how it ended. */
+/* What a program printed on stdout and stderr, and how it ended. */
 struct tg_outcome {
   char said[32 * 1024];
   int status; /* as waitpid has it; -1: it could not be started */
   bool timed_out;
 };
 
-/* Runs a program, with `library` preloaded unless NULL, until it ends or its time is up; it is killed then. */
+/* Runs a program, with `library` preloaded unless it is NULL. A program that does not end in time is killed. */
 void tg_run_captured(char *const argv[], const char *library, struct tg_outcome *outcome);
 
 /* For people: "exit status 1", "signal 6 (Aborted)", "no end within 20 s". */
 void tg_describe_end(const struct tg_outcome *outcome, char *text, size_t size);
 
-/* The first line in which `mark` is, from there on; false: there is none. */
+/* Copies the first line that contains `mark`, beginning at the mark. Returns false if there is none. */
 bool tg_line_with(const struct tg_outcome *outcome, const char *mark, char *line, size_t size);
 
 struct tg_doctor_run {
@@ -35,8 +35,8 @@ struct tg_doctor_run {
   bool works;            /* the item was delivered, and the function finalized */
 };
 
-/* Whether `runtime` seems to be a runtime by what it answers to --version; if so, runs it with the probe. False: it
- * does not, and outcome is that of --version. */
+/* Runs `runtime` with --version. If the answer is that of a runtime, runs it with the probe and returns true.
+ * Otherwise returns false, and `outcome` is that of --version. */
 bool tg_try_runtime(const char *runtime, const char *probe, const char *library, struct tg_doctor_run *trial);
 
 #endif

@@ -1,4 +1,4 @@
-/* Implements the choice. */
+/* Implements the decision. */
 #include "command/doctor/subject.h"
 
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "command/common/elf_file.h"
 
-/* "node", "nodejs", "bun-1.4", "node22": a name of a runtime, and maybe a version. */
+/* "node", "nodejs", "bun-1.4", "node22": the name of a runtime, maybe with a version. */
 static bool is_runtime_name(const char *path) {
   static const char *const names[] = {"nodejs", "node", "bun", "deno", "bare", "electron"};
   const char *name = tg_base_name(path);
@@ -36,7 +36,7 @@ static bool contains(const char *path, const char *mark) {
   return found;
 }
 
-/* The version from which Bun's applications are a Bun if BUN_BE_BUN asks for it. */
+/* From this version on, an application built with Bun works as Bun if BUN_BE_BUN is set. */
 static bool can_be_bun(const char *version) {
   char *end;
   long major = strtol(version, &end, 10), minor = *end == '.' ? strtol(end + 1, &end, 10) : 0;
@@ -52,8 +52,8 @@ static enum tg_subject_kind kind_of_node(const char *path) {
   return contains(path, "PKG_EXECPATH") ? TG_SUBJECT_APPLICATION : TG_SUBJECT_RUNTIME;
 }
 
-/* Bun's and Deno's applications differ from the runtime in what is behind its end; they are known by not being called
- * like it. */
+/* Applications of Bun and Deno are the runtime with data behind its end. They are recognized because they do not have
+ * the runtime's name. */
 static enum tg_subject_kind kind_of_file(const char *path, const struct tg_runtime_version *inside) {
   bool is_named = is_runtime_name(path);
   if (inside->runtime == NULL) return is_named ? TG_SUBJECT_RUNTIME : TG_SUBJECT_UNKNOWN;
@@ -68,7 +68,8 @@ void tg_subject_find(struct tg_subject *subject, const struct tg_target *target)
   subject->kind = kind_of_file(target->file, &subject->inside);
   tg_copy_string(subject->path, sizeof subject->path, target->file);
   if (!is_script || subject->kind != TG_SUBJECT_UNKNOWN) return;
-  /* A shell's script that is called like a runtime stands for one, as those of distributions and version managers. */
+  /* A shell script with a runtime's name stands for that runtime. Distributions and version managers have such
+   * scripts. */
   subject->kind = is_runtime_name(target->program) ? TG_SUBJECT_RUNTIME : TG_SUBJECT_SCRIPT;
   tg_copy_string(subject->path, sizeof subject->path, target->program);
 }

@@ -1,4 +1,4 @@
-/* tsfn-guard report: what logs come to. */
+/* tsfn-guard report: sums up logs. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -42,7 +42,7 @@ static int parse_severity(const char *word, enum tg_severity *severity) {
 
 enum { DIFF = TG_OWN_OPTION, FAIL_ON, HTML };
 
-/* Who forgets the page's name names a log there. */
+/* If the name of the page was forgotten, the next word is a log, which must not be overwritten. */
 static int complain_of_page(const char *name) {
   char found[PATH_MAX + 64];
   snprintf(found, sizeof found, "%s, which exists and is not such a page", name);
@@ -57,7 +57,7 @@ static int take_own_option(void *choices, int option, const char *value) {
   return option == FAIL_ON && parse_severity(value, &options->fail_on) != 0 ? TG_EXIT_USAGE : TG_GO_ON;
 }
 
-/* TG_GO_ON, or the exit status. */
+/* Returns TG_GO_ON, or the exit status. */
 static int parse(int argc, char **argv, struct options *options) {
   static const struct option own[] = {{"diff", required_argument, NULL, DIFF},
                                       {"fail-on", required_argument, NULL, FAIL_ON},
@@ -75,7 +75,7 @@ static int parse(int argc, char **argv, struct options *options) {
                      "give its name, or - for standard input; see tsfn-guard report --help");
 }
 
-/* Whether -o names one of the logs, which would be lost. */
+/* Whether -o names one of the logs. That log would be overwritten. */
 static bool is_input(const struct tg_report *report, const char *output) {
   struct stat file, input;
   if (output == NULL || stat(output, &file) != 0) return false;
@@ -93,7 +93,7 @@ static int open_output(const struct tg_report *report, const struct tg_arguments
   return tg_arguments_open_output(arguments);
 }
 
-/* Whether a group is so bad that --fail-on wants it told. */
+/* Whether --fail-on asks for a failure because of this group. */
 static bool is_failure(const struct tg_report *report, size_t place, enum tg_severity fail_on) {
   if (report->groups.groups[place].severity > fail_on) return false;
   if (report->difference == NULL) return true;

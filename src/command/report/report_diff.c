@@ -29,13 +29,13 @@ static void append_string(char key[KEY_MAX], const char *text) {
   append(key, text, strlen(text));
 }
 
-/* Without the offset of "name+0x12" and "name+18". */
+/* Removes the offset from "name+0x12" and "name+18". */
 static size_t name_length(const char *function) {
   const char *plus = strrchr(function, '+');
   return plus != NULL && plus[1] >= '0' && plus[1] <= '9' ? (size_t)(plus - function) : strlen(function);
 }
 
-/* The function; where none is known file and offset. */
+/* The function, or file and offset if no function is known. */
 static void append_frame(struct tg_report *report, const struct tg_group *group, const struct tg_frame *frame,
                          char key[KEY_MAX]) {
   struct tg_resolution resolution;
@@ -60,7 +60,7 @@ static void append_frame(struct tg_report *report, const struct tg_group *group,
   append_string(key, offset);
 }
 
-/* A runtime's frames in a row are one, as their number differs between versions. */
+/* Successive frames of a runtime count as one, because their number differs between versions. */
 static bool says_nothing_new(const struct tg_trail *stack, unsigned i) {
   const char *file = stack->frames[i].file, *before = i == 0 ? NULL : stack->frames[i - 1].file;
   if (i == 0) return false;
@@ -81,7 +81,7 @@ const char *tg_report_key(struct tg_report *report, const struct tg_group *group
 
 /* --- The older report */
 
-/* Groups of the older report, those with the same key together. */
+/* The groups of the older report. Groups with the same key are one. */
 struct old_groups {
   struct tg_map by_key;
   struct tg_old_group *old;
@@ -104,10 +104,7 @@ static void add_old(struct old_groups *groups, const struct tg_old_group *old) {
   if (old->key == NULL || !tg_map_put(&groups->by_key, tg_hash(TG_HASH_START, old->key, strlen(old->key)),
                                       (uint32_t)groups->count))
     return;
-  if (groups->count == groups->allocated) {
-    groups->allocated = groups->allocated == 0 ? 64 : groups->allocated * 2;
-    groups->old = tg_resize(groups->old, groups->allocated, sizeof *groups->old);
-  }
+  groups->old = tg_room(groups->old, groups->count, &groups->allocated, sizeof *groups->old);
   groups->old[groups->count++] = *old;
 }
 
@@ -137,7 +134,7 @@ static bool read_old_group(char *text, const jsmntok_t *tokens, unsigned count, 
          old->count != 0;
 }
 
-/* What --json wrote, however it was laid out since. */
+/* Reads the output of --json, in whatever way it was formatted since. */
 static bool read_old_json(char *text, size_t length, struct old_groups *groups) {
   unsigned count = tg_json_parse(text, length, NULL, 0);
   if (count == 0) return false;
@@ -157,7 +154,7 @@ static bool read_old_json(char *text, size_t length, struct old_groups *groups) 
   return sound && is_report;
 }
 
-/* The text stays, as the groups' strings lie in it. */
+/* The text is kept, because the strings of the groups point into it. */
 static bool read_old_file(const char *name, struct old_groups *groups) {
   struct stat status;
   FILE *file = fopen(name, "re");
@@ -172,7 +169,7 @@ static bool read_old_file(const char *name, struct old_groups *groups) {
   return text != NULL && read_old_json(text, length, groups);
 }
 
-/* The older log's groups come with the symbolizer of the new report, so that both have their names from the same files. */
+/* The groups of the older log use the symbolizer of the new report, so both get their names from the same files. */
 static void read_old_groups(struct tg_report *report, struct tg_report *older, struct old_groups *groups) {
   older->symbolizer = report->symbolizer;
   for (size_t i = 0; i < older->groups.count; i++) {

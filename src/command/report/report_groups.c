@@ -13,12 +13,12 @@ enum {
 
 #define COUNT_MAX (UINT64_C(1) << 53) /* beyond that readers of JSON lose digits */
 
-/* A call site of a process: as the guard's own policy has it. */
+/* A call site of a process, as in the guard's own policy. */
 struct tg_site_state {
   int64_t time, seen; /* of its last line */
 };
 
-/* The events of one kind and addon in a process, as the summary's tallies have them. */
+/* The events of one kind and addon in a process. The tallies of the summary count them. */
 struct tg_account {
   uint64_t counted;
   uint32_t group; /* that of the last */
@@ -49,16 +49,9 @@ static void widen(int64_t time, int64_t *first, int64_t *last) {
   if (time > *last) *last = time;
 }
 
-/* Makes room for one more, for things that are never moved but by this. */
-static void *room(void *things, size_t count, size_t *allocated, size_t size) {
-  if (count < *allocated) return things;
-  *allocated = *allocated == 0 ? 64 : *allocated * 2;
-  return tg_resize(things, *allocated, size);
-}
-
 /* --- Processes */
 
-/* The process that a line with this number belongs to as far as one can see from its time alone. */
+/* The process to which a line with this number belongs, as far as its time shows. */
 static struct tg_process *latest_process(struct tg_groups *groups, int64_t pid, int64_t time) {
   uint32_t *found = tg_map_get(&groups->process_by_pid, hash_number(TG_HASH_START, (uint64_t)pid));
   if (found == NULL) return NULL;
@@ -68,12 +61,12 @@ static struct tg_process *latest_process(struct tg_groups *groups, int64_t pid, 
   return process;
 }
 
-/* A process that has that number now. Beyond the limit the first stands for all that come. */
+/* Starts a process that has that number from now on. Beyond the limit the first process stands for all new ones. */
 static struct tg_process *new_process(struct tg_groups *groups, int64_t pid, int64_t time) {
   uint64_t hash = hash_number(TG_HASH_START, (uint64_t)pid);
   if (groups->process_count == PROCESSES_MAX) return &groups->processes[0];
-  groups->processes =
-      room(groups->processes, groups->process_count, &groups->processes_allocated, sizeof *groups->processes);
+  groups->processes = tg_room(groups->processes, groups->process_count, &groups->processes_allocated,
+                              sizeof *groups->processes);
   uint32_t index = (uint32_t)groups->process_count++;
   groups->processes[index] = (struct tg_process){pid, time, time, TG_UNKNOWN, false};
   uint32_t *found = tg_map_get(&groups->process_by_pid, hash);
@@ -95,7 +88,7 @@ static struct tg_process *find_process(struct tg_groups *groups, const struct tg
 
 static uint64_t site_key(const struct tg_groups *groups, const struct tg_line *line,
                          const struct tg_process *process) {
-  /* The guard has so many sites and no more; what is beyond has no addon, and all callers count as one. */
+  /* The guard has a fixed number of sites. Events beyond it have no addon, and all their callers count as one. */
   bool is_rest = line->addon == NULL && line->caller.file != NULL;
   uint64_t hash = hash_number(TG_HASH_START, (uint64_t)(process - groups->processes));
   hash = hash_string(hash, line->code);
@@ -109,8 +102,8 @@ static bool goes_on(const struct tg_site_state *site, const struct tg_line *line
   return line->seen > site->seen && line->time >= site->time - CLOCK_SLACK_MS;
 }
 
-/* How many events the line stands for. Where it does not go on from its site's last line, the number of the process
- * was given to another one meanwhile, and `*process` is that. */
+/* How many events the line stands for. If its count does not continue that of its site's last line, another process
+ * has got the same number meanwhile. Then `*process` becomes that process. */
 static uint64_t count_events(struct tg_groups *groups, const struct tg_line *line,
                              struct tg_process **process) {
   uint64_t key = site_key(groups, line, *process);
@@ -126,12 +119,12 @@ static uint64_t count_events(struct tg_groups *groups, const struct tg_line *lin
       groups->untracked++;
       return 1;
     }
-    groups->sites = room(groups->sites, index, &groups->sites_allocated, sizeof *groups->sites);
+    groups->sites = tg_room(groups->sites, index, &groups->sites_allocated, sizeof *groups->sites);
     groups->sites[index] = (struct tg_site_state){line->time, line->seen};
     return (uint64_t)line->seen;
   }
   struct tg_site_state *site = &groups->sites[*found];
-  /* The rest has one site for lines of all processes beyond the limit, so this may not go on either. */
+  /* All processes beyond the limit share one site, so the count may not continue here either. */
   uint64_t events = line->seen > site->seen ? (uint64_t)(line->seen - site->seen) : 1;
   *site = (struct tg_site_state){line->time, line->seen};
   return events;
@@ -139,7 +132,7 @@ static uint64_t count_events(struct tg_groups *groups, const struct tg_line *lin
 
 /* --- Groups */
 
-/* A group's key, with strings of the pool. */
+/* The key of a group. Its strings are in the pool. */
 struct key {
   const char *code, *addon, *build_id;
   bool is_call;
@@ -147,7 +140,8 @@ struct key {
   struct tg_frames stack;
 };
 
-/* False: the pool is full. Compiled JavaScript lies elsewhere in each process, so runs of it are one frame. */
+/* Returns false if the pool is full. Compiled JavaScript has other addresses in each process, so successive frames of
+ * it become one. */
 static bool keep_frames(struct tg_pool *pool, const struct tg_frames *from, struct tg_frames *to) {
   to->count = 0;
   for (unsigned i = 0; i < from->count; i++) {
@@ -218,7 +212,7 @@ static struct tg_trail keep_trail(struct tg_pool *pool, const struct tg_frames *
 
 static uint32_t new_group(struct tg_groups *groups, const struct tg_line *line, const struct key *key) {
   struct tg_pool *pool = &groups->pool;
-  groups->groups = room(groups->groups, groups->count, &groups->allocated, sizeof *groups->groups);
+  groups->groups = tg_room(groups->groups, groups->count, &groups->allocated, sizeof *groups->groups);
   groups->groups[groups->count] = (struct tg_group){
       .code = key->code,
       .kind = tg_pool_keep(pool, line->kind),
@@ -245,7 +239,7 @@ static uint32_t new_group(struct tg_groups *groups, const struct tg_line *line, 
   return (uint32_t)groups->count++;
 }
 
-/* Where there is no place for one more, the rest. */
+/* Returns the group for the rest if there is no room for another group. */
 static uint32_t find_group(struct tg_groups *groups, const struct tg_line *line) {
   struct key key;
   if (!make_key(&groups->pool, line, &key)) return 0;
@@ -275,7 +269,7 @@ static void record_in_group(struct tg_groups *groups, uint32_t index, const stru
 
 /* --- Accounts */
 
-/* NULL: there are too many. */
+/* Returns NULL if there are too many. */
 static struct tg_account *find_account(struct tg_groups *groups, const struct tg_line *line,
                                        const struct tg_process *process) {
   uint64_t key = hash_number(TG_HASH_START, (uint64_t)(process - groups->processes));
@@ -284,7 +278,7 @@ static struct tg_account *find_account(struct tg_groups *groups, const struct tg
   if (found != NULL) return &groups->accounts[*found];
   size_t index = groups->account_by_key.count;
   if (!tg_map_put(&groups->account_by_key, key, (uint32_t)index)) return NULL;
-  groups->accounts = room(groups->accounts, index, &groups->accounts_allocated, sizeof *groups->accounts);
+  groups->accounts = tg_room(groups->accounts, index, &groups->accounts_allocated, sizeof *groups->accounts);
   groups->accounts[index] = (struct tg_account){0};
   return &groups->accounts[index];
 }
@@ -296,7 +290,7 @@ static int by_time(const void *a, const void *b) {
   return (one->time > other->time) - (one->time < other->time);
 }
 
-/* The newest half of what there is room for, or all. */
+/* Keeps the newest TG_MOMENTS_MAX moments. There is room for twice as many. */
 static void trim_moments(struct tg_groups *groups) {
   if (groups->moment_count == 0) return;
   qsort(groups->moments, groups->moment_count, sizeof *groups->moments, by_time);
@@ -343,7 +337,7 @@ void tg_groups_open(struct tg_groups *groups, bool keep_moments) {
   groups->by_key.most = TG_GROUPS_MAX;
   groups->process_by_pid.most = PROCESSES_MAX;
   groups->site_by_key.most = groups->account_by_key.most = groups->pairs.most = TG_SITES_TRACKED_MAX;
-  groups->groups = room(NULL, 0, &groups->allocated, sizeof *groups->groups);
+  groups->groups = tg_room(NULL, 0, &groups->allocated, sizeof *groups->groups);
   groups->groups[groups->count++] =
       (struct tg_group){.code = "TSG---",
                         .kind = "others",
@@ -366,8 +360,8 @@ static void add_event(struct tg_groups *groups, const struct tg_line *line) {
   record_moment(groups, line, process, group);
 }
 
-/* What the tally has and no line told goes to the group of the last that was told; without any, to one that has
- * neither caller nor stack. */
+/* A tally may count more events than the lines have reported. The difference goes to the group of the last line. If
+ * there was no line, it goes to a group without caller and stack. */
 static void add_tally(struct tg_groups *groups, const struct tg_line *line) {
   struct tg_process *process = find_process(groups, line);
   struct tg_account *account = find_account(groups, line, process);

@@ -1,8 +1,8 @@
-/* What the lines of logs come to: events alike together, counted over processes.
+/* Sums up the lines of logs: similar events are counted together, over all processes.
  *
- * A line's `seen` counts the events of its call site in its process so far, told or not. So a line stands for as many
- * events as `seen` has grown since that site's last line, and all these are taken to be alike. One thread; memory is bounded by
- * the limits below. */
+ * A line's `seen` is the number of events of its call site in its process so far, whether they were reported or not.
+ * So a line stands for as many events as `seen` has grown since that site's last line. They are assumed to be alike.
+ * One thread. The limits below bound the memory. */
 #ifndef TG_COMMAND_REPORT_GROUPS_H
 #define TG_COMMAND_REPORT_GROUPS_H
 
@@ -20,7 +20,7 @@ struct tg_trail {
   const struct tg_frame *frames;
 };
 
-/* Events of one kind, addon, caller and stack. Strings and frames are kept as long as the groups. */
+/* Events of one kind, addon, caller and stack. Strings and frames live as long as the groups. */
 struct tg_group {
   const char *code, *kind, *explanation, *runtime, *natively, *action;
   const char *addon; /* NULL: unknown */
@@ -88,7 +88,8 @@ void tg_groups_open(struct tg_groups *groups, bool keep_moments);
 
 void tg_groups_add(struct tg_groups *groups, const struct tg_line *line);
 
-/* At the end: the worst and most frequent first, the moments in order of time, and only the newest of them. */
+/* Call it at the end. It sorts the groups, the worst and most frequent first. It sorts the moments by time, and keeps
+ * only the newest. */
 void tg_groups_finish(struct tg_groups *groups);
 
 #endif

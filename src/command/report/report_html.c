@@ -1,4 +1,5 @@
-/* Writes the report as one page of HTML that needs nothing else: report.html with the report's data in it. */
+/* Writes the report as one page of HTML: report.html, with the data of the report in it. The page needs no other
+ * file. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -6,7 +7,7 @@
 #include "command/common/complain.h"
 #include "command/report/report_output.h"
 
-/* The page as it lies in the source tree, and a NUL. */
+/* The page of the source tree, and a NUL. */
 __asm__(
     ".pushsection .rodata\n"
     ".type tg_report_page, %object\n"
@@ -18,7 +19,7 @@ __asm__(
     ".popsection");
 extern const char tg_report_page[] __attribute__((visibility("hidden")));
 
-/* Where the data go. JSON has no '<' here, so they cannot end the script that they stand in. */
+/* The data go here. This JSON contains no '<', so it cannot end the script in which it stands. */
 static const char place[] = "\"DATA\"";
 
 bool tg_report_may_write_html(const char *path) {

@@ -163,7 +163,7 @@ static void write_gone(const struct tg_report *report, FILE *out) {
   fputs("\n]", out);
 }
 
-/* --- The whole */
+/* --- The whole report */
 
 static void write_counts(const struct tg_report *report, FILE *out) {
   const struct tg_read_counts *counts = &report->counts;

@@ -10,7 +10,7 @@
 
 enum { TOKENS_MAX = 1024 };
 
-/* Beyond that readers of JSON lose digits. */
+/* Readers of JSON lose digits of larger numbers. */
 #define NUMBER_MAX (UINT64_C(1) << 53)
 
 const char *const tg_line_type_names[TG_LINE_TYPES] = {
@@ -19,7 +19,7 @@ const char *const tg_line_type_names[TG_LINE_TYPES] = {
     [TG_LINE_DUMP] = "dump",
 };
 
-/* What a line begins with, as the guard writes it. */
+/* The beginning of each line that the guard writes. */
 static const char head[] = "{\"version\":";
 
 /* --- Values */
@@ -214,7 +214,7 @@ static bool read_field(const struct reading *reading, const struct field *field,
   return string != NULL && set_string(field, to, string);
 }
 
-/* Fields that are not known are passed over: some may have been added since. */
+/* Ignores unknown fields: a newer guard may have added them. */
 static bool read_object(const struct reading *reading, unsigned object, const struct field *fields) {
   const jsmntok_t *tokens = reading->tokens;
   unsigned end = tg_json_next(tokens, reading->count, object);
@@ -241,7 +241,7 @@ static bool read_groups(const struct reading *reading) {
 
 /* --- The line */
 
-/* The value of a key at the top; 0: there is none. */
+/* The value of a key at the top, or 0 if there is none. */
 static unsigned find_value(const struct reading *reading, const char *name) {
   const jsmntok_t *tokens = reading->tokens;
   for (unsigned key = 1; key < reading->count; key = tg_json_next(tokens, reading->count, key + 1))

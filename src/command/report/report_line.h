@@ -1,6 +1,6 @@
-/* One line of a log, as docs/event.schema.json has it.
+/* Parses one line of a log. docs/event.schema.json describes it.
  *
- * Pure functions over the bytes that they are given; whoever wrote these is not trusted. */
+ * Pure functions. They do not trust the bytes. */
 #ifndef TG_COMMAND_REPORT_LINE_H
 #define TG_COMMAND_REPORT_LINE_H
 
@@ -11,7 +11,7 @@
 #include "diag/catalogue.h"
 #include "diag/stacks.h"
 
-/* What the guard writes has at most 4096 bytes; others may put theirs before it. */
+/* The guard writes at most 4096 bytes. A log shipper may have put its own text before them. */
 enum { TG_LINE_MAX = 65536 };
 
 enum tg_line_type {
@@ -39,7 +39,8 @@ struct tg_frames {
 
 enum { TG_UNKNOWN = -1 };
 
-/* Strings lie in the line's own bytes; NULL: null, or not there. Numbers that may be unknown are TG_UNKNOWN then. */
+/* Strings point into the bytes of the line. A string that is null or missing is NULL. A number that is missing is
+ * TG_UNKNOWN. */
 struct tg_line {
   enum tg_line_type type;
   int64_t time; /* milliseconds since 1970 */
@@ -68,26 +69,26 @@ enum tg_line_verdict {
   TG_LINE_BROKEN, /* it begins as ours do, and is not whole */
 };
 
-/* `text` is changed. There may be something before the object, as in lines that a log shipper has passed on. */
+/* Changes `text`. Other text may stand before the object: a log shipper puts it there. */
 enum tg_line_verdict tg_line_parse(char *text, size_t length, struct tg_line *line);
 
-/* Whether the line, or its beginning, is of the output of tsfn-guard report --json, as it is written or as jq lays it
- * out. */
+/* Whether this is the beginning of the output of tsfn-guard report --json, as the command or as jq formats it. */
 bool tg_line_is_report(const char *text, size_t length);
 
-/* For who reads another form of the same reports (report_text_log.h). */
+/* For the reader of the other form of reports (report_text_log.h). */
 
-/* Nothing is known. */
+/* Sets every field to unknown. */
 void tg_line_begin(struct tg_line *line);
 
-/* False: there is no type of that name. */
+/* Returns false if no type has that name. */
 bool tg_line_set_type(struct tg_line *line, const char *name);
 
-/* Sets the field that has these names in JSON; `group` NULL: it is in none. `value` stays the caller's, and the line may
- * point into it. Other names are passed over. False: the value is not one of the field's form. */
+/* Sets the field that has these names in JSON. `group` is NULL for a field at the top. Unknown names are ignored.
+ * The line may point into `value`, which the caller keeps. Returns false if the value has the wrong form for the
+ * field. */
 bool tg_line_set(struct tg_line *line, const char *group, const char *name, char *value);
 
-/* Whether everything is known that a line of its type must have. */
+/* Whether the line has all fields that its type requires. */
 bool tg_line_is_complete(const struct tg_line *line);
 
 /* "file+0x12", or a bare address. */

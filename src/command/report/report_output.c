@@ -49,7 +49,7 @@ bool tg_is_runtime_file(const char *file) {
   return false;
 }
 
-/* The first frame that is not the runtime's; that of the caller, if it is known. */
+/* The first frame that is not the runtime's, or the frame of the caller if it is known. */
 static const struct tg_frame *find_culprit(const struct tg_group *group) {
   if (group->caller.file != NULL) return &group->caller;
   for (unsigned i = 0; i < group->stack.count; i++) {

@@ -13,7 +13,7 @@ enum tg_change { TG_CHANGE_NONE, TG_CHANGE_NEW, TG_CHANGE_MORE, TG_CHANGE_FEWER,
 
 extern const char *const tg_change_names[TG_CHANGES];
 
-/* What an older report has of a group. Strings live as long as the report. */
+/* A group of an older report. Strings live as long as that report. */
 struct tg_old_group {
   const char *key, *code, *kind, *addon;
   enum tg_severity severity;
@@ -40,7 +40,7 @@ struct tg_report {
   struct tg_difference *difference; /* NULL: there is nothing to compare with */
 };
 
-/* Reads all inputs. 0, or the exit status after a complaint. */
+/* Reads all inputs. Returns 0, or the exit status after a complaint. */
 int tg_report_read(struct tg_report *report, bool keep_moments);
 
 /* Resolves a frame of the group's stacks, or its caller. */
@@ -50,18 +50,20 @@ void tg_report_resolve(struct tg_report *report, const struct tg_group *group, c
 /* Whether the stack's innermost frame is the caller. */
 bool tg_starts_with_caller(const struct tg_group *group);
 
-/* The function that did it, with its line if that is known; else file+offset. Empty: no code is known. */
+/* Writes the function that is at fault, with its source line if it is known, or else file+offset. The text is empty
+ * if no code is known. */
 enum { TG_WHERE_MAX = 256 };
 const char *tg_report_where(struct tg_report *report, const struct tg_group *group, char where[TG_WHERE_MAX]);
 
-/* What of a group stays the same in other processes, with other addresses and, where functions are known, after a rebuild:
- * its code, addon and functions. In the pool of the symbolizer. */
+/* The key of a group for comparisons: its code, addon and functions. It is the same in other processes, which have
+ * other addresses. It is also the same after a rebuild, if the functions are known. It lives in the symbolizer's
+ * pool. */
 const char *tg_report_key(struct tg_report *report, const struct tg_group *group);
 
-/* Whether the file is the runtime's or the system's, whose frames say little. */
+/* Whether the file belongs to the runtime or the system. Their frames say little. */
 bool tg_is_runtime_file(const char *file);
 
-/* Compares with an older report: a log, or what --json wrote. 0, or the exit status after a complaint. */
+/* Compares with an older report: a log, or the output of --json. Returns 0, or the exit status after a complaint. */
 int tg_report_compare(struct tg_report *report, const char *name);
 
 /* "2026-11-24T03:04:05.678Z" */
@@ -70,13 +72,13 @@ const char *tg_format_time(int64_t time, char text[32]);
 void tg_report_write_text(struct tg_report *report, FILE *out);
 void tg_report_write_json(struct tg_report *report, FILE *out);
 
-/* "{…}" of all groups and moments, for the page. */
+/* Writes all groups and moments as one JSON object, for the page. */
 void tg_report_write_page_data(struct tg_report *report, FILE *out);
 
-/* Whether nothing that anybody wants back lies there: no regular file, an empty one, or a page. */
+/* Whether the file may be overwritten: it is not a regular file, or is empty, or is such a page. */
 bool tg_report_may_write_html(const char *path);
 
-/* 0, or the exit status after a complaint. */
+/* Returns 0, or the exit status after a complaint. */
 int tg_report_write_html(struct tg_report *report, const char *path);
 
 #endif

@@ -28,7 +28,7 @@ static int complain_file(const char *name, const char *found) {
   return tg_complain(TG_EXIT_USAGE, "logs that can be read", text, "correct the name, or omit it");
 }
 
-/* INT64_MAX: the line is no report. */
+/* Returns INT64_MAX if the line is no report. */
 static int64_t time_of(char *text, size_t length) {
   struct tg_line line;
   struct tg_unwrapped piece = tg_unwrap(text, length);
@@ -37,7 +37,7 @@ static int64_t time_of(char *text, size_t length) {
   return tg_line_parse(piece.text, piece.length, &line) == TG_LINE_OURS ? line.time : INT64_MAX;
 }
 
-/* Looks for the first report in whole lines; how many bytes these are. */
+/* Looks for the first report in the whole lines. Returns the length of these lines. */
 static size_t find_first_time(char *bytes, size_t size, int64_t *first) {
   size_t start = 0;
   char *end;
@@ -49,7 +49,7 @@ static size_t find_first_time(char *bytes, size_t size, int64_t *first) {
   return start;
 }
 
-/* The program's own output may come long before the first report. The file's position stays. */
+/* Much output of the program may come before the first report. Does not change the position in the file. */
 static int64_t peek_first_time(int file) {
   char *bytes = tg_resize(NULL, TG_LINE_MAX, 1);
   int64_t first = INT64_MAX;
@@ -178,7 +178,7 @@ struct reading {
   bool skipping;     /* the rest of a line that is too long */
 };
 
-/* What debuggers and Node print of a crash is for tsfn-guard triage. */
+/* Frames that debuggers and Node print at a crash. They are for tsfn-guard triage. */
 static bool is_frame(const char *text, size_t length) {
   struct tg_trace_frame frame;
   char line[300];
@@ -195,7 +195,7 @@ static void take_ours(void *argument, const struct tg_line *line) {
   reading->take(reading->argument, line);
 }
 
-/* A line that is no JSON of the guard's: its text, or the program's own. */
+/* A line that is not the guard's JSON. It is a report as text, or output of the program. */
 static void take_text(struct reading *reading, const struct tg_unwrapped *piece) {
   struct tg_read_counts *counts = reading->counts;
   enum tg_text_verdict verdict = tg_text_log_add(reading->text_log, piece->text, piece->length, piece->time);
@@ -238,7 +238,7 @@ static void take_line(struct reading *reading, char *text, size_t length, bool h
   }
 }
 
-/* Takes the whole lines that are in the buffer, and makes room at its end. */
+/* Takes all whole lines in the buffer, and makes room at its end. */
 static void take_lines(struct reading *reading) {
   char *newline, *buffer = reading->buffer;
   while ((newline = memchr(buffer + reading->start, '\n', reading->end - reading->start)) != NULL) {
@@ -259,7 +259,7 @@ static void take_lines(struct reading *reading) {
   reading->end = left;
 }
 
-/* For reports without a time: when the file was last written to. */
+/* The time of the last write to the file. It is used for reports without a time. */
 static int64_t last_write(int file) {
   struct stat status;
   return fstat(file, &status) == 0 ? (int64_t)status.st_mtime * 1000 : 0;

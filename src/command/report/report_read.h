@@ -1,6 +1,6 @@
 /* Reads logs, line by line, in a fixed amount of memory.
  *
- * One thread. Complains on stderr of what cannot be read at all; what is passed over is counted. */
+ * One thread. If an input cannot be read at all, it complains on stderr. It counts the lines that it skips. */
 #ifndef TG_COMMAND_REPORT_READ_H
 #define TG_COMMAND_REPORT_READ_H
 
@@ -25,16 +25,17 @@ struct tg_read_counts {
   uint64_t cut; /* last lines without an end that are not whole: the writer was killed, or still writes */
 };
 
-/* Looks at them all and sorts them by the time of their first line, so that rotated files may come in any order. A file
- * that is named twice is read once: `*count` shrinks. 0, or the exit status after a complaint. */
+/* Opens all inputs and sorts them by the time of their first line, so rotated files may come in any order. A file
+ * that is named twice is read once, and `*count` shrinks. Returns 0, or the exit status after a complaint. */
 int tg_inputs_open(struct tg_input *inputs, size_t *count);
 
-/* Hands each line that is the guard's to `take`, and closes the input. 0, or the exit status after a complaint.
- * `total` is the size of all inputs, 0 if unknown, for the progress; that is shown on a terminal after a second. */
+/* Gives each line of the guard's to `take`, and closes the input. Returns 0, or the exit status after a complaint.
+ * `total` is the size of all inputs, or 0 if it is unknown. The progress needs it, which is shown on a terminal
+ * after a second. */
 int tg_input_read(struct tg_input *input, struct tg_read_counts *counts, uint64_t total,
                   void (*take)(void *argument, const struct tg_line *line), void *argument);
 
-/* Takes the progress off the terminal. */
+/* Clears the progress on the terminal. */
 void tg_progress_end(void);
 
 #endif

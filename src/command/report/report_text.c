@@ -32,7 +32,7 @@ static void format_count(uint64_t count, char text[CELL_MAX]) {
   text[to] = '\0';
 }
 
-/* As it is seen: the bytes of UTF-8 that begin a character. */
+/* The visible length: counts only the bytes of UTF-8 that begin a character. */
 static size_t width_of(const char *text) {
   size_t width = 0;
   for (; *text != '\0'; text++) width += ((unsigned char)*text & 0xc0) != 0x80;
@@ -49,7 +49,7 @@ static void cut(char *text, size_t most) {
   memcpy(text, "…", sizeof "…");
 }
 
-/* Without the day where all is on one, which stands above the table. */
+/* Leaves out the day if all events were on one day, which is printed above the table. */
 static void format_moment(const struct tg_report *report, int64_t time, char text[CELL_MAX]) {
   enum { DAY_MS = 86400000 };
   bool is_one_day = report->groups.first / DAY_MS == report->groups.last / DAY_MS;
@@ -76,7 +76,8 @@ static const char *plain(void) {
   return in_colour ? "\033[0m" : "";
 }
 
-/* What COLUMNS says, or else the terminal. What is piped is not cut: it is searched, or read in an editor. */
+/* The width is that of COLUMNS, or else of the terminal. Piped output is not cut, because people search it or open
+ * it in an editor. */
 static size_t output_width(FILE *out) {
   enum { NARROWEST = 60 };
   const char *columns = getenv("COLUMNS");
@@ -177,7 +178,7 @@ static void print_name(const struct tg_frame *frame, const struct tg_place_name 
   fputs(checked ? "\n" : " ?\n", out);
 }
 
-/* Each on a line of its own; `label` before the first. */
+/* Prints each frame on its own line, and `label` before the first. */
 static void print_frame(struct tg_report *report, const struct tg_group *group, const struct tg_frame *frame,
                         const char *label, FILE *out) {
   struct tg_resolution resolution;
@@ -237,7 +238,7 @@ static void print_group(struct tg_report *report, size_t place, FILE *out) {
   print_trail(report, group, &group->created_at, "created at", out);
 }
 
-/* --- The whole */
+/* --- The whole report */
 
 static void print_head(const struct tg_report *report, FILE *out) {
   const struct tg_groups *groups = &report->groups;
@@ -258,7 +259,7 @@ static void print_note(uint64_t count, const char *text, FILE *out) {
   fprintf(out, "%s %s\n", number, text);
 }
 
-/* A summary is missing after SIGKILL, a crash, abort or _exit. */
+/* A process leaves no summary after SIGKILL, a crash, abort or _exit. */
 static void print_unfinished(const struct tg_groups *groups, FILE *out) {
   enum { SHOWN_MAX = 8 };
   unsigned shown = 0;

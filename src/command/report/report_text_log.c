@@ -17,7 +17,7 @@ enum {
 
 static const char name[] = "tsfn-guard[", seen_mark[] = "; seen ", times_mark[] = " times from ";
 
-/* The lines of a report, without the prefixes and each with its line end. */
+/* The lines of a report, without their prefixes, but with their line ends. */
 struct open_report {
   int64_t pid; /* 0: none */
   uint64_t age;
@@ -25,7 +25,7 @@ struct open_report {
   char text[REPORT_MAX];
 };
 
-/* The last full report of a call site. Later lines say only how often its kind was seen from this file. */
+/* The last full report of a call site. Later lines only give the number of events of its kind from this file. */
 struct site {
   int64_t pid, seen;
   uint64_t kind; /* hash of code and addon */
@@ -50,7 +50,7 @@ static bool begins(const char *text, const char *word) {
   return strncmp(text, word, strlen(word)) == 0;
 }
 
-/* Digits, and how many bytes they are; 0: none, or too large a number. */
+/* Reads digits. Returns their length, or 0 if there are none or the number is too large. */
 static size_t read_number(const char *text, int64_t *number) {
   size_t length = 0;
   *number = 0;
@@ -61,7 +61,7 @@ static size_t read_number(const char *text, int64_t *number) {
   return length;
 }
 
-/* The groups of a report with their keys, in the order in which they are written. */
+/* The groups of a report and their keys, in the order in which the guard writes them. */
 static const struct group {
   const char *name;
   const char *keys[16];
@@ -78,7 +78,7 @@ static const struct group {
       "quirk_late", "quirk_leak", "not_logged", "log", "read_with"}},
 };
 
-/* The words for the fields that are not in a group, and their names in JSON. */
+/* The words for the fields outside the groups, and their names in JSON. */
 static const struct {
   const char *word, *field;
 } words[] = {
@@ -87,7 +87,7 @@ static const struct {
     {"runtime", "runtime"},  {"time", "time"},        {"alike", "alike"},
 };
 
-/* Where the value of a key ends: before ", " and one of the keys that may follow. */
+/* The end of a key's value: ", " and one of the possible next keys follow it. */
 static char *end_of_value(char *value, const struct group *group, unsigned key) {
   char *end = value + strlen(value);
   for (char *comma = strstr(value, ", "); comma != NULL; comma = strstr(comma + 1, ", "))
@@ -113,7 +113,7 @@ static bool read_group(struct tg_line *line, const struct group *group, char *te
 
 /* --- A whole report */
 
-/* "TSG001 call-after-finalize (fatal-avoided): " and what follows; NULL: it is none. */
+/* Takes "TSG001 call-after-finalize (fatal-avoided): ". Returns what follows, or NULL if the text begins otherwise. */
 static char *read_kind(struct tg_line *line, char *text) {
   char *kind = strchr(text, ' '), *severity = strstr(text, " ("), *end = strstr(text, "): ");
   if (!begins(text, "TSG") || kind == NULL || severity == NULL || end == NULL || end < severity ||
@@ -186,7 +186,7 @@ static bool read_first_line(struct tg_line *line, char *text) {
   return true;
 }
 
-/* `text` is changed, and the line's strings lie in it. */
+/* Changes `text`. The strings of the line point into it. */
 static bool read_report(char *text, int64_t pid, struct tg_line *line) {
   struct tg_frames *list = NULL;
   char *rest = NULL;
@@ -240,7 +240,7 @@ static void remember_site(struct tg_text_log *log, const struct tg_line *line, c
   memcpy(site->text, text, length);
 }
 
-/* The site whose count a line continues: the one that comes nearest to it. */
+/* The site whose count the line continues: the site with the nearest count. */
 static struct site *find_continued(struct tg_text_log *log, int64_t pid, uint64_t kind, int64_t seen) {
   struct site *best = NULL;
   for (size_t i = first_site(log); i < log->site_count; i++) {
@@ -278,7 +278,7 @@ static void finish(struct tg_text_log *log, struct open_report *report) {
   report->pid = 0;
 }
 
-/* "TSG001 … ; seen 4 times from /x.node": the full report came earlier. False: it is none. */
+/* Takes "TSG001 … ; seen 4 times from /x.node", whose full report came earlier. Returns false for other lines. */
 static bool take_repeated(struct tg_text_log *log, int64_t pid, const char *text) {
   char copy[REPORT_MAX], full[REPORT_MAX];
   struct tg_line line;
@@ -330,7 +330,7 @@ static void add_text(struct open_report *report, const char *text) {
   report->length += length + 1;
 }
 
-/* A free place, or that of the oldest report. */
+/* A free place, or the place of the oldest report. */
 static struct open_report *find_place(struct tg_text_log *log) {
   struct open_report *oldest = &log->open[0];
   for (unsigned i = 0; i < OPEN_MAX; i++) {
@@ -384,7 +384,7 @@ static enum tg_text_verdict take_first_line(struct tg_text_log *log, int64_t pid
   return TG_TEXT_TAKEN;
 }
 
-/* What follows "tsfn-guard[12]: "; NULL: it is not there. */
+/* Returns what follows "tsfn-guard[12]: ", or NULL if this is missing. */
 static const char *after_name(const char *text, size_t length, int64_t *pid) {
   const char *found = memmem(text, length, name, sizeof name - 1), *end = text + length;
   if (found == NULL) return NULL;

@@ -1,6 +1,6 @@
-/* Takes a line out of what others have put around it: docker, journald, a log shipper.
+/* Removes what docker, journald or a log shipper has put around a line.
  *
- * Pure functions over the bytes that they are given; whoever wrote these is not trusted. */
+ * Pure functions. They do not trust the bytes. */
 #ifndef TG_COMMAND_REPORT_WRAPPER_H
 #define TG_COMMAND_REPORT_WRAPPER_H
 
@@ -15,8 +15,8 @@ struct tg_unwrapped {
 };
 
 /* Knows {"log":"…"} of docker's driver json-file, {"MESSAGE":"…"} of journalctl -o json, and a time at the
- * beginning, as docker logs -t, CRI and journalctl -o short-iso write it. `text` is changed. What is none of
- * these comes back whole. */
+ * beginning, as docker logs -t, CRI and journalctl -o short-iso write it. Returns any other line as it is. Changes
+ * `text`. */
 struct tg_unwrapped tg_unwrap(char *text, size_t length);
 
 #endif

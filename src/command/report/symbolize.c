@@ -1,7 +1,8 @@
 /* Implements the lookup of functions and source lines.
  *
- * Lines come from libbacktrace, where the build has it. It takes the file that it is told for the running program: of one that is
- * loaded anywhere it asks the dynamic linker for the base, and gets ours, which is added to what we ask. */
+ * Source lines come from libbacktrace, if the build has it. libbacktrace takes each file for the running program. If
+ * the file can be loaded at any address, it asks the dynamic linker for the base address and gets that of this
+ * program. So this base is added to each address that is looked up. */
 #include "command/report/symbolize.h"
 
 #include <elf.h>
@@ -121,7 +122,7 @@ static bool read_section(const struct tg_object *object, const Elf64_Ehdr *heade
   return from != NULL;
 }
 
-/* The whole symbol table, or else the dynamic one, which is not stripped. */
+/* The full symbol table, or else the dynamic one, which strip keeps. */
 static void read_sections(struct tg_object *object, const Elf64_Ehdr *header) {
   Elf64_Shdr section, names, table = {0}, table_names = {0};
   bool found = false;
@@ -149,7 +150,7 @@ static const char *read_elf(struct tg_object *object) {
   return NULL;
 }
 
-/* The log names the file, so it may be anything: only an ordinary file is read. */
+/* The log names the file, so this may be anything. Only an ordinary file is read. */
 static const char *open_object(struct tg_object *object) {
   struct stat status;
   if (object->path[0] != '/') return "only the end of its path is known";
@@ -184,7 +185,7 @@ static struct tg_object *find_object(struct tg_symbolizer *symbolizer, const cha
 
 /* --- Names */
 
-/* Names may be shown on a terminal, and anybody may have made the file. */
+/* The names come from an untrusted file, and may be shown on a terminal. */
 static const char *keep(struct tg_pool *pool, const char *name) {
   char tamed[NAME_MAX_BYTES];
   tg_copy_string(tamed, sizeof tamed, name);
@@ -199,7 +200,7 @@ static const char *demangle(struct tg_pool *pool, const char *name) {
   return kept;
 }
 
-/* Functions may overlap by aliases, so some are looked at. */
+/* Aliases make functions overlap, so several symbols are examined. */
 static const struct symbol *find_symbol(const struct tg_object *object, uint64_t offset) {
   size_t low = 0, high = object->symbol_count;
   while (low < high) {
@@ -216,7 +217,7 @@ static const struct symbol *find_symbol(const struct tg_object *object, uint64_t
   return NULL;
 }
 
-/* As "name+0x12", of the offset itself, though that of a return address may be the next function's. */
+/* "name+0x12" of the offset itself. If it is a return address, it may already be in the next function. */
 static const char *name_by_symbol(struct tg_symbolizer *symbolizer, const struct tg_object *object,
                                   uint64_t code, uint64_t offset) {
   char text[NAME_MAX_BYTES + 32];
@@ -243,7 +244,7 @@ static int record_base(struct dl_phdr_info *info, size_t size, void *argument) {
   return 1; /* the program itself is the first */
 }
 
-/* Files without debug information are no news. */
+/* It is normal that a file has no debug information. So nothing is said. */
 static void ignore_error(void *argument, const char *message, int error) {
   (void)argument;
   (void)message;

@@ -1,7 +1,7 @@
-/* Says what function, source file and line an offset in a file is, from the file as it lies on the disk now.
+/* Finds the function, source file and line of an offset in a file. It reads the file that is on the disk now.
  *
- * The file is read again later and maybe elsewhere than the process ran, so it must be the one that ran: its build-id is
- * compared with that of the log, and where the log has none, the file must not have changed since. One thread. */
+ * This may be long after the process ran, and on another machine, so the file must be shown to be the same. Its
+ * build-id must be the one in the log. If the log has none, the file must not have changed since. One thread. */
 #ifndef TG_COMMAND_SYMBOLIZE_H
 #define TG_COMMAND_SYMBOLIZE_H
 
@@ -32,12 +32,12 @@ struct tg_resolution {
 
 void tg_symbolizer_open(struct tg_symbolizer *symbolizer);
 
-/* `build_id` is what the log says the file had, NULL: it says nothing; `seen_at` when the code ran. A return address is that of
- * the code before it. */
+/* `build_id` is the one in the log, or NULL. `seen_at` is the time at which the code ran. For a return address the
+ * code before it is looked up. */
 void tg_symbolize(struct tg_symbolizer *symbolizer, const struct tg_frame *frame, const char *build_id,
                   int64_t seen_at, bool is_return_address, struct tg_resolution *resolution);
 
-/* Whether this build has libbacktrace, and so knows source files and lines. */
+/* Whether this build has libbacktrace. Without it there are no source files and lines. */
 bool tg_symbolizer_has_lines(void);
 
 #endif

@@ -75,8 +75,21 @@ static void print_word(const char *word, unsigned *column) {
   *column += (unsigned)printf("%*s%s", *column == 0 ? INDENT : 1, "", word);
 }
 
-static int print_help(const struct long_options *all) {
+/* Prints the options as one paragraph. */
+static void print_options(const struct long_options *all) {
   unsigned column = 0;
+  for (unsigned i = 0; i < all->count; i++) {
+    char word[KEY_MAX + sizeof all->looks[i].values + 8];
+    if (all->looks[i].is_switch)
+      snprintf(word, sizeof word, "--%s[=%s]", all->names[i], all->looks[i].values);
+    else
+      snprintf(word, sizeof word, "--%s=%s", all->names[i], all->looks[i].values);
+    print_word(word, &column);
+  }
+  print_word("--on=EVENT=log|ignore|abort|stop", &column);
+}
+
+static int print_help(const struct long_options *all) {
   puts(
       "usage: tsfn-guard [options] [--] PROGRAM [ARG...]       run it, guarded\n"
       "       tsfn-guard doctor [--json] [RUNTIME]             can it be guarded here?\n"
@@ -87,15 +100,7 @@ static int print_help(const struct long_options *all) {
       "       tsfn-guard top [options] PID                     what is a process doing?\n"
       "       tsfn-guard triage [--json] CORE|FILE|-           what was this crash?\n"
       "\noptions, as in TSFN_GUARD_OPTIONS (explained in tsfn-guard(1)):");
-  for (unsigned i = 0; i < all->count; i++) {
-    char word[KEY_MAX + sizeof all->looks[i].values + 8];
-    if (all->looks[i].is_switch)
-      snprintf(word, sizeof word, "--%s[=%s]", all->names[i], all->looks[i].values);
-    else
-      snprintf(word, sizeof word, "--%s=%s", all->names[i], all->looks[i].values);
-    print_word(word, &column);
-  }
-  print_word("--on=EVENT=log|ignore|abort|stop", &column);
+  print_options(all);
   puts(
       "\n\n  --best-effort  run the program even if it cannot be guarded\n"
       "  -h, --help     print this\n"

@@ -29,10 +29,7 @@ static bool add_path(struct tg_walk *walk, struct tg_walk_paths *list, const cha
     walk->is_cut = true;
     return false;
   }
-  if (list->count == list->allocated) {
-    list->allocated = list->allocated == 0 ? 256 : list->allocated * 2;
-    list->paths = tg_resize(list->paths, list->allocated, sizeof *list->paths);
-  }
+  list->paths = tg_room(list->paths, list->count, &list->allocated, sizeof *list->paths);
   list->paths[list->count++] = copy_of(path);
   list->bytes += size;
   return true;
@@ -50,10 +47,7 @@ static void add_file(struct tg_walk *walk, const char *path) {
     walk->is_cut = true;
     return;
   }
-  if (walk->file_count == walk->files_allocated) {
-    walk->files_allocated = walk->files_allocated == 0 ? 64 : walk->files_allocated * 2;
-    walk->files = tg_resize(walk->files, walk->files_allocated, sizeof *walk->files);
-  }
+  walk->files = tg_room(walk->files, walk->file_count, &walk->files_allocated, sizeof *walk->files);
   walk->files[walk->file_count++] = copy_of(path);
 }
 
@@ -62,10 +56,8 @@ void tg_walk_add_problem(struct tg_walk *walk, const char *path, const char *why
     walk->problems_not_listed++;
     return;
   }
-  if (walk->problem_count == walk->problems_allocated) {
-    walk->problems_allocated = walk->problems_allocated == 0 ? 16 : walk->problems_allocated * 2;
-    walk->problems = tg_resize(walk->problems, walk->problems_allocated, sizeof *walk->problems);
-  }
+  walk->problems =
+      tg_room(walk->problems, walk->problem_count, &walk->problems_allocated, sizeof *walk->problems);
   walk->problems[walk->problem_count++] = (struct tg_walk_problem){copy_of(path), why};
 }
 
