@@ -40,7 +40,7 @@ static size_t hash_words(const struct tg_image *image, uintptr_t table) {
 /* Reads a 32-bit word of a hash table. Both kinds of hash table consist of such words. */
 static bool read_hash_word(const struct tg_image *image, uintptr_t table, uint64_t index, uint32_t *word) {
   size_t room = table == image->gnu_hash ? image->gnu_hash_room : image->sysv_hash_room;
-  if (index >= room) return false;
+  if (table == 0 || index >= room) return false;
   *word = ((const uint32_t *)table)[index];
   return true;
 }

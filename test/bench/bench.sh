@@ -7,7 +7,7 @@ set -euo pipefail
 usage() {
   cat <<'END'
 usage: test/bench/bench.sh [--quick] [--json FILE] [--svg FILE] [--rounds N] [--runtime NAME] [--only REGEXP]
-                        [--against LIBRARY]
+                        [--against LIBRARY] [--counts]
 
   --quick            fewer cases and slices: three minutes on an idle machine instead of five
   --json FILE        writes all figures there, every round's too
@@ -16,16 +16,18 @@ usage: test/bench/bench.sh [--quick] [--json FILE] [--svg FILE] [--rounds N] [--
   --runtime NAME     of test/runtimes.sh; node-22 unless said otherwise
   --only REGEXP      only the measurements whose id matches: flood-1-0-c, burst-js, cycle, latency, live-1000, …
   --against LIBRARY  measures another build of libtsfnguard.so too
+  --counts           also counts instructions on node with callgrind, which takes some minutes
 
 An idle machine of two processors or more gives the narrowest intervals. No figure makes it fail.
 END
 }
 
-runtime=node-22 arguments=() json='' svg=''
+runtime=node-22 arguments=() json='' svg='' counts=''
 while (($#)); do
   case $1 in
     -h | --help) usage && exit ;;
     --quick) arguments+=("$1") && shift && continue ;;
+    --counts) counts=1 && shift && continue ;;
     --json | --svg | --rounds | --runtime | --only | --against) ;;
     *) die "the arguments that --help lists" "$1" "correct them" 2 ;;
   esac
@@ -87,4 +89,5 @@ fi
 if type -P valgrind >/dev/null; then
   echo "The start-up's instructions, counted by callgrind:"
   test/bench/startup.sh --total "$node" "$BUILD/release/libtsfnguard.so"
+  [[ -z $counts ]] || test/bench/on_node.sh "$node" "$BUILD/release/libtsfnguard.so" "$BUILD/release/bench/plain.node"
 fi

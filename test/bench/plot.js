@@ -27,6 +27,8 @@ const ROWS = [
   ['latency/p99', 'Latency at 1,000/s, p99', 1.05],
   ['real-lightningcss/cpu', 'lightningcss with a resolver, CPU', null],
   ['real-watcher/cpu', '@parcel/watcher, a storm, CPU', null],
+  ['real-lmdb/cpu', 'lmdb, batches of writes, CPU', null],
+  ['real-edr/cpu', 'an async function of napi-rs, CPU', null],
 ].map(([id, title, mark]) => ({ title, mark, figure: outcome.figures.find((one) => one.id === id) }))
   .filter(({ figure }) => figure);
 

@@ -16,7 +16,7 @@ const [files] = process.argv.slice(2);
 const outcome = JSON.parse(fs.readFileSync(`${files}/json`, 'utf8'));
 const table = fs.readFileSync(`${files}/table`, 'utf8');
 const svg = fs.readFileSync(`${files}/svg`, 'utf8');
-assert.equal(outcome.marks.length, 18);
+assert.equal(outcome.marks.length, 21);
 assert(outcome.figures.length >= 48, `${outcome.figures.length} figures`);
 for (const { id, title, figure, values, ratios } of outcome.figures) {
   assert(table.includes(`${title}: ${figure}`), `${id} is not in the table`);

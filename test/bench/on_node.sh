@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Counts, on a real node under callgrind, the instructions of what figures.js measures in time: on_node.sh NODE LIBRARY
+# ADDON. Each is what a process takes more when it does twice as much. Node runs without a JIT compiler and with one
+# thread; what the kernel does is not counted. They repeat within a hundredth, on a busy machine too. Takes some
+# minutes.
+set -euo pipefail
+
+node=$1 library=$2 addon=$3
+
+# total ENVIRONMENT SCRIPT: the instructions of a whole process.
+total() {
+  local output
+  # shellcheck disable=SC2086 # several assignments, or none
+  output=$(env $1 valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+    "$node" --jitless --single-threaded --predictable -e "$2" 2>&1) || true
+  sed -n 's/^==[0-9]*== Collected : //p' <<<"$output" | grep -x '[0-9]\+' || {
+    echo "on_node.sh: needed: a count by callgrind; found: $output; do: run valgrind by hand" >&2
+    return 1
+  }
+}
+
+# difference ENVIRONMENT CALL TIMES: of one time of CALL, in which N is how often.
+difference() {
+  local once twice body="const addon = require('$addon'); const f = () => {};
+    (async () => { await addon.cycles(50, 1, f); await addon.burst(50, 1, f); $2; process.reallyExit(0) })()"
+  once=$(total "$1" "${body/N/$3}")
+  twice=$(total "$1" "${body/N/$((2 * $3))}")
+  echo $(((twice - once) / $3))
+}
+
+# row TITLE CALL TIMES
+row() {
+  local native guarded diagnose
+  native=$(difference '' "$2" "$3")
+  guarded=$(difference "LD_PRELOAD=$library" "$2" "$3")
+  diagnose=$(difference "LD_PRELOAD=$library TSFN_GUARD_OPTIONS=mode=diagnose:log_path=/dev/null" "$2" "$3")
+  awk -v title="$1" -v n="$native" -v g="$guarded" -v d="$diagnose" \
+    'BEGIN { printf "%-42s %7d %7d %5.2f %7d %5.2f\n", title, n, g, g / n, d, d / n }'
+}
+
+printf '%-42s %7s %7s %5s %7s %5s\n' 'instructions, without those of the kernel' native guarded ratio diagnose ratio
+row 'create + release + finalize, one at a time' 'await addon.cycles(N, 1, f)' 1000
+row 'create + release + finalize, all at once' 'await addon.cycles(N, 1e6, f)' 1000
+row 'call and delivery, C no-op' 'await addon.burst(N, 0, f)' 5000
+row 'call and delivery, JavaScript' 'await addon.burst(N, 1, f)' 5000
