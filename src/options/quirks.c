@@ -22,6 +22,7 @@ static const struct known {
     {"*/@number0/*/iroh.*.node", "", TG_QUIRK_LEAK},
     {"*/@lancedb/*/lancedb.*.node", "", TG_QUIRK_LEAK},
     {"*/@node-datachannel/*/node_datachannel.node", "", TG_QUIRK_DYING | TG_QUIRK_LATE},
+    {"*/@temporalio/core-bridge/*/index.node", "", TG_QUIRK_DYING | TG_QUIRK_LATE},
 };
 
 enum { KNOWN = sizeof table / sizeof table[0], QUIRKS = 3 };

@@ -88,7 +88,7 @@ exitcode, exit, dump_signal, metrics_path, publish, quirks, help, on.EVENT" "$1"
     'require=0|1 (default 0): ' 'verbosity=0|1 (default 0): ' 'pin=0|1|GLOB[,GLOB...] (default 1): ' 'help=0|1 (default 0): '; do
     assert_equal "$(grep -cF "]: $expected" <<<"$stderr")" 1
   done
-  assert_equal "$(without_reports "$stderr" | wc -l)" $((22 + 7)) # the options, and the quirks that are known
+  assert_equal "$(without_reports "$stderr" | wc -l)" $((22 + 8)) # the options, and the quirks that are known
   assert_equal "$(grep -cE ': TSG[0-9]{3} [a-z-]+ \((fatal-avoided|hang-avoided|warn|leak|info)(, mode=diagnose)?\): ' \
     <<<"$stderr")" $((32 + 7)) # the catalogue; the misuses of the probe and their summary
 }
