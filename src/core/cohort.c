@@ -44,7 +44,7 @@ static struct tg_cohort *make_cohort(struct tg_environment *environment, void (*
   return cohort;
 }
 
-/* Makes a cohort the newest one. NULL: none is, so every create makes its own. */
+/* Later functions join this cohort. The one before is of no use any more once its functions are finalized. */
 static void replace_newest(struct tg_environment *environment, struct tg_cohort *cohort,
                            void (*hook)(void *)) {
   struct tg_cohort *before = environment->cohort;

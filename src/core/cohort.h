@@ -3,17 +3,17 @@
  * A hook that the addon has added before a create must find the function closed, because the runtime's own hook
  * for the doorbell has run by then. For this it suffices that one hook of ours lies between that hook and the
  * doorbells of all later functions. So a create makes a new cohort only if the addon has added a hook since the
- * last one, or if nobody tells us of such hooks. A hook a function would cost more than all else that a create
- * does here.
+ * last one, or if nobody tells us of such hooks. One hook for each function would cost more than all else that a
+ * create does here.
  *
- * All functions are for the env's loop thread, except tg_cohort_leave. */
+ * All functions are for the env's loop thread, with no lock held, except tg_cohort_keep and tg_cohort_leave. */
 #ifndef TG_CORE_COHORT_H
 #define TG_CORE_COHORT_H
 
 #include "core/types.h"
 
-/* Returns the cohort of a new function. `hook` is the env cleanup hook of a new cohort,
- * with the cohort as its argument. NULL: there is no memory, or the runtime refuses the hook. */
+/* Returns the cohort of a new function. `hook` is the env cleanup hook of a new cohort, with the cohort as its
+ * argument. NULL: there is no memory, or the runtime refuses the hook. */
 struct tg_cohort *tg_cohort_join(struct tg_environment *environment, const struct tg_function *function,
                                  void (*hook)(void *));
 
