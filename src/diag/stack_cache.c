@@ -38,12 +38,16 @@ static bool find_function(const char *name, void *place) {
   return address != NULL;
 }
 
-void tg_stack_cache_open(void) {
 #ifdef __x86_64__
-  if (find_function("_Unwind_GetIP", &unwinder.get_ip) &&
+static const bool is_x86_64 = true;
+#else
+static const bool is_x86_64 = false;
+#endif
+
+void tg_stack_cache_open(void) {
+  if (is_x86_64 && find_function("_Unwind_GetIP", &unwinder.get_ip) &&
       find_function("_Unwind_GetCFA", &unwinder.get_cfa) && find_function("_Unwind_GetGR", &unwinder.get_gr))
     find_function("_Unwind_Backtrace", &unwinder.backtrace);
-#endif
 }
 
 static struct known_walk *find_set(const struct tg_stack_key *key) {
