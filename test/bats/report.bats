@@ -344,6 +344,20 @@ complains() {
   complains 'No such file' --html absent/page.html log
 }
 
+# Seen to fail: a file of the name - was written.
+@test "--html - writes the page to the standard output, or where -o says" {
+  line 1 1 >log
+  run "$REPORT" report --html - log
+  assert_success
+  assert_line --index 0 '<!doctype html>'
+  run "$REPORT" report --html - -o page log
+  assert_success
+  assert_output ''
+  assert_equal "$(head -n 1 page)" '<!doctype html>'
+  assert [ ! -e ./- ]
+  complains 'found: --json and --html -' --json --html - log
+}
+
 # Seen to fail: the first log was replaced by a page, with status 0.
 @test "--html without its FILE does not overwrite a log" {
   line 1 1 | tee log >other

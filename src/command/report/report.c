@@ -30,8 +30,9 @@ static const char usage[] =
     "  --fail-on SEVERITY exit with status 1 if there is an event this bad or worse (with --diff: a new one, "
     "or more):\n"
     "                     fatal-avoided, hang-avoided, warn, leak or info\n"
-    "  --html FILE        write a page with a timeline, filters and all stacks to FILE, instead of the "
-    "table\n";
+    "  --html FILE        write a page with a timeline, filters and all stacks to FILE (-: to the standard "
+    "output),\n"
+    "                     instead of the table\n";
 
 static int parse_severity(const char *word, enum tg_severity *severity) {
   *severity = tg_severity_find(word, strlen(word));
@@ -70,6 +71,9 @@ static int parse(int argc, char **argv, struct options *options) {
   if (status != TG_GO_ON) return status;
   if (options->html != NULL && !tg_report_may_write_html(options->html))
     return complain_of_page(options->html);
+  if (options->html != NULL && strcmp(options->html, "-") == 0 && options->arguments.json)
+    return tg_complain(TG_EXIT_USAGE, "one report for the standard output", "--json and --html -",
+                       "name a file for the page: --html FILE");
   if (optind < argc) return TG_GO_ON;
   return tg_complain(TG_EXIT_USAGE, "a log that the guard wrote", "none",
                      "give its name, or - for standard input; see tsfn-guard report --help");

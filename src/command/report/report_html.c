@@ -22,9 +22,15 @@ extern const char tg_report_page[] __attribute__((visibility("hidden")));
 /* The data go here. This JSON contains no '<', so it cannot end the script in which it stands. */
 static const char place[] = "\"DATA\"";
 
+/* Whether `path` stands for the standard output. */
+static bool is_standard_output(const char *path) {
+  return strcmp(path, "-") == 0;
+}
+
 bool tg_report_may_write_html(const char *path) {
   char start[sizeof "<!doctype html>"]; /* the length of the page's first line, with its end */
   struct stat status;
+  if (is_standard_output(path)) return true;
   FILE *there = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? fopen(path, "re") : NULL;
   if (there == NULL) return true; /* nothing is lost; whether it can be written comes out then */
   size_t length = fread(start, 1, sizeof start, there);
@@ -32,14 +38,20 @@ bool tg_report_may_write_html(const char *path) {
   return length == 0 || (length == sizeof start && memcmp(start, tg_report_page, length) == 0);
 }
 
-int tg_report_write_html(struct tg_report *report, const char *path) {
+static void write_page(struct tg_report *report, FILE *out) {
   const char *data = strstr(tg_report_page, place);
-  FILE *out = fopen(path, "we");
-  if (out != NULL) {
-    fwrite(tg_report_page, 1, (size_t)(data - tg_report_page), out);
-    tg_report_write_page_data(report, out);
-    fputs(data + sizeof place - 1, out);
+  fwrite(tg_report_page, 1, (size_t)(data - tg_report_page), out);
+  tg_report_write_page_data(report, out);
+  fputs(data + sizeof place - 1, out);
+}
+
+int tg_report_write_html(struct tg_report *report, const char *path) {
+  if (is_standard_output(path)) {
+    write_page(report, stdout); /* the caller looks whether that has failed */
+    return 0;
   }
+  FILE *out = fopen(path, "we");
+  if (out != NULL) write_page(report, out);
   bool failed = out == NULL || ferror(out) != 0;
   int error = errno;
   if (out != NULL && fclose(out) != 0) {

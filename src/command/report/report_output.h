@@ -75,7 +75,8 @@ void tg_report_write_json(struct tg_report *report, FILE *out);
 /* Writes all groups and moments as one JSON object, for the page. */
 void tg_report_write_page_data(struct tg_report *report, FILE *out);
 
-/* Whether the file may be overwritten: it is not a regular file, or is empty, or is such a page. */
+/* Whether the file may be overwritten: it is not a regular file, or is empty, or is such a page. "-" stands for the
+ * standard output, here and below. */
 bool tg_report_may_write_html(const char *path);
 
 /* Returns 0, or the exit status after a complaint. */
