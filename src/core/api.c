@@ -232,16 +232,16 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
   const void *const places[TG_CODE_PLACES] = {caller, (const void *)arguments->call_js_cb,
                                               (const void *)arguments->thread_finalize_cb};
   struct tg_addon *addon = tg_environment_register_code(environment, places);
+  struct tg_cohort *cohort = tg_cohort_join(environment, tg_on_cohort_cleanup);
+  if (cohort == NULL) return napi_generic_failure;
   napi_threadsafe_function handle;
   struct tg_function *function = tg_function_take(guard, &handle);
-  if (function == NULL)
+  if (function == NULL) {
+    tg_cohort_end_function(cohort, tg_on_cohort_cleanup);
     return tg_table_is_used_up(&guard->table) ? pass_through(guard, arguments, caller, addon, result)
                                               : napi_generic_failure;
-  struct tg_cohort *cohort = tg_cohort_join(environment, function, tg_on_cohort_cleanup);
-  if (cohort == NULL) {
-    tg_table_put_back(&guard->table, function);
-    return napi_generic_failure;
   }
+  tg_cohort_include(cohort, function->index);
   char name[TG_NAME_SIZE] = "";
   /* Before the doorbell is made, so that the last error info is that of the create. */
   if (arguments->async_resource_name != NULL)

@@ -62,15 +62,16 @@ static struct tg_cohort *find_or_make_cohort(struct tg_environment *environment,
   return cohort;
 }
 
-struct tg_cohort *tg_cohort_join(struct tg_environment *environment, const struct tg_function *function,
-                                 void (*hook)(void *)) {
+struct tg_cohort *tg_cohort_join(struct tg_environment *environment, void (*hook)(void *)) {
   struct tg_cohort *cohort = find_or_make_cohort(environment, hook);
-  if (cohort == NULL) return NULL;
-  uint32_t index = function->index;
-  bool is_first = cohort->unfinalized++ == 0;
+  if (cohort != NULL) cohort->unfinalized++;
+  return cohort;
+}
+
+void tg_cohort_include(struct tg_cohort *cohort, uint32_t index) {
+  bool is_first = cohort->unfinalized == 1;
   if (is_first || index < cohort->first_index) cohort->first_index = index;
   if (is_first || index > cohort->last_index) cohort->last_index = index;
-  return cohort;
 }
 
 void tg_cohort_end_function(struct tg_cohort *cohort, void (*hook)(void *)) {

@@ -12,10 +12,12 @@
 
 #include "core/types.h"
 
-/* Returns the cohort of a new function. `hook` is the env cleanup hook of a new cohort, with the cohort as its
- * argument. NULL: there is no memory, or the runtime refuses the hook. */
-struct tg_cohort *tg_cohort_join(struct tg_environment *environment, const struct tg_function *function,
-                                 void (*hook)(void *));
+/* Returns the cohort of a function that is about to be created. `hook` is the env cleanup hook of a new cohort, with
+ * the cohort as its argument. NULL: there is no memory, or the runtime refuses the hook. */
+struct tg_cohort *tg_cohort_join(struct tg_environment *environment, void (*hook)(void *));
+
+/* The function that has joined last has the slot of this index. */
+void tg_cohort_include(struct tg_cohort *cohort, uint32_t index);
 
 /* A function of the cohort is finalized, or could not be created. Removes the hook if it is of no use any more. */
 void tg_cohort_end_function(struct tg_cohort *cohort, void (*hook)(void *));

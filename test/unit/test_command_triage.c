@@ -225,6 +225,23 @@ static void test_deep_stacks_keep_their_last_frame(void **state) {
   assert_string_equal(answer.signature->name, "node-api-in-own-thread");
 }
 
+/* gdb prints a frame twice, and it counts once. Anything else begins another stack. Seen to fail, as the fuzzer found
+ * it: the first of the two was left without frames. */
+static void test_a_stack_that_is_printed_again(void **state) {
+  begin(state);
+  take("#0  0x1 in abort () from /lib/libc.so.6");
+  take("#0  0x1 in abort () from /lib/libc.so.6");
+  take("#1  0x2 in uv_mutex_lock ()");
+  assert_int_equal(evidence.count, 1);
+  assert_int_equal(evidence.traces[0].count, 2);
+  assert_int_equal(evidence.traces[0].seen, 2);
+  end(state);
+  begin(state);
+  take("      \"symbol\": \"node::Abort() [/usr/bin/node]\"");
+  take("tsfn: \"symbol\": \"node::Abort() [/usr/bin/node]\"");
+  for (unsigned i = 0; i < evidence.count; i++) assert_int_not_equal(evidence.traces[i].count, 0);
+}
+
 static void test_too_many_stacks(void **state) {
   char line[128];
   begin(state);
@@ -338,6 +355,7 @@ int main(void) {
       cmocka_unit_test(test_far_offsets_name_nothing),
       cmocka_unit_test(test_versions),
       cmocka_unit_test_teardown(test_deep_stacks_keep_their_last_frame, end),
+      cmocka_unit_test_teardown(test_a_stack_that_is_printed_again, end),
       cmocka_unit_test_teardown(test_too_many_stacks, end),
       cmocka_unit_test_teardown(test_only_plumbing_above_the_call, end),
       cmocka_unit_test(test_every_signature_is_whole),

@@ -86,13 +86,14 @@ static struct tg_trace *begin_trace(struct tg_evidence *evidence, uint64_t line)
 static bool is_printed_again(const struct tg_evidence *evidence, const struct tg_trace_frame *frame) {
   if (evidence->count == 0 || evidence->has_header || frame->number != 0) return false;
   const struct tg_trace *trace = &evidence->traces[evidence->count - 1];
-  return trace->count == 1 && trace->frames[0].number == 0 && trace->frames[0].address == frame->address &&
+  return trace->count == 1 && trace->is_bare == frame->is_bare && trace->frames[0].number == 0 &&
+         trace->frames[0].address == frame->address &&
          strcmp(trace->frames[0].function, frame->function) == 0;
 }
 
 static void add_frame(struct tg_evidence *evidence, const struct tg_trace_frame *frame, uint64_t line) {
   int last = last_number(evidence, 0);
-  if (is_printed_again(evidence, frame)) current(evidence)->count = 0;
+  if (is_printed_again(evidence, frame)) current(evidence)->count = current(evidence)->seen = 0;
   bool goes_on = evidence->count != 0 && !evidence->has_header &&
                  (frame->number > last || current(evidence)->count == 0);
   if (goes_on && frame->is_bare != current(evidence)->is_bare) goes_on = false;
