@@ -291,13 +291,20 @@ static napi_value when_over(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* The JavaScript that whenInterrupted has called runs now, so it may be terminated. */
+static napi_value is_running(napi_env env, napi_callback_info info) {
+  (void)env;
+  (void)info;
+  over_state = 1;
+  return NULL;
+}
+
 /* If JavaScript is terminated while it runs, this is an exception, which is pending afterwards. */
 static napi_value when_interrupted(napi_env env, napi_callback_info info) {
   napi_value function = argument(env, info, 1), undefined;
   char name[64];
   read_name(env, info, name);
   MUST(env, napi_get_undefined(env, &undefined));
-  over_state = 1;
   napi_status status = napi_call_function(env, undefined, function, 0, NULL, NULL);
   add(&over, "interrupted", status);
   add_pending(env, &over);
@@ -344,6 +351,7 @@ NAPI_MODULE_INIT(/* env, exports */) {
   export_function(env, exports, "now", now);
   export_function(env, exports, "whenOver", when_over);
   export_function(env, exports, "whenInterrupted", when_interrupted);
+  export_function(env, exports, "isRunning", is_running);
   export_function(env, exports, "atEnd", at_end);
   export_function(env, exports, "finalized", count);
   export_function(env, exports, "report", report);

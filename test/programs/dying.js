@@ -45,7 +45,10 @@ const spin = () => {
 // The worker is terminated while JavaScript runs for ever.
 function inWorker() {
   if (scenario === 'ends') return addon.now(what);
-  if (scenario === 'within') addon.whenInterrupted(what, spin);
+  if (scenario === 'within') addon.whenInterrupted(what, () => {
+    addon.isRunning();
+    spin();
+  });
   else addon.whenOver(what);
   return spin();
 }
