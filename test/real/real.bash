@@ -127,6 +127,12 @@ lives_or_own() {
   hold $((ok + owned > 0 && died + other == 0))
 }
 
+# lives_or_own_with OPTIONS TEXT PROGRAM.js CASE… <<<LINE: the same with these options.
+lives_or_own_with() {
+  [[ -z ${TG_TALLY:-} ]] || skip "a table of the cases with $1 is made with --options $1"
+  TSFN_GUARD_OPTIONS=$1 lives_or_own "${@:2}"
+}
+
 # own_fault WHY PROGRAM.js CASE… <<<LINE: the addon's own fault ends it, without and with the guard, and prints nothing
 # by which it can be recognised. So the result cannot be checked. It is only counted for the table.
 own_fault() {
