@@ -131,20 +131,6 @@ const memory = () => [
     },
   },
   {
-    id: 'memory-hook',
-    title: 'resident memory of one more env cleanup hook each, which is Node’s',
-    variants: ['native'],
-    slices: 1,
-    fresh: true,
-    units: { bytes: 'B' },
-    run: async (server) => {
-      await server('hold', 101000);
-      const [before] = await server('resident');
-      await server('hook', 100000);
-      return { bytes: ((await server('resident'))[0] - before) / 100000 };
-    },
-  },
-  {
     id: 'memory-item',
     title: 'resident memory of a queued item (1,000,000 of them)',
     variants: GUARDED,

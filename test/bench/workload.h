@@ -365,19 +365,6 @@ static napi_value hold(napi_env env, napi_callback_info info) {
   return make_u32(env, count);
 }
 
-static void no_cleanup(void *argument) {
-  (void)argument;
-}
-
-/* What the runtime needs to remember that many cleanup hooks. */
-static napi_value hook(napi_env env, napi_callback_info info) {
-  static char arguments[1000000];
-  uint32_t count = argument_u32(env, info, 0, 0);
-  for (uint32_t i = 0; i < count && i < sizeof arguments; i++)
-    MUST(env, napi_add_env_cleanup_hook(env, no_cleanup, &arguments[i]));
-  return make_u32(env, count);
-}
-
 static napi_value queue_up(napi_env env, napi_callback_info info) {
   napi_value promise;
   struct run *run = open_run(env, &promise);
@@ -438,7 +425,6 @@ static inline void export_workload(napi_env env, napi_value exports) {
   export_function(env, exports, "pairs", pairs);
   export_function(env, exports, "contexts", contexts);
   export_function(env, exports, "hold", hold);
-  export_function(env, exports, "hook", hook);
   export_function(env, exports, "queueUp", queue_up);
   export_function(env, exports, "resident", resident);
   export_function(env, exports, "run", run_program);
