@@ -237,7 +237,7 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
   napi_threadsafe_function handle;
   struct tg_function *function = tg_function_take(guard, &handle);
   if (function == NULL) {
-    tg_cohort_end_function(cohort, tg_on_cohort_cleanup);
+    tg_cohort_end_function(cohort);
     return tg_table_is_used_up(&guard->table) ? pass_through(guard, arguments, caller, addon, result)
                                               : napi_generic_failure;
   }
@@ -250,7 +250,7 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
   napi_status status = make_doorbell(guard, arguments, function, result != NULL);
   if (status != napi_ok || result == NULL) {
     function->cohort = NULL; /* no other thread has seen the slot in this generation */
-    tg_cohort_end_function(cohort, tg_on_cohort_cleanup);
+    tg_cohort_end_function(cohort);
     /* If the runtime made a doorbell although `result` is NULL, that doorbell refers to this slot. So the slot
      * is not used again. */
     if (status != napi_ok) tg_table_put_back(&guard->table, function);

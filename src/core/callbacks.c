@@ -33,13 +33,12 @@ static void *context_of(const struct tg_function *function) {
   return atomic_load_explicit(&function->context, memory_order_relaxed);
 }
 
-/* Whether the function has just closed while several callers slept. The runtime would have woken only one
- * of them. With the lock held. */
-static bool describe_blocked_callers(const struct tg_function *function, bool was_open,
+/* Describes that the function has just closed while several callers slept, if so. The runtime would have woken
+ * only one of them. With the lock held. */
+static void describe_blocked_callers(const struct tg_function *function, bool was_open,
                                      struct tg_event *event) {
-  bool multiple_waiters = was_open && function->state != TG_OPEN && function->multiple_waiters;
-  if (multiple_waiters) describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->waiters, event);
-  return multiple_waiters;
+  if (was_open && function->state != TG_OPEN && function->multiple_waiters)
+    describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->waiters, event);
 }
 
 /* Some addons read a result that a failed Node-API function has not written. What they find there was left
@@ -292,9 +291,12 @@ static void on_hook_added(struct tg_environment *environment) {
 }
 
 void tg_on_hook_added(struct tg_guard *guard, napi_env env) {
-  struct tg_environment *environment = env == NULL ? NULL : tg_environment_find(guard, env);
-  if (environment != NULL) on_hook_added(environment);
-  if (env != NULL) return;
+  struct tg_environment *environment;
+  if (env != NULL) {
+    environment = tg_environment_find(guard, env);
+    if (environment != NULL) on_hook_added(environment);
+    return;
+  }
   for (uint32_t number = 0; (environment = tg_environment_next(guard, number)) != NULL;
        number = environment->number)
     on_hook_added(environment);
@@ -430,6 +432,6 @@ void tg_on_finalize(napi_env env, void *data, void *hint) {
   if (function->max_queue_size != 0) cohort->environment->bounded--;
   tg_function_end_finalizer(guard, function);
   tg_function_unlock(function);
-  tg_cohort_end_function(cohort, tg_on_cohort_cleanup);
+  tg_cohort_end_function(cohort);
   report(guard, &event);
 }

@@ -22,9 +22,9 @@ static void leave_if_unused(struct tg_cohort *cohort) {
 }
 
 /* The cohort has no functions, and will get none. */
-static void remove_hook(struct tg_cohort *cohort, void (*hook)(void *)) {
+static void remove_hook(struct tg_cohort *cohort) {
   if (cohort->is_hooked)
-    cohort->guard->runtime->remove_env_cleanup_hook(cohort->environment->env, hook, cohort);
+    cohort->guard->runtime->remove_env_cleanup_hook(cohort->environment->env, cohort->hook, cohort);
   cohort->is_hooked = false;
   leave_if_unused(cohort);
 }
@@ -33,8 +33,11 @@ static struct tg_cohort *make_cohort(struct tg_environment *environment, void (*
   struct tg_guard *guard = environment->guard;
   struct tg_cohort *cohort = guard->host->allocate(sizeof *cohort);
   if (cohort == NULL) return NULL;
-  *cohort = (struct tg_cohort){
-      .guard = guard, .environment = environment, .loop_thread = environment->loop_thread, .is_hooked = true};
+  *cohort = (struct tg_cohort){.guard = guard,
+                               .environment = environment,
+                               .loop_thread = environment->loop_thread,
+                               .hook = hook,
+                               .is_hooked = true};
   atomic_init(&cohort->references, 1);
   if (guard->runtime->add_env_cleanup_hook(environment->env, hook, cohort) != napi_ok) {
     guard->host->release(cohort);
@@ -45,12 +48,11 @@ static struct tg_cohort *make_cohort(struct tg_environment *environment, void (*
 }
 
 /* Later functions join this cohort. The one before is of no use any more once its functions are finalized. */
-static void replace_newest(struct tg_environment *environment, struct tg_cohort *cohort,
-                           void (*hook)(void *)) {
+static void replace_newest(struct tg_environment *environment, struct tg_cohort *cohort) {
   struct tg_cohort *before = environment->cohort;
   environment->cohort = cohort;
   environment->hook_added = false;
-  if (before != NULL && before->unfinalized == 0) remove_hook(before, hook);
+  if (before != NULL && before->unfinalized == 0) remove_hook(before);
 }
 
 static struct tg_cohort *find_or_make_cohort(struct tg_environment *environment, void (*hook)(void *)) {
@@ -58,7 +60,7 @@ static struct tg_cohort *find_or_make_cohort(struct tg_environment *environment,
   /* Relaxed: a create that still reads false makes a cohort of its own, which does no harm. */
   bool is_shared = atomic_load_explicit(&environment->guard->reports_hooks, memory_order_relaxed);
   struct tg_cohort *cohort = make_cohort(environment, hook);
-  if (cohort != NULL && is_shared) replace_newest(environment, cohort, hook);
+  if (cohort != NULL && is_shared) replace_newest(environment, cohort);
   return cohort;
 }
 
@@ -74,9 +76,9 @@ void tg_cohort_include(struct tg_cohort *cohort, uint32_t index) {
   if (is_first || index > cohort->last_index) cohort->last_index = index;
 }
 
-void tg_cohort_end_function(struct tg_cohort *cohort, void (*hook)(void *)) {
+void tg_cohort_end_function(struct tg_cohort *cohort) {
   cohort->unfinalized--;
-  if (cohort->unfinalized == 0 && cohort->environment->cohort != cohort) remove_hook(cohort, hook);
+  if (cohort->unfinalized == 0 && cohort->environment->cohort != cohort) remove_hook(cohort);
 }
 
 void tg_cohort_end(struct tg_cohort *cohort) {

@@ -20,7 +20,7 @@ struct tg_cohort *tg_cohort_join(struct tg_environment *environment, void (*hook
 void tg_cohort_include(struct tg_cohort *cohort, uint32_t index);
 
 /* A function of the cohort is finalized, or could not be created. Removes the hook if it is of no use any more. */
-void tg_cohort_end_function(struct tg_cohort *cohort, void (*hook)(void *));
+void tg_cohort_end_function(struct tg_cohort *cohort);
 
 /* The cohort's hook has run. */
 void tg_cohort_end(struct tg_cohort *cohort);

@@ -118,6 +118,7 @@ struct tg_cohort {
   struct tg_guard *guard;
   struct tg_environment *environment; /* holds a reference */
   pthread_t loop_thread;
+  void (*hook)(void *); /* its env cleanup hook */
 
   atomic_uint references; /* one for the loop thread, and one for each finalized function that is not free */
 

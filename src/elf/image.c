@@ -17,11 +17,6 @@ bool tg_image_contains(const struct tg_image *image, uintptr_t address, size_t s
   return false;
 }
 
-static bool is_readable(const struct tg_image *image, uintptr_t address, size_t size) {
-  uint32_t flags;
-  return tg_image_contains(image, address, size, &flags) && (flags & PF_R) != 0;
-}
-
 /* How many bytes can be read at `address`, up to the end of its segment. */
 static size_t readable_bytes(const struct tg_image *image, uintptr_t address) {
   for (size_t i = 0; i < image->header_count; i++) {
@@ -31,6 +26,11 @@ static size_t readable_bytes(const struct tg_image *image, uintptr_t address) {
       return header->p_memsz - offset;
   }
   return 0;
+}
+
+static bool is_readable(const struct tg_image *image, uintptr_t address, size_t size) {
+  size_t room = readable_bytes(image, address);
+  return room != 0 && size <= room;
 }
 
 static size_t hash_words(const struct tg_image *image, uintptr_t table) {

@@ -3,7 +3,6 @@
 
 #include <node_api.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "core/callbacks.h"
@@ -12,8 +11,6 @@
 #include "preload/runtime_node.h"
 
 enum { ADD_HOOK, ADD_ASYNC_HOOK, ADD_NODE_HOOK, ADD_ASYNC_NODE_HOOK, ADDERS };
-
-static struct tg_image runtime_image;
 
 static napi_status add_hook(napi_env env, void (*hook)(void *), void *argument);
 static napi_status add_async_hook(napi_env env, napi_async_cleanup_hook hook, void *argument,
@@ -52,7 +49,7 @@ static napi_status add_async_hook(napi_env env, napi_async_cleanup_hook hook, vo
 
 /* Ignores the hooks that the runtime adds itself, those of Node-API and ours among them. */
 static void record_node_hook(const void *caller) {
-  if (!tg_image_contains(&runtime_image, (uintptr_t)caller, 1, NULL)) tg_on_hook_added(&tg_the_guard, NULL);
+  if (!tg_node_is_runtime_code(caller)) tg_on_hook_added(&tg_the_guard, NULL);
 }
 
 static void add_node_hook(void *isolate, void (*hook)(void *), void *argument) {
@@ -74,7 +71,6 @@ static void *add_async_node_hook(void *isolate, void (*hook)(void *, void (*)(vo
 void tg_cleanup_hooks_open(const struct tg_image *runtime) {
   bool reports_all = true;
   if (!tg_node_is_node()) return;
-  runtime_image = *runtime;
   for (size_t i = 0; i < ADDERS; i++)
     if (tg_redirect_find(runtime, &adders[i], 1) == NULL)
       reports_all = tg_redirect_apply(runtime, &adders[i], 1) && reports_all;

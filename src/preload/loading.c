@@ -12,8 +12,7 @@
 #include "preload/dying.h"
 #include "preload/entry_points.h"
 #include "preload/fast_exit.h"
-
-static const struct tg_image *runtime_image;
+#include "preload/runtime_node.h"
 
 /* The number of modules that constructors have registered on this thread. */
 static _Thread_local unsigned registered_by_thread;
@@ -28,15 +27,11 @@ static struct tg_redirection registrars[REGISTRARS] = {
     [NODE_MODULE] = {.name = "node_module_register", .replacement = (void *)guarded_node_module_register},
 };
 
-static bool is_runtime_address(const void *address) {
-  return tg_image_contains(runtime_image, (uintptr_t)address, 1, NULL);
-}
-
 /* Ignores the runtime's own modules, and the modules that the runtime makes of an addon's. */
 static void record_and_register(unsigned which, void *module, const void *caller) {
   struct tg_registration registration = {.module = module};
   memcpy(&registration.register_module, &registrars[which].original, sizeof(void *));
-  if (!is_runtime_address(caller) && !is_runtime_address(module)) {
+  if (!tg_node_is_runtime_code(caller) && !tg_node_is_runtime_code(module)) {
     registered_by_thread++;
     tg_addon_registered(caller, &registration);
   }
@@ -84,9 +79,6 @@ static int guarded_dlclose(void *handle) {
 }
 
 void tg_loading_open(const struct tg_image *image) {
-  static struct tg_image kept;
-  kept = *image;
-  runtime_image = &kept;
   if (tg_dl.open == NULL) return;
   tg_redirect_each(image, registrars, REGISTRARS);
   tg_redirect_import(image, "dlopen", (const void *)guarded_dlopen);

@@ -152,8 +152,8 @@ bool tg_node_is_javascript_over(napi_env env) {
   return tg_node_has_exception(env) ? !tg_node_was_left_exception(env) : tg_node_is_javascript_forbidden(env);
 }
 
-static bool is_runtime_code(const void *code) {
-  return tg_image_contains(&runtime_image, (uintptr_t)code, 1, NULL);
+bool tg_node_is_runtime_code(const void *address) {
+  return tg_image_contains(&runtime_image, (uintptr_t)address, 1, NULL);
 }
 
 const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirections[TG_FUNCTIONS]) {
@@ -168,7 +168,8 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
   node_runtime.remove_env_cleanup_hook = node_api.remove_env_cleanup_hook;
   node_runtime.copy_string = copy_js_string;
   node_runtime.call_js_default = call_js_default;
-  static const struct tg_exception_guard_questions questions = {tg_node_is_javascript_over, is_runtime_code};
+  static const struct tg_exception_guard_questions questions = {tg_node_is_javascript_over,
+                                                                tg_node_is_runtime_code};
   tg_exception_guard_open(&questions);
   node_runtime.call_js = tg_exception_guard_call_js;
   node_runtime.keeps_closed_functions = keeps_closed_functions;

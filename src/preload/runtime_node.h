@@ -35,6 +35,9 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
  * Returns false and an empty text if the version is not known yet. */
 bool tg_node_version(char version[TG_RUNTIME_MAX]);
 
+/* Whether the address is within the runtime's own object. */
+bool tg_node_is_runtime_code(const void *address);
+
 /* Whether the runtime is Node itself, and not one that is only like it. */
 bool tg_node_is_node(void);
 

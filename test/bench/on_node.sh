@@ -4,27 +4,17 @@
 # thread; what the kernel does is not counted. They repeat within a hundredth, on a busy machine too. Takes some
 # minutes.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=callgrind.bash
+. "$(dirname "${BASH_SOURCE[0]}")/callgrind.bash"
 
 node=$1 library=$2 addon=$3
-
-# total ENVIRONMENT SCRIPT: the instructions of a whole process.
-total() {
-  local output
-  # shellcheck disable=SC2086 # several assignments, or none
-  output=$(env $1 valgrind --tool=callgrind --callgrind-out-file=/dev/null \
-    "$node" --jitless --single-threaded --predictable -e "$2" 2>&1) || true
-  sed -n 's/^==[0-9]*== Collected : //p' <<<"$output" | grep -x '[0-9]\+' || {
-    echo "on_node.sh: needed: a count by callgrind; found: $output; do: run valgrind by hand" >&2
-    return 1
-  }
-}
 
 # difference ENVIRONMENT CALL TIMES: of one time of CALL, in which N is how often.
 difference() {
   local once twice body="const addon = require('$addon'); const f = () => {};
     (async () => { await addon.cycles(50, 1, f); await addon.burst(50, 1, f); $2; process.reallyExit(0) })()"
-  once=$(total "$1" "${body/N/$3}")
-  twice=$(total "$1" "${body/N/$((2 * $3))}")
+  once=$(count_instructions "$1" "$node" "${body/N/$3}")
+  twice=$(count_instructions "$1" "$node" "${body/N/$((2 * $3))}")
   echo $(((twice - once) / $3))
 }
 

@@ -8,27 +8,18 @@
 # Fails if the constructor takes more than CEILING. Seen to fail: 3.4 million, before tg_image_refers_to looked at the
 # imported symbols first.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=callgrind.bash
+. "$(dirname "${BASH_SOURCE[0]}")/callgrind.bash"
 
 total=''
 if [[ ${1:-} == --total ]]; then total=1 && shift; fi
 node=$1 library=$2 ceiling=${3:-}
 
-# count ENVIRONMENT OPTION…: the instructions of node -e 0. Without a JIT compiler and further threads they repeat.
-count() {
-  local output
-  output=$(env "$1" valgrind --tool=callgrind --callgrind-out-file=/dev/null "${@:2}" \
-    "$node" --jitless --single-threaded --predictable -e 0 2>&1) || true
-  sed -n 's/^==[0-9]*== Collected : //p' <<<"$output" | grep -x '[0-9]\+' || {
-    echo "startup.sh: needed: a count by callgrind; found: $output; do: run valgrind by hand" >&2
-    return 1
-  }
-}
-
-constructor=$(count "LD_PRELOAD=$library" --toggle-collect=arm_guard)
+constructor=$(count_instructions "LD_PRELOAD=$library" "$node" 0 --toggle-collect=arm_guard)
 printf '%-34s %8d instructions\n' "start-up, the constructor" "$constructor"
 if [[ -n $total ]]; then
-  native=$(count TSFN_GUARD_BENCH=native)
-  guarded=$(count "LD_PRELOAD=$library")
+  native=$(count_instructions TSFN_GUARD_BENCH=native "$node" 0)
+  guarded=$(count_instructions "LD_PRELOAD=$library" "$node" 0)
   printf '%-34s %8d instructions\n' "start-up, node -e 0, above native" $((guarded - native)) "  of native" "$native"
 fi
 ((constructor != 0)) || { echo "startup.sh: needed: a constructor arm_guard; found: none; do: see src/preload/preload.c"; exit 1; }
