@@ -4,8 +4,9 @@
  *   subscribe(callback): threads call it until unsubscribe. They do not heed that they are turned away, and use
  *     memory that a static destructor gives back
  *   unsubscribe(): stops these threads and waits for them
- *   compute(ms, callback): a thread of the whole process, which never ends, calls back after that time. An exception
- *     that the callback throws is fatal */
+ *   compute(ms, callback): a thread of the whole process, which never ends, calls back after that time. Then the loop
+ *     thread releases the function, so that the thread is certainly done with it. An exception that the callback throws
+ *     is fatal */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -41,11 +42,12 @@ static void rest(long nanoseconds) {
 
 static void call_back(napi_env env, napi_value callback, void *context, void *data) {
   (void)context;
-  (void)data;
+  const struct job *job = data;
   napi_value undefined;
   if (env == NULL) return;
   MUST(env, napi_get_undefined(env, &undefined));
   MUST(env, napi_call_function(env, undefined, callback, 0, NULL, NULL));
+  if (job != NULL) MUST(env, napi_release_threadsafe_function(job->function, napi_tsfn_release));
 }
 
 static napi_threadsafe_function create(napi_env env, napi_value callback, size_t threads) {
@@ -102,8 +104,7 @@ static void *serve_jobs(void *unused) {
     for (unsigned i = 0; i < JOBS; i++) {
       if (!atomic_load(&jobs[i].waits) || jobs[i].milliseconds-- > 0) continue;
       atomic_store(&jobs[i].waits, false);
-      napi_call_threadsafe_function(jobs[i].function, NULL, napi_tsfn_nonblocking);
-      napi_release_threadsafe_function(jobs[i].function, napi_tsfn_release);
+      napi_call_threadsafe_function(jobs[i].function, &jobs[i], napi_tsfn_nonblocking);
     }
   }
   return unused;

@@ -54,9 +54,11 @@ undone() {
 
 @test "Never terminate a busy worker" {
   section "$BATS_TEST_DESCRIPTION"
+  # Seen to die on Node 20 while the example ended the worker at the last answer: the addon's thread was 1 to 15 ms late
+  # with its release.
   lives 'pending: 0'
   # It ends the worker after the first answer, while the other is computed.
-  undone 's/ && pending === 0//; $a setTimeout(() => {}, 600);'
+  undone 's/ && pending === 0//; $a setTimeout(() => {}, 1000);'
   LD_PRELOAD=$ORACLE one_dies run_main
 }
 
