@@ -206,15 +206,30 @@ const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, 
   return image->gnu_hash != 0 ? find_by_gnu_hash(image, &wanted) : find_by_sysv_hash(image, &wanted);
 }
 
-/* Whether a relocation refers to a symbol of that name. */
-static bool is_relocation_of(const struct tg_image *image, const ElfW(Rela) * relocation, const char *name) {
-  uint64_t index = ELF64_R_SYM(relocation->r_info);
-  const ElfW(Sym) *symbol = index == STN_UNDEF ? NULL : symbol_at(image, index);
-  return symbol != NULL && symbol_has_name(image, symbol, name);
+/* How many symbols come before those that the hash table knows: the undefined ones of an object with a GNU hash
+ * table, all symbols of another. */
+static uint32_t count_unhashed(const struct tg_image *image) {
+  uint32_t count = 0;
+  if (image->gnu_hash != 0)
+    read_hash_word(image, image->gnu_hash, 1, &count);
+  else
+    read_hash_word(image, image->sysv_hash, 1, &count);
+  return count;
+}
+
+const ElfW(Sym) * tg_image_symbol(const struct tg_image *image, const char *name) {
+  uint32_t count = count_unhashed(image);
+  for (uint32_t i = 1; i < count; i++) {
+    const ElfW(Sym) *symbol = symbol_at(image, i);
+    if (symbol == NULL) return NULL;
+    if (symbol_has_name(image, symbol, name)) return symbol;
+  }
+  return tg_image_find(image, name, ANY_TYPE);
 }
 
 const ElfW(Rela) *
-    tg_image_relocation(const struct tg_image *image, const char *name, const ElfW(Rela) * last) {
+    tg_image_relocation(const struct tg_image *image, const ElfW(Sym) * symbol, const ElfW(Rela) * last) {
+  uint64_t index = (uint64_t)(symbol - image->symbols);
   for (size_t i = 0; i < sizeof image->relocations / sizeof image->relocations[0]; i++) {
     uintptr_t start = image->relocations[i].start;
     size_t size = image->relocations[i].size;
@@ -223,26 +238,14 @@ const ElfW(Rela) *
     if (last != NULL && (last < relocation || last >= end)) continue; /* it is in the next table */
     if (last != NULL) relocation = last + 1;
     for (last = NULL; relocation < end; relocation++)
-      if (is_relocation_of(image, relocation, name)) return relocation;
+      if (ELF64_R_SYM(relocation->r_info) == index) return relocation;
   }
   return NULL;
 }
 
-/* Whether the symbol table may contain the name. A GNU hash table leaves out the symbols that the object imports,
- * which come first. */
-static bool may_have_symbol(const struct tg_image *image, const char *name) {
-  uint32_t first_symbol;
-  if (image->gnu_hash == 0 || !read_hash_word(image, image->gnu_hash, 1, &first_symbol)) return true;
-  for (uint32_t i = 1; i < first_symbol; i++) {
-    const ElfW(Sym) *symbol = symbol_at(image, i);
-    if (symbol == NULL || symbol_has_name(image, symbol, name)) return true;
-  }
-  return tg_image_find(image, name, ANY_TYPE) != NULL;
-}
-
-/* The relocations are many, the imported symbols are few. */
 bool tg_image_refers_to(const struct tg_image *image, const char *name) {
-  return may_have_symbol(image, name) && tg_image_relocation(image, name, NULL) != NULL;
+  const ElfW(Sym) *symbol = tg_image_symbol(image, name);
+  return symbol != NULL && tg_image_relocation(image, symbol, NULL) != NULL;
 }
 
 void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol) {

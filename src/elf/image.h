@@ -37,10 +37,13 @@ bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * he
 /* The object's own global definition with that name and type (STT_FUNC, STT_OBJECT), or NULL. */
 const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, unsigned type);
 
-/* Iterates over the object's relocations for that name: returns the first one after `last` (NULL:
- * the first of all), or NULL at the end. */
+/* The symbol with that name that the object imports, or else its own; NULL: it has none. */
+const ElfW(Sym) * tg_image_symbol(const struct tg_image *image, const char *name);
+
+/* Iterates over the object's relocations for a symbol of its: returns the first one after `last` (NULL: the
+ * first of all), or NULL at the end. */
 const ElfW(Rela) *
-    tg_image_relocation(const struct tg_image *image, const char *name, const ElfW(Rela) * last);
+    tg_image_relocation(const struct tg_image *image, const ElfW(Sym) * symbol, const ElfW(Rela) * last);
 
 /* Whether the object refers to that name: one of its relocations is for it. */
 bool tg_image_refers_to(const struct tg_image *image, const char *name);

@@ -58,9 +58,11 @@ static bool is_pointer_slot(const ElfW(Rela) * relocation) {
 }
 
 bool tg_redirect_import(const struct tg_image *image, const char *name, const void *replacement) {
+  const ElfW(Sym) *symbol = tg_image_symbol(image, name);
+  if (symbol == NULL) return false;
   bool redirected = false;
   const ElfW(Rela) *relocation = NULL;
-  while ((relocation = tg_image_relocation(image, name, relocation)) != NULL) {
+  while ((relocation = tg_image_relocation(image, symbol, relocation)) != NULL) {
     uintptr_t slot = image->base + relocation->r_offset;
     if (!is_pointer_slot(relocation) || slot % sizeof slot != 0) continue;
     if (!tg_image_contains(image, slot, sizeof slot, NULL)) continue;
