@@ -290,13 +290,8 @@ static void on_hook_added(struct tg_environment *environment) {
   if (environment->bounded != 0 && !run) make_newest(environment);
 }
 
-void tg_on_hook_added(struct tg_guard *guard, napi_env env) {
+void tg_on_hook_added(struct tg_guard *guard) {
   struct tg_environment *environment;
-  if (env != NULL) {
-    environment = tg_environment_find(guard, env);
-    if (environment != NULL) on_hook_added(environment);
-    return;
-  }
   for (uint32_t number = 0; (environment = tg_environment_next(guard, number)) != NULL;
        number = environment->number)
     on_hook_added(environment);

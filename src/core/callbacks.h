@@ -20,10 +20,11 @@ void tg_on_finalize(napi_env env, void *data, void *hint);
 /* The env cleanup hook of a cohort: closes its functions. `argument` is the struct tg_cohort. */
 void tg_on_cohort_cleanup(void *argument);
 
-/* An env cleanup hook was added, by an addon or for it. NULL: the env is any of the calling thread's. Later functions
- * of the env get another cohort. If a function of the env has a max_queue_size, this makes sure that a hook of ours
- * runs before that one, and wakes blocked callers. Loop thread. */
-void tg_on_hook_added(struct tg_guard *guard, napi_env env);
+/* An env cleanup hook was added, by an addon or for it. A loop thread has an env for each instance of each addon, and
+ * all their hooks run in one order, so this concerns every env of the calling thread: Later functions get another
+ * cohort. If a function of the env has a max_queue_size, this makes sure that a hook of ours runs before that one, and
+ * wakes blocked callers. Loop thread. */
+void tg_on_hook_added(struct tg_guard *guard);
 
 /* The env cleanup hook of an env, registered before the first doorbell was made. `argument` is the struct
  * tg_environment. */

@@ -2,7 +2,7 @@
  *
  * A hook that the addon has added before a create must find the function closed, because the runtime's own hook
  * for the doorbell has run by then. For this it suffices that one hook of ours lies between that hook and the
- * doorbells of all later functions. So a create makes a new cohort only if the addon has added a hook since the
+ * doorbells of all later functions. So a create makes a new cohort only if an addon has added a hook since the
  * last one, or if nobody tells us of such hooks. One hook for each function would cost more than all else that a
  * create does here.
  *

@@ -31,7 +31,8 @@ void tg_environment_end(struct tg_environment *environment) {
   tg_environment_leave(environment);
 }
 
-struct tg_environment *tg_environment_find(struct tg_guard *guard, napi_env env) {
+/* NULL: there is none. */
+static struct tg_environment *find(struct tg_guard *guard, napi_env env) {
   tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
   struct tg_environment *found = *bucket_of(guard, env);
   while (found != NULL && found->env != env) found = found->next;
@@ -52,7 +53,7 @@ struct tg_environment *tg_environment_next(struct tg_guard *guard, uint32_t numb
 }
 
 struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *)) {
-  struct tg_environment *environment = tg_environment_find(guard, env);
+  struct tg_environment *environment = find(guard, env);
   if (environment != NULL) return environment;
 
   environment = guard->host->allocate(sizeof *environment);

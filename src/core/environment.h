@@ -12,9 +12,6 @@
  * there is no memory, or the runtime refuses the hook (if the env is NULL, for example). */
 struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *));
 
-/* Returns the env's record; NULL: there is none. Loop thread. */
-struct tg_environment *tg_environment_find(struct tg_guard *guard, napi_env env);
-
 /* Returns the record with the next number after `number`, among those of the calling loop thread; NULL: there is
  * none. */
 struct tg_environment *tg_environment_next(struct tg_guard *guard, uint32_t number);

@@ -96,7 +96,7 @@ struct tg_environment {
 
   /* Loop thread only. */
   struct tg_cohort *cohort; /* the newest, if its hook is registered; NULL: none */
-  bool hook_added;          /* by the addon, since that cohort was made */
+  bool hook_added;          /* by an addon, since that cohort was made */
   uint32_t bounded;         /* so many functions with a max_queue_size are not finalized */
   bool awaits_hooks;        /* tg_on_hook_added has registered a hook */
   bool ended;               /* its cleanup hook has run */

@@ -12,6 +12,7 @@
  *   waitBlocked(function)                    sleeps until all its threads are blocked inside a call
  *   waitAccepted(function, items)            sleeps until so many items were accepted in all
  *   joinInHook(), joinInAsyncHook()          adds an env cleanup hook that joins the env's threads
+ *   joinAllInHook(), joinAllInAsyncHook()    the same with the threads of all envs
  *   joinInNodeHook(), joinInAsyncNodeHook()  the same with Node's C++ interface
  *   wrap(function), instanceData(function)   a finalizer at the env's end releases the function
  *   freeze(function), thaw()                 keeps its threads from waking up, wherever they sleep
@@ -490,6 +491,18 @@ static napi_value join_in_async_hook(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+static napi_value join_all_in_hook(napi_env env, napi_callback_info info) {
+  (void)info;
+  MUST(env, napi_add_env_cleanup_hook(env, join_hook, NULL));
+  return NULL;
+}
+
+static napi_value join_all_in_async_hook(napi_env env, napi_callback_info info) {
+  (void)info;
+  MUST(env, napi_add_async_cleanup_hook(env, join_async_hook, NULL, NULL));
+  return NULL;
+}
+
 /* Of Node's C++ interface; other runtimes lack them. */
 extern void *current_isolate(void) __asm__("_ZN2v87Isolate10GetCurrentEv") __attribute__((weak));
 extern void add_node_hook(void *isolate, void (*hook)(void *), void *argument) __asm__(
@@ -677,6 +690,8 @@ NAPI_MODULE_INIT() {
       {"waitBlocked", wait_blocked},
       {"joinInHook", join_in_hook},
       {"joinInAsyncHook", join_in_async_hook},
+      {"joinAllInHook", join_all_in_hook},
+      {"joinAllInAsyncHook", join_all_in_async_hook},
       {"joinInNodeHook", join_in_node_hook},
       {"joinInAsyncNodeHook", join_in_async_node_hook},
       {"wrap", wrap},

@@ -2,7 +2,8 @@
 // node lifetime-hooks.js CASE
 'use strict';
 const { Worker, isMainThread } = require('worker_threads');
-const addon = require(`${process.env.TEST_ADDONS}/lifetime.node`);
+const path = `${process.env.TEST_ADDONS}/lifetime.node`;
+const addon = require(path);
 
 // A function that does not keep the loop alive, with `count` counts.
 function quiet(count, options) {
@@ -29,6 +30,12 @@ function between(addHook) {
   quiet(1);
   addHook();
   addon.startInHook(quiet(3), 'call', 3, 0, 1);
+}
+
+// The addon once more, with another napi_env of the same thread, as in each of Jest's test files.
+function other() {
+  delete require.cache[require.resolve(path)];
+  return require(path);
 }
 
 const cases = {
@@ -63,6 +70,12 @@ const cases = {
   },
   asyncNodeHookBetween() {
     between(addon.joinInAsyncNodeHook);
+  },
+  otherHookBetween() {
+    between(other().joinAllInHook);
+  },
+  otherAsyncHookBetween() {
+    between(other().joinAllInAsyncHook);
   },
   // Such a hook, added after the create. It runs while the function is still open.
   laterHook() {
