@@ -290,11 +290,9 @@ static void on_hook_added(struct tg_environment *environment) {
   if (environment->bounded != 0 && !run) make_newest(environment);
 }
 
-void tg_on_hook_added(struct tg_guard *guard) {
-  struct tg_environment *environment;
-  for (uint32_t number = 0; (environment = tg_environment_next(guard, number)) != NULL;
-       number = environment->number)
-    on_hook_added(environment);
+void tg_on_hook_added(void) {
+  for (struct tg_environment *each = tg_environments_of_thread; each != NULL; each = each->next_of_thread)
+    if (!each->ended) on_hook_added(each);
 }
 
 /* What is to be reported of a function as its env ends. */

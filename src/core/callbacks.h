@@ -24,7 +24,7 @@ void tg_on_cohort_cleanup(void *argument);
  * all their hooks run in one order, so this concerns every env of the calling thread: Later functions get another
  * cohort. If a function of the env has a max_queue_size, this makes sure that a hook of ours runs before that one, and
  * wakes blocked callers. Loop thread. */
-void tg_on_hook_added(struct tg_guard *guard);
+void tg_on_hook_added(void);
 
 /* The env cleanup hook of an env, registered before the first doorbell was made. `argument` is the struct
  * tg_environment. */

@@ -9,6 +9,8 @@ void tg_environment_leave(struct tg_environment *environment) {
     environment->guard->host->release(environment);
 }
 
+_Thread_local struct tg_environment *tg_environments_of_thread;
+
 /* An env is a heap address, so its lowest bits say nothing. */
 static struct tg_environment **bucket_of(struct tg_guard *guard, napi_env env) {
   return &guard->environments[((uintptr_t)env >> 6) % TG_ENVIRONMENT_BUCKETS];
@@ -23,12 +25,22 @@ static void remove_from_list(struct tg_environment *environment) {
   tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
 }
 
+/* False: an embedder ends the env on another thread than the one that used it, and that thread's list still has the
+ * record, for ever. */
+static bool remove_from_thread(struct tg_environment *environment) {
+  struct tg_environment **link = &tg_environments_of_thread;
+  while (*link != NULL && *link != environment) link = &(*link)->next_of_thread;
+  if (*link == NULL) return false;
+  *link = environment->next_of_thread;
+  return true;
+}
+
 void tg_environment_end(struct tg_environment *environment) {
   environment->ended = true;
   for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++)
     environment->guard->host->leave_addon(environment->addons[i]);
   remove_from_list(environment);
-  tg_environment_leave(environment);
+  if (remove_from_thread(environment)) tg_environment_leave(environment);
 }
 
 /* NULL: there is none. */
@@ -38,18 +50,6 @@ static struct tg_environment *find(struct tg_guard *guard, napi_env env) {
   while (found != NULL && found->env != env) found = found->next;
   tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
   return found;
-}
-
-struct tg_environment *tg_environment_next(struct tg_guard *guard, uint32_t number) {
-  struct tg_environment *next = NULL;
-  tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
-  for (unsigned i = 0; i < TG_ENVIRONMENT_BUCKETS; i++)
-    for (struct tg_environment *each = guard->environments[i]; each != NULL; each = each->next)
-      if (each->number > number && (next == NULL || each->number < next->number) &&
-          pthread_equal(each->loop_thread, pthread_self()))
-        next = each;
-  tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
-  return next;
 }
 
 struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *)) {
@@ -75,6 +75,8 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
   environment->next = *bucket;
   *bucket = environment;
   tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
+  environment->next_of_thread = tg_environments_of_thread;
+  tg_environments_of_thread = environment;
   const struct tg_observer *observer = guard->observer;
   if (observer != NULL && observer->env_entered != NULL) observer->env_entered(env, environment->number);
   return environment;

@@ -12,9 +12,8 @@
  * there is no memory, or the runtime refuses the hook (if the env is NULL, for example). */
 struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *));
 
-/* Returns the record with the next number after `number`, among those of the calling loop thread; NULL: there is
- * none. */
-struct tg_environment *tg_environment_next(struct tg_guard *guard, uint32_t number);
+/* The records of the envs whose loop thread the calling thread is, linked by next_of_thread. */
+extern _Thread_local struct tg_environment *tg_environments_of_thread;
 
 /* To be called once, on the loop thread, when the env has ended: leaves its addons, and drops the list's
  * reference. */

@@ -87,7 +87,8 @@ struct tg_environment {
 
   atomic_uint references; /* one for the list, and one for every cohort */
 
-  struct tg_environment *next; /* guarded by the guard's environments_lock */
+  struct tg_environment *next;           /* guarded by the guard's environments_lock */
+  struct tg_environment *next_of_thread; /* loop thread only */
 
   /* The env's cleanup hooks run, so nobody empties its queues any more. Written by the loop thread.
    * Other threads read it with the lock of one of the env's functions held. The loop thread takes each of

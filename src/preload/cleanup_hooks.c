@@ -34,7 +34,7 @@ static napi_status add_hook(napi_env env, void (*hook)(void *), void *argument) 
   napi_status (*original)(napi_env, void (*)(void *), void *);
   memcpy(&original, &adders[ADD_HOOK].original, sizeof original);
   napi_status status = original(env, hook, argument);
-  if (status == napi_ok) tg_on_hook_added(&tg_the_guard);
+  if (status == napi_ok) tg_on_hook_added();
   return status;
 }
 
@@ -43,13 +43,13 @@ static napi_status add_async_hook(napi_env env, napi_async_cleanup_hook hook, vo
   napi_status (*original)(napi_env, napi_async_cleanup_hook, void *, napi_async_cleanup_hook_handle *);
   memcpy(&original, &adders[ADD_ASYNC_HOOK].original, sizeof original);
   napi_status status = original(env, hook, argument, handle);
-  if (status == napi_ok) tg_on_hook_added(&tg_the_guard);
+  if (status == napi_ok) tg_on_hook_added();
   return status;
 }
 
 /* Ignores the hooks that the runtime adds itself, those of Node-API and ours among them. */
 static void record_node_hook(const void *caller) {
-  if (!tg_node_is_runtime_code(caller)) tg_on_hook_added(&tg_the_guard);
+  if (!tg_node_is_runtime_code(caller)) tg_on_hook_added();
 }
 
 static void add_node_hook(void *isolate, void (*hook)(void *), void *argument) {

@@ -10,7 +10,6 @@
 #include "preload/addon_code.h"
 #include "preload/dl.h"
 #include "preload/dying.h"
-#include "preload/entry_points.h"
 #include "preload/fast_exit.h"
 #include "preload/runtime_node.h"
 
@@ -63,7 +62,7 @@ static void *guarded_dlopen(const char *file, int flags) {
   void *handle = tg_dl.open(file, is_always_kept ? flags | RTLD_NODELETE : flags);
   const struct link_map *map = handle == NULL ? NULL : link_map_of(handle);
   if (map != NULL) tg_addon_opened(map->l_ld, registered_by_thread != before, is_always_kept);
-  tg_on_hook_added(&tg_the_guard); /* the runtime makes a napi_env for the addon, which ends in a hook */
+  tg_on_hook_added(); /* the runtime makes a napi_env for the addon, which ends in a hook */
   return handle;
 }
 

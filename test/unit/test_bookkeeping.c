@@ -207,7 +207,7 @@ static void a_hook_that_is_added_later_can_join_blocked_callers(void **state) {
   start_callers(hooked_callers, 2, &r);
   for (unsigned i = 0; i < 2; i++) { /* the second one moves the hook that the first one has registered */
     if (i == 1) fake_runtime.add_env_cleanup_hook(fake_napi_env(r.env), join_and_use_in_hook, &r);
-    tg_on_hook_added(r.guard);
+    tg_on_hook_added();
   }
   end_env(&r);
   assert_int_equal(atomic_load(&fake_events[TG_EVENT_BLOCKED_CALLERS_AT_CLOSE]), 1);
@@ -233,11 +233,11 @@ static void no_hook_is_registered_for_functions_without_a_limit(void **state) {
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
   runtime.add_env_cleanup_hook = count_hook;
   hooks_registered = 0;
-  tg_on_hook_added(r.guard);
+  tg_on_hook_added();
   assert_int_equal(hooks_registered, 0);
   assert_int_equal(create_with(&r, 1, 1), napi_ok);
   hooks_registered = 0;
-  tg_on_hook_added(r.guard);
+  tg_on_hook_added();
   assert_int_equal(hooks_registered, 1);
   close_counted(&r);
 }

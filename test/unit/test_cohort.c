@@ -35,7 +35,7 @@ static void end_env(struct recorder *r) {
 /* The addon adds a hook of its own. */
 static void add_of_addon(struct recorder *r, void (*hook)(void *)) {
   fake_runtime.add_env_cleanup_hook(fake_napi_env(r->env), hook, r);
-  tg_on_hook_added(r->guard);
+  tg_on_hook_added();
 }
 
 static void do_nothing(void *argument) {
@@ -146,7 +146,7 @@ static void a_hook_of_one_env_counts_for_the_others_too(void **state) {
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
   assert_int_equal(create_with(&other, 0, 1), napi_ok);
   assert_int_equal(hooks, 4);
-  tg_on_hook_added(r.guard);
+  tg_on_hook_added();
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
   assert_int_equal(create_with(&other, 0, 1), napi_ok);
   assert_int_equal(hooks, 6);

@@ -124,7 +124,7 @@ static void a_blocked_caller_is_told_so_before_the_function_closes(void **state)
     tg_function_unlock(slot_of(&r));
   }
   fake_runtime.add_env_cleanup_hook(fake_napi_env(r.env), await_answer, NULL);
-  tg_on_hook_added(r.guard);
+  tg_on_hook_added();
   close_env(&r);
   assert_int_equal(pthread_join(thread, NULL), 0);
   assert_int_equal(atomic_load(&r.guard->late.answers), 1);
