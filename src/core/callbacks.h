@@ -20,9 +20,10 @@ void tg_on_finalize(napi_env env, void *data, void *hint);
 /* The env cleanup hook of a cohort: closes its functions. `argument` is the struct tg_cohort. */
 void tg_on_cohort_cleanup(void *argument);
 
-/* An env cleanup hook was added, by an addon or for it. NULL: the env is any of the calling thread's. Later functions
- * of the env get another cohort. If a function of the env has a max_queue_size, this makes sure that a hook of ours
- * runs before that one, and wakes blocked callers. Loop thread. */
+/* An env cleanup hook was added, by an addon or for it. NULL: it is not known to which env, so all envs of the
+ * calling thread count. Later functions of the env get another cohort. If a function of the env has a
+ * max_queue_size, this makes sure that a hook of ours runs before that one, and wakes blocked callers. Loop
+ * thread. */
 void tg_on_hook_added(struct tg_guard *guard, napi_env env);
 
 /* The env cleanup hook of an env, registered before the first doorbell was made. `argument` is the struct
