@@ -525,11 +525,6 @@ napi_status tg_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_funct
   return ref_or_unref(guard, env, func, caller, TG_PENDING_UNREF);
 }
 
-/* A lock that is held for longer than this will not be released: this very thread holds it, below a signal
- * handler, or a thread that the program has killed. The process would exit without the guard, so it does
- * here. */
-enum { EXIT_WAIT_MS_MAX = 200 };
-
 void tg_guard_walk(struct tg_guard *guard, void (*visit)(void *argument, const struct tg_snapshot *snapshot),
                    void *argument) {
   uint32_t used = tg_table_used(&guard->table);
@@ -547,12 +542,18 @@ void tg_guard_walk(struct tg_guard *guard, void (*visit)(void *argument, const s
   }
 }
 
+/* A lock that is held for longer than this will not be released: this very thread holds it, below a signal
+ * handler, or a thread that the program has killed. The process would exit without the guard, so it does
+ * here. */
+enum { EXIT_WAIT_MS_MAX = 200 };
+
 void tg_reject_all(struct tg_guard *guard) {
   unsigned patience_ms = EXIT_WAIT_MS_MAX;
   uint64_t taken = atomic_load_explicit(&guard->table.taken, memory_order_relaxed);
   uint32_t used = tg_table_used(&guard->table);
-  /* There is an exit handler for each addon. The first one rejects all callers; the next one only has work if
-   * functions were created since. Relaxed: a counter, and only exit handlers write taken_at_exit. */
+  /* There may be several exit handlers (preload/addon_code.c). The first one that runs rejects all callers; the
+   * next one only has work if functions were created since. Relaxed: a counter, and only exit handlers write
+   * taken_at_exit. */
   if (atomic_exchange_explicit(&guard->taken_at_exit, taken, memory_order_relaxed) == taken) return;
   for (uint32_t index = 0; index < used; index++) {
     struct tg_function *function = tg_table_slot(&guard->table, index);

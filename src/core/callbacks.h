@@ -21,7 +21,7 @@ void tg_on_finalize(napi_env env, void *data, void *hint);
 void tg_on_cohort_cleanup(void *argument);
 
 /* An env cleanup hook was added, by an addon or for it. A loop thread has an env for each instance of each addon, and
- * all their hooks run in one order, so this concerns every env of the calling thread: Later functions get another
+ * all their hooks run in one order, so this concerns every env of the calling thread: later functions get another
  * cohort. If a function of the env has a max_queue_size, this makes sure that a hook of ours runs before that one, and
  * wakes blocked callers. Loop thread. */
 void tg_on_hook_added(void);

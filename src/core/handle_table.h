@@ -55,9 +55,9 @@ struct tg_function *tg_table_locate(struct tg_table *table, napi_threadsafe_func
  * TG_LOOKUP_INVALID; then the slot, which may be NULL, is not locked. */
 enum tg_lookup tg_table_lock(struct tg_function *slot, uint32_t generation, struct tg_function **found);
 
-/* Both. */
+/* tg_table_locate and tg_table_lock in one call, for tests. */
 enum tg_lookup tg_table_find(struct tg_table *table, napi_threadsafe_function handle,
-                             struct tg_function **slot);
+                             struct tg_function **found);
 
 /* The slot's present handle, and its number, which no other handle of the table ever has. The slot's
  * lock is held, or its generation cannot change. */

@@ -70,7 +70,8 @@ struct tg_observer {
   enum tg_event_kind (*called)(const struct tg_function *function, uint64_t *quantity);
   /* The function's lock is held, and the calling thread has just given a count back. */
   void (*released)(const struct tg_function *function);
-  /* The function's lock is held, and one of the seven functions is about to return this answer. Any thread. */
+  /* The function's lock is held, and one of the seven functions, other than create, is about to return this
+   * answer. Any thread. */
   void (*used)(const struct tg_function *function, bool is_call, napi_status answer);
   /* The function's lock is held, and it has just been closed. Any thread. */
   void (*closing)(const struct tg_function *function);

@@ -33,11 +33,13 @@ static inline void tg_queue_push(struct tg_queue *queue, void *item) {
   atomic_store_explicit(&queue->pushed, pushed + 1, memory_order_release);
 }
 
-/* The number of the last item, plus one. And: removes that item if it is still the last one. False: it is
- * not. With the lock held, while the loop thread has not looked into the queue since the push. */
+/* For tg_queue_unpush: the number of the item that was pushed last, plus one. With the lock held. */
 static inline size_t tg_queue_last_number(const struct tg_queue *queue) {
   return atomic_load_explicit(&queue->pushed, memory_order_relaxed);
 }
+
+/* Removes the item for which tg_queue_last_number returned `last`. False: it is not the last one any more, and stays.
+ * With the lock held, while the loop thread has not looked into the queue since the push. */
 bool tg_queue_unpush(struct tg_queue *queue, size_t last);
 
 /* Makes sure that the next push succeeds. False: there is no memory, and nothing has changed. With the lock

@@ -190,15 +190,15 @@ struct tg_function {
   void *_Atomic context;
   napi_threadsafe_function_call_js call_js_cb; /* NULL: the runtime's default */
 
-  /* Set by the create; NULL once the function is finalized and its env is gone, or its handle is stale. Once the
-   * function is finalized it holds a reference. */
+  /* Set by the create. NULL from the finalizer's end on, with one exception: if counts are out or callers wait, and
+   * the env has not ended, the function holds a reference to the cohort until its handle is stale. */
   struct tg_cohort *cohort;
 
   napi_finalize finalize_cb; /* constant for the generation, like the rest but `readable` */
   union {
     void *finalize_data; /* until the finalizer is over */
-    /* Links of the list that holds the slot while it is unused: an index plus one, or 0 for none.
-     * Guarded by the table's free_lock. */
+    /* Once the finalizer is over: links of the table's list that holds the slot (free, spent or
+     * abandoned), an index plus one, or 0 for none. Guarded by the table's free_lock. */
     struct {
       uint32_t next;
       uint32_t previous;

@@ -7,8 +7,8 @@
 
 #include "base/glibc_floor.h"
 
-/* WAYS: bindings create all functions at one place, for callers that differ. FRAME_MAX: no frame spans a page that is
- * not mapped. */
+/* WAYS: a binding creates all functions at one place of its code, so many stacks fall into one set and differ
+ * only further outwards. FRAME_MAX: no frame spans a page that is not mapped. */
 enum { SETS = 16, WAYS = 16, STEPS_MAX = 40, FRAME_MAX = 4096, BUDGET_MAX = 256 };
 
 /* The number of rbp in unwind tables, and the place of the return address in a frame with a frame pointer. */
@@ -81,8 +81,9 @@ uint32_t tg_stack_cache_find(const struct tg_stack_key *key, bool *is_wanted) {
   return 0;
 }
 
-/* The frames of a walk. A frame's return address is the one within its own code; the frame begins at `start`, the
- * stack pointer there, and ends where the next one begins. */
+/* The frames of a walk. `code` is where a frame's function goes on: the return address of the next inner frame, which
+ * is the word below `start`. The frame begins at `start`, its stack pointer at that moment, and ends where the next
+ * outer one begins. */
 struct steps {
   uintptr_t first_start;
   unsigned count, count_max;

@@ -38,7 +38,7 @@ struct record {
 
   /* The runtime has opened it at least once. Never reset. Written with addons_lock held; relaxed, as a
    * reader without the lock that misses it only keeps an object mapped that is just being opened. */
-  atomic_bool is_loaded_by_it;
+  atomic_bool was_opened_by_runtime;
 
   /* Constant. The name is for people: the path, or what the object was linked as. */
   char *path;
@@ -74,8 +74,8 @@ static struct record *record_of(const struct tg_addon *addon) {
   return &records[(const struct record *)(const void *)addon - records];
 }
 
-static bool is_loaded_by_runtime(const struct record *record) {
-  return atomic_load_explicit(&record->is_loaded_by_it, memory_order_relaxed);
+static bool was_opened(const struct record *record) {
+  return atomic_load_explicit(&record->was_opened_by_runtime, memory_order_relaxed);
 }
 
 static uintptr_t record_start(const struct record *record) {
@@ -283,7 +283,7 @@ static void keep_joined_mapped(struct record *record) {
 static void keep_objects_that_may_run(const struct record *closing) {
   unsigned count = atomic_load_explicit(&record_count, memory_order_acquire);
   for (struct record *record = records; record < records + count; record++) {
-    bool goes = record == closing || (!is_loaded_by_runtime(record) && record_end(record) != 0);
+    bool goes = record == closing || (!was_opened(record) && record_end(record) != 0);
     if (goes && may_still_run(record)) keep_joined_mapped(record);
   }
 }
@@ -294,7 +294,7 @@ void tg_addon_leave(struct tg_addon *addon) {
   struct record *record = record_of(addon);
   if (!may_pin) return;
   tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
-  bool is_own = !is_loaded_by_runtime(record) && record_end(record) != 0;
+  bool is_own = !was_opened(record) && record_end(record) != 0;
   tg_lock_release(&addons_lock, TG_RANK_ADDONS);
   if (is_own && may_still_run(record)) keep_joined_mapped(record);
 }
@@ -347,7 +347,7 @@ void tg_addon_opened(const void *in_it, bool has_registered, bool is_always_kept
   struct record *record = find_or_add_record(&object);
   bool is_first = record != NULL && record->opened++ == 0, must_report = false;
   if (record != NULL) {
-    atomic_store_explicit(&record->is_loaded_by_it, true, memory_order_relaxed);
+    atomic_store_explicit(&record->was_opened_by_runtime, true, memory_order_relaxed);
     record->is_always_kept = record->is_always_kept || is_always_kept;
   }
   if (is_first && !has_registered) again = record->registration;

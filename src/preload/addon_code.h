@@ -1,5 +1,5 @@
-/* Addon objects: which file contains some code, how long that file stays mapped, and its exit
- * handler.
+/* Addon objects: which file contains some code, how long that file stays mapped, and the exit
+ * handlers, which run before the static destructors of such files.
  *
  * An object is unloaded as without the guard, with one exception: if its code may still run after
  * the runtime has closed it for the last time, it stays mapped for ever.
@@ -61,7 +61,7 @@ struct tg_addon *tg_addon_find(const void *code);
  * name, the name with which it was linked, if it has one. */
 const char *tg_addon_path(const struct tg_addon *addon);
 
-/* Where the pointer to that name lies behind a struct tg_addon, for who reads it from another process. */
+/* How far the pointer to that name lies behind the address of a struct tg_addon, for a reader in another process. */
 size_t tg_addon_path_offset(void);
 
 /* The file that contains some code, named in the same way, without registering its object. False: it is

@@ -47,7 +47,7 @@ static bool is_to_succeed(const struct refusal *refusal) {
          tg_node_is_javascript_over(refusal->env) && tg_count_false_answer();
 }
 
-/* One site an addon, so that it is told once. */
+/* The event has no caller. So all of an addon count as one call site, and are reported once. */
 static napi_status succeed(const struct refusal *refusal) {
   const struct tg_addon *addon = tg_addon_find(refusal->caller);
   struct tg_text detail = {.length = 0};

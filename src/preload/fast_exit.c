@@ -32,7 +32,8 @@
 /* What stdio may take: one of its locks may be held for ever, as by a thread that reads with fgets. */
 enum { FLUSH_SECONDS = 5 };
 
-/* Each leaves an env behind. One is enough, but where the interrupt comes in a context of node:vm of Node 18. */
+/* Each attempt leaves an env behind. One is enough, except on Node 18 if the interrupt comes while code of node:vm
+ * runs, in a context of its own. */
 enum { ATTEMPTS_MAX = 8 };
 
 /* The script as it lies in the source tree, and a NUL. */

@@ -62,7 +62,8 @@ static void *guarded_dlopen(const char *file, int flags) {
   void *handle = tg_dl.open(file, is_always_kept ? flags | RTLD_NODELETE : flags);
   const struct link_map *map = handle == NULL ? NULL : link_map_of(handle);
   if (map != NULL) tg_addon_opened(map->l_ld, registered_by_thread != before, is_always_kept);
-  tg_on_hook_added(); /* the runtime makes a napi_env for the addon, which ends in a hook */
+  /* The runtime now makes a napi_env for the addon, and adds a cleanup hook that ends it. */
+  tg_on_hook_added();
   return handle;
 }
 

@@ -5,9 +5,9 @@
  * Rules, because every child process inherits LD_PRELOAD:
  *  - A process that is no runtime gets no mapping, no output and no symbol of ours that shadows
  *    another one. It costs some microseconds.
- *  - There is never a thread. There is no signal handler, no change to the environment and no open
- *    file unless an option asks for it (dump_signal, propagate=0, log_path, metrics_path; publish=1
- *    opens a memfd). No write raises a signal.
+ *  - There is never a thread. There is no signal handler, no change to the environment and no file
+ *    that stays open unless an option asks for it (docs/contract.md, "What is reported", lists
+ *    these). No write raises a signal.
  *  - Only libc is needed, and nothing newer than glibc 2.28.
  *  - Either all seven symbols are redirected, or none; then one line says why. */
 #include <errno.h>

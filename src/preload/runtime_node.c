@@ -18,7 +18,7 @@ static struct {
   napi_status (*add_env_cleanup_hook)(napi_env, void (*)(void *), void *);
   napi_status (*remove_env_cleanup_hook)(napi_env, void (*)(void *), void *);
   napi_status (*get_node_version)(napi_env, const napi_node_version **); /* NULL: Bare lacks it */
-  /* For mode=diagnose; NULL if the runtime lacks it. */
+  /* NULL if the runtime lacks it. */
   napi_status (*get_global)(napi_env, napi_value *);
   napi_status (*get_named_property)(napi_env, napi_value, const char *, napi_value *);
   napi_status (*create_string_utf8)(napi_env, const char *, size_t, napi_value *);
@@ -247,6 +247,8 @@ int64_t tg_node_worker_id(napi_env env) {
   if (tg_node_has_exception(env)) node_api.get_and_clear_last_exception(env, &exception);
   return -1;
 }
+
+/* --- Exceptions, and envs whose JavaScript is over */
 
 bool tg_node_has_exception(napi_env env) {
   bool pending = false;

@@ -20,7 +20,7 @@ enum {
 };
 
 /* Looks up all further functions in the object that exports the seven. Returns NULL, or the name of
- * the missing function. Call it before main. */
+ * the missing function. Call it once, before the seven functions are redirected. */
 const char *tg_node_open(const struct tg_image *image);
 
 /* Learns the runtime's version: from an env, or, before there is one, from a fake env, for the
@@ -61,18 +61,22 @@ bool tg_node_create_empty_reference(napi_env env, uint32_t count, napi_ref *resu
 /* As the runtime's own, which no redirection changes. */
 napi_status tg_node_add_env_cleanup_hook(napi_env env, void (*hook)(void *), void *argument);
 
-/* For mode=diagnose (diag/trace.h, diag/summary.h). The id of the env's worker comes from
+/* For mode=diagnose (diag/trace.h), like tg_node_is_loop_kept_by. The id of the env's worker comes from
  * JavaScript: process.getBuiltinModule('worker_threads').threadId. Node 18 and 20.0 to 20.15 lack
  * that function, so there the result is -1 in workers. */
 int64_t tg_node_worker_id(napi_env env);
+
+/* Whether an exception is pending. Call it on the loop thread. */
 bool tg_node_has_exception(napi_env env);
 
 /* Whether a callback has left an exception that is not due to the env's termination. Call it on the
  * loop thread. */
 bool tg_node_was_left_exception(napi_env env);
+
+/* Whether the env can run no JavaScript any more although no exception is pending. Call it on the loop thread. */
 bool tg_node_is_javascript_forbidden(napi_env env);
 
-/* Of the main thread's loop only. */
+/* Whether so many handles, and nothing else, keep the main thread's loop alive. False also if that is unknown. */
 bool tg_node_is_loop_kept_by(uint64_t count);
 
 #endif

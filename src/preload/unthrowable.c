@@ -31,7 +31,7 @@ static struct tg_redirection throws[THROWS] = {
 
 /* Whether the table of known addons has a quirk for it that it was not given, and nobody was told. */
 static bool is_to_be_recommended(const struct tg_addon *addon) {
-  enum { TOLD_MAX = 8 }; /* more addons than the table has */
+  enum { TOLD_MAX = 8 }; /* the table has fewer addons with this quirk */
   static _Atomic(const struct tg_addon *) told[TOLD_MAX];
   if (addon == NULL || (addon->quirks & TG_QUIRK_DYING) != 0) return false;
   if ((tg_quirks_known_of(tg_addon_path(addon)) & TG_QUIRK_DYING) == 0) return false;
@@ -45,7 +45,8 @@ static bool is_to_be_recommended(const struct tg_addon *addon) {
   return false;
 }
 
-/* One site an addon, so that it is told once, and counted in the summary and the metrics. */
+/* The event has no caller. So all of an addon count as one call site: they are reported once, and counted in the
+ * summary and the metrics. */
 static void report_ignored(const char *name, const struct tg_addon *addon) {
   struct tg_text detail = {.length = 0};
   const struct tg_event event = {

@@ -175,6 +175,22 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   told fail library "$place/libtsfnguard.so: Permission denied; do: make it readable (chmod a+r)"
 }
 
+# Seen to fail: architecture was ok, for "a 32-bit or big-endian machine, the same as the library", and linking failed,
+# "by : No such file or directory".
+@test "program: executable, but unreadable" {
+  ((EUID == 0)) || skip "needs root"
+  local place
+  place=$(mktemp -d)
+  cp "$GUARD" "$TG_LIB" "$place"
+  chmod -R a+rX "$place"
+  install -m 711 "$(type -P echo)" "$place/node"
+  run setpriv --reuid=65534 --regid=65534 --clear-groups "$place/tsfn-guard" doctor "$place/node"
+  rm -rf "$place"
+  assert_failure 1
+  told fail program "needed a program whose file doctor can read; found $place/node: Permission denied; do: make it readable *"
+  untried architecture linking privileges loads runtime libc symbols redirect affected
+}
+
 @test "program: missing, not executable, a script without its runtime" {
   doctor ./nothing
   told fail program 'needed a program to run; found ./nothing, which does not exist; do: check its path'

@@ -25,7 +25,7 @@ enum {
 static const struct tg_fault faults[FAULTS] = {
     [USE_AFTER_FREE] = {"use-after-free", "a function is freed while threads still hold it",
                         "nodejs/node#55706, nodejs/node#55877",
-                        "run it guarded; docs/affected.md says which versions do not have this fault"},
+                        "run it guarded; docs/affected.md says which versions have which of these faults"},
     [SHARED_COUNT] = {"shared-count", "threads that share one count use a freed function after it closes",
                       "shared-count.bats"},
     [LOST_WAKE_UP] = {"lost-wake-up", "callers blocked on a full queue are not woken when it empties",

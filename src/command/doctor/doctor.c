@@ -192,6 +192,11 @@ static bool check_program(struct doctor *doctor, const char *runtime) {
     print_obstacle(doctor, PROGRAM, FAIL);
     return false;
   }
+  if (access(target->file, R_OK) != 0) {
+    tell(doctor, PROGRAM, FAIL, "make it readable (chmod a+r), or run doctor as a user that may read it",
+         "needed a program whose file doctor can read; found %s: %s", target->file, strerror(errno));
+    return false;
+  }
   print_program(doctor);
   if (target->obstacle == TG_OBSTACLE_MACHINE) {
     print_obstacle(doctor, ARCHITECTURE, FAIL);

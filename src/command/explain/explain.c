@@ -23,7 +23,7 @@ __asm__(
 extern const char tg_misuse_pages[] __attribute__((visibility("hidden")));
 
 static const char usage[] =
-    "usage: tsfn-guard explain EVENT\n"
+    "usage: tsfn-guard explain [EVENT]\n"
     "\n"
     "Prints what is known of an event: its symptom, its cause, how to fix it. EVENT is its code or its "
     "name:\n"

@@ -32,7 +32,11 @@ static const char usage[] =
     "                     fatal-avoided, hang-avoided, warn, leak or info\n"
     "  --html FILE        write a page with a timeline, filters and all stacks to FILE (-: to the standard "
     "output),\n"
-    "                     instead of the table\n";
+    "                     instead of the table\n"
+    "\n"
+    "Exit status: 0; 1 with --fail-on, if there is such an event; 2 if the command line or a file is wrong, "
+    "or if\n"
+    "--fail-on cannot judge the logs.\n";
 
 static int parse_severity(const char *word, enum tg_severity *severity) {
   *severity = tg_severity_find(word, strlen(word));
@@ -143,7 +147,7 @@ static int write_out(struct tg_report *report, const struct options *options) {
     tg_report_write_text(report, stdout);
   if (fflush(stdout) == 0 && ferror(stdout) == 0) return 0;
   return tg_complain(TG_EXIT_FAILED, "a standard output that can take the report", strerror(errno),
-                     "make room for it");
+                     "check where standard output goes");
 }
 
 int tg_command_report(int argc, char **argv) {

@@ -25,7 +25,8 @@ enum { BUFFER_SIZE = 1 << 20 };
 static int complain_file(const char *name, const char *found) {
   char text[512];
   snprintf(text, sizeof text, "%s: %s", name, found);
-  return tg_complain(TG_EXIT_USAGE, "logs that can be read", text, "correct the name, or omit it");
+  return tg_complain(TG_EXIT_USAGE, "logs that can be read", text,
+                     "correct the name, make it readable, or omit it");
 }
 
 /* Returns INT64_MAX if the line is no report. */

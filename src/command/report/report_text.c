@@ -224,8 +224,9 @@ static void print_call(const struct tg_group *group, FILE *out) {
 
 static void print_group(struct tg_report *report, size_t place, FILE *out) {
   const struct tg_group *group = &report->groups.groups[place];
-  fprintf(out, "\n%s#%zu %s %s%s: %s\n", colour_of(group->severity), place + 1, group->code,
-          group->kind == NULL ? "" : group->kind, plain(),
+  /* An event that only a summary has counted has no explanation. */
+  fprintf(out, "\n%s#%zu %s %s%s%s%s\n", colour_of(group->severity), place + 1, group->code,
+          group->kind == NULL ? "" : group->kind, plain(), group->explanation == NULL ? "" : ": ",
           group->explanation == NULL ? "" : group->explanation);
   if (group->addon != NULL) fprintf(out, "      %-10s %s\n", "addon", group->addon);
   if (group->natively != NULL && group->action != NULL)

@@ -21,7 +21,7 @@ static const char usage[] =
     "\n"
     "Says whether a process is guarded, by which library and with which options, what has happened so far, "
     "and\n"
-    "which thread-safe functions keep it alive. It needs not have been prepared for this. Without PID: one "
+    "which thread-safe functions keep it alive. The process needs no preparation. Without PID: one "
     "line\n"
     "for each JavaScript runtime of this user, or of all users for root.\n"
     "Exit status: with PID 0 if it is guarded, else 1; 2 if the command line is wrong.\n";
@@ -137,7 +137,8 @@ static int show_all(bool json) {
   if (json)
     printf("],\"not_read\":%u}\n", list.not_read);
   else if (list.shown == 0)
-    puts("no JavaScript runtime is running");
+    puts(geteuid() == 0 ? "no JavaScript runtime is running"
+                        : "no JavaScript runtime of this user is running");
   if (!json && list.not_read != 0)
     printf("not looked at: %u, which this user must not inspect; run it as root\n", list.not_read);
   return 0;

@@ -44,7 +44,9 @@ static const char usage[] =
     "  --once              print one sample, taken over one interval, instead of a live view\n"
     "  --interval SECONDS  0.1 to 3600; the default is 1\n"
     "\n"
-    "Keys of the live view: q quits, s changes the sort order, p pauses, h shows help.\n";
+    "Keys of the live view: q quits, s changes the sort order, p pauses, h shows help.\n"
+    "Exit status: 0, also when the process has ended; 1 if it cannot be watched; 2 if the command line is "
+    "wrong.\n";
 
 /* --- The command line */
 

@@ -29,7 +29,10 @@ static const char usage[] =
     "examples:\n"
     "  tsfn-guard triage core\n"
     "  coredumpctl info | tsfn-guard triage -\n"
-    "  gdb -batch -ex 'thread apply all bt' $(command -v node) core | tsfn-guard triage -\n";
+    "  gdb -batch -ex 'thread apply all bt' $(command -v node) core | tsfn-guard triage -\n"
+    "\n"
+    "Exit status: 0, whatever it was; 1 if a core cannot be read here; 2 if the command line or the file is "
+    "wrong.\n";
 
 enum { SIGNATURES = TG_OWN_OPTION };
 
