@@ -5,7 +5,7 @@
 /* argv[0] is the subcommand's name. Returns the exit status of the program. */
 typedef int tg_subcommand(int argc, char **argv);
 
-tg_subcommand tg_command_run; /* argv[0] is tsfn-guard: starts a program guarded */
+tg_subcommand tg_command_run; /* starts a program guarded; argv[0] is "run", or tsfn-guard */
 tg_subcommand tg_command_doctor;
 tg_subcommand tg_command_explain;
 tg_subcommand tg_command_report;

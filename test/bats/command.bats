@@ -332,7 +332,34 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   assert_equal "$status" 2
 }
 
+# Seen to fail: where "run" was the name of a program that is not in PATH.
+@test "run before the options and the program says the same as without it" {
+  local options word
+  for options in '' '--pin=0'; do
+    for word in '' run; do
+      # shellcheck disable=SC2086 # a word or none
+      run "$GUARD" $word $options sh -c 'echo "$LD_PRELOAD $TSFN_GUARD_OPTIONS"; exit 7'
+      assert_equal "$status" 7
+      [[ -n $word ]] || expected=$output
+      assert_output "$expected"
+    done
+  done
+  run "$GUARD" run --help
+  assert_output "$("$GUARD" --help)"
+  run "$GUARD" help run
+  assert_output "$("$GUARD" --help)"
+  run --separate-stderr "$GUARD" run
+  complains 2 'a program to run' none 'name one: tsfn-guard node app.js; see tsfn-guard --help'
+}
+
 # --- Refusals
+
+# Seen to fail: where the remedy was "check its name, or PATH".
+@test "a file of this directory is named with ./" {
+  echo >app.js
+  run -127 --separate-stderr "$GUARD" app.js
+  complains 127 'a program to run' 'app.js, which is not in PATH' 'put ./ before the name of a file in this directory'
+}
 
 @test "what is not there is 127, what may not be executed 126, as in shells" {
   run -127 --separate-stderr "$GUARD" no-such-program
@@ -553,7 +580,7 @@ instead'
   done
   run --separate-stderr "$GUARD" help
   assert_success
-  assert_line --partial 'usage: tsfn-guard [options] [--] PROGRAM'
+  assert_line --partial 'usage: tsfn-guard [run] [options] [--] PROGRAM'
   run --separate-stderr "$GUARD" help nothing
   complains 2 'a subcommand of tsfn-guard' nothing 'see them with: tsfn-guard --help'
   run --separate-stderr "$GUARD" help top x

@@ -220,7 +220,9 @@ static void obstruct_lookup(struct tg_target *target, const char *name, int erro
   }
   bool in_path = strchr(name, '/') == NULL;
   obstruct(target, TG_OBSTACLE_NOT_FOUND, "a program to run",
-           in_path ? "check its name, or PATH" : "check its path");
+           !in_path                  ? "check its path"
+           : access(name, F_OK) == 0 ? "put ./ before the name of a file in this directory"
+                                     : "check its name, or PATH");
   if (error == ENOENT)
     find(target, name[0] == '\0' ? "an empty name" : name,
          in_path ? ", which is not in PATH" : ", which does not exist");

@@ -1,4 +1,4 @@
-/* tsfn-guard [options] PROGRAM: starts a program with the library preloaded. It uses exec, so the exit status,
+/* tsfn-guard [run] [options] PROGRAM: starts a program with the library preloaded. It uses exec, so the exit status,
  * signals, standard input and process number are the program's own. */
 #include <errno.h>
 #include <getopt.h>
@@ -91,7 +91,7 @@ static void print_options(const struct long_options *all) {
 
 static int print_help(const struct long_options *all) {
   puts(
-      "usage: tsfn-guard [options] [--] PROGRAM [ARG...]       run it, guarded\n"
+      "usage: tsfn-guard [run] [options] [--] PROGRAM [ARG...] run it, guarded\n"
       "       tsfn-guard doctor [--json] [RUNTIME]             can it be guarded here?\n"
       "       tsfn-guard explain [EVENT]                       what does TSG007 mean?\n"
       "       tsfn-guard report [options] LOG...               what is in the logs?\n"
