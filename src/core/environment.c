@@ -44,7 +44,7 @@ void tg_environment_end(struct tg_environment *environment) {
 }
 
 /* NULL: there is none. */
-static struct tg_environment *find(struct tg_guard *guard, napi_env env) {
+static struct tg_environment *find_environment(struct tg_guard *guard, napi_env env) {
   tg_lock_acquire(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
   struct tg_environment *found = *bucket_of(guard, env);
   while (found != NULL && found->env != env) found = found->next;
@@ -53,7 +53,7 @@ static struct tg_environment *find(struct tg_guard *guard, napi_env env) {
 }
 
 struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *)) {
-  struct tg_environment *environment = find(guard, env);
+  struct tg_environment *environment = find_environment(guard, env);
   if (environment != NULL) return environment;
 
   environment = guard->host->allocate(sizeof *environment);
