@@ -40,7 +40,7 @@ const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, 
 /* The symbol with that name that the object imports, or else its own; NULL: it has none. */
 const ElfW(Sym) * tg_image_symbol(const struct tg_image *image, const char *name);
 
-/* Iterates over the object's relocations for a symbol of its: returns the first one after `last` (NULL: the
+/* Iterates over the object's relocations for one of its symbols: returns the first one after `last` (NULL: the
  * first of all), or NULL at the end. */
 const ElfW(Rela) *
     tg_image_relocation(const struct tg_image *image, const ElfW(Sym) * symbol, const ElfW(Rela) * last);
