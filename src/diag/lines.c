@@ -27,7 +27,7 @@ void tg_lines_complain(const struct tg_lines *file, uint64_t number, const char 
   tg_text_add(&line, ", found ");
   tg_text_add_bytes(&line, found, length);
   tg_text_add(&line, "; ");
-  tg_text_add(&line, number == 0 ? file->without : "the line is ignored");
+  tg_text_add(&line, number == 0 ? file->without : "the line is ignored: correct or remove it");
   tg_text_write(&line);
 }
 

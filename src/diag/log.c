@@ -31,7 +31,7 @@ int tg_open_for_append(const char *path) {
   return file;
 }
 
-/* Prints "log_path: needed …, found …: …; stderr is used instead", but only once. */
+/* Prints "log_path: needed …, found …: …; stderr is used instead: correct log_path", but only once. */
 static void report_bad_log(const char *needed, const char *found, const char *reason) {
   struct tg_text line;
   if (atomic_exchange_explicit(&bad_log_reported, true, memory_order_relaxed)) return;
@@ -42,7 +42,7 @@ static void report_bad_log(const char *needed, const char *found, const char *re
   tg_path_add(&line, found);
   tg_text_add(&line, reason[0] == '\0' ? "" : ": ");
   tg_text_add(&line, reason);
-  tg_text_add(&line, "; stderr is used instead");
+  tg_text_add(&line, "; stderr is used instead: correct log_path");
   tg_text_write(&line);
 }
 

@@ -104,7 +104,8 @@ static void read_suppression(const struct tg_lines *file, uint64_t number, const
 }
 
 void tg_policy_read_suppressions(const char *path) {
-  const struct tg_lines file = {"suppressions", path, "nothing is suppressed"};
+  const struct tg_lines file = {"suppressions", path,
+                                "nothing is suppressed: correct the file or the option"};
   tg_lines_read(&file, read_suppression);
 }
 

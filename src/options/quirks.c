@@ -106,7 +106,7 @@ void tg_quirks_open(const char *option) {
   if (strcmp(option, "none") == 0) return;
   wants_known = strcmp(option, "known") == 0;
   if (wants_known) return;
-  const struct tg_lines file = {"quirks", option, "no addon has quirks"};
+  const struct tg_lines file = {"quirks", option, "no addon has quirks: correct the file or the option"};
   tg_lines_read(&file, read_rule);
 }
 

@@ -446,6 +446,9 @@ END
   run --separate-stderr "$GUARD" doctor node deno
   assert_failure 2
   assert_regex "$stderr" 'needed: one runtime'
+  run --separate-stderr "$GUARD" doctor --json --table
+  assert_failure 2
+  assert_regex "$stderr" 'needed: --table or --json'
   run "$GUARD" doctor --help
   assert_success
   run bash -c '"$0" doctor --table >/dev/full' "$GUARD"

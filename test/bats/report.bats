@@ -119,11 +119,11 @@ of() {
   assert_success
   assert_line --index 0 --partial '1 log, 7 lines, 2 processes'
   assert_line '2 processes with events and without a summary: 1, 2; killed, crashed, or still running (or started with summary=never)'
-  assert_line '1 lines skipped: not written by the guard'
-  assert_line '1 lines skipped: damaged'
-  assert_line '1 lines skipped: longer than 64 KiB'
-  assert_line '1 lines skipped: pieces of reports as text that are not understood'
-  assert_line '1 last lines skipped: cut off'
+  assert_line '1 line skipped: not written by the guard'
+  assert_line '1 line skipped: damaged'
+  assert_line '1 line skipped: longer than 64 KiB'
+  assert_line '1 line skipped: pieces of reports as text that are not understood'
+  assert_line '1 last line skipped: cut off'
   assert_equal "$(of '[.groups[].count, .skipped.other, .skipped.broken, .skipped.cut_off]' log)" '[2,1,1,1]'
 }
 

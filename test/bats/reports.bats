@@ -168,7 +168,7 @@ symbol() {
 unusable() {
   tell "format=json:log_path='$1'" 2
   assert_success
-  assert_equal "$(normalized "${stderr_lines[0]}")" "tsfn-guard[N]: log_path: needed $2; stderr is used instead"
+  assert_equal "$(normalized "${stderr_lines[0]}")" "tsfn-guard[N]: log_path: needed $2; stderr is used instead: correct log_path"
   assert_equal "$(grep -c '"TSG008"' <<<"$stderr")" 12
   assert_equal "${#stderr_lines[@]}" 13
 }
@@ -203,7 +203,7 @@ unusable() {
   assert_success
   assert_line --partial 'call: guard'
   run normalized "$stderr"
-  assert_line --index 0 --regexp 'opened for appending, found .*/log: Permission denied; stderr is used instead$'
+  assert_line --index 0 --regexp 'opened for appending, found .*/log: Permission denied; stderr is used instead: correct log_path$'
   assert_equal "$(grep -c 'TSG008 never' <<<"$stderr")" 6
 }
 
@@ -301,11 +301,11 @@ does_not_suppress() {
   assert_success
   run normalized "$stderr"
   assert_output - <<END
-tsfn-guard[N]: suppressions: suppressions:2: needed kind:addon-glob with a kind that help=1 lists, a severity or *, found TSG999:*; the line is ignored
-tsfn-guard[N]: suppressions: suppressions:3: needed kind:addon-glob with a pattern of 1 to 127 bytes, found TSG008; the line is ignored
-tsfn-guard[N]: suppressions: suppressions:4: needed kind:addon-glob with a kind that help=1 lists, a severity or *, found :x; the line is ignored
-tsfn-guard[N]: suppressions: suppressions:5: needed kind:addon-glob with a pattern of 1 to 127 bytes, found warn; the line is ignored
-tsfn-guard[N]: suppressions: suppressions:6: needed kind:addon-glob with a pattern of 1 to 127 bytes, found *:$(printf 'x%.0s' {1..128}); the line is ignored
+tsfn-guard[N]: suppressions: suppressions:2: needed kind:addon-glob with a kind that help=1 lists, a severity or *, found TSG999:*; the line is ignored: correct or remove it
+tsfn-guard[N]: suppressions: suppressions:3: needed kind:addon-glob with a pattern of 1 to 127 bytes, found TSG008; the line is ignored: correct or remove it
+tsfn-guard[N]: suppressions: suppressions:4: needed kind:addon-glob with a kind that help=1 lists, a severity or *, found :x; the line is ignored: correct or remove it
+tsfn-guard[N]: suppressions: suppressions:5: needed kind:addon-glob with a pattern of 1 to 127 bytes, found warn; the line is ignored: correct or remove it
+tsfn-guard[N]: suppressions: suppressions:6: needed kind:addon-glob with a pattern of 1 to 127 bytes, found *:$(printf 'x%.0s' {1..128}); the line is ignored: correct or remove it
 END
 }
 
@@ -318,7 +318,7 @@ END
     tell "suppressions=${case%% *}"
     assert_success
     assert_equal "$(normalized "${stderr_lines[0]}")" \
-      "tsfn-guard[N]: suppressions: ${case%% *}: ${case#* }; nothing is suppressed"
+      "tsfn-guard[N]: suppressions: ${case%% *}: ${case#* }; nothing is suppressed: correct the file or the option"
     assert_equal "${#stderr_lines[@]}" 73
   done
 }

@@ -365,7 +365,7 @@ script.node Permission denied'
   complains 2 'one directory' b 'see tsfn-guard scan --help'
   scan --help
   assert_success
-  assert_line 'usage: tsfn-guard scan [--json] [DIR]'
+  assert_line 'usage: tsfn-guard scan [--json] [DIR | FILE]'
 }
 
 @test "no addon is loaded" {

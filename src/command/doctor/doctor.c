@@ -663,6 +663,9 @@ int tg_command_doctor(int argc, char **argv) {
   if (status != TG_GO_ON) return status;
   if (argc - optind > 1 && strcmp(argv[optind + 1], "--") != 0)
     return tg_complain(TG_EXIT_USAGE, "one runtime", argv[optind + 1], "see tsfn-guard doctor --help");
+  if (table && arguments.json)
+    return tg_complain(TG_EXIT_USAGE, "--table or --json", "both",
+                       "the table is text only: leave --json out");
   status = tg_arguments_open_output(&arguments);
   if (status != TG_GO_ON) return status;
   if (!table) return diagnose(arguments.json, optind < argc ? argv[optind] : "node");

@@ -253,11 +253,12 @@ static void print_head(const struct tg_report *report, FILE *out) {
   putc('\n', out);
 }
 
-static void print_note(uint64_t count, const char *text, FILE *out) {
+/* `things` are one or many: "line", "last line". */
+static void print_note(uint64_t count, const char *things, const char *text, FILE *out) {
   char number[CELL_MAX];
   if (count == 0) return;
   format_count(count, number);
-  fprintf(out, "%s %s\n", number, text);
+  fprintf(out, "%s %s%s %s\n", number, things, count == 1 ? "" : "s", text);
 }
 
 /* A process leaves no summary after SIGKILL, a crash, abort or _exit. */
@@ -284,17 +285,17 @@ static void print_notes(const struct tg_report *report, FILE *out) {
     fputs("this build has no libbacktrace: function names come from symbol tables, without source lines\n",
           out);
   print_unfinished(&report->groups, out);
-  print_note(report->groups.leaked, "functions leaked: finalized, with counts still held at exit", out);
-  print_note(report->groups.live, "functions alive at exit", out);
-  print_note(counts->other, "lines skipped: not written by the guard", out);
-  print_note(counts->text, "lines skipped: pieces of reports as text that are not understood", out);
-  print_note(counts->newer,
-             "lines skipped: written by a newer guard; use the tsfn-guard command of that version", out);
-  print_note(counts->broken, "lines skipped: damaged", out);
-  print_note(counts->too_long, "lines skipped: longer than 64 KiB", out);
-  print_note(counts->cut, "last lines skipped: cut off", out);
-  print_note(report->groups.untracked,
-             "events counted only by their lines, because there are too many call sites", out);
+  print_note(report->groups.leaked, "function", "leaked: finalized, with counts still held at exit", out);
+  print_note(report->groups.live, "function", "alive at exit", out);
+  print_note(counts->other, "line", "skipped: not written by the guard", out);
+  print_note(counts->text, "line", "skipped: pieces of reports as text that are not understood", out);
+  print_note(counts->newer, "line",
+             "skipped: written by a newer guard; use the tsfn-guard command of that version", out);
+  print_note(counts->broken, "line", "skipped: damaged", out);
+  print_note(counts->too_long, "line", "skipped: longer than 64 KiB", out);
+  print_note(counts->cut, "last line", "skipped: cut off", out);
+  print_note(report->groups.untracked, "event",
+             "counted only by their lines, because there are too many call sites", out);
 }
 
 static void print_gone(const struct tg_report *report, FILE *out) {

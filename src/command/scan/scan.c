@@ -14,11 +14,12 @@
 #include "command/subcommands.h"
 
 static const char usage[] =
-    "usage: tsfn-guard scan [--json] [DIR]\n"
+    "usage: tsfn-guard scan [--json] [DIR | FILE]\n"
     "\n"
     "Says which addons (.node files) below DIR, by default the current directory, use thread-safe "
     "functions,\n"
     "which packages they belong to, and which options of tsfn-guard these need. Nothing is loaded or run.\n"
+    "FILE: only this one.\n"
     "Exit status: 0, also if nothing is found; 2 if the command line is wrong or DIR cannot be read.\n";
 
 /* Reads only regular files, because opening or reading a pipe of that name could block. */

@@ -140,7 +140,9 @@ static int show_all(bool json) {
     puts(geteuid() == 0 ? "no JavaScript runtime is running"
                         : "no JavaScript runtime of this user is running");
   if (!json && list.not_read != 0)
-    printf("not looked at: %u, which this user must not inspect; run it as root\n", list.not_read);
+    printf(
+        "not looked at: %u, which this user must not inspect%s\n", list.not_read,
+        geteuid() == 0 ? "; the capability to trace them (CAP_SYS_PTRACE) is missing" : "; run it as root");
   return 0;
 }
 

@@ -717,7 +717,7 @@ static const struct tg_signature signatures[] = {
      .what = "there is a stack, but it does not say enough",
      .fault = "not known",
      .advice =
-         "give the core itself: tsfn-guard triage core; the runtime's functions are named from its own file"},
+         "give a whole core: tsfn-guard triage core; the runtime's functions are named from its own file"},
     {.name = "signal-only",
      .verdict = TG_VERDICT_UNKNOWN,
      .helps = TG_HELPS_UNKNOWN,

@@ -40,7 +40,7 @@ setup() {
   assert_success
   assert_output DATA
   assert_equal "$(grep -c TSG007 given)" 1
-  assert_regex "${stderr_lines[0]}" 'log_path: needed a descriptor that takes reports, found descriptor 7: it is closed, or has become another file; stderr is used instead$'
+  assert_regex "${stderr_lines[0]}" 'log_path: needed a descriptor that takes reports, found descriptor 7: it is closed, or has become another file; stderr is used instead: correct log_path$'
   assert_regex "${stderr_lines[1]}" '"code":"TSG007"'
   assert_regex "${stderr_lines[-1]}" '"not_logged":[1-9]'
 }

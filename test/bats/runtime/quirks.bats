@@ -96,7 +96,7 @@ finalized=[34]$'
   run --separate-stderr with $'no colon\n*/x.node: dead\n: leak\n*/x.node@>: leak\n*/dying.node: dying' dying.js worker calls
   assert_success
   assert_output 'wrong=0 pending=0'
-  assert_equal "$(grep -cE 'quirks: .*/quirks:[1-4]: needed .*, found .*; the line is ignored$' <<<"$stderr")" 4
+  assert_equal "$(grep -cE 'quirks: .*/quirks:[1-4]: needed .*, found .*; the line is ignored: correct or remove it$' <<<"$stderr")" 4
   TSFN_GUARD_OPTIONS=quirks=$BATS_TEST_TMPDIR/none run --separate-stderr guarded dying.js live throws
-  assert_regex "$stderr" 'needed a file that can be read, found No such file or directory; no addon has quirks$'
+  assert_regex "$stderr" 'needed a file that can be read, found No such file or directory; no addon has quirks: correct the file or the option$'
 }
