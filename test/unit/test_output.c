@@ -323,7 +323,7 @@ static void a_log_that_is_full_is_said_once_and_counted(void **state) {
   snprintf(
       expected, sizeof expected,
       "tsfn-guard[%d]: log_path: needed a file that takes reports, found %s: File too large; stderr is used "
-      "instead\nsecond\nthird\n",
+      "instead: correct log_path\nsecond\nthird\n",
       getpid(), path);
   assert_string_equal(said, expected);
   close(ends[0]);
