@@ -40,35 +40,37 @@ names() { sed -n 's/^\([a-z][a-z0-9-]*\) [^ ]* [^ ]*$/\1/p' "$LIST"; }
 
 tests_of() { sed -n "s/^$1 [^ ]* \([^ ]*\)$/\1/p" "$LIST"; }
 
-# apply NAME: puts the fault into the copy, and prints the file.
-apply() {
-  python3 - "$LIST" "$TREE" "$1" <<'END'
+# faults DIRECTORY [NAME]: puts the fault NAME into the source in DIRECTORY, and prints the file. Without a name: only
+# checks that each fault could be put in.
+faults() {
+  python3 - "$LIST" "$@" <<'END'
 import sys
-listing, tree, wanted = sys.argv[1:]
+listing, tree, wanted = (sys.argv + [None])[1:4]
 blocks = [b.splitlines() for b in open(listing).read().split("\n\n")]
-block = next(b for b in blocks if b and b[0].split(" ")[0] == wanted)
-_, path, _ = block[0].split(" ")
-old, new = (line[2:].replace("\\n", "\n") if len(line) > 2 else "" for line in block[1:3])
-text = open(f"{tree}/{path}").read()
-if text.count(old) != 1:
-    sys.exit(f"mutate.sh: needed: the text of {wanted} once in {path}\n  found: {text.count(old)} times\n"
-             f"  do: bring test/mutations.txt up to date")
-open(f"{tree}/{path}", "w").write(text.replace(old, new))
-print(path)
+stale = 0
+for block in blocks:
+    head = block[0].split(" ") if block else []
+    if len(head) != 3 or head[0] == "#" or wanted not in (None, head[0]):
+        continue
+    name, path, _ = head
+    old, new = (line[2:].replace("\\n", "\n") if len(line) > 2 else "" for line in block[1:3])
+    text = open(f"{tree}/{path}").read()
+    if text.count(old) != 1:
+        print(f"mutate.sh: needed: the text of {name} once in {path}\n  found: {text.count(old)} times\n"
+              f"  do: bring test/mutations.txt up to date", file=sys.stderr)
+        stale += 1
+    elif wanted:
+        open(f"{tree}/{path}", "w").write(text.replace(old, new))
+        print(path)
+sys.exit(stale != 0)
 END
 }
 
 mutants() { python3 "$ROOT/test/helpers/mutants.py" "$@"; }
 
 check() {
-  local name path failed=0
-  TREE=$(mktemp -d)
-  # shellcheck disable=SC2064
-  trap "rm -rf '$TREE'" EXIT
-  cp -r "$ROOT/src" "$TREE/"
-  for name in $(names); do
-    if path=$(apply "$name"); then cp "$ROOT/$path" "$TREE/$path"; else failed=1; fi
-  done
+  local failed=0
+  faults "$ROOT" || failed=1
   mutants check "$ROOT" || failed=1
   return $failed
 }
@@ -238,7 +240,7 @@ all=$(for name in "${chosen[@]}"; do tests_of "$name" | tr , '\n'; done | sort -
 passed=0 failed=0
 for name in "${chosen[@]}"; do
   LOG=$WORK/$name.log
-  path=$(apply "$name")
+  path=$(faults "$TREE" "$name")
   tests=$(tests_of "$name")
   if ! cmake --build "$WORK/build" -j2 >"$LOG" 2>&1; then
     die "a fault that compiles" "$name does not: $(grep -m1 error "$LOG")" "mend test/mutations.txt"

@@ -50,5 +50,5 @@ if [[ -n $absent || ${#skipped[@]} -gt 0 ]]; then
   say "SKIPPED, so not tested (${skipped[*]:-see below}; what failed is said above):"
   say "$absent"
 fi
-# In half cores, see test/matrix.cmake.
-exec ctest --preset "$tier" --output-on-failure -j $((2 * $(nproc))) "${labels[@]}" "$@"
+# See test/matrix.cmake.
+exec ctest --preset "$tier" --output-on-failure -j $((3 * $(nproc))) "${labels[@]}" "$@"

@@ -24,8 +24,8 @@ set(ON_- "")
 # `seconds` is the time on an idle machine. The longest tests start first. `cores` is 1, `half` for a test that computes
 # for less than half of its time (it waits for programs that hang without the guard, or sleep), or `all` for a test that
 # keeps every core busy. Nothing runs beside such a test, so it does not disturb tests that depend on time. CTest counts
-# in half cores: scripts/test.sh gives it -j with twice the number of cores. A file without a row has the row of its
-# directory that ends in *.bats.
+# in half cores: scripts/test.sh gives it -j with three times the number of cores, because the others wait a third of
+# their time, too. A file without a row has the row of its directory that ends in *.bats.
 set(TEST_MATRIX
 # test                          | quick | default     | full    | seconds | cores
   "unit/*                       | once  | once        | once    |   1     | 1"
@@ -40,7 +40,7 @@ set(TEST_MATRIX
   "litmus                       | -     | once        | once    |  20     | 1"
   "conformance/all              | -     | -           | once    | 900     | 1"
   "bench/instructions           | -     | once        | once    |   1     | 1"
-  "bench/smoke                  | -     | once        | once    |  43     | 1"
+  "bench/smoke                  | -     | once        | once    |  43     | half"
   "bench/startup                | -     | once        | once    |  15     | 1"
   "fuzz/*                       | -     | once        | once    |  15     | 1"
   "bats/*.bats                  | -     | once        | once    |  15     | 1"
@@ -50,13 +50,13 @@ set(TEST_MATRIX
   "bats/conformance.bats        | -     | once        | once    | 100     | 1"
   "bats/electron.bats           | -     | once        | once    |  45     | 1"
   "bats/debian.bats             | -     | -           | once    |  60     | 1"
-  "bats/doctor.bats             | -     | once        | once    |  36     | 1"
+  "bats/doctor.bats             | -     | once        | once    |  36     | half"
   "bats/inert.bats              | once  | once        | once    |   3     | 1"
   "bats/library.bats            | once  | once        | once    |   1     | 1"
-  "bats/javascript.bats         | -     | once        | once    |  25     | 1"
+  "bats/javascript.bats         | -     | once        | once    |  25     | half"
   "bats/options.bats            | once  | once        | once    |   3     | 1"
   "bats/redirect.bats           | once  | once        | once    |  12     | 1"
-  "bats/runtimes.bats           | -     | once        | once    |  58     | 1"
+  "bats/runtimes.bats           | -     | once        | once    |  58     | half"
   "bats/scan.bats               | -     | once        | once    |  20     | 1"
   "bats/single.bats             | -     | once        | once    |  40     | 1"
   "bats/status.bats             | -     | once        | once    |  25     | 1"
@@ -91,8 +91,8 @@ set(TEST_MATRIX
   "real/*.bats                  | -     | 20          | lines   |  10     | 1"
   "real/koffi.bats              | -     | ends        | lines   |   6     | 1"
   "real/lightningcss.bats       | -     | ends        | lines   |   7     | 1"
-  "real/node-pty.bats           | -     | ends        | lines   |  34     | 1"
-  "real/parcel-watcher.bats     | -     | ends        | lines   |  21     | 1"
+  "real/node-pty.bats           | -     | ends        | lines   |  34     | half"
+  "real/parcel-watcher.bats     | -     | ends        | lines   |  21     | half"
   "real/rolldown.bats           | -     | 20          | lines   |  18     | 1"
   "real/soak.bats               | -     | 20          | lines   |  23     | 1"
   "real/worker-server.bats      | -     | 20          | lines   |  14     | 1"
@@ -158,7 +158,7 @@ function(matrix_properties name test tier label)
   if(cores STREQUAL half)
     set(half_cores 1)
   elseif(cores STREQUAL all)
-    math(EXPR half_cores "2 * ${all_cores}")
+    math(EXPR half_cores "3 * ${all_cores}")
     math(EXPR seconds "${seconds} + 1000") # these start first; later they would have to wait until every core is idle
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${label};tier-${tier}" COST ${seconds} PROCESSORS ${half_cores})

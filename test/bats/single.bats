@@ -1,4 +1,4 @@
-# Single executable applications: those of Node (with postject), of pkg, and of `bun build --compile`. The latter two
+# Single executable applications: those of Node (--build-sea and postject), of pkg, and of `bun build --compile`. The latter two
 # contain the addon and unpack it, Bun under a made-up name. docs/runtimes.md says what works there.
 #
 # Seen to fail: "Bun" before reports took the name with which an addon was linked (/tmp/.bun-0-….node);
@@ -25,8 +25,13 @@ teardown() {
   [[ -z ${waiting:-} ]] || kill "$waiting"
 }
 
-# sea NODE: makes `app` with this node.
+# sea NODE: makes `app` with this node: by itself since Node 25.5, else with postject.
 sea() {
+  if [[ $("$1" --help) == *--build-sea* ]]; then
+    echo '{ "main": "single.js", "output": "app", "disableExperimentalSEAWarning": true }' >sea.json
+    "$1" --build-sea sea.json
+    return
+  fi
   echo '{ "main": "single.js", "output": "blob", "disableExperimentalSEAWarning": true }' >sea.json
   "$1" --experimental-sea-config sea.json
   cp "$1" app
