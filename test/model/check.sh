@@ -101,7 +101,7 @@ check_configuration() { # NAME MACROS HOW
     *) flags=() arguments+=(-a -N "$3") ;;
   esac
   # What takes seconds to search is not worth seconds of optimizing.
-  [[ -n ${smaller[*]} || $1 =~ ^(bounded|generations|two-calls-each|ltl)$ ]] || level=-O0
+  [[ -n ${smaller[*]} || $1 =~ ^((un)?bounded|generations(-free)?|two-calls-each|finite|ltl)$ ]] || level=-O0
   build "$1" "$2" "$level" "${flags[@]}" || { report "$1" "FAILED: could not be built" no; return; }
   run_pan "$1" "${arguments[@]}"
   if grep -q 'errors: 0$' "$OUT/$1/pan.log" && is_complete "$1"; then
