@@ -1,5 +1,5 @@
-# Single executable applications: those of Node (--build-sea and postject), of pkg, and of `bun build --compile`. The latter two
-# contain the addon and unpack it, Bun under a made-up name. docs/runtimes.md says what works there.
+# Single executable applications: those of Node (--build-sea and postject), of pkg, and of `bun build --compile`. The
+# latter two contain the addon and unpack it, Bun under a made-up name. docs/runtimes.md says what works there.
 #
 # Seen to fail: "Bun" before reports took the name with which an addon was linked (/tmp/.bun-0-….node);
 # "doctor" before it looked into applications ("not a known runtime"); the last lines of "pkg's own Node" before doctor
