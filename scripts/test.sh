@@ -9,7 +9,7 @@ usage() {
 usage: scripts/test.sh [--tier NAME] [--label LABEL] [CTEST-ARGS…]
 
   --tier NAME    quick    the unit tests, and the most important others on two runtimes: three minutes
-                 default  what CI runs: every test of a promise; 25 minutes on two idle cores
+                 default  what CI runs: every test of a promise; 20 minutes on two idle cores
                  full     every test on every runtime, with repetitions and large configurations: hours
   --label LABEL  only these of them: unit, general, runtime, real, fuzz, model, sanitizers, bench
 
