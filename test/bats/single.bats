@@ -163,6 +163,7 @@ guarded_pkg_app() {
   assert_regex "$(jq -r 'select(.package) | .addon' log | sort -u)" \
     "^$PWD/\\.cache/pkg/[0-9a-f]{64}/@acme/sensor/lifetime\\.node\$"
 
+  rm -f said # of another version: it says "waits" before the process is more than bash
   LD_PRELOAD=$TG_LIB ./app wait >said 2>&1 3>&- &
   waiting=$!
   await grep -q '^waits$' said

@@ -68,7 +68,7 @@ static uint64_t write_twice(void) {
 static void at_most_once_a_second(void **state) {
   (void)state;
   uint64_t took = write_twice();
-  assert_in_range(took, 1000 - TICK_MS, 5000);
+  assert_in_range(took, 1000 - TICK_MS, 60000); /* 8 seconds were seen on an emulated machine */
 }
 
 static void a_slow_write_is_followed_by_a_longer_rest(void **state) {
