@@ -36,7 +36,8 @@ struct tsfn_guard_ring {
   uint32_t table_offset; /* of `table` in this struct; 0: this library has none */
   uint64_t next;         /* the sequence of the next event; its record is at (next - 1) % records */
   struct tsfn_guard_ring_record record[TSFN_GUARD_RING_RECORDS];
-  struct tsfn_guard_table table; /* where the functions are (table.h); constant once it is guarded */
+  /* where the functions are (table.h); constant once it is guarded */
+  struct tsfn_guard_table table;
 };
 
 #endif

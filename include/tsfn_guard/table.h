@@ -1,5 +1,5 @@
-/* Where a guarded process keeps its thread-safe functions, for `tsfn-guard status`, which reads them
- * from outside. The description is the field `table` of the exported symbol tsfn_guard_ring
+/* Where a guarded process keeps its thread-safe functions, for `tsfn-guard status`, which reads
+ * them from outside. The description is the field `table` of the exported symbol tsfn_guard_ring
  * (ring.h); ring.h says how to find it there.
  *
  * Layout version 1. A later layout has another `version`; fields stay where they are as long as
@@ -7,8 +7,8 @@
  * this build of the library and differ from build to build. All numbers are in the machine's byte
  * order.
  *
- * The process goes on while it is read, and a reader takes no lock. So a slot may be of two moments:
- * a reader reads its generation before and after, and must not trust the rest either. */
+ * The process goes on while it is read, and a reader takes no lock. So a slot may be of two
+ * moments: a reader reads its generation before and after, and must not trust the rest either. */
 #ifndef TSFN_GUARD_TABLE_H
 #define TSFN_GUARD_TABLE_H
 
@@ -31,7 +31,8 @@ struct tsfn_guard_table {
   uint32_t version;
   uint32_t size;  /* of this struct */
   char guard[16]; /* the library's version */
-  /* The option `mode`; empty: the process is no JavaScript runtime, and the library does nothing. */
+  /* The option `mode`; empty: the process is no JavaScript runtime, and the library does
+   * nothing. */
   char mode[16];
   uint64_t armed;  /* when the process was guarded, nanoseconds since 1970; 0: it is not guarded */
   int32_t process; /* the id, in its own PID namespace, of the process that was guarded */
@@ -57,7 +58,8 @@ struct tsfn_guard_table {
   struct tsfn_guard_table_field env;   /* the env's number, as in reports */
   struct tsfn_guard_table_field addon; /* address of the creator's record; 0: unknown */
   struct tsfn_guard_table_field name;  /* a text of `size` bytes with its NUL */
-  uint32_t addon_path; /* where in a record the address of the addon's path lies, a text with its NUL */
+  /* where in a record the address of the addon's path lies, a text with its NUL */
+  uint32_t addon_path;
   uint32_t reserved;
 };
 

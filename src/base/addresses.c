@@ -8,7 +8,8 @@ enum { STEPS = 64 };
 
 /* The kernel ignores the hint if that place is taken. */
 static void *reserve_at(uintptr_t hint, size_t size) {
-  void *memory = mmap((void *)hint, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *memory =
+      mmap((void *)hint, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return memory == MAP_FAILED ? NULL : memory;
 }
 
@@ -20,10 +21,12 @@ static bool is_above(const void *memory, size_t size, uintptr_t limit) {
   return memory != NULL && (uintptr_t)memory + size > limit;
 }
 
-/* Without a hint the kernel gives high addresses first. So we try places from a quarter of the limit on. */
+/* Without a hint the kernel gives high addresses first. So we try places from a quarter of the
+ * limit on. */
 void *tg_reserve_below(uintptr_t limit, size_t size) {
   void *memory = reserve_at(0, size);
-  for (uintptr_t hint = limit / 4; is_above(memory, size, limit) && hint < limit; hint += limit / STEPS) {
+  for (uintptr_t hint = limit / 4; is_above(memory, size, limit) && hint < limit;
+       hint += limit / STEPS) {
     munmap(memory, size);
     memory = reserve_at(hint, size);
   }

@@ -20,7 +20,8 @@ __asm__(".symver clean_up_pop, _pthread_cleanup_pop@GLIBC_2.17");
 #error "tsfn-guard supports x86-64 and arm64"
 #endif
 
-void tg_cancellation_begin(struct tg_cancellation *cancellation, void (*clean_up)(void *), void *argument) {
+void tg_cancellation_begin(struct tg_cancellation *cancellation, void (*clean_up)(void *),
+                           void *argument) {
   if (clean_up_push == NULL || clean_up_pop == NULL) return;
   clean_up_push(cancellation->libc, clean_up, argument);
   /* Not deferred: in deferred mode glibc 2.28 to 2.40 send no signal, and later versions restart

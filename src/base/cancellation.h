@@ -20,7 +20,8 @@ struct tg_cancellation {
  * between, hold no lock, and call only what may be abandoned at any point, such as a system call.
  * Call both functions from the same function, because `cancellation` must be in the frame of the
  * code in between. */
-void tg_cancellation_begin(struct tg_cancellation *cancellation, void (*clean_up)(void *), void *argument);
+void tg_cancellation_begin(struct tg_cancellation *cancellation, void (*clean_up)(void *),
+                           void *argument);
 void tg_cancellation_end(struct tg_cancellation *cancellation);
 
 #endif

@@ -75,7 +75,8 @@ static bool try_acquire(struct tg_lock *lock) {
 static void acquire_contended(struct tg_lock *lock) {
   for (int spin = 0; spin < SPINS_BEFORE_SLEEP; spin++) {
     cpu_relax();
-    if (atomic_load_explicit(&lock->word, memory_order_relaxed) == UNLOCKED && try_acquire(lock)) return;
+    if (atomic_load_explicit(&lock->word, memory_order_relaxed) == UNLOCKED && try_acquire(lock))
+      return;
   }
   while (atomic_exchange_explicit(&lock->word, CONTENDED, memory_order_acquire) != UNLOCKED)
     futex_wait(&lock->word, CONTENDED);

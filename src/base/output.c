@@ -96,7 +96,8 @@ static int identify_descriptor(int descriptor, struct tg_identity *identity) {
   struct stat plain;
   const unsigned wanted = STATX_TYPE | STATX_INO | STATX_BTIME;
   *identity = (struct tg_identity){0};
-  if (syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, wanted, &status) == 0) {
+  if (syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, wanted, &status) ==
+      0) {
     bool is_dated = (status.stx_mask & STATX_BTIME) != 0;
     identity->device = (uint64_t)status.stx_dev_major << 32 | status.stx_dev_minor;
     identity->inode = status.stx_ino;

@@ -16,7 +16,9 @@ static size_t end_of_string(const char *text, size_t length, size_t at) {
 }
 
 static size_t skip_blanks(const char *text, size_t length, size_t at) {
-  while (at < length && (text[at] == ' ' || text[at] == '\t' || text[at] == '\r' || text[at] == '\n')) at++;
+  while (at < length &&
+         (text[at] == ' ' || text[at] == '\t' || text[at] == '\r' || text[at] == '\n'))
+    at++;
   return at;
 }
 
@@ -32,7 +34,8 @@ static bool is(const struct piece *piece, const char *word) {
 
 /* Of two members with one name the first counts. */
 static void take(const struct piece *value, char *to, size_t size) {
-  if (to[0] != '\0' || value->length >= size || memchr(value->bytes, '\\', value->length) != NULL) return;
+  if (to[0] != '\0' || value->length >= size || memchr(value->bytes, '\\', value->length) != NULL)
+    return;
   memcpy(to, value->bytes, value->length);
   to[value->length] = '\0';
 }
@@ -44,21 +47,24 @@ static void take_address(const struct piece *value, char *to, size_t size) {
   if (is_http || is_https) take(value, to, size);
 }
 
-static void take_member(const struct piece *key, const struct piece *value, struct tg_package_json *package) {
+static void take_member(const struct piece *key, const struct piece *value,
+                        struct tg_package_json *package) {
   if (is(key, "name")) take(value, package->name, sizeof package->name);
   if (is(key, "version")) take(value, package->version, sizeof package->version);
   if (is(key, "bugs")) take_address(value, package->bugs, sizeof package->bugs);
 }
 
 /* The string at `at`, if one begins there; `*end` is where it ends. */
-static bool read_string(const char *text, size_t length, size_t at, struct piece *string, size_t *end) {
+static bool read_string(const char *text, size_t length, size_t at, struct piece *string,
+                        size_t *end) {
   if (at >= length || text[at] != '"') return false;
   *end = end_of_string(text, length, at);
   *string = (struct piece){text + at + 1, *end - at - 1};
   return true;
 }
 
-/* Keys have a colon behind them, and other strings have none. `bugs` is a string, or an object with a `url`. */
+/* Keys have a colon behind them, and other strings have none. `bugs` is a string, or an object with
+ * a `url`. */
 void tg_package_json_parse(const char *text, size_t length, struct tg_package_json *package) {
   unsigned depth = 0;
   bool in_bugs = false;
@@ -72,9 +78,11 @@ void tg_package_json_parse(const char *text, size_t length, struct tg_package_js
     size_t colon = skip_blanks(text, length, at + 1);
     if (colon >= length || text[colon] != ':') continue;
     if (depth == 1) in_bugs = is(&key, "bugs");
-    if (!read_string(text, length, skip_blanks(text, length, colon + 1), &value, &value_end)) continue;
+    if (!read_string(text, length, skip_blanks(text, length, colon + 1), &value, &value_end))
+      continue;
     if (depth == 1) take_member(&key, &value, package);
-    if (depth == 2 && in_bugs && is(&key, "url")) take_address(&value, package->bugs, sizeof package->bugs);
+    if (depth == 2 && in_bugs && is(&key, "url"))
+      take_address(&value, package->bugs, sizeof package->bugs);
   }
 }
 

@@ -1,6 +1,7 @@
 /* What the package.json above a file says of the npm package that the file belongs to.
  *
- * Thread safety: any thread, with a reader of its own. No allocation, no stdio; errno is preserved. */
+ * Thread safety: any thread, with a reader of its own. No allocation, no stdio; errno is
+ * preserved. */
 #ifndef TG_BASE_PACKAGE_JSON_H
 #define TG_BASE_PACKAGE_JSON_H
 
@@ -17,11 +18,12 @@ struct tg_package_json {
 /* Room for the work. It is too large for the small stacks that some threads have. */
 struct tg_package_reader {
   char path[4096];
-  char text[16384]; /* a longer file is read as far as this: what is wanted stands near its beginning */
+  /* a longer file is read as far as this: what is wanted stands near its beginning */
+  char text[16384];
 };
 
-/* Reads the package.json files from the file's directory upwards, until `is_wanted` accepts one. False: it
- * has accepted none, or the path is relative. */
+/* Reads the package.json files from the file's directory upwards, until `is_wanted` accepts one.
+ * False: it has accepted none, or the path is relative. */
 bool tg_package_json_find(struct tg_package_reader *reader, const char *path,
                           bool (*is_wanted)(const struct tg_package_json *package),
                           struct tg_package_json *package);

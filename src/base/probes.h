@@ -57,8 +57,10 @@ static inline void tg_probe_misuse(const void *handle, int kind, int status, con
   (0 ? ((void)(handle), (void)(status), (void)(queue_length)) : (void)0)
 #define tg_probe_release(handle, status, thread_count) \
   (0 ? ((void)(handle), (void)(status), (void)(thread_count)) : (void)0)
-#define tg_probe_dispatch(handle, queue_length) (0 ? ((void)(handle), (void)(queue_length)) : (void)0)
-#define tg_probe_finalize(handle, queue_length) (0 ? ((void)(handle), (void)(queue_length)) : (void)0)
+#define tg_probe_dispatch(handle, queue_length) \
+  (0 ? ((void)(handle), (void)(queue_length)) : (void)0)
+#define tg_probe_finalize(handle, queue_length) \
+  (0 ? ((void)(handle), (void)(queue_length)) : (void)0)
 #define tg_probe_misuse(handle, kind, status, caller) \
   (0 ? ((void)(handle), (void)(kind), (void)(status), (void)(caller)) : (void)0)
 #endif

@@ -37,8 +37,8 @@ static uint32_t decode_utf8(const unsigned char *bytes, size_t length) {
 static bool is_control(uint32_t point) {
   return point < 0x20 || (point >= 0x7f && point < 0xa0) /* U+009B is ESC [ */ || point == 0x61c ||
          point == 0x200e || point == 0x200f /* direction marks */ ||
-         (point >= 0x2028 && point <= 0x202e) /* line and paragraph ends; embeddings, overrides */ ||
-         (point >= 0x2066 && point <= 0x2069) /* isolates */;
+         (point >= 0x2028 && point <= 0x202e) /* line and paragraph ends; embeddings, overrides */
+         || (point >= 0x2066 && point <= 0x2069) /* isolates */;
 }
 
 static size_t shown_length(const char *text, size_t most) {

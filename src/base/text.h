@@ -25,7 +25,8 @@ const char *tg_text_string(struct tg_text *text);
  * name chosen by an addon cannot forge lines. Cold: messages are rare, so small code is better than
  * fast code. */
 __attribute__((cold)) void tg_text_add(struct tg_text *text, const char *string);
-__attribute__((cold)) void tg_text_add_bytes(struct tg_text *text, const char *bytes, size_t length);
+__attribute__((cold)) void tg_text_add_bytes(struct tg_text *text, const char *bytes,
+                                             size_t length);
 __attribute__((cold)) void tg_text_add_number(struct tg_text *text, uint64_t number);
 
 enum { TG_DIGITS_MAX = 20 };

@@ -1,4 +1,5 @@
-/* The tsfn-guard command: passes its command line to a subcommand, or starts a program with the guard. */
+/* The tsfn-guard command: passes its command line to a subcommand, or starts a program with the
+ * guard. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,8 +7,8 @@
 #include "command/common/complain.h"
 #include "command/subcommands.h"
 
-/* NULL: argv[1] is no subcommand. "run" may be left out, so most command lines begin with the options or with the
- * program. */
+/* NULL: argv[1] is no subcommand. "run" may be left out, so most command lines begin with the
+ * options or with the program. */
 static tg_subcommand *find_subcommand(int argc, char **argv) {
   if (argc < 2) return NULL;
   return strcmp(argv[1], "run") == 0 ? tg_command_run : tg_subcommand_find(argv[1]);
@@ -17,7 +18,8 @@ static tg_subcommand *find_subcommand(int argc, char **argv) {
 static int show_help(int argc, char **argv) {
   char name[] = "tsfn-guard", option[] = "--help";
   if (argc > 2)
-    return tg_complain(TG_EXIT_USAGE, "one subcommand", argv[2], "run it as: tsfn-guard help SUBCOMMAND");
+    return tg_complain(TG_EXIT_USAGE, "one subcommand", argv[2],
+                       "run it as: tsfn-guard help SUBCOMMAND");
   if (argc < 2) return tg_command_run(2, (char *[]){name, option, NULL});
   tg_subcommand *subcommand = find_subcommand(argc, argv);
   if (subcommand != NULL) return subcommand(2, (char *[]){argv[1], option, NULL});

@@ -1,5 +1,5 @@
-/* Implements the seven functions: finds the guarded function behind a handle, answers as the table in
- * docs/contract.md says, and reports each misuse that it absorbs. */
+/* Implements the seven functions: finds the guarded function behind a handle, answers as the table
+ * in docs/contract.md says, and reports each misuse that it absorbs. */
 #include "core/api.h"
 
 #include <string.h>
@@ -13,8 +13,8 @@
 #include "core/handle_table.h"
 #include "core/queue.h"
 
-bool tg_guard_open(struct tg_guard *guard, const struct tg_runtime *runtime, const struct tg_host *host,
-                   const struct tg_guard_options *options) {
+bool tg_guard_open(struct tg_guard *guard, const struct tg_runtime *runtime,
+                   const struct tg_host *host, const struct tg_guard_options *options) {
   guard->runtime = runtime;
   guard->host = host;
   guard->options = *options;
@@ -38,7 +38,8 @@ struct operation_kind {
 
 static const struct operation_kind
     create_kind = {"napi_create_threadsafe_function", TG_EVENT_NONE},
-    get_context_kind = {"napi_get_threadsafe_function_context", TG_EVENT_GET_CONTEXT_AFTER_FINALIZE},
+    get_context_kind = {"napi_get_threadsafe_function_context",
+                        TG_EVENT_GET_CONTEXT_AFTER_FINALIZE},
     call_kind = {"napi_call_threadsafe_function", TG_EVENT_CALL_AFTER_FINALIZE},
     acquire_kind = {"napi_acquire_threadsafe_function", TG_EVENT_ACQUIRE_AFTER_FINALIZE},
     release_kind = {"napi_release_threadsafe_function", TG_EVENT_RELEASE_AFTER_FINALIZE},
@@ -90,8 +91,8 @@ static bool is_unguarded(const struct operation *operation) {
 }
 
 static inline void operation_init(struct operation *operation, struct tg_guard *guard,
-                                  const struct operation_kind *kind, napi_threadsafe_function handle,
-                                  const void *caller) {
+                                  const struct operation_kind *kind,
+                                  napi_threadsafe_function handle, const void *caller) {
   operation->guard = guard;
   operation->kind = kind;
   operation->handle = handle;
@@ -105,11 +106,12 @@ __attribute__((cold, noinline)) static void record_bad_handle(struct operation *
   if (operation->lookup != TG_LOOKUP_INVALID)
     record_event(operation, TG_EVENT_STALE_HANDLE, 0);
   else if (!is_unguarded(operation))
-    record_event(operation, operation->handle == NULL ? TG_EVENT_NULL_HANDLE : TG_EVENT_NEVER_A_HANDLE, 0);
+    record_event(operation,
+                 operation->handle == NULL ? TG_EVENT_NULL_HANDLE : TG_EVENT_NEVER_A_HANDLE, 0);
 }
 
-/* Records the misuse that the handle alone shows. The function was looked up, and is locked. Inlined, this
- * takes fifteen instructions less. */
+/* Records the misuse that the handle alone shows. The function was looked up, and is locked.
+ * Inlined, this takes fifteen instructions less. */
 __attribute__((always_inline)) static inline void check_handle(struct operation *operation) {
   if (operation->lookup != TG_LOOKUP_VALID) {
     record_bad_handle(operation);
@@ -119,7 +121,8 @@ __attribute__((always_inline)) static inline void check_handle(struct operation 
   if (runtime_has_freed(operation)) record_event(operation, operation->kind->after_finalize, 0);
 }
 
-/* Finds the function and locks it. The table is not needed for the function that the thread has used last. */
+/* Finds the function and locks it. The table is not needed for the function that the thread has
+ * used last. */
 static inline enum tg_lookup find_function(struct tg_guard *guard, napi_threadsafe_function handle,
                                            struct tg_function **found) {
   struct tg_function *slot = tg_last_use.function;
@@ -162,8 +165,10 @@ static napi_status report_and_answer(struct operation *operation, napi_status an
 
 /* Unlocks the function, and returns `answer`. */
 static napi_status operation_end(struct operation *operation, napi_status answer) {
-  if (operation->kind == &call_kind) tg_probe_call(operation->handle, answer, queue_length(operation));
-  if (operation->kind == &release_kind) tg_probe_release(operation->handle, answer, thread_count(operation));
+  if (operation->kind == &call_kind)
+    tg_probe_call(operation->handle, answer, queue_length(operation));
+  if (operation->kind == &release_kind)
+    tg_probe_release(operation->handle, answer, thread_count(operation));
   if (operation->function != NULL) {
     if (operation->lookup == TG_LOOKUP_VALID) {
       observe_use(operation, answer);
@@ -185,9 +190,10 @@ static bool is_open(const struct operation *operation) {
   return operation->lookup == TG_LOOKUP_VALID && operation->function->state == TG_OPEN;
 }
 
-/* Makes the doorbell. Arguments that the runtime would refuse are passed on as they are, so that the runtime
- * refuses them with its own status and last error info. */
-static napi_status make_doorbell(struct tg_guard *guard, const struct tg_create_arguments *arguments,
+/* Makes the doorbell. Arguments that the runtime would refuse are passed on as they are, so that
+ * the runtime refuses them with its own status and last error info. */
+static napi_status make_doorbell(struct tg_guard *guard,
+                                 const struct tg_create_arguments *arguments,
                                  struct tg_function *function, bool has_place) {
   bool nothing_to_call = arguments->func == NULL && arguments->call_js_cb == NULL;
   napi_threadsafe_function doorbell = NULL;
@@ -224,10 +230,11 @@ static napi_status pass_through(struct tg_guard *guard, const struct tg_create_a
   return status;
 }
 
-napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *arguments, const void *caller,
-                      napi_threadsafe_function *result) {
+napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *arguments,
+                      const void *caller, napi_threadsafe_function *result) {
   if (arguments->env == NULL) return napi_invalid_arg;
-  struct tg_environment *environment = tg_environment_enter(guard, arguments->env, tg_on_env_cleanup);
+  struct tg_environment *environment =
+      tg_environment_enter(guard, arguments->env, tg_on_env_cleanup);
   if (environment == NULL) return napi_generic_failure;
   const void *const places[TG_CODE_PLACES] = {caller, (const void *)arguments->call_js_cb,
                                               (const void *)arguments->thread_finalize_cb};
@@ -238,8 +245,9 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
   struct tg_function *function = tg_function_take(guard, &handle);
   if (function == NULL) {
     tg_cohort_end_function(cohort);
-    return tg_table_is_used_up(&guard->table) ? pass_through(guard, arguments, caller, addon, result)
-                                              : napi_generic_failure;
+    return tg_table_is_used_up(&guard->table)
+               ? pass_through(guard, arguments, caller, addon, result)
+               : napi_generic_failure;
   }
   tg_cohort_include(cohort, function->index);
   char name[TG_NAME_SIZE] = "";
@@ -251,8 +259,8 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
   if (status != napi_ok || result == NULL) {
     function->cohort = NULL; /* no other thread has seen the slot in this generation */
     tg_cohort_end_function(cohort);
-    /* If the runtime made a doorbell although `result` is NULL, that doorbell refers to this slot. So the slot
-     * is not used again. */
+    /* If the runtime made a doorbell although `result` is NULL, that doorbell refers to this slot.
+     * So the slot is not used again. */
     if (status != napi_ok) tg_table_put_back(&guard->table, function);
     return status != napi_ok ? status : napi_invalid_arg;
   }
@@ -260,14 +268,16 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
   if (arguments->max_queue_size != 0) environment->bounded++;
   const struct tg_observer *observer = guard->observer;
   if (observer != NULL && observer->created != NULL) observer->created(function, caller);
-  tg_probe_create(handle, arguments->max_queue_size, arguments->initial_thread_count, function->name);
+  tg_probe_create(handle, arguments->max_queue_size, arguments->initial_thread_count,
+                  function->name);
   *result = handle;
   return napi_ok;
 }
 
 __attribute__((noinline)) static napi_status get_context_slow_path(struct tg_guard *guard,
                                                                    napi_threadsafe_function func,
-                                                                   const void *caller, void **result) {
+                                                                   const void *caller,
+                                                                   void **result) {
   struct operation operation;
   operation_init(&operation, guard, &get_context_kind, func, caller);
   operation_begin(&operation);
@@ -277,16 +287,17 @@ __attribute__((noinline)) static napi_status get_context_slow_path(struct tg_gua
   }
   *result = NULL;
   if (operation.function == NULL)
-    return operation_end(
-        &operation, is_unguarded(&operation) ? guard->runtime->get_context(func, result) : napi_invalid_arg);
+    return operation_end(&operation, is_unguarded(&operation)
+                                         ? guard->runtime->get_context(func, result)
+                                         : napi_invalid_arg);
   if (operation.lookup != TG_LOOKUP_VALID && operation.lookup != TG_LOOKUP_STALE)
     return operation_end(&operation, napi_invalid_arg);
   *result = operation.function->context;
   return operation_end(&operation, napi_ok);
 }
 
-napi_status tg_get_context(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
-                           void **result) {
+napi_status tg_get_context(struct tg_guard *guard, napi_threadsafe_function func,
+                           const void *caller, void **result) {
   if (func == tg_last_use.handle && func != NULL && result != NULL && !guard->watches_calls &&
       tg_function_read_context(tg_last_use.function, tg_last_use.generation, result))
     return napi_ok;
@@ -323,15 +334,18 @@ static napi_status reject_closing(struct operation *operation) {
   return operation_end(operation, was_informed ? napi_invalid_arg : napi_closing);
 }
 
-/* Waits until the queue has space. napi_ok: it has, it may be overfilled, or the function is closing.
- * napi_closing: the env's cleanup hooks run, so there will be no space any more. */
-static napi_status wait_until_not_full(struct operation *operation, napi_threadsafe_function_call_mode mode) {
+/* Waits until the queue has space. napi_ok: it has, it may be overfilled, or the function is
+ * closing. napi_closing: the env's cleanup hooks run, so there will be no space any more. */
+static napi_status wait_until_not_full(struct operation *operation,
+                                       napi_threadsafe_function_call_mode mode) {
   struct tg_function *function = operation->function;
   while (function->state == TG_OPEN && tg_function_is_full(function)) {
     if (mode == napi_tsfn_nonblocking) return napi_queue_full;
-    if (operation->guard->options.deadlock != TG_DEADLOCK_HANG && tg_function_is_loop_thread(function)) {
+    if (operation->guard->options.deadlock != TG_DEADLOCK_HANG &&
+        tg_function_is_loop_thread(function)) {
       record_event(operation, TG_EVENT_BLOCKING_ON_OWN_LOOP, 0);
-      return operation->guard->options.deadlock == TG_DEADLOCK_STATUS ? napi_would_deadlock : napi_ok;
+      return operation->guard->options.deadlock == TG_DEADLOCK_STATUS ? napi_would_deadlock
+                                                                      : napi_ok;
     }
     /* No acquire: whoever writes this takes the function's lock afterwards. */
     if (atomic_load_explicit(&tg_environment_of(function)->hooks_run, memory_order_relaxed))
@@ -343,7 +357,8 @@ static napi_status wait_until_not_full(struct operation *operation, napi_threads
 
 /* The caller may have been woken for space that it does not use, so this passes the wake-up on. */
 static napi_status fail_call(struct operation *operation, napi_status answer) {
-  if (tg_function_claim_waiter(operation->function)) tg_gate_wake_one(&operation->function->not_full);
+  if (tg_function_claim_waiter(operation->function))
+    tg_gate_wake_one(&operation->function->not_full);
   return operation_end(operation, answer);
 }
 
@@ -363,8 +378,8 @@ static void watch_call(struct operation *operation) {
   record_event(operation, kind, quantity);
 }
 
-/* Whether a call only has to queue its item and to ring: there is space, and nothing to report. The function
- * is open and its lock is held. */
+/* Whether a call only has to queue its item and to ring: there is space, and nothing to report. The
+ * function is open and its lock is held. */
 static bool is_fast_path(const struct tg_guard *guard, const struct tg_function *function) {
   return function->doorbell_held && function->thread_count != 0 && !guard->watches_calls &&
          guard->options.queue_warn == SIZE_MAX && !guard->runtime->may_drop_wakeups &&
@@ -381,7 +396,8 @@ static napi_status hand_off(struct operation *operation) {
 /* A call that does not fit the fast path. `function` is locked. */
 __attribute__((noinline)) static napi_status call_slow_path(
     struct tg_guard *guard, napi_threadsafe_function func, enum tg_lookup lookup,
-    struct tg_function *function, const void *caller, void *data, napi_threadsafe_function_call_mode mode) {
+    struct tg_function *function, const void *caller, void *data,
+    napi_threadsafe_function_call_mode mode) {
   struct operation operation;
   operation_init(&operation, guard, &call_kind, func, caller);
   operation.mode = mode == napi_tsfn_blocking ? "napi_tsfn_blocking" : "napi_tsfn_nonblocking";
@@ -389,13 +405,15 @@ __attribute__((noinline)) static napi_status call_slow_path(
   operation.function = function;
   check_handle(&operation);
   if (function == NULL)
-    return operation_end(
-        &operation, is_unguarded(&operation) ? guard->runtime->call(func, data, mode) : napi_invalid_arg);
+    return operation_end(&operation, is_unguarded(&operation)
+                                         ? guard->runtime->call(func, data, mode)
+                                         : napi_invalid_arg);
   if (!is_open(&operation)) return reject_closing(&operation);
   napi_status status = wait_until_not_full(&operation, mode);
   if (status == napi_closing || function->state != TG_OPEN) return reject_closing(&operation);
   if (status != napi_ok) return operation_end(&operation, status);
-  if (!tg_queue_reserve(&function->queue, guard->host)) return fail_call(&operation, napi_generic_failure);
+  if (!tg_queue_reserve(&function->queue, guard->host))
+    return fail_call(&operation, napi_generic_failure);
   status = tg_function_hold_doorbell(function);
   /* Such a runtime may have dropped the wake-up that is pending. */
   if (status == napi_ok && guard->runtime->may_drop_wakeups) status = tg_function_ring(function);
@@ -406,8 +424,8 @@ __attribute__((noinline)) static napi_status call_slow_path(
   return function->wakeup_pending ? operation_end(&operation, napi_ok) : hand_off(&operation);
 }
 
-napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const void *caller, void *data,
-                    napi_threadsafe_function_call_mode mode) {
+napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
+                    void *data, napi_threadsafe_function_call_mode mode) {
   struct tg_function *found;
   enum tg_lookup lookup = find_function(guard, func, &found);
   if (lookup == TG_LOOKUP_VALID) tg_function_mark_foreign_use(found, guard->host);
@@ -435,15 +453,16 @@ napi_status tg_acquire(struct tg_guard *guard, napi_threadsafe_function func, co
   operation_init(&operation, guard, &acquire_kind, func, caller);
   operation_begin(&operation);
   if (operation.function == NULL)
-    return operation_end(&operation,
-                         is_unguarded(&operation) ? guard->runtime->acquire(func) : napi_invalid_arg);
+    return operation_end(
+        &operation, is_unguarded(&operation) ? guard->runtime->acquire(func) : napi_invalid_arg);
   if (!is_open(&operation)) return acquire_closing(&operation);
   napi_status status = tg_function_hold_doorbell(operation.function);
   if (status == napi_ok) operation.function->thread_count++;
   return operation_end(&operation, operation.function->state == TG_OPEN ? status : napi_closing);
 }
 
-static napi_status release_open(struct operation *operation, napi_threadsafe_function_release_mode mode) {
+static napi_status release_open(struct operation *operation,
+                                napi_threadsafe_function_release_mode mode) {
   struct tg_function *function = operation->function;
   if (function->thread_count == 0) {
     record_event(operation, TG_EVENT_OVER_RELEASE, 0);
@@ -458,7 +477,8 @@ static napi_status release_open(struct operation *operation, napi_threadsafe_fun
   } else if (function->thread_count == 0 && tg_queue_length(&function->queue) == 0) {
     tg_function_release_doorbell(function, napi_tsfn_release);
   } else if (function->thread_count == 0) {
-    tg_function_ring(function); /* no other thread will, and the runtime may have dropped the last ring */
+    /* no other thread will, and the runtime may have dropped the last ring */
+    tg_function_ring(function);
   }
   return operation_end(operation, napi_ok);
 }
@@ -470,8 +490,8 @@ napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, co
   operation.mode = mode == napi_tsfn_abort ? "napi_tsfn_abort" : "napi_tsfn_release";
   operation_begin(&operation);
   if (operation.function == NULL)
-    return operation_end(&operation,
-                         is_unguarded(&operation) ? guard->runtime->release(func, mode) : napi_invalid_arg);
+    return operation_end(&operation, is_unguarded(&operation) ? guard->runtime->release(func, mode)
+                                                              : napi_invalid_arg);
   struct tg_function *function = operation.function;
   if (is_open(&operation) && (function->thread_count != 0 || function->release_credit == 0))
     return release_open(&operation, mode);
@@ -480,8 +500,8 @@ napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, co
     return operation_end(&operation, napi_ok);
   }
   if (is_late(&operation)) return operation_end(&operation, napi_ok);
-  /* An abort of a closing function changes nothing (node-addon-api's AsyncProgressWorker does this in its
-   * finalizer). */
+  /* An abort of a closing function changes nothing (node-addon-api's AsyncProgressWorker does this
+   * in its finalizer). */
   bool is_harmless = mode == napi_tsfn_abort;
   if (operation.lookup == TG_LOOKUP_REUSED || function->release_credit == 0) {
     if (!is_harmless) record_event(&operation, TG_EVENT_OVER_RELEASE, 0);
@@ -497,7 +517,8 @@ static napi_status ref_or_unref(struct tg_guard *guard, napi_env env, napi_threa
   napi_status (*runtime_function)(napi_env, napi_threadsafe_function) =
       pending_ref == TG_PENDING_REF ? guard->runtime->ref : guard->runtime->unref;
   struct operation operation;
-  operation_init(&operation, guard, pending_ref == TG_PENDING_REF ? &ref_kind : &unref_kind, func, caller);
+  operation_init(&operation, guard, pending_ref == TG_PENDING_REF ? &ref_kind : &unref_kind, func,
+                 caller);
   operation_begin(&operation);
   if (operation.function == NULL)
     return operation_end(&operation,
@@ -507,7 +528,8 @@ static napi_status ref_or_unref(struct tg_guard *guard, napi_env env, napi_threa
   if (tg_function_is_loop_thread(function)) {
     tg_function_set_pending_ref(function, TG_PENDING_NONE); /* the latest request counts */
     function->referenced = pending_ref == TG_PENDING_REF;
-    return operation_end(&operation, runtime_function(tg_environment_of(function)->env, function->doorbell));
+    return operation_end(&operation,
+                         runtime_function(tg_environment_of(function)->env, function->doorbell));
   }
   record_event(&operation, TG_EVENT_FOREIGN_REF, 0);
   tg_function_set_pending_ref(function, pending_ref);
@@ -516,7 +538,8 @@ static napi_status ref_or_unref(struct tg_guard *guard, napi_env env, napi_threa
   return operation_end(&operation, napi_ok);
 }
 
-napi_status tg_ref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func, const void *caller) {
+napi_status tg_ref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func,
+                   const void *caller) {
   return ref_or_unref(guard, env, func, caller, TG_PENDING_REF);
 }
 
@@ -525,7 +548,8 @@ napi_status tg_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_funct
   return ref_or_unref(guard, env, func, caller, TG_PENDING_UNREF);
 }
 
-void tg_guard_walk(struct tg_guard *guard, void (*visit)(void *argument, const struct tg_snapshot *snapshot),
+void tg_guard_walk(struct tg_guard *guard,
+                   void (*visit)(void *argument, const struct tg_snapshot *snapshot),
                    void *argument) {
   uint32_t used = tg_table_used(&guard->table);
   for (uint32_t index = 0; index < used; index++) {
@@ -542,18 +566,18 @@ void tg_guard_walk(struct tg_guard *guard, void (*visit)(void *argument, const s
   }
 }
 
-/* A lock that is held for longer than this will not be released: this very thread holds it, below a signal
- * handler, or a thread that the program has killed. The process would exit without the guard, so it does
- * here. */
+/* A lock that is held for longer than this will not be released: this very thread holds it, below a
+ * signal handler, or a thread that the program has killed. The process would exit without the
+ * guard, so it does here. */
 enum { EXIT_WAIT_MS_MAX = 200 };
 
 void tg_reject_all(struct tg_guard *guard) {
   unsigned patience_ms = EXIT_WAIT_MS_MAX;
   uint64_t taken = atomic_load_explicit(&guard->table.taken, memory_order_relaxed);
   uint32_t used = tg_table_used(&guard->table);
-  /* There may be several exit handlers (preload/addon_code.c). The first one that runs rejects all callers; the
-   * next one only has work if functions were created since. Relaxed: a counter, and only exit handlers write
-   * taken_at_exit. */
+  /* There may be several exit handlers (preload/addon_code.c). The first one that runs rejects all
+   * callers; the next one only has work if functions were created since. Relaxed: a counter, and
+   * only exit handlers write taken_at_exit. */
   if (atomic_exchange_explicit(&guard->taken_at_exit, taken, memory_order_relaxed) == taken) return;
   for (uint32_t index = 0; index < used; index++) {
     struct tg_function *function = tg_table_slot(&guard->table, index);

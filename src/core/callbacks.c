@@ -1,4 +1,5 @@
-/* Implements callbacks.h: delivers items, closes functions at the end of an env, and finalizes them. */
+/* Implements callbacks.h: delivers items, closes functions at the end of an env, and finalizes
+ * them. */
 #include "core/callbacks.h"
 
 #include <string.h>
@@ -33,29 +34,29 @@ static void *context_of(const struct tg_function *function) {
   return atomic_load_explicit(&function->context, memory_order_relaxed);
 }
 
-/* Describes that the function has just closed while several callers slept, if so. The runtime would have woken
- * only one of them. With the lock held. */
+/* Describes that the function has just closed while several callers slept, if so. The runtime would
+ * have woken only one of them. With the lock held. */
 static void describe_blocked_callers(const struct tg_function *function, bool was_open,
                                      struct tg_event *event) {
   if (was_open && function->state != TG_OPEN && function->multiple_waiters)
     describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->waiters, event);
 }
 
-/* Some addons read a result that a failed Node-API function has not written. What they find there was left
- * on the stack by earlier frames: those of the runtime, or now ours. This makes sure that they find NULL.
- * The callback's frame begins a few words below this one (but not with AddressSanitizer's red zones). */
+/* Some addons read a result that a failed Node-API function has not written. What they find there
+ * was left on the stack by earlier frames: those of the runtime, or now ours. This makes sure that
+ * they find NULL. The callback's frame begins a few words below this one (but not with
+ * AddressSanitizer's red zones). */
 __attribute__((noinline, no_sanitize_address)) static void clear_stack(void) {
   char zeros[512];
   memset(zeros, 0, sizeof zeros);
   __asm__ volatile("" : : "r"(zeros) : "memory"); /* keeps the compiler from dropping the memset */
 }
 
-/* No lock held. The callback may have ended the function, so `describe` cannot be used, which needs the
- * function's env. The slot still exists. */
-__attribute__((cold, noinline)) static void report_exception(struct tg_function *function,
-                                                             struct tg_guard *guard,
-                                                             napi_threadsafe_function handle,
-                                                             napi_threadsafe_function_call_js call_js_cb) {
+/* No lock held. The callback may have ended the function, so `describe` cannot be used, which needs
+ * the function's env. The slot still exists. */
+__attribute__((cold, noinline)) static void report_exception(
+    struct tg_function *function, struct tg_guard *guard, napi_threadsafe_function handle,
+    napi_threadsafe_function_call_js call_js_cb) {
   struct tg_event event = {
       .kind = TG_EVENT_EXCEPTION_CAUGHT, .handle = handle, .caller = (const void *)call_js_cb};
   tg_function_lock(function);
@@ -69,16 +70,17 @@ __attribute__((cold, noinline)) static void report_exception(struct tg_function 
   report(guard, &event);
 }
 
-/* Calls call_js_cb. False: it has thrown, and the exception was caught. Unless it has thrown, the function
- * is not touched after the callback, which may have ended it. */
-static bool call_js(struct tg_function *function, napi_threadsafe_function_call_js call_js_cb, napi_env env,
-                    napi_value js_callback, void *context, void *item) {
+/* Calls call_js_cb. False: it has thrown, and the exception was caught. Unless it has thrown, the
+ * function is not touched after the callback, which may have ended it. */
+static bool call_js(struct tg_function *function, napi_threadsafe_function_call_js call_js_cb,
+                    napi_env env, napi_value js_callback, void *context, void *item) {
   struct tg_guard *guard = tg_guard_of(function);
   const struct tg_environment *environment = tg_environment_of(function);
   napi_threadsafe_function handle = function->handle;
   if (call_js_cb == NULL) call_js_cb = guard->runtime->call_js_default;
   if (environment->can_terminate) clear_stack();
-  if (guard->runtime->call_js(env, js_callback, context, item, call_js_cb, environment->env)) return true;
+  if (guard->runtime->call_js(env, js_callback, context, item, call_js_cb, environment->env))
+    return true;
   report_exception(function, guard, handle, call_js_cb);
   return false;
 }
@@ -94,9 +96,9 @@ static void apply_pending_ref(struct tg_function *function) {
     tg_guard_of(function)->runtime->unref(tg_environment_of(function)->env, function->doorbell);
 }
 
-/* Called after an item was popped. If more items wait, rings for the next one. If it was the last item and
- * nobody holds a count, closes the function: this is the moment at which the runtime decides to close,
- * before the last callback runs. */
+/* Called after an item was popped. If more items wait, rings for the next one. If it was the last
+ * item and nobody holds a count, closes the function: this is the moment at which the runtime
+ * decides to close, before the last callback runs. */
 static void continue_after_pop(struct tg_function *function) {
   if (tg_queue_length(&function->queue) != 0) {
     if (function->doorbell_held) tg_function_ring(function);
@@ -106,11 +108,12 @@ static void continue_after_pop(struct tg_function *function) {
   }
 }
 
-/* Like call_js, with the observer before and after. `event` describes the function as it was before, as it
- * may be gone after the callback. */
+/* Like call_js, with the observer before and after. `event` describes the function as it was
+ * before, as it may be gone after the callback. */
 static void call_js_observed(struct tg_function *function, const struct tg_guard *guard,
                              napi_threadsafe_function_call_js call_js_cb, napi_env env,
-                             napi_value js_callback, void *context, void *item, struct tg_event *event) {
+                             napi_value js_callback, void *context, void *item,
+                             struct tg_event *event) {
   const struct tg_observer *observer = guard->observer;
   event->kind = observer->delivering(env);
   report(guard, event);
@@ -119,28 +122,33 @@ static void call_js_observed(struct tg_function *function, const struct tg_guard
   report(guard, event);
 }
 
-/* Pops an item without the lock if another one waits behind it, and rings for that one. `wakeup_pending`
- * stays true: one ring has arrived and the next is on its way. A thread that holds the lock meanwhile
- * sees a queue that is not empty and a wake-up that is pending, as before and after. */
+/* Pops an item without the lock if another one waits behind it, and rings for that one.
+ * `wakeup_pending` stays true: one ring has arrived and the next is on its way. A thread that holds
+ * the lock meanwhile sees a queue that is not empty and a wake-up that is pending, as before and
+ * after. */
 static bool pop_unlocked(struct tg_function *function, void **item) {
   if (!tg_queue_can_pop_unlocked(&function->queue)) return false;
-  napi_status answer = tg_guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
+  napi_status answer =
+      tg_guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
   if (answer == napi_ok) {
     *item = tg_queue_pop_unlocked(&function->queue);
     return true;
   }
-  tg_function_lock(function); /* another thread is aborting the function, or there is no memory for a ring */
+  /* another thread is aborting the function, or there is no memory for a ring */
+  tg_function_lock(function);
   tg_function_record_ring(function, answer);
   tg_function_unlock(function);
   return false;
 }
 
-/* Pops the only item of a function that stays open, if there is nothing else to do for the function. */
+/* Pops the only item of a function that stays open, if there is nothing else to do for the
+ * function. */
 static bool pop_only(struct tg_function *function, void **item) {
   tg_function_lock(function);
-  bool is_fast_path = !atomic_load_explicit(&function->queue.pop_needs_lock, memory_order_relaxed) &&
-                      function->pending_ref == TG_PENDING_NONE && function->thread_count != 0 &&
-                      tg_queue_length(&function->queue) == 1;
+  bool is_fast_path =
+      !atomic_load_explicit(&function->queue.pop_needs_lock, memory_order_relaxed) &&
+      function->pending_ref == TG_PENDING_NONE && function->thread_count != 0 &&
+      tg_queue_length(&function->queue) == 1;
   if (is_fast_path) {
     function->wakeup_pending = false;
     *item = tg_queue_pop_only(&function->queue, tg_guard_of(function)->host);
@@ -149,8 +157,8 @@ static bool pop_only(struct tg_function *function, void **item) {
   return is_fast_path;
 }
 
-/* Pops an item in all other cases. If deliveries are observed, `seen` describes the function as it was.
- * `blocked_callers` is to be reported. */
+/* Pops an item in all other cases. If deliveries are observed, `seen` describes the function as it
+ * was. `blocked_callers` is to be reported. */
 static bool pop_locked(struct tg_function *function, void **item, struct tg_event *seen,
                        struct tg_event *blocked_callers) {
   tg_function_lock(function);
@@ -172,7 +180,8 @@ static bool pop_locked(struct tg_function *function, void **item, struct tg_even
   return waits;
 }
 
-/* Called after an item was popped. The function is not over yet, as only this thread finalizes it. */
+/* Called after an item was popped. The function is not over yet, as only this thread finalizes
+ * it. */
 static void observe_taken(struct tg_function *function, const struct tg_guard *guard) {
   const struct tg_observer *observer = guard->observer;
   tg_probe_dispatch(function->handle, function->queue.known_available);
@@ -189,15 +198,15 @@ __attribute__((noinline)) static void dispatch_slow_path(struct tg_function *fun
   report(guard, &blocked_callers);
   observe_taken(function, guard);
   if (tg_observes_deliveries(guard))
-    call_js_observed(function, guard, function->call_js_cb, env, js_callback, context_of(function), item,
-                     &seen);
+    call_js_observed(function, guard, function->call_js_cb, env, js_callback, context_of(function),
+                     item, &seen);
   else
     call_js(function, function->call_js_cb, env, js_callback, context_of(function), item);
 }
 
-/* Runs in the callback scope that the runtime has opened. The doorbell's finalizer has not run, so the
- * function stays in its generation until the addon's callback is entered. The callback may run the event
- * loop, which may end the function, so the function is not touched after the callback. */
+/* Runs in the callback scope that the runtime has opened. The doorbell's finalizer has not run, so
+ * the function stays in its generation until the addon's callback is entered. The callback may run
+ * the event loop, which may end the function, so the function is not touched after the callback. */
 void tg_on_dispatch(napi_env env, napi_value js_callback, void *context, void *data) {
   (void)data;
   if (env == NULL) return; /* the runtime discards a ring, perhaps after our finalizer */
@@ -233,10 +242,10 @@ static void visit_functions(struct tg_environment *environment,
   }
 }
 
-/* An env cleanup hook that is added while such hooks already run. Node (12 to 26) first runs the hooks that
- * it has, and then the finalizers of all doorbells. With the last of these the napi_env ends, and the
- * addon's wrapped objects are finalized. Only then Node runs the hooks that were added meanwhile. So when
- * this runs, the napi_env is gone, but the addon is still loaded. */
+/* An env cleanup hook that is added while such hooks already run. Node (12 to 26) first runs the
+ * hooks that it has, and then the finalizers of all doorbells. With the last of these the napi_env
+ * ends, and the addon's wrapped objects are finalized. Only then Node runs the hooks that were
+ * added meanwhile. So when this runs, the napi_env is gone, but the addon is still loaded. */
 static void report_unreleased(void *argument) {
   struct tg_environment *environment = argument;
   environment->reports_unreleased = false;
@@ -244,7 +253,8 @@ static void report_unreleased(void *argument) {
   tg_environment_leave(environment);
 }
 
-/* False: it must be reported now. Other runtimes than Node may run such a hook at once, or not at all. */
+/* False: it must be reported now. Other runtimes than Node may run such a hook at once, or not at
+ * all. */
 static bool report_unreleased_later(struct tg_environment *environment) {
   const struct tg_runtime *runtime = environment->guard->runtime;
   if (environment->reports_unreleased) return true;
@@ -261,13 +271,14 @@ static void wake_waiters(struct tg_function *function, struct tg_event *event) {
   if (function->state != TG_OPEN || function->max_queue_size == 0) return;
   if (tg_function_has_late_quirk(function)) function->is_late = true;
   if (function->waiters == 0) return;
-  if (function->waiters > 1) describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->waiters, event);
+  if (function->waiters > 1)
+    describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->waiters, event);
   tg_gate_wake_all(&function->not_full);
 }
 
-/* The first of the env's cleanup hooks. A hook of the addon that joins a blocked caller would wait for ever,
- * because the hooks of older functions run later. The functions stay open: other calls are answered as
- * before, because the addon may still use them in its own hooks. */
+/* The first of the env's cleanup hooks. A hook of the addon that joins a blocked caller would wait
+ * for ever, because the hooks of older functions run later. The functions stay open: other calls
+ * are answered as before, because the addon may still use them in its own hooks. */
 static void on_first_hook(void *argument) {
   struct tg_environment *environment = argument;
   environment->awaits_hooks = false;
@@ -291,7 +302,8 @@ static void on_hook_added(struct tg_environment *environment) {
 }
 
 void tg_on_hook_added(void) {
-  for (struct tg_environment *each = tg_environments_of_thread; each != NULL; each = each->next_of_thread)
+  for (struct tg_environment *each = tg_environments_of_thread; each != NULL;
+       each = each->next_of_thread)
     if (!each->ended) on_hook_added(each);
 }
 
@@ -311,7 +323,8 @@ static void close_with_env(struct tg_function *function, struct end_events *even
     describe_unreleased(function, &events->unreleased);
   function->is_late = tg_function_has_late_quirk(function);
   if (was_open) tg_function_close(function);
-  /* A runtime that keeps closed functions until their counts are back would never free the doorbell. */
+  /* A runtime that keeps closed functions until their counts are back would never free the
+   * doorbell. */
   tg_function_release_doorbell(function, napi_tsfn_abort);
   describe_blocked_callers(function, was_open, &events->blocked_callers);
 }
@@ -325,7 +338,8 @@ void tg_on_cohort_cleanup(void *argument) {
     struct end_events events;
     events.blocked_callers.kind = events.undelivered.kind = events.unreleased.kind = TG_EVENT_NONE;
     tg_function_lock(function);
-    if (function->cohort == cohort && function->state <= TG_CLOSING) close_with_env(function, &events);
+    if (function->cohort == cohort && function->state <= TG_CLOSING)
+      close_with_env(function, &events);
     tg_function_unlock(function);
     report(guard, &events.blocked_callers);
     report(guard, &events.undelivered);
@@ -339,9 +353,10 @@ void tg_on_env_cleanup(void *argument) {
   tg_environment_end(argument);
 }
 
-/* napi-rs makes a function of this name for each promise of an async fn. In many of its versions (up to the
- * middle of 2026) the callback frees references with the env that it gets, and panics if that is NULL.
- * Nobody misses such an item: it would settle a promise that no JavaScript will ever see. */
+/* napi-rs makes a function of this name for each promise of an async fn. In many of its versions
+ * (up to the middle of 2026) the callback frees references with the env that it gets, and panics if
+ * that is NULL. Nobody misses such an item: it would settle a promise that no JavaScript will ever
+ * see. */
 static bool is_promise_of_napi_rs(const struct tg_function *function) {
   return strcmp(function->name, "napi_resolve_deferred") == 0;
 }
@@ -354,9 +369,9 @@ static void report_dropped(struct tg_function *function, size_t dropped) {
   report(tg_guard_of(function), &event);
 }
 
-/* Passes the remaining items to call_js_cb with a NULL env. From the first exception on, the items are
- * dropped: a callback that throws did not notice that JavaScript is over, and may not notice that the env
- * is NULL. (Without the guard the exception would have ended the process.) */
+/* Passes the remaining items to call_js_cb with a NULL env. From the first exception on, the items
+ * are dropped: a callback that throws did not notice that JavaScript is over, and may not notice
+ * that the env is NULL. (Without the guard the exception would have ended the process.) */
 static void drain(struct tg_function *function, struct tg_queue *rest, bool threw) {
   const struct tg_host *host = tg_guard_of(function)->host;
   bool forgotten = tg_queue_length(rest) != 0 && is_promise_of_napi_rs(function);
@@ -373,17 +388,17 @@ static void drain(struct tg_function *function, struct tg_queue *rest, bool thre
   if (dropped != 0) report_dropped(function, dropped);
 }
 
-/* TG_QUIRK_LATE: threads still use what finalize_cb would free, and neon, napi-rs and aws-crt would die of
- * the drain or of their own finalizer. */
+/* TG_QUIRK_LATE: threads still use what finalize_cb would free, and neon, napi-rs and aws-crt would
+ * die of the drain or of their own finalizer. */
 static void leave_out_finalizer(struct tg_guard *guard, struct tg_queue *rest) {
   atomic_fetch_add_explicit(&guard->late.items, tg_queue_length(rest), memory_order_relaxed);
   atomic_fetch_add_explicit(&guard->late.finalizers, 1, memory_order_relaxed);
   tg_queue_free(rest, guard->host);
 }
 
-/* Runs exactly once. Nobody touches the doorbell once there are no ringers. The function stays in its
- * generation until `finalized` is set, so fields that are constant for the generation are read without the
- * lock. */
+/* Runs exactly once. Nobody touches the doorbell once there are no ringers. The function stays in
+ * its generation until `finalized` is set, so fields that are constant for the generation are read
+ * without the lock. */
 void tg_on_finalize(napi_env env, void *data, void *hint) {
   (void)hint;
   struct tg_function *function = data;
@@ -418,7 +433,8 @@ void tg_on_finalize(napi_env env, void *data, void *hint) {
   event.kind = TG_EVENT_NONE;
   uint64_t quantity = 0;
   enum tg_event_kind kind = TG_EVENT_NONE;
-  if (observer != NULL && observer->finalized != NULL) kind = observer->finalized(function, &quantity);
+  if (observer != NULL && observer->finalized != NULL)
+    kind = observer->finalized(function, &quantity);
   tg_function_lock(function);
   if (kind != TG_EVENT_NONE) describe(function, kind, quantity, &event);
   event.snapshot.finalized = true; /* true when the event is reported */

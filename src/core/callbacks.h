@@ -1,9 +1,10 @@
 /* The functions that the runtime calls: the callbacks of the doorbells, and the env cleanup hooks.
  *
  * An env ends in this order: the hook that tg_on_hook_added has registered, if any; then for each
- * cohort, the newest first, the runtime's own hooks, which close the doorbells, and tg_on_cohort_cleanup;
- * then tg_on_env_cleanup; then tg_on_finalize for each function. The addon's own hooks run in between,
- * each before the hooks of everything that was created before it was added.
+ * cohort, the newest first, the runtime's own hooks, which close the doorbells, and
+ * tg_on_cohort_cleanup; then tg_on_env_cleanup; then tg_on_finalize for each function. The addon's
+ * own hooks run in between, each before the hooks of everything that was created before it was
+ * added.
  *
  * All of them run on the env's loop thread, with no lock held. */
 #ifndef TG_CORE_CALLBACKS_H
@@ -20,14 +21,14 @@ void tg_on_finalize(napi_env env, void *data, void *hint);
 /* The env cleanup hook of a cohort: closes its functions. `argument` is the struct tg_cohort. */
 void tg_on_cohort_cleanup(void *argument);
 
-/* An env cleanup hook was added, by an addon or for it. A loop thread has an env for each instance of each addon, and
- * all their hooks run in one order, so this concerns every env of the calling thread: later functions get another
- * cohort. If a function of the env has a max_queue_size, this makes sure that a hook of ours runs before that one, and
- * wakes blocked callers. Loop thread. */
+/* An env cleanup hook was added, by an addon or for it. A loop thread has an env for each instance
+ * of each addon, and all their hooks run in one order, so this concerns every env of the calling
+ * thread: later functions get another cohort. If a function of the env has a max_queue_size, this
+ * makes sure that a hook of ours runs before that one, and wakes blocked callers. Loop thread. */
 void tg_on_hook_added(void);
 
-/* The env cleanup hook of an env, registered before the first doorbell was made. `argument` is the struct
- * tg_environment. */
+/* The env cleanup hook of an env, registered before the first doorbell was made. `argument` is the
+ * struct tg_environment. */
 void tg_on_env_cleanup(void *argument);
 
 #endif

@@ -1,5 +1,5 @@
-/* Remembers for which handles this thread has received `napi_closing`, and how often it has received a
- * false `napi_ok` (TG_QUIRK_LATE) instead.
+/* Remembers for which handles this thread has received `napi_closing`, and how often it has
+ * received a false `napi_ok` (TG_QUIRK_LATE) instead.
  *
  * If threads share one count, only one of them can consume it. Yet each must receive `napi_closing`
  * once (napi-rs asserts this), and must not receive it for ever (lmdb calls again until the answer
@@ -16,8 +16,8 @@ enum { TG_CLOSING_NOTICES = 16 };
 /* Remembers the handle. True: it was remembered already. */
 bool tg_record_closing_notice(napi_threadsafe_function handle);
 
-/* A thread that loops until a call fails must end. So after this many false answers a thread gets a true
- * one. A loop that does nothing else gets there within a hundredth of a second. */
+/* A thread that loops until a call fails must end. So after this many false answers a thread gets a
+ * true one. A loop that does nothing else gets there within a hundredth of a second. */
 enum { TG_FALSE_ANSWERS_MAX = 65536 };
 
 /* Counts a false answer of this thread. False: the next answer must be true. */

@@ -4,7 +4,8 @@
 #include "core/environment.h"
 
 void tg_cohort_leave(struct tg_cohort *cohort) {
-  /* Release: all uses by this thread come before the free. Acquire: the free comes after the uses by others. */
+  /* Release: all uses by this thread come before the free. Acquire: the free comes after the uses
+   * by others. */
   if (atomic_fetch_sub_explicit(&cohort->references, 1, memory_order_acq_rel) != 1) return;
   struct tg_environment *environment = cohort->environment;
   environment->guard->host->release(cohort);
@@ -47,7 +48,8 @@ static struct tg_cohort *make_cohort(struct tg_environment *environment, void (*
   return cohort;
 }
 
-/* Later functions join this cohort. The one before is of no use any more once its functions are finalized. */
+/* Later functions join this cohort. The one before is of no use any more once its functions are
+ * finalized. */
 static void replace_newest(struct tg_environment *environment, struct tg_cohort *cohort) {
   struct tg_cohort *before = environment->cohort;
   environment->cohort = cohort;
@@ -55,7 +57,8 @@ static void replace_newest(struct tg_environment *environment, struct tg_cohort 
   if (before != NULL && before->unfinalized == 0) remove_hook(before);
 }
 
-static struct tg_cohort *find_or_make_cohort(struct tg_environment *environment, void (*hook)(void *)) {
+static struct tg_cohort *find_or_make_cohort(struct tg_environment *environment,
+                                             void (*hook)(void *)) {
   if (environment->cohort != NULL && !environment->hook_added) return environment->cohort;
   /* Relaxed: a create that still reads false makes a cohort of its own, which does no harm. */
   bool is_shared = atomic_load_explicit(&environment->guard->reports_hooks, memory_order_relaxed);

@@ -4,7 +4,8 @@
 #include <string.h>
 
 void tg_environment_leave(struct tg_environment *environment) {
-  /* Release: all uses by this thread come before the free. Acquire: the free comes after the uses by others. */
+  /* Release: all uses by this thread come before the free. Acquire: the free comes after the uses
+   * by others. */
   if (atomic_fetch_sub_explicit(&environment->references, 1, memory_order_acq_rel) == 1)
     environment->guard->host->release(environment);
 }
@@ -25,8 +26,8 @@ static void remove_from_list(struct tg_environment *environment) {
   tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
 }
 
-/* False: an embedder ends the env on another thread than the one that used it, and that thread's list still has the
- * record, for ever. */
+/* False: an embedder ends the env on another thread than the one that used it, and that thread's
+ * list still has the record, for ever. */
 static bool remove_from_thread(struct tg_environment *environment) {
   struct tg_environment **link = &tg_environments_of_thread;
   while (*link != NULL && *link != environment) link = &(*link)->next_of_thread;
@@ -52,7 +53,8 @@ static struct tg_environment *find_environment(struct tg_guard *guard, napi_env 
   return found;
 }
 
-struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *)) {
+struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env,
+                                            void (*hook)(void *)) {
   struct tg_environment *environment = find_environment(guard, env);
   if (environment != NULL) return environment;
 
@@ -63,7 +65,8 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
   environment->env = env;
   environment->loop_thread = pthread_self();
   environment->can_terminate = guard->runtime->can_terminate();
-  environment->number = 1 + atomic_fetch_add_explicit(&guard->environments_made, 1, memory_order_relaxed);
+  environment->number =
+      1 + atomic_fetch_add_explicit(&guard->environments_made, 1, memory_order_relaxed);
   atomic_init(&environment->references, 1);
   if (guard->runtime->add_env_cleanup_hook(env, hook, environment) != napi_ok) {
     guard->host->release(environment);
@@ -78,12 +81,13 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
   environment->next_of_thread = tg_environments_of_thread;
   tg_environments_of_thread = environment;
   const struct tg_observer *observer = guard->observer;
-  if (observer != NULL && observer->env_entered != NULL) observer->env_entered(env, environment->number);
+  if (observer != NULL && observer->env_entered != NULL)
+    observer->env_entered(env, environment->number);
   return environment;
 }
 
-/* Once an object was unloaded, another object may be at its address, or the same one loaded again. So
- * nothing that is known about code addresses holds any more. */
+/* Once an object was unloaded, another object may be at its address, or the same one loaded again.
+ * So nothing that is known about code addresses holds any more. */
 static void invalidate_after_unload(struct tg_environment *environment) {
   unsigned long long unloads = environment->guard->host->count_unloads();
   if (unloads == environment->unloads) return;
@@ -93,7 +97,8 @@ static void invalidate_after_unload(struct tg_environment *environment) {
   memset(environment->code_addon, 0, sizeof environment->code_addon);
 }
 
-/* If there are more objects than places, the last ones are not remembered and are looked up each time. */
+/* If there are more objects than places, the last ones are not remembered and are looked up each
+ * time. */
 static void remember_addon(struct tg_environment *environment, struct tg_addon *addon) {
   for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS; i++) {
     if (environment->addons[i] != NULL && environment->addons[i] != addon) continue;
@@ -103,9 +108,11 @@ static void remember_addon(struct tg_environment *environment, struct tg_addon *
   }
 }
 
-static struct tg_addon *find_known_addon(const struct tg_environment *environment, const void *code) {
+static struct tg_addon *find_known_addon(const struct tg_environment *environment,
+                                         const void *code) {
   for (unsigned i = 0; i < TG_ENVIRONMENT_ADDONS && environment->addons[i] != NULL; i++)
-    if (environment->is_located[i] && environment->guard->host->is_in_addon(environment->addons[i], code))
+    if (environment->is_located[i] &&
+        environment->guard->host->is_in_addon(environment->addons[i], code))
       return environment->addons[i];
   return NULL;
 }

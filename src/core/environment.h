@@ -1,4 +1,5 @@
-/* The records of envs: which addons made thread-safe functions in them, and whether they have ended.
+/* The records of envs: which addons made thread-safe functions in them, and whether they have
+ * ended.
  *
  * A record is made at the env's first create. It registers an env cleanup hook before the first
  * doorbell exists, so the hook runs after the runtime's hooks for all doorbells. */
@@ -7,23 +8,25 @@
 
 #include "core/types.h"
 
-/* Returns the env's record. If there is none yet, makes it and registers `hook` as an env cleanup hook, with
- * the record as its argument. Loop thread, which alone ends the env, so the caller needs no reference. NULL:
- * there is no memory, or the runtime refuses the hook (if the env is NULL, for example). */
-struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env, void (*hook)(void *));
+/* Returns the env's record. If there is none yet, makes it and registers `hook` as an env cleanup
+ * hook, with the record as its argument. Loop thread, which alone ends the env, so the caller needs
+ * no reference. NULL: there is no memory, or the runtime refuses the hook (if the env is NULL, for
+ * example). */
+struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env,
+                                            void (*hook)(void *));
 
 /* The records of the envs whose loop thread the calling thread is, linked by next_of_thread. */
 extern _Thread_local struct tg_environment *tg_environments_of_thread;
 
-/* To be called once, on the loop thread, when the env has ended: leaves its addons, and drops the list's
- * reference. */
+/* To be called once, on the loop thread, when the env has ended: leaves its addons, and drops the
+ * list's reference. */
 void tg_environment_end(struct tg_environment *environment);
 
 /* Drops a reference. */
 void tg_environment_leave(struct tg_environment *environment);
 
-/* Registers the objects that contain the given code addresses, and returns the object of the first one.
- * Addresses that are NULL are skipped. Loop thread, no lock held. */
+/* Registers the objects that contain the given code addresses, and returns the object of the first
+ * one. Addresses that are NULL are skipped. Loop thread, no lock held. */
 struct tg_addon *tg_environment_register_code(struct tg_environment *environment,
                                               const void *const places[TG_CODE_PLACES]);
 

@@ -1,4 +1,5 @@
-/* The events that the core reports: misuse that it absorbed, and other facts that somebody may want to know.
+/* The events that the core reports: misuse that it absorbed, and other facts that somebody may want
+ * to know.
  *
  * Plain data, valid only while the host's on_event runs. */
 #ifndef TG_CORE_EVENT_H
@@ -9,14 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TG_NAME_SIZE = 32 }; /* bytes kept of a thread-safe function's async resource name, with the NUL */
+/* bytes kept of a thread-safe function's async resource name, with the NUL */
+enum { TG_NAME_SIZE = 32 };
 
-/* The number of a kind is the number in its code (TSG001 is 1). Numbers never change, and new kinds come last.
- * diag/catalogue.c says what each kind means to people. */
+/* The number of a kind is the number in its code (TSG001 is 1). Numbers never change, and new kinds
+ * come last. diag/catalogue.c says what each kind means to people. */
 enum tg_event_kind {
   TG_EVENT_NONE = 0,
 
-  /* The function is finalized, and the runtime has freed it by now, but the handle still has counts. */
+  /* The function is finalized, and the runtime has freed it by now, but the handle still has
+   * counts. */
   TG_EVENT_CALL_AFTER_FINALIZE = 1,
   TG_EVENT_ACQUIRE_AFTER_FINALIZE,
   TG_EVENT_RELEASE_AFTER_FINALIZE,
@@ -32,23 +35,29 @@ enum tg_event_kind {
   TG_EVENT_OVER_RELEASE,
   TG_EVENT_MORE_THREADS_THAN_COUNTS,
   TG_EVENT_CALL_WITHOUT_COUNT,
-  TG_EVENT_BLOCKING_ON_OWN_LOOP,     /* a blocking call on a full queue from the thread that empties it */
-  TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, /* more callers blocked on a full queue than the runtime wakes */
-  TG_EVENT_FOREIGN_REF,              /* ref or unref from a thread that is not the loop thread */
-  TG_EVENT_ITEMS_UNDELIVERED,        /* items wait at the end of the env; they are drained with a NULL env */
-  TG_EVENT_NEVER_RELEASED,           /* counts are out at the end of the env */
-  TG_EVENT_KEEPS_ALIVE,              /* it alone kept the process alive */
+  /* a blocking call on a full queue from the thread that empties it */
+  TG_EVENT_BLOCKING_ON_OWN_LOOP,
+  /* more callers blocked on a full queue than the runtime wakes */
+  TG_EVENT_BLOCKED_CALLERS_AT_CLOSE,
+  TG_EVENT_FOREIGN_REF, /* ref or unref from a thread that is not the loop thread */
+  /* items wait at the end of the env; they are drained with a NULL env */
+  TG_EVENT_ITEMS_UNDELIVERED,
+  TG_EVENT_NEVER_RELEASED, /* counts are out at the end of the env */
+  TG_EVENT_KEEPS_ALIVE,    /* it alone kept the process alive */
   TG_EVENT_LONG_QUEUE,
   TG_EVENT_SLOW_FINALIZER,
-  TG_EVENT_PENDING_EXCEPTION,    /* call_js_cb has left one */
-  TG_EVENT_JAVASCRIPT_FORBIDDEN, /* an item is delivered into an env that cannot run JavaScript any more */
+  TG_EVENT_PENDING_EXCEPTION, /* call_js_cb has left one */
+  /* an item is delivered into an env that cannot run JavaScript any more */
+  TG_EVENT_JAVASCRIPT_FORBIDDEN,
   TG_EVENT_ADDON_PINNED,
   TG_EVENT_NOT_ARMED,
   TG_EVENT_HANDLES_USED_UP, /* no handle is left; the runtime serves the function itself */
-  TG_EVENT_EXCEPTION_CAUGHT, /* a C++ exception left call_js_cb in an env that cannot run JavaScript any more */
-  TG_EVENT_ITEMS_DROPPED,    /* items that were left after such an exception */
-  TG_EVENT_THROW_IGNORED,    /* an exception was thrown in an env that cannot run JavaScript any more */
-  TG_EVENT_FALSE_ANSWER,     /* TG_QUIRK_DYING: a call that needs JavaScript was answered without */
+  /* a C++ exception left call_js_cb in an env that cannot run JavaScript any more */
+  TG_EVENT_EXCEPTION_CAUGHT,
+  TG_EVENT_ITEMS_DROPPED, /* items that were left after such an exception */
+  /* an exception was thrown in an env that cannot run JavaScript any more */
+  TG_EVENT_THROW_IGNORED,
+  TG_EVENT_FALSE_ANSWER, /* TG_QUIRK_DYING: a call that needs JavaScript was answered without */
   TG_EVENT_FINALIZER_LEFT_OUT, /* TG_QUIRK_LEAK: the env has ended, and nothing is freed */
   TG_EVENT_KINDS
 };

@@ -8,9 +8,9 @@
 #include "core/handle_table.h"
 #include "core/queue.h"
 
-/* The loop thread must take the lock for each pop if callers may wait for space, if a ref or unref is
- * pending, if the function is closing, if the runtime may drop wake-ups, or if deliveries are observed.
- * To be called when one of these has changed. */
+/* The loop thread must take the lock for each pop if callers may wait for space, if a ref or unref
+ * is pending, if the function is closing, if the runtime may drop wake-ups, or if deliveries are
+ * observed. To be called when one of these has changed. */
 static void update_pop_mode(struct tg_function *function) {
   const struct tg_guard *guard = tg_guard_of(function);
   bool locked = function->max_queue_size != 0 || function->state > TG_OPEN ||
@@ -20,7 +20,8 @@ static void update_pop_mode(struct tg_function *function) {
 }
 
 void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
-                         struct tg_cohort *cohort, struct tg_addon *addon, const char name[TG_NAME_SIZE]) {
+                         struct tg_cohort *cohort, struct tg_addon *addon,
+                         const char name[TG_NAME_SIZE]) {
   tg_function_lock(function); /* a late caller with an older handle may be reading */
   function->state = TG_CREATING;
   function->pending_ref = TG_PENDING_NONE;
@@ -60,10 +61,12 @@ static void set_readable(struct tg_function *function, uint32_t readable) {
   atomic_store_explicit(&function->readable, readable, memory_order_release);
 }
 
-bool tg_function_read_context(const struct tg_function *function, uint32_t generation, void **context) {
+bool tg_function_read_context(const struct tg_function *function, uint32_t generation,
+                              void **context) {
   /* Acquire: what is read after it is at least as new. */
   void *read = atomic_load_explicit(&function->context, memory_order_acquire);
-  if (atomic_load_explicit(&function->readable, memory_order_relaxed) != generation + 1) return false;
+  if (atomic_load_explicit(&function->readable, memory_order_relaxed) != generation + 1)
+    return false;
   *context = read;
   return true;
 }
@@ -98,7 +101,8 @@ bool tg_function_is_loop_thread(const struct tg_function *function) {
 }
 
 bool tg_function_is_full(const struct tg_function *function) {
-  return function->max_queue_size != 0 && tg_queue_length(&function->queue) >= function->max_queue_size;
+  return function->max_queue_size != 0 &&
+         tg_queue_length(&function->queue) >= function->max_queue_size;
 }
 
 /* What the function adds to the counters of its addon. */
@@ -171,16 +175,17 @@ bool tg_function_has_late_quirk(const struct tg_function *function) {
          (function->addon->quirks & TG_QUIRK_LATE) != 0;
 }
 
-/* The runtime is closing the doorbell of an open function. It does this only as the env ends, before the hook
- * of the cohort runs. */
+/* The runtime is closing the doorbell of an open function. It does this only as the env ends,
+ * before the hook of the cohort runs. */
 static void close_with_doorbell(struct tg_function *function) {
   function->ended_first = true;
   function->is_late = tg_function_has_late_quirk(function);
   tg_function_close(function);
 }
 
-/* The runtime wakes its loop with write(2), which is a cancellation point, while we hold a lock or are
- * counted as a ringer. A thread that is cancelled there ends at its next cancellation point instead. */
+/* The runtime wakes its loop with write(2), which is a cancellation point, while we hold a lock or
+ * are counted as a ringer. A thread that is cancelled there ends at its next cancellation point
+ * instead. */
 static int forbid_cancellation(void) {
   int before;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
@@ -217,7 +222,8 @@ void tg_function_record_ring(struct tg_function *function, napi_status answer) {
 napi_status tg_function_ring(struct tg_function *function) {
   if (function->wakeup_pending && !tg_guard_of(function)->runtime->may_drop_wakeups) return napi_ok;
   int cancellation = forbid_cancellation();
-  napi_status answer = tg_guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
+  napi_status answer =
+      tg_guard_of(function)->runtime->call(function->doorbell, NULL, napi_tsfn_nonblocking);
   allow_cancellation(cancellation);
   tg_function_record_ring(function, answer);
   return answer;
@@ -227,11 +233,11 @@ napi_status tg_function_ring(struct tg_function *function) {
 
 enum { AWAITED = 1, RINGER = 2 };
 
-/* The ring was refused. If the function is closing, the item stays and the finalizer drains it. Else the
- * item is taken out of the queue again. But if other threads have queued items behind it and rely on this
- * ring, all of these items wait for the next ring. */
-__attribute__((cold, noinline)) static napi_status withdraw_item(struct tg_function *function, size_t last,
-                                                                 napi_status answer) {
+/* The ring was refused. If the function is closing, the item stays and the finalizer drains it.
+ * Else the item is taken out of the queue again. But if other threads have queued items behind it
+ * and rely on this ring, all of these items wait for the next ring. */
+__attribute__((cold, noinline)) static napi_status withdraw_item(struct tg_function *function,
+                                                                 size_t last, napi_status answer) {
   bool wake = false, is_back = false;
   tg_function_lock(function);
   if (function->state == TG_OPEN) tg_function_record_ring(function, answer);
@@ -258,7 +264,8 @@ napi_status tg_function_hand_off(const struct tg_guard *guard, struct tg_functio
   napi_status answer = guard->runtime->call(doorbell, NULL, napi_tsfn_nonblocking);
   if (answer != napi_ok) answer = withdraw_item(function, last, answer);
   /* Release: all uses of the doorbell come before its end. */
-  if (atomic_fetch_sub_explicit(&function->ringers, RINGER, memory_order_release) == (RINGER | AWAITED))
+  if (atomic_fetch_sub_explicit(&function->ringers, RINGER, memory_order_release) ==
+      (RINGER | AWAITED))
     tg_futex_wake(&function->ringers); /* safe even if the function is over: the slot stays */
   allow_cancellation(cancellation);
   return answer;
@@ -279,11 +286,12 @@ void tg_function_await_ringers(struct tg_function *function) {
   atomic_store_explicit(&function->ringers, 0, memory_order_relaxed);
 }
 
-void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_function_release_mode mode) {
+void tg_function_release_doorbell(struct tg_function *function,
+                                  napi_threadsafe_function_release_mode mode) {
   if (!function->doorbell_held) return;
   function->doorbell_held = false;
-  /* The doorbell has a single count, so a release closes it just as well. Pending rings are then delivered
-   * before the drain. */
+  /* The doorbell has a single count, so a release closes it just as well. Pending rings are then
+   * delivered before the drain. */
   if (tg_guard_of(function)->runtime->may_drop_wakeups) mode = napi_tsfn_release;
   int cancellation = forbid_cancellation();
   tg_guard_of(function)->runtime->release(function->doorbell, mode);

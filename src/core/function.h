@@ -31,28 +31,32 @@ static inline bool tg_observes_deliveries(const struct tg_guard *guard) {
   return guard->observer != NULL && guard->observer->delivering != NULL;
 }
 
-/* Takes a free slot for a new function; *handle is its handle from now on. If too many abandoned functions
- * wait for their counts, the oldest becomes stale. NULL: there is no memory, or all handles are used up.
- * No lock held. */
+/* Takes a free slot for a new function; *handle is its handle from now on. If too many abandoned
+ * functions wait for their counts, the oldest becomes stale. NULL: there is no memory, or all
+ * handles are used up. No lock held. */
 struct tg_function *tg_function_take(struct tg_guard *guard, napi_threadsafe_function *handle);
 
-/* FREE -> CREATING: stores the arguments of a create. The doorbell comes later. The lock is not held. */
+/* FREE -> CREATING: stores the arguments of a create. The doorbell comes later. The lock is not
+ * held. */
 void tg_function_prepare(struct tg_function *function, const struct tg_create_arguments *arguments,
-                         struct tg_cohort *cohort, struct tg_addon *addon, const char name[TG_NAME_SIZE]);
+                         struct tg_cohort *cohort, struct tg_addon *addon,
+                         const char name[TG_NAME_SIZE]);
 
-/* Reads the context of a generation without the lock. False: the lock is needed, as the slot has another
- * generation, or the function is over, which is an event. To be called by a thread that has already
- * been marked as a user of the function.
+/* Reads the context of a generation without the lock. False: the lock is needed, as the slot has
+ * another generation, or the function is over, which is an event. To be called by a thread that has
+ * already been marked as a user of the function.
  *
- * `readable` is the generation plus one while the function is open, closing or being finalized, and 0
- * otherwise. It never returns to an earlier value, except to 0. A thread that finds the generation there
- * after it has read the context has read the context of that generation. An earlier context was
- * overwritten before the thread became a user. A later one is stored with release after `readable`
- * became 0, so a thread that reads it then finds that 0 or a later value. */
-bool tg_function_read_context(const struct tg_function *function, uint32_t generation, void **context);
+ * `readable` is the generation plus one while the function is open, closing or being finalized, and
+ * 0 otherwise. It never returns to an earlier value, except to 0. A thread that finds the
+ * generation there after it has read the context has read the context of that generation. An
+ * earlier context was overwritten before the thread became a user. A later one is stored with
+ * release after `readable` became 0, so a thread that reads it then finds that 0 or a later
+ * value. */
+bool tg_function_read_context(const struct tg_function *function, uint32_t generation,
+                              void **context);
 
-/* Whether the threads of the function are not to learn that its env ends: a worker's env, and an addon with
- * TG_QUIRK_LATE. */
+/* Whether the threads of the function are not to learn that its env ends: a worker's env, and an
+ * addon with TG_QUIRK_LATE. */
 bool tg_function_has_late_quirk(const struct tg_function *function);
 
 /* CREATING -> OPEN. */
@@ -69,9 +73,10 @@ extern _Thread_local struct tg_last_use tg_last_use;
 /* The slow part of the next function. */
 void tg_function_mark_first_use(struct tg_function *function, const struct tg_host *host);
 
-/* Records that the calling thread uses the function. Handles are never reused, so one comparison tells
- * whether this was recorded by the thread's last use. */
-static inline void tg_function_mark_foreign_use(struct tg_function *function, const struct tg_host *host) {
+/* Records that the calling thread uses the function. Handles are never reused, so one comparison
+ * tells whether this was recorded by the thread's last use. */
+static inline void tg_function_mark_foreign_use(struct tg_function *function,
+                                                const struct tg_host *host) {
   if (function->handle != tg_last_use.handle) tg_function_mark_first_use(function, host);
 }
 
@@ -94,37 +99,38 @@ napi_status tg_function_ring(struct tg_function *function);
 /* Records what the runtime answered to a ring. */
 void tg_function_record_ring(struct tg_function *function, napi_status answer);
 
-/* The hand-off. Called while OPEN, with the doorbell held and no wake-up pending, right after an item was
- * queued. Releases the lock, and then rings: the loop thread, which the ring wakes, needs the lock at
- * once. The caller must not touch the function afterwards. Any answer but napi_ok: the runtime has
- * refused the ring, and the item was taken out of the queue again.
+/* The hand-off. Called while OPEN, with the doorbell held and no wake-up pending, right after an
+ * item was queued. Releases the lock, and then rings: the loop thread, which the ring wakes, needs
+ * the lock at once. The caller must not touch the function afterwards. Any answer but napi_ok: the
+ * runtime has refused the ring, and the item was taken out of the queue again.
  *
  * From the release of the lock until the ring has returned, the thread is a ringer:
  *  - `wakeup_pending` is true, so no other thread rings. This is the only ring.
- *  - The item waits until the ring is delivered. So the doorbell's count stays held, and the runtime
- *    does not decide to close the doorbell. An abort or the env's end does close it. Then the ring is
- *    refused, the item stays, and the finalizer drains it.
- *  - The doorbell's finalizer first waits for ringers. So the doorbell exists, and the function stays in
- *    its generation.
- *  - A ringer waits only for the runtime's own mutex and, if its ring was refused, for the function's
- *    lock. No finalizer is called with either held. So the finalizer waits for no other thread than it
- *    would if ringers rang with the lock held.
+ *  - The item waits until the ring is delivered. So the doorbell's count stays held, and the
+ *    runtime does not decide to close the doorbell. An abort or the env's end does close it. Then
+ *    the ring is refused, the item stays, and the finalizer drains it.
+ *  - The doorbell's finalizer first waits for ringers. So the doorbell exists, and the function
+ *    stays in its generation.
+ *  - A ringer waits only for the runtime's own mutex and, if its ring was refused, for the
+ *    function's lock. No finalizer is called with either held. So the finalizer waits for no other
+ *    thread than it would if ringers rang with the lock held.
  *  - A ringer cannot be cancelled. A signal handler that interrupts it finds the lock free.
  *
- * Not for a runtime that may drop wake-ups. There each call rings with the lock held, as there a doorbell
- * may be freed without its finalizer. */
+ * Not for a runtime that may drop wake-ups. There each call rings with the lock held, as there a
+ * doorbell may be freed without its finalizer. */
 napi_status tg_function_hand_off(const struct tg_guard *guard, struct tg_function *function);
 
-/* Whether a thread is within tg_function_hand_off. If it returns false for a closed function, all uses of the doorbell
- * by other threads are over. */
+/* Whether a thread is within tg_function_hand_off. If it returns false for a closed function, all
+ * uses of the doorbell by other threads are over. */
 bool tg_function_has_ringers(const struct tg_function *function);
 
-/* Waits until there are no ringers. Loop thread, no lock held. The function is closed, so no thread becomes
- * a ringer any more. */
+/* Waits until there are no ringers. Loop thread, no lock held. The function is closed, so no thread
+ * becomes a ringer any more. */
 void tg_function_await_ringers(struct tg_function *function);
 
 /* Gives the doorbell's own count back, if it is held. */
-void tg_function_release_doorbell(struct tg_function *function, napi_threadsafe_function_release_mode mode);
+void tg_function_release_doorbell(struct tg_function *function,
+                                  napi_threadsafe_function_release_mode mode);
 
 /* OPEN -> CLOSING: from now on callers are rejected. Wakes those that sleep. */
 void tg_function_close(struct tg_function *function);
@@ -132,20 +138,22 @@ void tg_function_close(struct tg_function *function);
 /* Asks the loop thread to ref or unref the doorbell, or withdraws that. */
 void tg_function_set_pending_ref(struct tg_function *function, enum tg_pending_ref pending_ref);
 
-/* To be called when the queue has space for one more item: claims a waiter that is to be woken for it.
- * True: the caller has to call tg_gate_wake_one, without the lock. */
+/* To be called when the queue has space for one more item: claims a waiter that is to be woken for
+ * it. True: the caller has to call tg_gate_wake_one, without the lock. */
 bool tg_function_claim_waiter(struct tg_function *function);
 
-/* Sleeps until there may be space. The function stays in its generation meanwhile. This is a cancellation
- * point. A thread that is cancelled here has left the function and does not hold the lock. */
+/* Sleeps until there may be space. The function stays in its generation meanwhile. This is a
+ * cancellation point. A thread that is cancelled here has left the function and does not hold the
+ * lock. */
 void tg_function_wait(struct tg_guard *guard, struct tg_function *function);
 
-/* CLOSED: the finalizer is over. The last thing that the loop thread does with the function. Counts that are
- * still out may never come back, so from here on the slot may be taken for another function. */
+/* CLOSED: the finalizer is over. The last thing that the loop thread does with the function. Counts
+ * that are still out may never come back, so from here on the slot may be taken for another
+ * function. */
 void tg_function_end_finalizer(struct tg_guard *guard, struct tg_function *function);
 
-/* To be called when a thread leaves the function: makes the handle stale if the function is over and no
- * other thread is inside. */
+/* To be called when a thread leaves the function: makes the handle stale if the function is over
+ * and no other thread is inside. */
 void tg_function_leave(struct tg_guard *guard, struct tg_function *function);
 
 #endif

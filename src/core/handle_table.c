@@ -1,13 +1,16 @@
-/* Implements handle_table.h: segments of address space, chunks of slots, and the lists of unused slots. */
+/* Implements handle_table.h: segments of address space, chunks of slots, and the lists of unused
+ * slots. */
 #include "core/handle_table.h"
 
 _Static_assert(sizeof(uintptr_t) == 8, "handles need a 64-bit address space");
 _Static_assert(TG_SEGMENT_BITS_MAX < 47, "handles stay canonical user addresses");
-_Static_assert((1 << TG_INDEX_BITS_MIN) >= 2 * TG_FREE_SLOTS_MIN, "the smallest table can rest its slots");
+_Static_assert((1 << TG_INDEX_BITS_MIN) >= 2 * TG_FREE_SLOTS_MIN,
+               "the smallest table can rest its slots");
 _Static_assert(TG_SEGMENTS_MAX > TG_SEGMENT_BITS_MAX - TG_SEGMENT_BITS_MIN,
                "one of each size, and some more");
 
-/* Acquire pairs with the release in add_segment: whoever sees the newest segment sees all of them. */
+/* Acquire pairs with the release in add_segment: whoever sees the newest segment sees all of
+ * them. */
 static const struct tg_segment *newest(const struct tg_table *table) {
   return atomic_load_explicit(&table->newest, memory_order_acquire);
 }
@@ -59,8 +62,8 @@ void tg_table_close(struct tg_table *table) {
   }
 }
 
-/* The number of a handle within its segment. For any other value the result is not below `handles`: the low
- * bits of a value that is not aligned become the highest bits here. */
+/* The number of a handle within its segment. For any other value the result is not below `handles`:
+ * the low bits of a value that is not aligned become the highest bits here. */
 static inline uint64_t ordinal(const struct tg_segment *segment, napi_threadsafe_function handle) {
   uint64_t offset = (uintptr_t)handle - segment->base;
   return offset >> TG_HANDLE_SHIFT | offset << (64 - TG_HANDLE_SHIFT);
@@ -77,8 +80,8 @@ __attribute__((cold, noinline)) static const struct tg_segment *find_older_segme
   return NULL;
 }
 
-/* The segment of a handle; NULL: the value never was a handle. The newest segment is tried first, as it has
- * half of all handles. */
+/* The segment of a handle; NULL: the value never was a handle. The newest segment is tried first,
+ * as it has half of all handles. */
 static inline const struct tg_segment *segment_of(const struct tg_table *table,
                                                   napi_threadsafe_function handle) {
   const struct tg_segment *last = newest(table);
@@ -86,7 +89,8 @@ static inline const struct tg_segment *segment_of(const struct tg_table *table,
 }
 
 static inline struct tg_function *slot_of(const struct tg_table *table, uint32_t index) {
-  /* Acquire pairs with the release in use_fresh: whoever sees the chunk sees its first generations. */
+  /* Acquire pairs with the release in use_fresh: whoever sees the chunk sees its first
+   * generations. */
   struct tg_function *chunk =
       atomic_load_explicit(&table->chunks[index / TG_CHUNK_SLOTS], memory_order_acquire);
   return chunk == NULL ? NULL : &chunk[index % TG_CHUNK_SLOTS];
@@ -145,7 +149,8 @@ static bool is_spent(const struct tg_table *table, const struct tg_function *slo
   return slot->generation >= generations_end(newest(table));
 }
 
-/* A segment was added, so all free slots have generations again. Those that were set aside are the oldest. */
+/* A segment was added, so all free slots have generations again. Those that were set aside are the
+ * oldest. */
 static void return_spent(struct tg_table *table) {
   table->spent_in_free = 0;
   struct tg_slots younger = table->free;
@@ -162,14 +167,17 @@ static void return_spent(struct tg_table *table) {
   table->free.count += younger.count;
 }
 
-/* Adds a segment for 2^index_bits slots. It is twice as large as the last one, or smaller if that is refused. */
+/* Adds a segment for 2^index_bits slots. It is twice as large as the last one, or smaller if that
+ * is refused. */
 static bool grow(struct tg_table *table, unsigned index_bits) {
   const struct tg_segment *last = newest(table);
   uint64_t taken = atomic_load_explicit(&table->taken, memory_order_relaxed);
   if (index_bits > TG_INDEX_BITS || taken < table->grows_at) return false;
-  unsigned bits = TG_SEGMENT_BITS_MIN, least = index_bits + TG_HANDLE_SHIFT + TG_GENERATION_BITS_MIN;
+  unsigned bits = TG_SEGMENT_BITS_MIN,
+           least = index_bits + TG_HANDLE_SHIFT + TG_GENERATION_BITS_MIN;
   if (least < TG_SEGMENT_BITS_MIN) least = TG_SEGMENT_BITS_MIN;
-  while (bits < TG_SEGMENT_BITS_MAX && (uint64_t)1 << (bits - TG_HANDLE_SHIFT) <= last->handles) bits++;
+  while (bits < TG_SEGMENT_BITS_MAX && (uint64_t)1 << (bits - TG_HANDLE_SHIFT) <= last->handles)
+    bits++;
   while (bits >= least && !add_segment(table, bits, index_bits, generations_end(last))) bits--;
   if (bits < least) {
     table->grows_at = taken + TG_TAKES_BEFORE_RETRY;
@@ -179,7 +187,8 @@ static bool grow(struct tg_table *table, unsigned index_bits) {
   return true;
 }
 
-/* Makes the chunk whose first slot has this index. Its slots start with the first segment that has them. */
+/* Makes the chunk whose first slot has this index. Its slots start with the first segment that has
+ * them. */
 static struct tg_function *make_chunk(struct tg_table *table, uint32_t index) {
   struct tg_function *chunk = table->host->map(sizeof *chunk * TG_CHUNK_SLOTS);
   if (chunk == NULL) return NULL;
@@ -221,7 +230,8 @@ static void add_segment_if_needed(struct tg_table *table) {
   grow(table, newest(table)->index_bits + !enough);
 }
 
-/* Sets slots without generations aside until the oldest free slot can be used. The others keep their order. */
+/* Sets slots without generations aside until the oldest free slot can be used. The others keep
+ * their order. */
 static void set_spent_aside(struct tg_table *table) {
   struct tg_function *slot;
   while ((slot = linked(table, table->free.oldest)) != NULL && is_spent(table, slot)) {
@@ -230,7 +240,8 @@ static void set_spent_aside(struct tg_table *table) {
   }
 }
 
-/* The oldest slot has rested so long that it is in no cache any more. The next create will want it. */
+/* The oldest slot has rested so long that it is in no cache any more. The next create will want
+ * it. */
 static void prefetch_oldest(const struct tg_table *table) {
   if (table->free.oldest == 0) return;
   const char *slot = (const char *)slot_of(table, table->free.oldest - 1);
@@ -250,8 +261,8 @@ static struct tg_function *take_slot_locked(struct tg_table *table) {
   return slot;
 }
 
-/* To be called after each change of the list. Relaxed: whoever reads a stale number reclaims a slot one create
- * later. */
+/* To be called after each change of the list. Relaxed: whoever reads a stale number reclaims a slot
+ * one create later. */
 static void publish_abandoned(struct tg_table *table) {
   atomic_store_explicit(&table->abandoned_count, table->abandoned.count, memory_order_relaxed);
 }
@@ -264,7 +275,8 @@ void tg_table_abandon(struct tg_table *table, struct tg_function *slot) {
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
 }
 
-struct tg_function *tg_table_take_abandoned(struct tg_table *table, uint32_t most, uint32_t *generation) {
+struct tg_function *tg_table_take_abandoned(struct tg_table *table, uint32_t most,
+                                            uint32_t *generation) {
   if (atomic_load_explicit(&table->abandoned_count, memory_order_relaxed) <= most) return NULL;
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
   struct tg_function *slot = NULL;
@@ -301,7 +313,8 @@ uint64_t tg_table_number_of(const struct tg_table *table, napi_threadsafe_functi
   return make_number(generation_of(segment, number), index_of(segment, number));
 }
 
-napi_threadsafe_function tg_table_handle(const struct tg_table *table, const struct tg_function *slot) {
+napi_threadsafe_function tg_table_handle(const struct tg_table *table,
+                                         const struct tg_function *slot) {
   const struct tg_segment *segment = newest(table);
   while (segment->first_generation > slot->generation) segment--;
   uint64_t number =
@@ -316,8 +329,8 @@ struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_functi
   atomic_store_explicit(&table->taken, taken + 1, memory_order_relaxed);
   struct tg_function *slot = take_slot_locked(table);
   tg_lock_release(&table->free_lock, TG_RANK_FREE_SLOTS);
-  /* The slot's lock is not needed: a late caller with an older handle may hold it, but does not change the
-   * generation of a free slot. */
+  /* The slot's lock is not needed: a late caller with an older handle may hold it, but does not
+   * change the generation of a free slot. */
   if (slot != NULL) *handle = tg_table_handle(table, slot);
   return slot;
 }
@@ -358,8 +371,8 @@ bool tg_table_is_outside(const struct tg_table *table, napi_threadsafe_function 
   return segment_of(table, (napi_threadsafe_function)((uintptr_t)handle & ~(uintptr_t)15)) == NULL;
 }
 
-static inline struct tg_function *locate(const struct tg_table *table, napi_threadsafe_function handle,
-                                         uint32_t *generation) {
+static inline struct tg_function *locate(const struct tg_table *table,
+                                         napi_threadsafe_function handle, uint32_t *generation) {
   const struct tg_segment *segment = segment_of(table, handle);
   if (segment == NULL) return NULL;
   uint64_t number = ordinal(segment, handle);

@@ -14,8 +14,8 @@ static struct tg_chunk *make_chunk(const struct tg_host *host, size_t capacity, 
   return chunk;
 }
 
-/* Acquire pairs with the release in tg_queue_pop_unlocked: the loop thread has read all items of the chunk,
- * and has moved on to the next chunk. */
+/* Acquire pairs with the release in tg_queue_pop_unlocked: the loop thread has read all items of
+ * the chunk, and has moved on to the next chunk. */
 static bool is_emptied(const struct tg_queue *queue, const struct tg_chunk *chunk) {
   return popped_by(queue, memory_order_acquire) - chunk->begin >= chunk->capacity;
 }
@@ -53,8 +53,8 @@ bool tg_queue_unpush(struct tg_queue *queue, size_t last) {
 static bool has_two(struct tg_queue *queue) {
   if (queue->known_available > 1) return true;
   /* Acquire pairs with the release in tg_queue_push. */
-  size_t length =
-      atomic_load_explicit(&queue->pushed, memory_order_acquire) - popped_by(queue, memory_order_relaxed);
+  size_t length = atomic_load_explicit(&queue->pushed, memory_order_acquire) -
+                  popped_by(queue, memory_order_relaxed);
   queue->known_available = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX;
   return length > 1;
 }

@@ -1,7 +1,9 @@
-/* All structs of the core, and the enums and limits that they need. No functions, so that every other file can include it.
+/* All structs of the core, and the enums and limits that they need. No functions, so that every
+ * other file can include it.
  *
- * The fields of a struct are grouped by what guards them. `constant` means: set before another thread can see the
- * struct. `constant for the generation` means: set by a create, before it gives the handle out. */
+ * The fields of a struct are grouped by what guards them. `constant` means: set before another
+ * thread can see the struct. `constant for the generation` means: set by a create, before it gives
+ * the handle out. */
 #ifndef TG_CORE_TYPES_H
 #define TG_CORE_TYPES_H
 
@@ -20,10 +22,12 @@
 
 /* Remedies for an addon that dies as the env of a worker ends (docs/quirks.md). A set of these. */
 enum tg_quirk {
-  TG_QUIRK_DYING =
-      1, /* Node-API functions that need JavaScript do not fail once it is over; the host does this */
-  TG_QUIRK_LATE = 2, /* threads that come too late are told that all went well; the core does this */
-  TG_QUIRK_LEAK = 4, /* finalizers do not run once the env has ended; the host does this */
+  /* Node-API functions that need JavaScript do not fail once it is over. The host does this. */
+  TG_QUIRK_DYING = 1,
+  /* Threads that come too late get napi_ok. The core does this. */
+  TG_QUIRK_LATE = 2,
+  /* Finalizers do not run once the env has ended. The host does this. */
+  TG_QUIRK_LEAK = 4,
 };
 
 /* How much code of an object file may still run. The host's record of the object begins with this
@@ -31,10 +35,11 @@ enum tg_quirk {
  *
  * Thread safety: the counters are atomic. A function's share of them changes with its lock held. */
 struct tg_addon {
-  atomic_uint threads;       /* living threads that have used one of its functions off the loop */
-  atomic_uint unreturned;    /* closing or closed functions that have counts out */
-  atomic_uint foreign_users; /* of `unreturned`, those used by a thread other than the loop thread */
-  unsigned quirks;           /* of enum tg_quirk; constant once it has created a function */
+  atomic_uint threads;    /* living threads that have used one of its functions off the loop */
+  atomic_uint unreturned; /* closing or closed functions that have counts out */
+  /* of `unreturned`, those used by a thread other than the loop thread */
+  atomic_uint foreign_users;
+  unsigned quirks; /* of enum tg_quirk; constant once it has created a function */
 };
 
 /* --- The queue (queue.h) */
@@ -47,8 +52,9 @@ enum {
 /* Chunks form a ring. The chunk after the tail is the one that was emptied first. */
 struct tg_chunk {
   /* Guarded by the function's lock. */
-  struct tg_chunk *next; /* written only while this chunk is the tail; nobody looks beyond the tail */
-  size_t begin;          /* the number of its first item; written only while the chunk is empty */
+  /* written only while this chunk is the tail; nobody looks beyond the tail */
+  struct tg_chunk *next;
+  size_t begin; /* the number of its first item; written only while the chunk is empty */
 
   size_t capacity; /* constant */
   void *items[];
@@ -91,8 +97,8 @@ struct tg_environment {
   struct tg_environment *next_of_thread; /* loop thread only */
 
   /* The env's cleanup hooks run, so nobody empties its queues any more. Written by the loop thread.
-   * Other threads read it with the lock of one of the env's functions held. The loop thread takes each of
-   * these locks after it has written. */
+   * Other threads read it with the lock of one of the env's functions held. The loop thread takes
+   * each of these locks after it has written. */
   atomic_bool hooks_run;
 
   /* Loop thread only. */
@@ -111,9 +117,9 @@ struct tg_environment {
   struct tg_addon *code_addon[TG_CODE_PLACES];
 };
 
-/* Functions of an env that were created one after the other, while the addon added no cleanup hook of its own.
- * One hook of ours serves them all. It is older than their doorbells, and newer than every hook that the addon has
- * added before them. */
+/* Functions of an env that were created one after the other, while the addon added no cleanup hook
+ * of its own. One hook of ours serves them all. It is older than their doorbells, and newer than
+ * every hook that the addon has added before them. */
 struct tg_cohort {
   /* Constant. */
   struct tg_guard *guard;
@@ -121,7 +127,8 @@ struct tg_cohort {
   pthread_t loop_thread;
   void (*hook)(void *); /* its env cleanup hook */
 
-  atomic_uint references; /* one for the loop thread, and one for each finalized function that is not free */
+  /* one for the loop thread, and one for each finalized function that is not free */
+  atomic_uint references;
 
   /* Loop thread only, which holds its reference while one of the first two is not 0. */
   bool is_hooked;       /* its hook is registered */
@@ -139,9 +146,9 @@ enum tg_pending_ref { TG_PENDING_NONE = 0, TG_PENDING_REF, TG_PENDING_UNREF };
  *
  * Thread safety: `lock` (rank TG_RANK_FUNCTION) guards every field that does not say otherwise,
  * except for the loop thread's part of `queue`. No lock is held while addon code runs. Functions of
- * the runtime may be called with `lock` held: the lock order is ours, then the runtime's. (The first
- * versions with nodejs/node#55877 discard left-over rings with their own lock held. tg_on_dispatch
- * returns from those before it takes our lock.)
+ * the runtime may be called with `lock` held: the lock order is ours, then the runtime's. (The
+ * first versions with nodejs/node#55877 discard left-over rings with their own lock held.
+ * tg_on_dispatch returns from those before it takes our lock.)
  *
  * The struct has three cache lines: what callers write, what the loop thread needs to take an item
  * without the lock, and what both rarely need. */
@@ -149,13 +156,16 @@ struct tg_function {
   struct tg_lock lock;
   struct tg_gate not_full; /* callers sleep here while the queue is full */
   uint32_t generation;     /* written with the table's free_lock held too, while nobody is inside */
-  uint32_t waiters;        /* callers asleep in `not_full`; the generation must not change meanwhile */
+  /* callers asleep in `not_full`; the generation must not change meanwhile */
+  uint32_t waiters;
 
-  uint8_t state : 3;         /* enum tg_state */
-  bool ended_first : 1;      /* the runtime has closed the doorbell before us, because the env ends */
-  uint8_t pending_ref : 2;   /* enum tg_pending_ref: what the loop thread is still to do */
-  bool is_late : 1;          /* TG_QUIRK_LATE applies: the end of a worker's env has closed it */
-  bool unreleased : 1;       /* counts were out when the env began to end; reported if they stay out */
+  uint8_t state : 3; /* enum tg_state */
+  /* the runtime has closed the doorbell before us, because the env ends */
+  bool ended_first : 1;
+  uint8_t pending_ref : 2; /* enum tg_pending_ref: what the loop thread is still to do */
+  bool is_late : 1;        /* TG_QUIRK_LATE applies: the end of a worker's env has closed it */
+  /* counts were out when the env began to end; reported if they stay out */
+  bool unreleased : 1;
   uint8_t wakeups_in_flight; /* so many of the waiters are being woken */
   bool abandoned;            /* in the table's list of abandoned slots; guarded by its free_lock */
   bool wakeup_pending : 1;   /* the doorbell was rung, or a ringer is about to ring it */
@@ -190,8 +200,9 @@ struct tg_function {
   void *_Atomic context;
   napi_threadsafe_function_call_js call_js_cb; /* NULL: the runtime's default */
 
-  /* Set by the create. NULL from the finalizer's end on, with one exception: if counts are out or callers wait, and
-   * the env has not ended, the function holds a reference to the cohort until its handle is stale. */
+  /* Set by the create. NULL from the finalizer's end on, with one exception: if counts are out or
+   * callers wait, and the env has not ended, the function holds a reference to the cohort until its
+   * handle is stale. */
   struct tg_cohort *cohort;
 
   napi_finalize finalize_cb; /* constant for the generation, like the rest but `readable` */
@@ -210,10 +221,12 @@ struct tg_function {
   _Atomic uint32_t readable; /* written with the lock held: see tg_function_read_context */
 };
 
-_Static_assert(sizeof(struct tg_function) <= 192, "docs/design.md promises at most 192 bytes a handle");
+_Static_assert(sizeof(struct tg_function) <= 192,
+               "docs/design.md promises at most 192 bytes a handle");
 _Static_assert(offsetof(struct tg_function, queue.popped) == 64,
                "the loop thread's part begins a cache line");
-_Static_assert(offsetof(struct tg_function, finalize_cb) == 128, "the part for rare use begins another");
+_Static_assert(offsetof(struct tg_function, finalize_cb) == 128,
+               "the part for rare use begins another");
 
 /* --- The handle table (handle_table.h) */
 
@@ -223,20 +236,21 @@ enum {
   TG_SEGMENTS_MAX = 32,
   TG_HANDLE_SHIFT = 4, /* handles are 16-byte aligned */
   TG_INDEX_BITS_MIN = 13,
-  /* 4 million slots at most. A handle's number is its generation above so many bits of its index. */
+  /* 4 million slots at most. A handle's number is its generation above so many bits of its
+   * index. */
   TG_INDEX_BITS = 22,
   TG_GENERATION_BITS_MIN = 2, /* of a segment */
   TG_CHUNK_SLOTS = 1024,
   TG_CHUNKS_MAX = (1 << TG_INDEX_BITS) / TG_CHUNK_SLOTS,
   TG_TAKES_BEFORE_RETRY = 1024, /* after address space was refused */
 
-  /* The oldest free slot is used again only if so many are free: the longer a slot rests, the longer
-   * a late caller still learns what its handle was. */
+  /* The oldest free slot is used again only if so many are free: the longer a slot rests, the
+   * longer a late caller still learns what its handle was. */
   TG_FREE_SLOTS_MIN = 4096,
 
   /* So many finalized functions (3 MiB) may wait for counts that never come back. Beyond that the
-   * oldest becomes stale all the same, and so it does if no other slot is left. Without the limit we
-   * would leak where Node does not: Node frees such a function. */
+   * oldest becomes stale all the same, and so it does if no other slot is left. Without the limit
+   * we would leak where Node does not: Node frees such a function. */
   TG_ABANDONED_MAX = 16384,
 };
 
@@ -287,8 +301,8 @@ enum tg_lookup {
   TG_LOOKUP_REUSED,  /* was a handle; the slot serves another function by now */
 };
 
-/* The function that a thread has used last. The thread is marked as its user. A slot is never freed, so this
- * finds the slot of the handle without the table. */
+/* The function that a thread has used last. The thread is marked as its user. A slot is never
+ * freed, so this finds the slot of the handle without the table. */
 struct tg_last_use {
   napi_threadsafe_function handle; /* NULL: none */
   struct tg_function *function;
@@ -297,7 +311,8 @@ struct tg_last_use {
 
 /* --- The guard (api.h) */
 
-/* What a blocking call does on a full queue on the loop thread, which alone could empty the queue. */
+/* What a blocking call does on a full queue on the loop thread, which alone could empty the
+ * queue. */
 enum tg_deadlock {
   TG_DEADLOCK_OVERFLOW, /* queues beyond the limit and returns napi_ok */
   TG_DEADLOCK_STATUS,   /* returns napi_would_deadlock */

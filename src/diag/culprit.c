@@ -6,7 +6,8 @@
 #include "diag/catalogue.h"
 #include "diag/policy.h"
 
-/* What was read last. More addons than this are seldom at fault in one process; then files are read again. */
+/* What was read last. More addons than this are seldom at fault in one process; then files are read
+ * again. */
 enum { REMEMBERED = 32 };
 
 static struct remembered {

@@ -1,7 +1,7 @@
 /* Names the addon that is at fault for an event, and says what to do about it.
  *
- * Thread safety: the report's lock is held. No allocation, no stdio. The package.json above an addon's file
- * is read when the addon is named for the first time. */
+ * Thread safety: the report's lock is held. No allocation, no stdio. The package.json above an
+ * addon's file is read when the addon is named for the first time. */
 #ifndef TG_DIAG_CULPRIT_H
 #define TG_DIAG_CULPRIT_H
 

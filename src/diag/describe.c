@@ -10,7 +10,8 @@
 #include "diag/policy.h"
 #include "diag/ring.h"
 
-_Static_assert(TG_OPEN == (int)TSFN_GUARD_TABLE_OPEN && TG_CLOSING == (int)TSFN_GUARD_TABLE_CLOSING &&
+_Static_assert(TG_OPEN == (int)TSFN_GUARD_TABLE_OPEN &&
+                   TG_CLOSING == (int)TSFN_GUARD_TABLE_CLOSING &&
                    TG_CLOSED == (int)TSFN_GUARD_TABLE_CLOSED,
                "states are described as they are");
 
@@ -18,8 +19,8 @@ static struct tsfn_guard_table_field whole(size_t offset, size_t size) {
   return (struct tsfn_guard_table_field){.offset = (uint16_t)offset, .size = (uint16_t)size};
 }
 
-/* C has no offset of a bit field. So it is looked for in a function in which all else is 0. The compiler
- * knows the answer. */
+/* C has no offset of a bit field. So it is looked for in a function in which all else is 0. The
+ * compiler knows the answer. */
 static struct tsfn_guard_table_field find_bits(const struct tg_function *function) {
   unsigned char bytes[sizeof *function];
   uint16_t offset = 0;
@@ -43,7 +44,8 @@ static void describe_bits(struct tsfn_guard_table *table, struct tg_function *fu
 static void describe_fields(struct tsfn_guard_table *table, const struct tg_function *function) {
   table->generation = whole(offsetof(struct tg_function, generation), sizeof function->generation);
   table->waiters = whole(offsetof(struct tg_function, waiters), sizeof function->waiters);
-  table->thread_count = whole(offsetof(struct tg_function, thread_count), sizeof function->thread_count);
+  table->thread_count =
+      whole(offsetof(struct tg_function, thread_count), sizeof function->thread_count);
   table->max_queue_size =
       whole(offsetof(struct tg_function, max_queue_size), sizeof function->max_queue_size);
   table->pushed = whole(offsetof(struct tg_function, queue.pushed), sizeof function->queue.pushed);

@@ -12,8 +12,8 @@
 /* The process is a JavaScript runtime, and this is its option `mode`. */
 void tg_describe_mode(const char *mode);
 
-/* The process is guarded from now on. `addon_path` is where in the host's record of an addon the pointer
- * to its path lies. */
+/* The process is guarded from now on. `addon_path` is where in the host's record of an addon the
+ * pointer to its path lies. */
 void tg_describe_table(const struct tg_table *table, size_t addon_path);
 
 #endif

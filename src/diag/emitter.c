@@ -49,8 +49,11 @@ static bool is_json(const struct tg_emitter *emitter) {
 
 void tg_emit_open(struct tg_emitter *emitter, enum tg_format format, char *bytes, size_t size,
                   const char *prefix, const char *headline) {
-  *emitter = (struct tg_emitter){
-      .format = format, .prefix = prefix, .bytes = bytes, .capacity = size - CLOSING_SIZE, .first = true};
+  *emitter = (struct tg_emitter){.format = format,
+                                 .prefix = prefix,
+                                 .bytes = bytes,
+                                 .capacity = size - CLOSING_SIZE,
+                                 .first = true};
   emit_text(emitter, is_json(emitter) ? "{" : prefix);
   if (!is_json(emitter)) emit_text(emitter, headline);
 }

@@ -77,15 +77,19 @@ static bool skip(const char **text, const char *word) {
   return true;
 }
 
-/* Whether the first line says that this process has written the file, here. `started`: when it had started. */
+/* Whether the first line says that this process has written the file, here. `started`: when it had
+ * started. */
 static bool names_process(const char *line, pid_t process, uint64_t *started) {
-  if (!skip(&line, line_start) || read_number(&line) != (uint64_t)process || !skip(&line, line_middle))
+  if (!skip(&line, line_start) || read_number(&line) != (uint64_t)process ||
+      !skip(&line, line_middle))
     return false;
   *started = read_number(&line);
-  return own_namespace[0] != '\0' && skip(&line, line_end) && skip(&line, own_namespace) && *line == '\n';
+  return own_namespace[0] != '\0' && skip(&line, line_end) && skip(&line, own_namespace) &&
+         *line == '\n';
 }
 
-/* Whether the process that started then is gone: there is none with that id, or it has started since. */
+/* Whether the process that started then is gone: there is none with that id, or it has started
+ * since. */
 static bool is_gone(pid_t process, uint64_t started) {
   if (kill(process, 0) != 0 && errno == ESRCH) return true;
   uint64_t start = start_of(process);
@@ -98,7 +102,8 @@ static bool is_old(const struct stat *status) {
   return now.tv_sec - status->st_mtim.tv_sec >= TG_LEFTOVER_KEPT_S;
 }
 
-/* The name is that of a file of `process`. The symbol fstat does not exist in glibc 2.28 (base/output.c). */
+/* The name is that of a file of `process`. The symbol fstat does not exist in glibc 2.28
+ * (base/output.c). */
 static bool is_leftover(int directory, const char *name, pid_t process) {
   struct stat status;
   char line[TG_LEFTOVER_LINE_MAX];
@@ -106,15 +111,15 @@ static bool is_leftover(int directory, const char *name, pid_t process) {
   int file = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
   if (file < 0) return false;
   bool is_ours = syscall(SYS_fstat, file, &status) == 0 && S_ISREG(status.st_mode) &&
-                 status.st_uid == geteuid() && is_old(&status) && read_start(file, line, sizeof line) &&
-                 names_process(line, process, &started);
+                 status.st_uid == geteuid() && is_old(&status) &&
+                 read_start(file, line, sizeof line) && names_process(line, process, &started);
   close(file);
   return is_ours && is_gone(process, started);
 }
 
 /* `directory_length` includes the slash. */
-static void check_name(int directory, const struct tg_path *path, const char *own, size_t directory_length,
-                       const char *name) {
+static void check_name(int directory, const struct tg_path *path, const char *own,
+                       size_t directory_length, const char *name) {
   char expanded[TG_PATH_MAX];
   size_t length = strlen(name);
   if (length >= sizeof expanded - directory_length) return;
@@ -131,7 +136,8 @@ static void check_directory(int directory, const struct tg_path *path, const cha
   _Alignas(struct dirent64) char names[4096];
   unsigned seen = 0;
   long length;
-  while (seen < NAMES_MAX && (length = syscall(SYS_getdents64, directory, names, sizeof names)) > 0) {
+  while (seen < NAMES_MAX &&
+         (length = syscall(SYS_getdents64, directory, names, sizeof names)) > 0) {
     for (long at = 0; at < length; seen++) {
       const struct dirent64 *entry = (const void *)(names + at);
       check_name(directory, path, own, directory_length, entry->d_name);

@@ -1,18 +1,21 @@
-/* Removes the metrics files that processes have left which are gone: those of the same pattern (%p), written by the
- * guard, long enough ago that a reader has seen the last figures.
+/* Removes the metrics files that processes have left which are gone: those of the same pattern
+ * (%p), written by the guard, long enough ago that a reader has seen the last figures.
  *
- * The first line of such a file says which process wrote it: its id, when it started (an id is used again), and the
- * namespace of process ids in which both hold. Nothing else is removed: no file with another first line, of another
- * user, or from another namespace, because the process may live there.
+ * The first line of such a file says which process wrote it: its id, when it started (an id is used
+ * again), and the namespace of process ids in which both hold. Nothing else is removed: no file
+ * with another first line, of another user, or from another namespace, because the process may live
+ * there.
  *
- * No allocation, no stdio. Call tg_leftover_open once, before main; the rest one thread at a time. */
+ * No allocation, no stdio. Call tg_leftover_open once, before main; the rest one thread at a
+ * time. */
 #ifndef TG_DIAG_LEFTOVER_H
 #define TG_DIAG_LEFTOVER_H
 
 #include "diag/path.h"
 
 enum {
-  TG_LEFTOVER_KEPT_S = 300, /* so long a file stays after its last write: Prometheus looks back as far */
+  /* so long a file stays after its last write: Prometheus looks back as far */
+  TG_LEFTOVER_KEPT_S = 300,
   TG_LEFTOVER_LINE_MAX = 128,
 };
 

@@ -11,8 +11,8 @@
 
 enum { FILE_MAX = 16384 };
 
-void tg_lines_complain(const struct tg_lines *file, uint64_t number, const char *needed, const char *found,
-                       size_t length) {
+void tg_lines_complain(const struct tg_lines *file, uint64_t number, const char *needed,
+                       const char *found, size_t length) {
   struct tg_text line;
   tg_text_start(&line);
   tg_text_add(&line, file->option);
@@ -47,8 +47,9 @@ static ssize_t read_file(const char *path, char *text, size_t size) {
   return got < 0 ? -1 : (ssize_t)length;
 }
 
-void tg_lines_read(const struct tg_lines *file, void (*on_line)(const struct tg_lines *file, uint64_t number,
-                                                                const char *line, size_t length)) {
+void tg_lines_read(const struct tg_lines *file,
+                   void (*on_line)(const struct tg_lines *file, uint64_t number, const char *line,
+                                   size_t length)) {
   static char text[FILE_MAX];
   ssize_t got = read_file(file->path, text, sizeof text);
   if (got < 0) {
@@ -58,7 +59,8 @@ void tg_lines_read(const struct tg_lines *file, void (*on_line)(const struct tg_
   }
   size_t size = (size_t)got;
   if (size == sizeof text) {
-    tg_lines_complain(file, 0, "a file of less than 16 KiB", "a larger one", strlen("a larger one"));
+    tg_lines_complain(file, 0, "a file of less than 16 KiB", "a larger one",
+                      strlen("a larger one"));
     return;
   }
   uint64_t number = 1;

@@ -14,13 +14,14 @@ struct tg_lines {
   const char *without; /* what it means that the file cannot be read: "nothing is suppressed" */
 };
 
-/* Passes each line that is not empty and no comment to `on_line`, without blanks at its end. A file that
- * cannot be read, or has 16 KiB and more, is told in one line. */
-void tg_lines_read(const struct tg_lines *file, void (*on_line)(const struct tg_lines *file, uint64_t number,
-                                                                const char *line, size_t length));
+/* Passes each line that is not empty and no comment to `on_line`, without blanks at its end. A file
+ * that cannot be read, or has 16 KiB and more, is told in one line. */
+void tg_lines_read(const struct tg_lines *file,
+                   void (*on_line)(const struct tg_lines *file, uint64_t number, const char *line,
+                                   size_t length));
 
 /* Tells in one line what was needed and what was found. `number` 0: of the file as a whole. */
-void tg_lines_complain(const struct tg_lines *file, uint64_t number, const char *needed, const char *found,
-                       size_t length);
+void tg_lines_complain(const struct tg_lines *file, uint64_t number, const char *needed,
+                       const char *found, size_t length);
 
 #endif

@@ -23,15 +23,17 @@ static atomic_bool bad_log_reported;
 static atomic_bool is_torn; /* the file ends within a report, without a line end */
 
 int tg_open_for_append(const char *path) {
-  int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                  S_IRUSR | S_IWUSR);
+  int file =
+      open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+           S_IRUSR | S_IWUSR);
   if (file < 0) return -1;
   /* O_NONBLOCK was needed only to open a pipe that has no reader. */
   fcntl(file, F_SETFL, O_APPEND);
   return file;
 }
 
-/* Prints "log_path: needed …, found …: …; stderr is used instead: correct log_path", but only once. */
+/* Prints "log_path: needed …, found …: …; stderr is used instead: correct log_path", but only
+ * once. */
 static void report_bad_log(const char *needed, const char *found, const char *reason) {
   struct tg_text line;
   if (atomic_exchange_explicit(&bad_log_reported, true, memory_order_relaxed)) return;
@@ -78,8 +80,9 @@ static bool write_to_descriptor(const char *bytes, size_t length) {
   if (output == &tg_stderr) return false;
   char place[TG_LOG_PATH_MAX];
   tg_log_place(place);
-  report_bad_log("a descriptor that takes reports", place,
-                 tg_output_is_same(output) ? strerror(error) : "it is closed, or has become another file");
+  report_bad_log(
+      "a descriptor that takes reports", place,
+      tg_output_is_same(output) ? strerror(error) : "it is closed, or has become another file");
   tg_output_write(&tg_stderr, bytes, length);
   return false;
 }
@@ -97,7 +100,8 @@ static int open_log_file(const char *path) {
 
 /* Readers read line by line: the report after a torn one must begin a new line. */
 static bool append_report(int file, const char *bytes, size_t length) {
-  if (atomic_load_explicit(&is_torn, memory_order_relaxed) && tg_write_all(file, "\n", 1) != 1) return false;
+  if (atomic_load_explicit(&is_torn, memory_order_relaxed) && tg_write_all(file, "\n", 1) != 1)
+    return false;
   size_t written = tg_write_all(file, bytes, length);
   atomic_store_explicit(&is_torn, written != 0 && written != length, memory_order_relaxed);
   return written == length;

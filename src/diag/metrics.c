@@ -123,7 +123,8 @@ static void append_sample_end(uint64_t value) {
   append_text("\n");
 }
 
-static void append_single_metric(const char *name, const char *type, const char *help, uint64_t value) {
+static void append_single_metric(const char *name, const char *type, const char *help,
+                                 uint64_t value) {
   append_family_start(name, type, help);
   append_sample_start(name);
   append_sample_end(value);
@@ -134,15 +135,16 @@ static void append_single_metric(const char *name, const char *type, const char 
 static void append_info(void) {
   char runtime[TG_RUNTIME_MAX];
   metrics_source->runtime(runtime);
-  append_family_start("tsfn_guard_info", "gauge", "Always 1; the versions of the guard and of the runtime.");
+  append_family_start("tsfn_guard_info", "gauge",
+                      "Always 1; the versions of the guard and of the runtime.");
   append_sample_start("tsfn_guard_info");
   append_label("version", TSFN_GUARD_VERSION);
   append_label("runtime", runtime);
   append_sample_end(1);
 }
 
-/* A reader sees a rise only in a series that it has seen before. So each severity has one from the start, and the
- * first crash avoided is a rise. Called with the report's lock held. */
+/* A reader sees a rise only in a series that it has seen before. So each severity has one from the
+ * start, and the first crash avoided is a rise. Called with the report's lock held. */
 static void append_severity_metrics(void) {
   uint64_t sums[TG_SEVERITIES] = {0};
   for (unsigned kind = 1; kind < TG_EVENT_KINDS; kind++)
@@ -206,9 +208,9 @@ struct tg_handle_tally tg_metrics_count_handles(struct tg_guard *of) {
 
 static void append_handle_metrics(void) {
   struct tg_handle_tally tally = tg_metrics_count_handles(metrics_guard);
-  append_family_start(
-      "tsfn_guard_handles", "gauge",
-      "Thread-safe functions that still exist, by state; leaked: finalized while counts are still held.");
+  append_family_start("tsfn_guard_handles", "gauge",
+                      "Thread-safe functions that still exist, by state; leaked: finalized while "
+                      "counts are still held.");
   for (unsigned state = 0; state < TG_HANDLE_STATES; state++) {
     append_sample_start("tsfn_guard_handles");
     append_label("state", tg_handle_state_names[state]);
@@ -235,8 +237,9 @@ static void append_quirk_metrics(void) {
     uint64_t count;
   } quirks[] = {{"dying", tally.dying}, {"late", tally.late}, {"leak", tally.leak}};
   if (tally.dying + tally.late + tally.leak == 0) return;
-  append_family_start("tsfn_guard_quirk_total", "counter",
-                      "What was answered falsely, or left out, for addons with quirks (docs/quirks.md).");
+  append_family_start(
+      "tsfn_guard_quirk_total", "counter",
+      "What was answered falsely, or left out, for addons with quirks (docs/quirks.md).");
   for (unsigned i = 0; i < sizeof quirks / sizeof quirks[0]; i++) {
     append_sample_start("tsfn_guard_quirk_total");
     append_label("quirk", quirks[i].name);
@@ -268,8 +271,8 @@ static bool render_metrics(unsigned patience_ms) {
   append_text(tg_leftover_line());
   append_text("\n");
   append_info();
-  append_single_metric("tsfn_guard_running", "gauge", "1; 0 in what a process has written at its end.",
-                       !has_ended);
+  append_single_metric("tsfn_guard_running", "gauge",
+                       "1; 0 in what a process has written at its end.", !has_ended);
   append_severity_metrics();
   append_event_metrics();
   tg_lock_release_tried(&tg_report_lock);
@@ -320,9 +323,9 @@ static void report_unwritable_file(int error) {
   tg_path_add(&line, metrics_path);
   tg_text_add(&line, ": ");
   tg_text_add(&line, strerror(error));
-  tg_text_add(
-      &line,
-      "; no metrics are written until that changes; name a file in a directory that this user can write to");
+  tg_text_add(&line,
+              "; no metrics are written until that changes; name a file in a directory that this "
+              "user can write to");
   tg_text_write(&line);
 }
 
@@ -369,7 +372,8 @@ void tg_metrics_touch(void) {
  * behind. */
 void tg_metrics_write_last(void) {
   unsigned patience_ms = EXIT_WAIT_MS_MAX;
-  if (atomic_load_explicit(&next_write_at, memory_order_relaxed) == UINT64_MAX || getpid() != metrics_process)
+  if (atomic_load_explicit(&next_write_at, memory_order_relaxed) == UINT64_MAX ||
+      getpid() != metrics_process)
     return;
   if (!tg_lock_try_for(&metrics_lock, &patience_ms)) return;
   int saved = errno;

@@ -8,7 +8,8 @@
  * the umask is, because the collector runs as another user; restrict access with the directory's
  * mode. A child that was forked without exec writes nothing.
  *
- * With %p, files of processes that are gone are removed at the first write and every five minutes (leftover.h).
+ * With %p, files of processes that are gone are removed at the first write and every five minutes
+ * (leftover.h).
  *
  * Thread safety: call tg_metrics_open once, before main. Any thread may call the others if it holds
  * no lock of the core or the report. No allocation, no stdio; errno is preserved. */
@@ -21,7 +22,8 @@
 /* `path` may contain %p and %%, as log_path may. With %p, every series gets a label with the
  * process id, because the collector refuses the same series from two files. A path that cannot be
  * used is reported in one line on stderr. Nothing is written before the first touch. */
-void tg_metrics_open(struct tg_guard *guard, const struct tg_report_source *source, const char *path);
+void tg_metrics_open(struct tg_guard *guard, const struct tg_report_source *source,
+                     const char *path);
 
 /* Writes the file if a write is due and no other thread is writing. */
 void tg_metrics_touch(void);
@@ -52,8 +54,9 @@ struct tg_handle_tally tg_metrics_count_handles(struct tg_guard *guard);
 /* What the quirks of named addons have done (docs/quirks.md). */
 struct tg_quirk_tally {
   uint64_t dying; /* false answers to functions that need JavaScript */
-  uint64_t late;  /* false answers to threads that come too late, and finalizers of functions left out */
-  uint64_t leak;  /* other finalizers left out */
+  /* false answers to threads that come too late, and finalizers of functions left out */
+  uint64_t late;
+  uint64_t leak; /* other finalizers left out */
 };
 
 struct tg_quirk_tally tg_metrics_count_quirks(struct tg_guard *guard);

@@ -31,7 +31,8 @@ void tg_path_expand(const struct tg_path *path, char expanded[TG_PATH_MAX]);
 /* Whether it contains %p. */
 bool tg_path_has_process(const struct tg_path *path);
 
-/* The process for which the path expands to `expanded`, and 0 if there is none. The path contains %p. */
+/* The process for which the path expands to `expanded`, and 0 if there is none. The path contains
+ * %p. */
 pid_t tg_path_process_of(const struct tg_path *path, const char *expanded);
 
 /* Adds a path to a line and leaves room for what follows: it adds only the end of a long path. */

@@ -81,7 +81,8 @@ static bool is_suppressed(enum tg_event_kind kind, const char *file) {
   return false;
 }
 
-static void read_suppression(const struct tg_lines *file, uint64_t number, const char *line, size_t length) {
+static void read_suppression(const struct tg_lines *file, uint64_t number, const char *line,
+                             size_t length) {
   const char *colon = memchr(line, ':', length);
   size_t word = colon == NULL ? length : (size_t)(colon - line);
   size_t pattern = colon == NULL ? 0 : length - word - 1;
@@ -90,10 +91,12 @@ static void read_suppression(const struct tg_lines *file, uint64_t number, const
   one->severity = tg_severity_find(line, word);
   bool all = word == 1 && line[0] == '*';
   if (one->kind == TG_EVENT_NONE && one->severity == TG_SEVERITIES && !all) {
-    tg_lines_complain(file, number, "kind:addon-glob with a kind that help=1 lists, a severity or *", line,
+    tg_lines_complain(file, number,
+                      "kind:addon-glob with a kind that help=1 lists, a severity or *", line,
                       length);
   } else if (pattern == 0 || pattern >= PATTERN_MAX) {
-    tg_lines_complain(file, number, "kind:addon-glob with a pattern of 1 to 127 bytes", line, length);
+    tg_lines_complain(file, number, "kind:addon-glob with a pattern of 1 to 127 bytes", line,
+                      length);
   } else if (suppression_count == SUPPRESSIONS_MAX - 1) {
     tg_lines_complain(file, number, "at most 127 suppressions", line, length);
   } else {
@@ -129,14 +132,16 @@ static unsigned find_site_bucket(enum tg_event_kind kind, const void *caller, co
   unsigned bucket = (unsigned)((hash * 0x9e3779b97f4a7c15U) >> 53) % SITE_BUCKETS;
   for (; site_buckets[bucket] != 0; bucket = (bucket + 1) % SITE_BUCKETS) {
     unsigned index = site_buckets[bucket] - 1U;
-    if (sites[index].kind == kind && sites[index].caller == caller && creators[index] == creator) break;
+    if (sites[index].kind == kind && sites[index].caller == caller && creators[index] == creator)
+      break;
   }
   return bucket;
 }
 
-struct tg_site *tg_policy_find_site(enum tg_event_kind kind, const void *caller, const void *creator,
-                                    void (*file)(const void *caller, const void *creator, char *path,
-                                                 size_t size)) {
+struct tg_site *tg_policy_find_site(enum tg_event_kind kind, const void *caller,
+                                    const void *creator,
+                                    void (*file)(const void *caller, const void *creator,
+                                                 char *path, size_t size)) {
   unsigned bucket = find_site_bucket(kind, caller, creator);
   if (site_buckets[bucket] == 0 && site_count >= TG_SITES_MAX - TG_EVENT_KINDS) {
     caller = creator = NULL; /* the shared site of the kind's other callers */

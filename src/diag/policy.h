@@ -53,9 +53,10 @@ struct tg_site {
 
 /* The site of an event; creates it if it is new. Only then calls `file`, which may leave its buffer
  * empty. */
-struct tg_site *tg_policy_find_site(enum tg_event_kind kind, const void *caller, const void *creator,
-                                    void (*file)(const void *caller, const void *creator, char *path,
-                                                 size_t size));
+struct tg_site *tg_policy_find_site(enum tg_event_kind kind, const void *caller,
+                                    const void *creator,
+                                    void (*file)(const void *caller, const void *creator,
+                                                 char *path, size_t size));
 
 /* Counts one more event of the site. Returns whether to log it. */
 bool tg_policy_count(struct tg_site *site);

@@ -42,7 +42,8 @@ _Static_assert(TG_OPEN == (int)TSFN_GUARD_OPEN && TG_CLOSING == (int)TSFN_GUARD_
                    TG_CLOSED == (int)TSFN_GUARD_CLOSED,
                "states are written as they are");
 _Static_assert((int)TG_EVENT_KINDS <= (int)TSFN_GUARD_PUBLISHED_EVENTS, "each kind has its count");
-_Static_assert(TG_NAME_SIZE == sizeof((struct tsfn_guard_record){0}.name), "names are written as they are");
+_Static_assert(TG_NAME_SIZE == sizeof((struct tsfn_guard_record){0}.name),
+               "names are written as they are");
 
 /* The records are probed in parts, each at its first use. */
 enum { PART = 256, PARTS = TSFN_GUARD_PUBLISHED_RECORDS / PART };
@@ -126,9 +127,10 @@ static uint32_t addon_place_of(struct tsfn_guard_published *page, const struct t
   for (uint32_t i = 0; i < TSFN_GUARD_PUBLISHED_ADDONS; i++) {
     const struct tg_addon *known = NULL;
     /* Relaxed: pointers are only compared. The word `known` publishes the path to readers. */
-    if (atomic_compare_exchange_strong_explicit(&published_addons[i], &known, addon, memory_order_relaxed,
-                                                memory_order_relaxed)) {
-      tg_copy_end(page->addons[i].path, sizeof page->addons[i].path, publish_source->addon_path(addon));
+    if (atomic_compare_exchange_strong_explicit(&published_addons[i], &known, addon,
+                                                memory_order_relaxed, memory_order_relaxed)) {
+      tg_copy_end(page->addons[i].path, sizeof page->addons[i].path,
+                  publish_source->addon_path(addon));
       __atomic_store_n(&page->addons[i].known, 1, __ATOMIC_RELEASE);
     }
     if (known == NULL || known == addon) return i + 1;
@@ -161,8 +163,8 @@ static void write_record(struct tsfn_guard_published *page, struct tsfn_guard_re
 
 static void publish_used_index(struct tsfn_guard_published *page, uint64_t index) {
   uint64_t used = load_word(&page->used);
-  while (used <= index && !__atomic_compare_exchange_n(&page->used, &used, index + 1, false, __ATOMIC_RELAXED,
-                                                       __ATOMIC_RELAXED)) {
+  while (used <= index && !__atomic_compare_exchange_n(&page->used, &used, index + 1, false,
+                                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
   }
 }
 
@@ -229,11 +231,13 @@ static void publish_on_finalizing(const struct tg_function *function) {
   if (next_in_chain.finalizing != NULL) next_in_chain.finalizing(function);
 }
 
-static enum tg_event_kind publish_on_finalized(const struct tg_function *function, uint64_t *quantity) {
+static enum tg_event_kind publish_on_finalized(const struct tg_function *function,
+                                               uint64_t *quantity) {
   struct tsfn_guard_record *record = published_record_of(function);
   if (anchor->page != NULL) increment_shared_word(&anchor->page->finalized);
   if (record != NULL) store_word32(&record->finalized, 1);
-  return next_in_chain.finalized == NULL ? TG_EVENT_NONE : next_in_chain.finalized(function, quantity);
+  return next_in_chain.finalized == NULL ? TG_EVENT_NONE
+                                         : next_in_chain.finalized(function, quantity);
 }
 
 static void publish_on_expired(const struct tg_function *function) {
@@ -245,7 +249,8 @@ static void publish_on_expired(const struct tg_function *function) {
 }
 
 void tg_publish_event(enum tg_event_kind kind) {
-  if (anchor != NULL && anchor->page != NULL) store_word(&anchor->page->events[kind], tg_policy_seen(kind));
+  if (anchor != NULL && anchor->page != NULL)
+    store_word(&anchor->page->events[kind], tg_policy_seen(kind));
 }
 
 bool tg_publish_count_calls(struct tg_published_calls *calls) {
@@ -267,7 +272,8 @@ bool tg_publish_count_calls(struct tg_published_calls *calls) {
 /* --- The memory */
 
 static int create_memfd(void) {
-  int file = memfd_create(TSFN_GUARD_PUBLISHED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+  int file =
+      memfd_create(TSFN_GUARD_PUBLISHED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
   if (file < 0 && errno == EINVAL) /* Linux before 6.3 */
     file = memfd_create(TSFN_GUARD_PUBLISHED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (file < 0) return -1;
@@ -341,7 +347,9 @@ static void write_header(struct tsfn_guard_published *page, bool diagnose) {
 static void report_no_memory(int error) {
   struct tg_text line;
   tg_text_start(&line);
-  tg_text_add(&line, "publish: needed 33 MiB of sealed shared memory that only this process writes, found ");
+  tg_text_add(
+      &line,
+      "publish: needed 33 MiB of sealed shared memory that only this process writes, found ");
   tg_text_add(&line, strerror(error));
   tg_text_add(&line,
               "; tsfn-guard top will see nothing; use Linux 4.14 or newer, and allow memfd_create "
@@ -349,8 +357,8 @@ static void report_no_memory(int error) {
   tg_text_write(&line);
 }
 
-const struct tg_observer *tg_publish_open(const struct tg_report_source *report_source, bool diagnose,
-                                          const struct tg_observer *next_observer) {
+const struct tg_observer *tg_publish_open(const struct tg_report_source *report_source,
+                                          bool diagnose, const struct tg_observer *next_observer) {
   static struct tg_observer observer;
   const size_t size = sizeof(struct tsfn_guard_published);
   publish_source = report_source;

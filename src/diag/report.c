@@ -89,7 +89,8 @@ void tg_report_time(char text[TG_TIME_SIZE]) {
   uint64_t seconds = (uint64_t)now.tv_sec;
   uint64_t days = seconds / 86400 + 719468;
   uint64_t era = days / 146097, day_of_era = days % 146097;
-  uint64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  uint64_t year_of_era =
+      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
   uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   uint64_t month = (5 * day_of_year + 2) / 153;
   uint64_t day = day_of_year - (153 * month + 2) / 5 + 1;
@@ -158,7 +159,8 @@ void tg_report_emit_function(struct tg_emitter *emitter, const struct tg_snapsho
   tg_emit_number(emitter, "queue_limit", snapshot->max_queue_size);
   tg_emit_number(emitter, "blocked_callers", snapshot->waiters);
   tg_emit_bool(emitter, "referenced", snapshot->referenced);
-  tg_emit_string(emitter, "addon", snapshot->addon == NULL ? NULL : source->addon_path(snapshot->addon));
+  tg_emit_string(emitter, "addon",
+                 snapshot->addon == NULL ? NULL : source->addon_path(snapshot->addon));
   emit_env(emitter, snapshot->env);
 }
 
@@ -209,7 +211,8 @@ static void emit_call(struct tg_emitter *emitter, const struct tg_event *event) 
   tg_emit_string(emitter, "answered", event->answered ? tg_report_status(event->answer) : NULL);
 }
 
-static void emit_caller(struct tg_emitter *emitter, const struct tg_event *event, const char *symbol) {
+static void emit_caller(struct tg_emitter *emitter, const struct tg_event *event,
+                        const char *symbol) {
   struct tg_place place;
   char hex[TG_HEX_SIZE];
   if (event->caller == NULL || !source->locate(event->caller, &place)) return;
@@ -235,7 +238,9 @@ static bool describe_then(const struct tg_site *site, struct tg_text *text) {
   text->length = 0;
   if (!tg_policy_site_ends(site)) return false;
   if (tg_policy_action(site->kind) == TG_ACTION_ABORT) {
-    tg_text_add(text, "on.EVENT=abort ends the process (SIGABRT); its core has all stacks: gdb PROGRAM CORE");
+    tg_text_add(
+        text,
+        "on.EVENT=abort ends the process (SIGABRT); its core has all stacks: gdb PROGRAM CORE");
     return true;
   }
   tg_text_add(text, "on.EVENT=stop stops the process (SIGSTOP); inspect it: gdb -p ");
@@ -266,13 +271,16 @@ struct facts {
   char symbol[TG_SYMBOL_MAX];
 };
 
-static void emit_remedy(struct tg_emitter *emitter, enum tg_event_kind kind, const struct tg_site *site) {
+static void emit_remedy(struct tg_emitter *emitter, enum tg_event_kind kind,
+                        const struct tg_site *site) {
   struct tg_text remedy = {.length = 0};
   tg_culprit_add_remedy(&remedy, kind, site->file);
-  tg_emit_string(emitter, emitter->format == TG_FORMAT_JSON ? "remedy" : "do", tg_text_string(&remedy));
+  tg_emit_string(emitter, emitter->format == TG_FORMAT_JSON ? "remedy" : "do",
+                 tg_text_string(&remedy));
 }
 
-/* The page about the kind. In text with the command that shows it, as the page may not be at hand. */
+/* The page about the kind. In text with the command that shows it, as the page may not be at
+ * hand. */
 static void emit_page(struct tg_emitter *emitter, enum tg_event_kind kind) {
   struct tg_text page = {.length = 0};
   char code[TG_CODE_SIZE];
@@ -302,8 +310,8 @@ static void emit_runtime(struct tg_emitter *emitter) {
 }
 
 /* What people need comes first: what it was, what was done, what to do. */
-static void emit_head_text(struct tg_emitter *emitter, enum tg_event_kind kind, const struct tg_site *site,
-                           const char *time) {
+static void emit_head_text(struct tg_emitter *emitter, enum tg_event_kind kind,
+                           const struct tg_site *site, const char *time) {
   const struct tg_catalogue_entry *entry = &tg_catalogue[kind];
   tg_emit_string(emitter, "what", entry->explanation);
   tg_emit_string(emitter, "the guard", entry->action);
@@ -316,8 +324,8 @@ static void emit_head_text(struct tg_emitter *emitter, enum tg_event_kind kind, 
   tg_emit_string(emitter, "time", time);
 }
 
-static void emit_head_json(struct tg_emitter *emitter, enum tg_event_kind kind, const struct tg_site *site,
-                           const char *time) {
+static void emit_head_json(struct tg_emitter *emitter, enum tg_event_kind kind,
+                           const struct tg_site *site, const char *time) {
   const struct tg_catalogue_entry *entry = &tg_catalogue[kind];
   char code[TG_CODE_SIZE];
   tg_catalogue_code(kind, code);
@@ -338,7 +346,8 @@ static void emit_head_json(struct tg_emitter *emitter, enum tg_event_kind kind, 
   emit_page(emitter, kind);
 }
 
-static void emit_event(struct tg_emitter *emitter, const struct facts *facts, const struct tg_site *site) {
+static void emit_event(struct tg_emitter *emitter, const struct facts *facts,
+                       const struct tg_site *site) {
   const struct tg_event *event = facts->event;
   const char *quantity = tg_catalogue[event->kind].quantity;
   char time[TG_TIME_SIZE];
@@ -358,7 +367,8 @@ static void emit_event(struct tg_emitter *emitter, const struct facts *facts, co
   if (event->known) tg_report_emit_function(emitter, &event->snapshot);
   emit_stack_here(emitter, &facts->stack);
   struct tg_trace_snapshot trace;
-  if (!event->known || !tg_trace_read(event->snapshot.index, event->snapshot.generation, &trace)) return;
+  if (!event->known || !tg_trace_read(event->snapshot.index, event->snapshot.generation, &trace))
+    return;
   tg_report_emit_stack(emitter, "created_at", trace.created_at);
   tg_report_emit_stack(emitter, "finalized_at", trace.finalized_at);
 }
@@ -392,9 +402,10 @@ static void add_caller(const struct facts *facts, struct tg_text *line) {
   }
 }
 
-/* Adds the whole first line: "TSG001 call-after-finalize (fatal-avoided): acme-sensor@2.1.0 sensor.node:
- * napi_call_threadsafe_function, called in perform+12". */
-static void add_headline(const struct facts *facts, const struct tg_site *site, struct tg_text *line) {
+/* Adds the whole first line: "TSG001 call-after-finalize (fatal-avoided): acme-sensor@2.1.0
+ * sensor.node: napi_call_threadsafe_function, called in perform+12". */
+static void add_headline(const struct facts *facts, const struct tg_site *site,
+                         struct tg_text *line) {
   const struct tg_event *event = facts->event;
   add_kind(event->kind, line);
   tg_culprit_add_name(line, site->file);
@@ -431,13 +442,14 @@ static void write_full_report(struct facts *facts, const struct tg_site *site) {
     write_repeated(facts->event->kind, site);
     return;
   }
-  /* In mode=protect only here: a search in a symbol table is too much for events that are not reported. */
+  /* In mode=protect only here: a search in a symbol table is too much for events that are not
+   * reported. */
   if (facts->symbol[0] == '\0' && facts->event->caller != NULL)
     source->name_symbol(facts->event->caller, facts->symbol);
   tg_text_start(&prefix);
   if (!is_json) add_headline(facts, site, &headline);
-  tg_emit_open(&emitter, options.format, bytes, is_json ? JSON_SIZE : TEXT_SIZE, tg_text_string(&prefix),
-               tg_text_string(&headline));
+  tg_emit_open(&emitter, options.format, bytes, is_json ? JSON_SIZE : TEXT_SIZE,
+               tg_text_string(&prefix), tg_text_string(&headline));
   emit_event(&emitter, facts, site);
   size_t length = tg_emit_close(&emitter);
   tg_log_write(bytes, length);
@@ -473,7 +485,8 @@ static void abort_or_stop(enum tg_action action) {
 
 static void report_facts(struct facts *facts) {
   const struct tg_event *event = facts->event;
-  tg_probe_misuse(event->handle, (int)event->kind, event->answered ? (int)event->answer : -1, event->caller);
+  tg_probe_misuse(event->handle, (int)event->kind, event->answered ? (int)event->answer : -1,
+                  event->caller);
   enum tg_action action =
       event->matters ? tg_policy_action_if_it_matters(event->kind) : tg_policy_action(event->kind);
   int saved = errno, cancellation;

@@ -15,8 +15,10 @@ _Static_assert(sizeof(struct tsfn_guard_ring_record) == 160, "layout version 1")
 _Static_assert(offsetof(struct tsfn_guard_ring, record) == 40, "layout version 1");
 _Static_assert(offsetof(struct tsfn_guard_table, armed) == 40, "layout version 1 of the table");
 _Static_assert(offsetof(struct tsfn_guard_table, chunks) == 64, "layout version 1 of the table");
-_Static_assert(offsetof(struct tsfn_guard_table, generation) == 96, "layout version 1 of the table");
-_Static_assert(offsetof(struct tsfn_guard_table, addon_path) == 192, "layout version 1 of the table");
+_Static_assert(offsetof(struct tsfn_guard_table, generation) == 96,
+               "layout version 1 of the table");
+_Static_assert(offsetof(struct tsfn_guard_table, addon_path) == 192,
+               "layout version 1 of the table");
 _Static_assert(sizeof(struct tsfn_guard_table) == 200, "layout version 1 of the table");
 
 __attribute__((visibility("default"))) struct tsfn_guard_ring tsfn_guard_ring = {
@@ -33,7 +35,8 @@ __attribute__((visibility("default"))) struct tsfn_guard_ring tsfn_guard_ring = 
 
 void tg_ring_push(const struct tg_event *event, const char *file) {
   uint64_t sequence = tsfn_guard_ring.next++;
-  struct tsfn_guard_ring_record *record = &tsfn_guard_ring.record[(sequence - 1) % TSFN_GUARD_RING_RECORDS];
+  struct tsfn_guard_ring_record *record =
+      &tsfn_guard_ring.record[(sequence - 1) % TSFN_GUARD_RING_RECORDS];
   record->sequence = 0;
   atomic_signal_fence(memory_order_seq_cst);
   record->time = tg_nanoseconds(CLOCK_REALTIME);

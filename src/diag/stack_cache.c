@@ -7,11 +7,12 @@
 
 #include "base/glibc_floor.h"
 
-/* WAYS: a binding creates all functions at one place of its code, so many stacks fall into one set and differ
- * only further outwards. FRAME_MAX: no frame spans a page that is not mapped. */
+/* WAYS: a binding creates all functions at one place of its code, so many stacks fall into one set
+ * and differ only further outwards. FRAME_MAX: no frame spans a page that is not mapped. */
 enum { SETS = 16, WAYS = 16, STEPS_MAX = 40, FRAME_MAX = 4096, BUDGET_MAX = 256 };
 
-/* The number of rbp in unwind tables, and the place of the return address in a frame with a frame pointer. */
+/* The number of rbp in unwind tables, and the place of the return address in a frame with a frame
+ * pointer. */
 enum { FRAME_POINTER = 6, RETURN_ADDRESS = 1 };
 
 static struct known_walk {
@@ -21,8 +22,8 @@ static struct known_walk {
   uint32_t number; /* 0: none */
 } known_walks[SETS][WAYS];
 
-/* To add a stack takes as long as to unwind it. Each stack that is recognized pays for one that is added. So
- * if all stacks are different, they do not take much longer than without a cache. */
+/* To add a stack takes as long as to unwind it. Each stack that is recognized pays for one that is
+ * added. So if all stacks are different, they do not take much longer than without a cache. */
 static unsigned budget = BUDGET_MAX, misses;
 
 static struct {
@@ -46,7 +47,8 @@ static const bool is_x86_64 = false;
 
 void tg_stack_cache_open(void) {
   if (is_x86_64 && find_function("_Unwind_GetIP", &unwinder.get_ip) &&
-      find_function("_Unwind_GetCFA", &unwinder.get_cfa) && find_function("_Unwind_GetGR", &unwinder.get_gr))
+      find_function("_Unwind_GetCFA", &unwinder.get_cfa) &&
+      find_function("_Unwind_GetGR", &unwinder.get_gr))
     find_function("_Unwind_Backtrace", &unwinder.backtrace);
 }
 
@@ -70,7 +72,8 @@ __attribute__((no_sanitize_address)) static bool is_same_walk(const struct tg_st
 uint32_t tg_stack_cache_find(const struct tg_stack_key *key, bool *is_wanted) {
   struct known_walk *set = find_set(key);
   for (struct known_walk *known = set; known < set + WAYS; known++) {
-    if (known->number == 0 || known->caller != key->caller || known->unloads != key->unloads) continue;
+    if (known->number == 0 || known->caller != key->caller || known->unloads != key->unloads)
+      continue;
     if (!is_same_walk(&known->walk, key->frame)) continue;
     if (budget < BUDGET_MAX) budget++;
     return known->number;
@@ -81,9 +84,9 @@ uint32_t tg_stack_cache_find(const struct tg_stack_key *key, bool *is_wanted) {
   return 0;
 }
 
-/* The frames of a walk. `code` is where a frame's function goes on: the return address of the next inner frame, which
- * is the word below `start`. The frame begins at `start`, its stack pointer at that moment, and ends where the next
- * outer one begins. */
+/* The frames of a walk. `code` is where a frame's function goes on: the return address of the next
+ * inner frame, which is the word below `start`. The frame begins at `start`, its stack pointer at
+ * that moment, and ends where the next outer one begins. */
 struct steps {
   uintptr_t first_start;
   unsigned count, count_max;
@@ -93,12 +96,13 @@ struct steps {
   } step[STEPS_MAX];
 };
 
-__attribute__((no_sanitize_address)) static _Unwind_Reason_Code take_step(struct _Unwind_Context *context,
-                                                                          void *argument) {
+__attribute__((no_sanitize_address)) static _Unwind_Reason_Code take_step(
+    struct _Unwind_Context *context, void *argument) {
   struct steps *steps = argument;
   uintptr_t start = unwinder.get_cfa(context), code = unwinder.get_ip(context);
   if (start < steps->first_start) return _URC_NO_REASON; /* frames of this walk itself */
-  if (code == 0) return _URC_NORMAL_STOP;                /* the thread's first function has no caller */
+  /* the thread's first function has no caller */
+  if (code == 0) return _URC_NORMAL_STOP;
   uintptr_t last = steps->count == 0 ? steps->first_start : steps->step[steps->count - 1].start;
   bool is_next = steps->count == 0 ? start == last : start > last && start - last <= FRAME_MAX;
   if (!is_next || start % sizeof start != 0 || ((const uintptr_t *)start)[-1] != code) {
@@ -117,7 +121,8 @@ static bool leads_to_frame(const struct steps *steps, uintptr_t value) {
     if (value == steps->step[i].start) return true;
     bool is_last = i + 1 == steps->count;
     uintptr_t end = is_last ? steps->step[i].start + FRAME_MAX : steps->step[i + 1].start;
-    if (value == steps->step[i].frame_pointer && value >= steps->step[i].start && value < end) return true;
+    if (value == steps->step[i].frame_pointer && value >= steps->step[i].start && value < end)
+      return true;
   }
   return false;
 }
@@ -132,7 +137,8 @@ static bool add_word(struct tg_stack_walk *walk, size_t place, bool is_pointer, 
 }
 
 /* From the innermost word outwards. False: there are too many. */
-__attribute__((no_sanitize_address)) static bool add_words(struct tg_stack_walk *walk, const uintptr_t *frame,
+__attribute__((no_sanitize_address)) static bool add_words(struct tg_stack_walk *walk,
+                                                           const uintptr_t *frame,
                                                            const struct steps *steps) {
   const uintptr_t *word = frame;
   for (unsigned i = 0; i < steps->count; i++) {
@@ -154,13 +160,14 @@ void tg_stack_walk_take(struct tg_stack_walk *walk, const uintptr_t *frame, unsi
   if (steps.is_odd || steps.count == 0 || !add_words(walk, frame, &steps)) walk->count = 0;
 }
 
-void tg_stack_cache_add(const struct tg_stack_key *key, const struct tg_stack_walk *walk, uint32_t number) {
+void tg_stack_cache_add(const struct tg_stack_key *key, const struct tg_stack_walk *walk,
+                        uint32_t number) {
   static unsigned turn;
   if (budget != 0) budget--;
   if (walk->count == 0 || number == 0) return;
   struct known_walk *set = find_set(key), *known = &set[turn++ % WAYS];
   for (unsigned i = 0; i < WAYS; i++)
     if (set[i].number == 0 || set[i].unloads != key->unloads) known = &set[i];
-  *known =
-      (struct known_walk){.walk = *walk, .caller = key->caller, .unloads = key->unloads, .number = number};
+  *known = (struct known_walk){
+      .walk = *walk, .caller = key->caller, .unloads = key->unloads, .number = number};
 }

@@ -1,23 +1,25 @@
 /* Recognizes a stack that was unwound before, without unwinding it again.
  *
- * An unwinder computes where each return address is from registers and from words of the stack. For each
- * walk this cache remembers these words: where they were, counted from the innermost frame, and what they
- * contained. If all of them are the same, the unwinder would find the same return addresses:
+ * An unwinder computes where each return address is from registers and from words of the stack. For
+ * each walk this cache remembers these words: where they were, counted from the innermost frame,
+ * and what they contained. If all of them are the same, the unwinder would find the same return
+ * addresses:
  *
- * - If a frame is found by the stack pointer, it has the same size whenever its return address is the same.
- * - If a frame is found by its frame pointer (rbp), that register was saved in a word of an inner frame. So
- *   every word that contains a frame pointer, or the end of a frame, must be the same, counted from the
- *   innermost frame.
+ * - If a frame is found by the stack pointer, it has the same size whenever its return address is
+ *   the same.
+ * - If a frame is found by its frame pointer (rbp), that register was saved in a word of an inner
+ *   frame. So every word that contains a frame pointer, or the end of a frame, must be the same,
+ *   counted from the innermost frame.
  *
- * Comparing more words than needed is harmless: a stack is then unwound once more. What the cache does not
- * understand, it does not remember: a signal's frame, a stack that is not one piece, a processor other than
- * x86-64, an unwinder that cannot be found.
+ * Comparing more words than needed is harmless: a stack is then unwound once more. What the cache
+ * does not understand, it does not remember: a signal's frame, a stack that is not one piece, a
+ * processor other than x86-64, an unwinder that cannot be found.
  *
- * One thing is not compared: whether code of no file (V8's) has since become code of a file at the same
- * address. Then an outer frame is missing from the stack, which is shown to people only.
+ * One thing is not compared: whether code of no file (V8's) has since become code of a file at the
+ * same address. Then an outer frame is missing from the stack, which is shown to people only.
  *
- * Thread safety: tg_stack_walk_take may be called by any thread. The caller of find and add holds one lock
- * for both. */
+ * Thread safety: tg_stack_walk_take may be called by any thread. The caller of find and add holds
+ * one lock for both. */
 #ifndef TG_DIAG_STACK_CACHE_H
 #define TG_DIAG_STACK_CACHE_H
 
@@ -53,6 +55,7 @@ uint32_t tg_stack_cache_find(const struct tg_stack_key *key, bool *is_wanted);
 void tg_stack_walk_take(struct tg_stack_walk *walk, const uintptr_t *frame, unsigned depth);
 
 /* Adds a walk that began at key->frame, perhaps in place of another one. */
-void tg_stack_cache_add(const struct tg_stack_key *key, const struct tg_stack_walk *walk, uint32_t number);
+void tg_stack_cache_add(const struct tg_stack_key *key, const struct tg_stack_walk *walk,
+                        uint32_t number);
 
 #endif

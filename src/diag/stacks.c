@@ -24,8 +24,8 @@ static bool (*locate)(const void *code, struct tg_place *place);
 static unsigned long long (*count_unloads)(void);
 
 /* Guarded by stacks_lock (rank TG_RANK_STACKS) for writing. Readers need no lock: a stack's frames
- * and places, and a file, never change once stack_count includes the stack. The lock also guards the
- * cache. */
+ * and places, and a file, never change once stack_count includes the stack. The lock also guards
+ * the cache. */
 static struct tg_lock stacks_lock;
 static struct kept_stack {
   struct tg_stack stack;
@@ -70,7 +70,8 @@ void tg_stack_take(struct tg_stack *stack, const void *caller) {
   if (first >= taken) {
     for (first = 0; first < taken && is_own_frame(frames[first]);) first++;
   }
-  for (int i = first; i < taken && stack->depth < depth_max; i++) stack->frames[stack->depth++] = frames[i];
+  for (int i = first; i < taken && stack->depth < depth_max; i++)
+    stack->frames[stack->depth++] = frames[i];
 }
 
 static unsigned find_stack_bucket(const struct tg_stack *stack) {
@@ -171,7 +172,8 @@ uint32_t tg_stack_keep(struct tg_stack *stack) {
   uint32_t number = find_stack(stack, unloads);
   if (number != 0) return number;
   struct places places;
-  for (unsigned i = 0; i < stack->depth; i++) places.located[i] = locate(stack->frames[i], &places.place[i]);
+  for (unsigned i = 0; i < stack->depth; i++)
+    places.located[i] = locate(stack->frames[i], &places.place[i]);
   return add_stack(stack, &places, unloads);
 }
 

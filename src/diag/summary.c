@@ -53,7 +53,8 @@ struct report_line {
 static struct tg_emitter *open_report_line(struct report_line *line, const char *type) {
   struct tg_emitter *emitter = &line->emitter;
   tg_text_start(&line->prefix);
-  tg_emit_open(emitter, options.format, line->bytes, LINE_SIZE, tg_text_string(&line->prefix), type);
+  tg_emit_open(emitter, options.format, line->bytes, LINE_SIZE, tg_text_string(&line->prefix),
+               type);
   if (options.format != TG_FORMAT_JSON) return emitter;
   char time[TG_TIME_SIZE];
   tg_report_time(time);
@@ -148,8 +149,10 @@ static void report_keepers(void) {
    * report called exit(). */
   if (!tg_lock_try_for(&tg_report_lock, &patience_ms)) return;
   tg_lock_release_tried(&tg_report_lock);
-  const struct tg_event event = {
-      .kind = TG_EVENT_KEEPS_ALIVE, .known = true, .snapshot = keepers.first, .quantity = keepers.count};
+  const struct tg_event event = {.kind = TG_EVENT_KEEPS_ALIVE,
+                                 .known = true,
+                                 .snapshot = keepers.first,
+                                 .quantity = keepers.count};
   tg_report_event(&event);
 }
 
@@ -262,7 +265,8 @@ struct guilt {
   uint64_t seen[TG_LEAK];
 };
 
-/* A site where the addon misuses the functions; the catalogue has no other advice than to update it. */
+/* A site where the addon misuses the functions; the catalogue has no other advice than to update
+ * it. */
 static bool is_guilty_site(const struct tg_site *site) {
   return is_error_site(site) && site->file[0] != '\0' && tg_catalogue[site->kind].remedy == NULL;
 }
@@ -295,7 +299,8 @@ static void add_guilt(const struct guilt *guilt, struct tg_text *line) {
   }
 }
 
-/* "summary: sensor.node (acme-sensor@2.1.0): 219 crashes avoided; update it or report it: https://…" */
+/* "summary: sensor.node (acme-sensor@2.1.0): 219 crashes avoided; update it or report it:
+ * https://…" */
 static void write_verdict(const char *file, const struct guilt *guilt) {
   struct tg_text line, package = {.length = 0};
   tg_text_start(&line);
@@ -322,7 +327,8 @@ static void write_verdicts(void) {
   const struct tg_site *sites = tg_policy_sites(&count);
   struct guilt guilt;
   for (const struct tg_site *site = sites; site < sites + count; site++)
-    if (is_guilty_site(site) && sum_up_guilt(sites, count, site, &guilt)) write_verdict(site->file, &guilt);
+    if (is_guilty_site(site) && sum_up_guilt(sites, count, site, &guilt))
+      write_verdict(site->file, &guilt);
 }
 
 static void write_total(uint64_t events) {
@@ -357,8 +363,8 @@ void tg_summary_write(void) {
   int saved = errno;
   uint64_t events = locked ? write_tallies() : 0;
   for (unsigned i = 0; i < group_count && i < GROUPS_REPORTED; i++)
-    write_function_report(&exit_line, is_leaked(&groups[i].first) ? "leaked" : "live", &groups[i].first,
-                          groups[i].count);
+    write_function_report(&exit_line, is_leaked(&groups[i].first) ? "leaked" : "live",
+                          &groups[i].first, groups[i].count);
   write_total(events);
   if (locked && options.format == TG_FORMAT_TEXT) write_verdicts();
   if (locked) tg_lock_release_tried(&tg_report_lock);

@@ -59,7 +59,8 @@ static void trace_on_env_entered(napi_env env, uint32_t env_number) {
   unsigned place = env_number % ENVS_MAX;
   int64_t worker = worker_of(env);
   bool is_used = atomic_load_explicit(&env_records[place].number, memory_order_relaxed) != 0;
-  if (is_used && worker != 0 && atomic_load_explicit(&env_records[place].worker, memory_order_relaxed) == 0)
+  if (is_used && worker != 0 &&
+      atomic_load_explicit(&env_records[place].worker, memory_order_relaxed) == 0)
     return;
   atomic_store_explicit(&env_records[place].number, 0, memory_order_relaxed);
   atomic_thread_fence(memory_order_release);
@@ -70,10 +71,12 @@ static void trace_on_env_entered(napi_env env, uint32_t env_number) {
 
 bool tg_trace_env(uint32_t number, struct tg_env_snapshot *snapshot) {
   unsigned place = number % ENVS_MAX;
-  if (number == 0 || atomic_load_explicit(&env_records[place].number, memory_order_acquire) != number)
+  if (number == 0 ||
+      atomic_load_explicit(&env_records[place].number, memory_order_acquire) != number)
     return false;
   snapshot->number = number;
-  snapshot->loop_thread = atomic_load_explicit(&env_records[place].loop_thread, memory_order_relaxed);
+  snapshot->loop_thread =
+      atomic_load_explicit(&env_records[place].loop_thread, memory_order_relaxed);
   snapshot->worker = atomic_load_explicit(&env_records[place].worker, memory_order_relaxed);
   atomic_thread_fence(memory_order_acquire);
   return atomic_load_explicit(&env_records[place].number, memory_order_relaxed) == number;
@@ -81,7 +84,8 @@ bool tg_trace_env(uint32_t number, struct tg_env_snapshot *snapshot) {
 
 /* NULL: there is no trace, for lack of memory. */
 static struct trace *find_trace(uint32_t index) {
-  struct trace *chunk = atomic_load_explicit(&trace_chunks[index / TG_CHUNK_SLOTS], memory_order_acquire);
+  struct trace *chunk =
+      atomic_load_explicit(&trace_chunks[index / TG_CHUNK_SLOTS], memory_order_acquire);
   return chunk == NULL ? NULL : &chunk[index % TG_CHUNK_SLOTS];
 }
 
@@ -128,7 +132,8 @@ static void trace_on_created(const struct tg_function *function, const void *cal
 static struct trace *find_own_trace(const struct tg_function *function) {
   struct trace *trace = options.diagnose ? find_trace(function->index) : NULL;
   if (trace == NULL) return NULL;
-  return atomic_load_explicit(&trace->generation, memory_order_relaxed) == own_mark(function->generation)
+  return atomic_load_explicit(&trace->generation, memory_order_relaxed) ==
+                 own_mark(function->generation)
              ? trace
              : NULL;
 }
@@ -151,7 +156,8 @@ static void prune_dead_threads(struct trace *trace) {
     if (!is_thread_alive(trace->users[i])) trace->users[i] = trace->users[--trace->user_count];
 }
 
-static enum tg_event_kind record_user(struct trace *trace, size_t thread_count, uint64_t *quantity) {
+static enum tg_event_kind record_user(struct trace *trace, size_t thread_count,
+                                      uint64_t *quantity) {
   int32_t user = this_thread();
   for (uint32_t i = 0; i < trace->user_count; i++)
     if (trace->users[i] == user) return TG_EVENT_NONE;
@@ -187,7 +193,8 @@ static void trace_on_taken(const struct tg_function *function) {
 }
 
 static enum tg_event_kind trace_on_delivering(napi_env env) {
-  if (options.is_javascript_forbidden == NULL || !options.is_javascript_forbidden(env)) return TG_EVENT_NONE;
+  if (options.is_javascript_forbidden == NULL || !options.is_javascript_forbidden(env))
+    return TG_EVENT_NONE;
   return TG_EVENT_JAVASCRIPT_FORBIDDEN;
 }
 
@@ -199,17 +206,20 @@ static enum tg_event_kind trace_on_delivered(napi_env env) {
 static void trace_on_finalizing(const struct tg_function *function) {
   struct trace *trace = find_own_trace(function);
   if (trace != NULL)
-    atomic_store_explicit(&trace->finalizing, tg_nanoseconds(CLOCK_MONOTONIC), memory_order_relaxed);
+    atomic_store_explicit(&trace->finalizing, tg_nanoseconds(CLOCK_MONOTONIC),
+                          memory_order_relaxed);
 }
 
-static enum tg_event_kind trace_on_finalized(const struct tg_function *function, uint64_t *quantity) {
+static enum tg_event_kind trace_on_finalized(const struct tg_function *function,
+                                             uint64_t *quantity) {
   count_and_notify(&finalized_count);
   struct trace *trace = find_own_trace(function);
   if (trace == NULL) return TG_EVENT_NONE;
   uint64_t time = tg_nanoseconds(CLOCK_MONOTONIC);
   atomic_store_explicit(&trace->finalized, time, memory_order_relaxed);
   atomic_store_explicit(&trace->finalized_at, tg_stack_take_and_keep(NULL), memory_order_relaxed);
-  uint64_t took_ms = (time - atomic_load_explicit(&trace->finalizing, memory_order_relaxed)) / 1000000;
+  uint64_t took_ms =
+      (time - atomic_load_explicit(&trace->finalizing, memory_order_relaxed)) / 1000000;
   if (options.finalize_warn_ms == 0 || took_ms <= options.finalize_warn_ms) return TG_EVENT_NONE;
   *quantity = took_ms;
   return TG_EVENT_SLOW_FINALIZER;
@@ -218,7 +228,8 @@ static enum tg_event_kind trace_on_finalized(const struct tg_function *function,
 bool tg_trace_read(uint32_t index, uint32_t generation, struct tg_trace_snapshot *snapshot) {
   uint64_t mark = own_mark(generation);
   struct trace *trace = find_trace(index);
-  if (trace == NULL || atomic_load_explicit(&trace->generation, memory_order_acquire) != mark) return false;
+  if (trace == NULL || atomic_load_explicit(&trace->generation, memory_order_acquire) != mark)
+    return false;
   snapshot->created = atomic_load_explicit(&trace->created, memory_order_relaxed);
   snapshot->finalized = atomic_load_explicit(&trace->finalized, memory_order_relaxed);
   snapshot->created_at = atomic_load_explicit(&trace->created_at, memory_order_relaxed);
@@ -237,7 +248,8 @@ uint64_t tg_trace_finalized(void) {
 }
 
 const struct tg_observer *tg_trace_open(const struct tg_trace_options *trace_options) {
-  static struct tg_observer observer = {.created = trace_on_created, .finalized = trace_on_finalized};
+  static struct tg_observer observer = {.created = trace_on_created,
+                                        .finalized = trace_on_finalized};
   options = *trace_options;
   if (options.changed != NULL) observer.taken = trace_on_taken;
   if (options.diagnose) {

@@ -4,7 +4,8 @@
 #include <elf.h>
 #include <string.h>
 
-bool tg_image_contains(const struct tg_image *image, uintptr_t address, size_t size, uint32_t *flags) {
+bool tg_image_contains(const struct tg_image *image, uintptr_t address, size_t size,
+                       uint32_t *flags) {
   for (size_t i = 0; i < image->header_count; i++) {
     const ElfW(Phdr) *header = &image->headers[i];
     if (header->p_type != PT_LOAD) continue;
@@ -38,7 +39,8 @@ static size_t hash_words(const struct tg_image *image, uintptr_t table) {
 }
 
 /* Reads a 32-bit word of a hash table. Both kinds of hash table consist of such words. */
-static bool read_hash_word(const struct tg_image *image, uintptr_t table, uint64_t index, uint32_t *word) {
+static bool read_hash_word(const struct tg_image *image, uintptr_t table, uint64_t index,
+                           uint32_t *word) {
   size_t room = table == image->gnu_hash ? image->gnu_hash_room : image->sysv_hash_room;
   if (table == 0 || index >= room) return false;
   *word = ((const uint32_t *)table)[index];
@@ -97,7 +99,8 @@ static void read_dynamic(struct tg_image *image, const ElfW(Phdr) * header) {
   for (; entry < end && entry->d_tag != DT_NULL; entry++) read_dynamic_entry(image, entry);
 }
 
-bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * headers, size_t header_count) {
+bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * headers,
+                   size_t header_count) {
   *image = (struct tg_image){.base = base, .headers = headers, .header_count = header_count};
   for (size_t i = 0; i < header_count; i++)
     if (headers[i].p_type == PT_DYNAMIC) read_dynamic(image, &headers[i]);
@@ -122,8 +125,10 @@ static const ElfW(Sym) * symbol_at(const struct tg_image *image, uint64_t index)
   return index < image->symbols_room ? &image->symbols[index] : NULL;
 }
 
-/* Most names differ in their first letter or so: this is called for thousands of symbols at start-up. */
-static bool symbol_has_name(const struct tg_image *image, const ElfW(Sym) * symbol, const char *name) {
+/* Most names differ in their first letter or so: this is called for thousands of symbols at
+ * start-up. */
+static bool symbol_has_name(const struct tg_image *image, const ElfW(Sym) * symbol,
+                            const char *name) {
   if (symbol->st_name >= image->strings_size) return false;
   const char *own = (const char *)image->strings + symbol->st_name;
   size_t room = image->strings_size - symbol->st_name;
@@ -163,7 +168,8 @@ static uint32_t sysv_hash(const char *name) {
 
 /* Table layout: bucket count, first hashed symbol, Bloom filter words (64-bit), shift; filter;
  * buckets; chains. */
-static const ElfW(Sym) * find_by_gnu_hash(const struct tg_image *image, const struct wanted *wanted) {
+static const ElfW(Sym) *
+    find_by_gnu_hash(const struct tg_image *image, const struct wanted *wanted) {
   uint32_t buckets, first_symbol, filter_words, index;
   if (!read_hash_word(image, image->gnu_hash, 0, &buckets) ||
       !read_hash_word(image, image->gnu_hash, 1, &first_symbol) ||
@@ -171,12 +177,15 @@ static const ElfW(Sym) * find_by_gnu_hash(const struct tg_image *image, const st
     return NULL;
   uint64_t first_bucket = 4 + (uint64_t)filter_words * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
   uint32_t hash = gnu_hash(wanted->name);
-  if (!read_hash_word(image, image->gnu_hash, first_bucket + hash % buckets, &index) || index < first_symbol)
+  if (!read_hash_word(image, image->gnu_hash, first_bucket + hash % buckets, &index) ||
+      index < first_symbol)
     return NULL;
   uint64_t first_chain = first_bucket + buckets;
   for (uint32_t chained;
-       read_hash_word(image, image->gnu_hash, first_chain + (index - first_symbol), &chained); index++) {
-    const ElfW(Sym) *symbol = (chained | 1) == (hash | 1) ? match_symbol(image, index, wanted) : NULL;
+       read_hash_word(image, image->gnu_hash, first_chain + (index - first_symbol), &chained);
+       index++) {
+    const ElfW(Sym) *symbol =
+        (chained | 1) == (hash | 1) ? match_symbol(image, index, wanted) : NULL;
     if (symbol != NULL) return symbol;
     if ((chained & 1) != 0 || index == UINT32_MAX) return NULL;
   }
@@ -184,7 +193,8 @@ static const ElfW(Sym) * find_by_gnu_hash(const struct tg_image *image, const st
 }
 
 /* Table layout: bucket count, symbol count; buckets; chains. */
-static const ElfW(Sym) * find_by_sysv_hash(const struct tg_image *image, const struct wanted *wanted) {
+static const ElfW(Sym) *
+    find_by_sysv_hash(const struct tg_image *image, const struct wanted *wanted) {
   uint32_t buckets, symbols, index;
   if (!read_hash_word(image, image->sysv_hash, 0, &buckets) ||
       !read_hash_word(image, image->sysv_hash, 1, &symbols) || buckets == 0 ||
@@ -192,22 +202,25 @@ static const ElfW(Sym) * find_by_sysv_hash(const struct tg_image *image, const s
     return NULL;
   /* A corrupt chain may be circular: take at most as many steps as there are chain words, and check
    * that those are mapped. */
-  if (!is_readable(image, image->sysv_hash, (2 + (uint64_t)buckets + symbols) * sizeof index)) return NULL;
+  if (!is_readable(image, image->sysv_hash, (2 + (uint64_t)buckets + symbols) * sizeof index))
+    return NULL;
   for (uint32_t steps = 0; index != STN_UNDEF && steps < symbols; steps++) {
     const ElfW(Sym) *symbol = match_symbol(image, index, wanted);
     if (symbol != NULL) return symbol;
-    if (!read_hash_word(image, image->sysv_hash, 2 + (uint64_t)buckets + index, &index)) return NULL;
+    if (!read_hash_word(image, image->sysv_hash, 2 + (uint64_t)buckets + index, &index))
+      return NULL;
   }
   return NULL;
 }
 
 const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, unsigned type) {
   const struct wanted wanted = {name, type};
-  return image->gnu_hash != 0 ? find_by_gnu_hash(image, &wanted) : find_by_sysv_hash(image, &wanted);
+  return image->gnu_hash != 0 ? find_by_gnu_hash(image, &wanted)
+                              : find_by_sysv_hash(image, &wanted);
 }
 
-/* How many symbols come before those that the hash table knows: the undefined ones of an object with a GNU hash
- * table, all symbols of another. */
+/* How many symbols come before those that the hash table knows: the undefined ones of an object
+ * with a GNU hash table, all symbols of another. */
 static uint32_t count_unhashed(const struct tg_image *image) {
   uint32_t count = 0;
   if (image->gnu_hash != 0)
@@ -227,14 +240,16 @@ const ElfW(Sym) * tg_image_symbol(const struct tg_image *image, const char *name
   return tg_image_find(image, name, ANY_TYPE);
 }
 
-const ElfW(Rela) *
-    tg_image_relocation(const struct tg_image *image, const ElfW(Sym) * symbol, const ElfW(Rela) * last) {
+const ElfW(Rela) * tg_image_relocation(const struct tg_image *image, const ElfW(Sym) * symbol,
+                                       const ElfW(Rela) * last) {
   uint64_t index = (uint64_t)(symbol - image->symbols);
   for (size_t i = 0; i < sizeof image->relocations / sizeof image->relocations[0]; i++) {
     uintptr_t start = image->relocations[i].start;
     size_t size = image->relocations[i].size;
-    if (start == 0 || start % _Alignof(ElfW(Rela)) != 0 || !is_readable(image, start, size)) continue;
-    const ElfW(Rela) *relocation = (const ElfW(Rela) *)start, *end = relocation + size / sizeof *relocation;
+    if (start == 0 || start % _Alignof(ElfW(Rela)) != 0 || !is_readable(image, start, size))
+      continue;
+    const ElfW(Rela) *relocation = (const ElfW(Rela) *)start,
+                     *end = relocation + size / sizeof *relocation;
     if (last != NULL && (last < relocation || last >= end)) continue; /* it is in the next table */
     if (last != NULL) relocation = last + 1;
     for (last = NULL; relocation < end; relocation++)
@@ -274,7 +289,8 @@ static uint32_t count_symbols_by_gnu_hash(const struct tg_image *image) {
   return last == UINT32_MAX ? 0 : last + 1;
 }
 
-static bool symbol_covers(const struct tg_image *image, const ElfW(Sym) * symbol, uintptr_t address) {
+static bool symbol_covers(const struct tg_image *image, const ElfW(Sym) * symbol,
+                          uintptr_t address) {
   unsigned type = ELF64_ST_TYPE(symbol->st_info);
   return symbol->st_shndx != SHN_UNDEF && type != STT_TLS && symbol->st_name != 0 &&
          symbol->st_name < image->strings_size &&
@@ -288,10 +304,12 @@ const ElfW(Sym) * tg_image_covering(const struct tg_image *image, uintptr_t addr
     count = count_symbols_by_gnu_hash(image);
   else if (!read_hash_word(image, image->sysv_hash, 1, &count))
     count = 0;
-  if (!is_readable(image, (uintptr_t)image->symbols, (uint64_t)count * sizeof(ElfW(Sym)))) return NULL;
+  if (!is_readable(image, (uintptr_t)image->symbols, (uint64_t)count * sizeof(ElfW(Sym))))
+    return NULL;
   for (uint32_t i = 0; i < count; i++) {
     const ElfW(Sym) *symbol = &image->symbols[i];
-    if (symbol_covers(image, symbol, address) && (best == NULL || symbol->st_value > best->st_value))
+    if (symbol_covers(image, symbol, address) &&
+        (best == NULL || symbol->st_value > best->st_value))
       best = symbol;
   }
   return best;
@@ -306,7 +324,8 @@ static void copy_name_at(const struct tg_image *image, size_t offset, char *name
   name[length] = '\0';
 }
 
-void tg_image_copy_name(const struct tg_image *image, const ElfW(Sym) * symbol, char *name, size_t size) {
+void tg_image_copy_name(const struct tg_image *image, const ElfW(Sym) * symbol, char *name,
+                        size_t size) {
   copy_name_at(image, symbol->st_name, name, size);
 }
 

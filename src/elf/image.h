@@ -32,7 +32,8 @@ struct tg_image {
 
 /* Reads the dynamic section. `headers`, and all memory that the PT_LOAD headers describe, must be
  * readable. False: the object has no usable dynamic symbol table. */
-bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * headers, size_t header_count);
+bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * headers,
+                   size_t header_count);
 
 /* The object's own global definition with that name and type (STT_FUNC, STT_OBJECT), or NULL. */
 const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, unsigned type);
@@ -40,10 +41,10 @@ const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, 
 /* The symbol with that name that the object imports, or else its own; NULL: it has none. */
 const ElfW(Sym) * tg_image_symbol(const struct tg_image *image, const char *name);
 
-/* Iterates over the object's relocations for one of its symbols: returns the first one after `last` (NULL: the
- * first of all), or NULL at the end. */
-const ElfW(Rela) *
-    tg_image_relocation(const struct tg_image *image, const ElfW(Sym) * symbol, const ElfW(Rela) * last);
+/* Iterates over the object's relocations for one of its symbols: returns the first one after `last`
+ * (NULL: the first of all), or NULL at the end. */
+const ElfW(Rela) * tg_image_relocation(const struct tg_image *image, const ElfW(Sym) * symbol,
+                                       const ElfW(Rela) * last);
 
 /* Whether the object refers to that name: one of its relocations is for it. */
 bool tg_image_refers_to(const struct tg_image *image, const char *name);
@@ -55,14 +56,16 @@ void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol);
 const ElfW(Sym) * tg_image_covering(const struct tg_image *image, uintptr_t address);
 
 /* Copies a symbol's name, truncated to `size` bytes including its NUL. */
-void tg_image_copy_name(const struct tg_image *image, const ElfW(Sym) * symbol, char *name, size_t size);
+void tg_image_copy_name(const struct tg_image *image, const ElfW(Sym) * symbol, char *name,
+                        size_t size);
 
-/* Copies the name that the object was linked with (DT_SONAME), truncated like the above. False: it has
- * none. */
+/* Copies the name that the object was linked with (DT_SONAME), truncated like the above. False: it
+ * has none. */
 bool tg_image_copy_soname(const struct tg_image *image, char *name, size_t size);
 
 /* Whether [address, address + size) lies within one loaded segment. Its PF_* flags are stored in
  * *flags unless that is NULL. */
-bool tg_image_contains(const struct tg_image *image, uintptr_t address, size_t size, uint32_t *flags);
+bool tg_image_contains(const struct tg_image *image, uintptr_t address, size_t size,
+                       uint32_t *flags);
 
 #endif

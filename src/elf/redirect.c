@@ -12,13 +12,14 @@ static int page_protection(const struct tg_image *image, uintptr_t page, uintptr
                            uintptr_t page_size) {
   uint32_t flags = 0;
   tg_image_contains(image, address, 1, &flags);
-  int protection =
-      ((flags & PF_R) ? PROT_READ : 0) | ((flags & PF_W) ? PROT_WRITE : 0) | ((flags & PF_X) ? PROT_EXEC : 0);
+  int protection = ((flags & PF_R) ? PROT_READ : 0) | ((flags & PF_W) ? PROT_WRITE : 0) |
+                   ((flags & PF_X) ? PROT_EXEC : 0);
   for (size_t i = 0; i < image->header_count; i++) {
     const ElfW(Phdr) *header = &image->headers[i];
     if (header->p_type != PT_GNU_RELRO) continue;
     uintptr_t start = image->base + header->p_vaddr, end = start + header->p_memsz;
-    if (page >= (start & ~(page_size - 1)) && page < (end & ~(page_size - 1))) protection &= ~PROT_WRITE;
+    if (page >= (start & ~(page_size - 1)) && page < (end & ~(page_size - 1)))
+      protection &= ~PROT_WRITE;
   }
   return protection;
 }
@@ -42,7 +43,8 @@ static bool write_object_word(const struct tg_image *image, uintptr_t *word, uin
 }
 
 /* The subtraction wraps modulo 2^64, and the loader's addition of the base wraps back. */
-static bool point_symbol_to(const struct tg_image *image, ElfW(Sym) * symbol, const void *function) {
+static bool point_symbol_to(const struct tg_image *image, ElfW(Sym) * symbol,
+                            const void *function) {
   return write_object_word(image, &symbol->st_value, (uintptr_t)function - image->base);
 }
 
@@ -81,8 +83,10 @@ const char *tg_redirect_find(const struct tg_image *image, struct tg_redirection
   return NULL;
 }
 
-void tg_redirect_undo(const struct tg_image *image, const struct tg_redirection *redirections, size_t count) {
-  for (size_t i = 0; i < count; i++) point_symbol_to(image, redirections[i].symbol, redirections[i].original);
+void tg_redirect_undo(const struct tg_image *image, const struct tg_redirection *redirections,
+                      size_t count) {
+  for (size_t i = 0; i < count; i++)
+    point_symbol_to(image, redirections[i].symbol, redirections[i].original);
 }
 
 bool tg_redirect_apply(const struct tg_image *image, const struct tg_redirection *redirections,
@@ -97,7 +101,9 @@ bool tg_redirect_apply(const struct tg_image *image, const struct tg_redirection
   return true;
 }
 
-void tg_redirect_each(const struct tg_image *image, struct tg_redirection *redirections, size_t count) {
+void tg_redirect_each(const struct tg_image *image, struct tg_redirection *redirections,
+                      size_t count) {
   for (size_t i = 0; i < count; i++)
-    if (tg_redirect_find(image, &redirections[i], 1) == NULL) tg_redirect_apply(image, &redirections[i], 1);
+    if (tg_redirect_find(image, &redirections[i], 1) == NULL)
+      tg_redirect_apply(image, &redirections[i], 1);
 }

@@ -25,21 +25,25 @@ struct tg_redirection {
 
 /* Finds the entries and changes nothing. Returns NULL, or the first name that the object does not
  * export as a plain function. */
-const char *tg_redirect_find(const struct tg_image *image, struct tg_redirection *redirections, size_t count);
+const char *tg_redirect_find(const struct tg_image *image, struct tg_redirection *redirections,
+                             size_t count);
 
 /* Call it after a successful find. Redirects all functions or none. False: a page could not be made
  * writable; errno says why. */
-bool tg_redirect_apply(const struct tg_image *image, const struct tg_redirection *redirections, size_t count);
+bool tg_redirect_apply(const struct tg_image *image, const struct tg_redirection *redirections,
+                       size_t count);
 
-/* Redirects those functions that the object exports, one by one. One that is missing or cannot be redirected
- * is left out. */
-void tg_redirect_each(const struct tg_image *image, struct tg_redirection *redirections, size_t count);
+/* Redirects those functions that the object exports, one by one. One that is missing or cannot be
+ * redirected is left out. */
+void tg_redirect_each(const struct tg_image *image, struct tg_redirection *redirections,
+                      size_t count);
 
 /* Redirects a function that the object imports from another object. False: the object does not
  * import it through a pointer slot. */
 bool tg_redirect_import(const struct tg_image *image, const char *name, const void *replacement);
 
 /* Reverts a successful apply. */
-void tg_redirect_undo(const struct tg_image *image, const struct tg_redirection *redirections, size_t count);
+void tg_redirect_undo(const struct tg_image *image, const struct tg_redirection *redirections,
+                      size_t count);
 
 #endif

@@ -8,7 +8,8 @@
 
 #include "preload/register.h"
 
-static napi_value call_json_function(napi_env env, size_t (*write_json)(char json[TSFN_GUARD_JSON_SIZE])) {
+static napi_value call_json_function(napi_env env,
+                                     size_t (*write_json)(char json[TSFN_GUARD_JSON_SIZE])) {
   napi_value string = NULL;
   char *json = malloc(TSFN_GUARD_JSON_SIZE);
   if (json == NULL) {

@@ -49,13 +49,16 @@ enum {
 enum { ANY_COUNT = 1000000000, SIGNAL_MAX = 64, EXIT_STATUS_MAX = 255 };
 
 static const struct option option_table[OPTIONS] = {
-    [MODE] = {.key = "mode",
-              .help = "diagnose: also report legal but suspicious use, and record stacks; off: do nothing "
-                      "(the kill switch)",
-              .values = {"protect", "diagnose", "off"}},
+    [MODE] =
+        {.key = "mode",
+         .help =
+             "diagnose: also report legal but suspicious use, and record stacks; off: do nothing "
+             "(the kill switch)",
+         .values = {"protect", "diagnose", "off"}},
     [DEADLOCK] = {.key = "deadlock",
-                  .help = "for a blocking call on a full queue from the loop thread: exceed the limit, "
-                          "answer napi_would_deadlock, or hang",
+                  .help =
+                      "for a blocking call on a full queue from the loop thread: exceed the limit, "
+                      "answer napi_would_deadlock, or hang",
                   .values = {"overflow", "status", "hang"}},
     [REQUIRE] = {.key = "require",
                  .help = "1: if the program cannot be guarded, exit with status 78 before main",
@@ -63,29 +66,34 @@ static const struct option option_table[OPTIONS] = {
     [VERBOSITY] = {.key = "verbosity",
                    .help = "1: print one line when the guard is armed",
                    .values = {"0", "1"}},
-    [PIN] = {.key = "pin",
-             .help = "1: keep addon code mapped at the end of its environment while threads may still run "
-                     "it; 0: never; GLOB: as 1, and always keep these addons mapped",
-             .form = "0|1|GLOB[,GLOB...]",
-             .text = "1"},
+    [PIN] =
+        {.key = "pin",
+         .help =
+             "1: keep addon code mapped at the end of its environment while threads may still run "
+             "it; 0: never; GLOB: as 1, and always keep these addons mapped",
+         .form = "0|1|GLOB[,GLOB...]",
+         .text = "1"},
     [PROPAGATE] = {.key = "propagate",
                    .help = "0: hide the guard from child processes",
                    .values = {"0", "1"},
                    .otherwise = 1},
-    [LOG_PATH] = {.key = "log_path",
-                  .help =
-                      "where reports go; FILE may contain %p (the process id) and is opened for each report",
-                  .form = "stderr|FILE|fd:N",
-                  .text = "stderr"},
+    [LOG_PATH] =
+        {.key = "log_path",
+         .help =
+             "where reports go; FILE may contain %p (the process id) and is opened for each report",
+         .form = "stderr|FILE|fd:N",
+         .text = "stderr"},
     [FORMAT] = {.key = "format",
                 .help = "json: one line per event (docs/event.schema.json)",
                 .values = {"text", "json"}},
-    [RATE] = {.key = "rate",
-              .help = "report the first N events of each kind and call site, then every event whose number "
-                      "is a power of two; 0: all",
-              .form = "N",
-              .otherwise = 1,
-              .most = ANY_COUNT},
+    [RATE] =
+        {.key = "rate",
+         .help =
+             "report the first N events of each kind and call site, then every event whose number "
+             "is a power of two; 0: all",
+         .form = "N",
+         .otherwise = 1,
+         .most = ANY_COUNT},
     [SUPPRESSIONS] = {.key = "suppressions",
                       .help = "a file with lines kind:addon-glob; matching events are not reported",
                       .form = "FILE",
@@ -100,41 +108,45 @@ static const struct option option_table[OPTIONS] = {
                     .form = "N",
                     .otherwise = 100000,
                     .most = ANY_COUNT},
-    [FINALIZE_WARN_MS] = {.key = "finalize_warn_ms",
-                          .help = "mode=diagnose: report a finalizer that takes more than N ms; 0: never",
-                          .form = "N",
-                          .otherwise = 500,
-                          .most = ANY_COUNT},
-    [SUMMARY] = {.key = "summary",
-                 .help = "print a summary at exit: after something worse than a leak, always, or never",
-                 .values = {"errors", "always", "never"}},
-    [EXITCODE] = {.key = "exitcode",
-                  .help =
-                      "the exit status after something worse than a leak was reported; 0: the program's own",
-                  .form = "N",
-                  .most = EXIT_STATUS_MAX},
-    [EXIT] =
-        {.key = "exit",
-         .help = "fast: end the process once all JavaScript 'exit' listeners have run, without exit handlers "
-                 "and destructors of addons (docs/operations.md)",
-         .values = {"normal", "fast"}},
-    [DUMP_SIGNAL] =
-        {.key = "dump_signal",
-         .help = "the number of the signal that writes all live functions to the log (12: SIGUSR2); 0: none",
+    [FINALIZE_WARN_MS] =
+        {.key = "finalize_warn_ms",
+         .help = "mode=diagnose: report a finalizer that takes more than N ms; 0: never",
          .form = "N",
-         .most = SIGNAL_MAX},
-    [METRICS_PATH] = {.key = "metrics_path",
-                      .help = "a file for Prometheus' textfile collector (%p: the process id), rewritten at "
-                              "most once a second",
-                      .form = "FILE",
-                      .text = ""},
+         .otherwise = 500,
+         .most = ANY_COUNT},
+    [SUMMARY] = {.key = "summary",
+                 .help =
+                     "print a summary at exit: after something worse than a leak, always, or never",
+                 .values = {"errors", "always", "never"}},
+    [EXITCODE] =
+        {.key = "exitcode",
+         .help =
+             "the exit status after something worse than a leak was reported; 0: the program's own",
+         .form = "N",
+         .most = EXIT_STATUS_MAX},
+    [EXIT] = {.key = "exit",
+              .help = "fast: end the process once all JavaScript 'exit' listeners have run, "
+                      "without exit handlers "
+                      "and destructors of addons (docs/operations.md)",
+              .values = {"normal", "fast"}},
+    [DUMP_SIGNAL] = {.key = "dump_signal",
+                     .help = "the number of the signal that writes all live functions to the log "
+                             "(12: SIGUSR2); 0: none",
+                     .form = "N",
+                     .most = SIGNAL_MAX},
+    [METRICS_PATH] =
+        {.key = "metrics_path",
+         .help = "a file for Prometheus' textfile collector (%p: the process id), rewritten at "
+                 "most once a second",
+         .form = "FILE",
+         .text = ""},
     [PUBLISH] = {.key = "publish",
                  .help = "1: publish live figures for tsfn-guard top",
                  .values = {"0", "1"}},
     [QUIRKS] = {.key = "quirks",
-                .help =
-                    "remedies for addons that die as an environment ends (docs/quirks.md): known: for those "
-                    "that are known to need them; FILE: with lines addon-glob: dying late leak",
+                .help = "remedies for addons that die as an environment ends (docs/quirks.md): "
+                        "known: for those "
+                        "that are known to need them; FILE: with lines addon-glob: dying late leak",
                 .form = "none|known|FILE",
                 .text = "none"},
     [HELP] = {.key = "help", .help = "1: print this table and the events", .values = {"0", "1"}},
@@ -142,7 +154,8 @@ static const struct option option_table[OPTIONS] = {
 
 static const char on_prefix[] = "on.";
 static const char on_help[] =
-    "on.EVENT=log|ignore|abort|stop (default log; leak and info: log with mode=diagnose only): what to do "
+    "on.EVENT=log|ignore|abort|stop (default log; leak and info: log with mode=diagnose only): "
+    "what to do "
     "with an event; EVENT is its code, name or severity; stop: SIGSTOP";
 
 _Static_assert(TG_MODE_PROTECT == 0 && TG_MODE_DIAGNOSE == 1 && TG_MODE_OFF == 2,
@@ -199,9 +212,9 @@ static void complain_of_unknown_key(struct piece pair) {
 }
 
 static void add_needed_event(struct tg_text *line) {
-  tg_text_add(
-      line,
-      "on.EVENT=log|ignore|abort|stop with an event's code or name (help=1 lists them), or a severity:");
+  tg_text_add(line,
+              "on.EVENT=log|ignore|abort|stop with an event's code or name (help=1 lists them), or "
+              "a severity:");
   for (unsigned i = 0; i < TG_SEVERITIES; i++) {
     tg_text_add(line, i == 0 ? " " : ", ");
     tg_text_add(line, tg_severity_names[i]);
@@ -266,7 +279,8 @@ static bool is_pin_value(struct piece value) {
   return false;
 }
 
-static bool read_option_value(const struct option *option, struct piece value, struct choice *choice) {
+static bool read_option_value(const struct option *option, struct piece value,
+                              struct choice *choice) {
   if (option->most != 0) return read_option_number(option, value, &choice->number);
   if (option->text != NULL) {
     if (value.length == 0 || value.length >= TG_LOG_PATH_MAX) return false;
@@ -283,7 +297,8 @@ static bool read_option_value(const struct option *option, struct piece value, s
 }
 
 static struct choice option_default(const struct option *option) {
-  struct choice choice = {option->otherwise, {option->text, option->text == NULL ? 0 : strlen(option->text)}};
+  struct choice choice = {option->otherwise,
+                          {option->text, option->text == NULL ? 0 : strlen(option->text)}};
   return choice;
 }
 
@@ -402,7 +417,8 @@ bool tg_options_look(unsigned number, struct tg_option_look *look) {
   add_option_values(&values, option);
   *look = (struct tg_option_look){.key = option->key};
   bool is_choice = option->most == 0 && option->text == NULL;
-  look->is_switch = option == &option_table[PIN] || (is_choice && strcmp(option->values[0], "0") == 0);
+  look->is_switch =
+      option == &option_table[PIN] || (is_choice && strcmp(option->values[0], "0") == 0);
   tg_copy_string(look->values, sizeof look->values, tg_text_string(&values));
   return true;
 }

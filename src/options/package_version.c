@@ -41,7 +41,8 @@ static bool holds(const char *operator, size_t length, int order) {
 }
 
 /* Whether the text is a range; if so, whether the version is in it. */
-static bool read_range(const char *range, size_t length, const struct tg_version *version, bool *is_in) {
+static bool read_range(const char *range, size_t length, const struct tg_version *version,
+                       bool *is_in) {
   size_t at = 0;
   *is_in = true;
   while (at < length) {

@@ -30,7 +30,8 @@ enum { KNOWN = sizeof table / sizeof table[0], QUIRKS = 3 };
 static const struct {
   const char *name;
   enum tg_quirk quirk;
-} quirk_names[QUIRKS] = {{"dying", TG_QUIRK_DYING}, {"late", TG_QUIRK_LATE}, {"leak", TG_QUIRK_LEAK}};
+} quirk_names[QUIRKS] = {
+    {"dying", TG_QUIRK_DYING}, {"late", TG_QUIRK_LATE}, {"leak", TG_QUIRK_LEAK}};
 
 /* A line of the user's file. */
 static struct rule {
@@ -60,11 +61,12 @@ static bool read_quirks(const char *words, size_t length, unsigned *quirks) {
   return *quirks != 0;
 }
 
-/* Where in "GLOB@RANGE" the @ is; the length: there is no range. Names of packages begin with @ too, but a
- * range begins with what no name has. */
+/* Where in "GLOB@RANGE" the @ is; the length: there is no range. Names of packages begin with @
+ * too, but a range begins with what no name has. */
 static size_t find_range(const char *line, size_t length) {
   for (size_t i = 0; i + 1 < length; i++)
-    if (line[i] == '@' && (line[i + 1] == '<' || line[i + 1] == '=' || line[i + 1] == '>')) return i;
+    if (line[i] == '@' && (line[i + 1] == '<' || line[i + 1] == '=' || line[i + 1] == '>'))
+      return i;
   return length;
 }
 
@@ -75,7 +77,8 @@ static size_t find_colon(const char *line, size_t length) {
   return colon == 0 ? length : colon - 1;
 }
 
-static void read_rule(const struct tg_lines *file, uint64_t number, const char *line, size_t length) {
+static void read_rule(const struct tg_lines *file, uint64_t number, const char *line,
+                      size_t length) {
   size_t colon = find_colon(line, length), glob = find_range(line, colon);
   size_t range = glob == colon ? 0 : colon - glob - 1;
   struct rule *rule = &rules[rule_count];
@@ -88,7 +91,8 @@ static void read_rule(const struct tg_lines *file, uint64_t number, const char *
     return;
   }
   if (range >= RANGE_MAX || (range != 0 && !tg_version_is_range(line + glob + 1, range))) {
-    tg_lines_complain(file, number, "a range of versions like @>=1.2 <2, of at most 63 bytes", line, length);
+    tg_lines_complain(file, number, "a range of versions like @>=1.2 <2, of at most 63 bytes", line,
+                      length);
     return;
   }
   if (rule_count == RULES_MAX - 1) {
@@ -106,7 +110,8 @@ void tg_quirks_open(const char *option) {
   if (strcmp(option, "none") == 0) return;
   wants_known = strcmp(option, "known") == 0;
   if (wants_known) return;
-  const struct tg_lines file = {"quirks", option, "no addon has quirks: correct the file or the option"};
+  const struct tg_lines file = {"quirks", option,
+                                "no addon has quirks: correct the file or the option"};
   tg_lines_read(&file, read_rule);
 }
 
@@ -119,8 +124,8 @@ bool tg_quirks_are_wanted(void) {
 static bool fits(const char *glob, const char *range, const char *path) {
   if (!tg_glob_fits_path(glob, strlen(glob), path)) return false;
   struct tg_version version;
-  return *range == '\0' ||
-         (tg_version_of_package(path, &version) && tg_version_is_in_range(&version, range, strlen(range)));
+  return *range == '\0' || (tg_version_of_package(path, &version) &&
+                            tg_version_is_in_range(&version, range, strlen(range)));
 }
 
 unsigned tg_quirks_known_of(const char *path) {

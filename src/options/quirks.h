@@ -1,5 +1,5 @@
-/* Which addon has which quirks (docs/quirks.md): the table of those that are known, or the lines of a
- * user's file.
+/* Which addon has which quirks (docs/quirks.md): the table of those that are known, or the lines of
+ * a user's file.
  *
  * Thread safety: tg_quirks_open once, before all else; the rest from any thread. */
 #ifndef TG_OPTIONS_QUIRKS_H

@@ -36,8 +36,9 @@ struct record {
   bool is_always_kept;                 /* never unmapped, because the user wants it */
   bool was_reported;                   /* that it was loaded again with its old static data */
 
-  /* The runtime has opened it at least once. Never reset. Written with addons_lock held; relaxed, as a
-   * reader without the lock that misses it only keeps an object mapped that is just being opened. */
+  /* The runtime has opened it at least once. Never reset. Written with addons_lock held; relaxed,
+   * as a reader without the lock that misses it only keeps an object mapped that is just being
+   * opened. */
   atomic_bool was_opened_by_runtime;
 
   /* Constant. The name is for people: the path, or what the object was linked as. */
@@ -265,7 +266,8 @@ static void keep_object_mapped(struct record *record) {
   tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
   record->is_kept = true;
   tg_lock_release(&addons_lock, TG_RANK_ADDONS);
-  const struct tg_event event = {.kind = TG_EVENT_ADDON_PINNED, .snapshot = {.addon = &record->addon}};
+  const struct tg_event event = {.kind = TG_EVENT_ADDON_PINNED,
+                                 .snapshot = {.addon = &record->addon}};
   tg_report_event(&event);
 }
 
@@ -334,7 +336,8 @@ static void report_reloaded(struct record *record) {
   tg_text_add(&detail, record->name);
   tg_text_add(
       &detail,
-      " is loaded again, but it was kept mapped because threads may still run it. Its static variables are "
+      " is loaded again, but it was kept mapped because threads may still run it. Its static "
+      "variables are "
       "those of the environment that has ended; load it in the main thread first, or set pin=0");
   tg_report_detail(&event, tg_text_string(&detail));
 }
@@ -351,7 +354,8 @@ void tg_addon_opened(const void *in_it, bool has_registered, bool is_always_kept
     record->is_always_kept = record->is_always_kept || is_always_kept;
   }
   if (is_first && !has_registered) again = record->registration;
-  if (is_first && record->is_kept && !record->was_reported) must_report = record->was_reported = true;
+  if (is_first && record->is_kept && !record->was_reported)
+    must_report = record->was_reported = true;
   tg_lock_release(&addons_lock, TG_RANK_ADDONS);
   if (again.module != NULL) again.register_module(again.module);
   if (must_report) report_reloaded(record);
@@ -371,8 +375,8 @@ struct tg_addon *tg_addon_closing(const char *path, unsigned *registrations) {
 void tg_addon_closed(struct tg_addon *addon, unsigned registrations) {
   struct record *record = record_of(addon);
   struct object object;
-  bool is_mapped =
-      find_object((const void *)record_start(record), &object) && strcmp(object.path, record->path) == 0;
+  bool is_mapped = find_object((const void *)record_start(record), &object) &&
+                   strcmp(object.path, record->path) == 0;
   if (is_mapped) return;
   tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
   /* Another thread may have opened it again meanwhile, so that its constructor has registered a new
@@ -412,7 +416,8 @@ static void read_build_id(const unsigned char *notes, size_t size, struct tg_pla
     size_t name = (header.n_namesz + align) & ~align, data = (header.n_descsz + align) & ~align;
     if (name > size - sizeof header || data > size - sizeof header - name) return;
     const unsigned char *bytes = notes + sizeof header;
-    if (header.n_type == NT_GNU_BUILD_ID && header.n_namesz == sizeof "GNU" && memcmp(bytes, "GNU", 4) == 0) {
+    if (header.n_type == NT_GNU_BUILD_ID && header.n_namesz == sizeof "GNU" &&
+        memcmp(bytes, "GNU", 4) == 0) {
       format_build_id(bytes + name, header.n_descsz, place->build_id);
       return;
     }

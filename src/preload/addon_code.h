@@ -57,15 +57,16 @@ void tg_addon_closed(struct tg_addon *addon, unsigned registrations);
 /* The record of the object that holds the code; NULL: there is none. Takes no lock. */
 struct tg_addon *tg_addon_find(const void *code);
 
-/* The file that the object was loaded from. For one that a single executable has unpacked under a made-up
- * name, the name with which it was linked, if it has one. */
+/* The file that the object was loaded from. For one that a single executable has unpacked under a
+ * made-up name, the name with which it was linked, if it has one. */
 const char *tg_addon_path(const struct tg_addon *addon);
 
-/* How far the pointer to that name lies behind the address of a struct tg_addon, for a reader in another process. */
+/* How far the pointer to that name lies behind the address of a struct tg_addon, for a reader in
+ * another process. */
 size_t tg_addon_path_offset(void);
 
-/* The file that contains some code, named in the same way, without registering its object. False: it is
- * unknown. For the main program, the path of its file. */
+/* The file that contains some code, named in the same way, without registering its object. False:
+ * it is unknown. For the main program, the path of its file. */
 bool tg_addon_locate(const void *code, struct tg_place *place);
 
 /* The global function of that name in the object that contains `code`. `place` points to a function

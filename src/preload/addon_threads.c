@@ -49,5 +49,6 @@ void tg_addon_threads_record(struct tg_addon *addon) {
   for (unsigned i = 0; i < used_by_thread.count; i++)
     if (used_by_thread.addons[i] == addon) return;
   atomic_fetch_add_explicit(&addon->threads, 1, memory_order_relaxed);
-  if (used_by_thread.count < USED_MAX && is_watched()) used_by_thread.addons[used_by_thread.count++] = addon;
+  if (used_by_thread.count < USED_MAX && is_watched())
+    used_by_thread.addons[used_by_thread.count++] = addon;
 }

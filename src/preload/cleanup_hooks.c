@@ -19,10 +19,12 @@ static void add_node_hook(void *isolate, void (*hook)(void *), void *argument);
 static void *add_async_node_hook(void *isolate, void (*hook)(void *, void (*)(void *), void *),
                                  void *argument);
 
-/* The last two are node::AddEnvironmentCleanupHook, plain and asynchronous (Node 14), of Node's C++ interface. */
+/* The last two are node::AddEnvironmentCleanupHook, plain and asynchronous (Node 14), of Node's C++
+ * interface. */
 static struct tg_redirection adders[ADDERS] = {
     [ADD_HOOK] = {.name = "napi_add_env_cleanup_hook", .replacement = (void *)add_hook},
-    [ADD_ASYNC_HOOK] = {.name = "napi_add_async_cleanup_hook", .replacement = (void *)add_async_hook},
+    [ADD_ASYNC_HOOK] = {.name = "napi_add_async_cleanup_hook",
+                        .replacement = (void *)add_async_hook},
     [ADD_NODE_HOOK] = {.name = "_ZN4node25AddEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_",
                        .replacement = (void *)add_node_hook},
     [ADD_ASYNC_NODE_HOOK] =
@@ -40,7 +42,8 @@ static napi_status add_hook(napi_env env, void (*hook)(void *), void *argument) 
 
 static napi_status add_async_hook(napi_env env, napi_async_cleanup_hook hook, void *argument,
                                   napi_async_cleanup_hook_handle *handle) {
-  napi_status (*original)(napi_env, napi_async_cleanup_hook, void *, napi_async_cleanup_hook_handle *);
+  napi_status (*original)(napi_env, napi_async_cleanup_hook, void *,
+                          napi_async_cleanup_hook_handle *);
   memcpy(&original, &adders[ADD_ASYNC_HOOK].original, sizeof original);
   napi_status status = original(env, hook, argument, handle);
   if (status == napi_ok) tg_on_hook_added();

@@ -1,5 +1,5 @@
-/* Implements dying.h: a wrapper for each function, which calls the runtime's first and looks at failures
- * only. */
+/* Implements dying.h: a wrapper for each function, which calls the runtime's first and looks at
+ * failures only. */
 #include "preload/dying.h"
 
 #include <node_api.h>
@@ -33,8 +33,9 @@ static const struct tg_addon *addon_with(unsigned quirks, const void *caller) {
 
 static _Thread_local napi_env last_succeeded; /* the env of this thread's last false answer */
 
-/* Whether JavaScript that is over may be the reason: it is refused, or the addon uses a result of ours. The
- * question itself changes the env's last error info, so it is not asked of other refusals. */
+/* Whether JavaScript that is over may be the reason: it is refused, or the addon uses a result of
+ * ours. The question itself changes the env's last error info, so it is not asked of other
+ * refusals. */
 static bool may_be_over(const struct refusal *refusal) {
   return refusal->status == napi_pending_exception || refusal->status == napi_cannot_run_js ||
          refusal->env == last_succeeded;
@@ -60,13 +61,15 @@ static napi_status succeed(const struct refusal *refusal) {
   tg_text_add(&detail, tg_addon_path(addon));
   tg_text_add(&detail, " has the quirk dying, and called ");
   tg_text_add(&detail, refusal->function);
-  tg_text_add(&detail, " in an environment that can no longer run JavaScript. The call was answered napi_ok");
+  tg_text_add(
+      &detail,
+      " in an environment that can no longer run JavaScript. The call was answered napi_ok");
   tg_report_detail(&event, tg_text_string(&detail));
   return napi_ok;
 }
 
-/* --- The answer to a refusal, by what the function has for results. One that the caller does not want is
- * NULL, as far as that is allowed. Cold: in a live env hardly a call fails. */
+/* --- The answer to a refusal, by what the function has for results. One that the caller does not
+ * want is NULL, as far as that is allowed. Cold: in a live env hardly a call fails. */
 
 #define ANSWER __attribute__((noinline, cold)) static napi_status
 
@@ -76,7 +79,8 @@ ANSWER nothing(const struct refusal *refusal) {
 
 ANSWER undefined(const struct refusal *refusal, napi_value *result) {
   if (!is_to_succeed(refusal)) return refusal->status;
-  if (result != NULL && tg_node_get_undefined(refusal->env, result) != napi_ok) return refusal->status;
+  if (result != NULL && tg_node_get_undefined(refusal->env, result) != napi_ok)
+    return refusal->status;
   return succeed(refusal);
 }
 
@@ -87,11 +91,12 @@ ANSWER zeroes(const struct refusal *refusal, void *result, size_t size) {
   return succeed(refusal);
 }
 
-/* Memory that the addon may fill, as in a live env. Nobody frees it: threads of the addon may use it for as
- * long as they like. */
+/* Memory that the addon may fill, as in a live env. Nobody frees it: threads of the addon may use
+ * it for as long as they like. */
 ANSWER memory(const struct refusal *refusal, size_t size, void **data, napi_value *result) {
   if (!is_to_succeed(refusal)) return refusal->status;
-  if (result != NULL && tg_node_get_undefined(refusal->env, result) != napi_ok) return refusal->status;
+  if (result != NULL && tg_node_get_undefined(refusal->env, result) != napi_ok)
+    return refusal->status;
   if (data != NULL) *data = calloc(1, size == 0 ? 1 : size);
   if (data != NULL && *data == NULL) return refusal->status;
   return succeed(refusal);
@@ -100,16 +105,18 @@ ANSWER memory(const struct refusal *refusal, size_t size, void **data, napi_valu
 /* A reference that can be used, and deleted, like any. */
 ANSWER reference(const struct refusal *refusal, uint32_t count, napi_ref *result) {
   if (!is_to_succeed(refusal)) return refusal->status;
-  if (result != NULL && !tg_node_create_empty_reference(refusal->env, count, result)) return refusal->status;
+  if (result != NULL && !tg_node_create_empty_reference(refusal->env, count, result))
+    return refusal->status;
   return succeed(refusal);
 }
 
-/* The other half of the promise can only be handed back to a function that fails, and is answered falsely
- * too. */
+/* The other half of the promise can only be handed back to a function that fails, and is answered
+ * falsely too. */
 ANSWER promise(const struct refusal *refusal, napi_deferred *promised, napi_value *result) {
   static char nobody;
   if (!is_to_succeed(refusal)) return refusal->status;
-  if (result != NULL && tg_node_get_undefined(refusal->env, result) != napi_ok) return refusal->status;
+  if (result != NULL && tg_node_get_undefined(refusal->env, result) != napi_ok)
+    return refusal->status;
   if (promised != NULL) *promised = (napi_deferred)(void *)&nobody;
   return succeed(refusal);
 }
@@ -138,38 +145,39 @@ ANSWER promise(const struct refusal *refusal, napi_deferred *promised, napi_valu
     RETURN(api, answer);                             \
   }
 
-/* The same with a finalizer, for TG_QUIRK_LEAK. The parameters are called finalize_cb and finalize_hint. */
-#define FINALIZED(api, is_buffer, parameters, arguments, answer)                                      \
-  DECLARE(api, parameters) {                                                                          \
-    struct tg_leak_ticket *ticket =                                                                   \
-        replace_finalizer(env, __builtin_return_address(0), is_buffer, &finalize_cb, &finalize_hint); \
-    CALL_ORIGINAL(api, arguments);                                                                    \
-    if (status != napi_ok) tg_leak_forget(ticket);                                                    \
-    RETURN(api, answer);                                                                              \
+/* The same with a finalizer, for TG_QUIRK_LEAK. The parameters are called finalize_cb and
+ * finalize_hint. */
+#define FINALIZED(api, is_buffer, parameters, arguments, answer)                                   \
+  DECLARE(api, parameters) {                                                                       \
+    struct tg_leak_ticket *ticket = replace_finalizer(env, __builtin_return_address(0), is_buffer, \
+                                                      &finalize_cb, &finalize_hint);               \
+    CALL_ORIGINAL(api, arguments);                                                                 \
+    if (status != napi_ok) tg_leak_forget(ticket);                                                 \
+    RETURN(api, answer);                                                                           \
   }
 
-__attribute__((noinline)) static struct tg_leak_ticket *replace_finalizer(napi_env env, const void *caller,
-                                                                          bool is_buffer,
-                                                                          napi_finalize *finalize_cb,
-                                                                          void **finalize_hint) {
+__attribute__((noinline)) static struct tg_leak_ticket *replace_finalizer(
+    napi_env env, const void *caller, bool is_buffer, napi_finalize *finalize_cb,
+    void **finalize_hint) {
   const struct tg_addon *addon = addon_with(TG_QUIRK_LEAK, caller);
   return addon == NULL ? NULL : tg_leak_replace(env, addon, is_buffer, finalize_cb, finalize_hint);
 }
 
 /* Calls of JavaScript. */
 FUNCTION(napi_call_function,
-         (napi_env env, napi_value receiver, napi_value function, size_t argc, const napi_value *argv,
-          napi_value *result),
+         (napi_env env, napi_value receiver, napi_value function, size_t argc,
+          const napi_value *argv, napi_value *result),
          (env, receiver, function, argc, argv, result), undefined(&refusal, result))
 FUNCTION(napi_new_instance,
-         (napi_env env, napi_value constructor, size_t argc, const napi_value *argv, napi_value *result),
+         (napi_env env, napi_value constructor, size_t argc, const napi_value *argv,
+          napi_value *result),
          (env, constructor, argc, argv, result), undefined(&refusal, result))
 FUNCTION(napi_make_callback,
-         (napi_env env, napi_async_context context, napi_value receiver, napi_value function, size_t argc,
-          const napi_value *argv, napi_value *result),
+         (napi_env env, napi_async_context context, napi_value receiver, napi_value function,
+          size_t argc, const napi_value *argv, napi_value *result),
          (env, context, receiver, function, argc, argv, result), undefined(&refusal, result))
-FUNCTION(napi_run_script, (napi_env env, napi_value script, napi_value *result), (env, script, result),
-         undefined(&refusal, result))
+FUNCTION(napi_run_script, (napi_env env, napi_value script, napi_value *result),
+         (env, script, result), undefined(&refusal, result))
 FUNCTION(napi_fatal_exception, (napi_env env, napi_value error), (env, error), nothing(&refusal))
 
 /* Properties. */
@@ -183,9 +191,11 @@ FUNCTION(napi_has_own_property, (napi_env env, napi_value object, napi_value key
          (env, object, key, result), zeroes(&refusal, result, sizeof *result))
 FUNCTION(napi_delete_property, (napi_env env, napi_value object, napi_value key, bool *result),
          (env, object, key, result), zeroes(&refusal, result, sizeof *result))
-FUNCTION(napi_get_named_property, (napi_env env, napi_value object, const char *key, napi_value *result),
+FUNCTION(napi_get_named_property,
+         (napi_env env, napi_value object, const char *key, napi_value *result),
          (env, object, key, result), undefined(&refusal, result))
-FUNCTION(napi_set_named_property, (napi_env env, napi_value object, const char *key, napi_value value),
+FUNCTION(napi_set_named_property,
+         (napi_env env, napi_value object, const char *key, napi_value value),
          (env, object, key, value), nothing(&refusal))
 FUNCTION(napi_has_named_property, (napi_env env, napi_value object, const char *key, bool *result),
          (env, object, key, result), zeroes(&refusal, result, sizeof *result))
@@ -204,10 +214,11 @@ FUNCTION(napi_get_all_property_names,
           napi_key_conversion conversion, napi_value *result),
          (env, object, mode, filter, conversion, result), undefined(&refusal, result))
 FUNCTION(napi_define_properties,
-         (napi_env env, napi_value object, size_t count, const napi_property_descriptor *properties),
+         (napi_env env, napi_value object, size_t count,
+          const napi_property_descriptor *properties),
          (env, object, count, properties), nothing(&refusal))
-FUNCTION(napi_get_prototype, (napi_env env, napi_value object, napi_value *result), (env, object, result),
-         undefined(&refusal, result))
+FUNCTION(napi_get_prototype, (napi_env env, napi_value object, napi_value *result),
+         (env, object, result), undefined(&refusal, result))
 FUNCTION(napi_object_freeze, (napi_env env, napi_value object), (env, object), nothing(&refusal))
 FUNCTION(napi_object_seal, (napi_env env, napi_value object), (env, object), nothing(&refusal))
 FUNCTION(napi_type_tag_object, (napi_env env, napi_value object, const napi_type_tag *tag),
@@ -222,25 +233,26 @@ FUNCTION(napi_create_function,
           napi_value *result),
          (env, name, length, callback, data, result), undefined(&refusal, result))
 FUNCTION(napi_define_class,
-         (napi_env env, const char *name, size_t length, napi_callback constructor, void *data, size_t count,
-          const napi_property_descriptor *properties, napi_value *result),
-         (env, name, length, constructor, data, count, properties, result), undefined(&refusal, result))
+         (napi_env env, const char *name, size_t length, napi_callback constructor, void *data,
+          size_t count, const napi_property_descriptor *properties, napi_value *result),
+         (env, name, length, constructor, data, count, properties, result),
+         undefined(&refusal, result))
 
 /* Values. */
-FUNCTION(napi_coerce_to_bool, (napi_env env, napi_value value, napi_value *result), (env, value, result),
-         undefined(&refusal, result))
-FUNCTION(napi_coerce_to_number, (napi_env env, napi_value value, napi_value *result), (env, value, result),
-         undefined(&refusal, result))
-FUNCTION(napi_coerce_to_object, (napi_env env, napi_value value, napi_value *result), (env, value, result),
-         undefined(&refusal, result))
-FUNCTION(napi_coerce_to_string, (napi_env env, napi_value value, napi_value *result), (env, value, result),
-         undefined(&refusal, result))
+FUNCTION(napi_coerce_to_bool, (napi_env env, napi_value value, napi_value *result),
+         (env, value, result), undefined(&refusal, result))
+FUNCTION(napi_coerce_to_number, (napi_env env, napi_value value, napi_value *result),
+         (env, value, result), undefined(&refusal, result))
+FUNCTION(napi_coerce_to_object, (napi_env env, napi_value value, napi_value *result),
+         (env, value, result), undefined(&refusal, result))
+FUNCTION(napi_coerce_to_string, (napi_env env, napi_value value, napi_value *result),
+         (env, value, result), undefined(&refusal, result))
 FUNCTION(napi_instanceof, (napi_env env, napi_value object, napi_value constructor, bool *result),
          (env, object, constructor, result), zeroes(&refusal, result, sizeof *result))
 FUNCTION(napi_strict_equals, (napi_env env, napi_value left, napi_value right, bool *result),
          (env, left, right, result), zeroes(&refusal, result, sizeof *result))
-FUNCTION(napi_get_array_length, (napi_env env, napi_value array, uint32_t *result), (env, array, result),
-         zeroes(&refusal, result, sizeof *result))
+FUNCTION(napi_get_array_length, (napi_env env, napi_value array, uint32_t *result),
+         (env, array, result), zeroes(&refusal, result, sizeof *result))
 FUNCTION(napi_create_date, (napi_env env, double time, napi_value *result), (env, time, result),
          undefined(&refusal, result))
 FUNCTION(napi_get_date_value, (napi_env env, napi_value date, double *result), (env, date, result),
@@ -287,15 +299,16 @@ FINALIZED(napi_create_external_buffer, true,
            napi_value *result),
           (env, size, data, finalize_cb, finalize_hint, result), undefined(&refusal, result))
 FINALIZED(napi_create_external, false,
-          (napi_env env, void *data, napi_finalize finalize_cb, void *finalize_hint, napi_value *result),
+          (napi_env env, void *data, napi_finalize finalize_cb, void *finalize_hint,
+           napi_value *result),
           (env, data, finalize_cb, finalize_hint, result), undefined(&refusal, result))
 FINALIZED(napi_wrap, false,
-          (napi_env env, napi_value object, void *native, napi_finalize finalize_cb, void *finalize_hint,
-           napi_ref *result),
+          (napi_env env, napi_value object, void *native, napi_finalize finalize_cb,
+           void *finalize_hint, napi_ref *result),
           (env, object, native, finalize_cb, finalize_hint, result), reference(&refusal, 0, result))
 FINALIZED(napi_add_finalizer, false,
-          (napi_env env, napi_value object, void *data, napi_finalize finalize_cb, void *finalize_hint,
-           napi_ref *result),
+          (napi_env env, napi_value object, void *data, napi_finalize finalize_cb,
+           void *finalize_hint, napi_ref *result),
           (env, object, data, finalize_cb, finalize_hint, result), reference(&refusal, 0, result))
 FINALIZED(napi_set_instance_data, false,
           (napi_env env, void *data, napi_finalize finalize_cb, void *finalize_hint),
@@ -306,11 +319,11 @@ FUNCTION(node_api_create_buffer_from_arraybuffer,
          (napi_env env, napi_value buffer, size_t offset, size_t size, napi_value *result),
          (env, buffer, offset, size, result), undefined(&refusal, result))
 FUNCTION(node_api_create_object_with_properties,
-         (napi_env env, napi_value prototype, const napi_value *names, const napi_value *values, size_t count,
-          napi_value *result),
+         (napi_env env, napi_value prototype, const napi_value *names, const napi_value *values,
+          size_t count, napi_value *result),
          (env, prototype, names, values, count, result), undefined(&refusal, result))
-FUNCTION(node_api_set_prototype, (napi_env env, napi_value object, napi_value value), (env, object, value),
-         nothing(&refusal))
+FUNCTION(node_api_set_prototype, (napi_env env, napi_value object, napi_value value),
+         (env, object, value), nothing(&refusal))
 
 static struct tg_redirection *const redirections[] = {
     &redirect_napi_call_function,

@@ -12,9 +12,9 @@ static napi_status guarded_create(napi_env env, napi_value func, napi_value asyn
                                   napi_threadsafe_function_call_js call_js_cb,
                                   napi_threadsafe_function *result) {
   if (tg_earlier_addons_have(__builtin_return_address(0)))
-    return tg_the_guard.runtime->create(env, func, async_resource, async_resource_name, max_queue_size,
-                                        initial_thread_count, thread_finalize_data, thread_finalize_cb,
-                                        context, call_js_cb, result);
+    return tg_the_guard.runtime->create(env, func, async_resource, async_resource_name,
+                                        max_queue_size, initial_thread_count, thread_finalize_data,
+                                        thread_finalize_cb, context, call_js_cb, result);
   const struct tg_create_arguments arguments = {
       .env = env,
       .func = func,
@@ -59,12 +59,15 @@ static napi_status guarded_unref(napi_env env, napi_threadsafe_function func) {
 }
 
 struct tg_redirection tg_redirections[TG_FUNCTIONS] = {
-    [TG_CREATE] = {.name = "napi_create_threadsafe_function", .replacement = (void *)guarded_create},
+    [TG_CREATE] = {.name = "napi_create_threadsafe_function",
+                   .replacement = (void *)guarded_create},
     [TG_GET_CONTEXT] = {.name = "napi_get_threadsafe_function_context",
                         .replacement = (void *)guarded_get_context},
     [TG_CALL] = {.name = "napi_call_threadsafe_function", .replacement = (void *)guarded_call},
-    [TG_ACQUIRE] = {.name = "napi_acquire_threadsafe_function", .replacement = (void *)guarded_acquire},
-    [TG_RELEASE] = {.name = "napi_release_threadsafe_function", .replacement = (void *)guarded_release},
+    [TG_ACQUIRE] = {.name = "napi_acquire_threadsafe_function",
+                    .replacement = (void *)guarded_acquire},
+    [TG_RELEASE] = {.name = "napi_release_threadsafe_function",
+                    .replacement = (void *)guarded_release},
     [TG_REF] = {.name = "napi_ref_threadsafe_function", .replacement = (void *)guarded_ref},
     [TG_UNREF] = {.name = "napi_unref_threadsafe_function", .replacement = (void *)guarded_unref},
 };

@@ -10,8 +10,9 @@
 /* Calls call_js_cb with the first four arguments. Returns NULL, or the exception that was caught.
  * `owner` is kept in a callee-saved register, so that the personality routine can read it from the
  * context. */
-struct _Unwind_Exception *tg_exception_guard_enter(napi_env env, napi_value js_callback, void *context,
-                                                   void *data, napi_threadsafe_function_call_js call_js_cb,
+struct _Unwind_Exception *tg_exception_guard_enter(napi_env env, napi_value js_callback,
+                                                   void *context, void *data,
+                                                   napi_threadsafe_function_call_js call_js_cb,
                                                    napi_env owner);
 
 /* Where tg_exception_guard_enter continues with an exception in its result register. */
@@ -70,7 +71,8 @@ __asm__(
     ".type tg_exception_guard_enter, %function\n"
     "tg_exception_guard_enter:\n"
     "  .cfi_startproc\n"
-    "  .cfi_personality 0x1b, tg_exception_guard_personality\n" CALL "tg_exception_guard_landing:\n" RETURN
+    "  .cfi_personality 0x1b, tg_exception_guard_personality\n" CALL
+    "tg_exception_guard_landing:\n" RETURN
     "  .cfi_endproc\n"
     ".size tg_exception_guard_enter, . - tg_exception_guard_enter\n"
     ".popsection\n");
@@ -120,7 +122,8 @@ struct walk {
 static _Unwind_Reason_Code step_outwards(struct _Unwind_Context *context, void *argument) {
   struct walk *walk = argument;
   walk->arrived = walk->unwinder->get_cfa(context) == walk->guard_frame;
-  if (walk->arrived || runtime_questions->is_runtime_code((const void *)walk->unwinder->get_ip(context)))
+  if (walk->arrived ||
+      runtime_questions->is_runtime_code((const void *)walk->unwinder->get_ip(context)))
     return _URC_NORMAL_STOP;
   return _URC_NO_REASON;
 }
@@ -129,7 +132,8 @@ static _Unwind_Reason_Code step_outwards(struct _Unwind_Context *context, void *
  * frames have unwind tables but clean nothing up: an exception that passes them leaves V8's scopes
  * pointing into a stack that is gone. This happens if napi_call_function has called a C++ function,
  * or if an addon's callback runs the loop. */
-static bool is_addon_code_only(const struct unwinder *unwinder, struct _Unwind_Context *guard_frame) {
+static bool is_addon_code_only(const struct unwinder *unwinder,
+                               struct _Unwind_Context *guard_frame) {
   struct walk walk = {.unwinder = unwinder, .guard_frame = unwinder->get_cfa(guard_frame)};
   unwinder->backtrace(step_outwards, &walk);
   return walk.arrived;

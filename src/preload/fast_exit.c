@@ -1,19 +1,22 @@
 /* Implements fast_exit.h with Node's and V8's embedder functions, which the runtime exports.
  *
- * process.exit(), an uncaught exception and an unhandled rejection all end in the environment's process exit handler, after
- * the listeners and after Node's message; node::SetProcessExitHandler replaces it.
+ * process.exit(), an uncaught exception and an unhandled rejection all end in the environment's
+ * process exit handler, after the listeners and after Node's message; node::SetProcessExitHandler
+ * replaces it.
  *
- * At the natural end there is no such handler. Node calls process.emit('exit'), runs the microtasks, then what deals with
- * unhandled rejections, if there are any, and then tears down. V8 tells when microtasks are done (MicrotasksCompleted-
- * Callback). If the loop is left and no JavaScript is on the stack then, the event is over, with whatever has replaced
- * process.emit. The script has Node deal with rejections in any case, and V8 tells when that is done (CallCompleted-
+ * At the natural end there is no such handler. Node calls process.emit('exit'), runs the
+ * microtasks, then what deals with unhandled rejections, if there are any, and then tears down. V8
+ * tells when microtasks are done (MicrotasksCompleted- Callback). If the loop is left and no
+ * JavaScript is on the stack then, the event is over, with whatever has replaced process.emit. The
+ * script has Node deal with rejections in any case, and V8 tells when that is done (CallCompleted-
  * Callback). So JavaScript sees no listener and no replaced function of ours.
  *
- * The C++ functions are called as the Itanium C++ ABI says: v8::Local is one pointer, and std::function is libstdc++'s, or
- * the mangled name would be another. A runtime that lacks one of them keeps its own exit.
+ * The C++ functions are called as the Itanium C++ ABI says: v8::Local is one pointer, and
+ * std::function is libstdc++'s, or the mangled name would be another. A runtime that lacks one of
+ * them keeps its own exit.
  *
- * Nothing of this is done before the process opens an addon. The thread that does so may be a worker's, so it only asks for
- * an interrupt of the main thread, where all the rest runs. */
+ * Nothing of this is done before the process opens an addon. The thread that does so may be a
+ * worker's, so it only asks for an interrupt of the main thread, where all the rest runs. */
 #include "preload/fast_exit.h"
 
 #include <node_api.h>
@@ -29,11 +32,12 @@
 #include "base/text.h"
 #include "elf/redirect.h"
 
-/* What stdio may take: one of its locks may be held for ever, as by a thread that reads with fgets. */
+/* What stdio may take: one of its locks may be held for ever, as by a thread that reads with
+ * fgets. */
 enum { FLUSH_SECONDS = 5 };
 
-/* Each attempt leaves an env behind. One is enough, except on Node 18 if the interrupt comes while code of node:vm
- * runs, in a context of its own. */
+/* Each attempt leaves an env behind. One is enough, except on Node 18 if the interrupt comes while
+ * code of node:vm runs, in a context of its own. */
 enum { ATTEMPTS_MAX = 8 };
 
 /* The script as it lies in the source tree, and a NUL. */
@@ -68,7 +72,8 @@ static struct {
   struct context *(*get_current_context)(struct isolate *);
   struct value *(*get_global)(struct context *);
   void (*request_interrupt)(struct isolate *, void (*)(struct isolate *, void *), void *);
-  void (*add_microtasks_completed_callback)(struct isolate *, void (*)(struct isolate *, void *), void *);
+  void (*add_microtasks_completed_callback)(struct isolate *, void (*)(struct isolate *, void *),
+                                            void *);
   void (*add_call_completed_callback)(struct isolate *, void (*)(struct isolate *));
   struct stack_trace *(*get_stack_trace)(struct isolate *, int limit, int options);
   int (*count_frames)(const struct stack_trace *);
@@ -89,7 +94,8 @@ static struct {
   napi_status (*close_handle_scope)(napi_env, napi_handle_scope);
   napi_status (*create_string_utf8)(napi_env, const char *, size_t, napi_value *);
   napi_status (*run_script)(napi_env, napi_value, napi_value *);
-  napi_status (*call_function)(napi_env, napi_value, napi_value, size_t, const napi_value *, napi_value *);
+  napi_status (*call_function)(napi_env, napi_value, napi_value, size_t, const napi_value *,
+                               napi_value *);
   napi_status (*create_reference)(napi_env, napi_value, uint32_t, napi_ref *);
   napi_status (*get_reference_value)(napi_env, napi_ref, napi_value *);
   napi_status (*get_value_bool)(napi_env, napi_value, bool *);
@@ -102,12 +108,15 @@ static struct {
 } napi;
 
 static int (*uv_loop_alive)(const struct uv_loop_s *);
-static int (*pthread_create_of_libc)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+static int (*pthread_create_of_libc)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+                                     void *);
 
 static int (*write_last)(int status); /* NULL: the option is not set, or cannot be had */
 static pid_t process;
-static struct isolate *_Atomic main_isolate; /* lives longer than all workers; NULL: not known yet */
-static atomic_bool is_requested; /* an interrupt; stays so once we are installed, or found that impossible */
+/* lives longer than all workers; NULL: not known yet */
+static struct isolate *_Atomic main_isolate;
+/* an interrupt; stays so once we are installed, or found that impossible */
+static atomic_bool is_requested;
 
 /* Of the main thread. */
 static unsigned attempts;
@@ -122,7 +131,8 @@ struct wanted {
 };
 
 /* The name of the first that is missing; NULL: all are there. */
-static const char *look_up(const struct tg_image *image, const struct wanted *wanted, size_t count) {
+static const char *look_up(const struct tg_image *image, const struct wanted *wanted,
+                           size_t count) {
   for (size_t i = 0; i < count; i++) {
     const ElfW(Sym) *symbol = tg_image_find(image, wanted[i].name, STT_FUNC);
     if (symbol == NULL) return wanted[i].name;
@@ -147,15 +157,18 @@ static const char *look_all_up(const struct tg_image *image) {
       {"_ZN2v87Isolate17GetCurrentContextEv", &v8.get_current_context},
       {"_ZN2v87Context6GlobalEv", &v8.get_global},
       {"_ZN2v87Isolate16RequestInterruptEPFvPS0_PvES2_", &v8.request_interrupt},
-      {"_ZN2v87Isolate30AddMicrotasksCompletedCallbackEPFvPS0_PvES2_", &v8.add_microtasks_completed_callback},
+      {"_ZN2v87Isolate30AddMicrotasksCompletedCallbackEPFvPS0_PvES2_",
+       &v8.add_microtasks_completed_callback},
       {"_ZN2v87Isolate24AddCallCompletedCallbackEPFvPS0_E", &v8.add_call_completed_callback},
-      {"_ZN2v810StackTrace17CurrentStackTraceEPNS_7IsolateEiNS0_17StackTraceOptionsE", &v8.get_stack_trace},
+      {"_ZN2v810StackTrace17CurrentStackTraceEPNS_7IsolateEiNS0_17StackTraceOptionsE",
+       &v8.get_stack_trace},
       {"_ZNK2v810StackTrace13GetFrameCountEv", &v8.count_frames},
       {"_ZN4node21GetCurrentEnvironmentEN2v85LocalINS0_7ContextEEE", &node.get_current_environment},
       {"_ZN4node21SetProcessExitHandlerEPNS_11EnvironmentEOSt8functionIFvS1_iEE",
        &node.set_process_exit_handler},
       {"_ZN4node25DefaultProcessExitHandlerEPNS_11EnvironmentEi", &node.exit_as_usual},
-      {"_Z30napi_module_register_by_symbolN2v85LocalINS_6ObjectEEENS0_INS_5ValueEEENS0_INS_7ContextEEE"
+      {"_Z30napi_module_register_by_symbolN2v85LocalINS_6ObjectEEENS0_INS_5ValueEEENS0_INS_"
+       "7ContextEEE"
        "PFP12napi_value__P10napi_env__S8_Ei",
        &node.register_addon},
       {"_ZN4node10ResetStdioEv", &node.reset_stdio},
@@ -176,10 +189,12 @@ static const char *look_all_up(const struct tg_image *image) {
   };
   const struct wanted of_process[] = {{"uv_loop_alive", &uv_loop_alive},
                                       {"pthread_create", &pthread_create_of_libc}};
-  const struct wanted optional = {"_ZN4node14GetMainContextEPNS_11EnvironmentE", &node.get_main_context};
+  const struct wanted optional = {"_ZN4node14GetMainContextEPNS_11EnvironmentE",
+                                  &node.get_main_context};
   look_up(image, &optional, 1);
   const char *missing = look_up(image, of_runtime, sizeof of_runtime / sizeof of_runtime[0]);
-  return missing != NULL ? missing : look_up_in_process(of_process, sizeof of_process / sizeof of_process[0]);
+  return missing != NULL ? missing
+                         : look_up_in_process(of_process, sizeof of_process / sizeof of_process[0]);
 }
 
 static void say_why_not(const char *needed, const char *found) {
@@ -215,10 +230,12 @@ static void flush(int status) {
   fflush(NULL);
 }
 
-/* Callers of thread-safe functions are served to the last: one that is turned away may end the process itself. */
+/* Callers of thread-safe functions are served to the last: one that is turned away may end the
+ * process itself. */
 static _Noreturn void end(int status) {
   status = write_last(status);
-  node.reset_stdio(); /* an exit handler of Node's own: the modes of terminals, and who may block on stdio */
+  /* an exit handler of Node's own: the modes of terminals, and who may block on stdio */
+  node.reset_stdio();
   flush(status);
   _exit(status);
 }
@@ -296,7 +313,8 @@ static void forget_env(void *unused) {
 static const char *read_obstacle(napi_env script_env, napi_value value) {
   static char obstacle[128];
   size_t length;
-  return napi.get_value_string_utf8(script_env, value, obstacle, sizeof obstacle, &length) == napi_ok
+  return napi.get_value_string_utf8(script_env, value, obstacle, sizeof obstacle, &length) ==
+                 napi_ok
              ? obstacle
              : NULL;
 }
@@ -312,7 +330,8 @@ static bool keep_function(napi_env script_env, napi_value function) {
 /* An addon's init function, so that there is an env of our own. */
 static napi_value run_script(napi_env script_env, napi_value exports) {
   napi_value source, value, exception;
-  napi_status status = napi.create_string_utf8(script_env, tg_fast_exit_script, NAPI_AUTO_LENGTH, &source);
+  napi_status status =
+      napi.create_string_utf8(script_env, tg_fast_exit_script, NAPI_AUTO_LENGTH, &source);
   if (status == napi_ok) status = napi.run_script(script_env, source, &value);
   if (status != napi_ok) {
     napi.get_and_clear_last_exception(script_env, &exception);
@@ -349,7 +368,8 @@ static void learn_main_isolate(void) {
     atomic_store_explicit(&main_isolate, v8.try_get_current(), memory_order_relaxed);
 }
 
-/* The main thread may open no addon, but it starts the workers, and before them a thread of the inspector's. */
+/* The main thread may open no addon, but it starts the workers, and before them a thread of the
+ * inspector's. */
 static int create_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                          void *argument) {
   learn_main_isolate();
@@ -360,7 +380,8 @@ void tg_fast_exit_addon_opens(void) {
   if (write_last == NULL) return;
   learn_main_isolate();
   struct isolate *isolate = atomic_load_explicit(&main_isolate, memory_order_relaxed);
-  if (isolate == NULL || atomic_exchange_explicit(&is_requested, true, memory_order_relaxed)) return;
+  if (isolate == NULL || atomic_exchange_explicit(&is_requested, true, memory_order_relaxed))
+    return;
   v8.request_interrupt(isolate, install, NULL);
 }
 

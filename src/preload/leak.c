@@ -27,8 +27,8 @@ struct tg_leak_ticket {
 
 static _Thread_local struct leaking_env *envs;
 
-/* A cleanup hook. The finalizers of wraps, externals and instance data come after the hooks that an addon
- * can add. */
+/* A cleanup hook. The finalizers of wraps, externals and instance data come after the hooks that an
+ * addon can add. */
 static void end_env(void *argument) {
   struct leaking_env *ended = argument;
   ended->has_ended = true;
@@ -55,9 +55,9 @@ static const struct leaking_env *find_or_add_env(napi_env env) {
   return one;
 }
 
-/* Node calls finalizers of buffers in cleanup hooks of their own, so they may run before has_ended is set. Only for
- * them the env is asked: in a finalizer that runs during a garbage collection that would be a fatal error, and
- * no finalizer of a buffer does. */
+/* Node calls finalizers of buffers in cleanup hooks of their own, so they may run before has_ended
+ * is set. Only for them the env is asked: in a finalizer that runs during a garbage collection that
+ * would be a fatal error, and no finalizer of a buffer does. */
 static bool has_ended(napi_env env, const struct tg_leak_ticket *ticket) {
   return ticket->env->has_ended || (ticket->is_buffer && tg_node_is_javascript_over(env));
 }

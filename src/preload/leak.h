@@ -1,8 +1,8 @@
-/* The quirk leak of named addons: what finalizers would free once the env has ended is not freed, as
- * threads of the addon may still use it.
+/* The quirk leak of named addons: what finalizers would free once the env has ended is not freed,
+ * as threads of the addon may still use it.
  *
- * Finalizers of wraps, externals, external buffers and instance data, and those of napi_add_finalizer.
- * Those that run because an object was collected in a live env run as always.
+ * Finalizers of wraps, externals, external buffers and instance data, and those of
+ * napi_add_finalizer. Those that run because an object was collected in a live env run as always.
  *
  * Thread safety: on the env's loop thread. */
 #ifndef TG_PRELOAD_LEAK_H
@@ -16,8 +16,8 @@
 /* A finalizer that was replaced, and what it was to get. */
 struct tg_leak_ticket;
 
-/* Replaces a finalizer that `addon` registers. `is_buffer`: the runtime may run it before the last of the
- * env's cleanup hooks. NULL: it is left as it is, as there is none or no memory. */
+/* Replaces a finalizer that `addon` registers. `is_buffer`: the runtime may run it before the last
+ * of the env's cleanup hooks. NULL: it is left as it is, as there is none or no memory. */
 struct tg_leak_ticket *tg_leak_replace(napi_env env, const struct tg_addon *addon, bool is_buffer,
                                        napi_finalize *finalize_cb, void **finalize_hint);
 

@@ -22,8 +22,10 @@ static void guarded_napi_module_register(void *module);
 static void guarded_node_module_register(void *module);
 
 static struct tg_redirection registrars[REGISTRARS] = {
-    [NODE_API_MODULE] = {.name = "napi_module_register", .replacement = (void *)guarded_napi_module_register},
-    [NODE_MODULE] = {.name = "node_module_register", .replacement = (void *)guarded_node_module_register},
+    [NODE_API_MODULE] = {.name = "napi_module_register",
+                         .replacement = (void *)guarded_napi_module_register},
+    [NODE_MODULE] = {.name = "node_module_register",
+                     .replacement = (void *)guarded_node_module_register},
 };
 
 /* Ignores the runtime's own modules, and the modules that the runtime makes of an addon's. */

@@ -95,7 +95,8 @@ static bool leaves_room(size_t size) {
 static bool is_affordable(size_t size) {
   struct rlimit limit;
   if (reserved_size == 0) return true;
-  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return leaves_room(size);
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return leaves_room(size);
   return reserved_size + size <= limit.rlim_cur / 8;
 }
 
@@ -121,7 +122,8 @@ static void *map_pages(size_t size) {
 
 /* With mode=diagnose it also reports what kept the process alive. */
 static void record_exit(void) {
-  if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE) tg_summary_record_exit();
+  if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE)
+    tg_summary_record_exit();
 }
 
 /* A child that was forked without exec has none of the threads, maybe some of their locks, and
@@ -162,8 +164,8 @@ static void on_dump_signal(int number) {
 
 /* A handler that returns from one of these faults gets the same fault again at once. */
 static bool is_fault(int number) {
-  return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE || number == SIGTRAP ||
-         number == SIGSYS;
+  return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
+         number == SIGTRAP || number == SIGSYS;
 }
 
 /* Observed with Node 18 to 26: at startup (SIGINT and SIGTERM restore the terminal, SIGUSR1 opens
@@ -232,8 +234,8 @@ static void hide_from_children(void) {
 }
 
 /* Reports in one line why the program stays unguarded. */
-static void report_not_armed(const struct runtime_object *object, const char *needed, const char *found,
-                             const char *detail, const char *remedy) {
+static void report_not_armed(const struct runtime_object *object, const char *needed,
+                             const char *found, const char *detail, const char *remedy) {
   struct tg_text line;
   line.length = 0;
   tg_text_add(&line, "not armed in ");
@@ -317,9 +319,10 @@ static bool redirect_functions(const struct runtime_object *object) {
   tg_text_add(&definition, " in ");
   tg_text_add(&definition, place.file);
   definition.bytes[definition.length] = '\0';
-  report_not_armed(
-      object, "that dlsym finds the guard's functions", "another definition of ", definition.bytes,
-      "remove the other preloaded library, or link the program without taking the function's address");
+  report_not_armed(object, "that dlsym finds the guard's functions", "another definition of ",
+                   definition.bytes,
+                   "remove the other preloaded library, or link the program without taking the "
+                   "function's address");
   return false;
 }
 
@@ -342,10 +345,12 @@ static const struct tg_host host = {
  * `passes_through`: some handles already belong to the runtime. */
 static bool open_guard(const struct runtime_object *object, bool passes_through) {
   bool warns = options.mode == TG_MODE_DIAGNOSE && options.queue_warn != 0;
-  const struct tg_guard_options guard_options = {.deadlock = options.deadlock,
-                                                 .queue_warn = warns ? options.queue_warn : SIZE_MAX,
-                                                 .passes_through = passes_through};
-  if (tg_guard_open(&tg_the_guard, tg_node_runtime(tg_redirections), &host, &guard_options)) return true;
+  const struct tg_guard_options guard_options = {
+      .deadlock = options.deadlock,
+      .queue_warn = warns ? options.queue_warn : SIZE_MAX,
+      .passes_through = passes_through};
+  if (tg_guard_open(&tg_the_guard, tg_node_runtime(tg_redirections), &host, &guard_options))
+    return true;
   report_not_armed(object, "32 MiB of address space for handles", "", "less",
                    "raise the limit on virtual memory (ulimit -v, RLIMIT_AS)");
   return false;
@@ -381,8 +386,8 @@ static void report_armed(const struct runtime_object *object) {
   tg_text_write(&line);
 }
 
-static const struct tg_report_source report_source = {tg_addon_locate, tg_addon_name_symbol, tg_addon_path,
-                                                      tg_node_version};
+static const struct tg_report_source report_source = {tg_addon_locate, tg_addon_name_symbol,
+                                                      tg_addon_path, tg_node_version};
 
 /* Opens everything that reports. Returns the guard's observer; NULL: none is needed. */
 static const struct tg_observer *open_diagnostics(void) {
@@ -391,20 +396,22 @@ static const struct tg_observer *open_diagnostics(void) {
   tg_policy_set_rate(options.rate);
   if (options.suppressions[0] != '\0') tg_policy_read_suppressions(options.suppressions);
   tg_log_open(options.log_path);
-  tg_stacks_open(diagnose ? (unsigned)options.stack_depth : 0, tg_addon_locate, tg_addon_count_unloads);
+  tg_stacks_open(diagnose ? (unsigned)options.stack_depth : 0, tg_addon_locate,
+                 tg_addon_count_unloads);
   const struct tg_report_options report = {.format = options.format,
                                            .diagnose = diagnose,
                                            .counted = tg_publish_event,
                                            .reported = tg_metrics_touch,
                                            .aborting = tg_metrics_write_last};
   tg_report_open(&report_source, &report);
-  const struct tg_trace_options trace = {.diagnose = diagnose,
-                                         .finalize_warn_ms = options.finalize_warn_ms,
-                                         .map = map_pages,
-                                         .changed = metrics ? tg_metrics_touch : NULL,
-                                         .worker_id = tg_node_worker_id,
-                                         .has_exception = tg_node_was_left_exception,
-                                         .is_javascript_forbidden = tg_node_is_javascript_forbidden};
+  const struct tg_trace_options trace = {
+      .diagnose = diagnose,
+      .finalize_warn_ms = options.finalize_warn_ms,
+      .map = map_pages,
+      .changed = metrics ? tg_metrics_touch : NULL,
+      .worker_id = tg_node_worker_id,
+      .has_exception = tg_node_was_left_exception,
+      .is_javascript_forbidden = tg_node_is_javascript_forbidden};
   const struct tg_observer *observer = diagnose || metrics ? tg_trace_open(&trace) : NULL;
   const struct tg_summary_options summary = {.format = options.format,
                                              .diagnose = diagnose,

@@ -56,14 +56,16 @@ __attribute__((visibility("default"))) size_t tsfn_guard_stats(char json[TSFN_GU
   tg_emit_string(&emitter, "mode", guard_mode);
   emit_runtime(&emitter);
   /* Relaxed: a counter. */
-  tg_emit_number(&emitter, "created", atomic_load_explicit(&tg_the_guard.table.taken, memory_order_relaxed));
+  tg_emit_number(&emitter, "created",
+                 atomic_load_explicit(&tg_the_guard.table.taken, memory_order_relaxed));
   tg_emit_number(&emitter, "not_logged", tg_log_missed());
   emit_handles(&emitter);
   emit_event_counts(&emitter);
   return tg_emit_close(&emitter);
 }
 
-static size_t emit_ring_event(const struct tsfn_guard_ring_record *record, char *json, size_t size) {
+static size_t emit_ring_event(const struct tsfn_guard_ring_record *record, char *json,
+                              size_t size) {
   enum tg_event_kind kind = (enum tg_event_kind)record->kind;
   const struct tg_catalogue_entry *entry = &tg_catalogue[kind];
   struct tg_emitter emitter;
@@ -81,7 +83,8 @@ static size_t emit_ring_event(const struct tsfn_guard_ring_record *record, char 
   tg_emit_string(&emitter, "answered",
                  record->answer < 0 ? NULL : tg_report_status((napi_status)record->answer));
   tg_emit_string(&emitter, "addon", record->file[0] == '\0' ? NULL : record->file);
-  tg_emit_string(&emitter, "caller", record->caller == 0 ? NULL : tg_report_hex(record->caller, hex));
+  tg_emit_string(&emitter, "caller",
+                 record->caller == 0 ? NULL : tg_report_hex(record->caller, hex));
   tg_emit_number(&emitter, "number", record->number);
   tg_emit_string(&emitter, "name", record->name[0] == '\0' ? NULL : record->name);
   if (record->env == 0)
@@ -102,7 +105,8 @@ __attribute__((visibility("default"))) size_t tsfn_guard_events(char json[TSFN_G
   tg_lock_release(&tg_report_lock, TG_RANK_REPORT);
   size_t length = 0;
   for (uint64_t i = 0; i < TSFN_GUARD_RING_RECORDS; i++) {
-    const struct tsfn_guard_ring_record *record = &ring.record[(ring.next - 1 + i) % TSFN_GUARD_RING_RECORDS];
+    const struct tsfn_guard_ring_record *record =
+        &ring.record[(ring.next - 1 + i) % TSFN_GUARD_RING_RECORDS];
     if (record->sequence != 0) length += emit_ring_event(record, json + length, EVENT_SIZE);
   }
   return length;

@@ -12,7 +12,8 @@
 
 static struct {
   napi_status (*get_undefined)(napi_env, napi_value *);
-  napi_status (*call_function)(napi_env, napi_value, napi_value, size_t, const napi_value *, napi_value *);
+  napi_status (*call_function)(napi_env, napi_value, napi_value, size_t, const napi_value *,
+                               napi_value *);
   napi_status (*throw_error)(napi_env, const char *, const char *);
   napi_status (*get_value_string_utf8)(napi_env, napi_value, char *, size_t, size_t *);
   napi_status (*add_env_cleanup_hook)(napi_env, void (*)(void *), void *);
@@ -31,7 +32,8 @@ static struct {
   napi_status (*close_handle_scope)(napi_env, napi_handle_scope);
   napi_status (*create_object)(napi_env, napi_value *);
   napi_status (*create_reference)(napi_env, napi_value, uint32_t, napi_ref *);
-  void *(*current_isolate)(void); /* v8::Isolate::TryGetCurrent: the calling thread's; NULL: it has none */
+  /* v8::Isolate::TryGetCurrent: the calling thread's; NULL: it has none */
+  void *(*current_isolate)(void);
 } node_api;
 
 static struct tg_runtime node_runtime;
@@ -149,7 +151,8 @@ bool tg_node_is_on_loop_thread(void) {
 /* Works whether or not an exception is pending. */
 bool tg_node_is_javascript_over(napi_env env) {
   if (!is_node) return false;
-  return tg_node_has_exception(env) ? !tg_node_was_left_exception(env) : tg_node_is_javascript_forbidden(env);
+  return tg_node_has_exception(env) ? !tg_node_was_left_exception(env)
+                                    : tg_node_is_javascript_forbidden(env);
 }
 
 bool tg_node_is_runtime_code(const void *address) {
@@ -234,7 +237,8 @@ int64_t tg_node_worker_id(napi_env env) {
   if (syscall(SYS_gettid) == getpid()) {
     struct uv_loop_s *loop = NULL;
     if (node_api.get_uv_event_loop != NULL && node_api.get_uv_event_loop(env, &loop) == napi_ok)
-      atomic_store_explicit(&main_loop, (const struct loop_head *)(const void *)loop, memory_order_release);
+      atomic_store_explicit(&main_loop, (const struct loop_head *)(const void *)loop,
+                            memory_order_release);
     return 0;
   }
   if (node_api.get_global == NULL || node_api.get_named_property == NULL ||
@@ -252,8 +256,8 @@ int64_t tg_node_worker_id(napi_env env) {
 
 bool tg_node_has_exception(napi_env env) {
   bool pending = false;
-  return node_api.is_exception_pending != NULL && node_api.is_exception_pending(env, &pending) == napi_ok &&
-         pending;
+  return node_api.is_exception_pending != NULL &&
+         node_api.is_exception_pending(env, &pending) == napi_ok && pending;
 }
 
 /* napi_call_function checks this before its arguments. Where JavaScript is allowed, it rejects
@@ -263,8 +267,8 @@ static bool is_call_refused(napi_env env) {
   return status == napi_cannot_run_js || status == napi_pending_exception;
 }
 
-/* In most cases one call is enough: if a call is not refused, no exception is pending either. The last one leaves
- * the env's last error as if only it had been made. */
+/* In most cases one call is enough: if a call is not refused, no exception is pending either. The
+ * last one leaves the env's last error as if only it had been made. */
 bool tg_node_is_javascript_forbidden(napi_env env) {
   return is_call_refused(env) && !tg_node_has_exception(env) && is_call_refused(env);
 }
@@ -280,7 +284,8 @@ static bool was_left_exception(napi_env env) {
   return !forbidden;
 }
 
-/* An exception that is taken off needs a handle, and in a cleanup hook of Node's there is no scope for one. */
+/* An exception that is taken off needs a handle, and in a cleanup hook of Node's there is no scope
+ * for one. */
 static bool can_take_off_exception(void) {
   return node_api.throw_value != NULL && node_api.get_and_clear_last_exception != NULL &&
          node_api.open_handle_scope != NULL && node_api.close_handle_scope != NULL;
@@ -293,7 +298,8 @@ napi_status tg_node_get_undefined(napi_env env, napi_value *result) {
 bool tg_node_create_empty_reference(napi_env env, uint32_t count, napi_ref *result) {
   napi_handle_scope scope;
   napi_value object;
-  if (!can_take_off_exception() || node_api.create_object == NULL || node_api.create_reference == NULL)
+  if (!can_take_off_exception() || node_api.create_object == NULL ||
+      node_api.create_reference == NULL)
     return false;
   if (node_api.open_handle_scope(env, &scope) != napi_ok) return false;
   bool created = node_api.create_object(env, &object) == napi_ok &&

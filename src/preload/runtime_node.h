@@ -31,8 +31,8 @@ void tg_node_learn_version_early(void);
 /* Returns the runtime. Call it after the seven functions were redirected. */
 const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirections[TG_FUNCTIONS]);
 
-/* "node 20.20.2", "a runtime like node 24.3.0", or without a version if the runtime never tells one.
- * Returns false and an empty text if the version is not known yet. */
+/* "node 20.20.2", "a runtime like node 24.3.0", or without a version if the runtime never tells
+ * one. Returns false and an empty text if the version is not known yet. */
 bool tg_node_version(char version[TG_RUNTIME_MAX]);
 
 /* Whether the address is within the runtime's own object. */
@@ -41,15 +41,16 @@ bool tg_node_is_runtime_code(const void *address);
 /* Whether the runtime is Node itself, and not one that is only like it. */
 bool tg_node_is_node(void);
 
-/* Whether the calling thread runs JavaScript, as the loop thread of an env does. For others an env's functions are out of
- * reach. Node only. */
+/* Whether the calling thread runs JavaScript, as the loop thread of an env does. For others an
+ * env's functions are out of reach. Node only. */
 bool tg_node_is_on_loop_thread(void);
 
-/* Whether the env can run no JavaScript any more, with an exception that is pending or without. On its loop thread; false
- * in a runtime that is no Node. */
+/* Whether the env can run no JavaScript any more, with an exception that is pending or without. On
+ * its loop thread; false in a runtime that is no Node. */
 bool tg_node_is_javascript_over(napi_env env);
 
-/* Takes off an exception that is pending. Leaves the env's last error info at napi_ok. On the env's loop thread. */
+/* Takes off an exception that is pending. Leaves the env's last error info at napi_ok. On the env's
+ * loop thread. */
 void tg_node_drop_exception(napi_env env);
 
 /* For the false answers of TG_QUIRK_DYING: undefined needs no handle scope and no JavaScript. */
@@ -61,9 +62,9 @@ bool tg_node_create_empty_reference(napi_env env, uint32_t count, napi_ref *resu
 /* As the runtime's own, which no redirection changes. */
 napi_status tg_node_add_env_cleanup_hook(napi_env env, void (*hook)(void *), void *argument);
 
-/* For mode=diagnose (diag/trace.h), like tg_node_is_loop_kept_by. The id of the env's worker comes from
- * JavaScript: process.getBuiltinModule('worker_threads').threadId. Node 18 and 20.0 to 20.15 lack
- * that function, so there the result is -1 in workers. */
+/* For mode=diagnose (diag/trace.h), like tg_node_is_loop_kept_by. The id of the env's worker comes
+ * from JavaScript: process.getBuiltinModule('worker_threads').threadId. Node 18 and 20.0 to 20.15
+ * lack that function, so there the result is -1 in workers. */
 int64_t tg_node_worker_id(napi_env env);
 
 /* Whether an exception is pending. Call it on the loop thread. */
@@ -73,10 +74,12 @@ bool tg_node_has_exception(napi_env env);
  * loop thread. */
 bool tg_node_was_left_exception(napi_env env);
 
-/* Whether the env can run no JavaScript any more although no exception is pending. Call it on the loop thread. */
+/* Whether the env can run no JavaScript any more although no exception is pending. Call it on the
+ * loop thread. */
 bool tg_node_is_javascript_forbidden(napi_env env);
 
-/* Whether so many handles, and nothing else, keep the main thread's loop alive. False also if that is unknown. */
+/* Whether so many handles, and nothing else, keep the main thread's loop alive. False also if that
+ * is unknown. */
 bool tg_node_is_loop_kept_by(uint64_t count);
 
 #endif

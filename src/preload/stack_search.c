@@ -14,8 +14,9 @@
 enum {
   DEPTH_MAX = 256 * 1024, /* bytes that are searched per stack, from its innermost frame */
   PIECE = 4096,
-  AFTER_ROBUST_LIST = 1024, /* of libc's record of a thread, which is smaller than a page beyond that */
-  PATIENCE_MS = 20,         /* for threads that are running; shared by all of them */
+  /* of libc's record of a thread, which is smaller than a page beyond that */
+  AFTER_ROBUST_LIST = 1024,
+  PATIENCE_MS = 20, /* for threads that are running; shared by all of them */
 };
 
 struct stack_search {
@@ -57,7 +58,8 @@ static bool read_thread_state(const char *thread, uintptr_t pointers[2], bool *r
 }
 
 /* A thread that sleeps from time to time is soon found asleep. */
-static bool find_sleeping_stack(struct stack_search *search, const char *thread, uintptr_t pointers[2]) {
+static bool find_sleeping_stack(struct stack_search *search, const char *thread,
+                                uintptr_t pointers[2]) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
   bool runs;
   while (!read_thread_state(thread, pointers, &runs)) {
@@ -72,9 +74,10 @@ static bool is_code_address(const struct stack_search *search, uintptr_t address
   return address >= search->start && address < search->end;
 }
 
-/* Returns where the search of a stack ends. libc keeps its record of a thread at the outer end of the thread's stack,
- * and the kernel knows an address in that record. Other memory may follow the stack at once, such as our own ring,
- * which is full of addresses of code. The main thread's record is elsewhere, and no memory follows its stack. */
+/* Returns where the search of a stack ends. libc keeps its record of a thread at the outer end of
+ * the thread's stack, and the kernel knows an address in that record. Other memory may follow the
+ * stack at once, such as our own ring, which is full of addresses of code. The main thread's record
+ * is elsewhere, and no memory follows its stack. */
 static uintptr_t find_stack_end(const char *thread, uintptr_t stack) {
   uintptr_t robust_list = 0;
   size_t size;
@@ -136,7 +139,8 @@ static bool search_thread_stacks(struct stack_search *search, int tasks) {
 }
 
 bool tg_stack_search(uintptr_t start, uintptr_t end) {
-  struct stack_search search = {start, end, open("/proc/self/mem", O_RDONLY | O_CLOEXEC), PATIENCE_MS};
+  struct stack_search search = {start, end, open("/proc/self/mem", O_RDONLY | O_CLOEXEC),
+                                PATIENCE_MS};
   if (search.memory < 0) return false;
   int tasks = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   bool found = tasks >= 0 && search_thread_stacks(&search, tasks);

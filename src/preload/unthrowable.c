@@ -25,11 +25,14 @@ static struct tg_redirection throws[THROWS] = {
     [THROW] = {.name = "napi_throw", .replacement = (void *)throw_value},
     [THROW_ERROR] = {.name = "napi_throw_error", .replacement = (void *)throw_error},
     [THROW_TYPE_ERROR] = {.name = "napi_throw_type_error", .replacement = (void *)throw_type_error},
-    [THROW_RANGE_ERROR] = {.name = "napi_throw_range_error", .replacement = (void *)throw_range_error},
-    [THROW_SYNTAX_ERROR] = {.name = "node_api_throw_syntax_error", .replacement = (void *)throw_syntax_error},
+    [THROW_RANGE_ERROR] = {.name = "napi_throw_range_error",
+                           .replacement = (void *)throw_range_error},
+    [THROW_SYNTAX_ERROR] = {.name = "node_api_throw_syntax_error",
+                            .replacement = (void *)throw_syntax_error},
 };
 
-/* Whether the table of known addons has a quirk for it that it was not given, and nobody was told. */
+/* Whether the table of known addons has a quirk for it that it was not given, and nobody was
+ * told. */
 static bool is_to_be_recommended(const struct tg_addon *addon) {
   enum { TOLD_MAX = 8 }; /* the table has fewer addons with this quirk */
   static _Atomic(const struct tg_addon *) told[TOLD_MAX];
@@ -45,12 +48,13 @@ static bool is_to_be_recommended(const struct tg_addon *addon) {
   return false;
 }
 
-/* The event has no caller. So all of an addon count as one call site: they are reported once, and counted in the
- * summary and the metrics. */
+/* The event has no caller. So all of an addon count as one call site: they are reported once, and
+ * counted in the summary and the metrics. */
 static void report_ignored(const char *name, const struct tg_addon *addon) {
   struct tg_text detail = {.length = 0};
-  const struct tg_event event = {
-      .kind = TG_EVENT_THROW_IGNORED, .snapshot = {.addon = addon}, .matters = is_to_be_recommended(addon)};
+  const struct tg_event event = {.kind = TG_EVENT_THROW_IGNORED,
+                                 .snapshot = {.addon = addon},
+                                 .matters = is_to_be_recommended(addon)};
   tg_text_add(&detail, "TSG030 throw-ignored: ");
   tg_text_add(&detail, addon == NULL ? "unknown code" : tg_addon_path(addon));
   tg_text_add(&detail, " called ");
@@ -59,14 +63,15 @@ static void report_ignored(const char *name, const struct tg_addon *addon) {
               " in an environment that can no longer run JavaScript. Nothing could catch the "
               "exception, so the call was answered napi_ok");
   if (event.matters)
-    tg_text_add(&detail, ". This addon is known to die there; quirks=known helps it (docs/quirks.md)");
+    tg_text_add(&detail,
+                ". This addon is known to die there; quirks=known helps it (docs/quirks.md)");
   tg_report_detail(&event, tg_text_string(&detail));
 }
 
-/* The answer to a throw that the runtime has refused. Where JavaScript still runs, that is an error of the
- * addon's (an exception is pending already), and it is to know. */
-__attribute__((noinline, cold)) static napi_status answer(napi_env env, napi_status status, unsigned which,
-                                                          const void *caller) {
+/* The answer to a throw that the runtime has refused. Where JavaScript still runs, that is an error
+ * of the addon's (an exception is pending already), and it is to know. */
+__attribute__((noinline, cold)) static napi_status answer(napi_env env, napi_status status,
+                                                          unsigned which, const void *caller) {
   if (status != napi_pending_exception && status != napi_cannot_run_js) return status;
   if (!tg_node_is_on_loop_thread() || tg_earlier_addons_have(caller)) return status;
   if (!tg_node_is_javascript_over(env)) return status;

@@ -10,7 +10,8 @@
 /* A macro, because the message contains the text of the failing call. */
 #define MUST(env, call) must((env), (call), #call, __FILE__, __LINE__)
 
-static inline void must(napi_env env, napi_status status, const char *what, const char *file, int line) {
+static inline void must(napi_env env, napi_status status, const char *what, const char *file,
+                        int line) {
   (void)env;
   if (status == napi_ok) return;
   fprintf(stderr, "%s:%d: %s answered %d\n", file, line, what, (int)status);
@@ -26,7 +27,8 @@ static inline napi_value argument(napi_env env, napi_callback_info info, size_t 
   return index < count ? arguments[index] : NULL;
 }
 
-static inline uint32_t argument_u32(napi_env env, napi_callback_info info, size_t index, uint32_t otherwise) {
+static inline uint32_t argument_u32(napi_env env, napi_callback_info info, size_t index,
+                                    uint32_t otherwise) {
   napi_value value = argument(env, info, index);
   uint32_t number;
   if (value == NULL || napi_get_value_uint32(env, value, &number) != napi_ok) return otherwise;

@@ -1,14 +1,15 @@
-// A producer in C++ that is cancelled while it is blocked on a full queue, as the stop() of a C++ addon may do.
+// A producer in C++ that is cancelled while it is blocked on a full queue, as the stop() of a C++
+// addon may do.
 //
 // Exports:
-//   start(type): an unref'd function with space for one item, and a thread that passes two items. The type of its
-//     cancellation is 'deferred', 'asynchronous', or 'disabled' until both items are passed. Returns when the thread is
-//     about to be blocked.
+//   start(type): an unref'd function with space for one item, and a thread that passes two items.
+//     The type of its cancellation is 'deferred', 'asynchronous', or 'disabled' until both items
+//     are passed. Returns when the thread is about to be blocked.
 //   cancel(): cancels the thread; a second time has no effect
 //   stop(): joins it, and returns whether it was cancelled
 //   release(): gives the count back, and returns the status
-//   report(): how many items were accepted and delivered, how many of the thread's objects are left, how many functions
-//     are finalized
+//   report(): how many items were accepted and delivered, how many of the thread's objects are
+//     left, how many functions are finalized
 #include <node_api.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -72,8 +73,9 @@ napi_value Start(napi_env env, napi_callback_info info) {
   type = text;
   Check(napi_create_string_utf8(env, "cancelled", NAPI_AUTO_LENGTH, &name) == napi_ok);
   Check(napi_create_threadsafe_function(
-            env, nullptr, nullptr, name, 1, 1, nullptr, [](napi_env, void *, void *) { finalized++; },
-            nullptr, [](napi_env, napi_value, void *, void *) { delivered++; }, &function) == napi_ok);
+            env, nullptr, nullptr, name, 1, 1, nullptr,
+            [](napi_env, void *, void *) { finalized++; }, nullptr,
+            [](napi_env, napi_value, void *, void *) { delivered++; }, &function) == napi_ok);
   Check(napi_unref_threadsafe_function(env, function) == napi_ok);
   Check(pthread_create(&thread, nullptr, Produce, nullptr) == 0);
   while (accepted == 0 || !IsBlocked()) usleep(1000);
@@ -119,6 +121,7 @@ extern "C" napi_value napi_register_module_v1(napi_env env, napi_value exports) 
       {"release", nullptr, Release, nullptr, nullptr, nullptr, napi_default, nullptr},
       {"report", nullptr, Report, nullptr, nullptr, nullptr, napi_default, nullptr},
   };
-  Check(napi_define_properties(env, exports, sizeof functions / sizeof functions[0], functions) == napi_ok);
+  Check(napi_define_properties(env, exports, sizeof functions / sizeof functions[0], functions) ==
+        napi_ok);
   return exports;
 }

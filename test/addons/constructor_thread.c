@@ -1,5 +1,5 @@
-/* A constructor that joins a thread which uses a TSFN wrongly, while dlopen holds the dynamic linker's
- * lock. */
+/* A constructor that joins a thread which uses a TSFN wrongly, while dlopen holds the dynamic
+ * linker's lock. */
 #include <node_api.h>
 #include <pthread.h>
 

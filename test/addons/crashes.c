@@ -1,5 +1,5 @@
-/* Crashes that have nothing to do with thread-safe functions. tsfn-guard triage must recognise that. Export:
- * crash(KIND). */
+/* Crashes that have nothing to do with thread-safe functions. tsfn-guard triage must recognise
+ * that. Export: crash(KIND). */
 #include <node_api.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -46,7 +46,8 @@ static void leave_destructor(void) {
 }
 
 static void open_handle(napi_env env) {
-  void *handle = calloc(1, 512); /* larger than a uv_async_t; never freed, because the loop still uses it */
+  /* larger than a uv_async_t; never freed, because the loop still uses it */
+  void *handle = calloc(1, 512);
   struct uv_loop_s *loop = NULL;
   if (napi_get_uv_event_loop(env, &loop) == napi_ok) uv_async_init(loop, handle, NULL);
 }

@@ -1,14 +1,16 @@
 /* An addon that calls Node-API in an env whose JavaScript is over, and reports the answers.
  *
- * Exports. WHAT is one of: "throws"; "calls", which calls each function that needs JavaScript (not in a
- * cleanup hook); "unwrap"; "loop", which calls one function until it fails; "hold", which registers a
- * finalizer of each kind; "keep", the same for objects that live as long as the env.
+ * Exports. WHAT is one of: "throws"; "calls", which calls each function that needs JavaScript (not
+ * in a cleanup hook); "unwrap"; "loop", which calls one function until it fails; "hold", which
+ * registers a finalizer of each kind; "keep", the same for objects that live as long as the env.
  *   now(WHAT): does it at once, and returns the line
  *   whenOver(WHAT): waits until no JavaScript can be called any more, and then does it
- *   whenInterrupted(WHAT, function): calls a function that does not return before that, and then does it
+ *   whenInterrupted(WHAT, function): calls a function that does not return before that, and then
+ *     does it
  *   atEnd(WHAT): does it in a cleanup hook of the env, and writes the line to stdout
  *   finalized(): how many of the finalizers of "hold" have run
- *   report(): the line of whenOver or whenInterrupted; empty while it waits; undefined if neither was called */
+ *   report(): the line of whenOver or whenInterrupted; empty while it waits; undefined if neither
+ *     was called */
 #include "addon.h"
 
 #include <dlfcn.h>
@@ -27,8 +29,8 @@ static const char *first_exception = ""; /* what napi_throw throws; empty: undef
 static atomic_int over_state;            /* 0: not called; 1: waiting; 2: `over` is complete */
 
 static void add(struct line *line, const char *name, int value) {
-  line->length += (size_t)snprintf(line->text + line->length, sizeof line->text - line->length, "%s%s=%d",
-                                   line->length == 0 ? "" : " ", name, value);
+  line->length += (size_t)snprintf(line->text + line->length, sizeof line->text - line->length,
+                                   "%s%s=%d", line->length == 0 ? "" : " ", name, value);
 }
 
 static void add_pending(napi_env env, struct line *line) {
@@ -112,8 +114,8 @@ static void tell_false(struct line *line, const char *name, napi_status status, 
   if (status == napi_ok && *value) add(line, name, -1);
 }
 
-static void tell_memory(struct line *line, const char *name, napi_status status, void *const *memory,
-                        size_t size) {
+static void tell_memory(struct line *line, const char *name, napi_status status,
+                        void *const *memory, size_t size) {
   const char *bytes = *memory;
   bool is_zeroed = true;
   tell(line, name, status);
@@ -131,10 +133,12 @@ static void call_properties(napi_env env, struct line *line) {
   answer = true;
   tell_false(line, "has_own_property", napi_has_own_property(env, object, text, &answer), &answer);
   tell(line, "delete_property", napi_delete_property(env, object, text, NULL));
-  tell_value(env, line, "get_named_property", napi_get_named_property(env, object, "key", &value), &value);
+  tell_value(env, line, "get_named_property", napi_get_named_property(env, object, "key", &value),
+             &value);
   tell(line, "set_named_property", napi_set_named_property(env, object, "key", text));
   answer = true;
-  tell_false(line, "has_named_property", napi_has_named_property(env, object, "key", &answer), &answer);
+  tell_false(line, "has_named_property", napi_has_named_property(env, object, "key", &answer),
+             &answer);
   tell_value(env, line, "get_element", napi_get_element(env, array, 0, &value), &value);
   tell(line, "set_element", napi_set_element(env, array, 0, text));
   answer = true;
@@ -154,15 +158,18 @@ static void call_values(napi_env env, struct line *line) {
   bool answer = true;
   double time = 7;
   const uint64_t words[] = {1, 2};
-  tell_value(env, line, "create_function", napi_create_function(env, "f", 1, noop, NULL, &value), &value);
-  tell_value(env, line, "define_class", napi_define_class(env, "C", 1, noop, NULL, 0, NULL, &value), &value);
+  tell_value(env, line, "create_function", napi_create_function(env, "f", 1, noop, NULL, &value),
+             &value);
+  tell_value(env, line, "define_class", napi_define_class(env, "C", 1, noop, NULL, 0, NULL, &value),
+             &value);
   tell_value(env, line, "coerce_to_string", napi_coerce_to_string(env, text, &value), &value);
   tell_false(line, "instanceof", napi_instanceof(env, object, function, &answer), &answer);
   answer = true;
   tell_false(line, "strict_equals", napi_strict_equals(env, text, text, &answer), &answer);
   tell_value(env, line, "create_date", napi_create_date(env, 1, &value), &value);
   tell(line, "get_date_value", napi_get_date_value(env, date, &time));
-  tell_value(env, line, "create_bigint_words", napi_create_bigint_words(env, 0, 2, words, &value), &value);
+  tell_value(env, line, "create_bigint_words", napi_create_bigint_words(env, 0, 2, words, &value),
+             &value);
   tell(line, "resolve_deferred", napi_resolve_deferred(env, deferred, text));
   tell_value(env, line, "create_promise", napi_create_promise(env, &deferred, &value), &value);
   tell(line, "reject_deferred", napi_reject_deferred(env, deferred, text));
@@ -177,18 +184,22 @@ static void call_memory(napi_env env, struct line *line) {
   void *bytes = NULL;
   tell(line, "create_buffer", napi_create_buffer(env, 100, &bytes, &value));
   if (bytes != NULL) memset(bytes, 1, 100);
-  tell_memory(line, "create_arraybuffer", napi_create_arraybuffer(env, 100, &bytes, &value), &bytes, 100);
+  tell_memory(line, "create_arraybuffer", napi_create_arraybuffer(env, 100, &bytes, &value), &bytes,
+              100);
   tell_value(env, line, "create_typedarray",
              napi_create_typedarray(env, napi_uint8_array, 1, value, 0, &value), &value);
-  tell_value(env, line, "create_external", napi_create_external(env, data, NULL, NULL, &value), &value);
+  tell_value(env, line, "create_external", napi_create_external(env, data, NULL, NULL, &value),
+             &value);
   tell_value(env, line, "create_external_buffer",
-             napi_create_external_buffer(env, sizeof data, data, count_finalized, NULL, &value), &value);
+             napi_create_external_buffer(env, sizeof data, data, count_finalized, NULL, &value),
+             &value);
   tell(line, "wrap", napi_wrap(env, array, data, NULL, NULL, NULL));
 }
 
 static void call_all(napi_env env, struct line *line) {
   napi_value value = NULL;
-  tell_value(env, line, "call_function", napi_call_function(env, object, function, 0, NULL, &value), &value);
+  tell_value(env, line, "call_function", napi_call_function(env, object, function, 0, NULL, &value),
+             &value);
   tell_value(env, line, "new_instance", napi_new_instance(env, function, 0, NULL, &value), &value);
   tell_value(env, line, "run_script", napi_run_script(env, script, &value), &value);
   call_properties(env, line);
@@ -217,7 +228,8 @@ static void hold_with(napi_env env, struct line *line, uint32_t references) {
   napi_value external, buffer;
   napi_ref reference;
   MUST(env, napi_create_external(env, data[0], count_finalized, &finalized, &external));
-  MUST(env, napi_create_external_buffer(env, sizeof data[1], data[1], count_finalized, &finalized, &buffer));
+  MUST(env, napi_create_external_buffer(env, sizeof data[1], data[1], count_finalized, &finalized,
+                                        &buffer));
   MUST(env, napi_create_reference(env, external, references, &reference));
   MUST(env, napi_create_reference(env, buffer, references, &reference));
   MUST(env, napi_create_reference(env, array, references, &reference));
@@ -263,8 +275,8 @@ static void add_caught(napi_env env, struct line *line) {
   if (!pending) return;
   MUST(env, napi_get_and_clear_last_exception(env, &exception));
   MUST(env, napi_get_value_string_utf8(env, exception, text, sizeof text, &length));
-  line->length +=
-      (size_t)snprintf(line->text + line->length, sizeof line->text - line->length, " caught=%s", text);
+  line->length += (size_t)snprintf(line->text + line->length, sizeof line->text - line->length,
+                                   " caught=%s", text);
 }
 
 static napi_value now(napi_env env, napi_callback_info info) {
@@ -284,7 +296,8 @@ static napi_value when_over(napi_env env, napi_callback_info info) {
   read_name(env, info, name);
   make_values(env);
   over_state = 1;
-  /* Refused because of its arguments while JavaScript may run, and later because JavaScript may not run. */
+  /* Refused because of its arguments while JavaScript may run, and later because JavaScript may not
+   * run. */
   while (napi_call_function(env, NULL, NULL, 0, NULL, NULL) == napi_invalid_arg) usleep(1000);
   action(name)(env, &over);
   over_state = 2;

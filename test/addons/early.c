@@ -1,14 +1,15 @@
-/* An addon that is loaded before the guard. It is bound lazily, except for one function whose address
- * it takes: that one is bound when the addon is loaded.
+/* An addon that is loaded before the guard. It is bound lazily, except for one function whose
+ * address it takes: that one is bound when the addon is loaded.
  *
- * Exports: create(); use(): a thread uses the function that was created, and use() returns the answers
- * as text. */
+ * Exports: create(); use(): a thread uses the function that was created, and use() returns the
+ * answers as text. */
 #include <pthread.h>
 
 #include "addon.h"
 
-static napi_status (*volatile release_function)(
-    napi_threadsafe_function, napi_threadsafe_function_release_mode) = napi_release_threadsafe_function;
+static napi_status (*volatile release_function)(napi_threadsafe_function,
+                                                napi_threadsafe_function_release_mode) =
+    napi_release_threadsafe_function;
 
 static napi_threadsafe_function tsfn;
 static char answers[128];
@@ -16,8 +17,8 @@ static int context;
 
 static napi_value create(napi_env env, napi_callback_info info) {
   (void)info;
-  MUST(env, napi_create_threadsafe_function(env, NULL, NULL, make_string(env, "early"), 0, 1, NULL, NULL,
-                                            &context, ignore_call, &tsfn));
+  MUST(env, napi_create_threadsafe_function(env, NULL, NULL, make_string(env, "early"), 0, 1, NULL,
+                                            NULL, &context, ignore_call, &tsfn));
   return NULL;
 }
 
@@ -29,8 +30,8 @@ static void *run(void *argument) {
   int acquired = napi_acquire_threadsafe_function(tsfn);
   int released = release_function(tsfn, napi_tsfn_release);
   int released_again = release_function(tsfn, napi_tsfn_release);
-  snprintf(answers, sizeof answers, "context=%d,%d call=%d acquire=%d release=%d,%d", got, found == &context,
-           called, acquired, released, released_again);
+  snprintf(answers, sizeof answers, "context=%d,%d call=%d acquire=%d release=%d,%d", got,
+           found == &context, called, acquired, released, released_again);
   return NULL;
 }
 

@@ -1,21 +1,23 @@
-/* The addon of the fault tests: one function at a time, threads that pass items to it, and faults that
- * come from the program itself: pthread_cancel, fork, signals, exit from a thread, dlclose.
+/* The addon of the fault tests: one function at a time, threads that pass items to it, and faults
+ * that come from the program itself: pthread_cancel, fork, signals, exit from a thread, dlclose.
  *
  * Exports:
  *   create(queue, count)           returns the status
- *   produce(threads, items, mode)  starts threads that each pass so many items, and then release; mode is
- *                                  'blocking'; 'trying': nonblocking calls, again until the item is accepted;
- *                                  'forever': a call every millisecond until the thread is rejected
+ *   produce(threads, items, mode)  starts threads that each pass so many items, and then release;
+ *                                  mode is 'blocking'; 'trying': nonblocking calls, again until the
+ *                                  item is accepted; 'forever': a call every millisecond until the
+ *                                  thread is rejected
  *   waitBlocked(items)             waits until so many are accepted and no thread makes progress
  *   wait()                         waits until all threads have ended
  *   release(), abort(), unref()
  *   cancel(thread), cancelled()    pthread_cancel; how many threads have ended early
  *   ended()                        how many threads have ended
- *   fork(way)                      a child that ends by exit or _exit, or calls first; returns how it ended
+ *   fork(way)                      a child that ends by exit or _exit, or calls first; returns how
+ *                                  it ended
  *   storm(), signals(), calm()     SIGPROF to all threads; how many arrived; that ends it
  *   exitLater(ms)                  exit(0), from a thread
- *   plug(path)                     loads a plugin that creates the function and runs the thread, and unloads
- *                                  it in a cleanup hook
+ *   plug(path)                     loads a plugin that creates the function and runs the thread,
+ *                                  and unloads it in a cleanup hook
  *   tell()                         prints what happened to the items
  *
  * The addon's destructor joins the threads that pass items for ever, and prints the same. */
@@ -52,7 +54,8 @@ static const char *const modes[] = {"blocking", "trying", "forever"};
 static napi_threadsafe_function tsfn;
 static struct producer producers[MAX_THREADS];
 static unsigned producer_count;
-static atomic_uint inside, ended, answers[STATUSES], accepted, delivered, disordered, finalized, signals;
+static atomic_uint inside, ended, answers[STATUSES], accepted, delivered, disordered, finalized,
+    signals;
 static atomic_bool storming;
 static pid_t process;
 
@@ -78,7 +81,8 @@ static napi_status hand_off(struct producer *producer) {
 
 static void note_end(void *argument) {
   struct producer *producer = argument;
-  producer->cancelled = producer->mode == BLOCKING && atomic_load(&producer->accepted) != producer->items;
+  producer->cancelled =
+      producer->mode == BLOCKING && atomic_load(&producer->accepted) != producer->items;
   atomic_fetch_add(&ended, 1);
 }
 
@@ -97,7 +101,8 @@ static void *run_producer(void *argument) {
   if (producer->mode != FOREVER)
     produce_all(producer);
   else
-    for (napi_status status = napi_ok; status == napi_ok; sleep_us(1000)) status = hand_off(producer);
+    for (napi_status status = napi_ok; status == napi_ok; sleep_us(1000))
+      status = hand_off(producer);
   pthread_cleanup_pop(1);
   return NULL;
 }
@@ -130,10 +135,11 @@ static void on_finalize(napi_env env, void *data, void *context) {
 }
 
 static void tell_all(void) {
-  fprintf(stderr, "accepted=%u delivered=%u disordered=%u finalized=%u refused=%u full=%u closing=%u\n",
-          atomic_load(&accepted), atomic_load(&delivered), atomic_load(&disordered), atomic_load(&finalized),
-          atomic_load(&answers[napi_generic_failure]), atomic_load(&answers[napi_queue_full]),
-          atomic_load(&answers[napi_closing]));
+  fprintf(stderr,
+          "accepted=%u delivered=%u disordered=%u finalized=%u refused=%u full=%u closing=%u\n",
+          atomic_load(&accepted), atomic_load(&delivered), atomic_load(&disordered),
+          atomic_load(&finalized), atomic_load(&answers[napi_generic_failure]),
+          atomic_load(&answers[napi_queue_full]), atomic_load(&answers[napi_closing]));
 }
 
 __attribute__((destructor)) static void join_at_exit(void) {
@@ -146,12 +152,14 @@ __attribute__((destructor)) static void join_at_exit(void) {
 
 static napi_value create(napi_env env, napi_callback_info info) {
   process = getpid();
-  return make_u32(env, napi_create_threadsafe_function(
-                           env, NULL, NULL, make_string(env, "faults"), argument_u32(env, info, 0, 0),
-                           argument_u32(env, info, 1, 1), NULL, on_finalize, NULL, on_call, &tsfn));
+  return make_u32(env, napi_create_threadsafe_function(env, NULL, NULL, make_string(env, "faults"),
+                                                       argument_u32(env, info, 0, 0),
+                                                       argument_u32(env, info, 1, 1), NULL,
+                                                       on_finalize, NULL, on_call, &tsfn));
 }
 
-static uint32_t find_word(napi_env env, napi_value value, const char *const words[], uint32_t count) {
+static uint32_t find_word(napi_env env, napi_value value, const char *const words[],
+                          uint32_t count) {
   char word[16];
   MUST(env, napi_get_value_string_utf8(env, value, word, sizeof word, NULL));
   for (uint32_t i = 0; i < count; i++)
@@ -175,7 +183,8 @@ static napi_value produce(napi_env env, napi_callback_info info) {
 static napi_value wait_blocked(napi_env env, napi_callback_info info) {
   uint32_t items = argument_u32(env, info, 0, 0);
   for (unsigned steady = 0; steady < 50; sleep_us(1000))
-    steady = atomic_load(&accepted) == items && atomic_load(&inside) == producer_count ? steady + 1 : 0;
+    steady =
+        atomic_load(&accepted) == items && atomic_load(&inside) == producer_count ? steady + 1 : 0;
   return NULL;
 }
 
@@ -324,7 +333,9 @@ static void *run_exit(void *ms) {
 
 static napi_value exit_later(napi_env env, napi_callback_info info) {
   pthread_t thread;
-  if (pthread_create(&thread, NULL, run_exit, (void *)(uintptr_t)argument_u32(env, info, 0, 0)) != 0) abort();
+  if (pthread_create(&thread, NULL, run_exit, (void *)(uintptr_t)argument_u32(env, info, 0, 0)) !=
+      0)
+    abort();
   return NULL;
 }
 

@@ -1,12 +1,13 @@
-/* An addon as many are, for the examples of docs/javascript.md: it works well until its env ends under its threads.
+/* An addon as many are, for the examples of docs/javascript.md: it works well until its env ends
+ * under its threads.
  *
  * Exports:
- *   subscribe(callback): threads call it until unsubscribe. They do not heed that they are turned away, and use
- *     memory that a static destructor gives back
+ *   subscribe(callback): threads call it until unsubscribe. They do not heed that they are turned
+ *     away, and use memory that a static destructor gives back
  *   unsubscribe(): stops these threads and waits for them
- *   compute(ms, callback): a thread of the whole process, which never ends, calls back after that time. Then the loop
- *     thread releases the function, so that the thread is certainly done with it. An exception that the callback throws
- *     is fatal */
+ *   compute(ms, callback): a thread of the whole process, which never ends, calls back after that
+ *     time. Then the loop thread releases the function, so that the thread is certainly done with
+ *     it. An exception that the callback throws is fatal */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -52,8 +53,8 @@ static void call_back(napi_env env, napi_value callback, void *context, void *da
 
 static napi_threadsafe_function create(napi_env env, napi_value callback, size_t threads) {
   napi_threadsafe_function function;
-  MUST(env, napi_create_threadsafe_function(env, callback, NULL, make_string(env, "feed"), 100, threads, NULL,
-                                            NULL, NULL, call_back, &function));
+  MUST(env, napi_create_threadsafe_function(env, callback, NULL, make_string(env, "feed"), 100,
+                                            threads, NULL, NULL, NULL, call_back, &function));
   return function;
 }
 

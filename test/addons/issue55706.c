@@ -1,9 +1,9 @@
 /* The case of nodejs/node#55706, rebuilt in C: 32 threads share one unref'd TSFN and call it every
  * millisecond until the answer is not napi_ok. Meanwhile the environment ends.
  *
- * Exports: start(threads = 32): starts the threads. Every thread prints the status that ended it. The
- * threads are in a static array and the addon's own destructor joins them, as the std::jthreads of the
- * original are joined. So the process ends only when every thread has been rejected. */
+ * Exports: start(threads = 32): starts the threads. Every thread prints the status that ended it.
+ * The threads are in a static array and the addon's own destructor joins them, as the std::jthreads
+ * of the original are joined. So the process ends only when every thread has been rejected. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -41,11 +41,11 @@ static napi_value start(napi_env env, napi_callback_info info) {
   napi_threadsafe_function tsfn;
   MUST(env, napi_get_global(env, &resource));
   MUST(env, napi_create_string_utf8(env, "issue55706", NAPI_AUTO_LENGTH, &name));
-  MUST(env, napi_create_threadsafe_function(env, NULL, resource, name, 0, count, NULL, on_finalize, NULL,
-                                            ignore_call, &tsfn));
+  MUST(env, napi_create_threadsafe_function(env, NULL, resource, name, 0, count, NULL, on_finalize,
+                                            NULL, ignore_call, &tsfn));
   for (uint32_t i = 0; i < count; i++)
-    if (pthread_create(&threads[atomic_fetch_add(&started, 1) % MAX_THREADS], NULL, call_until_turned_away,
-                       tsfn) != 0)
+    if (pthread_create(&threads[atomic_fetch_add(&started, 1) % MAX_THREADS], NULL,
+                       call_until_turned_away, tsfn) != 0)
       abort();
   MUST(env, napi_unref_threadsafe_function(env, tsfn));
   return NULL;

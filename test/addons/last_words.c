@@ -1,9 +1,10 @@
-/* What runs at the end of a process, or does not: an addon's cleanup hook, exit handler and static destructor, and
- * the flushing of stdio.
+/* What runs at the end of a process, or does not: an addon's cleanup hook, exit handler and static
+ * destructor, and the flushing of stdio.
  *
  * Exports:
  *   speak(): each of the three writes its name to file descriptor 3 when it runs; once per process
- *   print(text): puts text into the buffer of a C stream to stdout (Node takes the buffer of C's own stdout away)
+ *   print(text): puts text into the buffer of a C stream to stdout (Node takes the buffer of C's
+ *     own stdout away)
  *   lock(): a thread of the addon takes the lock of C's stdin, and keeps it */
 #include <pthread.h>
 #include <semaphore.h>

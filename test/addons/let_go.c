@@ -1,10 +1,11 @@
 /* Counts that an addon gives back at the end of its env, in each possible place.
  *
  * Exports:
- *   create(place): creates an unref'd function with one count. `place` says where the count is given back:
- *     'wrap-before', the finalizer of an object that was wrapped before the function was created; 'wrap-after';
- *     'instance', the finalizer of the instance data, once per env; 'finalizer', the function's own finalizer;
- *     'hook', a cleanup hook that was added before; 'never' */
+ *   create(place): creates an unref'd function with one count. `place` says where the count is
+ *     given back: 'wrap-before', the finalizer of an object that was wrapped before the function
+ *     was created; 'wrap-after'; 'instance', the finalizer of the instance data, once per env;
+ *     'finalizer', the function's own finalizer; 'hook', a cleanup hook that was added before;
+ *     'never' */
 #include <string.h>
 
 #include "addon.h"
@@ -46,8 +47,8 @@ static napi_value create(napi_env env, napi_callback_info info) {
   if (strcmp(place, "hook") == 0) MUST(env, napi_add_env_cleanup_hook(env, let_go, count));
   napi_value callback;
   MUST(env, napi_create_function(env, NULL, 0, create, NULL, &callback));
-  MUST(env, napi_create_threadsafe_function(env, callback, NULL, name, 0, 1, count, own ? finalize : NULL,
-                                            NULL, NULL, &count->function));
+  MUST(env, napi_create_threadsafe_function(env, callback, NULL, name, 0, 1, count,
+                                            own ? finalize : NULL, NULL, NULL, &count->function));
   MUST(env, napi_unref_threadsafe_function(env, count->function));
   if (strcmp(place, "wrap-after") == 0) wrap(env, count);
   if (strcmp(place, "instance") == 0) MUST(env, napi_set_instance_data(env, count, finalize, NULL));

@@ -1,12 +1,12 @@
 /* The scriptable addon of the lifetime tests. It creates thread-safe functions and lets threads use
- * and misuse them in several roles. At exit it prints the answers that they got and what happened to
- * their items.
+ * and misuse them in several roles. At exit it prints the answers that they got and what happened
+ * to their items.
  *
  * JavaScript names a function by a number. Exports:
- *   create({queue, count, callback, joins, probes, locks, releases})  creates a function, returns its number
- *     joins: its finalize_cb joins its threads; probes: its callbacks call all seven functions and print the
- *     answers; locks: its callbacks take the addon's mutex; releases: the number of a function that its
- *     finalize_cb releases
+ *   create({queue, count, callback, joins, probes, locks, releases})  creates a function, and
+ *     returns its number. joins: its finalize_cb joins its threads; probes: its callbacks call all
+ *     seven functions and print the answers; locks: its callbacks take the addon's mutex; releases:
+ *     the number of a function that its finalize_cb releases
  *   start(function, role, threads, amount)   starts threads; the roles are in the table `roles`
  *   abort(function), release(function), acquire(function), unref(function)
  *   waitBlocked(function)                    sleeps until all its threads are blocked inside a call
@@ -16,11 +16,13 @@
  *   joinInNodeHook(), joinInAsyncNodeHook()  the same with Node's C++ interface
  *   wrap(function), instanceData(function)   a finalizer at the env's end releases the function
  *   freeze(function), thaw()                 keeps its threads from waking up, wherever they sleep
- *   cycle(count), repeatedHandles()          create and release; how many handles were given out twice
- *   tell()                                   joins all threads and prints everything now, for runtimes that
- *                                            end without running destructors
+ *   cycle(count), repeatedHandles()          create and release; how many handles were given out
+ *                                            twice
+ *   tell()                                   joins all threads and prints everything now, for
+ *                                            runtimes that end without running destructors
  *
- * Threads live until they have finished their role. The addon's destructor joins them at the latest. */
+ * Threads live until they have finished their role. The addon's destructor joins them at the
+ * latest. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -132,7 +134,8 @@ static napi_status call(struct caller *caller, napi_threadsafe_function_call_mod
 }
 
 static void release(struct caller *caller, napi_status expected) {
-  expect(caller, napi_release_threadsafe_function(caller->subject->tsfn, napi_tsfn_release) == expected);
+  expect(caller,
+         napi_release_threadsafe_function(caller->subject->tsfn, napi_tsfn_release) == expected);
 }
 
 static void ask_for_context(struct caller *caller) {
@@ -148,7 +151,8 @@ static void finish_releasing(struct caller *caller) {
     release(caller, napi_invalid_arg);
 }
 
-/* Calls, acquires, releases and gets the context, and goes on for `amount` ms after it got napi_closing. */
+/* Calls, acquires, releases and gets the context, and goes on for `amount` ms after it got
+ * napi_closing. */
 static void mix(struct caller *caller) {
   napi_threadsafe_function tsfn = caller->subject->tsfn;
   unsigned owned = 1;
@@ -181,7 +185,8 @@ static void call_until_turned_away(struct caller *caller) {
 static void hammer(struct caller *caller) {
   call_until_turned_away(caller);
   uint64_t end = now_ms() + AFTERLIFE_MS;
-  for (uint32_t i = 0; i < caller->amount || now_ms() < end; i++) call(caller, napi_tsfn_nonblocking);
+  for (uint32_t i = 0; i < caller->amount || now_ms() < end; i++)
+    call(caller, napi_tsfn_nonblocking);
 }
 
 /* Passes `amount` items (0: no end), waits for space, and then releases. */
@@ -191,7 +196,8 @@ static void produce(struct caller *caller) {
   release(caller, napi_ok);
 }
 
-/* Sends one item and waits for its delivery, live or drained. Meanwhile it holds its count, as koffi does. */
+/* Sends one item and waits for its delivery, live or drained. Meanwhile it holds its count, as
+ * koffi does. */
 static void await_delivery(struct caller *caller) {
   if (call(caller, napi_tsfn_blocking) != napi_ok) return;
   while (atomic_load(&caller->subject->delivered_of[caller->index]) == 0) sleep_ms(1);
@@ -211,8 +217,12 @@ static void call_locked(struct caller *caller) {
 static const struct {
   const char *name;
   void (*role)(struct caller *);
-} roles[] = {{"call", call_until_turned_away}, {"mix", mix},         {"hammer", hammer}, {"produce", produce},
-             {"await", await_delivery},        {"lock", call_locked}};
+} roles[] = {{"call", call_until_turned_away},
+             {"mix", mix},
+             {"hammer", hammer},
+             {"produce", produce},
+             {"await", await_delivery},
+             {"lock", call_locked}};
 
 static void *run_caller(void *argument) {
   struct caller *caller = argument;
@@ -240,8 +250,8 @@ static napi_status create_tsfn(napi_env env, napi_value callback, uint32_t queue
   napi_handle_scope scope;
   MUST(env, napi_open_handle_scope(env, &scope));
   napi_status status =
-      napi_create_threadsafe_function(env, callback, NULL, make_string(env, "lifetime"), queue, count,
-                                      context, finalize_cb, context, call_js_cb, result);
+      napi_create_threadsafe_function(env, callback, NULL, make_string(env, "lifetime"), queue,
+                                      count, context, finalize_cb, context, call_js_cb, result);
   MUST(env, napi_close_handle_scope(env, scope));
   return status;
 }
@@ -251,7 +261,8 @@ static void probe(const struct subject *subject, const char *where) {
   napi_threadsafe_function tsfn = subject->tsfn, other = NULL;
   void *context = NULL;
   napi_status create = create_tsfn(subject->env, NULL, 0, 1, NULL, NULL, ignore_call, &other);
-  if (create == napi_ok) MUST(subject->env, napi_release_threadsafe_function(other, napi_tsfn_release));
+  if (create == napi_ok)
+    MUST(subject->env, napi_release_threadsafe_function(other, napi_tsfn_release));
   /* One after the other: the order of a call's arguments is not fixed. */
   napi_status acquire = napi_acquire_threadsafe_function(tsfn);
   napi_status nonblocking = napi_call_threadsafe_function(tsfn, NULL, napi_tsfn_nonblocking);
@@ -260,15 +271,16 @@ static void probe(const struct subject *subject, const char *where) {
   napi_status get = napi_get_threadsafe_function_context(tsfn, &context);
   napi_status ref = napi_ref_threadsafe_function(subject->env, tsfn);
   napi_status unref = napi_unref_threadsafe_function(subject->env, tsfn);
-  fprintf(stderr, "%s: create=%d acquire=%d call=%d,%d release=%d context=%d,%s ref=%d unref=%d\n", where,
-          (int)create, (int)acquire, (int)nonblocking, (int)blocking, (int)release, (int)get,
+  fprintf(stderr, "%s: create=%d acquire=%d call=%d,%d release=%d context=%d,%s ref=%d unref=%d\n",
+          where, (int)create, (int)acquire, (int)nonblocking, (int)blocking, (int)release, (int)get,
           context == subject ? "right" : "wrong", (int)ref, (int)unref);
 }
 
 static void call_javascript(napi_env env, napi_value callback) {
   napi_value receiver;
   MUST(env, napi_get_undefined(env, &receiver));
-  napi_call_function(env, receiver, callback, 0, NULL, NULL); /* may end the env, so any answer is right */
+  /* may end the env, so any answer is right */
+  napi_call_function(env, receiver, callback, 0, NULL, NULL);
 }
 
 static void on_call(napi_env env, napi_value callback, void *context, void *data) {
@@ -290,7 +302,8 @@ static void on_finalize(napi_env env, void *data, void *hint) {
   if (subject->locks) pthread_mutex_lock(&addon_mutex);
   if (subject->probes) probe(subject, "finalize_cb");
   if (subject->locks) pthread_mutex_unlock(&addon_mutex);
-  if (subject->releases != NULL) napi_release_threadsafe_function(subject->releases->tsfn, napi_tsfn_release);
+  if (subject->releases != NULL)
+    napi_release_threadsafe_function(subject->releases->tsfn, napi_tsfn_release);
   if (subject->joins) join(subject, NULL);
 }
 
@@ -336,7 +349,8 @@ static napi_value create(napi_env env, napi_callback_info info) {
   subject->locks = option_u32(env, options, "locks") != 0;
   subject->releases = released == 0 ? NULL : subjects[released];
   MUST(env, create_tsfn(env, option(env, options, "callback"), option_u32(env, options, "queue"),
-                        option_u32(env, options, "count"), subject, on_finalize, on_call, &subject->tsfn));
+                        option_u32(env, options, "count"), subject, on_finalize, on_call,
+                        &subject->tsfn));
   return make_u32(env, subject->number);
 }
 
@@ -417,9 +431,11 @@ static bool all_asleep_inside(const struct subject *subject) {
   return atomic_load(&subject->inside) == asleep;
 }
 
-/* Waits until the threads have slept for so long, or have ended: then they sleep on the queue, and not on a lock. */
+/* Waits until the threads have slept for so long, or have ended: then they sleep on the queue, and
+ * not on a lock. */
 static void await_blocked(const struct subject *subject) {
-  for (unsigned steady = 0; steady < 50; sleep_ms(1)) steady = all_asleep_inside(subject) ? steady + 1 : 0;
+  for (unsigned steady = 0; steady < 50; sleep_ms(1))
+    steady = all_asleep_inside(subject) ? steady + 1 : 0;
 }
 
 static void begin_in_hook(void *argument) {
@@ -446,12 +462,14 @@ static napi_value join_threads(napi_env env, napi_callback_info info) {
 }
 
 static napi_value release_abort(napi_env env, napi_callback_info info) {
-  MUST(env, napi_release_threadsafe_function(argument_subject(env, info, 0)->tsfn, napi_tsfn_abort));
+  MUST(env,
+       napi_release_threadsafe_function(argument_subject(env, info, 0)->tsfn, napi_tsfn_abort));
   return NULL;
 }
 
 static napi_value release_one(napi_env env, napi_callback_info info) {
-  MUST(env, napi_release_threadsafe_function(argument_subject(env, info, 0)->tsfn, napi_tsfn_release));
+  MUST(env,
+       napi_release_threadsafe_function(argument_subject(env, info, 0)->tsfn, napi_tsfn_release));
   return NULL;
 }
 
@@ -507,9 +525,9 @@ static napi_value join_all_in_async_hook(napi_env env, napi_callback_info info) 
 extern void *current_isolate(void) __asm__("_ZN2v87Isolate10GetCurrentEv") __attribute__((weak));
 extern void add_node_hook(void *isolate, void (*hook)(void *), void *argument) __asm__(
     "_ZN4node25AddEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_") __attribute__((weak));
-extern void *add_async_node_hook(
-    void *isolate, void (*hook)(void *, void (*)(void *), void *),
-    void *argument) __asm__("_ZN4node33AddEnvironmentCleanupHookInternalEPN2v87IsolateEPFvPvPFvS3_ES3_ES3_")
+typedef void async_hook(void *argument, void (*done)(void *), void *done_argument);
+extern void *add_async_node_hook(void *isolate, async_hook *hook, void *argument) __asm__(
+    "_ZN4node33AddEnvironmentCleanupHookInternalEPN2v87IsolateEPFvPvPFvS3_ES3_ES3_")
     __attribute__((weak));
 
 static void join_async_node_hook(void *env, void (*done)(void *), void *argument) {
@@ -540,12 +558,14 @@ static void release_in_finalizer(napi_env env, void *data, void *hint) {
 static napi_value wrap(napi_env env, napi_callback_info info) {
   napi_value object;
   MUST(env, napi_create_object(env, &object));
-  MUST(env, napi_wrap(env, object, argument_subject(env, info, 0), release_in_finalizer, NULL, NULL));
+  MUST(env,
+       napi_wrap(env, object, argument_subject(env, info, 0), release_in_finalizer, NULL, NULL));
   return object;
 }
 
 static napi_value instance_data(napi_env env, napi_callback_info info) {
-  MUST(env, napi_set_instance_data(env, argument_subject(env, info, 0), release_in_finalizer, NULL));
+  MUST(env,
+       napi_set_instance_data(env, argument_subject(env, info, 0), release_in_finalizer, NULL));
   return NULL;
 }
 
@@ -642,8 +662,8 @@ static void tell_functions(void) {
     disordered += atomic_load(&subject->disordered);
     late += atomic_load(&subject->late);
   }
-  fprintf(stderr, "functions=%u finalized_once=%u foreign=%u disordered=%u late=%u lost=%d\n", count, once,
-          foreign, disordered, late, (int)(accepted - delivered));
+  fprintf(stderr, "functions=%u finalized_once=%u foreign=%u disordered=%u late=%u lost=%d\n",
+          count, once, foreign, disordered, late, (int)(accepted - delivered));
   fprintf(stderr, "delivered=%u drained=%u\n", delivered, drained);
 }
 

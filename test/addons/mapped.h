@@ -6,13 +6,13 @@
  *   startAndFinish(): a thread calls once, releases, and is joined, so that nothing is outstanding
  *   create(): no thread, and the count is never given back
  *   loads(): how often the addon was initialized since its static variables were new
- *   once(callback): creates a function only if a static variable has none, and makes a call, which must be
- *     delivered
- *   linger(): a thread gives back the last count, linger() waits for that, and the thread stays in the
- *     addon's code for 300 ms more
+ *   once(callback): creates a function only if a static variable has none, and makes a call, which
+ *     must be delivered
+ *   linger(): a thread gives back the last count, linger() waits for that, and the thread stays in
+ *     the addon's code for 300 ms more
  *   wait(): a thread has a count, and only waits for 300 ms before it uses it
- *   neighbour(): as create(), and a thread sleeps in libc for ever. The memory that follows its stack is full of
- *     addresses of the addon's code, but belongs to nobody's stack */
+ *   neighbour(): as create(), and a thread sleeps in libc for ever. The memory that follows its
+ *     stack is full of addresses of the addon's code, but belongs to nobody's stack */
 #ifndef TEST_MAPPED_H
 #define TEST_MAPPED_H
 
@@ -40,7 +40,8 @@ static inline void *outlive_worker(void *tsfn) {
     napi_status status =
         napi_call_threadsafe_function((napi_threadsafe_function)tsfn, NULL, napi_tsfn_nonblocking);
     closing += status == napi_closing;
-    wrong += closing == 0 ? status != napi_ok : status != napi_closing && status != napi_invalid_arg;
+    wrong +=
+        closing == 0 ? status != napi_ok : status != napi_closing && status != napi_invalid_arg;
     if (closing != 0 && end == INT64_MAX) end = mapped_clock_ms() + AFTERLIFE_MS;
   }
   fprintf(stderr, "thread: closing=%u wrong=%u\n", closing, wrong);
@@ -55,8 +56,8 @@ static inline void *call_and_release(void *tsfn) {
 
 static inline napi_threadsafe_function create_mapped(napi_env env) {
   napi_threadsafe_function tsfn;
-  MUST(env, napi_create_threadsafe_function(env, NULL, NULL, make_string(env, "mapped"), 0, 1, NULL, NULL,
-                                            NULL, ignore_call, &tsfn));
+  MUST(env, napi_create_threadsafe_function(env, NULL, NULL, make_string(env, "mapped"), 0, 1, NULL,
+                                            NULL, NULL, ignore_call, &tsfn));
   return tsfn;
 }
 
@@ -94,17 +95,20 @@ static inline void stay(void) {
 
 static inline napi_value mapped_neighbour(napi_env env, napi_callback_info info) {
   enum { STACK = 64 * 1024, BEYOND = 64 * 1024 };
-  char *memory =
-      mmap(NULL, STACK + BEYOND, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  char *memory = mmap(NULL, STACK + BEYOND, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (memory == MAP_FAILED) abort();
-  for (uintptr_t *word = (uintptr_t *)(memory + STACK); (char *)word < memory + STACK + BEYOND; word++)
+  for (uintptr_t *word = (uintptr_t *)(memory + STACK); (char *)word < memory + STACK + BEYOND;
+       word++)
     *word = (uintptr_t)stay;
   pthread_attr_t attributes;
   pthread_t thread;
   void *(*run)(void *);
-  int (*sleep_for_ever)(void) = pause; /* not of the addon's code, which would be found on the stack */
+  /* not of the addon's code, which would be found on the stack */
+  int (*sleep_for_ever)(void) = pause;
   memcpy(&run, &sleep_for_ever, sizeof run);
-  if (pthread_attr_init(&attributes) != 0 || pthread_attr_setstack(&attributes, memory, STACK) != 0 ||
+  if (pthread_attr_init(&attributes) != 0 ||
+      pthread_attr_setstack(&attributes, memory, STACK) != 0 ||
       pthread_create(&thread, &attributes, run, NULL) != 0)
     abort();
   pthread_detach(thread);
@@ -124,8 +128,9 @@ static void call_back(napi_env env, napi_value js_callback, void *context, void 
 static inline napi_value mapped_once(napi_env env, napi_callback_info info) {
   static napi_threadsafe_function tsfn;
   if (tsfn == NULL) {
-    MUST(env, napi_create_threadsafe_function(env, argument(env, info, 0), NULL, make_string(env, "once"), 0,
-                                              1, NULL, NULL, NULL, call_back, &tsfn));
+    MUST(env, napi_create_threadsafe_function(env, argument(env, info, 0), NULL,
+                                              make_string(env, "once"), 0, 1, NULL, NULL, NULL,
+                                              call_back, &tsfn));
   }
   return make_u32(env, napi_call_threadsafe_function(tsfn, NULL, napi_tsfn_nonblocking));
 }

@@ -1,4 +1,5 @@
-/* Registered by its constructor and without the symbol napi_register_module_v1, like older addons. */
+/* Registered by its constructor and without the symbol napi_register_module_v1, like older
+ * addons. */
 #include "mapped.h"
 
 static napi_module module = {

@@ -15,7 +15,8 @@ __attribute__((constructor)) static void register_module(void) {
   napi_module_register(&module);
 }
 
-__attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
+__attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env,
+                                                                          napi_value exports) {
   MUST(env, napi_set_named_property(env, exports, "whose", make_string(env, "its own")));
   return exports;
 }

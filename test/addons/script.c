@@ -3,24 +3,29 @@
  * answers.
  *
  * A handle is a BigInt, so that programs can turn it into garbage and post it to other threads. An
- * operation is named by a word (see operation_names). Everything that happens is written to stdout at
- * once, one line each, so that the order of lines is the order of events. Nothing is ever freed,
+ * operation is named by a word (see operation_names). Everything that happens is written to stdout
+ * at once, one line each, so that the order of lines is the order of events. Nothing is ever freed,
  * because late callers are what is tested.
  *
  * Exports:
- *   create(options): {status, handle, code, message}, of create and of the last error info. The options are:
+ *   create(options): {status, handle, code, message}, of create and of the last error info. The
+ *     options are:
  *     - func, resource, name: absent means NULL, anything else is passed on as it is;
  *     - max, threads, label;
  *     - callJs: 'function' (default), 'throw' or 'null';
- *     - finalize: 'log' (default), 'silent', 'throw' or 'null'; onFinalize: a function that it calls;
+ *     - finalize: 'log' (default), 'silent', 'throw' or 'null'; onFinalize: a function that it
+ *       calls;
  *     - drainOps, finalizeOps: operations to do there on the function itself;
  *     - env: 'null', result: 'null';
- *     - tell: 'yes': prints the status and the last error, for answers that get lost in an exception.
+ *     - tell: 'yes': prints the status and the last error, for answers that get lost in an
+ *       exception.
  *   run(handle, operation, item, times): does the operation on this thread.
- *   runOn(thread, handle, operation, item, times): on the native thread of that name, and waits for it.
+ *   runOn(thread, handle, operation, item, times): on the native thread of that name, and waits for
+ *     it.
  *   start(thread, handle, operation, item, times, delay): without waiting, some milliseconds later.
  *   poll(thread): the answer to start, null while there is none.
- *   fuzz(seed, count, handle): passes garbage handles to every operation; "count x answer" for each answer.
+ *   fuzz(seed, count, handle): passes garbage handles to every operation; "count x answer" for each
+ *     answer.
  *   createAtTeardown(label): creates one in an env cleanup hook, and uses it there.
  *   runAtTeardown(handle, operations): does the operations on it in an env cleanup hook. */
 #include <pthread.h>
@@ -154,7 +159,8 @@ struct outcome perform(const struct step *step) {
   return outcome;
 }
 
-static void describe(const struct step *step, const struct outcome *outcome, char *text, size_t size) {
+static void describe(const struct step *step, const struct outcome *outcome, char *text,
+                     size_t size) {
   const char *name = status_name(outcome->status);
   if (step->times != 0)
     snprintf(text, size, "%u ok, then %s", outcome->succeeded, name);
@@ -178,7 +184,8 @@ static void perform_all(napi_env env, const struct script *script, const char *w
   char copy[OPS_SIZE], *rest = NULL;
   snprintf(copy, sizeof copy, "%s", operations);
   for (char *name = strtok_r(copy, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest)) {
-    struct step step = {.env = env, .handle = script->handle, .operation = operation_of(name), .item = 999};
+    struct step step = {
+        .env = env, .handle = script->handle, .operation = operation_of(name), .item = 999};
     struct outcome outcome = perform(&step);
     char text[LABEL_SIZE * 2];
     describe(&step, &outcome, text, sizeof text);
@@ -222,7 +229,8 @@ static napi_value option(napi_env env, napi_value options, const char *name) {
   return value;
 }
 
-static void option_string(napi_env env, napi_value options, const char *name, char *text, size_t size) {
+static void option_string(napi_env env, napi_value options, const char *name, char *text,
+                          size_t size) {
   napi_value value = option(env, options, name);
   text[0] = '\0';
   if (value != NULL) read_string(env, value, text, size);
@@ -268,7 +276,8 @@ static void call_function(napi_env env, napi_value js_callback, void *context, v
 static void call_throw(napi_env env, napi_value js_callback, void *context, void *data) {
   (void)js_callback;
   (void)context;
-  say("item %lu of the throwing one%s", (unsigned long)(uintptr_t)data, env == NULL ? ", drained" : "");
+  say("item %lu of the throwing one%s", (unsigned long)(uintptr_t)data,
+      env == NULL ? ", drained" : "");
   if (env != NULL) napi_throw_error(env, "ERR_TEST", "thrown by call_js_cb");
 }
 
@@ -315,7 +324,8 @@ static struct script *new_script(napi_env env, napi_value options) {
   option_string(env, options, "drainOps", script->drain_ops, sizeof script->drain_ops);
   option_string(env, options, "finalizeOps", script->finalize_ops, sizeof script->finalize_ops);
   napi_value on_finalize = option(env, options, "onFinalize");
-  if (on_finalize != NULL) MUST(env, napi_create_reference(env, on_finalize, 1, &script->on_finalize));
+  if (on_finalize != NULL)
+    MUST(env, napi_create_reference(env, on_finalize, 1, &script->on_finalize));
   return script;
 }
 
@@ -339,11 +349,13 @@ static napi_value make_answer(napi_env env, const struct answer *answer) {
   MUST(env, napi_is_exception_pending(env, &thrown));
   if (thrown) MUST(env, napi_get_and_clear_last_exception(env, &exception));
   MUST(env, napi_create_object(env, &object));
-  MUST(env, napi_set_named_property(env, object, "status", make_string(env, status_name(answer->status))));
-  MUST(env, napi_set_named_property(env, object, "code", make_string(env, status_name(answer->code))));
+  MUST(env, napi_set_named_property(env, object, "status",
+                                    make_string(env, status_name(answer->status))));
   MUST(env,
-       napi_set_named_property(env, object, "message",
-                               answer->message == NULL ? make_null(env) : make_string(env, answer->message)));
+       napi_set_named_property(env, object, "code", make_string(env, status_name(answer->code))));
+  MUST(env, napi_set_named_property(
+                env, object, "message",
+                answer->message == NULL ? make_null(env) : make_string(env, answer->message)));
   MUST(env, napi_set_named_property(env, object, "handle", make_handle(env, answer->handle)));
   if (thrown) MUST(env, napi_set_named_property(env, object, "exception", exception));
   return object;
@@ -358,11 +370,12 @@ static napi_value create(napi_env env, napi_callback_info info) {
   napi_finalize finalize_cb = finalize_option(env, options);
   napi_threadsafe_function_call_js call_js_cb = call_js_option(env, options);
   napi_env given_env = option_is(env, options, "env", "null") ? NULL : env;
-  bool has_place = !option_is(env, options, "result", "null"), tell = option_is(env, options, "tell", "yes");
+  bool has_place = !option_is(env, options, "result", "null"),
+       tell = option_is(env, options, "tell", "yes");
 
-  napi_status status =
-      napi_create_threadsafe_function(given_env, func, resource, name, max, threads, script, finalize_cb,
-                                      script, call_js_cb, has_place ? &script->handle : NULL);
+  napi_status status = napi_create_threadsafe_function(
+      given_env, func, resource, name, max, threads, script, finalize_cb, script, call_js_cb,
+      has_place ? &script->handle : NULL);
   struct answer answer = answer_of(env, status, script->handle);
   if (tell)
     say("  create: %s, last error %s %s", status_name(answer.status), status_name(answer.code),
@@ -382,7 +395,8 @@ static struct step read_step(napi_env env, napi_callback_info info, size_t first
                        .delay = argument_u32(env, info, first + 4, 0)};
 }
 
-static napi_value make_outcome(napi_env env, const struct step *step, const struct outcome *outcome) {
+static napi_value make_outcome(napi_env env, const struct step *step,
+                               const struct outcome *outcome) {
   char text[LABEL_SIZE * 2];
   describe(step, outcome, text, sizeof text);
   return make_string(env, text);
@@ -490,9 +504,9 @@ static uint64_t next_random(uint64_t *state) { /* xorshift64* */
   return *state * 0x2545F4914F6CDD1DULL;
 }
 
-/* Values of every sort that an addon may hold by mistake. None of them is a handle that was given out.
- * Handles are 16-byte aligned, and of the values near the given handle only misaligned and distant
- * ones are used. */
+/* Values of every sort that an addon may hold by mistake. None of them is a handle that was given
+ * out. Handles are 16-byte aligned, and of the values near the given handle only misaligned and
+ * distant ones are used. */
 static uintptr_t make_garbage(uint64_t *random, uintptr_t handle) {
   static const int object_in_data = 1;
   void *memory;
@@ -527,7 +541,8 @@ static napi_value fuzz(napi_env env, napi_callback_info info) {
   unsigned seen[OPERATIONS][32] = {{0}};
   unsigned touched = 0;
   for (uint32_t i = 0; i < count; i++) {
-    struct step step = {.env = env, .handle = (napi_threadsafe_function)make_garbage(&random, handle)};
+    struct step step = {.env = env,
+                        .handle = (napi_threadsafe_function)make_garbage(&random, handle)};
     for (int operation = 0; operation < OPERATIONS; operation++) {
       step.operation = (enum operation)operation;
       struct outcome outcome = perform(&step);
@@ -550,10 +565,11 @@ static void create_late(void *data) {
   napi_handle_scope scope;
   MUST(env, napi_open_handle_scope(env, &scope));
   napi_value name = make_string(env, "late");
-  napi_status status = napi_create_threadsafe_function(env, NULL, NULL, name, 0, 2, script, finalize_log,
-                                                       script, call_function, &script->handle);
+  napi_status status = napi_create_threadsafe_function(
+      env, NULL, NULL, name, 0, 2, script, finalize_log, script, call_function, &script->handle);
   say("create at teardown: %s", status_name(status));
-  if (status == napi_ok) perform_all(env, script, "teardown", "call getContext acquire release release");
+  if (status == napi_ok)
+    perform_all(env, script, "teardown", "call getContext acquire release release");
   MUST(env, napi_close_handle_scope(env, scope));
 }
 

@@ -1,5 +1,5 @@
-/* exit() in a signal handler that interrupts a thread in the middle of its calls, as addons' SIGTERM
- * handlers do.
+/* exit() in a signal handler that interrupts a thread in the middle of its calls, as addons'
+ * SIGTERM handlers do.
  *
  * Exports: start(microseconds): a thread calls for ever. After that time it gets SIGUSR2, whose
  * handler exits. */
@@ -16,7 +16,8 @@ static void exit_now(int signal) {
 }
 
 static void *call_for_ever(void *tsfn) {
-  for (;;) napi_call_threadsafe_function((napi_threadsafe_function)tsfn, NULL, napi_tsfn_nonblocking);
+  for (;;)
+    napi_call_threadsafe_function((napi_threadsafe_function)tsfn, NULL, napi_tsfn_nonblocking);
   return NULL;
 }
 
@@ -24,8 +25,8 @@ static napi_value start(napi_env env, napi_callback_info info) {
   napi_threadsafe_function tsfn;
   pthread_t thread;
   signal(SIGUSR2, exit_now);
-  MUST(env, napi_create_threadsafe_function(env, NULL, NULL, make_string(env, "signal_exit"), 100, 2, NULL,
-                                            NULL, NULL, ignore_call, &tsfn));
+  MUST(env, napi_create_threadsafe_function(env, NULL, NULL, make_string(env, "signal_exit"), 100,
+                                            2, NULL, NULL, NULL, ignore_call, &tsfn));
   if (pthread_create(&thread, NULL, call_for_ever, (void *)tsfn) != 0) abort();
   usleep(argument_u32(env, info, 0, 20000));
   pthread_kill(thread, SIGUSR2);

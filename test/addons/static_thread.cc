@@ -1,5 +1,5 @@
-// The other half of nodejs/node#55706: a static std::jthread that calls until it gets napi_closing. Static
-// destructors join it. Without the guard it never gets that answer then.
+// The other half of nodejs/node#55706: a static std::jthread that calls until it gets napi_closing.
+// Static destructors join it. Without the guard it never gets that answer then.
 #include <chrono>
 #include <thread>
 
@@ -17,8 +17,8 @@ static void call_until_turned_away(napi_threadsafe_function tsfn) {
 static napi_value start(napi_env env, napi_callback_info) {
   napi_threadsafe_function tsfn;
   MUST(env, napi_create_threadsafe_function(
-                env, nullptr, nullptr, make_string(env, "static thread"), 0, 1, nullptr, nullptr, nullptr,
-                [](napi_env, napi_value, void *, void *) {}, &tsfn));
+                env, nullptr, nullptr, make_string(env, "static thread"), 0, 1, nullptr, nullptr,
+                nullptr, [](napi_env, napi_value, void *, void *) {}, &tsfn));
   caller = std::jthread(call_until_turned_away, tsfn);
   return nullptr;
 }
@@ -28,8 +28,8 @@ static napi_value start(napi_env env, napi_callback_info) {
 
 #include <cstring>
 
-// A create from code that belongs to no file, like the code that libffi and JITs make. It passes its eleven
-// arguments on.
+// A create from code that belongs to no file, like the code that libffi and JITs make. It passes
+// its eleven arguments on.
 static decltype(&napi_create_threadsafe_function) make_code() {
   unsigned char code[128] = {0x55, 0x48, 0x89, 0xe5, 0x48,
                              0x83, 0xec, 0x30, 0x49, 0xba};  // push, sub $48, mov $…, %r10
@@ -45,7 +45,8 @@ static decltype(&napi_create_threadsafe_function) make_code() {
   }
   const unsigned char end[] = {0x41, 0xff, 0xd2, 0xc9, 0xc3};  // call *%r10; leave; ret
   std::memcpy(code + at, end, sizeof end);
-  void *memory = mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *memory =
+      mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) std::abort();
   std::memcpy(memory, code, sizeof code);
   return reinterpret_cast<decltype(&napi_create_threadsafe_function)>(memory);
@@ -59,8 +60,8 @@ static decltype(&napi_create_threadsafe_function) make_code() {
 // Blocks on a queue of one item. No callback of the addon is in a known file.
 static napi_value start_anonymous(napi_env env, napi_callback_info info) {
   napi_threadsafe_function tsfn;
-  MUST(env, make_code()(env, argument(env, info, 0), nullptr, make_string(env, "anonymous"), 1, 1, nullptr,
-                        nullptr, nullptr, nullptr, &tsfn));
+  MUST(env, make_code()(env, argument(env, info, 0), nullptr, make_string(env, "anonymous"), 1, 1,
+                        nullptr, nullptr, nullptr, nullptr, &tsfn));
   caller = std::jthread(call_until_turned_away, tsfn);
   return nullptr;
 }

@@ -3,19 +3,20 @@
  * accounted for.
  *
  * Exports:
- *   begin(seed, threads, patience)  starts the threads, and a watchdog: if one of them, or the loop, makes no
- *                                   step for `patience` seconds, it prints what all of them do and all
- *                                   stacks, and aborts
- *   turn(callback)                  creates functions in vacant places, and does some operations on this
- *                                   thread
+ *   begin(seed, threads, patience)  starts the threads, and a watchdog: if one of them, or the
+ *                                   loop, makes no step for `patience` seconds, it prints what all
+ *                                   of them do and all stacks, and aborts
+ *   turn(callback)                  creates functions in vacant places, and does some operations on
+ *                                   this thread
  *   abortAll(), unrefAll()          this environment's functions
  *   stop(), running()               ends the threads; how many still run
- *   stall()                         this environment's turns no longer count as steps (tests the watchdog)
+ *   stall()                         this environment's turns no longer count as steps (tests the
+ *                                   watchdog)
  *   figures(), faults()             what was done; what went wrong, as an object of counters
  *
- * A place holds a record. A record stands for one function, from its create until it is finalized and
- * no thread is inside an operation on it any more. Then its items must match: as many delivered as
- * accepted, and the same ones. */
+ * A place holds a record. A record stands for one function, from its create until it is finalized
+ * and no thread is inside an operation on it any more. Then its items must match: as many delivered
+ * as accepted, and the same ones. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -40,7 +41,8 @@ struct record {
   atomic_bool finalized;
   atomic_ulong accepted, accepted_sum;
   atomic_ulong delivered, delivered_sum;
-  uint32_t newest_of[MAX_THREADS]; /* the last item of each thread that was delivered; loop thread */
+  /* the last item of each thread that was delivered; loop thread */
+  uint32_t newest_of[MAX_THREADS];
   struct record *next;
 };
 
@@ -108,7 +110,8 @@ static uint32_t below(struct actor *actor, uint32_t limit) {
 
 static struct actor visitor(napi_env env) {
   static atomic_uint visits;
-  return (struct actor){.random = mix(seed + atomic_fetch_add(&visits, 1)), .env = env, .index = MAX_THREADS};
+  return (struct actor){
+      .random = mix(seed + atomic_fetch_add(&visits, 1)), .env = env, .index = MAX_THREADS};
 }
 
 static void expect(bool right) {
@@ -177,7 +180,8 @@ static struct record *borrow(uint32_t place) {
 /* --- Items: which function, which thread, and its place in that thread's order. */
 
 static uintptr_t make_item(struct actor *actor, const struct record *record) {
-  return (uintptr_t)record->serial << 36 | (uintptr_t)actor->index << 28 | (++actor->items & 0xfffffff);
+  return (uintptr_t)record->serial << 36 | (uintptr_t)actor->index << 28 |
+         (++actor->items & 0xfffffff);
 }
 
 static void take_item(struct record *record, uintptr_t item) {
@@ -194,8 +198,10 @@ static void take_item(struct record *record, uintptr_t item) {
 
 /* --- Operations. */
 
-static void call(struct actor *actor, struct record *record, napi_threadsafe_function_call_mode mode) {
-  /* Two JavaScript threads may block on each other for ever, which would be the addon's own fault. */
+static void call(struct actor *actor, struct record *record,
+                 napi_threadsafe_function_call_mode mode) {
+  /* Two JavaScript threads may block on each other for ever, which would be the addon's own
+   * fault. */
   if (actor->env != NULL && actor->env != record->env) mode = napi_tsfn_nonblocking;
   uintptr_t item = make_item(actor, record);
   napi_status status = napi_call_threadsafe_function(record->tsfn, (void *)item, mode);
@@ -212,7 +218,8 @@ static void call(struct actor *actor, struct record *record, napi_threadsafe_fun
 
 static void get_context(const struct record *record) {
   void *context = NULL;
-  expect(napi_get_threadsafe_function_context(record->tsfn, &context) == napi_ok && context == record);
+  expect(napi_get_threadsafe_function_context(record->tsfn, &context) == napi_ok &&
+         context == record);
 }
 
 static void use(struct actor *actor, struct record *record) {
@@ -286,7 +293,8 @@ static void use_garbage(struct actor *actor) {
   expect(napi_call_threadsafe_function(tsfn, NULL, (int)below(actor, 2)) == napi_invalid_arg);
   expect(napi_acquire_threadsafe_function(tsfn) == napi_invalid_arg);
   expect(napi_release_threadsafe_function(tsfn, (int)below(actor, 2)) == napi_invalid_arg);
-  expect(napi_get_threadsafe_function_context(tsfn, &context) == napi_invalid_arg && context == NULL);
+  expect(napi_get_threadsafe_function_context(tsfn, &context) == napi_invalid_arg &&
+         context == NULL);
   expect(napi_ref_threadsafe_function(actor->env, tsfn) == napi_invalid_arg);
   expect(napi_unref_threadsafe_function(actor->env, tsfn) == napi_invalid_arg);
 }
@@ -296,7 +304,8 @@ static void operate(struct actor *actor) {
     uint32_t below;
     const char *name;
     void (*act)(struct actor *);
-  } acts[] = {{90, "a place", use_place}, {96, "a stale handle", use_stale}, {100, "garbage", use_garbage}};
+  } acts[] = {
+      {90, "a place", use_place}, {96, "a stale handle", use_stale}, {100, "garbage", use_garbage}};
   uint32_t what = below(actor, 100);
   for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
     if (what >= acts[i].below) continue;
@@ -368,7 +377,8 @@ static void create_in(struct actor *actor, uint32_t place, napi_value callback) 
   atomic_init(&record->references, 1);
   napi_status status = napi_create_threadsafe_function(
       actor->env, below(actor, 2) == 0 ? callback : NULL, NULL, make_string(actor->env, "stress"),
-      limits[below(actor, 5)], 1 + below(actor, 4), record, on_finalize, record, on_call, &record->tsfn);
+      limits[below(actor, 5)], 1 + below(actor, 4), record, on_finalize, record, on_call,
+      &record->tsfn);
   if (status == napi_ok) count(&figures.created);
   pthread_mutex_lock(&places[place].lock);
   if (status == napi_ok) places[place].record = record;
@@ -412,7 +422,8 @@ static void print_stacks(void) {
     unsetenv("LD_PRELOAD");
     fcntl(STDERR_FILENO, F_SETFD, 0); /* Node has marked it close-on-exec */
     dup2(STDERR_FILENO, STDOUT_FILENO);
-    execlp("gdb", "gdb", "-p", pid, "-batch", "-nx", "-ex", "thread apply all backtrace", (char *)NULL);
+    execlp("gdb", "gdb", "-p", pid, "-batch", "-nx", "-ex", "thread apply all backtrace",
+           (char *)NULL);
     _exit(127);
   }
   while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue;
@@ -518,7 +529,8 @@ static void set_number(napi_env env, napi_value object, const char *name, unsign
   MUST(env, napi_set_named_property(env, object, name, value));
 }
 
-#define SET(env, object, counters, name) set_number(env, object, #name, atomic_load(&(counters).name))
+#define SET(env, object, counters, name) \
+  set_number(env, object, #name, atomic_load(&(counters).name))
 
 static napi_value get_figures(napi_env env, napi_callback_info info) {
   napi_value object;
@@ -552,7 +564,8 @@ __attribute__((constructor)) static void make_places(void) {
   for (uint32_t place = 0; place < PLACES; place++) pthread_mutex_init(&places[place].lock, NULL);
 }
 
-/* A worker may be terminated while it loads this. Then nothing can be exported, and nothing needs to be. */
+/* A worker may be terminated while it loads this. Then nothing can be exported, and nothing needs
+ * to be. */
 NAPI_MODULE_INIT() {
   const napi_property_descriptor functions[] = {
       {"begin", NULL, begin, NULL, NULL, NULL, napi_default, NULL},

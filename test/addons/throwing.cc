@@ -1,11 +1,13 @@
-// An addon whose call_js_cb throws a C++ exception if it cannot call JavaScript, as node-addon-api's do by default.
+// An addon whose call_js_cb throws a C++ exception if it cannot call JavaScript, as
+// node-addon-api's do by default.
 //
 // Exports:
-//   create(callback, always): an unref'd thread-safe function with one count and two items. `always`: call_js_cb throws
-//     in any case.
+//   create(callback, always): an unref'd thread-safe function with one count and two items.
+//     `always`: call_js_cb throws in any case.
 //   throwAtEnd(): a callback that waits until no JavaScript can be called any more, and then throws
-//   report(): how many exceptions were thrown and still exist, what std::uncaught_exceptions returned in the finalizer,
-//     how many items have come, how many functions are finalized, whether throwAtEnd is waiting
+//   report(): how many exceptions were thrown and still exist, what std::uncaught_exceptions
+//     returned in the finalizer, how many items have come, how many functions are finalized,
+//     whether throwAtEnd is waiting
 #include <node_api.h>
 
 #include <atomic>
@@ -69,15 +71,18 @@ napi_value Create(napi_env env, napi_callback_info info) {
   Check(napi_create_threadsafe_function(env, arguments[0], nullptr, name, 0, 1, nullptr, Finalize,
                                         always ? &thrown : nullptr, CallJs, &function));
   Check(napi_unref_threadsafe_function(env, function));
-  for (int i = 0; i < 2; i++) Check(napi_call_threadsafe_function(function, nullptr, napi_tsfn_nonblocking));
+  for (int i = 0; i < 2; i++)
+    Check(napi_call_threadsafe_function(function, nullptr, napi_tsfn_nonblocking));
   return nullptr;
 }
 
 // V8 calls it without a JavaScript frame.
 napi_value ThrowAtEnd(napi_env env, napi_callback_info) {
   waiting = 1;
-  // Refused because of its arguments while JavaScript may run, and later because JavaScript may not run.
-  while (napi_call_function(env, nullptr, nullptr, 0, nullptr, nullptr) == napi_invalid_arg) usleep(1000);
+  // Refused because of its arguments while JavaScript may run, and later because JavaScript may not
+  // run.
+  while (napi_call_function(env, nullptr, nullptr, 0, nullptr, nullptr) == napi_invalid_arg)
+    usleep(1000);
   thrown++;
   throw Thrown();
 }

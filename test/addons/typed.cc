@@ -1,16 +1,17 @@
 // Thread-safe functions as C++ addons use them: node-addon-api's TypedThreadSafeFunction and
-// ThreadSafeFunction, with a context, a finalizer, and items on the heap that whoever gets them deletes.
+// ThreadSafeFunction, with a context, a finalizer, and items on the heap that whoever gets them
+// deletes.
 //
 // Exports, for kind 'typed' and 'plain':
-//   talk(kind, callback, threads, items, max): threads that acquire, call and release; joined by the
-//   finalizer flood(kind, callback, threads): detached threads that call, by turns blocking and nonblocking,
-//   until they are
-//     turned away; the function is unref'd
+//   talk(kind, callback, threads, items, max): threads that acquire, call and release; joined by
+//     the finalizer
+//   flood(kind, callback, threads): detached threads that call, by turns blocking and nonblocking,
+//     until they are rejected; the function is unref'd
 //   queue(kind, callback, items): calls from this thread and aborts at once
 //   report(): what happened so far, and how many items still exist
-// While an environment ends, JavaScript cannot be called and node-addon-api cannot throw the error that comes
-// of it; its documentation asks addons that may run in workers to define this, or else the process dies,
-// guarded or not.
+// While an environment ends, JavaScript cannot be called and node-addon-api cannot throw the error
+// that comes of it; its documentation asks addons that may run in workers to define this, or else
+// the process dies, guarded or not.
 #define NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
 #include <napi.h>
 
@@ -79,7 +80,8 @@ void Finalize(Napi::Env, void *, Context *context) {
 // One face for both kinds.
 struct Typed {
   using Function = Napi::TypedThreadSafeFunction<Context, Item, CallTyped>;
-  static Function New(Napi::Env env, Napi::Function callback, size_t max, size_t threads, Context *context) {
+  static Function New(Napi::Env env, Napi::Function callback, size_t max, size_t threads,
+                      Context *context) {
     return Function::New(env, callback, "typed", max, threads, context, Finalize,
                          static_cast<void *>(nullptr));
   }
@@ -90,12 +92,14 @@ struct Typed {
 
 struct Plain {
   using Function = Napi::ThreadSafeFunction;
-  static Function New(Napi::Env env, Napi::Function callback, size_t max, size_t threads, Context *context) {
+  static Function New(Napi::Env env, Napi::Function callback, size_t max, size_t threads,
+                      Context *context) {
     return Function::New(env, callback, "plain", max, threads, context, Finalize,
                          static_cast<void *>(nullptr));
   }
   static napi_status Call(const Function &function, Item *item, bool blocking) {
-    return blocking ? function.BlockingCall(item, Deliver) : function.NonBlockingCall(item, Deliver);
+    return blocking ? function.BlockingCall(item, Deliver)
+                    : function.NonBlockingCall(item, Deliver);
   }
 };
 
@@ -145,7 +149,8 @@ Napi::Value StartTalk(const Napi::CallbackInfo &info) {
 template <class Kind>
 void Flood(typename Kind::Function function, int thread) {
   napi_status status;
-  for (int number = 0; (status = Send<Kind>(function, thread, number, number % 2 == 0)) == napi_ok; number++)
+  for (int number = 0; (status = Send<Kind>(function, thread, number, number % 2 == 0)) == napi_ok;
+       number++)
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   if (status == napi_closing)
     turned_away++;
@@ -159,7 +164,8 @@ Napi::Value StartFlood(const Napi::CallbackInfo &info) {
   int threads = info[2].As<Napi::Number>();
   auto function = Kind::New(info.Env(), info[1].As<Napi::Function>(), 0, threads, new Context);
   running_threads += threads;
-  for (int thread = 0; thread < threads; thread++) std::thread(Flood<Kind>, function, thread).detach();
+  for (int thread = 0; thread < threads; thread++)
+    std::thread(Flood<Kind>, function, thread).detach();
   function.Unref(info.Env());
   return info.Env().Undefined();
 }
@@ -203,7 +209,8 @@ Napi::Value ByKind(const Napi::CallbackInfo &info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("talk", Napi::Function::New(env, ByKind<StartTalk<Typed>, StartTalk<Plain>>));
   exports.Set("flood", Napi::Function::New(env, ByKind<StartFlood<Typed>, StartFlood<Plain>>));
-  exports.Set("queue", Napi::Function::New(env, ByKind<QueueAndAbort<Typed>, QueueAndAbort<Plain>>));
+  exports.Set("queue",
+              Napi::Function::New(env, ByKind<QueueAndAbort<Typed>, QueueAndAbort<Plain>>));
   exports.Set("report", Napi::Function::New(env, Report));
   return exports;
 }

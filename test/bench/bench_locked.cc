@@ -1,8 +1,10 @@
-// The bench addon as an addon is written that does not trust Node-API: a mutex and a shared_ptr around every use,
-// as proposed in nodejs/node#55706. A call under the lock must not block, as the finalizer takes the same lock; so
-// where the queue is full the thread lets go, gives way and tries again.
+// The bench addon as an addon is written that does not trust Node-API: a mutex and a shared_ptr
+// around every use, as proposed in nodejs/node#55706. A call under the lock must not block, as the
+// finalizer takes the same lock; so where the queue is full the thread lets go, gives way and tries
+// again.
 //
-// Built twice: with Node-API's C functions, and with BENCH_TYPED on node-addon-api's TypedThreadSafeFunction.
+// Built twice: with Node-API's C functions, and with BENCH_TYPED on node-addon-api's
+// TypedThreadSafeFunction.
 #include <memory>
 #include <mutex>
 
@@ -59,8 +61,8 @@ static void *Context(Function &function) {
 
 static Function Create(napi_env env, napi_value callback, size_t limit, size_t counts, Held *held) {
   return Function::New(
-      env, callback == nullptr ? Napi::Function() : Napi::Function(env, callback), Napi::Env(env).Global(),
-      "bench", limit, counts, held,
+      env, callback == nullptr ? Napi::Function() : Napi::Function(env, callback),
+      Napi::Env(env).Global(), "bench", limit, counts, held,
       [](Napi::Env finalize_env, void *, Held *finalized) { Finalize(finalize_env, finalized); },
       static_cast<void *>(nullptr));
 }
@@ -168,7 +170,8 @@ static void subject_unref(napi_env env, subject held) {
 
 static void *subject_context(subject held) {
   void *context = nullptr;
-  check(Locked(held, [&context](Function &function) { return context = Context(function), napi_ok; }));
+  check(Locked(held,
+               [&context](Function &function) { return context = Context(function), napi_ok; }));
   return context;
 }
 

@@ -16,7 +16,8 @@ static void check(napi_status status) {
 static inline void subject_call(subject function, void *item, bool blocking) {
   napi_threadsafe_function_call_mode mode = blocking ? napi_tsfn_blocking : napi_tsfn_nonblocking;
   napi_status status;
-  while ((status = napi_call_threadsafe_function(function, item, mode)) == napi_queue_full) sched_yield();
+  while ((status = napi_call_threadsafe_function(function, item, mode)) == napi_queue_full)
+    sched_yield();
   check(status);
 }
 
@@ -55,8 +56,8 @@ static subject subject_create(napi_env env, napi_value callback, size_t limit, s
   subject function;
   MUST(env, napi_get_global(env, &resource));
   MUST(env, napi_create_string_utf8(env, "bench", NAPI_AUTO_LENGTH, &name));
-  MUST(env, napi_create_threadsafe_function(env, callback, resource, name, limit, counts, NULL, finalize, run,
-                                            call_js, &function));
+  MUST(env, napi_create_threadsafe_function(env, callback, resource, name, limit, counts, NULL,
+                                            finalize, run, call_js, &function));
   return function;
 }
 

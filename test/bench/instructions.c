@@ -1,8 +1,9 @@
-/* Counts the core's instructions under callgrind, on the fake runtime: instructions.sh prints them, and compares them
- * with what they were.
+/* Counts the core's instructions under callgrind, on the fake runtime: instructions.sh prints them,
+ * and compares them with what they were.
  *
- * The runtime's own part is left out where a figure is of the core's way through one operation: what is rung,
- * acquired and released there answers at once. Without valgrind it only runs the operations. */
+ * The runtime's own part is left out where a figure is of the core's way through one operation:
+ * what is rung, acquired and released there answers at once. Without valgrind it only runs the
+ * operations. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <valgrind/callgrind.h>
@@ -32,7 +33,8 @@ static napi_status answer_acquire(napi_threadsafe_function func) {
   return napi_ok;
 }
 
-static napi_status answer_release(napi_threadsafe_function func, napi_threadsafe_function_release_mode mode) {
+static napi_status answer_release(napi_threadsafe_function func,
+                                  napi_threadsafe_function_release_mode mode) {
   (void)func;
   (void)mode;
   return napi_ok;

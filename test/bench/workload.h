@@ -1,27 +1,31 @@
-/* What the bench addons do and measure, whatever stands between a producer and its thread-safe function.
+/* What the bench addons do and measure, whatever stands between a producer and its thread-safe
+ * function.
  *
- * Whoever includes this has defined `subject`, a cheap value that stands for one function, and how it is used:
- * subject_create, subject_call (returns once the item is accepted; `blocking`: it may sleep for that), subject_acquire, subject_release and
- * subject_context. Its call_js_cb calls deliver(), its finalizer finish(). C11 and C++20 alike.
+ * Whoever includes this has defined `subject`, a cheap value that stands for one function, and how
+ * it is used: subject_create, subject_call (returns once the item is accepted; `blocking`: it may
+ * sleep for that), subject_acquire, subject_release and subject_context. Its call_js_cb calls
+ * deliver(), its finalizer finish(). C11 and C++20 alike.
  *
- * Every figure is the CPU time of one thread (CLOCK_THREAD_CPUTIME_ID) or CLOCK_MONOTONIC, in nanoseconds, and
- * a sum over all items: the driver divides. Exports, those that return a promise marked *:
+ * Every figure is the CPU time of one thread (CLOCK_THREAD_CPUTIME_ID) or CLOCK_MONOTONIC, in
+ * nanoseconds, and a sum over all items: the driver divides. Exports, those that return a promise
+ * marked *:
  *   flood*(producers, items, limit, callsJs, pinned, callback): threads call as fast as they can
  *     -> [producers' CPU, loop thread's CPU, wall]
- *   burst*(items, callsJs, callback): the same with one thread, while the loop thread waits for it to end; so
- *     neither disturbs the other
- *   handOver*(items): one thread on the loop thread's processor calls and waits until the item is delivered, one at a time
- *     -> [its CPU, loop thread's CPU, wall, how often the two went to sleep]
- *   latency*(items, interval): one thread calls every `interval` ns -> from call to callback, one number an item
- *   cycles*(count, together): creates, releases, is finalized: one after the other, or `together` at a time
- *     -> [loop thread's CPU]
+ *   burst*(items, callsJs, callback): the same with one thread, while the loop thread waits for it
+ *     to end; so neither disturbs the other
+ *   handOver*(items): one thread on the loop thread's processor calls and waits until the item is
+ *     delivered, one at a time -> [its CPU, loop thread's CPU, wall, how often the two went to
+ *     sleep]
+ *   latency*(items, interval): one thread calls every `interval` ns -> from call to callback, one
+ *     number an item
+ *   cycles*(count, together): creates, releases, is finalized: one after the other, or `together`
+ *     at a time -> [loop thread's CPU]
  *   pairs(count), contexts(count): acquire + release, get_context, on the loop thread -> [CPU]
  *   hold(count): makes functions and keeps them, unref'd; so that they live on -> count
  *   queueUp*(items): queues without letting the loop thread take any -> [bytes of resident memory]
  *   resident(): bytes
- *   run(program, argument…): runs it to its end, -> [wall, CPU of all its threads, its peak of resident bytes, its context
- *     switches]
- */
+ *   run(program, argument…): runs it to its end, -> [wall, CPU of all its threads, its peak of
+ *     resident bytes, its context switches] */
 #ifndef TEST_BENCH_WORKLOAD_H
 #define TEST_BENCH_WORKLOAD_H
 
@@ -82,7 +86,8 @@ static inline uint64_t cpu_now(void) {
   return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* How often the calling thread has gone to sleep; not how often it was made to wait for others' work. */
+/* How often the calling thread has gone to sleep; not how often it was made to wait for others'
+ * work. */
 static inline uint64_t sleeps_of_thread(void) {
   struct rusage usage;
   if (getrusage(RUSAGE_THREAD, &usage) != 0) abort();
@@ -184,7 +189,8 @@ static void *produce(void *argument) {
   if (run->pinned) pin(1);
   pthread_barrier_wait(&run->start);
   uint64_t begun = cpu_now();
-  for (uint32_t i = 0; i < producer->items; i++) subject_call(run->function, producer, run->blocking);
+  for (uint32_t i = 0; i < producer->items; i++)
+    subject_call(run->function, producer, run->blocking);
   producer->cpu = cpu_now() - begun;
   subject_release(run->function);
   return NULL;
@@ -254,7 +260,8 @@ static napi_value flood(napi_env env, napi_callback_info info) {
   run->pinned = argument_u32(env, info, 4, 0) != 0;
   /* Several blocking callers of one bounded queue hang natively (nodejs/node#58723). */
   run->blocking = producers == 1;
-  run->function = subject_create(env, argument(env, info, 5), argument_u32(env, info, 2, 0), producers, run);
+  run->function =
+      subject_create(env, argument(env, info, 5), argument_u32(env, info, 2, 0), producers, run);
   start_producers(run, producers, produce);
   return promise;
 }
@@ -393,7 +400,8 @@ static napi_value run_program(napi_env env, napi_callback_info info) {
   for (size_t i = 0; i < MAX_ARGUMENTS; i++) {
     napi_value text = argument(env, info, i);
     size_t length;
-    if (text == NULL || napi_get_value_string_utf8(env, text, texts[i], sizeof texts[i], &length) != napi_ok)
+    if (text == NULL ||
+        napi_get_value_string_utf8(env, text, texts[i], sizeof texts[i], &length) != napi_ok)
       break;
     arguments[i] = texts[i];
   }
@@ -405,10 +413,12 @@ static napi_value run_program(napi_env env, napi_callback_info info) {
   uint64_t begun = wall_now();
   if (posix_spawnp(&child, arguments[0], NULL, NULL, arguments, environ) != 0) abort();
   if (wait4(child, &status, 0, &usage) != child) abort();
-  uint64_t results[] = {wall_now() - begun, nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime),
-                        (uint64_t)usage.ru_maxrss * 1024, (uint64_t)(usage.ru_nvcsw + usage.ru_nivcsw)};
+  uint64_t results[] = {
+      wall_now() - begun, nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime),
+      (uint64_t)usage.ru_maxrss * 1024, (uint64_t)(usage.ru_nvcsw + usage.ru_nivcsw)};
   if (status != 0) {
-    fprintf(stderr, "bench: needed: %s to end with 0\n  found: wait status %d\n  do: run it by hand\n",
+    fprintf(stderr,
+            "bench: needed: %s to end with 0\n  found: wait status %d\n  do: run it by hand\n",
             arguments[0], status);
     exit(1);
   }

@@ -1,5 +1,5 @@
-/* Passes any file to tsfn-guard scan. It must give an answer, stay within the file, and say nothing about parts that
- * it could not read. The seeds are those of fuzz_image. */
+/* Passes any file to tsfn-guard scan. It must give an answer, stay within the file, and say nothing
+ * about parts that it could not read. The seeds are those of fuzz_image. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,9 +30,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   tg_scan_addon_read(file, &addon);
   demand(addon.system <= TG_SYSTEM_WINDOWS, "a system that is none");
   demand((addon.imports | addon.strings) >> TG_SCAN_FUNCTIONS == 0, "an eighth function");
-  demand(addon.problem == NULL || !tg_scan_addon_uses(&addon), "the use of a file that was not read");
+  demand(addon.problem == NULL || !tg_scan_addon_uses(&addon),
+         "the use of a file that was not read");
   demand(!tg_scan_addon_is_guardable(&addon) || addon.system == TG_SYSTEM_LINUX,
          "a guard for another system");
-  demand(getenv("FUZZ_IMAGE_IS_WHOLE") == NULL || addon.problem == NULL, "a whole image was not read");
+  demand(getenv("FUZZ_IMAGE_IS_WHOLE") == NULL || addon.problem == NULL,
+         "a whole image was not read");
   return 0;
 }

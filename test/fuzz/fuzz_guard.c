@@ -3,9 +3,9 @@
  * thread plays three.
  *
  * Input: two bytes of settings, then four bytes for each step: what, which thread, on which handle,
- * and an argument. An item or a finalizer may carry an action, which is done in its callback. A call
- * may carry an action that another thread does while the call rings. This is the same as if it came
- * just after the call. With FUZZ_TRACE set every step is printed. */
+ * and an argument. An item or a finalizer may carry an action, which is done in its callback. A
+ * call may carry an action that another thread does while the call rings. This is the same as if it
+ * came just after the call. With FUZZ_TRACE set every step is printed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +54,8 @@ static const struct action no_action = {OPERATIONS, 0, 0};
 /* What happened in a world. `value` is the context, the function's number, the item and so on. */
 struct event {
   int kind, thread, slot, generation, status, value;
-  bool no_memory; /* this failed because there was no memory: only the core knows when it allocates */
+  /* this failed because there was no memory: only the core knows when it allocates */
+  bool no_memory;
   bool no_record; /* and it failed before the table was asked */
   bool within;    /* during a call's ring: only the core knows when it rings */
 };
@@ -128,9 +129,9 @@ static napi_threadsafe_function real_handle(struct reference_handle handle) {
   return (napi_threadsafe_function)(guard->table.segments[0].base + (number << TG_HANDLE_SHIFT));
 }
 
-/* What a target byte means, for both worlds. Mostly it is one of the handles that were given out, the
- * latest first. Otherwise it is any slot and generation, or a value that is not a handle at all (NULL
- * and others). In a callback 0 means the function itself. */
+/* What a target byte means, for both worlds. Mostly it is one of the handles that were given out,
+ * the latest first. Otherwise it is any slot and generation, or a value that is not a handle at all
+ * (NULL and others). In a callback 0 means the function itself. */
 struct value {
   struct reference_handle handle;
   napi_threadsafe_function bits;
@@ -154,10 +155,12 @@ static struct value value_of(uint8_t target) {
   }
   struct reference_handle handle = {target & 7, target >> 3 & 3};
   if (target >= 0xe0) {
-    if (handle.slot >= 1U << index_bits || handle.generation >= 1U << generation_bits) return no_handle(0);
+    if (handle.slot >= 1U << index_bits || handle.generation >= 1U << generation_bits)
+      return no_handle(0);
   } else {
     if (world->functions == 0) return no_handle(0);
-    unsigned back = target < 0x80 ? target % 4 : target; /* the latest handles more often than the others */
+    /* the latest handles more often than the others */
+    unsigned back = target < 0x80 ? target % 4 : target;
     handle = world->handles[world->functions - 1 - back % world->functions];
   }
   return (struct value){handle, real_handle(handle)};
@@ -190,7 +193,8 @@ static void finalize(unsigned function) {
 
 enum { NO_JS = 1, NO_FINALIZER = 2 };
 
-static char contexts[FUNCTIONS]; /* the address is the context, and the index is the function's number */
+/* the address is the context, and the index is the function's number */
+static char contexts[FUNCTIONS];
 static uint8_t flags[FUNCTIONS];
 static unsigned creating; /* the number of the function that is being created */
 static struct {
@@ -204,7 +208,8 @@ static unsigned number_of(const void *context) {
 }
 
 static void real_call_js(napi_env env, napi_value js_callback, void *context, void *data) {
-  demand((env == NULL) == (js_callback == NULL), "a function without an env, or the other way round");
+  demand((env == NULL) == (js_callback == NULL),
+         "a function without an env, or the other way round");
   deliver(number_of(context), (unsigned)(uintptr_t)data, env != NULL);
 }
 
@@ -213,14 +218,16 @@ static void real_finalize(napi_env env, void *data, void *hint) {
   finalize(number_of(data));
 }
 
-static napi_status note_doorbell(napi_env env, napi_value func, napi_value resource, napi_value name,
-                                 size_t max, size_t count, void *data, napi_finalize finalize_cb,
-                                 void *context, napi_threadsafe_function_call_js call_js_cb,
+static napi_status note_doorbell(napi_env env, napi_value func, napi_value resource,
+                                 napi_value name, size_t max, size_t count, void *data,
+                                 napi_finalize finalize_cb, void *context,
+                                 napi_threadsafe_function_call_js call_js_cb,
                                  napi_threadsafe_function *result) {
   bool unguarded = call_js_cb != tg_on_dispatch;
-  if (unguarded && fake_settings.refuse_create == napi_ok && count != 0) return napi_generic_failure;
-  napi_status status = fake_runtime.create(env, func, resource, name, max, count, data, finalize_cb, context,
-                                           call_js_cb, result);
+  if (unguarded && fake_settings.refuse_create == napi_ok && count != 0)
+    return napi_generic_failure;
+  napi_status status = fake_runtime.create(env, func, resource, name, max, count, data, finalize_cb,
+                                           context, call_js_cb, result);
   if (status != napi_ok) return status;
   doorbells[creating].doorbell = *result;
   doorbells[creating].referenced = true;
@@ -274,8 +281,8 @@ static napi_status real_get_context(napi_threadsafe_function func, int *value) {
   return status;
 }
 
-static napi_status real_perform(enum operation operation, napi_threadsafe_function func, unsigned item,
-                                int *value) {
+static napi_status real_perform(enum operation operation, napi_threadsafe_function func,
+                                unsigned item, int *value) {
   switch (operation) {
     case CALL:
       return tg_call(guard, func, NULL, (void *)(uintptr_t)item, napi_tsfn_nonblocking);
@@ -310,8 +317,8 @@ static void model_deliver(unsigned function, unsigned item, bool live) {
   if (!(flags[function] & NO_JS)) deliver(function, item, live);
 }
 
-static napi_status model_perform(enum operation operation, struct reference_handle handle, unsigned item,
-                                 bool no_memory, int *value) {
+static napi_status model_perform(enum operation operation, struct reference_handle handle,
+                                 unsigned item, bool no_memory, int *value) {
   switch (operation) {
     case CALL:
     case CALL_BLOCKING:
@@ -335,8 +342,8 @@ static napi_status model_perform(enum operation operation, struct reference_hand
 
 /* ---- Actions ---- */
 
-/* Whether the core failed here because there was no memory. It has done this step before the reference
- * does it. */
+/* Whether the core failed here because there was no memory. It has done this step before the
+ * reference does it. */
 static bool core_had_no_memory(void) {
   return model.event_count < real.event_count && real.events[model.event_count].no_memory;
 }
@@ -350,7 +357,8 @@ static bool lacks_memory(napi_status status) {
 }
 
 static void create(struct action action) {
-  unsigned env = pretended_thread, limit = action.argument & 3, count = (action.argument >> 2 & 7) % 5;
+  unsigned env = pretended_thread, limit = action.argument & 3,
+           count = (action.argument >> 2 & 7) % 5;
   if (env >= REFERENCE_ENVS || envs[env] == NULL || ending || world->functions == FUNCTIONS) return;
   struct event event = {.kind = CREATE, .value = (int)world->functions};
   struct reference_handle handle = reference_garbage;
@@ -361,8 +369,9 @@ static void create(struct action action) {
     event.no_memory = lacks_memory((napi_status)event.status);
     event.no_record = event.no_memory && guard->table.taken == taken;
   } else {
-    event.status = (int)reference_create(env, world->functions, limit, count, fake_settings.refuse_create,
-                                         core_had_no_memory(), core_had_no_record(), &handle);
+    event.status =
+        (int)reference_create(env, world->functions, limit, count, fake_settings.refuse_create,
+                              core_had_no_memory(), core_had_no_record(), &handle);
   }
   event.slot = (int)handle.slot;
   event.generation = (int)handle.generation;
@@ -394,13 +403,13 @@ static struct {
 
 /* What a call's argument says about that, if it does not give the item an action. */
 static void choose_interruption(struct action call) {
-  static const enum operation operations[16] = {CALL,    ACQUIRE, RELEASE,     ABORT,       REF,     UNREF,
-                                                RELEASE, CALL,    GET_CONTEXT, GET_CONTEXT, RELEASE, ACQUIRE,
-                                                RELEASE, RELEASE, CALL,        ABORT};
+  static const enum operation operations[16] = {
+      CALL,        ACQUIRE,     RELEASE, ABORT,   REF,     UNREF,   RELEASE, CALL,
+      GET_CONTEXT, GET_CONTEXT, RELEASE, ACQUIRE, RELEASE, RELEASE, CALL,    ABORT};
   interruption.action = no_action;
   if (in_callback_of != NO_CALLBACK || (call.argument & 15) < 12) return;
-  interruption.action =
-      (struct action){(uint8_t)operations[call.argument >> 4], call.target, OPERATIONS_IN_CALLBACKS};
+  interruption.action = (struct action){(uint8_t)operations[call.argument >> 4], call.target,
+                                        OPERATIONS_IN_CALLBACKS};
   interruption.before = call.argument & 1;
 }
 
@@ -424,7 +433,8 @@ static void interrupt_ring(void) {
   interrupt();
 }
 
-static napi_status real_call(enum operation operation, napi_threadsafe_function func, unsigned item) {
+static napi_status real_call(enum operation operation, napi_threadsafe_function func,
+                             unsigned item) {
   bool may_ring = interruption.action.operation < OPERATIONS;
   interruption.bits = func;
   if (may_ring && interruption.before) fake_settings.before_ring = interrupt_ring;
@@ -435,14 +445,18 @@ static napi_status real_call(enum operation operation, napi_threadsafe_function 
   return status;
 }
 
-/* The core has done this step. In its events, what interrupted the call comes before the call itself. */
+/* The core has done this step. In its events, what interrupted the call comes before the call
+ * itself. */
 static bool core_was_interrupted(void) {
-  return model.event_count < real.event_count && real.events[model.event_count].within && !interruption.now;
+  return model.event_count < real.event_count && real.events[model.event_count].within &&
+         !interruption.now;
 }
 
-static napi_status model_call(enum operation operation, struct reference_handle handle, unsigned item) {
+static napi_status model_call(enum operation operation, struct reference_handle handle,
+                              unsigned item) {
   bool interrupted = core_was_interrupted();
-  napi_status status = model_perform(operation, handle, item, !interrupted && core_had_no_memory(), NULL);
+  napi_status status =
+      model_perform(operation, handle, item, !interrupted && core_had_no_memory(), NULL);
   if (interrupted) interrupt();
   interruption.action = no_action;
   return status;
@@ -453,8 +467,8 @@ static void perform(struct action action) {
   if (action.operation > GET_CONTEXT_NULL || action.operation == CREATE) return;
   struct value value = value_of(action.target);
   enum operation operation = (enum operation)action.operation;
-  /* The call must not wait, because no other thread would ever end that. In a callback the reference
-   * is behind or ahead, so only a call that is a step of its own is checked. */
+  /* The call must not wait, because no other thread would ever end that. In a callback the
+   * reference is behind or ahead, so only a call that is a step of its own is checked. */
   if (operation == CALL_BLOCKING &&
       (in_callback_of != NO_CALLBACK || reference_would_wait(value.handle, pretended_thread)))
     operation = CALL;
@@ -468,13 +482,15 @@ static void perform(struct action action) {
                         .value = -1,
                         .within = within};
   if (world == &real) {
-    event.status = (int)(is_call && !within ? real_call(operation, value.bits, item)
-                                            : real_perform(operation, value.bits, item, &event.value));
+    event.status =
+        (int)(is_call && !within ? real_call(operation, value.bits, item)
+                                 : real_perform(operation, value.bits, item, &event.value));
     event.no_memory = lacks_memory((napi_status)event.status);
   } else if (is_call && !within) {
     event.status = (int)model_call(operation, value.handle, item);
   } else {
-    event.status = (int)model_perform(operation, value.handle, item, core_had_no_memory(), &event.value);
+    event.status =
+        (int)model_perform(operation, value.handle, item, core_had_no_memory(), &event.value);
   }
   tell(event);
 }

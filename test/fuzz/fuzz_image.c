@@ -1,7 +1,7 @@
-/* Loads an ELF file, however corrupt, as a loader would. (It leaves out program headers that make no
- * sense.) Then it lets the ELF reader look up symbols in it. Whatever the reader finds must be a
- * symbol of that name and type. Memory of the image that no readable segment covers is poisoned. The
- * seeds are built from image_seed.c. */
+/* Loads an ELF file, however corrupt, as a loader would. (It leaves out program headers that make
+ * no sense.) Then it lets the ELF reader look up symbols in it. Whatever the reader finds must be a
+ * symbol of that name and type. Memory of the image that no readable segment covers is poisoned.
+ * The seeds are built from image_seed.c. */
 #include <elf.h>
 #include <link.h>
 #include <sanitizer/asan_interface.h>
@@ -13,8 +13,9 @@
 
 enum { HEADERS_MAX = 16, IMAGE_MAX = 1 << 16 };
 
-static const char *const wanted[] = {"napi_call_threadsafe_function", "napi_create_threadsafe_function",
-                                     "an_object", "not_there", ""};
+static const char *const wanted[] = {"napi_call_threadsafe_function",
+                                     "napi_create_threadsafe_function", "an_object", "not_there",
+                                     ""};
 
 struct file {
   const uint8_t *bytes;
@@ -61,8 +62,8 @@ static bool read_headers(const struct file *file, struct loaded *loaded) {
   }
   loaded->size = mapped;
   loaded->count = kept;
-  loaded->headers =
-      malloc(kept * sizeof headers[0] + 1); /* of exactly that size, so that ASan notices a step beyond */
+  /* of exactly that size, so that ASan notices a step beyond */
+  loaded->headers = malloc(kept * sizeof headers[0] + 1);
   memcpy(loaded->headers, headers, kept * sizeof headers[0]);
   return true;
 }
@@ -79,7 +80,8 @@ static bool load(const struct file *file, struct loaded *loaded) {
   if (!read_headers(file, loaded)) return false;
   loaded->memory = calloc(1, loaded->size + 1);
   for (size_t i = 0; i < loaded->count; i++)
-    if (loaded->headers[i].p_type == PT_LOAD) load_segment(file, &loaded->headers[i], loaded->memory);
+    if (loaded->headers[i].p_type == PT_LOAD)
+      load_segment(file, &loaded->headers[i], loaded->memory);
   return true;
 }
 
@@ -93,7 +95,8 @@ static void relocate(const struct loaded *loaded) {
       ElfW(Dyn) entry;
       memcpy(&entry, loaded->memory + at, sizeof entry);
       if (entry.d_tag == DT_NULL) break;
-      if (entry.d_tag == DT_STRSZ || entry.d_tag == DT_RELASZ || entry.d_tag == DT_PLTRELSZ) continue;
+      if (entry.d_tag == DT_STRSZ || entry.d_tag == DT_RELASZ || entry.d_tag == DT_PLTRELSZ)
+        continue;
       entry.d_un.d_ptr += (uintptr_t)loaded->memory;
       memcpy(loaded->memory + at, &entry, sizeof entry);
     }
@@ -125,7 +128,8 @@ static unsigned look_up(const struct loaded *loaded) {
       demand(tg_image_contains(&image, (uintptr_t)symbol, sizeof *symbol, NULL),
              "a symbol outside of the image");
       demand(strcmp(name, wanted[i]) == 0, "a symbol of another name");
-      demand(ELF64_ST_TYPE(symbol->st_info) == types[j] && symbol->st_shndx != SHN_UNDEF, "of another type");
+      demand(ELF64_ST_TYPE(symbol->st_info) == types[j] && symbol->st_shndx != SHN_UNDEF,
+             "of another type");
     }
   return found;
 }
@@ -138,7 +142,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (relocated) relocate(&loaded);
     protect(&loaded);
     unsigned found = look_up(&loaded);
-    demand(found == 3 || getenv("FUZZ_IMAGE_IS_WHOLE") == NULL, "a whole image's symbols were not found");
+    demand(found == 3 || getenv("FUZZ_IMAGE_IS_WHOLE") == NULL,
+           "a whole image's symbols were not found");
     ASAN_UNPOISON_MEMORY_REGION(loaded.memory, loaded.size);
     free(loaded.memory);
     free(loaded.headers);

@@ -1,6 +1,6 @@
-/* Passes any text to the option parser. Compares the options and the lines on stderr with the result
- * of a second reader of the options' rules (README.md: "key=value:key=value"). text.c is built with
- * write renamed, so the lines come here. */
+/* Passes any text to the option parser. Compares the options and the lines on stderr with the
+ * result of a second reader of the options' rules (README.md: "key=value:key=value"). text.c is
+ * built with write renamed, so the lines come here. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -41,8 +41,11 @@ static const struct {
 static const struct {
   const char *key;
   const char *otherwise;
-} texts[TEXTS] = {
-    {"log_path", "stderr"}, {"suppressions", ""}, {"metrics_path", ""}, {"pin", "1"}, {"quirks", "none"}};
+} texts[TEXTS] = {{"log_path", "stderr"},
+                  {"suppressions", ""},
+                  {"metrics_path", ""},
+                  {"pin", "1"},
+                  {"quirks", "none"}};
 
 static unsigned lines;
 
@@ -56,9 +59,11 @@ static void demand(bool holds, const char *what) {
 ssize_t write(int fd, const void *buffer, size_t size) {
   const unsigned char *bytes = buffer;
   demand(fd == STDERR_FILENO, "written elsewhere than to stderr");
-  demand(size > 12 && size <= LINE_MAX_BYTES && memcmp(bytes, "tsfn-guard[", 11) == 0, "no line of ours");
+  demand(size > 12 && size <= LINE_MAX_BYTES && memcmp(bytes, "tsfn-guard[", 11) == 0,
+         "no line of ours");
   demand(bytes[size - 1] == '\n', "a line without its end");
-  for (size_t i = 0; i < size - 1; i++) demand(bytes[i] >= 0x20 && bytes[i] != 0x7f, "a control character");
+  for (size_t i = 0; i < size - 1; i++)
+    demand(bytes[i] >= 0x20 && bytes[i] != 0x7f, "a control character");
   lines++;
   return (ssize_t)size;
 }
@@ -82,7 +87,8 @@ static bool read_number(const char *value, unsigned long most, uint64_t *number)
 static bool is_event(const char *key, const char *value) {
   static const char *const actions[] = {"log", "ignore", "abort", "stop"};
   bool action = false;
-  for (unsigned i = 0; i < 4 && value != NULL; i++) action = action || strcmp(value, actions[i]) == 0;
+  for (unsigned i = 0; i < 4 && value != NULL; i++)
+    action = action || strcmp(value, actions[i]) == 0;
   const char *event = key + strlen("on.");
   return action && (tg_catalogue_find(event, strlen(event)) != TG_EVENT_NONE ||
                     tg_severity_find(event, strlen(event)) != TG_SEVERITIES);
@@ -108,7 +114,8 @@ static bool understood(const char *key, const char *value, struct reading *readi
     strcpy(reading->texts[i], texts[i].otherwise);
     if (value == NULL || *value == '\0' || strlen(value) > 1023) return false;
     /* "0, 1, or a GLOB with one of *?./" */
-    bool is_pin = strcmp(value, "0") == 0 || strcmp(value, "1") == 0 || strpbrk(value, "*?./") != NULL;
+    bool is_pin =
+        strcmp(value, "0") == 0 || strcmp(value, "1") == 0 || strpbrk(value, "*?./") != NULL;
     if (strcmp(key, "pin") == 0 && !is_pin) return false;
     strcpy(reading->texts[i], value);
     return true;
@@ -116,8 +123,8 @@ static bool understood(const char *key, const char *value, struct reading *readi
   return false;
 }
 
-/* Splits at colons, except for the one of fd:N and those between quotes that are the value's first and
- * last byte. */
+/* Splits at colons, except for the one of fd:N and those between quotes that are the value's first
+ * and last byte. */
 static void read_all(char *text, struct reading *reading) {
   for (char *pair = text; *pair != '\0';) {
     char *end = strchr(pair, ':'), *equal = strchr(pair, '='), *value = NULL;
@@ -141,14 +148,16 @@ static void read_all(char *text, struct reading *reading) {
   }
 }
 
-/* An option that only the parser knows would make one input in some millions fail. Seen to fail: without the rule for
- * exit. */
+/* An option that only the parser knows would make one input in some millions fail. Seen to fail:
+ * without the rule for exit. */
 static void demand_a_rule_for_each_option(void) {
   struct tg_option_look look;
   for (unsigned i = 0; tg_options_look(i, &look); i++) {
     bool known = false;
-    for (unsigned rule = 0; rule < KEYS; rule++) known = known || strcmp(rules[rule].key, look.key) == 0;
-    for (unsigned text = 0; text < TEXTS; text++) known = known || strcmp(texts[text].key, look.key) == 0;
+    for (unsigned rule = 0; rule < KEYS; rule++)
+      known = known || strcmp(rules[rule].key, look.key) == 0;
+    for (unsigned text = 0; text < TEXTS; text++)
+      known = known || strcmp(texts[text].key, look.key) == 0;
     demand(known, "an option without a rule here");
   }
 }
@@ -173,11 +182,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (unsigned i = 0; i < KEYS; i++) reading.numbers[i] = rules[i].otherwise;
   for (unsigned i = 0; i < TEXTS; i++) strcpy(reading.texts[i], texts[i].otherwise);
   read_all(text, &reading);
-  const uint64_t got[KEYS] = {
-      options.mode,       options.deadlock, options.require,     options.verbosity,  options.propagate,
-      options.publish,    options.help,     options.format,      options.summary,    options.exits_fast,
-      options.exitcode,   options.rate,     options.stack_depth, options.queue_warn, options.finalize_warn_ms,
-      options.dump_signal};
+  const uint64_t got[KEYS] = {options.mode,        options.deadlock,   options.require,
+                              options.verbosity,   options.propagate,  options.publish,
+                              options.help,        options.format,     options.summary,
+                              options.exits_fast,  options.exitcode,   options.rate,
+                              options.stack_depth, options.queue_warn, options.finalize_warn_ms,
+                              options.dump_signal};
   demand(memcmp(got, reading.numbers, sizeof got) == 0, "other options than the rules say");
   demand(strcmp(options.log_path, reading.texts[0]) == 0, "another log_path");
   demand(strcmp(options.suppressions, reading.texts[1]) == 0, "another suppressions");

@@ -1,5 +1,6 @@
-/* Passes anything to the report's readers: as one line, and as a log of text. A line that the reader takes for the guard's must be
- * complete and harmless, because it is shown on terminals and counted. */
+/* Passes anything to the report's readers: as one line, and as a log of text. A line that the
+ * reader takes for the guard's must be complete and harmless, because it is shown on terminals and
+ * counted. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ static void demand_tame(const char *string) {
   if (string == NULL) return;
   while (*string != '\0') {
     size_t length = tg_shown_length(string);
-    demand(length != 0 && (unsigned char)*string >= 0x20 && *string != 0x7f, "a string that is not tame");
+    demand(length != 0 && (unsigned char)*string >= 0x20 && *string != 0x7f,
+           "a string that is not tame");
     string += length;
   }
 }
@@ -32,13 +34,14 @@ static void check_frames(const struct tg_frames *frames) {
 
 static void check_line(const struct tg_line *line) {
   demand(line->type < TG_LINE_TYPES && line->time >= 0, "no type or no time");
-  demand(
-      line->type > TG_LINE_TALLY || (line->code != NULL && line->severity < TG_SEVERITIES && line->seen > 0),
-      "an event that is not whole");
+  demand(line->type > TG_LINE_TALLY ||
+             (line->code != NULL && line->severity < TG_SEVERITIES && line->seen > 0),
+         "an event that is not whole");
   const char *const strings[] = {
-      line->code,   line->kind,     line->explanation, line->runtime, line->natively, line->action,
-      line->addon,  line->thread,   line->function,    line->mode,    line->answered, line->caller.file,
-      line->symbol, line->build_id, line->name,        line->state,   line->creator};
+      line->code,     line->kind,        line->explanation, line->runtime,  line->natively,
+      line->action,   line->addon,       line->thread,      line->function, line->mode,
+      line->answered, line->caller.file, line->symbol,      line->build_id, line->name,
+      line->state,    line->creator};
   for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) demand_tame(strings[i]);
   check_frames(&line->stack);
   check_frames(&line->created_at);
@@ -50,7 +53,8 @@ static void take(void *argument, const struct tg_line *line) {
   check_line(line);
 }
 
-/* A copy that ends where the line ends, because anything behind it would hide reads beyond the end. */
+/* A copy that ends where the line ends, because anything behind it would hide reads beyond the
+ * end. */
 static char *copy_exactly(const uint8_t *data, size_t size) {
   char *exact = malloc(size);
   if (size != 0) memcpy(exact, data, size);

@@ -1,4 +1,5 @@
-/* Passes any text to tsfn-guard triage, line by line. It must give an answer, and what it quotes must be tame. */
+/* Passes any text to tsfn-guard triage, line by line. It must give an answer, and what it quotes
+ * must be tame. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (size_t start = 0; start < size;) {
     const uint8_t *newline = memchr(data + start, '\n', size - start);
     size_t end = newline == NULL ? size : (size_t)(newline - data);
-    char *exact = malloc(end - start + 1); /* exactly that size, so that reads beyond the end are noticed */
+    /* exactly that size, so that reads beyond the end are noticed */
+    char *exact = malloc(end - start + 1);
     memcpy(exact, data + start, end - start);
     tg_triage_lines_take(&lines, exact, end - start);
     free(exact);

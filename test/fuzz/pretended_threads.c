@@ -51,8 +51,8 @@ bool tg_record_closing_notice(napi_threadsafe_function handle) {
 }
 
 bool tg_count_false_answer(void) {
-  static bool (*const counters[PRETENDED_THREADS])(void) = {count_false_answer_0, count_false_answer_1,
-                                                            count_false_answer_2};
+  static bool (*const counters[PRETENDED_THREADS])(void) = {
+      count_false_answer_0, count_false_answer_1, count_false_answer_2};
   return counters[pretended_thread]();
 }
 

@@ -15,8 +15,9 @@ struct function {
   bool finalized;
   bool doomed; /* the loop has decided: the finalizer runs in this turn's closing phase */
   unsigned count, credit, limit;
-  bool late;          /* its env has ended, and the addon has the quirk */
-  unsigned abandoned; /* when it was finalized with counts out: 1, 2, ...; 0: it was not, or it is over */
+  bool late; /* its env has ended, and the addon has the quirk */
+  /* when it was finalized with counts out: 1, 2, ...; 0: it was not, or it is over */
+  unsigned abandoned;
   bool referenced;
   enum { NOTHING, REF, UNREF } pending_ref;
   unsigned length;
@@ -41,7 +42,8 @@ static struct {
   unsigned next;
 } told[REFERENCE_THREADS];
 
-void reference_start(const struct reference_settings *new_settings, const struct reference_addon *new_addon) {
+void reference_start(const struct reference_settings *new_settings,
+                     const struct reference_addon *new_addon) {
   settings = *new_settings;
   addon = *new_addon;
   memset(slots, 0, sizeof slots);
@@ -65,8 +67,9 @@ static struct function *find(struct reference_handle handle) {
 
 /* ---- Slots ---- */
 
-/* "The oldest free slot is reused first. As long as there are fresh slots and memory for them, no slot
- * is reused before 4096 are free." Silent: what happens when no slot is left that was never used. */
+/* "The oldest free slot is reused first. As long as there are fresh slots and memory for them, no
+ * slot is reused before 4096 are free." Silent: what happens when no slot is left that was never
+ * used. */
 static unsigned choose_slot(void) {
   unsigned oldest = ~0U, lie_free = 0;
   for (unsigned i = 0; i < fresh; i++) {
@@ -93,12 +96,13 @@ static void make_stale(struct function *function) {
 }
 
 static void make_stale_if_over(struct function *function) {
-  if (function->finalized && function->state == CLOSED && function->count == 0) make_stale(function);
+  if (function->finalized && function->state == CLOSED && function->count == 0)
+    make_stale(function);
 }
 
-/* "A finalized function whose counts never come back keeps its slot until there are N of these. Then
- * the oldest becomes stale, and its counts become release credit. The same happens if no other slot is
- * left." Silent: when. Here it happens at the next create, one function at a time. */
+/* "A finalized function whose counts never come back keeps its slot until there are N of these.
+ * Then the oldest becomes stale, and its counts become release credit. The same happens if no other
+ * slot is left." Silent: when. Here it happens at the next create, one function at a time. */
 static void reclaim(unsigned most) {
   struct function *oldest = NULL;
   unsigned abandoned = 0;
@@ -119,8 +123,8 @@ static void reclaim(unsigned most) {
 napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsigned count,
                              napi_status refusal, bool no_memory, bool no_record,
                              struct reference_handle *handle) {
-  /* Silent: if there was memory for the env's record, the table was asked. Then a create that fails has
-   * reclaimed a slot all the same. */
+  /* Silent: if there was memory for the env's record, the table was asked. Then a create that fails
+   * has reclaimed a slot all the same. */
   if (no_record) return napi_generic_failure;
   reclaim(settings.abandoned_max);
   if (no_memory && fresh == settings.slots && choose_slot() == ~0U) reclaim(0);
@@ -133,7 +137,8 @@ napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsi
   }
   /* "If every handle is used up, the runtime serves new functions itself": here it refuses to. */
   if (slot == ~0U) return refusal != napi_ok ? refusal : napi_generic_failure;
-  forget_slot(slot); /* silent: a refused create too clears what the slot knew, and the slot rests again */
+  /* silent: a refused create too clears what the slot knew, and the slot rests again */
+  forget_slot(slot);
   if (refusal != napi_ok) {
     slots[slot].freed = ++now;
     return refusal;
@@ -152,9 +157,9 @@ napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsi
   return napi_ok;
 }
 
-/* "Each thread gets napi_closing the first time and napi_invalid_arg from then on. A thread remembers
- * its last 16 such handles." Silent: the answer that consumed a count is a first time too, and to get
- * it again does not renew the memory. */
+/* "Each thread gets napi_closing the first time and napi_invalid_arg from then on. A thread
+ * remembers its last 16 such handles." Silent: the answer that consumed a count is a first time
+ * too, and to get it again does not renew the memory. */
 static bool was_reported(unsigned thread, struct reference_handle handle) {
   for (unsigned i = 0; i < REFERENCE_TOLD; i++)
     if (same(told[thread].handles[i], handle)) return true;
@@ -167,7 +172,8 @@ static bool is_full(const struct function *function) {
   return function->limit != 0 && function->length >= function->limit;
 }
 
-/* "Threads that come too late are told napi_ok." Not if the slot remembers nothing of the function. */
+/* "Threads that come too late are told napi_ok." Not if the slot remembers nothing of the
+ * function. */
 static bool is_late(const struct function *function) {
   return function->late && !function->forgotten;
 }
@@ -190,8 +196,8 @@ bool reference_would_wait(struct reference_handle handle, unsigned thread) {
   return thread != function->env || settings.deadlock == REFERENCE_HANG;
 }
 
-napi_status reference_call(struct reference_handle handle, unsigned thread, unsigned item, bool blocking,
-                           bool no_memory) {
+napi_status reference_call(struct reference_handle handle, unsigned thread, unsigned item,
+                           bool blocking, bool no_memory) {
   struct function *function = find(handle);
   if (function == NULL) return napi_invalid_arg;
   /* Silent: which answer comes first if the loop has decided and no memory is left. */

@@ -1,5 +1,5 @@
-/* What the seven functions answer, written from docs/contract.md alone. It is the slow and simple twin
- * with which fuzz_guard compares the core.
+/* What the seven functions answer, written from docs/contract.md alone. It is the slow and simple
+ * twin with which fuzz_guard compares the core.
  *
  * It never blocks and knows no real thread. A caller is a number, and a call that would wait is not
  * made: reference_would_wait says so. Where the contract is silent, the comment says "silent". */
@@ -39,20 +39,21 @@ struct reference_handle {
 /* A value that is not a handle. */
 static const struct reference_handle reference_garbage = {~0U, ~0U};
 
-void reference_start(const struct reference_settings *settings, const struct reference_addon *addon);
+void reference_start(const struct reference_settings *settings,
+                     const struct reference_addon *addon);
 
-/* `function` is the caller's number for it, below REFERENCE_FUNCTIONS and not used yet. `refusal` is
- * the runtime's answer. `no_memory`: an allocation fails now. `no_record`: already the one for the
- * env's record fails. */
+/* `function` is the caller's number for it, below REFERENCE_FUNCTIONS and not used yet. `refusal`
+ * is the runtime's answer. `no_memory`: an allocation fails now. `no_record`: already the one for
+ * the env's record fails. */
 napi_status reference_create(unsigned env, unsigned function, unsigned limit, unsigned count,
                              napi_status refusal, bool no_memory, bool no_record,
                              struct reference_handle *handle);
-napi_status reference_call(struct reference_handle handle, unsigned thread, unsigned item, bool blocking,
-                           bool no_memory);
+napi_status reference_call(struct reference_handle handle, unsigned thread, unsigned item,
+                           bool blocking, bool no_memory);
 napi_status reference_acquire(struct reference_handle handle, unsigned thread);
 napi_status reference_release(struct reference_handle handle, unsigned thread, bool abort);
-/* *function is the function whose context it is, or -1 for NULL. `function` may be NULL: there is no
- * place for the result. */
+/* *function is the function whose context it is, or -1 for NULL. `function` may be NULL: there is
+ * no place for the result. */
 napi_status reference_get_context(struct reference_handle handle, unsigned thread, int *function);
 napi_status reference_ref(struct reference_handle handle, unsigned thread, bool ref);
 

@@ -3,8 +3,8 @@
 #define TEST_ANSWERS_H
 
 enum {
-  GUARD_ANSWERS =
-      1, /* napi_invalid_arg: the guard's answer to a value that was never a handle, and to a NULL env */
+  /* napi_invalid_arg: the guard's answer to a value that was never a handle, and to a NULL env */
+  GUARD_ANSWERS = 1,
   FAKE_NODE_ANSWERS = 77,
   INTRUDER_ANSWERS = 88,
 };

@@ -1,5 +1,6 @@
 /* deny_mprotect any|PAGE PROGRAM ARGS…: runs the program. mprotect is refused (EACCES, as SELinux
- * does) if it would make memory writable: anywhere, or only on the page of that (hexadecimal) address. */
+ * does) if it would make memory writable: anywhere, or only on the page of that (hexadecimal)
+ * address. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -14,10 +15,12 @@
 #include <unistd.h>
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define LOAD_LOW(number) \
-  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + (number) * sizeof(uint64_t))
-#define LOAD_HIGH(number) \
-  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + (number) * sizeof(uint64_t) + 4)
+#define LOAD_LOW(number)             \
+  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, \
+           offsetof(struct seccomp_data, args) + (number) * sizeof(uint64_t))
+#define LOAD_HIGH(number)            \
+  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, \
+           offsetof(struct seccomp_data, args) + (number) * sizeof(uint64_t) + 4)
 
 enum { ARGUMENT_ADDRESS = 0, ARGUMENT_PROTECTION = 2 };
 

@@ -1,8 +1,9 @@
-/* Exports what the guard needs of a runtime. All of it is trivial. It is linked into programs and into
- * libraries.
+/* Exports what the guard needs of a runtime. All of it is trivial. It is linked into programs and
+ * into libraries.
  *
- * Variants lack a function: they are built with -DITS_NAME=absent. With FAKE_NODE_METADATA it reports
- * its version. The guard asks only those runtimes for it that export Node's own metadata object. */
+ * Variants lack a function: they are built with -DITS_NAME=absent. With FAKE_NODE_METADATA it
+ * reports its version. The guard asks only those runtimes for it that export Node's own metadata
+ * object. */
 #include <stdint.h>
 
 #include "answers.h"

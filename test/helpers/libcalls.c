@@ -24,10 +24,11 @@ void probe(const char *library) {
   int target;
   napi_threadsafe_function never_a_handle = (napi_threadsafe_function)(void *)&target, made;
   void *context;
-  printf("create: %s\n",
-         who(napi_create_threadsafe_function(NULL, NULL, NULL, NULL, 0, 1, NULL, NULL, NULL, NULL, &made)));
+  printf("create: %s\n", who(napi_create_threadsafe_function(NULL, NULL, NULL, NULL, 0, 1, NULL,
+                                                             NULL, NULL, NULL, &made)));
   printf("get_context: %s\n", who(napi_get_threadsafe_function_context(never_a_handle, &context)));
-  printf("call: %s\n", who(napi_call_threadsafe_function(never_a_handle, NULL, napi_tsfn_nonblocking)));
+  printf("call: %s\n",
+         who(napi_call_threadsafe_function(never_a_handle, NULL, napi_tsfn_nonblocking)));
   printf("acquire: %s\n", who(napi_acquire_threadsafe_function(never_a_handle)));
   printf("release: %s\n", who(napi_release_threadsafe_function(never_a_handle, napi_tsfn_release)));
   printf("ref: %s\n", who(napi_ref_threadsafe_function(NULL, never_a_handle)));

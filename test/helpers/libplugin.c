@@ -39,8 +39,8 @@ void start_plugin(napi_env env) {
   napi_threadsafe_function tsfn;
   pthread_t thread;
   if (napi_create_string_utf8(env, "plugin", NAPI_AUTO_LENGTH, &name) != napi_ok) abort();
-  if (napi_create_threadsafe_function(env, NULL, NULL, name, 0, 1, NULL, NULL, NULL, on_call, &tsfn) !=
-      napi_ok)
+  if (napi_create_threadsafe_function(env, NULL, NULL, name, 0, 1, NULL, NULL, NULL, on_call,
+                                      &tsfn) != napi_ok)
     abort();
   if (pthread_create(&thread, NULL, run, tsfn) != 0) abort();
   pthread_detach(thread);

@@ -1,5 +1,6 @@
-/* Defines napi_ref_threadsafe_function as something other than a plain function: an object, or, with
- * IFUNC, an indirect function. It is used with the variants of fake_node.c that lack this function. */
+/* Defines napi_ref_threadsafe_function as something other than a plain function: an object, or,
+ * with IFUNC, an indirect function. It is used with the variants of fake_node.c that lack this
+ * function. */
 #ifdef IFUNC
 typedef int function(void);
 

@@ -1,17 +1,18 @@
 /* liboracle.so, to be preloaded: makes every use of a freed TSFN of the runtime a certain fault.
  *
- * It watches memory that a thread allocates inside the runtime's own napi_create_threadsafe_function,
- * if it has the size of the runtime's TSFN. Such memory gets a page of its own, and free() makes that
- * page inaccessible for good. The size differs between versions. It is learned from the first create:
- * without the guard, the result of a create is the object's address. Until then every allocation whose
- * size could be the right one gets its own page.
+ * It watches memory that a thread allocates inside the runtime's own
+ * napi_create_threadsafe_function, if it has the size of the runtime's TSFN. Such memory gets a
+ * page of its own, and free() makes that page inaccessible for good. The size differs between
+ * versions. It is learned from the first create: without the guard, the result of a create is the
+ * object's address. Until then every allocation whose size could be the right one gets its own
+ * page.
  *
- * A fault there is reported with write(2) only, and the process dies by the signal's default action.
- * With ORACLE_TELL=1 it prints at exit how many TSFNs were created and freed.
+ * A fault there is reported with write(2) only, and the process dies by the signal's default
+ * action. With ORACLE_TELL=1 it prints at exit how many TSFNs were created and freed.
  *
- * With libtsfnguard.so, this library comes later in LD_PRELOAD. The last object is initialized first,
- * so the guard finds this library's create in the runtime's place, and rings doorbells that are
- * watched. */
+ * With libtsfnguard.so, this library comes later in LD_PRELOAD. The last object is initialized
+ * first, so the guard finds this library's create in the runtime's place, and rings doorbells that
+ * are watched. */
 #include <link.h>
 #include <node_api.h>
 #include <signal.h>
@@ -30,7 +31,8 @@ extern void *__libc_malloc(size_t size);
 extern void __libc_free(void *memory);
 
 #ifdef __aarch64__
-enum { PAGE = 65536, PAGES = 1 << 20 }; /* the largest that its kernels have, so a multiple of all */
+/* the largest that its kernels have, so a multiple of all */
+enum { PAGE = 65536, PAGES = 1 << 20 };
 #else
 enum { PAGE = 4096, PAGES = 1 << 24 };
 #endif
@@ -45,9 +47,11 @@ static struct sigaction previous; /* how other faults are handled */
 static _Thread_local bool inside; /* it is inside the runtime's create */
 
 static napi_status create(napi_env env, napi_value func, napi_value async_resource,
-                          napi_value async_resource_name, size_t max_queue_size, size_t initial_thread_count,
-                          void *thread_finalize_data, napi_finalize thread_finalize_cb, void *context,
-                          napi_threadsafe_function_call_js call_js_cb, napi_threadsafe_function *result);
+                          napi_value async_resource_name, size_t max_queue_size,
+                          size_t initial_thread_count, void *thread_finalize_data,
+                          napi_finalize thread_finalize_cb, void *context,
+                          napi_threadsafe_function_call_js call_js_cb,
+                          napi_threadsafe_function *result);
 
 static struct tg_redirection redirection = {.name = "napi_create_threadsafe_function",
                                             .replacement = (void *)create};
@@ -91,8 +95,8 @@ void free(void *memory) {
     return;
   }
   /* The page is mapped anew, and not only protected, so that its memory is given back. */
-  if (mmap(arena + page * PAGE, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-           0) == MAP_FAILED)
+  if (mmap(arena + page * PAGE, PAGE, PROT_NONE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
     fail_call("mmap fails");
   if (sizes[page] == atomic_load(&tsfn_size)) atomic_fetch_add(&freed, 1);
 }
@@ -121,7 +125,8 @@ static void catch_faults(void) {
 
 static void learn_size(const void *tsfn) {
   size_t page = page_of(tsfn);
-  if (page == PAGES || tsfn != arena + page * PAGE) fail_call("the TSFN is not in memory of its own");
+  if (page == PAGES || tsfn != arena + page * PAGE)
+    fail_call("the TSFN is not in memory of its own");
   size_t unknown = 0;
   if (!atomic_compare_exchange_strong(&tsfn_size, &unknown, sizes[page]) && unknown != sizes[page])
     fail_call("the TSFN has changed its size");
@@ -129,11 +134,14 @@ static void learn_size(const void *tsfn) {
 }
 
 static napi_status create(napi_env env, napi_value func, napi_value async_resource,
-                          napi_value async_resource_name, size_t max_queue_size, size_t initial_thread_count,
-                          void *thread_finalize_data, napi_finalize thread_finalize_cb, void *context,
-                          napi_threadsafe_function_call_js call_js_cb, napi_threadsafe_function *result) {
-  napi_status (*original)(napi_env, napi_value, napi_value, napi_value, size_t, size_t, void *, napi_finalize,
-                          void *, napi_threadsafe_function_call_js, napi_threadsafe_function *);
+                          napi_value async_resource_name, size_t max_queue_size,
+                          size_t initial_thread_count, void *thread_finalize_data,
+                          napi_finalize thread_finalize_cb, void *context,
+                          napi_threadsafe_function_call_js call_js_cb,
+                          napi_threadsafe_function *result) {
+  napi_status (*original)(napi_env, napi_value, napi_value, napi_value, size_t, size_t, void *,
+                          napi_finalize, void *, napi_threadsafe_function_call_js,
+                          napi_threadsafe_function *);
   memcpy(&original, &redirection.original, sizeof original);
   catch_faults();
   inside = true;

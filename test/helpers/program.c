@@ -12,7 +12,8 @@
 static const char *library;
 
 /* If the code of a program that is not a PIE takes the address of a library's function, the linker
- * gives the function a definition in the program itself (its PLT entry), which the whole process sees. */
+ * gives the function a definition in the program itself (its PLT entry), which the whole process
+ * sees. */
 #ifdef TAKES_ADDRESS
 void napi_ref_threadsafe_function(void);
 static void take_address(void) {

@@ -1,5 +1,5 @@
-/* The seven functions, and which objects define them, as an addon sees it. For the test addon and the
- * probe. */
+/* The seven functions, and which objects define them, as an addon sees it. For the test addon and
+ * the probe. */
 #ifndef TEST_SEVEN_H
 #define TEST_SEVEN_H
 
@@ -31,9 +31,9 @@ FOR_EACH_OF_SEVEN(SEVEN_WEAK)
 #define SEVEN_ADDRESS(name) (void *)name,
 static void *const volatile seven_bound_at_load[SEVEN] = {FOR_EACH_OF_SEVEN(SEVEN_ADDRESS)};
 
-/* Finds one of the seven functions. `way` is "load" (bound at load), "default" (dlsym(RTLD_DEFAULT)),
- * "program" (dlsym(dlopen(NULL))), or the name of a library that is already loaded (dlsym on its
- * handle). */
+/* Finds one of the seven functions. `way` is "load" (bound at load), "default"
+ * (dlsym(RTLD_DEFAULT)), "program" (dlsym(dlopen(NULL))), or the name of a library that is already
+ * loaded (dlsym on its handle). */
 static inline void *seven_find(const char *way, unsigned index) {
   if (strcmp(way, "load") == 0) return seven_bound_at_load[index];
   if (strcmp(way, "default") == 0) return dlsym(RTLD_DEFAULT, seven_names[index]);

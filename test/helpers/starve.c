@@ -1,9 +1,9 @@
 /* libstarve.so, to be preloaded behind libtsfnguard.so: refuses memory to that library, and to no
  * other code.
  *
- * STARVE_AT=N refuses the N-th allocation that is made inside it, STARVE_EVERY=N every N-th. It counts
- * malloc, and mmap of usable memory, but not the reservation for handles. At exit it prints what it
- * has seen and done. */
+ * STARVE_AT=N refuses the N-th allocation that is made inside it, STARVE_EVERY=N every N-th. It
+ * counts malloc, and mmap of usable memory, but not the reservation for handles. At exit it prints
+ * what it has seen and done. */
 #include <dlfcn.h>
 #include <link.h>
 #include <stdatomic.h>

@@ -56,7 +56,8 @@ static void demand(bool holds, const char *what) {
 }
 
 void fake_reset(void) {
-  fake_settings = (struct fake_settings){.allocations_left = -1, .reserve_bits_max = TG_SEGMENT_BITS_MAX};
+  fake_settings =
+      (struct fake_settings){.allocations_left = -1, .reserve_bits_max = TG_SEGMENT_BITS_MAX};
   for (unsigned i = 0; i < TG_EVENT_KINDS; i++) {
     atomic_store(&fake_events[i], 0);
     atomic_store(&fake_quantity[i], 0);
@@ -76,7 +77,8 @@ void fake_reset(void) {
 
 static struct doorbell *use(napi_threadsafe_function func) {
   struct doorbell *doorbell = (struct doorbell *)(void *)func;
-  demand(doorbell != NULL && !atomic_load(&doorbell->gone), "a doorbell was used after its finalizer");
+  demand(doorbell != NULL && !atomic_load(&doorbell->gone),
+         "a doorbell was used after its finalizer");
   pthread_mutex_lock(&doorbell->mutex);
   return doorbell;
 }
@@ -103,7 +105,8 @@ static struct hook **find_hook(struct hook **list, void (*run)(void *), void *ar
 static napi_status add_hook(napi_env napi_env, void (*run)(void *), void *argument) {
   struct fake_env *env = (struct fake_env *)(void *)napi_env;
   if (fake_settings.refuses_hooks) return napi_generic_failure;
-  demand(find_hook(&env->hooks, run, argument) == NULL && find_hook(&env->late_hooks, run, argument) == NULL,
+  demand(find_hook(&env->hooks, run, argument) == NULL &&
+             find_hook(&env->late_hooks, run, argument) == NULL,
          "a cleanup hook was added twice");
   struct hook **list = env->runs_hooks ? &env->late_hooks : &env->hooks;
   struct hook *hook = calloc(1, sizeof *hook);
@@ -128,7 +131,8 @@ static struct {
   size_t max_queue_size;
 } unguarded = {.doorbell.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-static napi_status create_unguarded(size_t max_queue_size, void *context, napi_threadsafe_function *result) {
+static napi_status create_unguarded(size_t max_queue_size, void *context,
+                                    napi_threadsafe_function *result) {
   unguarded.max_queue_size = max_queue_size;
   unguarded.doorbell.context = context;
   unguarded.doorbell.thread_count = 1;
@@ -145,7 +149,8 @@ static napi_status get_context(napi_threadsafe_function func, void **result) {
 static napi_status create(napi_env napi_env, napi_value func, napi_value resource, napi_value name,
                           size_t max_queue_size, size_t initial_thread_count, void *finalize_data,
                           napi_finalize finalize_cb, void *context,
-                          napi_threadsafe_function_call_js call_js_cb, napi_threadsafe_function *result) {
+                          napi_threadsafe_function_call_js call_js_cb,
+                          napi_threadsafe_function *result) {
   (void)func;
   (void)resource;
   (void)name;
@@ -177,10 +182,12 @@ static void happen_once(void (**event)(void)) {
   now();
 }
 
-static napi_status ring(napi_threadsafe_function func, void *data, napi_threadsafe_function_call_mode mode) {
+static napi_status ring(napi_threadsafe_function func, void *data,
+                        napi_threadsafe_function_call_mode mode) {
   struct doorbell *doorbell = use(func);
   if (doorbell == &unguarded.doorbell)
-    return done(doorbell, ++doorbell->queued > unguarded.max_queue_size ? napi_queue_full : napi_ok);
+    return done(doorbell,
+                ++doorbell->queued > unguarded.max_queue_size ? napi_queue_full : napi_ok);
   demand(data == NULL && mode == napi_tsfn_nonblocking, "a doorbell is only rung");
   if (fake_settings.refuse_ring != napi_ok) return done(doorbell, fake_settings.refuse_ring);
   if (doorbell->closing) {
@@ -196,7 +203,8 @@ static napi_status ring(napi_threadsafe_function func, void *data, napi_threadsa
   return done(doorbell, napi_ok);
 }
 
-static napi_status call(napi_threadsafe_function func, void *data, napi_threadsafe_function_call_mode mode) {
+static napi_status call(napi_threadsafe_function func, void *data,
+                        napi_threadsafe_function_call_mode mode) {
   struct doorbell *doorbell = (struct doorbell *)(void *)func;
   atomic_fetch_add(&doorbell->callers, 1);
   happen_once(&fake_settings.before_ring);
@@ -210,14 +218,17 @@ static napi_status acquire(napi_threadsafe_function func) {
   struct doorbell *doorbell = use(func);
   if (doorbell->closing) return done(doorbell, napi_closing);
   doorbell->thread_count++;
-  demand(doorbell->thread_count == 1 || doorbell == &unguarded.doorbell, "a doorbell's count is 0 or 1");
+  demand(doorbell->thread_count == 1 || doorbell == &unguarded.doorbell,
+         "a doorbell's count is 0 or 1");
   return done(doorbell, napi_ok);
 }
 
-static napi_status release(napi_threadsafe_function func, napi_threadsafe_function_release_mode mode) {
+static napi_status release(napi_threadsafe_function func,
+                           napi_threadsafe_function_release_mode mode) {
   struct doorbell *doorbell = use(func);
   /* As the env ends, the ring of another thread may have taken the count. */
-  if (doorbell->thread_count == 0 && doorbell->handles_closing) return done(doorbell, napi_invalid_arg);
+  if (doorbell->thread_count == 0 && doorbell->handles_closing)
+    return done(doorbell, napi_invalid_arg);
   demand(doorbell->thread_count == 1 || doorbell == &unguarded.doorbell,
          "a doorbell was released that was not held");
   doorbell->thread_count--;
@@ -303,8 +314,8 @@ static void *reserve(size_t size) {
   return tg_reserve_below(TG_ADDRESS_LIMIT, size);
 }
 
-/* `fake_addon` has the code below FAR_CODE. All other code belongs to another object: the tests' own
- * code, which may be anywhere. */
+/* `fake_addon` has the code below FAR_CODE. All other code belongs to another object: the tests'
+ * own code, which may be anywhere. */
 static struct tg_addon far_addon;
 enum { FAR_CODE = 0x100000 };
 
@@ -418,12 +429,14 @@ static bool dispatch_one(struct doorbell *doorbell) {
   if (doorbell->closing) doorbell->handles_closing = true;
   pthread_mutex_unlock(&doorbell->mutex);
   if (popped)
-    doorbell->call_js_cb(fake_napi_env(doorbell->env), (napi_value)(void *)doorbell, doorbell->context, NULL);
+    doorbell->call_js_cb(fake_napi_env(doorbell->env), (napi_value)(void *)doorbell,
+                         doorbell->context, NULL);
   return popped;
 }
 
 static void drain(struct doorbell *doorbell) {
-  for (; doorbell->queued > 0; doorbell->queued--) doorbell->call_js_cb(NULL, NULL, doorbell->context, NULL);
+  for (; doorbell->queued > 0; doorbell->queued--)
+    doorbell->call_js_cb(NULL, NULL, doorbell->context, NULL);
 }
 
 static void finalize(struct doorbell *doorbell) {

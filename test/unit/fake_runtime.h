@@ -1,9 +1,9 @@
-/* A runtime and a host for the core that are not Node. They are small enough to be sure of, and strict
- * where Node is lenient.
+/* A runtime and a host for the core that are not Node. They are small enough to be sure of, and
+ * strict where Node is lenient.
  *
- * Its thread-safe functions ("doorbells") behave as Node's do: they dispatch one item at a time, close
- * when the count is 0 and the queue is empty, and are finalized in the turn's closing phase. Every use
- * of one after its finalizer has run aborts the test. */
+ * Its thread-safe functions ("doorbells") behave as Node's do: they dispatch one item at a time,
+ * close when the count is 0 and the queue is empty, and are finalized in the turn's closing phase.
+ * Every use of one after its finalizer has run aborts the test. */
 #ifndef TEST_FAKE_RUNTIME_H
 #define TEST_FAKE_RUNTIME_H
 
@@ -23,13 +23,14 @@ struct fake_env;
 
 /* How this runtime behaves. fake_reset resets it. */
 struct fake_settings {
-  bool finalizes_first;      /* Node < 24.15: left-over rings are discarded after the finalizer, not before */
+  /* Node < 24.15: left-over rings are discarded after the finalizer, not before */
+  bool finalizes_first;
   bool keeps_closed;         /* Node >= 24.14 */
   bool forgets_next;         /* the next ring of a doorbell returns ok and is dropped */
   napi_status refuse_create; /* not napi_ok: what create returns */
   napi_status refuse_ring;   /* not napi_ok: what a doorbell's call returns */
-  void (*before_ring)(
-      void); /* what happens just before a doorbell is rung, and just after; once each; NULL: nothing */
+  /* what happens just before a doorbell is rung, and just after; once each; NULL: nothing */
+  void (*before_ring)(void);
   void (*after_ring)(void);
   bool refuses_hooks;             /* no env cleanup hook can be added */
   void (*after_finalizers)(void); /* what happens when the env ends and finalizes wrapped objects */
@@ -69,6 +70,7 @@ struct fake_env *fake_env_open(void);
 napi_env fake_napi_env(struct fake_env *env);
 void fake_env_turn(struct fake_env *env);     /* one turn of the loop; does not wait */
 unsigned fake_env_live(struct fake_env *env); /* doorbells that are not finalized yet */
-void fake_env_close(struct fake_env *env); /* cleanup hooks, last one first, then finalizers; frees the env */
+/* cleanup hooks, last one first, then finalizers; frees the env */
+void fake_env_close(struct fake_env *env);
 
 #endif

@@ -54,10 +54,12 @@ static inline void record_finalize(napi_env env, void *data, void *hint) {
   recorder->finalized++;
 }
 
-static inline napi_status create_with(struct recorder *recorder, size_t max_queue_size, size_t thread_count) {
+static inline napi_status create_with(struct recorder *recorder, size_t max_queue_size,
+                                      size_t thread_count) {
   const struct tg_create_arguments arguments = {
       .env = fake_napi_env(recorder->env),
-      .async_resource_name = (napi_value)(void *)(recorder->name != NULL ? recorder->name : "recorder"),
+      .async_resource_name =
+          (napi_value)(void *)(recorder->name != NULL ? recorder->name : "recorder"),
       .max_queue_size = max_queue_size,
       .initial_thread_count = thread_count,
       .thread_finalize_data = recorder,
@@ -68,9 +70,11 @@ static inline napi_status create_with(struct recorder *recorder, size_t max_queu
   return tg_create(recorder->guard, &arguments, CALLER, &recorder->func);
 }
 
-static inline void open_recorder(struct recorder *recorder, size_t max_queue_size, size_t thread_count) {
+static inline void open_recorder(struct recorder *recorder, size_t max_queue_size,
+                                 size_t thread_count) {
   fake_reset();
-  *recorder = (struct recorder){.guard = fake_guard_open(TG_DEADLOCK_OVERFLOW), .env = fake_env_open()};
+  *recorder =
+      (struct recorder){.guard = fake_guard_open(TG_DEADLOCK_OVERFLOW), .env = fake_env_open()};
   assert_int_equal(create_with(recorder, max_queue_size, thread_count), napi_ok);
 }
 

@@ -1,4 +1,5 @@
-/* A strict reader of one line of JSON. It records the paths of the fields: "handle.name" and so on. */
+/* A strict reader of one line of JSON. It records the paths of the fields: "handle.name" and so
+ * on. */
 #ifndef TEST_JSON_H
 #define TEST_JSON_H
 
@@ -22,7 +23,8 @@ struct json {
 };
 
 static inline void json_expect(struct json *json, char byte) {
-  if (json->next == json->end || *json->next != byte) fail_msg("no %c at \"%.60s\"", byte, json->next);
+  if (json->next == json->end || *json->next != byte)
+    fail_msg("no %c at \"%.60s\"", byte, json->next);
   json->next++;
 }
 
@@ -48,7 +50,8 @@ static inline void json_word(struct json *json) {
   const char *const words[] = {"true", "false", "null"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
     size_t length = strlen(words[i]);
-    if ((size_t)(json->end - json->next) < length || memcmp(json->next, words[i], length) != 0) continue;
+    if ((size_t)(json->end - json->next) < length || memcmp(json->next, words[i], length) != 0)
+      continue;
     json->next += length;
     return;
   }

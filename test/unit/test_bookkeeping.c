@@ -1,8 +1,8 @@
 /* What the core counts and what it gives back: waiters and wake-ups, counts, memory, slots, locks,
  * cleanup hooks, cancellation.
  *
- * Seen to fail: each test with the fault that its comment names (scripts/mutate.sh --random makes them
- * all). */
+ * Seen to fail: each test with the fault that its comment names (scripts/mutate.sh --random makes
+ * them all). */
 #include <pthread.h>
 #include <sched.h>
 
@@ -179,7 +179,8 @@ static void the_hook_of_a_function_wakes_its_callers(void **state) {
   start_callers(hooked_callers, 2, &r);
   end_env(&r);
   assert_int_equal(atomic_load(&fake_events[TG_EVENT_BLOCKED_CALLERS_AT_CLOSE]), 1);
-  assert_int_equal(atomic_load(&fake_events[TG_EVENT_NEVER_RELEASED]), 0); /* napi_closing took both counts */
+  /* napi_closing took both counts */
+  assert_int_equal(atomic_load(&fake_events[TG_EVENT_NEVER_RELEASED]), 0);
   assert_int_equal(atomic_load(&fake_events[TG_EVENT_ITEMS_UNDELIVERED]), 1);
   close_counted(&r);
 }
@@ -193,11 +194,12 @@ static void join_and_use_in_hook(void *argument) {
   assert_int_equal(call(in_hook, 2), napi_queue_full); /* the function itself is still open */
   assert_int_equal(acquire(in_hook), napi_ok);
   assert_int_equal(release(in_hook), napi_ok);
-  assert_int_equal(release(in_hook), napi_ok); /* a thread that was rejected releases all the same */
+  /* a thread that was rejected releases all the same */
+  assert_int_equal(release(in_hook), napi_ok);
 }
 
-/* If no hook of ours runs first, or if it only wakes the callers, the addon's hook waits for ever. If it closes the
- * function, the addon's other calls are rejected too early. */
+/* If no hook of ours runs first, or if it only wakes the callers, the addon's hook waits for ever.
+ * If it closes the function, the addon's other calls are rejected too early. */
 static void a_hook_that_is_added_later_can_join_blocked_callers(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -205,7 +207,8 @@ static void a_hook_that_is_added_later_can_join_blocked_callers(void **state) {
   assert_int_equal(create_with(&r, 1, 2), napi_ok);
   assert_int_equal(call(&r, 1), napi_ok);
   start_callers(hooked_callers, 2, &r);
-  for (unsigned i = 0; i < 2; i++) { /* the second one moves the hook that the first one has registered */
+  /* the second one moves the hook that the first one has registered */
+  for (unsigned i = 0; i < 2; i++) {
     if (i == 1) fake_runtime.add_env_cleanup_hook(fake_napi_env(r.env), join_and_use_in_hook, &r);
     tg_on_hook_added();
   }
@@ -223,7 +226,8 @@ static napi_status count_hook(napi_env env, void (*hook)(void *), void *argument
   return fake_runtime.add_env_cleanup_hook(env, hook, argument);
 }
 
-/* A hook of ours makes each of the addon's more expensive. Without blocked callers nobody needs it. */
+/* A hook of ours makes each of the addon's more expensive. Without blocked callers nobody needs
+ * it. */
 static void no_hook_is_registered_for_functions_without_a_limit(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -242,8 +246,8 @@ static void no_hook_is_registered_for_functions_without_a_limit(void **state) {
   close_counted(&r);
 }
 
-/* The runtime too wakes one of them, so one blocked caller is no event. By abort, by the env's end, by
- * the last item. */
+/* The runtime too wakes one of them, so one blocked caller is no event. By abort, by the env's end,
+ * by the last item. */
 static void blocked_callers_at_close_are_told_where_there_are_several(void **state) {
   (void)state;
   for (unsigned waiters = 0; waiters < 3; waiters++)
@@ -357,9 +361,9 @@ static void what_is_refused_costs_neither_memory_nor_a_slot(void **state) {
 
 static napi_status answer_while_creating;
 
-static napi_status call_then_create(napi_env env, napi_value func, napi_value resource, napi_value name,
-                                    size_t max_queue_size, size_t thread_count, void *finalize_data,
-                                    napi_finalize finalize_cb, void *context,
+static napi_status call_then_create(napi_env env, napi_value func, napi_value resource,
+                                    napi_value name, size_t max_queue_size, size_t thread_count,
+                                    void *finalize_data, napi_finalize finalize_cb, void *context,
                                     napi_threadsafe_function_call_js call_js_cb,
                                     napi_threadsafe_function *result) {
   struct tg_function *function = context;
@@ -370,8 +374,8 @@ static napi_status call_then_create(napi_env env, napi_value func, napi_value re
                              finalize_cb, context, call_js_cb, result);
 }
 
-/* If the lookup did not check state > TG_CREATING, the call would be queued into a function without a
- * doorbell. */
+/* If the lookup did not check state > TG_CREATING, the call would be queued into a function without
+ * a doorbell. */
 static void a_handle_is_none_before_its_create_is_done(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -594,7 +598,8 @@ static void the_doorbells_count_is_given_back_once(void **state) {
   }
 }
 
-/* The runtime begins to close a doorbell that nobody holds. Acquire and call learn of it from the runtime. */
+/* The runtime begins to close a doorbell that nobody holds. Acquire and call learn of it from the
+ * runtime. */
 static void what_the_runtime_closes_is_closed(void **state) {
   (void)state;
   for (unsigned acquires = 0; acquires < 2; acquires++) {
@@ -668,7 +673,8 @@ static void the_runtime_may_finalize_what_we_hold(void **state) {
   close_counted(&r);
 }
 
-/* The counts may never come back, so the record of an ended env is freed without waiting for them. */
+/* The counts may never come back, so the record of an ended env is freed without waiting for
+ * them. */
 static void counts_that_are_out_keep_no_ended_env(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -681,7 +687,8 @@ static void counts_that_are_out_keep_no_ended_env(void **state) {
   close_counted(&r);
 }
 
-/* --- Cancellation is off while the runtime is called under our lock, and afterwards is as it was before. */
+/* --- Cancellation is off while the runtime is called under our lock, and afterwards is as it was
+ * before. */
 
 static int cancel_state(void) {
   int before;
@@ -764,7 +771,8 @@ static void walk(struct tg_guard *guard) {
   tg_guard_walk(guard, see, seen);
 }
 
-/* A lock that the walk does not give back is noticed at once, and so is a function that it leaves out. */
+/* A lock that the walk does not give back is noticed at once, and so is a function that it leaves
+ * out. */
 static void a_walk_shows_what_lives_and_leaves_it_unlocked(void **state) {
   (void)state;
   struct recorder r[4];
@@ -852,12 +860,14 @@ static void walks_end_with_the_last_slot(void **state) {
   for (unsigned i = 0; i < TG_CHUNK_SLOTS; i++) assert_int_equal(create_with(&r, 0, 1), napi_ok);
   struct tg_function *last = slot_of(&r);
   assert_true(tg_lock_try(&last->lock)); /* so that the walk sees little */
-  for (unsigned i = 0; i + 1 < TG_CHUNK_SLOTS; i++) tg_table_slot(&r.guard->table, i)->state = TG_FREE;
+  for (unsigned i = 0; i + 1 < TG_CHUNK_SLOTS; i++)
+    tg_table_slot(&r.guard->table, i)->state = TG_FREE;
   walk(r.guard);
   assert_int_equal(seen_count, 0);
   assert_int_equal(unseen_count, 1);
   tg_lock_release_tried(&last->lock);
-  for (unsigned i = 0; i + 1 < TG_CHUNK_SLOTS; i++) tg_table_slot(&r.guard->table, i)->state = TG_OPEN;
+  for (unsigned i = 0; i + 1 < TG_CHUNK_SLOTS; i++)
+    tg_table_slot(&r.guard->table, i)->state = TG_OPEN;
   tg_reject_all(r.guard);
   for (unsigned i = 0; i < TG_CHUNK_SLOTS; i++)
     assert_int_equal(tg_table_slot(&r.guard->table, i)->state, TG_CLOSING);
@@ -913,8 +923,8 @@ static void touch_elsewhere(struct recorder *r) {
   pthread_join(thread, NULL);
 }
 
-/* Several counts at once, of a function that another thread has used. Afterwards it counts neither as
- * unreturned nor as foreign-used for its addon, and all of its counts are credit. */
+/* Several counts at once, of a function that another thread has used. Afterwards it counts neither
+ * as unreturned nor as foreign-used for its addon, and all of its counts are credit. */
 static void reclaimed_counts_are_credit_and_no_stragglers(void **state) {
   (void)state;
   struct recorder r = open_counted(), next = r;
@@ -941,8 +951,8 @@ static void reclaimed_counts_are_credit_and_no_stragglers(void **state) {
   close_counted(&r);
 }
 
-/* A thread that uses a finalized function for the first time makes it count as a function with foreign
- * users. The last count that comes back ends this, and no other count does. */
+/* A thread that uses a finalized function for the first time makes it count as a function with
+ * foreign users. The last count that comes back ends this, and no other count does. */
 static void a_straggler_is_one_until_its_last_count(void **state) {
   (void)state;
   for (unsigned touched = 0; touched < 3; touched++)
@@ -1011,8 +1021,10 @@ static void credit_does_not_overflow(void **state) {
 static void *juggle(void *argument) {
   (void)argument;
   const uintptr_t count = TG_CLOSING_NOTICES;
-  for (uintptr_t i = 1; i <= count; i++) assert_false(tg_record_closing_notice((napi_threadsafe_function)i));
-  for (uintptr_t i = 1; i <= count; i++) assert_true(tg_record_closing_notice((napi_threadsafe_function)i));
+  for (uintptr_t i = 1; i <= count; i++)
+    assert_false(tg_record_closing_notice((napi_threadsafe_function)i));
+  for (uintptr_t i = 1; i <= count; i++)
+    assert_true(tg_record_closing_notice((napi_threadsafe_function)i));
   /* With one more the oldest is forgotten, and so on, round and round. */
   for (uintptr_t i = count + 1; i < 5 * count; i++) {
     assert_false(tg_record_closing_notice((napi_threadsafe_function)i));
@@ -1024,7 +1036,8 @@ static void *juggle(void *argument) {
    * handle. */
   for (uintptr_t i = 0; i < 2 * count; i++)
     assert_false(tg_record_closing_notice((napi_threadsafe_function)(1000 + i)));
-  for (uintptr_t i = 1; i < 5; i++) assert_false(tg_record_closing_notice((napi_threadsafe_function)i));
+  for (uintptr_t i = 1; i < 5; i++)
+    assert_false(tg_record_closing_notice((napi_threadsafe_function)i));
   return NULL;
 }
 

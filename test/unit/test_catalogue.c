@@ -23,7 +23,8 @@ static void every_kind_is_complete(void **state) {
     }
     assert_int_equal(strspn(entry->name, "abcdefghijklmnopqrstuvwxyz-"), strlen(entry->name));
     assert_true(entry->severity < TG_SEVERITIES);
-    /* An event whose program dies or hangs without the guard is never reported only with mode=diagnose. */
+    /* An event whose program dies or hangs without the guard is never reported only with
+     * mode=diagnose. */
     assert_false(entry->only_diagnose && entry->severity <= TG_HANG_AVOIDED);
   }
 }
@@ -37,7 +38,8 @@ static void codes_and_names_are_found_and_unlike(void **state) {
     assert_string_equal(code, expected);
     assert_int_equal(tg_catalogue_find(code, strlen(code)), kind);
     const char *name = tg_catalogue[kind].name;
-    assert_int_equal(tg_catalogue_find(name, strlen(name)), kind); /* so no earlier kind has this name */
+    /* so no earlier kind has this name */
+    assert_int_equal(tg_catalogue_find(name, strlen(name)), kind);
     assert_int_equal(tg_severity_find(name, strlen(name)), TG_SEVERITIES);
   }
 }
@@ -59,8 +61,9 @@ static void only_the_given_length_counts(void **state) {
   assert_int_equal(tg_catalogue_find("TSG007:x", strlen("TSG007")), TG_EVENT_STALE_HANDLE);
   assert_int_equal(tg_severity_find("leak=log", strlen("leak")), TG_LEAK);
   for (unsigned severity = 0; severity < TG_SEVERITIES; severity++)
-    assert_int_equal(tg_severity_find(tg_severity_names[severity], strlen(tg_severity_names[severity])),
-                     severity);
+    assert_int_equal(
+        tg_severity_find(tg_severity_names[severity], strlen(tg_severity_names[severity])),
+        severity);
 }
 
 int main(void) {

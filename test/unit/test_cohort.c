@@ -80,7 +80,8 @@ static void hooks_do_not_pile_up(void **state) {
   close_recorder(&r);
 }
 
-/* Where nobody tells of the addon's hooks, each function has a hook of its own until it is finalized. */
+/* Where nobody tells of the addon's hooks, each function has a hook of its own until it is
+ * finalized. */
 static void where_hooks_are_not_reported_each_function_has_its_own(void **state) {
   (void)state;
   struct recorder r = open_with(false), second = r;
@@ -89,7 +90,8 @@ static void where_hooks_are_not_reported_each_function_has_its_own(void **state)
   assert_int_equal(hooks, 3);
   finalize(&second);
   assert_int_equal(hooks, 2);
-  atomic_store(&r.guard->reports_hooks, true); /* the first function's cohort is not shared now either */
+  /* the first function's cohort is not shared now either */
+  atomic_store(&r.guard->reports_hooks, true);
   assert_int_equal(create_with(&second, 0, 1), napi_ok);
   assert_int_equal(hooks, 3);
   end_env(&r);
@@ -111,8 +113,8 @@ static void a_refused_create_leaves_no_hook(void **state) {
 
 static struct recorder *older, *newer; /* than the addon's hook */
 
-/* Each call of the newer function is rejected, although a wake-up is pending. So a thread that calls until it is
- * rejected ends, and the hook may join it. */
+/* Each call of the newer function is rejected, although a wake-up is pending. So a thread that
+ * calls until it is rejected ends, and the hook may join it. */
 static void use_both_in_hook(void *argument) {
   (void)argument;
   assert_int_equal(call(newer, 2), napi_closing);
@@ -187,8 +189,9 @@ static struct tg_cohort *open_cohort;
 
 /* The hook runs between that of the doorbell and that of the cohort. */
 static napi_status create_with_hook_before(napi_env env, napi_value func, napi_value resource,
-                                           napi_value name, size_t max_queue_size, size_t thread_count,
-                                           void *finalize_data, napi_finalize finalize_cb, void *context,
+                                           napi_value name, size_t max_queue_size,
+                                           size_t thread_count, void *finalize_data,
+                                           napi_finalize finalize_cb, void *context,
                                            napi_threadsafe_function_call_js call_js_cb,
                                            napi_threadsafe_function *result) {
   open_cohort = ((struct tg_function *)context)->cohort;
@@ -197,9 +200,10 @@ static napi_status create_with_hook_before(napi_env env, napi_value func, napi_v
                              finalize_cb, context, call_js_cb, result);
 }
 
-/* The doorbell is closed, and the cohort's hook has not run. A call then finds that the ring is refused. All is as if
- * the hook had closed the function: the item is drained, later calls are rejected, and the count that stays out is
- * reported. With TG_QUIRK_LATE the threads do not learn it. */
+/* The doorbell is closed, and the cohort's hook has not run. A call then finds that the ring is
+ * refused. All is as if the hook had closed the function: the item is drained, later calls are
+ * rejected, and the count that stays out is reported. With TG_QUIRK_LATE the threads do not learn
+ * it. */
 static void a_call_may_find_that_the_doorbell_was_closed_first(void **state) {
   (void)state;
   for (unsigned late = 0; late < 2; late++) {
@@ -221,7 +225,8 @@ static void a_call_may_find_that_the_doorbell_was_closed_first(void **state) {
 }
 
 static void run_cohort_hook(void) {
-  fake_runtime.remove_env_cleanup_hook(fake_napi_env(between->env), tg_on_cohort_cleanup, open_cohort);
+  fake_runtime.remove_env_cleanup_hook(fake_napi_env(between->env), tg_on_cohort_cleanup,
+                                       open_cohort);
   tg_on_cohort_cleanup(open_cohort);
 }
 
@@ -231,8 +236,8 @@ static void call_once_in_hook(void *argument) {
   assert_int_equal(call(r, 1), napi_ok);
 }
 
-/* The refused ring has taken the doorbell's count when the hook gives that count back, and the caller does not know it
- * yet. */
+/* The refused ring has taken the doorbell's count when the hook gives that count back, and the
+ * caller does not know it yet. */
 static void the_hook_may_run_between_a_refused_ring_and_its_caller(void **state) {
   (void)state;
   struct recorder r = open_with(true);

@@ -43,11 +43,16 @@ static void test_whole_event(void **state) {
   struct tg_line line;
   assert_int_equal(
       parse(HEAD KIND
-            "\"addon\":\"/a/x.node\",\"seen\":7,\"suppressed\":3,\"detail\":\"new\",\"call\":{\"function\":"
-            "\"napi_call_threadsafe_function\",\"mode\":null,\"answered\":\"napi_closing\"},\"caller\":{"
-            "\"file\":\"/a/x.node\",\"offset\":\"0x12\",\"symbol\":null,\"build_id\":\"ab\"},\"thread\":{"
-            "\"pid\":5,\"tid\":6,\"name\":\"w\"},\"handle\":{\"number\":3,\"name\":null,\"age_ms\":10,"
-            "\"finalized_ms_ago\":null},\"env\":{\"number\":1,\"worker\":2},\"stack\":[\"/a/x.node+0x12\","
+            "\"addon\":\"/a/"
+            "x.node\",\"seen\":7,\"suppressed\":3,\"detail\":\"new\",\"call\":{\"function\":"
+            "\"napi_call_threadsafe_function\",\"mode\":null,\"answered\":\"napi_closing\"},"
+            "\"caller\":{"
+            "\"file\":\"/a/"
+            "x.node\",\"offset\":\"0x12\",\"symbol\":null,\"build_id\":\"ab\"},\"thread\":{"
+            "\"pid\":5,\"tid\":6,\"name\":\"w\"},\"handle\":{\"number\":3,\"name\":null,\"age_ms\":"
+            "10,"
+            "\"finalized_ms_ago\":null},\"env\":{\"number\":1,\"worker\":2},\"stack\":[\"/a/"
+            "x.node+0x12\","
             "\"/a+b/c+0xff\",\"0x7f00\"]}",
             &line),
       TG_LINE_OURS);
@@ -73,8 +78,9 @@ static void test_whole_event(void **state) {
 static void test_wrapped_line(void **state) {
   (void)state;
   struct tg_line line;
-  assert_int_equal(parse("2026-11-25 stderr F " HEAD KIND "\"seen\":1,\"later\":{\"a\":[{}]}} \r", &line),
-                   TG_LINE_OURS);
+  assert_int_equal(
+      parse("2026-11-25 stderr F " HEAD KIND "\"seen\":1,\"later\":{\"a\":[{}]}} \r", &line),
+      TG_LINE_OURS);
 }
 
 static void test_lines_that_are_not_taken(void **state) {
@@ -100,28 +106,34 @@ static void test_lines_that_are_not_taken(void **state) {
       {HEAD KIND "\"seen\":1,\"stack\":\"x\"}", TG_LINE_BROKEN},
       {HEAD KIND "\"seen\":1,\"stack\":[{}]}", TG_LINE_BROKEN},
       {HEAD KIND "\"seen\":1,\"stack\":[\"x\"]}", TG_LINE_BROKEN},
-      {HEAD "\"code\":\"TSG001\",\"kind\":\"x\",\"severity\":\"terrible\",\"seen\":1}", TG_LINE_BROKEN},
-      {"{\"version\":1,\"type\":\"event\",\"time\":\"9999-12-31T99:23:09.827Z\"," KIND "\"seen\":1}",
+      {HEAD "\"code\":\"TSG001\",\"kind\":\"x\",\"severity\":\"terrible\",\"seen\":1}",
        TG_LINE_BROKEN},
-      {"{\"version\":1,\"type\":\"event\",\"time\":\"2026-13-25T07:23:09.827Z\"," KIND "\"seen\":1}",
+      {"{\"version\":1,\"type\":\"event\",\"time\":\"9999-12-31T99:23:09.827Z\"," KIND
+       "\"seen\":1}",
+       TG_LINE_BROKEN},
+      {"{\"version\":1,\"type\":\"event\",\"time\":\"2026-13-25T07:23:09.827Z\"," KIND
+       "\"seen\":1}",
        TG_LINE_BROKEN},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-    if (parse(cases[i].line, &line) != cases[i].lookup) fail_msg("taken otherwise: %s", cases[i].line);
+    if (parse(cases[i].line, &line) != cases[i].lookup)
+      fail_msg("taken otherwise: %s", cases[i].line);
 }
 
 static void test_strings_are_tamed(void **state) {
   (void)state;
   struct tg_line line;
   assert_int_equal(
-      parse(HEAD KIND
-            "\"seen\":1,\"addon\":\"a\\\"\\\\\\n\\u001b[2J\\u00fc\\ud83d\\ude00\\ud800\\u0000\xff\"}",
-            &line),
+      parse(
+          HEAD KIND
+          "\"seen\":1,\"addon\":\"a\\\"\\\\\\n\\u001b[2J\\u00fc\\ud83d\\ude00\\ud800\\u0000\xff\"}",
+          &line),
       TG_LINE_OURS);
   assert_string_equal(line.addon, "a\"\\??[2J\xc3\xbc\xf0\x9f\x98\x80?????");
 }
 
-/* Seen to fail: U+202E and similar characters reached the terminal, both as JSON escapes and unescaped. */
+/* Seen to fail: U+202E and similar characters reached the terminal, both as JSON escapes and
+ * unescaped. */
 static void test_strings_do_not_turn(void **state) {
   (void)state;
   struct tg_line line;
@@ -288,7 +300,8 @@ static void test_groups_beyond_the_limit_are_one(void **state) {
 
 static void test_the_newest_moments_are_kept(void **state) {
   (void)state;
-  for (int64_t i = 0; i < 3 * TG_MOMENTS_MAX; i++) add(event(1, 10 + i, 1 + i, 0x20 + (uint64_t)(i % 2)));
+  for (int64_t i = 0; i < 3 * TG_MOMENTS_MAX; i++)
+    add(event(1, 10 + i, 1 + i, 0x20 + (uint64_t)(i % 2)));
   tg_groups_finish(&groups);
   assert_int_equal(groups.moment_count, TG_MOMENTS_MAX);
   assert_int_equal(groups.moments_dropped, 2 * TG_MOMENTS_MAX);
@@ -322,8 +335,8 @@ static void take_text(void *argument, const struct tg_line *line) {
   struct taken *taken = argument;
   size_t length = strlen(taken->said);
   snprintf(taken->said + length, sizeof taken->said - length, "%d %s %d %s %d;", (int)line->pid,
-           line->code == NULL ? "-" : line->code, (int)line->seen, line->addon == NULL ? "-" : line->addon,
-           (int)(line->time / 1000));
+           line->code == NULL ? "-" : line->code, (int)line->seen,
+           line->addon == NULL ? "-" : line->addon, (int)(line->time / 1000));
   taken->count++;
 }
 
@@ -355,7 +368,8 @@ static void test_text_is_put_together(void **state) {
       TEXT(1, "  time: 1970-01-01T00:00:09.000Z"),
       TEXT(1, "  caller: file /a, seen 3/x.node, offset 0x10, build_id ab"),
       TEXT(1, "TSG007 stale-handle (fatal-avoided): e; seen 4 times from /a, seen 3/x.node"),
-      "1970-01-01T00:00:20.5Z tsfn-guard[1]: summary: TSG007 stale-handle (fatal-avoided): 5 seen, 2 not "
+      "1970-01-01T00:00:20.5Z tsfn-guard[1]: summary: TSG007 stale-handle (fatal-avoided): 5 seen, "
+      "2 not "
       "reported, action log, addon /a, seen 3/x.node",
       NULL};
   assert_int_equal(read_text(lines, &taken), 0);

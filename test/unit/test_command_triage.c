@@ -1,9 +1,9 @@
-/* What tsfn-guard triage reads from lines, how it finds the owner of a frame, and what it concludes from paths. The
- * verdicts are tested by test/bats/triage.bats, with the texts of test/triage.
+/* What tsfn-guard triage reads from lines, how it finds the owner of a frame, and what it concludes
+ * from paths. The verdicts are tested by test/bats/triage.bats, with the texts of test/triage.
  *
- * Seen to fail: "far offsets" if every name is believed (a false call of napi_release_threadsafe_function); "deep
- * stacks" if the last frame is not kept (no start_thread, so no thread of the addon); "issue titles" if any "#12
- * word" counts as a frame. */
+ * Seen to fail: "far offsets" if every name is believed (a false call of
+ * napi_release_threadsafe_function); "deep stacks" if the last frame is not kept (no start_thread,
+ * so no thread of the addon); "issue titles" if any "#12 word" counts as a frame. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,18 +50,22 @@ static const char *lines_of(const char *text) {
 static void test_lines_are_tame(void **state) {
   (void)state;
   assert_string_equal(lines_of("plain"), "plain|");
-  assert_string_equal(lines_of("\033[31;1mred\033[0m and \033]0;title\a\tmore\r"), "red and  more|");
+  assert_string_equal(lines_of("\033[31;1mred\033[0m and \033]0;title\a\tmore\r"),
+                      "red and  more|");
   assert_string_equal(lines_of("a\001b\xff"), "a?b?|");
   assert_string_equal(lines_of("cut \033["), "cut|");
 }
 
 static void test_wrappers_are_taken_off(void **state) {
   (void)state;
-  assert_string_equal(lines_of("{\"log\":\"one\\ntwo\\n\",\"stream\":\"stderr\"}"), "one|two|stderr|");
-  assert_string_equal(lines_of("app | {\"msg\":\"one \\u001b[31mred\",\"level\":50}"), "app | |one red|");
+  assert_string_equal(lines_of("{\"log\":\"one\\ntwo\\n\",\"stream\":\"stderr\"}"),
+                      "one|two|stderr|");
+  assert_string_equal(lines_of("app | {\"msg\":\"one \\u001b[31mred\",\"level\":50}"),
+                      "app | |one red|");
   assert_string_equal(lines_of("{\"MESSAGE\":[27,91,51,49,109,104,105,10,104,111]}"), "hi|ho|");
   assert_string_equal(lines_of("{\"log\":\"{\\\"MESSAGE\\\":\\\"deep\\\"}\"}"), "deep|");
-  assert_string_equal(lines_of("host: one#012#0  0x1 in f ()#012two"), "host: one|#0  0x1 in f ()|two|");
+  assert_string_equal(lines_of("host: one#012#0  0x1 in f ()#012two"),
+                      "host: one|#0  0x1 in f ()|two|");
   assert_string_equal(lines_of("frame #012 of many"), "frame #012 of many|");
   assert_string_equal(lines_of("    \"nodejsVersion\": \"v20.1.2\","), "nodejsVersion: v20.1.2|");
   assert_string_equal(lines_of("{\"log\":\"cut of"), "cut of|");
@@ -95,7 +99,8 @@ static struct tg_trace_frame frame_of(const char *line) {
   return frame;
 }
 
-static void expect_frame(const char *line, const char *function, const char *object, enum tg_owner owner) {
+static void expect_frame(const char *line, const char *function, const char *object,
+                         enum tg_owner owner) {
   struct tg_trace_frame frame = frame_of(line);
   assert_string_equal(frame.function, function);
   assert_string_equal(frame.object, object);
@@ -104,12 +109,13 @@ static void expect_frame(const char *line, const char *function, const char *obj
 
 static void test_forms_of_frames(void **state) {
   (void)state;
-  expect_frame("#2  0x00000000022353e9 in uv_mutex_lock (mutex=0x6e) at ../deps/uv/src/unix/thread.c:332",
-               "uv_mutex_lock", "", TG_OWNER_RUNTIME);
+  expect_frame(
+      "#2  0x00000000022353e9 in uv_mutex_lock (mutex=0x6e) at ../deps/uv/src/unix/thread.c:332",
+      "uv_mutex_lock", "", TG_OWNER_RUNTIME);
   expect_frame("#0  __GI_raise (sig=6) at ../sysdeps/unix/sysv/linux/raise.c:49", "__GI_raise", "",
                TG_OWNER_SYSTEM);
-  expect_frame("#3  0x00007f0 in Sensor::run(int) () from /a/sensor.node", "Sensor::run", "/a/sensor.node",
-               TG_OWNER_ADDON);
+  expect_frame("#3  0x00007f0 in Sensor::run(int) () from /a/sensor.node", "Sensor::run",
+               "/a/sensor.node", TG_OWNER_ADDON);
   expect_frame("#5 0x10 in v8impl::(anonymous namespace)::ThreadSafeFunction::Push(void*, int) ()",
                "v8impl::{anon}::ThreadSafeFunction::Push", "", TG_OWNER_RUNTIME);
   expect_frame(" 1: 0xb95b60 node::Abort() [node]", "node::Abort", "node", TG_OWNER_RUNTIME);
@@ -123,18 +129,19 @@ static void test_forms_of_frames(void **state) {
                "/opt/n/bin/node", TG_OWNER_RUNTIME);
   expect_frame("    #1 0x18bb0e1 in uv_mutex_lock (/opt/node/bin/node+0x18bb0e1)", "uv_mutex_lock",
                "/opt/node/bin/node", TG_OWNER_RUNTIME);
-  expect_frame("0   libsystem_kernel.dylib        0x00007fff8de9d286 __pthread_kill + 10", "__pthread_kill",
-               "libsystem_kernel.dylib", TG_OWNER_SYSTEM);
+  expect_frame("0   libsystem_kernel.dylib        0x00007fff8de9d286 __pthread_kill + 10",
+               "__pthread_kill", "libsystem_kernel.dylib", TG_OWNER_SYSTEM);
   expect_frame("/app/x.node(run+0x68)[0x7f09e83bb5d8]", "run", "/app/x.node", TG_OWNER_ADDON);
-  expect_frame(" 3  node!uv_mutex_lock [thread.c : 332 + 0x5]", "uv_mutex_lock", "node", TG_OWNER_RUNTIME);
+  expect_frame(" 3  node!uv_mutex_lock [thread.c : 332 + 0x5]", "uv_mutex_lock", "node",
+               TG_OWNER_RUNTIME);
   expect_frame("???:?:?: 0x7f0102030405 in napi_call_threadsafe_function (bun)",
                "napi_call_threadsafe_function", "bun", TG_OWNER_RUNTIME);
   expect_frame("symbol: node::Abort() [/opt/node/bin/node]", "node::Abort", "/opt/node/bin/node",
                TG_OWNER_RUNTIME);
   expect_frame("- ??? at `0x31b6` in x.node", "", "x.node", TG_OWNER_ADDON);
   expect_frame("#1  0x00007f in ?? ()", "", "", TG_OWNER_NOBODY);
-  expect_frame("2024-01-01T00:00:00Z stderr F  1: 0xb95b60 node::Abort() [node]", "node::Abort", "node",
-               TG_OWNER_RUNTIME);
+  expect_frame("2024-01-01T00:00:00Z stderr F  1: 0xb95b60 node::Abort() [node]", "node::Abort",
+               "node", TG_OWNER_RUNTIME);
   expect_frame("#4 0x1 in f () from /usr/lib/tsfn-guard/libtsfnguard.so", "f",
                "/usr/lib/tsfn-guard/libtsfnguard.so", TG_OWNER_GUARD);
 }
@@ -161,9 +168,11 @@ static void test_what_is_no_frame(void **state) {
 
 static void test_far_offsets_name_nothing(void **state) {
   (void)state;
-  assert_string_equal(frame_of(" 1: 00007FF65494964F napi_release_threadsafe_function+176223").function, "");
-  assert_string_equal(frame_of("0   node  0x0000000104a6e458 napi_release_threadsafe_function + 52").function,
-                      "napi_release_threadsafe_function");
+  assert_string_equal(
+      frame_of(" 1: 00007FF65494964F napi_release_threadsafe_function+176223").function, "");
+  assert_string_equal(
+      frame_of("0   node  0x0000000104a6e458 napi_release_threadsafe_function + 52").function,
+      "napi_release_threadsafe_function");
 }
 
 /* --- Evidence */
@@ -188,16 +197,17 @@ static void take(const char *line) {
 }
 
 static void test_versions(void **state) {
-  static const char *const lines[][3] = {{"Node.js v20.11.1", "node", "20.11.1"},
-                                         {"/home/u/.nvm/versions/node/v16.16.0/bin/node", "node", "16.16.0"},
-                                         {"/opt/node-v18.1.2-linux-x64/bin/node", "node", "18.1.2"},
-                                         {"nodejsVersion: v22.3.4", "node", "22.3.4"},
-                                         {"Bun v1.4.5 (abc) Linux x64", "bun", "1.4.5"},
-                                         {"deno 2.9.6", "deno", "2.9.6"},
-                                         {"v18.20.4", "node", "18.20.4"},
-                                         {"node-gyp v10.0.1", "", ""},
-                                         {"node-addon-api@8.0.0", "", ""},
-                                         {"node_modules/x/1.2.3", "", ""}};
+  static const char *const lines[][3] = {
+      {"Node.js v20.11.1", "node", "20.11.1"},
+      {"/home/u/.nvm/versions/node/v16.16.0/bin/node", "node", "16.16.0"},
+      {"/opt/node-v18.1.2-linux-x64/bin/node", "node", "18.1.2"},
+      {"nodejsVersion: v22.3.4", "node", "22.3.4"},
+      {"Bun v1.4.5 (abc) Linux x64", "bun", "1.4.5"},
+      {"deno 2.9.6", "deno", "2.9.6"},
+      {"v18.20.4", "node", "18.20.4"},
+      {"node-gyp v10.0.1", "", ""},
+      {"node-addon-api@8.0.0", "", ""},
+      {"node_modules/x/1.2.3", "", ""}};
   for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
     begin(state);
     take(lines[i][0]);
@@ -225,8 +235,8 @@ static void test_deep_stacks_keep_their_last_frame(void **state) {
   assert_string_equal(answer.signature->name, "node-api-in-own-thread");
 }
 
-/* gdb prints a frame twice, and it counts once. Anything else begins another stack. Seen to fail, as the fuzzer found
- * it: the first of the two was left without frames. */
+/* gdb prints a frame twice, and it counts once. Anything else begins another stack. Seen to fail,
+ * as the fuzzer found it: the first of the two was left without frames. */
 static void test_a_stack_that_is_printed_again(void **state) {
   begin(state);
   take("#0  0x1 in abort () from /lib/libc.so.6");
@@ -258,8 +268,8 @@ static void test_too_many_stacks(void **state) {
   assert_string_equal(answer.signature->name, "tsfn-freed");
 }
 
-/* If frames of an addon are between the abort and the call, the abort is in a callback. The call is not at
- * fault. */
+/* If frames of an addon are between the abort and the call, the abort is in a callback. The call is
+ * not at fault. */
 static void test_only_plumbing_above_the_call(void **state) {
   begin(state);
   take("#0  0x1 in abort () from /lib/libc.so.6");
@@ -269,13 +279,15 @@ static void test_only_plumbing_above_the_call(void **state) {
   assert_string_equal(answer.signature->name, "died-in-addon");
 }
 
-/* Whether JavaScript decides when it happens: an addon's threads meet the end of an environment, or several environments. */
+/* Whether JavaScript decides when it happens: an addon's threads meet the end of an environment, or
+ * several environments. */
 static bool has_to_do_with_environments(const struct tg_signature *signature) {
   bool is_installation = strcmp(signature->name, "another-node-version") == 0 ||
                          strcmp(signature->name, "cannot-be-loaded") == 0;
   return signature->verdict == TG_VERDICT_UNMAPPED_CODE ||
          signature->verdict == TG_VERDICT_JAVASCRIPT_FORBIDDEN ||
-         signature->verdict == TG_VERDICT_V8_WRONG_THREAD || signature->verdict == TG_VERDICT_UV_LOOP_CLOSE ||
+         signature->verdict == TG_VERDICT_V8_WRONG_THREAD ||
+         signature->verdict == TG_VERDICT_UV_LOOP_CLOSE ||
          (signature->verdict == TG_VERDICT_ADDON_OWN && !is_installation);
 }
 
@@ -302,7 +314,8 @@ static void test_every_signature_is_whole(void **state) {
     assert_int_equal(signature->option != NULL, signature->helps == TG_HELPS_WITH_OPTION);
     for (unsigned j = 0; j < TG_WORDS_MAX && signature->words[j] != NULL; j++)
       assert_true(tg_words_fit(signature->words[j], signature->words[j]));
-    for (unsigned j = 0; j < i; j++) assert_string_not_equal(signature->name, tg_signature(j)->name);
+    for (unsigned j = 0; j < i; j++)
+      assert_string_not_equal(signature->name, tg_signature(j)->name);
   }
 }
 

@@ -36,7 +36,8 @@ static void emit_all(struct tg_emitter *emitter) {
   tg_emit_item(emitter, "x\ny");
 }
 
-static size_t write(char *bytes, size_t size, enum tg_format format, void (*emit)(struct tg_emitter *)) {
+static size_t write(char *bytes, size_t size, enum tg_format format,
+                    void (*emit)(struct tg_emitter *)) {
   struct tg_emitter emitter;
   tg_emit_open(&emitter, format, bytes, size, prefix, "the headline");
   emit(&emitter);
@@ -154,7 +155,8 @@ static void what_is_no_utf8_is_replaced_byte_by_byte(void **state) {
   const char *const good[] = {"\xc2\xa0",         "\xc3\xbc",        "\xdf\xbf",     "\xe0\xa0\x80",
                               "\xe2\x82\xac",     "\xed\x9f\xbf",    "\xee\x80\x80", "\xef\xbf\xbd",
                               "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
-  for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) expect_escaped(good[i], good[i], good[i]);
+  for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+    expect_escaped(good[i], good[i], good[i]);
   const char *const bad[] = {"\x80",         "\xbf",
                              "\xc0",         "\xc1",
                              "\xf5",         "\xfe",

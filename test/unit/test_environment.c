@@ -1,5 +1,5 @@
-/* Env records: they are found among many, freed with the last reference, and know which addon code was
- * seen.
+/* Env records: they are found among many, freed with the last reference, and know which addon code
+ * was seen.
  *
  * Seen to fail: with each statement, condition and number of environment.c that a test here covers
  * changed (scripts/mutate.sh --random). */
@@ -93,7 +93,8 @@ static void each_place_of_code_is_adopted_once(void **state) {
   assert_int_equal(notes.joins, 2); /* once: the first object with each of the others */
   assert_int_equal(code_of(create_from(&r, 0x400, 0x500, 0x600)), 0x400);
   assert_adopted(all, 6);
-  assert_int_equal(code_of(create_from(&r, 0x200, 0x600, 0x100)), 0x200); /* known, from other arguments */
+  /* known, from other arguments */
+  assert_int_equal(code_of(create_from(&r, 0x200, 0x600, 0x100)), 0x200);
   assert_adopted(all, 6);
   assert_null((void *)create_from(&r, 0, 0x500, 0));
   assert_adopted(all, 6);
@@ -101,7 +102,8 @@ static void each_place_of_code_is_adopted_once(void **state) {
   fake_guard_close(r.guard);
 }
 
-/* As many addons as there are places for, in their order. Further ones are looked up again each time. */
+/* As many addons as there are places for, in their order. Further ones are looked up again each
+ * time. */
 static void the_addons_of_an_env_are_left_as_it_ends(void **state) {
   (void)state;
   struct recorder r = open_noted();
@@ -119,7 +121,8 @@ static void the_addons_of_an_env_are_left_as_it_ends(void **state) {
   fake_guard_close(r.guard);
 }
 
-/* After an unload the cache is no longer valid, except for the list of addons that the env will leave. */
+/* After an unload the cache is no longer valid, except for the list of addons that the env will
+ * leave. */
 static void after_an_unload_all_is_adopted_anew(void **state) {
   (void)state;
   struct recorder r = open_noted();
@@ -158,7 +161,8 @@ static void count_release(void *memory) {
   releases++;
 }
 
-/* There are more envs than lists for them. They end last one first, first one first, and in mixed order. */
+/* There are more envs than lists for them. They end last one first, first one first, and in mixed
+ * order. */
 static void each_env_has_one_record_among_many(void **state) {
   (void)state;
   static struct recorder all[ENVS];

@@ -48,7 +48,8 @@ static bool is_same_text(const char *a, const char *b) {
 
 static void assert_event(const struct tg_event *actual, const struct tg_event *expected) {
   assert_int_equal(actual->kind, expected->kind);
-  if (!is_same_text(actual->function, expected->function) || !is_same_text(actual->mode, expected->mode))
+  if (!is_same_text(actual->function, expected->function) ||
+      !is_same_text(actual->mode, expected->mode))
     fail_msg("kind %d: function %s, mode %s", actual->kind, actual->function, actual->mode);
   assert_ptr_equal(actual->handle, expected->handle);
   assert_ptr_equal(actual->caller, expected->caller);
@@ -67,8 +68,8 @@ static void assert_told(const struct tg_event *expected) {
   assert_event(&told.events[0], expected);
 }
 
-/* --- A function none of whose fields has the value of zeroed memory: it is in the second env and the
- * second slot, in that slot's third generation. */
+/* --- A function none of whose fields has the value of zeroed memory: it is in the second env and
+ * the second slot, in that slot's third generation. */
 
 struct setting {
   struct recorder first, r;    /* `first` holds the first slot and env */
@@ -173,7 +174,8 @@ static struct tg_event event_of(const struct recorder *r, unsigned which, enum t
 
 static void uses_after_the_finalizer(void **state) {
   (void)state;
-  const napi_status answers[USES] = {napi_closing, napi_closing, napi_ok, napi_ok, napi_ok, napi_ok};
+  const napi_status answers[USES] = {napi_closing, napi_closing, napi_ok,
+                                     napi_ok,      napi_ok,      napi_ok};
   for (unsigned which = 0; which < USES; which++) {
     struct setting s;
     open_setting(&s);
@@ -181,8 +183,8 @@ static void uses_after_the_finalizer(void **state) {
     fake_env_turn(s.r.env);
     assert_int_equal(s.r.finalized, 1);
     assert_int_equal(perform(&s.r, which), answers[which]);
-    struct tg_event expected =
-        event_of(&s.r, which, TG_EVENT_CALL_AFTER_FINALIZE + (enum tg_event_kind)which, answers[which]);
+    struct tg_event expected = event_of(
+        &s.r, which, TG_EVENT_CALL_AFTER_FINALIZE + (enum tg_event_kind)which, answers[which]);
     expected.known = true;
     expected.snapshot = s.snapshot;
     expected.snapshot.state = TG_CLOSED;
@@ -215,7 +217,8 @@ static void credit_shows(void **state) {
   close_setting(&s);
 }
 
-/* Stale: the slot still knows its last function. Reused: the event has only the handle's own numbers. */
+/* Stale: the slot still knows its last function. Reused: the event has only the handle's own
+ * numbers. */
 static void uses_of_a_stale_handle(void **state) {
   (void)state;
   for (unsigned reused = 0; reused < 2; reused++)
@@ -247,11 +250,12 @@ static void uses_of_what_never_was_a_handle(void **state) {
   open_setting(&s);
   for (unsigned which = 0; which < USES; which++)
     for (unsigned is_null = 0; is_null < 2; is_null++) {
-      struct recorder garbage = {.guard = s.r.guard,
-                                 .func = (napi_threadsafe_function)(uintptr_t)(is_null ? 0 : 0x1230)};
+      struct recorder garbage = {
+          .guard = s.r.guard, .func = (napi_threadsafe_function)(uintptr_t)(is_null ? 0 : 0x1230)};
       assert_int_equal(perform(&garbage, which), napi_invalid_arg);
-      struct tg_event expected = event_of(
-          &garbage, which, is_null ? TG_EVENT_NULL_HANDLE : TG_EVENT_NEVER_A_HANDLE, napi_invalid_arg);
+      struct tg_event expected =
+          event_of(&garbage, which, is_null ? TG_EVENT_NULL_HANDLE : TG_EVENT_NEVER_A_HANDLE,
+                   napi_invalid_arg);
       assert_told(&expected);
     }
   close_setting(&s);
@@ -566,7 +570,8 @@ static void no_handle_is_left(void **state) {
   segment->index_bits = 1; /* both slots are taken */
   fake_settings.reserve_bits_max = 0;
   struct recorder last = s.r;
-  fake_settings.refuse_create = napi_string_expected; /* by the runtime itself, which serves this create */
+  /* by the runtime itself, which serves this create */
+  fake_settings.refuse_create = napi_string_expected;
   assert_int_equal(create_with(&last, 0, 1), napi_string_expected);
   segment->index_bits = bits;
   const struct tg_event expected = {.kind = TG_EVENT_HANDLES_USED_UP,
@@ -608,7 +613,8 @@ static enum tg_event_kind notice_a_call(const struct tg_function *function, uint
   return TG_EVENT_MORE_THREADS_THAN_COUNTS;
 }
 
-static enum tg_event_kind notice_a_finalizer(const struct tg_function *function, uint64_t *quantity) {
+static enum tg_event_kind notice_a_finalizer(const struct tg_function *function,
+                                             uint64_t *quantity) {
   (void)function, (void)quantity;
   return TG_EVENT_SLOW_FINALIZER;
 }
@@ -677,7 +683,8 @@ static void item_within(struct recorder *r, napi_env env, void *item) {
   observed('i');
 }
 
-/* Around each item that is delivered live, with the function as it was before that item was taken. */
+/* Around each item that is delivered live, with the function as it was before that item was
+ * taken. */
 static void what_an_observer_of_deliveries_noticed(void **state) {
   (void)state;
   struct setting s;
@@ -698,8 +705,8 @@ static void what_an_observer_of_deliveries_noticed(void **state) {
   assert_string_equal(order, "(i)(i)");
   assert_int_equal(told.count, 4);
   for (unsigned i = 0; i < 4; i++) {
-    struct tg_event expected =
-        event_of_function(&s, i % 2 == 0 ? TG_EVENT_JAVASCRIPT_FORBIDDEN : TG_EVENT_PENDING_EXCEPTION, 0);
+    struct tg_event expected = event_of_function(
+        &s, i % 2 == 0 ? TG_EVENT_JAVASCRIPT_FORBIDDEN : TG_EVENT_PENDING_EXCEPTION, 0);
     expected.snapshot.queue_length = i < 2 ? 2 : 1;
     assert_event(&told.events[i], &expected);
   }

@@ -1,5 +1,5 @@
-/* The exception guard around call_js_cb, with exceptions that are thrown by hand. This does what a C++
- * runtime does, but in C, so that it runs wherever the unit tests run.
+/* The exception guard around call_js_cb, with exceptions that are thrown by hand. This does what a
+ * C++ runtime does, but in C, so that it runs wherever the unit tests run.
  * test/bats/runtime/exceptions.bats has real exceptions. */
 #include <pthread.h>
 #include <setjmp.h>
@@ -31,7 +31,8 @@ static bool is_over(napi_env env) {
 extern const char __start_pretended_runtime[], __stop_pretended_runtime[];
 
 static bool is_runtime_code(const void *code) {
-  return (const char *)code >= __start_pretended_runtime && (const char *)code < __stop_pretended_runtime;
+  return (const char *)code >= __start_pretended_runtime &&
+         (const char *)code < __stop_pretended_runtime;
 }
 
 static void destroy(_Unwind_Reason_Code reason, struct _Unwind_Exception *exception) {
@@ -130,14 +131,15 @@ static void throw_through_another(napi_env env, napi_value js_callback, void *co
 static void the_frame_whose_env_is_over_catches(void **state) {
   (void)state;
   struct _Unwind_Exception exception = exception_of("GNUCC++\0");
-  assert_false(tg_exception_guard_call_js(NULL, NULL, NULL, &exception, throw_through_another, OVER));
+  assert_false(
+      tg_exception_guard_call_js(NULL, NULL, NULL, &exception, throw_through_another, OVER));
   assert_int_equal(asked, 2);
   assert_int_equal(returned, 0);
   assert_int_equal(destroyed, 1);
 }
 
-PRETENDED_RUNTIME static void throw_within_runtime(napi_env env, napi_value js_callback, void *context,
-                                                   void *data) {
+PRETENDED_RUNTIME static void throw_within_runtime(napi_env env, napi_value js_callback,
+                                                   void *context, void *data) {
   throw_it(env, js_callback, context, data);
 }
 
@@ -162,8 +164,8 @@ static void one_without_a_destructor_is_caught(void **state) {
 
 /* More values than there are registers that a callee must keep. */
 __attribute__((noinline)) static uint64_t sum_with_throws(const uint64_t *seeds) {
-  uint64_t a = seeds[0], b = seeds[1], c = seeds[2], d = seeds[3], e = seeds[4], f = seeds[5], g = seeds[6],
-           h = seeds[7], i = seeds[8], j = seeds[9], k = seeds[10], l = seeds[11];
+  uint64_t a = seeds[0], b = seeds[1], c = seeds[2], d = seeds[3], e = seeds[4], f = seeds[5],
+           g = seeds[6], h = seeds[7], i = seeds[8], j = seeds[9], k = seeds[10], l = seeds[11];
   for (unsigned round = 0; round < 100; round++) {
     struct _Unwind_Exception exception = exception_of("GNUCC++\0");
     if (tg_exception_guard_call_js(NULL, NULL, NULL, &exception, throw_it, OVER)) return 0;

@@ -9,7 +9,8 @@ static void open_delivers_in_order_and_closes_at_the_last_release(void **state) 
   void *context;
   open_recorder(&r, 0, 2);
   for (uintptr_t i = 1; i <= 20; i++) assert_int_equal(call(&r, i), napi_ok);
-  assert_int_equal(atomic_load(&fake_rings), 1); /* the doorbell is rung once, however many items wait */
+  /* the doorbell is rung once, however many items wait */
+  assert_int_equal(atomic_load(&fake_rings), 1);
   assert_int_equal(get_context(&r, &context), napi_ok);
   assert_ptr_equal(context, &r);
   assert_int_equal(acquire(&r), napi_ok);
@@ -23,8 +24,8 @@ static void open_delivers_in_order_and_closes_at_the_last_release(void **state) 
   close_recorder(&r);
 }
 
-/* As Bun 1.3 does: a wake-up that the runtime dropped is made up for by the next call or by the last
- * release. */
+/* As Bun 1.3 does: a wake-up that the runtime dropped is made up for by the next call or by the
+ * last release. */
 static void a_forgotten_ring_is_made_up_for(void **state) {
   (void)state;
   struct recorder r;
@@ -109,8 +110,8 @@ static void the_last_item_of_a_released_function_closes_it_before_its_callback(v
   close_recorder(&r);
 }
 
-/* Expects so many events of these kinds since fake_reset, and none of the others. The list ends with
- * kind 0. */
+/* Expects so many events of these kinds since fake_reset, and none of the others. The list ends
+ * with kind 0. */
 struct expected {
   enum tg_event_kind kind;
   unsigned count;
@@ -148,11 +149,13 @@ static void closing_row(void **state) {
   assert_int_equal(r.live, 0);
   assert_int_equal(r.drained, 1);
   assert_int_equal(r.finalized, 1);
-  assert_events((struct expected[]){{TG_EVENT_RELEASE_AFTER_CLOSING, 1}, {TG_EVENT_OVER_RELEASE, 1}, {0}});
+  assert_events(
+      (struct expected[]){{TG_EVENT_RELEASE_AFTER_CLOSING, 1}, {TG_EVENT_OVER_RELEASE, 1}, {0}});
   close_recorder(&r);
 }
 
-/* CLOSED with counts left: as CLOSING, but a runtime that frees functions would have freed it by now. */
+/* CLOSED with counts left: as CLOSING, but a runtime that frees functions would have freed it by
+ * now. */
 static void closed_row(void **state) {
   (void)state;
   for (int keeps = 0; keeps < 2; keeps++) {
@@ -280,7 +283,8 @@ static void read_unwritten(napi_env env, napi_value js_callback, void *context, 
   for (size_t i = 0; i < sizeof results / sizeof *results; i++) *(uintptr_t *)item |= results[i];
 }
 
-/* Seen to fail: without clear_stack. lmdb dies of what it reads otherwise, see test/real/lmdb.bats. */
+/* Seen to fail: without clear_stack. lmdb dies of what it reads otherwise, see
+ * test/real/lmdb.bats. */
 static void what_a_callback_has_not_written_is_null(void **state) {
   (void)state;
   struct recorder r;
@@ -355,7 +359,8 @@ static void own_loop_blocking_call(void **state) {
   (void)state;
   const napi_status answers[] = {
       [TG_DEADLOCK_OVERFLOW] = napi_ok, [TG_DEADLOCK_STATUS] = napi_would_deadlock};
-  for (enum tg_deadlock deadlock = TG_DEADLOCK_OVERFLOW; deadlock <= TG_DEADLOCK_STATUS; deadlock++) {
+  for (enum tg_deadlock deadlock = TG_DEADLOCK_OVERFLOW; deadlock <= TG_DEADLOCK_STATUS;
+       deadlock++) {
     struct recorder r;
     open_recorder(&r, 1, 1);
     r.guard->options.deadlock = deadlock;
@@ -381,7 +386,8 @@ static void ref_and_unref_on_the_loop_thread_are_done_at_once(void **state) {
   close_recorder(&r);
 }
 
-/* After the last release the doorbell is not held until the loop thread has decided, so it cannot be rung. */
+/* After the last release the doorbell is not held until the loop thread has decided, so it cannot
+ * be rung. */
 static void a_foreign_wish_without_a_bell_is_not_lost(void **state) {
   (void)state;
   struct recorder r;
@@ -389,7 +395,8 @@ static void a_foreign_wish_without_a_bell_is_not_lost(void **state) {
   assert_int_equal(release(&r), napi_ok);
   struct tg_function *function;
   assert_int_equal(tg_table_find(&r.guard->table, r.func, &function), TG_LOOKUP_VALID);
-  function->pending_ref = TG_PENDING_UNREF; /* what tg_unref leaves when another thread calls it now */
+  /* what tg_unref leaves when another thread calls it now */
+  function->pending_ref = TG_PENDING_UNREF;
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   assert_int_equal(acquire(&r), napi_ok);
   fake_env_turn(r.env);
@@ -411,8 +418,8 @@ static void what_the_runtime_will_not_ring_for_is_not_accepted(void **state) {
   close_recorder(&r);
 }
 
-/* A runtime that finalizes first discards its left-over rings afterwards. By then the slot may serve
- * another function. */
+/* A runtime that finalizes first discards its left-over rings afterwards. By then the slot may
+ * serve another function. */
 static void a_left_over_ring_delivers_nothing(void **state) {
   (void)state;
   struct recorder r;
@@ -428,8 +435,8 @@ static void a_left_over_ring_delivers_nothing(void **state) {
   close_recorder(&r);
 }
 
-/* A caller that sleeps through the finalizer is still inside. The slot stays in its generation until
- * that caller has left. */
+/* A caller that sleeps through the finalizer is still inside. The slot stays in its generation
+ * until that caller has left. */
 static void a_sleeper_keeps_the_slot_in_its_generation(void **state) {
   (void)state;
   struct recorder r;
@@ -487,7 +494,8 @@ static void what_the_runtime_refuses_at_create_is_refused(void **state) {
   fake_settings.refuse_create = napi_ok;
   assert_int_equal(create_with(&second, 0, 0), napi_invalid_arg);
   assert_null(second.func);
-  const struct tg_create_arguments no_callback = {.env = fake_napi_env(r.env), .initial_thread_count = 1};
+  const struct tg_create_arguments no_callback = {.env = fake_napi_env(r.env),
+                                                  .initial_thread_count = 1};
   assert_int_equal(tg_create(r.guard, &no_callback, CALLER, &second.func), napi_invalid_arg);
   const struct tg_create_arguments arguments = {
       .env = fake_napi_env(r.env), .initial_thread_count = 1, .call_js_cb = record_call};
@@ -604,8 +612,8 @@ static void each_exception_that_was_caught_is_told(void **state) {
   close_recorder(&r);
 }
 
-/* An exception in the drain is reported, and the remaining items are dropped. Seen to fail: all three
- * were drained. The next function in the slot is not affected. */
+/* An exception in the drain is reported, and the remaining items are dropped. Seen to fail: all
+ * three were drained. The next function in the slot is not affected. */
 static void an_exception_in_the_drain_ends_it(void **state) {
   (void)state;
   struct recorder r;
@@ -630,7 +638,8 @@ static void an_exception_in_the_drain_ends_it(void **state) {
   close_recorder(&r);
 }
 
-/* Items that will be dropped are not reported as items that will be drained. Seen to fail: they were. */
+/* Items that will be dropped are not reported as items that will be drained. Seen to fail: they
+ * were. */
 static void after_an_exception_items_are_not_called_undelivered(void **state) {
   (void)state;
   struct recorder r;
@@ -766,8 +775,8 @@ static void without_handles_the_runtime_serves_functions_itself(void **state) {
   assert_int_equal(call(&last, 1), napi_invalid_arg);
   assert_int_equal(atomic_load(&fake_events[TG_EVENT_NEVER_A_HANDLE]), 0);
 
-  /* Once address space is available again, new functions are guarded, and the earlier ones are still
-   * known. */
+  /* Once address space is available again, new functions are guarded, and the earlier ones are
+   * still known. */
   fake_settings.reserve_bits_max = TG_SEGMENT_BITS_MAX;
   r.guard->table.grows_at = 0;
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
@@ -782,9 +791,9 @@ static void *use_elsewhere(void *argument) {
   return NULL;
 }
 
-/* A closed function with counts out counts as unreturned, and also as foreign-used if another thread
- * has used it. It does not matter whether it closes at env teardown or was aborted before. It no
- * longer counts once the last count has come back. */
+/* A closed function with counts out counts as unreturned, and also as foreign-used if another
+ * thread has used it. It does not matter whether it closes at env teardown or was aborted before.
+ * It no longer counts once the last count has come back. */
 static void an_addon_knows_which_of_its_counts_are_out(void **state) {
   (void)state;
   for (unsigned bits = 0; bits < 8; bits++) {
@@ -898,7 +907,8 @@ static void with_two_waiting_one_is_taken_while_another_thread_holds_the_lock(vo
   close_recorder(&r);
 }
 
-/* Each pop from a bounded queue must wake a waiter. Seen to fail: if update_pop_mode forgets the limit. */
+/* Each pop from a bounded queue must wake a waiter. Seen to fail: if update_pop_mode forgets the
+ * limit. */
 static void of_a_bounded_queue_nothing_is_taken_ahead(void **state) {
   (void)state;
   struct recorder r;
@@ -953,8 +963,8 @@ static void call_now(void) {
   assert_int_equal(call(interrupted, 6), napi_ok);
 }
 
-/* What other threads may do between the loop thread's decision and its ring, and between the ring and
- * the pop. */
+/* What other threads may do between the loop thread's decision and its ring, and between the ring
+ * and the pop. */
 static void what_comes_between_ring_and_pop_loses_nothing(void **state) {
   (void)state;
   void (*const events[])(void) = {abort_now, release_now, call_now};

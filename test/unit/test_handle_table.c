@@ -1,5 +1,5 @@
-/* The handle table: handles cannot be forged, are never given out twice, and rest before their slot is
- * reused. */
+/* The handle table: handles cannot be forged, are never given out twice, and rest before their slot
+ * is reused. */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -108,7 +108,8 @@ static void garbage_is_never_a_handle(void **state) {
     assert_int_equal(lookup(table, garbage[i]), TG_LOOKUP_INVALID);
   unsigned short seed[3] = {1, 2, 3};
   for (int i = 0; i < 1000000; i++) {
-    uint64_t bits = (uint64_t)nrand48(seed) << 33 ^ (uint64_t)nrand48(seed) << 11 ^ (uint64_t)nrand48(seed);
+    uint64_t bits =
+        (uint64_t)nrand48(seed) << 33 ^ (uint64_t)nrand48(seed) << 11 ^ (uint64_t)nrand48(seed);
     if (bits - base >= 3 * 16) assert_int_equal(lookup(table, bits), TG_LOOKUP_INVALID);
     uint64_t inside = base + bits % size;
     if (inside - base >= 3 * 16) assert_int_equal(lookup(table, inside), TG_LOOKUP_INVALID);
@@ -140,7 +141,8 @@ struct seen {
   uint64_t *bits[TG_SEGMENTS_MAX];
 };
 
-static void expect_new(struct seen *seen, const struct tg_table *table, napi_threadsafe_function handle) {
+static void expect_new(struct seen *seen, const struct tg_table *table,
+                       napi_threadsafe_function handle) {
   for (unsigned i = 0; i < tg_table_segments(table); i++) {
     const struct tg_segment *segment = &table->segments[i];
     uint64_t number = ((uintptr_t)handle - segment->base) >> TG_HANDLE_SHIFT;
@@ -169,16 +171,17 @@ static void the_first_reservation_is_small(void **state) {
   assert_int_equal(reserved(table_of(state)), 32 << 20);
 }
 
-/* Skips a test of one thread and millions of handles under TSan, where it takes 20 s and can find no race. */
+/* Skips a test of one thread and millions of handles under TSan, where it takes 20 s and can find
+ * no race. */
 static void skip_under_tsan(void) {
 #ifdef __SANITIZE_THREAD__
   skip();
 #endif
 }
 
-/* The prototype failed here: it did not consider that a slot's generations come to an end. One handle
- * exists at a time. All addresses of a segment are used before another segment is added, except for
- * the last address of each slot that rests. */
+/* The prototype failed here: it did not consider that a slot's generations come to an end. One
+ * handle exists at a time. All addresses of a segment are used before another segment is added,
+ * except for the last address of each slot that rests. */
 static void generations_that_are_used_up_go_on_in_another_segment(void **state) {
   skip_under_tsan();
   struct tg_table *table = table_of(state);
@@ -247,7 +250,8 @@ static void more_slots_come_with_another_segment(void **state) {
   forget(&seen);
 }
 
-/* If no more address space is available, every handle of the first segment is given out, and none twice. */
+/* If no more address space is available, every handle of the first segment is given out, and none
+ * twice. */
 static void where_growth_is_refused_every_handle_is_used(void **state) {
   skip_under_tsan();
   struct tg_table *table = table_of(state);
@@ -280,9 +284,9 @@ static void where_growth_is_refused_every_handle_is_used(void **state) {
   forget(&seen);
 }
 
-/* "no slot is reused before 4096 are free" (docs/contract.md) means slots that can be used again. Seen
- * to fail (found by the fuzzer): a slot without generations was counted, as it was younger than others
- * and so behind them. Slot 1 came back although only it and slot 2 could be used. */
+/* "no slot is reused before 4096 are free" (docs/contract.md) means slots that can be used again.
+ * Seen to fail (found by the fuzzer): a slot without generations was counted, as it was younger
+ * than others and so behind them. Slot 1 came back although only it and slot 2 could be used. */
 static void a_spent_slot_is_none_that_rests(void **state) {
   struct tg_table *table = table_of(state);
   napi_threadsafe_function handle;
@@ -323,7 +327,8 @@ static void when_every_slot_is_taken_there_is_no_handle(void **state) {
   struct tg_table *table = table_of(state);
   napi_threadsafe_function handle;
   struct tg_function *last = NULL;
-  for (uint32_t i = 0; i < 1 << TG_INDEX_BITS_MIN; i++) assert_non_null(last = take(table, &handle));
+  for (uint32_t i = 0; i < 1 << TG_INDEX_BITS_MIN; i++)
+    assert_non_null(last = take(table, &handle));
   assert_null(tg_table_take(table, &handle));
   expire(table, last);
   assert_ptr_equal(tg_table_take(table, &handle), last); /* a few free slots are better than none */
@@ -343,8 +348,8 @@ static void without_the_first_reservation_there_is_no_guard(void **state) {
  * tg_table_abandon and tg_table_expire left out or inverted (scripts/mutate.sh --random). */
 
 /* Expects that the list has these slots in this order, in both directions. */
-static void assert_list(struct tg_table *table, const struct tg_slots *list, const uint32_t *expected,
-                        uint32_t count) {
+static void assert_list(struct tg_table *table, const struct tg_slots *list,
+                        const uint32_t *expected, uint32_t count) {
   assert_int_equal(list->count, count);
   uint32_t link = list->oldest;
   for (uint32_t i = 0; i < count; i++) {
@@ -396,7 +401,8 @@ static void any_slot_leaves_the_abandoned_list_and_the_others_stay(void **state)
     }
 }
 
-/* Each take reclaims one slot, the oldest. It reclaims none while there are no more than the limit. */
+/* Each take reclaims one slot, the oldest. It reclaims none while there are no more than the
+ * limit. */
 static void too_many_abandoned_slots_are_taken_back_oldest_first(void **state) {
   struct tg_guard *guard = *state;
   struct tg_table *table = &guard->table;
@@ -464,8 +470,8 @@ static void *expire_once_it_was_picked(void *argument) {
   return NULL;
 }
 
-/* The slot was chosen, and its last count came back before it was locked. So it is already free, and
- * must not be freed twice. */
+/* The slot was chosen, and its last count came back before it was locked. So it is already free,
+ * and must not be freed twice. */
 static void a_slot_that_ends_while_it_is_taken_back_ends_once(void **state) {
   struct tg_guard *guard = *state;
   struct tg_table *table = &guard->table;
@@ -536,7 +542,8 @@ static void the_last_generation_is_used_and_none_after_it(void **state) {
     struct tg_function *slot = take(table, &handle);
     assert_non_null(slot);
     assert_int_equal(slot->generation, i % 4);
-    assert_int_equal(tg_table_is_used_up(table), i >= 4); /* the other one is used up, none is free now */
+    /* the other one is used up, none is free now */
+    assert_int_equal(tg_table_is_used_up(table), i >= 4);
     expire(table, slot);
   }
   assert_true(tg_table_is_used_up(table));
@@ -549,7 +556,8 @@ enum { CHUNKS_MADE = 8 };
 
 static void *look_into_new_chunks(void *argument) {
   struct tg_table *table = argument;
-  for (uint32_t index = TG_CHUNK_SLOTS; index < CHUNKS_MADE * TG_CHUNK_SLOTS; index += TG_CHUNK_SLOTS) {
+  for (uint32_t index = TG_CHUNK_SLOTS; index < CHUNKS_MADE * TG_CHUNK_SLOTS;
+       index += TG_CHUNK_SLOTS) {
     while (tg_table_slot(table, index) == NULL) sched_yield();
     assert_int_equal(lookup(table, table->segments[0].base + ((uintptr_t)index << TG_HANDLE_SHIFT)),
                      TG_LOOKUP_INVALID);
@@ -564,7 +572,8 @@ static void a_new_chunk_is_seen_as_the_kernel_gave_it(void **state) {
   napi_threadsafe_function handle;
   pthread_t thread;
   assert_int_equal(pthread_create(&thread, NULL, look_into_new_chunks, table), 0);
-  for (unsigned i = 0; i < CHUNKS_MADE * TG_CHUNK_SLOTS; i++) assert_non_null(tg_table_take(table, &handle));
+  for (unsigned i = 0; i < CHUNKS_MADE * TG_CHUNK_SLOTS; i++)
+    assert_non_null(tg_table_take(table, &handle));
   pthread_join(thread, NULL);
 }
 
@@ -583,36 +592,42 @@ static void without_memory_for_a_chunk_there_is_no_slot(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(handles_are_aligned_canonical_and_in_the_reservation, open_guard,
-                                      close_guard),
-      cmocka_unit_test_setup_teardown(a_handle_is_never_then_valid_then_stale, open_guard, close_guard),
-      cmocka_unit_test_setup_teardown(garbage_is_never_a_handle, open_guard, close_guard),
-      cmocka_unit_test_setup_teardown(the_oldest_free_slot_is_used_first_and_only_when_thousands_rest,
+      cmocka_unit_test_setup_teardown(handles_are_aligned_canonical_and_in_the_reservation,
                                       open_guard, close_guard),
-      cmocka_unit_test_setup_teardown(the_first_reservation_is_small, open_guard, close_guard),
-      cmocka_unit_test_setup_teardown(generations_that_are_used_up_go_on_in_another_segment, open_guard,
+      cmocka_unit_test_setup_teardown(a_handle_is_never_then_valid_then_stale, open_guard,
                                       close_guard),
-      cmocka_unit_test_setup_teardown(more_slots_come_with_another_segment, open_guard, close_guard),
+      cmocka_unit_test_setup_teardown(garbage_is_never_a_handle, open_guard, close_guard),
+      cmocka_unit_test_setup_teardown(
+          the_oldest_free_slot_is_used_first_and_only_when_thousands_rest, open_guard, close_guard),
+      cmocka_unit_test_setup_teardown(the_first_reservation_is_small, open_guard, close_guard),
+      cmocka_unit_test_setup_teardown(generations_that_are_used_up_go_on_in_another_segment,
+                                      open_guard, close_guard),
+      cmocka_unit_test_setup_teardown(more_slots_come_with_another_segment, open_guard,
+                                      close_guard),
       cmocka_unit_test_setup_teardown(where_growth_is_refused_every_handle_is_used, open_smallest,
                                       close_guard),
       cmocka_unit_test_setup_teardown(a_spent_slot_is_none_that_rests, open_guard, close_guard),
-      cmocka_unit_test_setup_teardown(spent_slots_are_reused_before_younger_ones, open_guard, close_guard),
+      cmocka_unit_test_setup_teardown(spent_slots_are_reused_before_younger_ones, open_guard,
+                                      close_guard),
       cmocka_unit_test_setup_teardown(when_every_slot_is_taken_there_is_no_handle, open_smallest,
                                       close_guard),
-      cmocka_unit_test_setup_teardown(any_slot_leaves_the_abandoned_list_and_the_others_stay, open_guard,
-                                      close_guard),
-      cmocka_unit_test_setup_teardown(too_many_abandoned_slots_are_taken_back_oldest_first, open_guard,
-                                      close_guard),
+      cmocka_unit_test_setup_teardown(any_slot_leaves_the_abandoned_list_and_the_others_stay,
+                                      open_guard, close_guard),
+      cmocka_unit_test_setup_teardown(too_many_abandoned_slots_are_taken_back_oldest_first,
+                                      open_guard, close_guard),
       cmocka_unit_test_setup_teardown(an_abandoned_slot_with_a_sleeper_is_left_alone, open_guard,
                                       close_guard),
       cmocka_unit_test_setup_teardown(a_slot_that_ends_while_it_is_taken_back_ends_once, open_guard,
                                       close_guard),
-      cmocka_unit_test_setup_teardown(a_slot_put_back_has_its_handle_still, open_guard, close_guard),
+      cmocka_unit_test_setup_teardown(a_slot_put_back_has_its_handle_still, open_guard,
+                                      close_guard),
       cmocka_unit_test_setup_teardown(numbers_and_bounds, open_guard, close_guard),
       cmocka_unit_test_setup_teardown(the_last_generation_is_used_and_none_after_it, open_smallest,
                                       close_guard),
-      cmocka_unit_test_setup_teardown(a_new_chunk_is_seen_as_the_kernel_gave_it, open_guard, close_guard),
-      cmocka_unit_test_setup_teardown(without_memory_for_a_chunk_there_is_no_slot, open_guard, close_guard),
+      cmocka_unit_test_setup_teardown(a_new_chunk_is_seen_as_the_kernel_gave_it, open_guard,
+                                      close_guard),
+      cmocka_unit_test_setup_teardown(without_memory_for_a_chunk_there_is_no_slot, open_guard,
+                                      close_guard),
       cmocka_unit_test(without_the_first_reservation_there_is_no_guard),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The hand-off: what other threads may do between the moment at which a caller releases the lock and
- * the end of its ring.
+/* The hand-off: what other threads may do between the moment at which a caller releases the lock
+ * and the end of its ring.
  *
  * With one thread, the fake runtime lets something happen just before and just after the ring. With
  * two threads, the ringer is stopped there, and goes on when the finalizer waits for it. */
@@ -21,8 +21,10 @@ static void assert_in_order(const struct recorder *r, uintptr_t count) {
   for (uintptr_t i = 0; i < count; i++) assert_int_equal((uintptr_t)r->items[i], i + 1);
 }
 
-/* A call takes the fast path from the second call on, and only if another thread has called before. */
-static void open_for(struct recorder *r, size_t limit, size_t thread_count, bool takes_the_short_way) {
+/* A call takes the fast path from the second call on, and only if another thread has called
+ * before. */
+static void open_for(struct recorder *r, size_t limit, size_t thread_count,
+                     bool takes_the_short_way) {
   open_recorder(r, limit, thread_count);
   if (!takes_the_short_way) return;
   function_of(r)->used_off_loop = true;
@@ -96,8 +98,8 @@ static void whatever_happens_within_the_ring_the_item_is_delivered_once(void **s
 }
 
 /* The loop thread is as fast as it can be: the item is delivered before the ringer is back. Seen to
- * fail: if `wakeup_pending` is set when the ring is over, because then the next call relies on a ring
- * that is not on its way. */
+ * fail: if `wakeup_pending` is set when the ring is over, because then the next call relies on a
+ * ring that is not on its way. */
 static void turn_now(void) {
   fake_env_turn(interrupted->env);
   assert_int_equal(interrupted->live, 1);
@@ -222,8 +224,8 @@ static bool wake_spuriously(struct tg_function *function) {
   return syscall(SYS_futex, (void *)&function->ringers, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) == 1;
 }
 
-/* Lets the ringers go on once a thread waits for them and has gone on waiting when it was woken for no
- * reason. Also lets them go on if the finalizer is over, because then no thread has waited. */
+/* Lets the ringers go on once a thread waits for them and has gone on waiting when it was woken for
+ * no reason. Also lets them go on if the finalizer is over, because then no thread has waited. */
 static void *let_go_on(void *argument) {
   for (int wakes = 0; wakes < 2 && !atomic_load(&is_over); sched_yield())
     if (wake_spuriously(argument)) wakes++;
@@ -236,9 +238,10 @@ static void expect_that_all_have_gone_on(struct recorder *r) {
   assert_int_equal(atomic_load(&gone_on), atomic_load(&arrived));
 }
 
-/* The finalizer begins while ringers are before their rings, or have not come back from them. The fake
- * runtime checks that they do not use the doorbell after the finalizer has ended it. Seen to fail (the
- * fake runtime aborts): without tg_function_await_ringers; if it takes one ringer for the last. */
+/* The finalizer begins while ringers are before their rings, or have not come back from them. The
+ * fake runtime checks that they do not use the doorbell after the finalizer has ended it. Seen to
+ * fail (the fake runtime aborts): without tg_function_await_ringers; if it takes one ringer for the
+ * last. */
 static void the_finalizer_waits_for_ringers(void **state) {
   (void)state;
   for (unsigned i = 0; i < 16; i++) {
@@ -312,8 +315,8 @@ static void the_last_release_does_not_outrun_a_ringer(void **state) {
   close_recorder(&r);
 }
 
-/* No other thread waits for a ringer: all others use the function as usual. Seen to fail (it waits for
- * ever): with the lock held during the ring. */
+/* No other thread waits for a ringer: all others use the function as usual. Seen to fail (it waits
+ * for ever): with the lock held during the ring. */
 static void nobody_else_waits_for_a_ringer(void **state) {
   (void)state;
   struct recorder r;
@@ -429,8 +432,8 @@ static void a_ringer_that_is_cancelled_rings_first(void **state) {
   close_recorder(&r);
 }
 
-/* The thread ends as soon as it may be cancelled again: after its ring, when it is no ringer any more. The
- * answer is lost, the item is not. */
+/* The thread ends as soon as it may be cancelled again: after its ring, when it is no ringer any
+ * more. The answer is lost, the item is not. */
 static void become_asynchronous(void) {
   pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
   stop_here();
@@ -440,7 +443,8 @@ static void become_asynchronous(void) {
 static void a_ringer_that_is_cancelled_asynchronously_rings_first(void **state) {
   (void)state;
 #ifdef __SANITIZE_ADDRESS__
-  skip(); /* as such a thread ends, it takes the redzones of the unwound frames for those of its own */
+  /* as such a thread ends, it takes the redzones of the unwound frames for those of its own */
+  skip();
 #endif
   struct recorder r;
   struct ringer ringer;
@@ -468,15 +472,16 @@ static void a_ringer_that_is_cancelled_asynchronously_rings_first(void **state) 
 
 static void call_the_other(struct recorder *r) {
   (void)r;
-  assert_int_equal(call(interrupted, 2), napi_closing); /* its own hook has run before all finalizers */
+  /* its own hook has run before all finalizers */
+  assert_int_equal(call(interrupted, 2), napi_closing);
 }
 
 static void call_from_a_hook(void *recorder) {
   assert_int_equal(call(recorder, 1), napi_ok);
 }
 
-/* The loop thread is the ringer, in a cleanup hook that runs before ours. Later calls are rejected. It waits
- * for no thread, least of all for itself. */
+/* The loop thread is the ringer, in a cleanup hook that runs before ours. Later calls are rejected.
+ * It waits for no thread, least of all for itself. */
 static void the_loop_thread_calls_while_its_env_ends(void **state) {
   (void)state;
   for (int is_short = 0; is_short < 2; is_short++) {
@@ -485,7 +490,8 @@ static void the_loop_thread_calls_while_its_env_ends(void **state) {
     interrupted = &r;
     other = (struct recorder){.guard = r.guard, .env = r.env, .on_finalize = call_the_other};
     assert_int_equal(create_with(&other, 0, 1), napi_ok);
-    assert_int_equal(fake_runtime.add_env_cleanup_hook(fake_napi_env(r.env), call_from_a_hook, &r), napi_ok);
+    assert_int_equal(fake_runtime.add_env_cleanup_hook(fake_napi_env(r.env), call_from_a_hook, &r),
+                     napi_ok);
     fake_env_close(r.env);
     r.env = NULL;
     assert_int_equal(other.finalized, 1);
@@ -496,8 +502,8 @@ static void the_loop_thread_calls_while_its_env_ends(void **state) {
   }
 }
 
-/* The child of a fork has no ringer thread. The function's lock is free, so nobody hangs, but nobody rings.
- * Seen to fail (SIGALRM): with the lock held over the ring. */
+/* The child of a fork has no ringer thread. The function's lock is free, so nobody hangs, but
+ * nobody rings. Seen to fail (SIGALRM): with the lock held over the ring. */
 static void a_child_that_is_forked_while_another_thread_rings_may_call(void **state) {
   (void)state;
   struct recorder r;
@@ -511,7 +517,8 @@ static void a_child_that_is_forked_while_another_thread_rings_may_call(void **st
   if (child == 0) {
     void *context;
     alarm(20);
-    bool is_well = call(&r, 2) == napi_ok && get_context(&r, &context) == napi_ok && release(&r) == napi_ok;
+    bool is_well =
+        call(&r, 2) == napi_ok && get_context(&r, &context) == napi_ok && release(&r) == napi_ok;
     tg_reject_all(r.guard);
     _exit(is_well && function_of(&r)->state == TG_CLOSING ? 0 : 1);
   }

@@ -1,9 +1,9 @@
 /* The ELF reader: it finds what is there in images of every layout. In corrupt images it finds
  * nothing, and causes no fault.
  *
- * An image is a real file of test/helpers, loaded into memory of ours as the dynamic linker would load
- * it. Memory that no readable segment covers is made inaccessible. (If the build has AddressSanitizer
- * it is also poisoned, to the byte.) So a read outside is a fault. */
+ * An image is a real file of test/helpers, loaded into memory of ours as the dynamic linker would
+ * load it. Memory that no readable segment covers is made inaccessible. (If the build has
+ * AddressSanitizer it is also poisoned, to the byte.) So a read outside is a fault. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -190,7 +190,8 @@ static unsigned count_found(const struct tg_image *image) {
     assert_true(tg_image_contains(image, (uintptr_t)symbol, sizeof *symbol, NULL));
     assert_int_equal(ELF64_ST_TYPE(symbol->st_info), STT_FUNC);
     assert_int_not_equal(symbol->st_shndx, SHN_UNDEF);
-    assert_true(tg_image_contains(image, image->strings + symbol->st_name, strlen(names[i]) + 1, NULL));
+    assert_true(
+        tg_image_contains(image, image->strings + symbol->st_name, strlen(names[i]) + 1, NULL));
     assert_string_equal((const char *)image->strings + symbol->st_name, names[i]);
     found++;
   }
@@ -293,7 +294,8 @@ static void knows_what_an_object_refers_to(void **state) {
     if (i % 2 == 1) relocate(&loaded);
     seal(&loaded);
     assert_true(open_image(&image, &loaded));
-    for (unsigned name = 0; name < SEVEN; name++) assert_true(tg_image_refers_to(&image, names[name]));
+    for (unsigned name = 0; name < SEVEN; name++)
+      assert_true(tg_image_refers_to(&image, names[name]));
     assert_false(tg_image_refers_to(&image, "napi_create_threadsafe_functio"));
     assert_false(tg_image_refers_to(&image, "napi_create_threadsafe_function_"));
     assert_false(tg_image_refers_to(&image, "probe")); /* only defined there */
@@ -304,7 +306,8 @@ static void knows_what_an_object_refers_to(void **state) {
   load_layout(&loaded, "libfakenode-gnu-separate.so");
   assert_true(open_image(&image, &loaded));
   assert_true(tg_image_refers_to(&image, "__cxa_finalize")); /* among those for data */
-  for (unsigned name = 0; name < SEVEN; name++) assert_false(tg_image_refers_to(&image, names[name]));
+  for (unsigned name = 0; name < SEVEN; name++)
+    assert_false(tg_image_refers_to(&image, names[name]));
   unload(&loaded);
 }
 
@@ -354,9 +357,11 @@ static int check_object(struct dl_phdr_info *info, size_t size, void *argument) 
   if (!tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 0;
   if ((uintptr_t)image.symbols >= image.strings) return 0; /* the walk needs the usual order */
   const char *strings = (const char *)image.strings;
-  for (const ElfW(Sym) *symbol = image.symbols + 1; (uintptr_t)(symbol + 1) <= image.strings; symbol++) {
+  for (const ElfW(Sym) *symbol = image.symbols + 1; (uintptr_t)(symbol + 1) <= image.strings;
+       symbol++) {
     unsigned type = ELF64_ST_TYPE(symbol->st_info), binding = ELF64_ST_BIND(symbol->st_info);
-    if (symbol->st_name >= image.strings_size) return 0; /* something else lies between the tables */
+    /* something else lies between the tables */
+    if (symbol->st_name >= image.strings_size) return 0;
     if (symbol->st_shndx == SHN_UNDEF || (type != STT_FUNC && type != STT_OBJECT)) continue;
     if (binding != STB_GLOBAL && binding != STB_WEAK) continue;
     const ElfW(Sym) *found = tg_image_find(&image, strings + symbol->st_name, type);
@@ -394,7 +399,8 @@ static void reads_the_vdso(void **state) {
 
 /* --- Corrupt images. */
 
-/* In a corrupt image fewer of the seven may be found, or none. count_found checks that none is invented. */
+/* In a corrupt image fewer of the seven may be found, or none. count_found checks that none is
+ * invented. */
 static void survive(const struct loaded *loaded) {
   struct tg_image image;
   if (open_image(&image, loaded)) count_found(&image);
@@ -431,7 +437,8 @@ static void list_nasty(const struct loaded *loaded, uint64_t sound, uint64_t lis
 
 /* Puts every nasty value into every aligned word of [bytes, bytes + size), one at a time. */
 static void corrupt_words(struct loaded *loaded, void *bytes, size_t size) {
-  for (char *place = bytes; place + sizeof(uint64_t) <= (char *)bytes + size; place += sizeof(uint64_t)) {
+  for (char *place = bytes; place + sizeof(uint64_t) <= (char *)bytes + size;
+       place += sizeof(uint64_t)) {
     uint64_t sound, list[NASTY];
     memcpy(&sound, place, sizeof sound);
     list_nasty(loaded, sound, list);
@@ -478,11 +485,13 @@ static void corrupt_dynamic(struct loaded *loaded, const struct tg_image *image)
   check_still_sound(loaded);
 }
 
-/* Headers that describe what is loaded must be true. The others are trusted as little as all the rest. */
+/* Headers that describe what is loaded must be true. The others are trusted as little as all the
+ * rest. */
 static void corrupt_headers(struct loaded *loaded, const struct tg_image *image) {
   (void)image;
   for (size_t i = 0; i < loaded->header_count; i++)
-    if (loaded->headers[i].p_type != PT_LOAD) corrupt_words(loaded, &loaded->headers[i], sizeof(ElfW(Phdr)));
+    if (loaded->headers[i].p_type != PT_LOAD)
+      corrupt_words(loaded, &loaded->headers[i], sizeof(ElfW(Phdr)));
   check_still_sound(loaded);
 }
 
@@ -502,7 +511,8 @@ static uint64_t next_random(uint64_t *state) {
   return *state;
 }
 
-/* Corrupts several words at once, in the tables and the dynamic section: no check may rely on another one. */
+/* Corrupts several words at once, in the tables and the dynamic section: no check may rely on
+ * another one. */
 static void corrupt_at_random(struct loaded *loaded, const struct tg_image *image) {
   uint64_t random = 0x55706;
   ElfW(Dyn) *section = dynamic(loaded);
@@ -586,7 +596,8 @@ static void truncated_at_a_page(void **state) {
     for (size_t kept = 8; kept < tables_size; kept += 8) {
       /* Moves the start of the image so that its first `kept` bytes end where the inaccessible page
        * begins. The dynamic section is in a place of its own and points there. */
-      char *page = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      char *page =
+          mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       assert_true(page != MAP_FAILED);
       assert_int_equal(mprotect(page + 8 * PAGE, PAGE, PROT_NONE), 0);
       char *start = page + 8 * PAGE - kept;
@@ -595,7 +606,8 @@ static void truncated_at_a_page(void **state) {
       size_t entries = 0;
       for (ElfW(Dyn) *entry = dynamic(&loaded); entry->d_tag != DT_NULL; entry++, entries++) {
         section[entries] = *entry;
-        if (is_pointer(entry)) section[entries].d_un.d_ptr += (uintptr_t)start - (uintptr_t)loaded.memory;
+        if (is_pointer(entry))
+          section[entries].d_un.d_ptr += (uintptr_t)start - (uintptr_t)loaded.memory;
       }
       const ElfW(Phdr) headers[] = {
           {.p_type = PT_LOAD, .p_flags = PF_R, .p_vaddr = 0, .p_memsz = kept},
@@ -603,7 +615,9 @@ static void truncated_at_a_page(void **state) {
            .p_flags = PF_R | PF_W,
            .p_vaddr = PAGE + kept,
            .p_memsz = (entries + 1) * sizeof *section},
-          {.p_type = PT_DYNAMIC, .p_vaddr = PAGE + kept, .p_memsz = (entries + 1) * sizeof *section},
+          {.p_type = PT_DYNAMIC,
+           .p_vaddr = PAGE + kept,
+           .p_memsz = (entries + 1) * sizeof *section},
       };
       struct tg_image cut;
       if (tg_image_open(&cut, (uintptr_t)start, headers, 3)) count_found(&cut);

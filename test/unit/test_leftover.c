@@ -1,8 +1,9 @@
 /* Which metrics files are removed: those of processes that are gone, and nothing else.
  *
- * Seen to fail: a file that stays is removed without the condition that its test names (age, user, first line,
- * namespace, O_NOFOLLOW, own id); "a process that runs" without kill, and without the start times; "one among
- * thousands" with one read of the directory. What is no file is refused twice, so its test fails with neither. */
+ * Seen to fail: a file that stays is removed without the condition that its test names (age, user,
+ * first line, namespace, O_NOFOLLOW, own id); "a process that runs" without kill, and without the
+ * start times; "one among thousands" with one read of the directory. What is no file is refused
+ * twice, so its test fails with neither. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -44,8 +45,8 @@ static void write_file(const char *name, const char *first_line, long age_s) {
 
 static const char *line_of(pid_t process, unsigned long long started, const char *namespace) {
   static char line[TG_LEFTOVER_LINE_MAX];
-  snprintf(line, sizeof line, "# tsfn-guard metrics of process %d, started %llu, %s", process, started,
-           namespace);
+  snprintf(line, sizeof line, "# tsfn-guard metrics of process %d, started %llu, %s", process,
+           started, namespace);
   return line;
 }
 

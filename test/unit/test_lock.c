@@ -1,5 +1,5 @@
-/* The lock and the gate: mutual exclusion, trying, and a wake-up that comes between the check and the
- * sleep. */
+/* The lock and the gate: mutual exclusion, trying, and a wake-up that comes between the check and
+ * the sleep. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,7 +31,8 @@ static void only_one_thread_is_inside(void **state) {
   (void)state;
   pthread_t threads[THREADS];
   shared = 0;
-  for (int i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, count, NULL), 0);
+  for (int i = 0; i < THREADS; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, count, NULL), 0);
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   assert_int_equal(shared, THREADS * ROUNDS);
 }
@@ -56,8 +57,8 @@ static void trying_a_held_lock_fails_at_once(void **state) {
   }
 }
 
-/* A thread that has read the sequence and is about to sleep would sleep for ever if a wake-up did not
- * change the sequence. */
+/* A thread that has read the sequence and is about to sleep would sleep for ever if a wake-up did
+ * not change the sequence. */
 static void every_wake_up_changes_the_sequence(void **state) {
   (void)state;
   uint32_t before = atomic_load(&gate.sequence);
@@ -90,7 +91,8 @@ static void sleepers_take_turns(void **state) {
     pthread_t threads[THREADS];
     shared = 0;
     for (uintptr_t i = 0; i < THREADS; i++)
-      assert_int_equal(pthread_create(&threads[i], NULL, wait_for_turn, (void *)(THREADS - 1 - i)), 0);
+      assert_int_equal(pthread_create(&threads[i], NULL, wait_for_turn, (void *)(THREADS - 1 - i)),
+                       0);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     assert_int_equal(shared, THREADS);
   }

@@ -1,5 +1,5 @@
-/* The metrics file: when it is written and when it is not, and what happens to odd names. Its contents
- * are tested on real runtimes (bats/runtime/metrics.bats). */
+/* The metrics file: when it is written and when it is not, and what happens to odd names. Its
+ * contents are tested on real runtimes (bats/runtime/metrics.bats). */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -56,8 +56,8 @@ static uint64_t now_ms(void) {
 
 enum { TICK_MS = 10 }; /* of the coarse clock, at most */
 
-/* Writes, and then touches until the next write. Returns the milliseconds in between, and how long the
- * first write took. */
+/* Writes, and then touches until the next write. Returns the milliseconds in between, and how long
+ * the first write took. */
 static uint64_t write_twice(void) {
   uint64_t start = now_ms();
   assert_true(touch_writes());
@@ -145,7 +145,8 @@ static void odd_names_are_escaped(void **state) {
                 "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
   check_escaped("\x80x\xc3", "?x?");
   check_escaped("\xc0\xaf \xe0\x80\xaf \xf0\x80\x80\xaf", "?? ??? ????"); /* overlong */
-  check_escaped("\xed\xa0\x80 \xf4\x90\x80\x80 \xff", "??? ???? ?");      /* a surrogate, too high */
+  /* a surrogate, too high */
+  check_escaped("\xed\xa0\x80 \xf4\x90\x80\x80 \xff", "??? ???? ?");
 }
 
 static void what_does_not_fit_is_cut_between_characters(void **state) {
@@ -180,7 +181,8 @@ int main(void) {
       cmocka_unit_test_setup(a_forked_child_writes_nothing, open_metrics),
       cmocka_unit_test(odd_names_are_escaped),
       cmocka_unit_test(what_does_not_fit_is_cut_between_characters),
-      cmocka_unit_test_setup(after_the_last_write_there_is_none, open_metrics), /* so it must be last */
+      /* so it must be last */
+      cmocka_unit_test_setup(after_the_last_write_there_is_none, open_metrics),
   };
   if (mkdtemp(directory) == NULL) return 1;
   snprintf(path, sizeof path, "%s/file.prom", directory);

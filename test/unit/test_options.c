@@ -1,5 +1,5 @@
-/* The options: every key and value, what is not understood, which value counts, and what is printed.
- * options.bats tests the lines themselves, word by word. */
+/* The options: every key and value, what is not understood, which value counts, and what is
+ * printed. options.bats tests the lines themselves, word by word. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,8 @@ static const struct tg_options defaults = {.mode = TG_MODE_PROTECT,
 static char printed[256 * 1024];
 static struct tg_options options;
 
-/* Runs the parser, or the printer if `text` is NULL and `print` is set. stderr goes to `printed`. */
+/* Runs the parser, or the printer if `text` is NULL and `print` is set. stderr goes to
+ * `printed`. */
 static void run(const char *text, bool print) {
   fflush(stderr);
   int saved = dup(STDERR_FILENO);
@@ -194,7 +195,8 @@ static void actions_go_to_the_policy(void **state) {
   assert_int_equal(tg_policy_action(TG_EVENT_STALE_HANDLE), TG_ACTION_IGNORE);
   assert_int_equal(tg_policy_action(TG_EVENT_OVER_RELEASE), TG_ACTION_STOP);
   expect("on.stale-handle=abort:on.fatal-avoided=ignore:on.over-release=log", defaults, 0);
-  assert_int_equal(tg_policy_action(TG_EVENT_STALE_HANDLE), TG_ACTION_ABORT); /* the kind's action wins */
+  /* the kind's action wins */
+  assert_int_equal(tg_policy_action(TG_EVENT_STALE_HANDLE), TG_ACTION_ABORT);
   assert_int_equal(tg_policy_action(TG_EVENT_NULL_HANDLE), TG_ACTION_IGNORE);
   assert_int_equal(tg_policy_action(TG_EVENT_OVER_RELEASE), TG_ACTION_LOG);
   const char *const bad[] = {"on.TSG000=log", "on.TSG999=log", "on.=log",     "on.warn",
@@ -282,7 +284,8 @@ static void help_has_a_line_for_every_option(void **state) {
                                "quirks=none|known|FILE (default none): ",
                                "on.EVENT=log|ignore|abort|stop (default log; ",
                                "help=0|1 (default 0): "};
-  for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) assert_non_null(strstr(printed, lines[i]));
+  for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+    assert_non_null(strstr(printed, lines[i]));
 }
 
 static void the_command_sees_every_option_once(void **state) {

@@ -2,8 +2,8 @@
  *
  * Seen to fail: without tg_hush_begin and tg_hush_end each test of signals is ended or stopped by a
  * signal; without the check of what is pending, the signal that was pending is lost; if
- * tg_output_is_same always returns true, the report is in the other file; without is_torn, the second
- * report is not on a line of its own. */
+ * tg_output_is_same always returns true, the report is in the other file; without is_torn, the
+ * second report is not on a line of its own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -257,8 +257,8 @@ static void what_was_closed_at_the_start_is_never_ours(void **state) {
   close(file);
 }
 
-/* Waits until the clock that file systems use has advanced. Twice, because for a moment what a program reads is still
- * what it was before the kernel's own last tick. */
+/* Waits until the clock that file systems use has advanced. Twice, because for a moment what a
+ * program reads is still what it was before the kernel's own last tick. */
 static void pass_a_tick(void) {
   for (unsigned ticks = 0; ticks < 2; ticks++) {
     struct timespec start, now;
@@ -320,11 +320,11 @@ static void a_log_that_is_full_is_said_once_and_counted(void **state) {
   assert_true(length > 0);
   said[length] = '\0';
   char expected[512];
-  snprintf(
-      expected, sizeof expected,
-      "tsfn-guard[%d]: log_path: needed a file that takes reports, found %s: File too large; stderr is used "
-      "instead: correct log_path\nsecond\nthird\n",
-      getpid(), path);
+  snprintf(expected, sizeof expected,
+           "tsfn-guard[%d]: log_path: needed a file that takes reports, found %s: File too large; "
+           "stderr is used "
+           "instead: correct log_path\nsecond\nthird\n",
+           getpid(), path);
   assert_string_equal(said, expected);
   close(ends[0]);
   close(ends[1]);

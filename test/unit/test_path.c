@@ -1,7 +1,8 @@
 /* Paths that options give: they become absolute, are never cut, and contain the process's number.
  *
- * Seen to fail: with the earlier bound, which left space for 20 digits at every byte, a path of 1004
- * bytes and more lost its end; if a %p in the directory's own name is replaced, the file is elsewhere. */
+ * Seen to fail: with the earlier bound, which left space for 20 digits at every byte, a path of
+ * 1004 bytes and more lost its end; if a %p in the directory's own name is replaced, the file is
+ * elsewhere. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,9 +70,11 @@ static void the_process_of_a_path(void **state) {
   assert_int_equal(process_of("/a/%p-%p%%", "/a/123-123%"), 123);
   assert_int_equal(process_of("/a/%p-%p", "/a/123-124"), 0);
   assert_int_equal(process_of("/a/%p.prom", "/a/2147483647.prom"), INT32_MAX);
-  const char *const others[] = {
-      "/a/.prom",           "/a/0.prom",  "/a/012.prom", "/a/12",      "/a/12.promx",
-      "/a/2147483648.prom", "/a/-5.prom", "/a/12x.prom", "/b/12.prom", "/a/18446744073709551617.prom"};
+  const char *const others[] = {"/a/.prom",    "/a/0.prom",
+                                "/a/012.prom", "/a/12",
+                                "/a/12.promx", "/a/2147483648.prom",
+                                "/a/-5.prom",  "/a/12x.prom",
+                                "/b/12.prom",  "/a/18446744073709551617.prom"};
   for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
     assert_int_equal(process_of("/a/%p.prom", others[i]), 0);
 }
@@ -88,14 +91,16 @@ static void every_length_is_whole_or_refused(void **state) {
   memset(given, 'x', TG_PATH_MAX);
   given[0] = '/';
   given[TG_PATH_MAX] = '\0';
-  expect_problem(given,
-                 "needed a path of at most 1023 bytes (absolute, with the process id in it), found one "
-                 "of 1024; give a shorter one");
+  expect_problem(
+      given,
+      "needed a path of at most 1023 bytes (absolute, with the process id in it), found one "
+      "of 1024; give a shorter one");
   /* Space is kept for the digits that a child's number may need. */
   memcpy(given + TG_PATH_MAX - 10, "%p", 3);
-  expect_problem(given,
-                 "needed a path of at most 1023 bytes (absolute, with the process id in it), found one "
-                 "of 1024; give a shorter one");
+  expect_problem(
+      given,
+      "needed a path of at most 1023 bytes (absolute, with the process id in it), found one "
+      "of 1024; give a shorter one");
   memcpy(given + TG_PATH_MAX - 11, "%p", 3);
   struct tg_path path;
   struct tg_text problem;
@@ -122,9 +127,10 @@ static void a_relative_path_begins_where_the_program_does(void **state) {
   assert_int_equal(chdir(inner), 0);
   assert_int_equal(rmdir(inner), 0);
   assert_int_equal(rmdir(directory), 0);
-  expect_problem("log/a",
-                 "needed a directory from which the relative path log/a starts, found none: No such file or "
-                 "directory; give an absolute path");
+  expect_problem(
+      "log/a",
+      "needed a directory from which the relative path log/a starts, found none: No such file or "
+      "directory; give an absolute path");
   assert_int_equal(chdir("/"), 0);
 }
 

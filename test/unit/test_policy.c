@@ -1,6 +1,6 @@
-/* The policy: how often a site is reported, what its globs match, and what happens if there are more
- * sites than places. Suppressions add up for as long as the process lives, so a child process reads
- * each of them. */
+/* The policy: how often a site is reported, what its globs match, and what happens if there are
+ * more sites than places. Suppressions add up for as long as the process lives, so a child process
+ * reads each of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -95,7 +95,8 @@ static bool suppresses(const char *text, enum tg_event_kind kind, const char *fi
     current_file = file;
     tg_policy_read_suppressions(path);
     struct tg_site *site = site_of(kind, 0x77, 0);
-    _exit(site->suppressed ? tg_policy_count(site) ? 3 : 1 : 0); /* a suppressed event is never reported */
+    /* a suppressed event is never reported */
+    _exit(site->suppressed ? tg_policy_count(site) ? 3 : 1 : 0);
   }
   int status;
   assert_int_equal(waitpid(child, &status, 0), child);
@@ -111,8 +112,10 @@ static void a_line_says_which_kind(void **state) {
       "*:*", "TSG012:*", "over-release:*", "warn:*", "# x\n\n  \nTSG012:*\n", "TSG001:*\nwarn:*"};
   const char *const no[] = {"",          "TSG011:*",   "fatal-avoided:*", "leak:*",
                             "#TSG012:*", "TSG001:*\n", "TSG012:x"};
-  for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) assert_true(suppresses(yes[i], kind, "/a/b.node"));
-  for (size_t i = 0; i < sizeof no / sizeof no[0]; i++) assert_false(suppresses(no[i], kind, "/a/b.node"));
+  for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
+    assert_true(suppresses(yes[i], kind, "/a/b.node"));
+  for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
+    assert_false(suppresses(no[i], kind, "/a/b.node"));
 }
 
 static void globs_match_the_path_or_its_last_part(void **state) {
@@ -196,7 +199,8 @@ static void with_more_sites_than_places_none_is_lost(void **state) {
   const struct tg_site *sites = tg_policy_sites(&count);
   assert_true(count <= TG_SITES_MAX);
   uint64_t seen = 0;
-  for (size_t i = 0; i < count; i++) seen += sites[i].kind == TG_EVENT_NULL_HANDLE ? sites[i].seen : 0;
+  for (size_t i = 0; i < count; i++)
+    seen += sites[i].kind == TG_EVENT_NULL_HANDLE ? sites[i].seen : 0;
   assert_int_equal(seen, callers);
   /* A kind that occurs only now has a place, too. */
   for (unsigned kind = 1; kind < TG_EVENT_KINDS; kind++)

@@ -1,5 +1,5 @@
-/* What publish=1 writes. It is read as tsfn-guard top reads it: through /proc, and while it is being
- * written. */
+/* What publish=1 writes. It is read as tsfn-guard top reads it: through /proc, and while it is
+ * being written. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -73,7 +73,8 @@ static unsigned char next_byte(void) {
 
 static int make_memory(void) {
   int file = memfd_create(TSFN_GUARD_PUBLISHED_NAME, MFD_ALLOW_SEALING);
-  if (ftruncate(file, sizeof(struct tsfn_guard_published)) != 0 || fchmod(file, S_IRUSR) != 0) _exit(1);
+  if (ftruncate(file, sizeof(struct tsfn_guard_published)) != 0 || fchmod(file, S_IRUSR) != 0)
+    _exit(1);
   return file;
 }
 
@@ -81,7 +82,8 @@ static int make_memory(void) {
 static void mean_ill(int ready) {
   const size_t from = offsetof(struct tsfn_guard_published, armed), size = 512 * 1024;
   int file = make_memory();
-  struct tsfn_guard_published *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  struct tsfn_guard_published *page =
+      mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
   memcpy(page->magic, TSFN_GUARD_PUBLISHED_MAGIC, sizeof TSFN_GUARD_PUBLISHED_MAGIC);
   page->version = TSFN_GUARD_PUBLISHED_VERSION;
@@ -287,8 +289,8 @@ static void interrupt(int number) {
   observer->created(&interrupting, NULL);
 }
 
-/* The reader is interrupted anywhere, and finds another function in the slot when it goes on. Seen to
- * fail: if tg_watch_read does not check the mark again. */
+/* The reader is interrupted anywhere, and finds another function in the slot when it goes on. Seen
+ * to fail: if tg_watch_read does not check the mark again. */
 static void no_two_functions_are_mixed_by_an_interrupted_reader(void **state) {
   (void)state;
   enum { INTERRUPTIONS = 2000 };
@@ -416,7 +418,8 @@ static void check_clean(const char *text, size_t length) {
 
 static void garbage_is_survived_and_printed_clean(void **state) {
   (void)state;
-  static const struct tg_top_look look = {.columns = SIZE_MAX, .rows = 20, .line_end = "\n", .note = ""};
+  static const struct tg_top_look look = {
+      .columns = SIZE_MAX, .rows = 20, .line_end = "\n", .note = ""};
   struct tg_watch own = watch;
   assert_int_equal(watch_pid(ill), 0);
   for (unsigned i = 0; i < 20; i++) {

@@ -162,8 +162,8 @@ static void count_release(void *memory) {
   fake_host.release(memory);
 }
 
-/* Seen to fail: with a chunk of another size, with memory for fewer items than the chunk claims, and
- * with a chunk that is not given back. */
+/* Seen to fail: with a chunk of another size, with memory for fewer items than the chunk claims,
+ * and with a chunk that is not given back. */
 static void each_chunk_is_twice_as_long_as_the_last(void **state) {
   (void)state;
   struct tg_host host = fake_host;

@@ -1,4 +1,5 @@
-/* TG_QUIRK_LATE: which answers threads get, and what is skipped, after the env of a worker has ended.
+/* TG_QUIRK_LATE: which answers threads get, and what is skipped, after the env of a worker has
+ * ended.
  *
  * Each test was seen to fail without the quirk's part of api.c or callbacks.c. */
 #include <pthread.h>
@@ -109,7 +110,8 @@ static void await_answer(void *argument) {
   while (!atomic_load(&is_answered)) sched_yield();
 }
 
-/* A hook of the addon's, which runs while the function is still open, waits for a blocked caller. */
+/* A hook of the addon's, which runs while the function is still open, waits for a blocked
+ * caller. */
 static void a_blocked_caller_is_told_so_before_the_function_closes(void **state) {
   (void)state;
   struct recorder r;

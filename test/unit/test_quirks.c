@@ -1,4 +1,5 @@
-/* Which addon has which quirks: the table, the lines of a file, ranges of versions, package.json. */
+/* Which addon has which quirks: the table, the lines of a file, ranges of versions,
+ * package.json. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,7 +66,8 @@ static void known_is_the_table(void **state) {
   (void)state;
   tg_quirks_open("known");
   assert_true(tg_quirks_are_wanted());
-  assert_int_equal(tg_quirks_of("/x/aws-crt-nodejs.node"), tg_quirks_known_of("/x/aws-crt-nodejs.node"));
+  assert_int_equal(tg_quirks_of("/x/aws-crt-nodejs.node"),
+                   tg_quirks_known_of("/x/aws-crt-nodejs.node"));
   assert_int_equal(tg_quirks_of("/x/y.node"), 0);
 }
 
@@ -109,9 +111,11 @@ static void a_package_has_a_name_a_version_and_an_address(void **state) {
   expect_package("{\"x\":\"\\\"version\\\":{\",\"version\":\"1.0.0\"}", " 1.0.0 ");
   expect_package("{\"name\":\"x\",\"name\":\"y\"}", "x  ");
   expect_package("{\"bugs\":\"https://x.org/1\"}", "  https://x.org/1");
-  expect_package("{\"bugs\":{\"email\":\"a@b\",\"url\":\"http://x.org\"},\"name\":\"x\"}", "x  http://x.org");
-  expect_package("{\"repository\":{\"url\":\"http://x.org\"},\"bugs\":{\"a\":{\"url\":\"http://y.org\"}}}",
-                 "  ");
+  expect_package("{\"bugs\":{\"email\":\"a@b\",\"url\":\"http://x.org\"},\"name\":\"x\"}",
+                 "x  http://x.org");
+  expect_package(
+      "{\"repository\":{\"url\":\"http://x.org\"},\"bugs\":{\"a\":{\"url\":\"http://y.org\"}}}",
+      "  ");
   expect_package("{\"bugs\":\"mailto:a@b\",\"name\":\"a\\nb\"}", "  ");
 }
 

@@ -13,8 +13,8 @@
 
 #include "elf/image.h"
 
-/* An image whose DT_HASH table claims 2^32 - 1 symbols and has a circular chain. To walk it for that
- * many steps took 24 s of CPU time per symbol. */
+/* An image whose DT_HASH table claims 2^32 - 1 symbols and has a circular chain. To walk it for
+ * that many steps took 24 s of CPU time per symbol. */
 static void a_circle_in_a_hash_chain_is_left_soon(void **state) {
   (void)state;
   static struct {

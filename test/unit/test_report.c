@@ -26,7 +26,8 @@ static const char *file = "/app/x.node";
 static struct timespec pretended; /* 0: the real time */
 
 int clock_gettime(clockid_t clock, struct timespec *time) {
-  if (pretended.tv_sec == 0 || clock != CLOCK_REALTIME) return (int)syscall(SYS_clock_gettime, clock, time);
+  if (pretended.tv_sec == 0 || clock != CLOCK_REALTIME)
+    return (int)syscall(SYS_clock_gettime, clock, time);
   *time = pretended;
   return 0;
 }
@@ -96,8 +97,8 @@ static struct tg_event full_event(enum tg_event_kind kind) {
   snapshot->generation = snapshot->env = UINT32_MAX;
   snapshot->state = TG_CLOSED;
   snapshot->finalized = snapshot->referenced = true;
-  snapshot->thread_count = snapshot->release_credit = snapshot->queue_length = snapshot->max_queue_size =
-      snapshot->waiters = SIZE_MAX;
+  snapshot->thread_count = snapshot->release_credit = snapshot->queue_length =
+      snapshot->max_queue_size = snapshot->waiters = SIZE_MAX;
   snapshot->addon = (const struct tg_addon *)(const void *)"";
   memset(snapshot->name, '"', sizeof snapshot->name - 1);
   return event;
@@ -107,7 +108,8 @@ static void report_every_kind(bool is_full) {
   for (unsigned kind = 1; kind < TG_EVENT_KINDS; kind++) {
     struct json json;
     char code[TG_CODE_SIZE];
-    struct tg_event event = is_full ? full_event((enum tg_event_kind)kind) : (struct tg_event){.kind = kind};
+    struct tg_event event =
+        is_full ? full_event((enum tg_event_kind)kind) : (struct tg_event){.kind = kind};
     tg_report_event(&event);
     size_t length = take_log();
     assert_true(length <= LINE_MAX_SIZE);

@@ -29,7 +29,8 @@ static unsigned long long count_unloads(void) {
   return 0;
 }
 
-/* --- Real stacks: functions call each other at random, with frames of constant and of random size. */
+/* --- Real stacks: functions call each other at random, with frames of constant and of random
+ * size. */
 
 static unsigned seed = 1;
 static unsigned recognized, taken;
@@ -53,7 +54,8 @@ __attribute__((noinline)) static void compare_here(void) {
   assert_int_not_equal(number, 0);
 }
 
-/* `volatile` keeps the calls from becoming jumps, and what earlier calls have left stays on the stack. */
+/* `volatile` keeps the calls from becoming jumps, and what earlier calls have left stays on the
+ * stack. */
 __attribute__((noinline)) static void step_plainly(unsigned depth) {
   volatile unsigned kept = depth;
   descend(depth - 1);
@@ -87,8 +89,8 @@ __attribute__((noinline)) static void descend(unsigned depth) {
   (void)kept;
 }
 
-/* There are more stacks than the cache has room for. Seen to fail: when only the first half of a walk's words
- * were compared; when walks ended after three frames. */
+/* There are more stacks than the cache has room for. Seen to fail: when only the first half of a
+ * walk's words were compared; when walks ended after three frames. */
 static void test_a_recognized_stack_is_the_one_that_is_there(void **state) {
   (void)state;
   tg_stacks_open(16, locate, count_unloads);
@@ -111,9 +113,11 @@ static void fill_stack(uintptr_t stack[WORDS]) {
   stack[15] = 0x3333;
 }
 
-static const struct tg_stack_walk walk = {
-    .count = 4,
-    .words = {{0, true, 6 * sizeof(uintptr_t)}, {1, false, 0x1111}, {7, false, 0x2222}, {15, false, 0x3333}}};
+static const struct tg_stack_walk walk = {.count = 4,
+                                          .words = {{0, true, 6 * sizeof(uintptr_t)},
+                                                    {1, false, 0x1111},
+                                                    {7, false, 0x2222},
+                                                    {15, false, 0x3333}}};
 
 static uint32_t find(const uintptr_t *frame, uintptr_t caller, unsigned long long unloads) {
   const struct tg_stack_key key = {frame, (const void *)caller, unloads};
@@ -121,8 +125,8 @@ static uint32_t find(const uintptr_t *frame, uintptr_t caller, unsigned long lon
   return tg_stack_cache_find(&key, &is_wanted);
 }
 
-/* Seen to fail: when pointers were compared as they are, without the frame's address subtracted; without the
- * comparison of `caller`, or of `unloads`. */
+/* Seen to fail: when pointers were compared as they are, without the frame's address subtracted;
+ * without the comparison of `caller`, or of `unloads`. */
 static void test_every_word_must_be_the_same(void **state) {
   (void)state;
   uintptr_t stack[WORDS], moved[WORDS];
@@ -143,8 +147,8 @@ static void test_every_word_must_be_the_same(void **state) {
   assert_int_equal(find(moved, 0x9999, 5), 77);
 }
 
-/* A stack that ends sooner than the one that is known is not read beyond its end. Seen to fail (SIGSEGV): with the
- * words compared from the outermost inwards. */
+/* A stack that ends sooner than the one that is known is not read beyond its end. Seen to fail
+ * (SIGSEGV): with the words compared from the outermost inwards. */
 static void test_a_shorter_stack_is_not_read_beyond_its_end(void **state) {
   (void)state;
   size_t page = (size_t)sysconf(_SC_PAGESIZE);

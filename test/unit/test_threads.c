@@ -31,9 +31,11 @@ static void *produce(void *argument) {
   return NULL;
 }
 
-static void start(struct producer *producers, unsigned count, struct recorder *recorder, unsigned share) {
+static void start(struct producer *producers, unsigned count, struct recorder *recorder,
+                  unsigned share) {
   for (unsigned i = 0; i < count; i++) {
-    producers[i] = (struct producer){.recorder = recorder, .number = i, .share = share, .late_calls = 100};
+    producers[i] =
+        (struct producer){.recorder = recorder, .number = i, .share = share, .late_calls = 100};
     assert_int_equal(pthread_create(&producers[i].thread, NULL, produce, &producers[i]), 0);
   }
 }
@@ -50,7 +52,8 @@ static unsigned join_and_count_accepted(struct producer *producers, unsigned cou
 static void wait_until_asleep(struct recorder *recorder, uint32_t waiters) {
   struct tg_function *function;
   for (;;) {
-    assert_int_equal(tg_table_find(&recorder->guard->table, recorder->func, &function), TG_LOOKUP_VALID);
+    assert_int_equal(tg_table_find(&recorder->guard->table, recorder->func, &function),
+                     TG_LOOKUP_VALID);
     uint32_t asleep = function->waiters;
     tg_lock_release(&function->lock, TG_RANK_FUNCTION);
     if (asleep == waiters) return;
@@ -113,7 +116,8 @@ static void every_blocked_caller_is_woken(void **state) {
       wait_until_asleep(&r, blocked[i]);
       end_by(&r, ending);
       assert_int_equal(join_and_count_accepted(producers, blocked[i]), 0);
-      for (unsigned p = 0; p < blocked[i]; p++) assert_in_range(producers[p].answers[napi_closing], 1, 2);
+      for (unsigned p = 0; p < blocked[i]; p++)
+        assert_in_range(producers[p].answers[napi_closing], 1, 2);
       close_recorder(&r);
     }
 }
@@ -143,7 +147,8 @@ static void a_finalizer_may_join_blocked_callers(void **state) {
   close_recorder(&r);
 }
 
-/* Threads share one count: each gets napi_closing exactly once, and then napi_invalid_arg every time. */
+/* Threads share one count: each gets napi_closing exactly once, and then napi_invalid_arg every
+ * time. */
 static void shared_count(void **state) {
   (void)state;
   for (enum ending ending = 0; ending < ENDINGS; ending++) {
@@ -222,8 +227,8 @@ static void a_foreign_unref_is_done_on_the_loop_thread(void **state) {
   close_recorder(&r);
 }
 
-/* Threads do everything that the seven functions allow, while functions are created, aborted and torn
- * down. */
+/* Threads do everything that the seven functions allow, while functions are created, aborted and
+ * torn down. */
 static _Atomic(napi_threadsafe_function) current;
 static atomic_bool churn_over;
 static atomic_uint churn_accepted;
@@ -341,7 +346,8 @@ static void an_unlimited_queue_keeps_all_in_order_however_it_ends(void **state) 
     memset(next_of, 0, sizeof next_of);
     r.on_item = expect_order_and_count_ahead;
     for (uintptr_t i = 0; i < HURRIERS; i++) {
-      hurriers[i] = (struct hurrier){.recorder = &r, .number = i, .aborts = ending == BY_ABORT && i == 0};
+      hurriers[i] =
+          (struct hurrier){.recorder = &r, .number = i, .aborts = ending == BY_ABORT && i == 0};
       assert_int_equal(pthread_create(&hurriers[i].thread, NULL, hurry, &hurriers[i]), 0);
     }
     while (r.live < HURRIED_ITEMS && r.finalized == 0) fake_env_turn(r.env);
@@ -363,12 +369,13 @@ static void an_unlimited_queue_keeps_all_in_order_however_it_ends(void **state) 
   assert_true(taken_ahead > ROUNDS);
 }
 
-/* --- Threads are cancelled while they wait for space. Seen to fail: they stayed asleep, and each join
- * here hung. */
+/* --- Threads are cancelled while they wait for space. Seen to fail: they stayed asleep, and each
+ * join here hung. */
 
 static struct tg_function *lock_of(struct recorder *recorder) {
   struct tg_function *function;
-  assert_int_equal(tg_table_find(&recorder->guard->table, recorder->func, &function), TG_LOOKUP_VALID);
+  assert_int_equal(tg_table_find(&recorder->guard->table, recorder->func, &function),
+                   TG_LOOKUP_VALID);
   return function;
 }
 
@@ -491,8 +498,8 @@ static void the_type_of_cancellation_is_as_before(void **state) {
   expect_usable(&r, 2);
 }
 
-/* The wake-up was for the cancelled thread, which passes it on. Seen to fail without that: the other
- * thread stays asleep. */
+/* The wake-up was for the cancelled thread, which passes it on. Seen to fail without that: the
+ * other thread stays asleep. */
 static void a_cancelled_thread_passes_its_wake_up_on(void **state) {
   (void)state;
   if (!CAN_CANCEL) skip();
@@ -559,7 +566,8 @@ static void cancelled_threads_leave_no_one_asleep(void **state) {
     for (int i = 0; i < PRODUCERS; i++)
       while (pthread_tryjoin_np(producers[i].thread, NULL) != 0) fake_env_turn(r.env);
     for (int i = 0; i < PRODUCERS; i++) accepted += producers[i].answers[napi_ok];
-    for (int i = PRODUCERS / 2; i < PRODUCERS; i++) expected += producers[i].answers[napi_ok] == ITEMS;
+    for (int i = PRODUCERS / 2; i < PRODUCERS; i++)
+      expected += producers[i].answers[napi_ok] == ITEMS;
     assert_int_equal(expected, PRODUCERS / 2);
     fake_env_turn(r.env);
     assert_int_equal(r.live, accepted);

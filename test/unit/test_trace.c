@@ -19,7 +19,8 @@ static int64_t worker_id(napi_env env) {
   return worker;
 }
 
-/* Envs are counted per addon and worker. The place of a record is the number, modulo the number of places. */
+/* Envs are counted per addon and worker. The place of a record is the number, modulo the number of
+ * places. */
 static void test_main_thread_stays_known(void **state) {
   (void)state;
   const struct tg_trace_options options = {.diagnose = true, .worker_id = worker_id};
@@ -85,7 +86,8 @@ static void test_an_address_means_another_file_once_one_was_unloaded(void **stat
   struct tg_stack stack = stack_of(FILE_START + 3, FILE_START + 4);
   uint32_t first = tg_stack_keep(&stack);
   unloads++;
-  assert_int_equal(tg_stack_keep(&stack), first); /* another object was unloaded: nothing has changed here */
+  /* another object was unloaded: nothing has changed here */
+  assert_int_equal(tg_stack_keep(&stack), first);
   unloads++;
   file_there = "/app/y.node";
   uint32_t second = tg_stack_keep(&stack);

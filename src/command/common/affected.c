@@ -1,6 +1,6 @@
-/* Implements the table of faults. For Node these are ranges of versions, because its source and releases are
- * public, and both ends of each range were tried. For the other runtimes only the versions that were run are
- * known. */
+/* Implements the table of faults. For Node these are ranges of versions, because its source and
+ * releases are public, and both ends of each range were tried. For the other runtimes only the
+ * versions that were run are known. */
 #include "command/common/affected.h"
 
 #include <stdio.h>
@@ -23,31 +23,39 @@ enum {
 };
 
 static const struct tg_fault faults[FAULTS] = {
-    [USE_AFTER_FREE] = {"use-after-free", "a function is freed while threads still hold it",
-                        "nodejs/node#55706, nodejs/node#55877",
-                        "run it guarded; docs/affected.md says which versions have which of these faults"},
-    [SHARED_COUNT] = {"shared-count", "threads that share one count use a freed function after it closes",
+    [USE_AFTER_FREE] =
+        {"use-after-free", "a function is freed while threads still hold it",
+         "nodejs/node#55706, nodejs/node#55877",
+         "run it guarded; docs/affected.md says which versions have which of these faults"},
+    [SHARED_COUNT] = {"shared-count",
+                      "threads that share one count use a freed function after it closes",
                       "shared-count.bats"},
-    [LOST_WAKE_UP] = {"lost-wake-up", "callers blocked on a full queue are not woken when it empties",
+    [LOST_WAKE_UP] = {"lost-wake-up",
+                      "callers blocked on a full queue are not woken when it empties",
                       "nodejs/node#58723"},
     [BLOCKED_AT_CLOSE] = {"blocked-at-close",
-                          "closing wakes at most one of the callers blocked on a full queue", "blocked.bats"},
+                          "closing wakes at most one of the callers blocked on a full queue",
+                          "blocked.bats"},
     [EXIT] = {"exit", "exit() joins threads whose calls are never rejected", "exit.bats"},
-    [ORDER] = {"finalized-early", "remaining items are delivered with a context that was already finalized",
+    [ORDER] = {"finalized-early",
+               "remaining items are delivered with a context that was already finalized",
                "nodejs/node#60026, nodejs/node#61956"},
     [RELEASE_AT_END] = {"release-at-end",
                         "a finalizer hangs if it releases a function while its environment ends",
                         "hooks.bats, microsoft/node-api-dotnet#480"},
-    [NULL_CONTEXT] = {"null-context", "get_context aborts if the result pointer is NULL", "table.bats"},
-    [WORKER_END] = {"worker-end",
-                    "at a worker's end no finalizer runs (with the guard too) and no caller is rejected",
-                    "runtimes.bats", "run it guarded; docs/runtimes.md says what does not work even then"},
+    [NULL_CONTEXT] = {"null-context", "get_context aborts if the result pointer is NULL",
+                      "table.bats"},
+    [WORKER_END] =
+        {"worker-end",
+         "at a worker's end no finalizer runs (with the guard too) and no caller is rejected",
+         "runtimes.bats", "run it guarded; docs/runtimes.md says what does not work even then"},
     [LIMIT_OF_ONE] = {"limit-of-one",
-                      "a queue with a limit of 1 takes no item, so its callers block for ever", "bare.bats",
-                      "run it guarded; docs/runtimes.md says what is known of Bare"},
-    [DELIVERED_AFTER_END] = {"delivered-after-end",
-                             "items that wait when an environment ends are delivered when V8 is gone",
-                             "bare.bats", "run it guarded; docs/runtimes.md says what is known of Bare"},
+                      "a queue with a limit of 1 takes no item, so its callers block for ever",
+                      "bare.bats", "run it guarded; docs/runtimes.md says what is known of Bare"},
+    [DELIVERED_AFTER_END] =
+        {"delivered-after-end",
+         "items that wait when an environment ends are delivered when V8 is gone", "bare.bats",
+         "run it guarded; docs/runtimes.md says what is known of Bare"},
 };
 
 /* Versions from `from` up to `until`, which itself is not affected. */
@@ -108,7 +116,8 @@ static bool holds(const struct range *range, const char *version) {
          (range->until == NULL || compare(version, range->until) < 0);
 }
 
-enum tg_finding tg_fault_find(const struct tg_fault *fault, const char *runtime, const char *version) {
+enum tg_finding tg_fault_find(const struct tg_fault *fault, const char *runtime,
+                              const char *version) {
   bool known = strcmp(runtime, "node") == 0;
   for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
     if (strcmp(ranges[i].runtime, runtime) != 0 || !holds(&ranges[i], version)) continue;

@@ -1,5 +1,5 @@
-/* The known faults of the runtimes' own thread-safe functions, and which versions have them. The table in
- * docs/affected.md is printed from here. */
+/* The known faults of the runtimes' own thread-safe functions, and which versions have them. The
+ * table in docs/affected.md is printed from here. */
 #ifndef TG_COMMAND_AFFECTED_H
 #define TG_COMMAND_AFFECTED_H
 
@@ -17,9 +17,10 @@ const struct tg_fault *tg_fault(unsigned number);
 
 enum tg_finding { TG_NOT_AFFECTED, TG_AFFECTED, TG_NOT_KNOWN };
 
-/* `runtime`: "node", "bun", "deno", "bare"; `version`: "20.20.2". TG_NOT_KNOWN: nobody has examined this
- * version. */
-enum tg_finding tg_fault_find(const struct tg_fault *fault, const char *runtime, const char *version);
+/* `runtime`: "node", "bun", "deno", "bare"; `version`: "20.20.2". TG_NOT_KNOWN: nobody has examined
+ * this version. */
+enum tg_finding tg_fault_find(const struct tg_fault *fault, const char *runtime,
+                              const char *version);
 
 /* Prints the table of docs/affected.md on standard output. */
 void tg_faults_print(void);

@@ -14,8 +14,9 @@ int tg_print_version(void) {
   puts("tsfn-guard " TSFN_GUARD_VERSION);
   fflush(stdout);
   if (!tg_own_file(TG_LIBRARY_NAME, library))
-    return tg_complain(TG_EXIT_FAILED, TG_LIBRARY_NAME " beside this program, or in ../lib/tsfn-guard",
-                       library, "install the complete tsfn-guard, or build it");
+    return tg_complain(TG_EXIT_FAILED,
+                       TG_LIBRARY_NAME " beside this program, or in ../lib/tsfn-guard", library,
+                       "install the complete tsfn-guard, or build it");
   printf("library: %s\n", library);
   return 0;
 }
@@ -34,8 +35,8 @@ static int print_help(const struct tg_arguments *arguments) {
 
 static int complain(int answer, char **argv) {
   char needed[64], remedy[64];
-  snprintf(needed, sizeof needed, answer == ':' ? "a value for the option" : "an option of tsfn-guard %s",
-           argv[0]);
+  snprintf(needed, sizeof needed,
+           answer == ':' ? "a value for the option" : "an option of tsfn-guard %s", argv[0]);
   snprintf(remedy, sizeof remedy, "see tsfn-guard %s --help", argv[0]);
   return tg_complain_option(needed, argv, remedy);
 }
@@ -85,7 +86,9 @@ int tg_arguments_read(int argc, char **argv, struct tg_arguments *arguments) {
 
 int tg_arguments_open_output(const struct tg_arguments *arguments) {
   char found[PATH_MAX + 64];
-  if (arguments->output == NULL || freopen(arguments->output, "we", stdout) != NULL) return TG_GO_ON;
+  if (arguments->output == NULL || freopen(arguments->output, "we", stdout) != NULL)
+    return TG_GO_ON;
   snprintf(found, sizeof found, "%s: %s", arguments->output, strerror(errno));
-  return tg_complain(TG_EXIT_USAGE, "a file that can be written, after -o", found, "name another file");
+  return tg_complain(TG_EXIT_USAGE, "a file that can be written, after -o", found,
+                     "name another file");
 }

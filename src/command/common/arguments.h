@@ -1,5 +1,5 @@
-/* Reads the command line of a subcommand. These options are the same for all of them:
- * -h --help, -V --version, -o FILE --output FILE, and -j --json for those that have a form for programs. */
+/* Reads the command line of a subcommand. These options are the same for all of them: -h --help, -V
+ * --version, -o FILE --output FILE, and -j --json for those that have a form for programs. */
 #ifndef TG_COMMAND_ARGUMENTS_H
 #define TG_COMMAND_ARGUMENTS_H
 
@@ -17,8 +17,8 @@ struct tg_arguments {
   const char *usage; /* what --help prints; the options above are added to it */
   bool has_json;
 
-  /* The subcommand's own options; NULL: none. The values in `own` begin with TG_OWN_OPTION, and the list ends with {0}.
-   * `take` returns TG_GO_ON or the exit status. */
+  /* The subcommand's own options; NULL: none. The values in `own` begin with TG_OWN_OPTION, and the
+   * list ends with {0}. `take` returns TG_GO_ON or the exit status. */
   const struct option *own;
   int (*take)(void *choices, int option, const char *value);
   void *choices;
@@ -28,11 +28,12 @@ struct tg_arguments {
   const char *output; /* NULL: standard output */
 };
 
-/* TG_GO_ON, with the arguments from optind on; else the exit status. argv[0] is the subcommand's name. */
+/* TG_GO_ON, with the arguments from optind on; else the exit status. argv[0] is the subcommand's
+ * name. */
 int tg_arguments_read(int argc, char **argv, struct tg_arguments *arguments);
 
-/* Makes the file of -o the standard output. To be called when all else is in order, as a file that is there is emptied.
- * TG_GO_ON, or the exit status after a complaint. */
+/* Makes the file of -o the standard output. To be called when all else is in order, as a file that
+ * is there is emptied. TG_GO_ON, or the exit status after a complaint. */
 int tg_arguments_open_output(const struct tg_arguments *arguments);
 
 /* What -V prints; the exit status. */

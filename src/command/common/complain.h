@@ -1,6 +1,7 @@
 /* How the command reports what is wrong, and with which status it then exits.
  *
- * The command is an ordinary program: it may use stdio and malloc. Nothing of it is in the preload object. */
+ * The command is an ordinary program: it may use stdio and malloc. Nothing of it is in the preload
+ * object. */
 #ifndef TG_COMMAND_COMPLAIN_H
 #define TG_COMMAND_COMPLAIN_H
 
@@ -14,11 +15,12 @@ enum {
   TG_EXIT_NOT_FOUND = 127
 };
 
-/* Prints "tsfn-guard: needed: … / found: … / do: …" on stderr. Returns `status`, so that the caller can
- * return it. */
+/* Prints "tsfn-guard: needed: … / found: … / do: …" on stderr. Returns `status`, so that the caller
+ * can return it. */
 int tg_complain(int status, const char *needed, const char *found, const char *remedy);
 
-/* The same for an option that getopt_long has refused. Names the letter that is wrong, or the whole word. */
+/* The same for an option that getopt_long has refused. Names the letter that is wrong, or the whole
+ * word. */
 int tg_complain_option(const char *needed, char **argv, const char *remedy);
 
 #endif

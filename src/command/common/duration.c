@@ -9,10 +9,13 @@ const char *tg_format_duration(uint64_t seconds, char text[TG_DURATION_SIZE]) {
   if (seconds < MINUTE)
     snprintf(text, TG_DURATION_SIZE, "%" PRIu64 "s", seconds);
   else if (seconds < HOUR)
-    snprintf(text, TG_DURATION_SIZE, "%" PRIu64 "m%02" PRIu64 "s", seconds / MINUTE, seconds % MINUTE);
+    snprintf(text, TG_DURATION_SIZE, "%" PRIu64 "m%02" PRIu64 "s", seconds / MINUTE,
+             seconds % MINUTE);
   else if (seconds < DAY)
-    snprintf(text, TG_DURATION_SIZE, "%" PRIu64 "h%02" PRIu64 "m", seconds / HOUR, seconds % HOUR / MINUTE);
+    snprintf(text, TG_DURATION_SIZE, "%" PRIu64 "h%02" PRIu64 "m", seconds / HOUR,
+             seconds % HOUR / MINUTE);
   else
-    snprintf(text, TG_DURATION_SIZE, "%" PRIu64 "d", seconds / DAY % 100000000); /* so that it fits */
+    snprintf(text, TG_DURATION_SIZE, "%" PRIu64 "d",
+             seconds / DAY % 100000000); /* so that it fits */
   return text;
 }

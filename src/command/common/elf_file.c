@@ -87,9 +87,11 @@ static const char *read_dynamic(struct tg_elf_file *elf) {
 
 static bool read_headers(struct tg_elf_file *elf) {
   unsigned count = elf->header.e_phnum;
-  if (elf->header.e_phentsize != sizeof *elf->headers || count == 0 || count > HEADERS_MAX) return false;
+  if (elf->header.e_phentsize != sizeof *elf->headers || count == 0 || count > HEADERS_MAX)
+    return false;
   elf->headers = tg_resize(NULL, count, sizeof *elf->headers);
-  if (!tg_elf_file_read(elf, elf->header.e_phoff, elf->headers, count * sizeof *elf->headers)) return false;
+  if (!tg_elf_file_read(elf, elf->header.e_phoff, elf->headers, count * sizeof *elf->headers))
+    return false;
   elf->header_count = count;
   return true;
 }
@@ -117,8 +119,8 @@ void tg_elf_file_close(struct tg_elf_file *elf) {
   *elf = (struct tg_elf_file){.file = -1};
 }
 
-void tg_elf_file_needed(const struct tg_elf_file *elf, void (*visit)(void *argument, const char *library),
-                        void *argument) {
+void tg_elf_file_needed(const struct tg_elf_file *elf,
+                        void (*visit)(void *argument, const char *library), void *argument) {
   const Elf64_Phdr *header = find_dynamic(elf);
   Elf64_Dyn entry;
   for (uint64_t i = 0; header != NULL && read_entry(elf, header, i, &entry); i++)
@@ -127,8 +129,8 @@ void tg_elf_file_needed(const struct tg_elf_file *elf, void (*visit)(void *argum
 
 /* --- Symbols */
 
-/* The size of the table is in the section headers. If there are none: linkers put the names right after
- * the symbols. */
+/* The size of the table is in the section headers. If there are none: linkers put the names right
+ * after the symbols. */
 static uint64_t count_symbols(const struct tg_elf_file *elf) {
   const Elf64_Ehdr *header = &elf->header;
   for (unsigned i = 0; header->e_shentsize == sizeof(Elf64_Shdr) && i < header->e_shnum; i++) {
@@ -143,13 +145,16 @@ static uint64_t count_symbols(const struct tg_elf_file *elf) {
 }
 
 bool tg_elf_file_symbols(const struct tg_elf_file *elf,
-                         void (*visit)(void *argument, const char *name, bool is_defined), void *argument) {
-  uint64_t offset, count = count_symbols(elf), room = find_address(elf, elf->symbols_address, &offset);
+                         void (*visit)(void *argument, const char *name, bool is_defined),
+                         void *argument) {
+  uint64_t offset, count = count_symbols(elf),
+                   room = find_address(elf, elf->symbols_address, &offset);
   Elf64_Sym symbols[SYMBOLS_AT_ONCE];
   if (count > SYMBOLS_MAX || count > room / sizeof symbols[0]) return false;
   for (uint64_t done = 0; done < count; done += SYMBOLS_AT_ONCE) {
     uint64_t some = count - done < SYMBOLS_AT_ONCE ? count - done : SYMBOLS_AT_ONCE;
-    if (!tg_elf_file_read(elf, offset + done * sizeof symbols[0], symbols, some * sizeof symbols[0]))
+    if (!tg_elf_file_read(elf, offset + done * sizeof symbols[0], symbols,
+                          some * sizeof symbols[0]))
       return false;
     for (uint64_t i = 0; i < some; i++)
       visit(argument, name_at(elf, symbols[i].st_name), symbols[i].st_shndx != SHN_UNDEF);

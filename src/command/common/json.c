@@ -26,7 +26,8 @@ unsigned tg_json_parse(const char *text, size_t length, jsmntok_t *tokens, unsig
   int count = jsmn_parse(&parser, text, length, tokens, most);
   if (count <= 0) return 0;
   if (tokens == NULL) return (unsigned)count;
-  bool is_one = tokens[0].type == JSMN_OBJECT && tg_json_next(tokens, (unsigned)count, 0) == (unsigned)count;
+  bool is_one =
+      tokens[0].type == JSMN_OBJECT && tg_json_next(tokens, (unsigned)count, 0) == (unsigned)count;
   return is_one && is_sound(tokens, (unsigned)count) ? (unsigned)count : 0;
 }
 

@@ -1,7 +1,7 @@
 /* JSON for the subcommands: reading with jsmn, and writing strings.
  *
- * The input is not trusted. Strings are returned as UTF-8 without control characters, so they may be shown on a
- * terminal. It has no state, so any thread may call it. */
+ * The input is not trusted. Strings are returned as UTF-8 without control characters, so they may
+ * be shown on a terminal. It has no state, so any thread may call it. */
 #ifndef TG_COMMAND_JSON_H
 #define TG_COMMAND_JSON_H
 
@@ -15,9 +15,9 @@
 #define JSMN_STRICT
 #include <jsmn.h>
 
-/* Splits one object into tokens. The first token is the object itself. Returns their number. 0: the text is not an
- * object, or it needs more than `most` tokens. If `tokens` is NULL it only counts. Every key is a string followed
- * by one value. */
+/* Splits one object into tokens. The first token is the object itself. Returns their number. 0: the
+ * text is not an object, or it needs more than `most` tokens. If `tokens` is NULL it only counts.
+ * Every key is a string followed by one value. */
 unsigned tg_json_parse(const char *text, size_t length, jsmntok_t *tokens, unsigned most);
 
 /* The first token after this one and its contents. */
@@ -26,8 +26,8 @@ unsigned tg_json_next(const jsmntok_t *tokens, unsigned count, unsigned token);
 /* Whether the token is this string. */
 bool tg_json_is(const char *text, const jsmntok_t *token, const char *string);
 
-/* Decodes the string in place and ends it with a NUL. NULL: the token is not a string. Call it once for each
- * token. */
+/* Decodes the string in place and ends it with a NUL. NULL: the token is not a string. Call it once
+ * for each token. */
 char *tg_json_string(char *text, const jsmntok_t *token);
 
 /* False: the token is not a natural number, or it is too large. */
@@ -36,8 +36,8 @@ bool tg_json_number(const char *text, const jsmntok_t *token, uint64_t *number);
 /* Replaces control characters and invalid UTF-8 by '?', like the guard's own emitter. */
 void tg_tame(char *string);
 
-/* Writes a string after tg_tame has cleaned it, and null for NULL. The output may stand in a script of an
- * HTML page. */
+/* Writes a string after tg_tame has cleaned it, and null for NULL. The output may stand in a script
+ * of an HTML page. */
 void tg_json_write(FILE *out, const char *string);
 
 #endif

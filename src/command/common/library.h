@@ -7,15 +7,17 @@
 
 #define TG_LIBRARY_NAME "libtsfnguard.so"
 
-/* Looks for one of these files relative to this program's own place, never anywhere else: beside it, as in a
- * build tree, or where it is installed. False: there is none, and `path` is the directory of the program. */
+/* Looks for one of these files relative to this program's own place, never anywhere else: beside
+ * it, as in a build tree, or where it is installed. False: there is none, and `path` is the
+ * directory of the program. */
 bool tg_own_file(const char *name, char path[PATH_MAX]);
 
-/* Whether LD_PRELOAD can hold the path. The loader ends a name at a space or a colon, and replaces $ORIGIN. */
+/* Whether LD_PRELOAD can hold the path. The loader ends a name at a space or a colon, and replaces
+ * $ORIGIN. */
 bool tg_can_preload(const char *path);
 
-/* Puts the library first in LD_PRELOAD, keeps the other entries, and removes other copies of the library. False:
- * there is no memory. */
+/* Puts the library first in LD_PRELOAD, keeps the other entries, and removes other copies of the
+ * library. False: there is no memory. */
 bool tg_preload(const char *library);
 
 #endif

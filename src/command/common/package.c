@@ -1,5 +1,5 @@
-/* Implements the look-up of packages. The path may come from untrusted text. So a package.json is only read if it is
- * a small regular file. */
+/* Implements the look-up of packages. The path may come from untrusted text. So a package.json is
+ * only read if it is a small regular file. */
 #include "command/common/package.h"
 
 #include <fcntl.h>
@@ -31,8 +31,8 @@ static void copy_piece(char *to, size_t size, const char *from, size_t length) {
   to[length] = '\0';
 }
 
-/* ".pnpm/NAME@VERSION/node_modules/NAME/…" also contains the version. A slash in NAME is written '+'
- * there. */
+/* ".pnpm/NAME@VERSION/node_modules/NAME/…" also contains the version. A slash in NAME is written
+ * '+' there. */
 static void read_pnpm(const char *file, struct tg_package *package) {
   const char *store = find_last(file, "/.pnpm/");
   if (store == NULL) return;
@@ -67,7 +67,8 @@ static bool read_small_file(const char *path, char *bytes, size_t *length) {
   return true;
 }
 
-static void take_member(char *bytes, const jsmntok_t *key, char *to, size_t size, const char *name) {
+static void take_member(char *bytes, const jsmntok_t *key, char *to, size_t size,
+                        const char *name) {
   if (!tg_json_is(bytes, key, name)) return;
   const char *value = tg_json_string(bytes, key + 1);
   if (value != NULL) tg_copy_string(to, size, value);
@@ -87,8 +88,8 @@ static bool parse_package(char *bytes, size_t length, struct tg_package *package
   return true;
 }
 
-/* Finds the nearest package.json that has a name. Packages contain some without a name, which only set the
- * module type. */
+/* Finds the nearest package.json that has a name. Packages contain some without a name, which only
+ * set the module type. */
 static void read_above(const char *file, struct tg_package *package) {
   char path[PATH_MAX];
   size_t length = strlen(file);

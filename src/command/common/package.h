@@ -1,5 +1,5 @@
-/* Finds the npm package that a file belongs to: by its path, and by the package.json above it if that
- * exists here. */
+/* Finds the npm package that a file belongs to: by its path, and by the package.json above it if
+ * that exists here. */
 #ifndef TG_COMMAND_PACKAGE_H
 #define TG_COMMAND_PACKAGE_H
 

@@ -11,7 +11,8 @@
 static bool search(const char *bytes, size_t size, struct tg_runtime_version *found) {
   static const struct {
     const char *before, *runtime;
-  } marks[] = {{"/download/release/v", "node"}, {"\nBun v", "bun"}, {"Bun v", "bun"}, {"Deno/", "deno"}};
+  } marks[] = {
+      {"/download/release/v", "node"}, {"\nBun v", "bun"}, {"Bun v", "bun"}, {"Deno/", "deno"}};
   for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
     const char *at = memmem(bytes, size, marks[i].before, strlen(marks[i].before));
     if (at == NULL) continue;

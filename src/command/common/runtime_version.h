@@ -1,4 +1,5 @@
-/* Finds out which JavaScript runtime a program or library is, from strings in the file. Nothing is run. */
+/* Finds out which JavaScript runtime a program or library is, from strings in the file. Nothing is
+ * run. */
 #ifndef TG_COMMAND_RUNTIME_VERSION_H
 #define TG_COMMAND_RUNTIME_VERSION_H
 

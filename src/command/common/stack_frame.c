@@ -1,5 +1,5 @@
-/* Implements the reading of frames. Each form of line has a function. The first function that recognises a
- * line reads it. */
+/* Implements the reading of frames. Each form of line has a function. The first function that
+ * recognises a line reads it. */
 #include "command/common/stack_frame.h"
 
 #include <ctype.h>
@@ -34,8 +34,8 @@ static bool is_word_char(char byte) {
   return isalnum((unsigned char)byte) || byte == '_';
 }
 
-/* Reads digits at `at`: the number, and what follows. False: there are none, or the number is too large
- * for a frame. */
+/* Reads digits at `at`: the number, and what follows. False: there are none, or the number is too
+ * large for a frame. */
 static bool read_number(const char **at, int *number) {
   const char *from = *at;
   int value = 0;
@@ -72,20 +72,21 @@ static bool starts(const char *text, const char *with) {
   return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* Removes the variable parts of a C++ name: "(anonymous namespace)", arguments, ".cold", "[clone …]",
- * "+0x12". */
+/* Removes the variable parts of a C++ name: "(anonymous namespace)", arguments, ".cold", "[clone
+ * …]", "+0x12". */
 static void plain_name(char name[TG_FUNCTION_MAX]) {
   static const char returns[] = "void ";
   static const char anonymous[] = "(anonymous namespace)";
-  static const char *const ends[] = {" [clone", ".cold", ".part.", ".constprop.", ".isra.", ".llvm.",
-                                     "@plt",    "@@",    "@",      "$plt",        " const", "+0x",
-                                     "+",       " + 0x", " + ",    " in "};
+  static const char *const ends[] = {
+      " [clone", ".cold", ".part.", ".constprop.", ".isra.", ".llvm.", "@plt", "@@",
+      "@",       "$plt",  " const", "+0x",         "+",      " + 0x",  " + ",  " in "};
   char *at;
   while ((at = strstr(name, anonymous)) != NULL) {
     memcpy(at, "{anon}", 6);
     memmove(at + 6, at + strlen(anonymous), strlen(at + strlen(anonymous)) + 1);
   }
-  if (starts(name, returns)) memmove(name, name + strlen(returns), strlen(name + strlen(returns)) + 1);
+  if (starts(name, returns))
+    memmove(name, name + strlen(returns), strlen(name + strlen(returns)) + 1);
   bool is_operator = strstr(name, "operator") != NULL;
   char *paren = strchr(name, '(');
   if (paren != NULL && paren != name && !is_operator) *paren = '\0';
@@ -97,8 +98,8 @@ static void plain_name(char name[TG_FUNCTION_MAX]) {
   while (length != 0 && name[length - 1] == ' ') name[--length] = '\0';
 }
 
-/* If the offset is large, the name is that of the last exported function before the code. It says nothing
- * about the code. */
+/* If the offset is large, the name is that of the last exported function before the code. It says
+ * nothing about the code. */
 static bool is_far(const char *name, size_t length) {
   enum { FAR = 0x4000 };
   size_t plus = length;
@@ -115,9 +116,11 @@ static void set_function(struct tg_trace_frame *frame, const char *name, size_t 
   while (length != 0 && *name == ' ') name++, length--;
   while (length != 0 && name[length - 1] == ' ') length--;
   bool unknown = length == 0 || (length >= 2 && strncmp(name, "??", 2) == 0) ||
-                 (length == 3 && strncmp(name, "n/a", 3) == 0) || strncmp(name, "<unknown", 8) == 0 ||
-                 strncmp(name, "___lldb_unnamed", 15) == 0 || strncmp(name, "<redacted", 9) == 0;
-  if (!unknown && !is_far(name, length)) copy_piece(frame->function, sizeof frame->function, name, length);
+                 (length == 3 && strncmp(name, "n/a", 3) == 0) ||
+                 strncmp(name, "<unknown", 8) == 0 || strncmp(name, "___lldb_unnamed", 15) == 0 ||
+                 strncmp(name, "<redacted", 9) == 0;
+  if (!unknown && !is_far(name, length))
+    copy_piece(frame->function, sizeof frame->function, name, length);
 }
 
 static void read_mangled(char name[TG_FUNCTION_MAX]) {
@@ -176,7 +179,8 @@ static enum tg_owner owner_of_object(const char *object) {
       "VCRUNTIME*",  "vgpreload*", "libjemalloc*", "memcheck-*",  "librt*",         "libmimalloc*",
       "libtcmalloc*"};
   char name[TG_OBJECT_MAX];
-  copy_piece(name, sizeof name, base_name(object), strcspn(base_name(object), ":")); /* "node:arm64" */
+  /* "node:arm64" */
+  copy_piece(name, sizeof name, base_name(object), strcspn(base_name(object), ":"));
   size_t length = strlen(name);
   if (starts(name, "libtsfnguard")) return TG_OWNER_GUARD;
   if (tells_of_crashes(name)) return TG_OWNER_SYSTEM;
@@ -222,14 +226,15 @@ static enum tg_owner owner_of_source(const char *source) {
                                          "*/bun/src/*",
                                          "cli/napi/*",
                                          "*/JavaScriptCore/*"};
-  static const char *const systems[] = {"*/sysdeps/*",       "*./nptl/*",       "*/nptl/*",
-                                        "*./stdlib/*",       "*./elf/*",        "*./malloc/*",
-                                        "*/libgcc/*",        "*./io/*",         "*/c++/*",
-                                        "*./csu/*",          "*./misc/*",       "*./signal/*",
-                                        "*/libstdc++-v3/*",  "*/compiler-rt/*", "*/libsanitizer/*",
-                                        "*./dlfcn/*",        "pthread_*.c",     "raise.c",
-                                        "abort.c",           "malloc.c",        "*vg_replace_malloc.c*",
-                                        "*segfault-handler*"};
+  static const char *const systems[] = {
+      "*/sysdeps/*",       "*./nptl/*",       "*/nptl/*",
+      "*./stdlib/*",       "*./elf/*",        "*./malloc/*",
+      "*/libgcc/*",        "*./io/*",         "*/c++/*",
+      "*./csu/*",          "*./misc/*",       "*./signal/*",
+      "*/libstdc++-v3/*",  "*/compiler-rt/*", "*/libsanitizer/*",
+      "*./dlfcn/*",        "pthread_*.c",     "raise.c",
+      "abort.c",           "malloc.c",        "*vg_replace_malloc.c*",
+      "*segfault-handler*"};
   if (FITS(source, systems)) return TG_OWNER_SYSTEM;
   if (FITS(source, runtimes)) return TG_OWNER_RUNTIME;
   return TG_OWNER_ADDON;
@@ -357,7 +362,8 @@ static enum tg_owner owner_of_function(const char *function) {
 void tg_trace_frame_finish(struct tg_trace_frame *frame) {
   read_mangled(frame->function);
   plain_name(frame->function);
-  enum tg_owner by_object = frame->object[0] == '\0' ? TG_OWNER_UNKNOWN : owner_of_object(frame->object);
+  enum tg_owner by_object =
+      frame->object[0] == '\0' ? TG_OWNER_UNKNOWN : owner_of_object(frame->object);
   if (by_object == TG_OWNER_UNKNOWN && frame->is_module) by_object = TG_OWNER_LIBRARY;
   if (by_object != TG_OWNER_UNKNOWN) {
     frame->owner = by_object;
@@ -374,7 +380,8 @@ void tg_trace_frame_finish(struct tg_trace_frame *frame) {
 
 /* --- What follows a frame's number */
 
-/* Where the function is: "(args) at file:line", "from file", "(module + 0x12)", " in /path", "(/path+0x12)". */
+/* Where the function is: "(args) at file:line", "from file", "(module + 0x12)", " in /path",
+ * "(/path+0x12)". */
 static void read_place(const char *text, struct tg_trace_frame *frame) {
   const char *from = find_last(text, " from "), *at = find_last(text, " at "),
              *plus = find_last(text, "+ 0x");
@@ -397,7 +404,8 @@ static void read_place(const char *text, struct tg_trace_frame *frame) {
   }
 }
 
-/* A function's name ends at its arguments, or at its place. Parentheses that belong to the name do not end it. */
+/* A function's name ends at its arguments, or at its place. Parentheses that belong to the name do
+ * not end it. */
 static size_t name_length(const char *text) {
   static const char *const ends[] = {" (", " - /", " from ", " at ", " /", " in /"};
   size_t length = strlen(text);
@@ -424,8 +432,8 @@ static bool has_source(const char *text) {
   return colon != NULL && isdigit((unsigned char)colon[1]) && strchr(at + 4, ' ') == NULL;
 }
 
-/* What follows the number and the address: lldb's "node`uv_run", a tombstone's "/system/lib/libc.so (abort+4)", or gdb's
- * "uv_run () at core.c:5". */
+/* What follows the number and the address: lldb's "node`uv_run", a tombstone's "/system/lib/libc.so
+ * (abort+4)", or gdb's "uv_run () at core.c:5". */
 static void read_after_address(const char *text, struct tg_trace_frame *frame) {
   const char *back = strchr(text, '`');
   if (back != NULL && back != text && strchr(text, ' ') > back) {
@@ -443,8 +451,9 @@ static void read_after_address(const char *text, struct tg_trace_frame *frame) {
   if (*name == '(') set_function(frame, name + 1, strcspn(name + 1, "+)"));
 }
 
-/* gdb, eu-stack, coredumpctl, ASan and tombstones: "#3 0x… in f (…) from /x.so". If there is no address, any text
- * may follow the number (the title of an issue, for example). So the number must then be the next one. */
+/* gdb, eu-stack, coredumpctl, ASan and tombstones: "#3 0x… in f (…) from /x.so". If there is no
+ * address, any text may follow the number (the title of an issue, for example). So the number must
+ * then be the next one. */
 static bool parse_hash(const char *line, int previous, struct tg_trace_frame *frame) {
   for (const char *at = strchr(line, '#'); at != NULL; at = strchr(at + 1, '#')) {
     const char *rest = at + 1;
@@ -457,9 +466,10 @@ static bool parse_hash(const char *line, int previous, struct tg_trace_frame *fr
     bool has_address = read_address(&rest, &frame->address, true);
     rest = skip_spaces(rest);
     if (starts(rest, "in ")) rest += 3;
-    bool goes_on = frame->number == 0 || (previous != TG_NO_NUMBER && frame->number == previous + 1);
-    bool is_frame =
-        has_address || has_source(rest) || (goes_on && (strstr(rest, " (") != NULL || *rest == '<'));
+    bool goes_on =
+        frame->number == 0 || (previous != TG_NO_NUMBER && frame->number == previous + 1);
+    bool is_frame = has_address || has_source(rest) ||
+                    (goes_on && (strstr(rest, " (") != NULL || *rest == '<'));
     if (!is_frame) continue;
     read_after_address(rest, frame);
     return true;
@@ -470,13 +480,15 @@ static bool parse_hash(const char *line, int previous, struct tg_trace_frame *fr
 /* gdb, at the place where the program stops: "0x… in f (…) at x.cc:12". */
 static bool parse_stop(const char *line, struct tg_trace_frame *frame) {
   const char *at = line;
-  if (!starts(at, "0x") || !read_address(&at, &frame->address, false) || !starts(at, " in ")) return false;
+  if (!starts(at, "0x") || !read_address(&at, &frame->address, false) || !starts(at, " in "))
+    return false;
   frame->number = 0;
   read_function_and_place(at + 4, frame);
   return true;
 }
 
-/* StackWalker, on Windows: "00007FF66C9D84CE (node): (filename not available): uv_run", "d:\x.cpp (12): f". */
+/* StackWalker, on Windows: "00007FF66C9D84CE (node): (filename not available): uv_run", "d:\x.cpp
+ * (12): f". */
 static bool parse_stack_walker(const char *line, int previous, struct tg_trace_frame *frame) {
   static const char no_source[] = "): (filename not available): ";
   const char *close = strstr(line, no_source), *open = strstr(line, " ("), *at = line;
@@ -544,7 +556,8 @@ static bool parse_colon(const char *line, int previous, struct tg_trace_frame *f
     if (has_address && starts(rest, "- ")) rest = skip_spaces(rest + 2);
     size_t length = strlen(rest), name;
     bool has_bracket = length > 2 && rest[length - 1] == ']' && strchr(rest, '[') != NULL;
-    bool goes_on = frame->number <= 1 || (previous != TG_NO_NUMBER && frame->number == previous + 1);
+    bool goes_on =
+        frame->number <= 1 || (previous != TG_NO_NUMBER && frame->number == previous + 1);
     if (!has_address && !(has_bracket && goes_on) &&
         !(goes_on && strstr(rest, "::") != NULL && strchr(rest, ' ') == NULL))
       continue;
@@ -565,7 +578,8 @@ static bool parse_valgrind(const char *line, int previous, struct tg_trace_frame
   frame->number = at != NULL ? 0 : previous + 1;
   rest = skip_spaces(rest + 1);
   const char *in = find_last(rest, " (in "), *file = find_last(rest, " (");
-  set_function(frame, rest, file == NULL ? strlen(rest) : (size_t)((in != NULL ? in : file) - rest));
+  set_function(frame, rest,
+               file == NULL ? strlen(rest) : (size_t)((in != NULL ? in : file) - rest));
   if (in != NULL)
     copy_path(frame->object, in + 5, strcspn(in + 5, ")"));
   else if (file != NULL)
@@ -574,9 +588,11 @@ static bool parse_valgrind(const char *line, int previous, struct tg_trace_frame
 }
 
 /* The next form after people have shortened it: "0 libsystem_kernel.dylib __pthread_kill + 10". */
-static bool parse_mac_without_address(const char *object, size_t length, struct tg_trace_frame *frame) {
+static bool parse_mac_without_address(const char *object, size_t length,
+                                      struct tg_trace_frame *frame) {
   const char *name = skip_spaces(object + length), *plus = find_last(name, " + ");
-  if (plus == NULL || plus == name || plus[3] == '\0' || strspn(plus + 3, "0123456789") != strlen(plus + 3))
+  if (plus == NULL || plus == name || plus[3] == '\0' ||
+      strspn(plus + 3, "0123456789") != strlen(plus + 3))
     return false;
   copy_path(frame->object, object, length);
   if (owner_of_object(frame->object) == TG_OWNER_UNKNOWN) return false;
@@ -625,7 +641,8 @@ static bool parse_glibc(const char *line, int previous, struct tg_trace_frame *f
          (frame->object[0] == '/' || owner_of_object(frame->object) != TG_OWNER_UNKNOWN);
 }
 
-/* WinDbg and minidump_stackwalk: " 3  node!uv_mutex_lock [thread.c : 332 + 0x5]", "00 0000… 0000… node!f+0x1a". */
+/* WinDbg and minidump_stackwalk: " 3  node!uv_mutex_lock [thread.c : 332 + 0x5]", "00 0000… 0000…
+ * node!f+0x1a". */
 static bool parse_bang(const char *line, int previous, struct tg_trace_frame *frame) {
   const char *bang = strchr(line, '!'), *from = bang;
   if (bang == NULL || !(is_word_char(bang[1]) || bang[1] == '<')) return false;
@@ -669,12 +686,14 @@ static bool parse_zig(const char *line, int previous, struct tg_trace_frame *fra
   return true;
 }
 
-/* bun.report: "- ??? at `0x31b6` in x.node", "- `VMTraps.h:207`: `JSC::VMTraps::maybeNeedHandling`". */
+/* bun.report: "- ??? at `0x31b6` in x.node", "- `VMTraps.h:207`:
+ * `JSC::VMTraps::maybeNeedHandling`". */
 static bool parse_bun_report(const char *line, int previous, struct tg_trace_frame *frame) {
   const char *dash = strstr(line, "- "), *in = strstr(line, "` in "), *name = strstr(line, "`: `");
   if (dash == NULL) return false;
   size_t length = strlen(dash);
-  if (dash[2] == '`' && dash[length - 1] == '`' && length > 5 && in == NULL && name == NULL) name = dash - 1;
+  if (dash[2] == '`' && dash[length - 1] == '`' && length > 5 && in == NULL && name == NULL)
+    name = dash - 1;
   if (in == NULL && name == NULL) return false;
   if (in != NULL && strstr(line, " at `0x") == NULL) return false;
   frame->number = previous + 1;
@@ -686,7 +705,8 @@ static bool parse_bun_report(const char *line, int previous, struct tg_trace_fra
   return true;
 }
 
-/* The length of a function's name without its arguments. 0: it contains other characters, as prose does. */
+/* The length of a function's name without its arguments. 0: it contains other characters, as prose
+ * does. */
 static size_t bare_length(const char *text) {
   static const char returns[] = "void ";
   size_t skipped = starts(text, returns) ? strlen(returns) : 0;
@@ -699,7 +719,9 @@ static size_t bare_length(const char *text) {
   const char *rest = text + length;
   if (*rest == '(') rest = strrchr(rest, ')');
   rest = rest == NULL ? "" : rest + (*rest == ')');
-  return *rest == '\0' || starts(rest, " const") || starts(rest, " + ") || starts(rest, "+") ? length : 0;
+  return *rest == '\0' || starts(rest, " const") || starts(rest, " + ") || starts(rest, "+")
+             ? length
+             : 0;
 }
 
 /* Ubuntu's apport: "f() () from /app/x.node". These frames have no numbers. */
@@ -712,7 +734,8 @@ static bool parse_apport(const char *text, int previous, struct tg_trace_frame *
   return true;
 }
 
-/* People paste only the names, sometimes after the file: "pty.node Napi::ThreadSafeFunction::CallJS()". */
+/* People paste only the names, sometimes after the file: "pty.node
+ * Napi::ThreadSafeFunction::CallJS()". */
 static bool parse_bare(const char *line, int previous, struct tg_trace_frame *frame) {
   static const char framework[] = "Electron Framework ";
   const char *at = skip_spaces(line);
@@ -733,8 +756,8 @@ static bool parse_bare(const char *line, int previous, struct tg_trace_frame *fr
   plain_name(frame->function);
   enum tg_owner owner = owner_of_function(frame->function);
   bool is_typical = owner == TG_OWNER_RUNTIME || strstr(frame->function, "::") != NULL ||
-                    (owner == TG_OWNER_SYSTEM &&
-                     (strchr(frame->function, '_') != NULL || strcmp(frame->function, "abort") == 0));
+                    (owner == TG_OWNER_SYSTEM && (strchr(frame->function, '_') != NULL ||
+                                                  strcmp(frame->function, "abort") == 0));
   frame->is_bare = true;
   frame->number = previous + 1;
   bool is_of_addon = has_object && owner_of_object(frame->object) == TG_OWNER_ADDON;
@@ -755,8 +778,9 @@ static bool parse(const char *line, int previous, struct tg_trace_frame *frame) 
   return parse_report(line, previous, frame) || parse_lldb(line, frame) ||
          parse_valgrind(line, previous, frame) || parse_hash(line, previous, frame) ||
          parse_stop(line, frame) || parse_stack_walker(line, previous, frame) ||
-         parse_zig(line, previous, frame) || parse_mac(line, frame) || parse_glibc(line, previous, frame) ||
-         parse_colon(line, previous, frame) || parse_bang(line, previous, frame) || parse_plus(line, frame) ||
+         parse_zig(line, previous, frame) || parse_mac(line, frame) ||
+         parse_glibc(line, previous, frame) || parse_colon(line, previous, frame) ||
+         parse_bang(line, previous, frame) || parse_plus(line, frame) ||
          parse_bun_report(line, previous, frame) || parse_bare(line, previous, frame);
 }
 

@@ -12,7 +12,8 @@ enum { TG_FUNCTION_MAX = 160, TG_OBJECT_MAX = 256, TG_NO_NUMBER = -1 };
 /* Whose code it is. The name of its file decides, or else the name of its function. */
 enum tg_owner {
   TG_OWNER_UNKNOWN, /* the name does not say, for example JavaScript's own code */
-  TG_OWNER_NOBODY,  /* neither a file nor a name: unmapped, compiled by V8, or a file without symbols */
+  /* neither a file nor a name: unmapped, compiled by V8, or a file without symbols */
+  TG_OWNER_NOBODY,
   TG_OWNER_ADDON,   /* a .node file, or source code that belongs to none of the others */
   TG_OWNER_LIBRARY, /* another shared object, which only addons bring */
   TG_OWNER_RUNTIME,
@@ -31,11 +32,12 @@ struct tg_trace_frame {
   char source[TG_OBJECT_MAX];     /* the end of its source's path; "": unknown */
 };
 
-/* False: the line is not a frame. `previous` is the number of the frame before it, or TG_NO_NUMBER if there was
- * none. A line that is recognisable only by its number must continue from there. */
+/* False: the line is not a frame. `previous` is the number of the frame before it, or TG_NO_NUMBER
+ * if there was none. A line that is recognisable only by its number must continue from there. */
 bool tg_trace_frame_parse(const char *line, int previous, struct tg_trace_frame *frame);
 
-/* gdb breaks long lines. Reads the continuation, " from /x.so" or " at x.c:12". False: the line is not one. */
+/* gdb breaks long lines. Reads the continuation, " from /x.so" or " at x.c:12". False: the line is
+ * not one. */
 bool tg_trace_frame_continue(const char *line, struct tg_trace_frame *frame);
 
 /* Derives the readable function name and the owner from the names that were read. */

@@ -1,6 +1,7 @@
 /* Tables that grow up to a limit: numbers by hash, and a pool that keeps one copy of each string.
  *
- * For one thread. Nothing is ever removed. If the machine has no memory left, the process ends with a message. */
+ * For one thread. Nothing is ever removed. If the machine has no memory left, the process ends with
+ * a message. */
 #ifndef TG_COMMAND_TABLES_H
 #define TG_COMMAND_TABLES_H
 
@@ -8,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A 64-bit hash is taken as the identity of its key. Callers that must be sure compare keys, and continue
- * with hash + 1. */
+/* A 64-bit hash is taken as the identity of its key. Callers that must be sure compare keys, and
+ * continue with hash + 1. */
 struct tg_map {
   struct tg_map_entry {
     uint64_t hash; /* never 0 */
@@ -35,8 +36,8 @@ struct tg_pool {
   size_t bytes, most; /* of all strings */
 };
 
-/* The pool's copy of a string. Equal strings have the same copy. NULL: `string` is NULL, or the pool is
- * full. */
+/* The pool's copy of a string. Equal strings have the same copy. NULL: `string` is NULL, or the
+ * pool is full. */
 const char *tg_pool_keep(struct tg_pool *pool, const char *string);
 
 /* Continues `hash` with these bytes. The first call begins with TG_HASH_START. */

@@ -23,12 +23,14 @@ static bool read_at(int file, uint64_t offset, void *to, size_t size) {
 
 static bool read_loader(int file, const Elf64_Phdr *header, char loader[PATH_MAX]) {
   if (header->p_filesz < 2 || header->p_filesz > PATH_MAX) return false;
-  return read_at(file, header->p_offset, loader, header->p_filesz) && loader[header->p_filesz - 1] == '\0';
+  return read_at(file, header->p_offset, loader, header->p_filesz) &&
+         loader[header->p_filesz - 1] == '\0';
 }
 
 static bool read_headers(int file, const Elf64_Ehdr *elf, struct tg_binary *binary) {
   enum { HEADERS_MAX = 1024 };
-  if (elf->e_phentsize != sizeof(Elf64_Phdr) || elf->e_phnum == 0 || elf->e_phnum > HEADERS_MAX) return false;
+  if (elf->e_phentsize != sizeof(Elf64_Phdr) || elf->e_phnum == 0 || elf->e_phnum > HEADERS_MAX)
+    return false;
   for (unsigned i = 0; i < elf->e_phnum; i++) {
     Elf64_Phdr header;
     if (!read_at(file, elf->e_phoff + i * sizeof header, &header, sizeof header)) return false;
@@ -40,7 +42,8 @@ static bool read_headers(int file, const Elf64_Ehdr *elf, struct tg_binary *bina
 static bool read_binary(int file, struct tg_binary *binary) {
   Elf64_Ehdr elf;
   *binary = (struct tg_binary){0};
-  if (!read_at(file, 0, &elf, sizeof elf) || memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0) return false;
+  if (!read_at(file, 0, &elf, sizeof elf) || memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0)
+    return false;
   if (elf.e_type != ET_EXEC && elf.e_type != ET_DYN) return false;
   /* The rest of the header would have another layout. */
   if (elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_ident[EI_DATA] != ELFDATA2LSB) return true;
@@ -96,14 +99,16 @@ static void find(struct tg_target *target, const char *subject, const char *what
   snprintf(target->found, sizeof target->found, "%.*s%s", PATH_MAX, subject, what);
 }
 
-/* Whether exec of this file changes the user, the group or the capabilities. The rules are the kernel's. */
+/* Whether exec of this file changes the user, the group or the capabilities. The rules are the
+ * kernel's. */
 static const char *privilege_of(const char *path) {
   struct stat status;
   struct statvfs system;
   if (stat(path, &status) != 0 || statvfs(path, &system) != 0) return NULL;
   if ((system.f_flag & ST_NOSUID) != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) return NULL;
   if ((status.st_mode & S_ISUID) != 0 && status.st_uid != getuid()) return ", which is set-user-ID";
-  if ((status.st_mode & S_ISGID) != 0 && (status.st_mode & S_IXGRP) != 0 && status.st_gid != getgid())
+  if ((status.st_mode & S_ISGID) != 0 && (status.st_mode & S_IXGRP) != 0 &&
+      status.st_gid != getgid())
     return ", which is set-group-ID";
   if (getuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
     return ", which has file capabilities";
@@ -132,10 +137,11 @@ static void obstruct_machine(struct tg_target *target, unsigned machine) {
 static bool obstruct_privileges(struct tg_target *target) {
   const char *privilege = privilege_of(target->file);
   if (privilege == NULL) return false;
-  obstruct(target, TG_OBSTACLE_PRIVILEGES,
-           "a program that gains no privileges, because for one that does the loader ignores LD_PRELOAD",
-           "run a copy without them; for a port below 1024 give the service the ambient capability "
-           "CAP_NET_BIND_SERVICE instead");
+  obstruct(
+      target, TG_OBSTACLE_PRIVILEGES,
+      "a program that gains no privileges, because for one that does the loader ignores LD_PRELOAD",
+      "run a copy without them; for a port below 1024 give the service the ambient capability "
+      "CAP_NET_BIND_SERVICE instead");
   find(target, target->file, privilege);
   return true;
 }
@@ -174,8 +180,8 @@ static int why_not(const char *path) {
 
 /* One directory of PATH; an empty one is the current directory. */
 static int look_in(const char *directory, size_t length, const char *name, char path[PATH_MAX]) {
-  int wanted =
-      snprintf(path, PATH_MAX, "%.*s/%s", length == 0 ? 1 : (int)length, length == 0 ? "." : directory, name);
+  int wanted = snprintf(path, PATH_MAX, "%.*s/%s", length == 0 ? 1 : (int)length,
+                        length == 0 ? "." : directory, name);
   return wanted < PATH_MAX ? why_not(path) : ENAMETOOLONG;
 }
 
@@ -209,9 +215,9 @@ static int look_up(const char *name, char path[PATH_MAX]) {
 
 static void obstruct_lookup(struct tg_target *target, const char *name, int error) {
   if (error == EACCES || error == EISDIR || error == ENOEXEC) {
-    obstruct(
-        target, TG_OBSTACLE_NOT_EXECUTABLE, "a program that may be executed",
-        error == EACCES ? "make it executable (chmod +x), or name its runtime before it" : "name a program");
+    obstruct(target, TG_OBSTACLE_NOT_EXECUTABLE, "a program that may be executed",
+             error == EACCES ? "make it executable (chmod +x), or name its runtime before it"
+                             : "name a program");
     find(target, target->program,
          error == EACCES   ? ", which is not executable"
          : error == EISDIR ? ", a directory"
@@ -245,7 +251,8 @@ static bool read_first_line(const char *path, char line[FIRST_LINE_MAX]) {
   return true;
 }
 
-/* Removes an option at the beginning of an argument of env: "-Snode" becomes node. NULL: the result is not known. */
+/* Removes an option at the beginning of an argument of env: "-Snode" becomes node. NULL: the result
+ * is not known. */
 static char *without_option(char *word) {
   static const char *const alone[] = {"-", "-S", "-i", "-v"};
   static const char split[] = "--split-string=";
@@ -276,8 +283,8 @@ static char *program_of_env(char *arguments) {
   return NULL;
 }
 
-/* The interpreter in the line after #!. NULL: there is none. If it is env, the result is the program that
- * env starts. */
+/* The interpreter in the line after #!. NULL: there is none. If it is env, the result is the
+ * program that env starts. */
 static const char *interpreter_of(char *line) {
   char *rest = NULL, *path = strtok_r(line, " \t", &rest);
   if (path == NULL) return NULL;
@@ -320,7 +327,8 @@ static void examine_file(struct tg_target *target, unsigned machine) {
     if (interpreter == NULL) break;
     if (!follow(target, interpreter)) return;
   }
-  obstruct(target, TG_OBSTACLE_NO_RUNTIME, "a program, or a script whose first line names its runtime (#!)",
+  obstruct(target, TG_OBSTACLE_NO_RUNTIME,
+           "a program, or a script whose first line names its runtime (#!)",
            "name its runtime: tsfn-guard -- node FILE");
   find(target, target->file, ", which is neither");
 }

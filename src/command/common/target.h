@@ -12,7 +12,8 @@ enum tg_obstacle {
   TG_OBSTACLE_NONE,
   TG_OBSTACLE_NOT_FOUND,
   TG_OBSTACLE_NOT_EXECUTABLE, /* nothing can run it */
-  TG_OBSTACLE_NO_RUNTIME,     /* the file is not a program, or it is a script whose interpreter is missing */
+  /* the file is not a program, or it is a script whose interpreter is missing */
+  TG_OBSTACLE_NO_RUNTIME,
   TG_OBSTACLE_MACHINE,
   TG_OBSTACLE_STATIC,
   TG_OBSTACLE_PRIVILEGES, /* set-user-ID or similar: the loader ignores LD_PRELOAD */
@@ -20,13 +21,15 @@ enum tg_obstacle {
 
 /* What the headers of an ELF file say. */
 struct tg_binary {
-  unsigned machine;      /* EM_*; 0: the file's class is not ours */
-  char loader[PATH_MAX]; /* PT_INTERP; empty: none, so the file is linked statically, or is a library */
+  unsigned machine; /* EM_*; 0: the file's class is not ours */
+  /* PT_INTERP; empty: none, so the file is linked statically, or is a library */
+  char loader[PATH_MAX];
 };
 
 struct tg_target {
   char program[PATH_MAX]; /* what exec will start */
-  char file[PATH_MAX];    /* the binary that will run: the program itself, or the interpreter of a script */
+  /* the binary that will run: the program itself, or the interpreter of a script */
+  char file[PATH_MAX];
   struct tg_binary binary;
   enum tg_obstacle obstacle;
   /* A text for people, if there is an obstacle. */
@@ -47,9 +50,9 @@ const char *tg_machine_name(unsigned machine);
 /* Whether the file is the core of a process, not a program. */
 bool tg_is_core(const char *path);
 
-/* Looks the program up like execvp, follows #! lines, and finds the first obstacle for a library that is built for
- * `machine`. If the program starts others, as a shell script does, these inherit LD_PRELOAD. They are not
- * examined. */
+/* Looks the program up like execvp, follows #! lines, and finds the first obstacle for a library
+ * that is built for `machine`. If the program starts others, as a shell script does, these inherit
+ * LD_PRELOAD. They are not examined. */
 void tg_target_examine(struct tg_target *target, const char *program, unsigned machine);
 
 #endif

@@ -1,5 +1,5 @@
-/* tsfn-guard doctor: checks whether a runtime can be guarded here. Each check prints one line, and what to do if it
- * failed. */
+/* tsfn-guard doctor: checks whether a runtime can be guarded here. Each check prints one line, and
+ * what to do if it failed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -29,9 +29,11 @@
 
 static const char usage[] =
     "usage: tsfn-guard doctor [--json] [RUNTIME]    RUNTIME: by default node in PATH\n"
-    "       tsfn-guard doctor --table               the known faults, and the versions that have them\n"
+    "       tsfn-guard doctor --table               the known faults, and the versions that have "
+    "them\n"
     "\n"
-    "Checks whether a runtime can be guarded here. Each check prints one line: ok, warn or fail, and what to "
+    "Checks whether a runtime can be guarded here. Each check prints one line: ok, warn or fail, "
+    "and what to "
     "do.\n"
     "The last line is the verdict. A program that is no runtime is not run.\n"
     "Exit status: 0 if no check failed, 1 if one failed, 2 if the command line is wrong.\n";
@@ -57,9 +59,9 @@ enum check {
   LOG,
 };
 
-static const char *const check_names[] = {"library",  "program", "architecture", "linking", "privileges",
-                                          "loads",    "runtime", "libc",         "symbols", "redirect",
-                                          "affected", "options", "log"};
+static const char *const check_names[] = {
+    "library", "program", "architecture", "linking",  "privileges", "loads", "runtime",
+    "libc",    "symbols", "redirect",     "affected", "options",    "log"};
 
 enum { FOUND_MAX = 2 * PATH_MAX, OBJECT_MAX = 4 * PATH_MAX };
 
@@ -82,7 +84,8 @@ struct doctor {
 
 /* --- Printing */
 
-static void print_json(enum check check, enum status status, const char *found, const char *remedy) {
+static void print_json(enum check check, enum status status, const char *found,
+                       const char *remedy) {
   static char object[OBJECT_MAX];
   struct tg_emitter emitter;
   tg_emit_open(&emitter, TG_FORMAT_JSON, object, sizeof object, "", "");
@@ -129,7 +132,8 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, en
 
 static const char *const untried_remedy = "fix what failed, then run doctor again";
 
-/* Prints the checks before `check` that were not made because another one failed. For people they share one line. */
+/* Prints the checks before `check` that were not made because another one failed. For people they
+ * share one line. */
 static void pass_over(struct doctor *doctor, enum check check) {
   if (doctor->next >= check) return;
   if (!doctor->json) {
@@ -152,17 +156,21 @@ static bool check_library(struct doctor *doctor) {
   const char *anew = "install the complete tsfn-guard, or build it";
   if (access("/proc/self/exe", F_OK) != 0) {
     tell(doctor, LIBRARY, FAIL, "mount it: mount -t proc proc /proc",
-         "not looked for, because /proc is not mounted, and this program learns from it where it is itself");
+         "not looked for, because /proc is not mounted, and this program learns from it where it "
+         "is itself");
   } else if (!tg_own_file(TG_LIBRARY_NAME, doctor->library)) {
     tell(doctor, LIBRARY, FAIL, anew,
          "no " TG_LIBRARY_NAME " beside this program or in ../lib/tsfn-guard: %s", doctor->library);
   } else if (access(doctor->library, R_OK) != 0) {
-    tell(doctor, LIBRARY, FAIL, "make it readable (chmod a+r)", "%s: %s", doctor->library, strerror(errno));
+    tell(doctor, LIBRARY, FAIL, "make it readable (chmod a+r)", "%s: %s", doctor->library,
+         strerror(errno));
   } else if (!tg_binary_read(doctor->library, &doctor->library_binary)) {
-    tell(doctor, LIBRARY, FAIL, anew, "%s, which is not an ELF file or is damaged", doctor->library);
+    tell(doctor, LIBRARY, FAIL, anew, "%s, which is not an ELF file or is damaged",
+         doctor->library);
   } else if (!tg_can_preload(doctor->library)) {
     tell(doctor, LIBRARY, FAIL, "move tsfn-guard to another directory",
-         "%s: LD_PRELOAD cannot hold a path with a space, a colon or a dollar sign", doctor->library);
+         "%s: LD_PRELOAD cannot hold a path with a space, a colon or a dollar sign",
+         doctor->library);
   } else {
     tell(doctor, LIBRARY, OK, NULL, "%s", doctor->library);
     return true;
@@ -180,8 +188,9 @@ static void print_program(struct doctor *doctor) {
   if (strcmp(target->program, target->file) == 0)
     tell(doctor, PROGRAM, OK, NULL, "%s", target->program);
   else
-    tell(doctor, PROGRAM, OK, NULL, "%s, a script for %s; the next lines are about that interpreter",
-         target->program, target->file);
+    tell(doctor, PROGRAM, OK, NULL,
+         "%s, a script for %s; the next lines are about that interpreter", target->program,
+         target->file);
 }
 
 /* In the order of target.h's obstacles. */
@@ -193,8 +202,10 @@ static bool check_program(struct doctor *doctor, const char *runtime) {
     return false;
   }
   if (access(target->file, R_OK) != 0) {
-    tell(doctor, PROGRAM, FAIL, "make it readable (chmod a+r), or run doctor as a user that may read it",
-         "needed a program whose file doctor can read; found %s: %s", target->file, strerror(errno));
+    tell(doctor, PROGRAM, FAIL,
+         "make it readable (chmod a+r), or run doctor as a user that may read it",
+         "needed a program whose file doctor can read; found %s: %s", target->file,
+         strerror(errno));
     return false;
   }
   print_program(doctor);
@@ -209,7 +220,8 @@ static bool check_program(struct doctor *doctor, const char *runtime) {
     return false;
   }
   if (access(target->binary.loader, X_OK) != 0) {
-    tell(doctor, LINKING, FAIL, "install the libc that the program was built for, or another build of it",
+    tell(doctor, LINKING, FAIL,
+         "install the libc that the program was built for, or another build of it",
          "dynamic, by %s: %s", target->binary.loader, strerror(errno));
     return false;
   }
@@ -222,11 +234,13 @@ static bool check_program(struct doctor *doctor, const char *runtime) {
   return true;
 }
 
-/* Lets the program's own loader load the library and all that this needs. The loader prints what is missing. */
+/* Lets the program's own loader load the library and all that this needs. The loader prints what is
+ * missing. */
 static bool check_loads(struct doctor *doctor) {
   static struct tg_outcome outcome;
   char end[128], said[512] = "";
-  tg_run_captured((char *[]){doctor->target.binary.loader, "--list", doctor->library, NULL}, NULL, &outcome);
+  tg_run_captured((char *[]){doctor->target.binary.loader, "--list", doctor->library, NULL}, NULL,
+                  &outcome);
   bool lacks = tg_line_with(&outcome, "not found", said, sizeof said);
   if (outcome.status == 0 && !lacks) {
     tell(doctor, LOADS, OK, NULL, "%s loads the library", doctor->target.binary.loader);
@@ -251,8 +265,8 @@ static void check_musl(struct doctor *doctor) {
   if (sscanf(line, "Version %u.%u.%u", &major, &minor, &patch) != 3)
     tell(doctor, LIBC, WARN, "see docs/runtimes.md", "musl of unknown version");
   else if (major < 1 || (major == 1 && (minor < 2 || (minor == 2 && patch < 3))))
-    tell(doctor, LIBC, WARN, "use musl 1.2.3 or newer; older ones were not tried", "musl %u.%u.%u", major,
-         minor, patch);
+    tell(doctor, LIBC, WARN, "use musl 1.2.3 or newer; older ones were not tried", "musl %u.%u.%u",
+         major, minor, patch);
   else
     tell(doctor, LIBC, OK, NULL, "musl %u.%u.%u; 1.2.3 and 1.2.5 were tried", major, minor, patch);
 }
@@ -267,7 +281,8 @@ static void check_libc(struct doctor *doctor) {
   } else if (sscanf(doctor->native.libc, "%u.%u", &major, &minor) != 2) {
     tell(doctor, LIBC, WARN, "see docs/runtimes.md", "not glibc");
   } else if (major < 2 || (major == 2 && minor < 28)) {
-    tell(doctor, LIBC, FAIL, "use a system with glibc 2.28 or newer", "glibc %s", doctor->native.libc);
+    tell(doctor, LIBC, FAIL, "use a system with glibc 2.28 or newer", "glibc %s",
+         doctor->native.libc);
   } else {
     tell(doctor, LIBC, OK, NULL, "glibc %s; 2.28 or newer is needed", doctor->native.libc);
   }
@@ -279,7 +294,8 @@ static bool is_node(const struct tg_doctor_run *trial) {
 
 /* Any other runtime that has a Node in it is an Electron. */
 static bool is_untried_electron(const struct tg_doctor_run *trial) {
-  return is_node(trial) && strcmp(trial->runtime, "node") != 0 && strncmp(trial->version, "25.", 3) != 0;
+  return is_node(trial) && strcmp(trial->runtime, "node") != 0 &&
+         strncmp(trial->version, "25.", 3) != 0;
 }
 
 static bool is_old_node(const struct tg_doctor_run *trial) {
@@ -300,8 +316,10 @@ static void check_application(struct doctor *doctor) {
   tell(doctor, LIBC, OK, NULL, "new enough, as its loader loads the library");
   const char *lacking = tg_subject_lacks(subject->path);
   if (lacking != NULL) {
-    tell(doctor, SYMBOLS, FAIL, "build the application with an unmodified runtime, and do not strip it",
-         lacking[0] == '\0' ? "its table of symbols cannot be read" : "it does not export %s", lacking);
+    tell(doctor, SYMBOLS, FAIL,
+         "build the application with an unmodified runtime, and do not strip it",
+         lacking[0] == '\0' ? "its table of symbols cannot be read" : "it does not export %s",
+         lacking);
     pass_over(doctor, AFFECTED);
     return;
   }
@@ -317,7 +335,8 @@ static bool fail_subject(struct doctor *doctor) {
          doctor->target.program, doctor->target.file);
   else
     tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno, Bare or Electron",
-         "%s is not a known runtime, by its name and its file; it was not run", doctor->subject.path);
+         "%s is not a known runtime, by its name and its file; it was not run",
+         doctor->subject.path);
   return false;
 }
 
@@ -338,11 +357,12 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
          "check that it runs JavaScript with -e (Electron: check that its runAsNode fuse is on)",
          "it did not run the script (%s, output: %.200s)", end, native->outcome.said);
   } else if (is_old_node(native)) {
-    tell(doctor, RUNTIME, FAIL, "use Node.js 12.22 or newer", "%s %s", native->runtime, native->version);
+    tell(doctor, RUNTIME, FAIL, "use Node.js 12.22 or newer", "%s %s", native->runtime,
+         native->version);
   } else if (is_untried_electron(native)) {
     tell(doctor, RUNTIME, WARN, "see docs/runtimes.md, and tell us whether it works",
-         "%s %s, with Node %s; of Electron only version 25 was tried", native->runtime, native->version,
-         native->node_version);
+         "%s %s, with Node %s; of Electron only version 25 was tried", native->runtime,
+         native->version, native->node_version);
     return true;
   } else {
     tell(doctor, RUNTIME, OK, NULL, "%s %s", native->runtime, native->version);
@@ -354,10 +374,13 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
 /* What to do if the runtime loads no addons. Its message gives the reason. */
 static const char *remedy_for_addons(const struct tg_outcome *outcome) {
   if (strstr(outcome->said, "ERR_DLOPEN_DISABLED") != NULL)
-    return "nothing, if --no-addons, or --permission without --allow-addons, is wanted: then no addon is "
-           "loaded, and there is nothing to guard; else take --no-addons away, or add --allow-addons";
+    return "nothing, if --no-addons, or --permission without --allow-addons, is wanted: then no "
+           "addon is "
+           "loaded, and there is nothing to guard; else take --no-addons away, or add "
+           "--allow-addons";
   if (strstr(outcome->said, "ERR_ACCESS_DENIED") != NULL)
-    return "add --allow-addons and --allow-fs-read to --permission; without these no addon is loaded, and "
+    return "add --allow-addons and --allow-fs-read to --permission; without these no addon is "
+           "loaded, and "
            "there is nothing to guard";
   return "check that the runtime can load addons";
 }
@@ -373,7 +396,8 @@ static bool check_symbols(struct doctor *doctor) {
          "it does not export %s", native->missing);
   } else if (native->libc[0] == '\0') {
     tell(doctor, SYMBOLS, FAIL, remedy_for_addons(&native->outcome),
-         "the probe addon was not loaded (%s, output: %.*s)", end, length, error == NULL ? "" : error);
+         "the probe addon was not loaded (%s, output: %.*s)", end, length,
+         error == NULL ? "" : error);
   } else if (native->holder[0] == '\0') {
     tell(doctor, SYMBOLS, FAIL, "remove other libraries that define them",
          "the seven functions are defined in several places");
@@ -385,7 +409,8 @@ static bool check_symbols(struct doctor *doctor) {
   return false;
 }
 
-/* Without the guard the trial may fail, because the runtime has faults. With the guard it must not. */
+/* Without the guard the trial may fail, because the runtime has faults. With the guard it must
+ * not. */
 static void check_redirect(struct doctor *doctor, const char *probe) {
   const struct tg_doctor_run *guarded = &doctor->guarded;
   char end[128], said[1024] = "";
@@ -396,12 +421,14 @@ static void check_redirect(struct doctor *doctor, const char *probe) {
   bool is_ours = strcmp(guarded->holder, doctor->library) == 0;
   if (is_ours && guarded->is_guarded && guarded->works) {
     tell(doctor, REDIRECT, OK, NULL,
-         "the seven functions lead to the guard; an item from a thread was delivered and its function was "
+         "the seven functions lead to the guard; an item from a thread was delivered and its "
+         "function was "
          "finalized");
   } else if (is_reported) {
     tell(doctor, REDIRECT, FAIL, "follow the message", "%s", said);
   } else if (!is_ours || !guarded->is_guarded) {
-    tell(doctor, REDIRECT, FAIL, "check whether a wrapper script or a service manager clears LD_PRELOAD",
+    tell(doctor, REDIRECT, FAIL,
+         "check whether a wrapper script or a service manager clears LD_PRELOAD",
          "the library is not in the process (%s)", end);
   } else {
     tell(doctor, REDIRECT, FAIL, "please report it and include this output",
@@ -421,8 +448,8 @@ static void check_affected(struct doctor *doctor) {
     enum tg_finding finding = tg_fault_find(fault, runtime, version);
     if (finding == TG_NOT_KNOWN) {
       doctor->is_unknown = true;
-      tell(doctor, AFFECTED, WARN, "see docs/affected.md", "unknown: nobody has examined %s %s", runtime,
-           version);
+      tell(doctor, AFFECTED, WARN, "see docs/affected.md", "unknown: nobody has examined %s %s",
+           runtime, version);
       return;
     }
     if (finding == TG_NOT_AFFECTED) continue;
@@ -432,15 +459,15 @@ static void check_affected(struct doctor *doctor) {
   }
   doctor->is_affected = remedy != NULL;
   doctor->has_faults = names.length != 0;
-  tell(doctor, AFFECTED, remedy == NULL ? OK : WARN, remedy, "without the guard, %s %s has: %s", runtime,
-       version, names.length == 0 ? "no fault that is known" : tg_text_string(&names));
+  tell(doctor, AFFECTED, remedy == NULL ? OK : WARN, remedy, "without the guard, %s %s has: %s",
+       runtime, version, names.length == 0 ? "no fault that is known" : tg_text_string(&names));
 }
 
 static void examine_runtime(struct doctor *doctor) {
   char probe[PATH_MAX];
   if (!tg_own_file("doctor_probe.node", probe)) {
-    tell(doctor, RUNTIME, FAIL, "install the complete tsfn-guard, or build it", "no doctor_probe.node in %s",
-         probe);
+    tell(doctor, RUNTIME, FAIL, "install the complete tsfn-guard, or build it",
+         "no doctor_probe.node in %s", probe);
     return;
   }
   tg_subject_find(&doctor->subject, &doctor->target);
@@ -494,7 +521,8 @@ static void add_complaints(struct tg_text *all, char *said) {
   }
 }
 
-/* Returns 0, or the errno if the file cannot be written. If the file did not exist, it does not exist afterwards. */
+/* Returns 0, or the errno if the file cannot be written. If the file did not exist, it does not
+ * exist afterwards. */
 static int try_to_append(const char *path) {
   struct stat status;
   bool was_there = lstat(path, &status) == 0;
@@ -533,12 +561,14 @@ static void check_node_options(struct tg_text *complaints) {
   const char *options = getenv("NODE_OPTIONS");
   if (options == NULL) return;
   if (strstr(options, "--no-addons") != NULL)
-    add_complaint(complaints,
-                  "NODE_OPTIONS has --no-addons, so no addon is loaded, and there is nothing to guard");
+    add_complaint(
+        complaints,
+        "NODE_OPTIONS has --no-addons, so no addon is loaded, and there is nothing to guard");
   else if (strstr(options, "--permission") != NULL && strstr(options, "--allow-addons") == NULL)
-    add_complaint(complaints,
-                  "NODE_OPTIONS has --permission without --allow-addons, so no addon is loaded, and there is "
-                  "nothing to guard");
+    add_complaint(
+        complaints,
+        "NODE_OPTIONS has --permission without --allow-addons, so no addon is loaded, and there is "
+        "nothing to guard");
 }
 
 static void check_options(struct doctor *doctor, struct tg_options *options) {
@@ -553,8 +583,9 @@ static void check_options(struct doctor *doctor, struct tg_options *options) {
   doctor->is_off = options->mode == TG_MODE_OFF;
   if (complaints.length != 0)
     tell(doctor, OPTIONS, WARN,
-         are_ours ? "correct " TSFN_GUARD_OPTIONS_VARIABLE : "take it away if addons are to be loaded", "%s",
-         tg_text_string(&complaints));
+         are_ours ? "correct " TSFN_GUARD_OPTIONS_VARIABLE
+                  : "take it away if addons are to be loaded",
+         "%s", tg_text_string(&complaints));
   else if (doctor->is_off)
     tell(doctor, OPTIONS, WARN,
          "take mode=off out of " TSFN_GUARD_OPTIONS_VARIABLE " so that programs are guarded",
@@ -579,15 +610,17 @@ static void check_log(struct doctor *doctor, const struct tg_options *options) {
   else if (error == 0)
     tell(doctor, LOG, OK, NULL, "%s can be written", path);
   else
-    tell(doctor, LOG, FAIL, "give log_path another file, or the user of the program the right to write it",
-         "%s: %s", path, error == ELOOP ? "it is a symbolic link, which is not followed" : strerror(error));
+    tell(doctor, LOG, FAIL,
+         "give log_path another file, or the user of the program the right to write it", "%s: %s",
+         path, error == ELOOP ? "it is a symbolic link, which is not followed" : strerror(error));
 }
 
 /* --- The command */
 
 static void examine(struct doctor *doctor, const char *runtime) {
   static struct tg_options options;
-  if (check_library(doctor) && check_program(doctor, runtime) && check_loads(doctor)) examine_runtime(doctor);
+  if (check_library(doctor) && check_program(doctor, runtime) && check_loads(doctor))
+    examine_runtime(doctor);
   pass_over(doctor, OPTIONS);
   check_options(doctor, &options);
   check_log(doctor, &options);
@@ -621,8 +654,8 @@ static const char *judge(const struct doctor *doctor, char *verdict, size_t size
   return verdict;
 }
 
-/* If stdin, stdout or stderr is closed, a file that we open would get its number, and output of a runtime would be
- * lost. So something is opened there that can be neither read nor written. */
+/* If stdin, stdout or stderr is closed, a file that we open would get its number, and output of a
+ * runtime would be lost. So something is opened there that can be neither read nor written. */
 static void fill_closed_descriptors(void) {
   int file = 0;
   while (file >= 0 && file <= STDERR_FILENO) file = open("/dev/null", O_PATH | O_CLOEXEC);
@@ -638,8 +671,8 @@ static int diagnose(bool json, const char *runtime) {
   examine(&doctor, runtime);
   judge(&doctor, verdict, sizeof verdict);
   if (json)
-    printf("],\"ok\":%u,\"warn\":%u,\"fail\":%u,\"verdict\":\"%s\"}\n", doctor.told[OK], doctor.told[WARN],
-           doctor.told[FAIL], verdict);
+    printf("],\"ok\":%u,\"warn\":%u,\"fail\":%u,\"verdict\":\"%s\"}\n", doctor.told[OK],
+           doctor.told[WARN], doctor.told[FAIL], verdict);
   else
     printf("%sverdict: %s%s\n", tg_colour(stdout, TG_COLOUR_HEADING), verdict,
            tg_colour(stdout, TG_COLOUR_NONE));
@@ -662,7 +695,8 @@ int tg_command_doctor(int argc, char **argv) {
   int status = tg_arguments_read(argc, argv, &arguments);
   if (status != TG_GO_ON) return status;
   if (argc - optind > 1 && strcmp(argv[optind + 1], "--") != 0)
-    return tg_complain(TG_EXIT_USAGE, "one runtime", argv[optind + 1], "see tsfn-guard doctor --help");
+    return tg_complain(TG_EXIT_USAGE, "one runtime", argv[optind + 1],
+                       "see tsfn-guard doctor --help");
   if (table && arguments.json)
     return tg_complain(TG_EXIT_USAGE, "--table or --json", "both",
                        "the table is text only: leave --json out");

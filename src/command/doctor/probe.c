@@ -1,8 +1,8 @@
-/* The addon with which tsfn-guard doctor tries a runtime: one thread-safe function, one thread, one item. It prints
- * lines "tsfn-guard-probe KEY VALUE…" to stdout.
+/* The addon with which tsfn-guard doctor tries a runtime: one thread-safe function, one thread, one
+ * item. It prints lines "tsfn-guard-probe KEY VALUE…" to stdout.
  *
- * The seven functions are weak symbols, so the addon can print which ones the runtime lacks. It must load wherever
- * the library does: glibc 2.28, musl. */
+ * The seven functions are weak symbols, so the addon can print which ones the runtime lacks. It
+ * must load wherever the library does: glibc 2.28, musl. */
 #include <errno.h>
 #include <limits.h>
 #include <node_api.h>
@@ -44,8 +44,8 @@ static void name_holder(const void *address, char holder[PATH_MAX]) {
   if (realpath(name, holder) == NULL) snprintf(holder, PATH_MAX, "%s", name);
 }
 
-/* Prints which object has the seven functions, by the addon's own binding and by dlsym. Returns false if some are
- * missing. */
+/* Prints which object has the seven functions, by the addon's own binding and by dlsym. Returns
+ * false if some are missing. */
 static bool print_holders(void) {
   static const struct {
     const char *name;
@@ -87,7 +87,8 @@ static void print_libc(void) {
   tell("libc", address == NULL ? "other" : version());
 }
 
-/* A handle of the guard is an address that nobody can read, not even the kernel. A runtime's handle is an object. */
+/* A handle of the guard is an address that nobody can read, not even the kernel. A runtime's handle
+ * is an object. */
 static const char *kind_of(const void *handle) {
   bool untouchable = access(handle, F_OK) != 0 && errno == EFAULT;
   return untouchable ? "guarded" : "native";
@@ -109,12 +110,13 @@ static void on_item(napi_env env, napi_value function, void *context, void *data
 static void *produce(void *function) {
   if (napi_call_threadsafe_function(function, (void *)on_item, napi_tsfn_blocking) != napi_ok)
     tell("refused", "call");
-  if (napi_release_threadsafe_function(function, napi_tsfn_release) != napi_ok) tell("refused", "release");
+  if (napi_release_threadsafe_function(function, napi_tsfn_release) != napi_ok)
+    tell("refused", "release");
   return NULL;
 }
 
-/* The limit is 2, as a queue with a limit of 1 takes no item on Bare 1.33 (limit-of-one in docs/affected.md),
- * and the trial without the guard would not end. */
+/* The limit is 2, as a queue with a limit of 1 takes no item on Bare 1.33 (limit-of-one in
+ * docs/affected.md), and the trial without the guard would not end. */
 static void use(napi_env env) {
   napi_value name;
   napi_threadsafe_function function;

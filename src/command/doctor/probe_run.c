@@ -48,7 +48,8 @@ static int64_t now_ms(void) {
 static void set_environment(const char *library) {
   unsetenv("NODE_OPTIONS");
   setenv("ELECTRON_RUN_AS_NODE", "1", 1);
-  setenv("BUN_BE_BUN", "1", 1);                   /* else an application of Bun would run its own script, */
+  /* else an application of Bun would run its own script, */
+  setenv("BUN_BE_BUN", "1", 1);
   setenv("PKG_EXECPATH", "PKG_INVOKE_NODEJS", 1); /* and one of pkg */
   setenv("NO_COLOR", "1", 1);
   setenv("DENO_NO_UPDATE_CHECK", "1", 1);
@@ -128,7 +129,8 @@ void tg_describe_end(const struct tg_outcome *outcome, char *text, size_t size) 
   else if (outcome->status == -1)
     snprintf(text, size, "no process could be created");
   else if (WIFSIGNALED(outcome->status))
-    snprintf(text, size, "signal %d (%s)", WTERMSIG(outcome->status), strsignal(WTERMSIG(outcome->status)));
+    snprintf(text, size, "signal %d (%s)", WTERMSIG(outcome->status),
+             strsignal(WTERMSIG(outcome->status)));
   else
     snprintf(text, size, "exit status %d", WEXITSTATUS(outcome->status));
 }
@@ -156,7 +158,8 @@ static bool next_value(const char **said, const char *key, char *value, size_t s
   return true;
 }
 
-static bool first_value(const struct tg_doctor_run *trial, const char *key, char *value, size_t size) {
+static bool first_value(const struct tg_doctor_run *trial, const char *key, char *value,
+                        size_t size) {
   const char *said = trial->outcome.said;
   return next_value(&said, key, value, size);
 }
@@ -183,7 +186,8 @@ static void read_lines(struct tg_doctor_run *trial) {
   first_value(trial, "libc", trial->libc, sizeof trial->libc);
   first_value(trial, "missing", trial->missing, sizeof trial->missing);
   read_holder(trial);
-  trial->is_guarded = first_value(trial, "handle", word, sizeof word) && strcmp(word, "guarded") == 0;
+  trial->is_guarded =
+      first_value(trial, "handle", word, sizeof word) && strcmp(word, "guarded") == 0;
   trial->works = first_value(trial, "delivered", word, sizeof word) &&
                  first_value(trial, "finalized", word, sizeof word) &&
                  !first_value(trial, "refused", word, sizeof word) && !trial->outcome.timed_out &&
@@ -197,8 +201,8 @@ static bool is_version(const char *said) {
   return isdigit((unsigned char)*said) && said[strspn(said, "0123456789")] == '.';
 }
 
-/* JavaScript on Bare sees neither the environment nor arguments after -e. So the script contains the path, as a
- * string. Bytes that are not ASCII are UTF-8 there too. */
+/* JavaScript on Bare sees neither the environment nor arguments after -e. So the script contains
+ * the path, as a string. Bytes that are not ASCII are UTF-8 there too. */
 static void write_program(const char *probe, char text[PROGRAM_MAX]) {
   char *end = stpcpy(text, program);
   for (; *probe != '\0'; probe++) {

@@ -13,20 +13,23 @@ struct tg_outcome {
   bool timed_out;
 };
 
-/* Runs a program, with `library` preloaded unless it is NULL. A program that does not end in time is killed. */
+/* Runs a program, with `library` preloaded unless it is NULL. A program that does not end in time
+ * is killed. */
 void tg_run_captured(char *const argv[], const char *library, struct tg_outcome *outcome);
 
 /* For people: "exit status 1", "signal 6 (Aborted)", "no end within 20 s". */
 void tg_describe_end(const struct tg_outcome *outcome, char *text, size_t size);
 
-/* Copies the first line that contains `mark`, beginning at the mark. Returns false if there is none. */
+/* Copies the first line that contains `mark`, beginning at the mark. Returns false if there is
+ * none. */
 bool tg_line_with(const struct tg_outcome *outcome, const char *mark, char *line, size_t size);
 
 struct tg_doctor_run {
   struct tg_outcome outcome;
   char runtime[32]; /* "node", "bun", "deno", "bare", "electron"; empty: it did not come so far */
   char version[64];
-  char node_version[64]; /* of the Node that it is, or tells that it is like; "none": Bare is like none */
+  /* of the Node that it is, or tells that it is like; "none": Bare is like none */
+  char node_version[64];
   char libc[64];         /* glibc's version, or "other" */
   char holder[PATH_MAX]; /* of the seven; empty: they are not all in one place */
   bool in_program;       /* the holder is the main program */
@@ -35,8 +38,9 @@ struct tg_doctor_run {
   bool works;            /* the item was delivered, and the function finalized */
 };
 
-/* Runs `runtime` with --version. If the answer is that of a runtime, runs it with the probe and returns true.
- * Otherwise returns false, and `outcome` is that of --version. */
-bool tg_try_runtime(const char *runtime, const char *probe, const char *library, struct tg_doctor_run *trial);
+/* Runs `runtime` with --version. If the answer is that of a runtime, runs it with the probe and
+ * returns true. Otherwise returns false, and `outcome` is that of --version. */
+bool tg_try_runtime(const char *runtime, const char *probe, const char *library,
+                    struct tg_doctor_run *trial);
 
 #endif

@@ -44,22 +44,25 @@ static bool can_be_bun(const char *version) {
   return major > 1 || (major == 1 && (minor > 2 || (minor == 2 && patch >= 16)));
 }
 
-/* Node's applications have a mark in them, and pkg's read a variable. Those that pkg has packed on a Node of its own
- * compare it with a value that asks for that Node. */
+/* Node's applications have a mark in them, and pkg's read a variable. Those that pkg has packed on
+ * a Node of its own compare it with a value that asks for that Node. */
 static enum tg_subject_kind kind_of_node(const char *path) {
-  if (contains(path, "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:1")) return TG_SUBJECT_APPLICATION;
+  if (contains(path, "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:1"))
+    return TG_SUBJECT_APPLICATION;
   if (contains(path, "PKG_EXECPATH === 'PKG_INVOKE_NODEJS'")) return TG_SUBJECT_RUNTIME;
   return contains(path, "PKG_EXECPATH") ? TG_SUBJECT_APPLICATION : TG_SUBJECT_RUNTIME;
 }
 
-/* Applications of Bun and Deno are the runtime with data behind its end. They are recognized because they do not have
- * the runtime's name. */
-static enum tg_subject_kind kind_of_file(const char *path, const struct tg_runtime_version *inside) {
+/* Applications of Bun and Deno are the runtime with data behind its end. They are recognized
+ * because they do not have the runtime's name. */
+static enum tg_subject_kind kind_of_file(const char *path,
+                                         const struct tg_runtime_version *inside) {
   bool is_named = is_runtime_name(path);
   if (inside->runtime == NULL) return is_named ? TG_SUBJECT_RUNTIME : TG_SUBJECT_UNKNOWN;
   if (strcmp(inside->runtime, "node") == 0) return kind_of_node(path);
   bool is_bun = strcmp(inside->runtime, "bun") == 0;
-  return is_named || (is_bun && can_be_bun(inside->version)) ? TG_SUBJECT_RUNTIME : TG_SUBJECT_APPLICATION;
+  return is_named || (is_bun && can_be_bun(inside->version)) ? TG_SUBJECT_RUNTIME
+                                                             : TG_SUBJECT_APPLICATION;
 }
 
 void tg_subject_find(struct tg_subject *subject, const struct tg_target *target) {
@@ -68,8 +71,8 @@ void tg_subject_find(struct tg_subject *subject, const struct tg_target *target)
   subject->kind = kind_of_file(target->file, &subject->inside);
   tg_copy_string(subject->path, sizeof subject->path, target->file);
   if (!is_script || subject->kind != TG_SUBJECT_UNKNOWN) return;
-  /* A shell script with a runtime's name stands for that runtime. Distributions and version managers have such
-   * scripts. */
+  /* A shell script with a runtime's name stands for that runtime. Distributions and version
+   * managers have such scripts. */
   subject->kind = is_runtime_name(target->program) ? TG_SUBJECT_RUNTIME : TG_SUBJECT_SCRIPT;
   tg_copy_string(subject->path, sizeof subject->path, target->program);
 }
@@ -97,7 +100,8 @@ const char *tg_subject_lacks(const char *path) {
   unsigned lacking = 0;
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (file < 0) return "";
-  bool sound = tg_elf_file_open(&elf, file) == NULL && tg_elf_file_symbols(&elf, mark_function, found);
+  bool sound =
+      tg_elf_file_open(&elf, file) == NULL && tg_elf_file_symbols(&elf, mark_function, found);
   tg_elf_file_close(&elf);
   close(file);
   if (!sound) return "";

@@ -1,5 +1,5 @@
-/* Decides what doctor may run, by names and files. A program that is not a runtime belongs to the user. Doctor never
- * starts it, with any arguments. */
+/* Decides what doctor may run, by names and files. A program that is not a runtime belongs to the
+ * user. Doctor never starts it, with any arguments. */
 #ifndef TG_COMMAND_SUBJECT_H
 #define TG_COMMAND_SUBJECT_H
 
@@ -23,7 +23,8 @@ struct tg_subject {
 
 void tg_subject_find(struct tg_subject *subject, const struct tg_target *target);
 
-/* A function that the file does not export to addons, NULL if it exports all seven, or "" if it cannot be read. */
+/* A function that the file does not export to addons, NULL if it exports all seven, or "" if it
+ * cannot be read. */
 const char *tg_subject_lacks(const char *path);
 
 #endif

@@ -9,8 +9,8 @@
 #include "command/common/complain.h"
 #include "command/subcommands.h"
 
-/* All pages, one after the other, and a NUL. They are part of the program, because a copied command has no files
- * beside it. */
+/* All pages, one after the other, and a NUL. They are part of the program, because a copied command
+ * has no files beside it. */
 __asm__(
     ".pushsection .rodata\n"
     ".type tg_misuse_pages, %object\n"
@@ -25,7 +25,8 @@ extern const char tg_misuse_pages[] __attribute__((visibility("hidden")));
 static const char usage[] =
     "usage: tsfn-guard explain [EVENT]\n"
     "\n"
-    "Prints what is known of an event: its symptom, its cause, how to fix it. EVENT is its code or its "
+    "Prints what is known of an event: its symptom, its cause, how to fix it. EVENT is its code or "
+    "its "
     "name:\n"
     "TSG007, 7 or stale-handle. Without EVENT: the list of all events.\n";
 
@@ -48,7 +49,8 @@ static bool is_about(const char *page, const char *event) {
   size_t digits = strcspn(number, " "), zeroes = strspn(number, "0");
   const char *name = number + digits + 1;
   return is_same(code, (size_t)(number - code) + digits, event) || is_same(number, digits, event) ||
-         is_same(number + zeroes, digits - zeroes, event) || is_same(name, strcspn(name, "\n"), event);
+         is_same(number + zeroes, digits - zeroes, event) ||
+         is_same(name, strcspn(name, "\n"), event);
 }
 
 static void list_pages(void) {
@@ -85,7 +87,8 @@ int tg_command_explain(int argc, char **argv) {
   int status = tg_arguments_read(argc, argv, &arguments);
   if (status != TG_GO_ON) return status;
   if (argc - optind > 1)
-    return tg_complain(TG_EXIT_USAGE, "one event", argv[optind + 1], "see tsfn-guard explain --help");
+    return tg_complain(TG_EXIT_USAGE, "one event", argv[optind + 1],
+                       "see tsfn-guard explain --help");
   const char *page = optind < argc ? find_page(argv[optind]) : NULL;
   if (optind < argc && page == NULL)
     return tg_complain(TG_EXIT_USAGE, "the code or the name of an event", argv[optind],

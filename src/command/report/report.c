@@ -19,29 +19,36 @@ struct options {
 static const char usage[] =
     "usage: tsfn-guard report [OPTION…] LOG…\n"
     "\n"
-    "Sums up logs that the guard wrote, as text or JSON. Similar events are counted together, worst first. "
+    "Sums up logs that the guard wrote, as text or JSON. Similar events are counted together, "
+    "worst first. "
     "LOG is a\n"
-    "file, or - for standard input; rotated files may come in any order. What docker and journald put around "
+    "file, or - for standard input; rotated files may come in any order. What docker and journald "
+    "put around "
     "lines\n"
     "is taken off.\n"
     "\n"
-    "  --diff OLD         show what is new, more, fewer and gone since OLD, an older log or output of "
+    "  --diff OLD         show what is new, more, fewer and gone since OLD, an older log or output "
+    "of "
     "--json\n"
-    "  --fail-on SEVERITY exit with status 1 if there is an event this bad or worse (with --diff: a new one, "
+    "  --fail-on SEVERITY exit with status 1 if there is an event this bad or worse (with --diff: "
+    "a new one, "
     "or more):\n"
     "                     fatal-avoided, hang-avoided, warn, leak or info\n"
-    "  --html FILE        write a page with a timeline, filters and all stacks to FILE (-: to the standard "
+    "  --html FILE        write a page with a timeline, filters and all stacks to FILE (-: to the "
+    "standard "
     "output),\n"
     "                     instead of the table\n"
     "\n"
-    "Exit status: 0; 1 with --fail-on, if there is such an event; 2 if the command line or a file is wrong, "
+    "Exit status: 0; 1 with --fail-on, if there is such an event; 2 if the command line or a file "
+    "is wrong, "
     "or if\n"
     "--fail-on cannot judge the logs.\n";
 
 static int parse_severity(const char *word, enum tg_severity *severity) {
   *severity = tg_severity_find(word, strlen(word));
   if (*severity != TG_SEVERITIES) return 0;
-  return tg_complain(TG_EXIT_USAGE, "--fail-on with fatal-avoided, hang-avoided, warn, leak or info", word,
+  return tg_complain(TG_EXIT_USAGE,
+                     "--fail-on with fatal-avoided, hang-avoided, warn, leak or info", word,
                      "give one of these");
 }
 
@@ -59,7 +66,8 @@ static int take_own_option(void *choices, int option, const char *value) {
   struct options *options = choices;
   if (option == DIFF) options->diff = value;
   if (option == HTML) options->html = value;
-  return option == FAIL_ON && parse_severity(value, &options->fail_on) != 0 ? TG_EXIT_USAGE : TG_GO_ON;
+  return option == FAIL_ON && parse_severity(value, &options->fail_on) != 0 ? TG_EXIT_USAGE
+                                                                            : TG_GO_ON;
 }
 
 /* Returns TG_GO_ON, or the exit status. */
@@ -121,9 +129,10 @@ static int judge(const struct tg_report *report, enum tg_severity fail_on) {
                        "pieces of reports as text that are not understood",
                        "look for lines with tsfn-guard[ that are cut off, or use format=json");
   if (report->counts.broken + report->counts.cut + report->counts.too_long != 0)
-    return tg_complain(TG_EXIT_USAGE, "whole lines for --fail-on to judge",
-                       "lines that are damaged, cut off or longer than 64 KiB, and may have been reports",
-                       "look at these lines, or run without --fail-on");
+    return tg_complain(
+        TG_EXIT_USAGE, "whole lines for --fail-on to judge",
+        "lines that are damaged, cut off or longer than 64 KiB, and may have been reports",
+        "look at these lines, or run without --fail-on");
   return 0;
 }
 
@@ -161,7 +170,8 @@ int tg_command_report(int argc, char **argv) {
     report.inputs[i] = (struct tg_input){.name = argv[optind + (int)i]};
   tg_symbolizer_open(&report.symbolizer);
   problem = tg_report_read(&report, options.html != NULL);
-  if (problem == 0 && report.counts.report != NULL) problem = complain_of_report(report.counts.report);
+  if (problem == 0 && report.counts.report != NULL)
+    problem = complain_of_report(report.counts.report);
   if (problem == 0 && options.diff != NULL) problem = tg_report_compare(&report, options.diff);
   if (problem == 0 && report.counts.ours == 0 && report.counts.frames != 0)
     tg_complain(0, "logs that the guard wrote", "the stack of a crash",

@@ -32,12 +32,13 @@ static void append_string(char key[KEY_MAX], const char *text) {
 /* Removes the offset from "name+0x12" and "name+18". */
 static size_t name_length(const char *function) {
   const char *plus = strrchr(function, '+');
-  return plus != NULL && plus[1] >= '0' && plus[1] <= '9' ? (size_t)(plus - function) : strlen(function);
+  return plus != NULL && plus[1] >= '0' && plus[1] <= '9' ? (size_t)(plus - function)
+                                                          : strlen(function);
 }
 
 /* The function, or file and offset if no function is known. */
-static void append_frame(struct tg_report *report, const struct tg_group *group, const struct tg_frame *frame,
-                         char key[KEY_MAX]) {
+static void append_frame(struct tg_report *report, const struct tg_group *group,
+                         const struct tg_frame *frame, char key[KEY_MAX]) {
   struct tg_resolution resolution;
   append_string(key, "|");
   if (frame->file == NULL) {
@@ -48,7 +49,8 @@ static void append_frame(struct tg_report *report, const struct tg_group *group,
   if (tg_is_runtime_file(frame->file)) return;
   tg_report_resolve(report, group, frame, &resolution);
   const char *function = resolution.count == 0 ? NULL : resolution.names[0].function;
-  if (function == NULL && frame->file == group->caller.file && frame->offset == group->caller.offset)
+  if (function == NULL && frame->file == group->caller.file &&
+      frame->offset == group->caller.offset)
     function = group->symbol;
   if (function != NULL) {
     append_string(key, ":");
@@ -75,7 +77,8 @@ const char *tg_report_key(struct tg_report *report, const struct tg_group *group
   if (group->caller.file != NULL && !tg_starts_with_caller(group))
     append_frame(report, group, &group->caller, key);
   for (unsigned i = 0; i < group->stack.count; i++)
-    if (!says_nothing_new(&group->stack, i)) append_frame(report, group, &group->stack.frames[i], key);
+    if (!says_nothing_new(&group->stack, i))
+      append_frame(report, group, &group->stack.frames[i], key);
   return tg_pool_keep(&report->symbolizer.pool, key);
 }
 
@@ -101,8 +104,9 @@ static void add_old(struct old_groups *groups, const struct tg_old_group *old) {
     if (old->severity < known->severity) known->severity = old->severity;
     return;
   }
-  if (old->key == NULL || !tg_map_put(&groups->by_key, tg_hash(TG_HASH_START, old->key, strlen(old->key)),
-                                      (uint32_t)groups->count))
+  if (old->key == NULL ||
+      !tg_map_put(&groups->by_key, tg_hash(TG_HASH_START, old->key, strlen(old->key)),
+                  (uint32_t)groups->count))
     return;
   groups->old = tg_room(groups->old, groups->count, &groups->allocated, sizeof *groups->old);
   groups->old[groups->count++] = *old;
@@ -130,8 +134,8 @@ static bool read_old_group(char *text, const jsmntok_t *tokens, unsigned count, 
       if (severity != NULL) old->severity = tg_severity_find(severity, strlen(severity));
     }
   }
-  return old->key != NULL && old->code != NULL && old->kind != NULL && old->severity != TG_SEVERITIES &&
-         old->count != 0;
+  return old->key != NULL && old->code != NULL && old->kind != NULL &&
+         old->severity != TG_SEVERITIES && old->count != 0;
 }
 
 /* Reads the output of --json, in whatever way it was formatted since. */
@@ -141,10 +145,12 @@ static bool read_old_json(char *text, size_t length, struct old_groups *groups) 
   jsmntok_t *tokens = tg_resize(NULL, count, sizeof *tokens);
   bool is_report = false, sound = tg_json_parse(text, length, tokens, count) == count;
   for (unsigned key = 1; sound && key < count; key = tg_json_next(tokens, count, key + 1)) {
-    if (tg_json_is(text, &tokens[key], "type")) is_report = tg_json_is(text, &tokens[key + 1], "report");
+    if (tg_json_is(text, &tokens[key], "type"))
+      is_report = tg_json_is(text, &tokens[key + 1], "report");
     if (!tg_json_is(text, &tokens[key], "groups") || tokens[key + 1].type != JSMN_ARRAY) continue;
     unsigned end = tg_json_next(tokens, count, key + 1);
-    for (unsigned group = key + 2; group < end && sound; group = tg_json_next(tokens, count, group)) {
+    for (unsigned group = key + 2; group < end && sound;
+         group = tg_json_next(tokens, count, group)) {
       struct tg_old_group old;
       sound = read_old_group(text, tokens, count, group, &old);
       if (sound) add_old(groups, &old);
@@ -161,7 +167,8 @@ static bool read_old_file(const char *name, struct old_groups *groups) {
   if (file == NULL) return false;
   char *text = NULL;
   size_t length = 0;
-  if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= OLD_SIZE_MAX) {
+  if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) &&
+      status.st_size <= OLD_SIZE_MAX) {
     text = tg_resize(NULL, (size_t)status.st_size + 1, 1);
     length = fread(text, 1, (size_t)status.st_size, file);
   }
@@ -169,8 +176,10 @@ static bool read_old_file(const char *name, struct old_groups *groups) {
   return text != NULL && read_old_json(text, length, groups);
 }
 
-/* The groups of the older log use the symbolizer of the new report, so both get their names from the same files. */
-static void read_old_groups(struct tg_report *report, struct tg_report *older, struct old_groups *groups) {
+/* The groups of the older log use the symbolizer of the new report, so both get their names from
+ * the same files. */
+static void read_old_groups(struct tg_report *report, struct tg_report *older,
+                            struct old_groups *groups) {
   older->symbolizer = report->symbolizer;
   for (size_t i = 0; i < older->groups.count; i++) {
     const struct tg_group *group = &older->groups.groups[i];

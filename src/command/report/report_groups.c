@@ -61,12 +61,13 @@ static struct tg_process *latest_process(struct tg_groups *groups, int64_t pid, 
   return process;
 }
 
-/* Starts a process that has that number from now on. Beyond the limit the first process stands for all new ones. */
+/* Starts a process that has that number from now on. Beyond the limit the first process stands for
+ * all new ones. */
 static struct tg_process *new_process(struct tg_groups *groups, int64_t pid, int64_t time) {
   uint64_t hash = hash_number(TG_HASH_START, (uint64_t)pid);
   if (groups->process_count == PROCESSES_MAX) return &groups->processes[0];
-  groups->processes = tg_room(groups->processes, groups->process_count, &groups->processes_allocated,
-                              sizeof *groups->processes);
+  groups->processes = tg_room(groups->processes, groups->process_count,
+                              &groups->processes_allocated, sizeof *groups->processes);
   uint32_t index = (uint32_t)groups->process_count++;
   groups->processes[index] = (struct tg_process){pid, time, time, TG_UNKNOWN, false};
   uint32_t *found = tg_map_get(&groups->process_by_pid, hash);
@@ -88,7 +89,8 @@ static struct tg_process *find_process(struct tg_groups *groups, const struct tg
 
 static uint64_t site_key(const struct tg_groups *groups, const struct tg_line *line,
                          const struct tg_process *process) {
-  /* The guard has a fixed number of sites. Events beyond it have no addon, and all their callers count as one. */
+  /* The guard has a fixed number of sites. Events beyond it have no addon, and all their callers
+   * count as one. */
   bool is_rest = line->addon == NULL && line->caller.file != NULL;
   uint64_t hash = hash_number(TG_HASH_START, (uint64_t)(process - groups->processes));
   hash = hash_string(hash, line->code);
@@ -102,8 +104,8 @@ static bool goes_on(const struct tg_site_state *site, const struct tg_line *line
   return line->seen > site->seen && line->time >= site->time - CLOCK_SLACK_MS;
 }
 
-/* How many events the line stands for. If its count does not continue that of its site's last line, another process
- * has got the same number meanwhile. Then `*process` becomes that process. */
+/* How many events the line stands for. If its count does not continue that of its site's last line,
+ * another process has got the same number meanwhile. Then `*process` becomes that process. */
 static uint64_t count_events(struct tg_groups *groups, const struct tg_line *line,
                              struct tg_process **process) {
   uint64_t key = site_key(groups, line, *process);
@@ -140,8 +142,8 @@ struct key {
   struct tg_frames stack;
 };
 
-/* Returns false if the pool is full. Compiled JavaScript has other addresses in each process, so successive frames of
- * it become one. */
+/* Returns false if the pool is full. Compiled JavaScript has other addresses in each process, so
+ * successive frames of it become one. */
 static bool keep_frames(struct tg_pool *pool, const struct tg_frames *from, struct tg_frames *to) {
   to->count = 0;
   for (unsigned i = 0; i < from->count; i++) {
@@ -210,9 +212,11 @@ static struct tg_trail keep_trail(struct tg_pool *pool, const struct tg_frames *
   return keep_frames(pool, frames, &kept) ? copy_frames(&kept) : (struct tg_trail){0, NULL};
 }
 
-static uint32_t new_group(struct tg_groups *groups, const struct tg_line *line, const struct key *key) {
+static uint32_t new_group(struct tg_groups *groups, const struct tg_line *line,
+                          const struct key *key) {
   struct tg_pool *pool = &groups->pool;
-  groups->groups = tg_room(groups->groups, groups->count, &groups->allocated, sizeof *groups->groups);
+  groups->groups =
+      tg_room(groups->groups, groups->count, &groups->allocated, sizeof *groups->groups);
   groups->groups[groups->count] = (struct tg_group){
       .code = key->code,
       .kind = tg_pool_keep(pool, line->kind),
@@ -251,7 +255,8 @@ static uint32_t find_group(struct tg_groups *groups, const struct tg_line *line)
   return new_group(groups, line, &key);
 }
 
-static void count_process(struct tg_groups *groups, uint32_t index, const struct tg_process *process) {
+static void count_process(struct tg_groups *groups, uint32_t index,
+                          const struct tg_process *process) {
   uint64_t hash = hash_number(TG_HASH_START, (uint64_t)(process - groups->processes));
   hash = hash_number(hash, index);
   if (tg_map_get(&groups->pairs, hash) == NULL && tg_map_put(&groups->pairs, hash, 0))
@@ -278,7 +283,8 @@ static struct tg_account *find_account(struct tg_groups *groups, const struct tg
   if (found != NULL) return &groups->accounts[*found];
   size_t index = groups->account_by_key.count;
   if (!tg_map_put(&groups->account_by_key, key, (uint32_t)index)) return NULL;
-  groups->accounts = tg_room(groups->accounts, index, &groups->accounts_allocated, sizeof *groups->accounts);
+  groups->accounts =
+      tg_room(groups->accounts, index, &groups->accounts_allocated, sizeof *groups->accounts);
   groups->accounts[index] = (struct tg_account){0};
   return &groups->accounts[index];
 }
@@ -336,7 +342,8 @@ void tg_groups_open(struct tg_groups *groups, bool keep_moments) {
   groups->pool.map.most = POOL_MAX / 32;
   groups->by_key.most = TG_GROUPS_MAX;
   groups->process_by_pid.most = PROCESSES_MAX;
-  groups->site_by_key.most = groups->account_by_key.most = groups->pairs.most = TG_SITES_TRACKED_MAX;
+  groups->site_by_key.most = groups->account_by_key.most = groups->pairs.most =
+      TG_SITES_TRACKED_MAX;
   groups->groups = tg_room(NULL, 0, &groups->allocated, sizeof *groups->groups);
   groups->groups[groups->count++] =
       (struct tg_group){.code = "TSG---",
@@ -360,8 +367,8 @@ static void add_event(struct tg_groups *groups, const struct tg_line *line) {
   record_moment(groups, line, process, group);
 }
 
-/* A tally may count more events than the lines have reported. The difference goes to the group of the last line. If
- * there was no line, it goes to a group without caller and stack. */
+/* A tally may count more events than the lines have reported. The difference goes to the group of
+ * the last line. If there was no line, it goes to a group without caller and stack. */
 static void add_tally(struct tg_groups *groups, const struct tg_line *line) {
   struct tg_process *process = find_process(groups, line);
   struct tg_account *account = find_account(groups, line, process);
@@ -422,9 +429,11 @@ void tg_groups_finish(struct tg_groups *groups) {
   }
   groups->count = kept;
   for (size_t i = 0; i < groups->process_count; i++)
-    groups->unfinished += groups->processes[i].has_errors && groups->processes[i].ended == TG_UNKNOWN;
+    groups->unfinished +=
+        groups->processes[i].has_errors && groups->processes[i].ended == TG_UNKNOWN;
   trim_moments(groups);
   for (size_t i = 0; i < groups->moment_count; i++)
-    if (groups->moments[i].type == TG_LINE_EVENT) groups->moments[i].group = places[groups->moments[i].group];
+    if (groups->moments[i].type == TG_LINE_EVENT)
+      groups->moments[i].group = places[groups->moments[i].group];
   free(places);
 }

@@ -1,8 +1,8 @@
 /* Sums up the lines of logs: similar events are counted together, over all processes.
  *
- * A line's `seen` is the number of events of its call site in its process so far, whether they were reported or not.
- * So a line stands for as many events as `seen` has grown since that site's last line. They are assumed to be alike.
- * One thread. The limits below bound the memory. */
+ * A line's `seen` is the number of events of its call site in its process so far, whether they were
+ * reported or not. So a line stands for as many events as `seen` has grown since that site's last
+ * line. They are assumed to be alike. One thread. The limits below bound the memory. */
 #ifndef TG_COMMAND_REPORT_GROUPS_H
 #define TG_COMMAND_REPORT_GROUPS_H
 
@@ -88,8 +88,8 @@ void tg_groups_open(struct tg_groups *groups, bool keep_moments);
 
 void tg_groups_add(struct tg_groups *groups, const struct tg_line *line);
 
-/* Call it at the end. It sorts the groups, the worst and most frequent first. It sorts the moments by time, and keeps
- * only the newest. */
+/* Call it at the end. It sorts the groups, the worst and most frequent first. It sorts the moments
+ * by time, and keeps only the newest. */
 void tg_groups_finish(struct tg_groups *groups);
 
 #endif

@@ -1,5 +1,5 @@
-/* Writes the report as one page of HTML: report.html, with the data of the report in it. The page needs no other
- * file. */
+/* Writes the report as one page of HTML: report.html, with the data of the report in it. The page
+ * needs no other file. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>

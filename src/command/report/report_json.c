@@ -50,8 +50,8 @@ static void write_names(FILE *out, const struct tg_resolution *resolution) {
   putc(']', out);
 }
 
-static void write_frame(struct tg_report *report, const struct tg_group *group, const struct tg_frame *frame,
-                        FILE *out) {
+static void write_frame(struct tg_report *report, const struct tg_group *group,
+                        const struct tg_frame *frame, FILE *out) {
   struct tg_resolution resolution;
   fputs("{\"file\":", out);
   tg_json_write(out, frame->file);
@@ -61,7 +61,8 @@ static void write_frame(struct tg_report *report, const struct tg_group *group, 
     write_string(out, "offset", offset);
     tg_report_resolve(report, group, frame, &resolution);
     if (resolution.count != 0) write_names(out, &resolution);
-    if (resolution.count != 0) fprintf(out, ",\"checked\":%s", resolution.is_checked ? "true" : "false");
+    if (resolution.count != 0)
+      fprintf(out, ",\"checked\":%s", resolution.is_checked ? "true" : "false");
     if (resolution.problem != NULL) write_string(out, "problem", resolution.problem);
     if (tg_is_runtime_file(frame->file)) fputs(",\"runtime\":true", out);
   }
@@ -245,8 +246,8 @@ static void write_processes(const struct tg_groups *groups, FILE *out) {
   for (size_t i = 0; i < groups->process_count; i++) {
     const struct tg_process *process = &groups->processes[i];
     if (!used[i]) continue;
-    fprintf(out, "%s\"%zu\":{\"pid\":%" PRId64 ",\"first\":%" PRId64 "}", first ? "" : ",", i, process->pid,
-            process->first);
+    fprintf(out, "%s\"%zu\":{\"pid\":%" PRId64 ",\"first\":%" PRId64 "}", first ? "" : ",", i,
+            process->pid, process->first);
     first = false;
   }
   putc('}', out);

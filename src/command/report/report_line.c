@@ -163,8 +163,9 @@ static const struct group {
   const char *name;
   const struct field *fields;
 } groups[] = {
-    {"call", call_fields}, {"caller", caller_fields}, {"thread", thread_fields},   {"handle", handle_fields},
-    {"env", env_fields},   {"events", tally_fields},  {"process", process_fields},
+    {"call", call_fields},       {"caller", caller_fields}, {"thread", thread_fields},
+    {"handle", handle_fields},   {"env", env_fields},       {"events", tally_fields},
+    {"process", process_fields},
 };
 
 /* The tokens of the line that is being read. */
@@ -215,7 +216,8 @@ static bool read_field(const struct reading *reading, const struct field *field,
 }
 
 /* Ignores unknown fields: a newer guard may have added them. */
-static bool read_object(const struct reading *reading, unsigned object, const struct field *fields) {
+static bool read_object(const struct reading *reading, unsigned object,
+                        const struct field *fields) {
   const jsmntok_t *tokens = reading->tokens;
   unsigned end = tg_json_next(tokens, reading->count, object);
   for (unsigned key = object + 1; key < end; key = tg_json_next(tokens, reading->count, key + 1)) {
@@ -228,8 +230,10 @@ static bool read_object(const struct reading *reading, unsigned object, const st
 
 static bool read_groups(const struct reading *reading) {
   const jsmntok_t *tokens = reading->tokens;
-  for (unsigned key = 1; key < reading->count; key = tg_json_next(tokens, reading->count, key + 1)) {
-    for (unsigned i = 0; tokens[key + 1].type == JSMN_OBJECT && i < sizeof groups / sizeof groups[0]; i++) {
+  for (unsigned key = 1; key < reading->count;
+       key = tg_json_next(tokens, reading->count, key + 1)) {
+    for (unsigned i = 0;
+         tokens[key + 1].type == JSMN_OBJECT && i < sizeof groups / sizeof groups[0]; i++) {
       if (!tg_json_is(reading->text, &tokens[key], groups[i].name)) continue;
       if (groups[i].fields == handle_fields) reading->line->has_handle = true;
       if (!read_object(reading, key + 1, groups[i].fields)) return false;
@@ -259,14 +263,16 @@ bool tg_line_set_type(struct tg_line *line, const char *name) {
 bool tg_line_is_complete(const struct tg_line *line) {
   if (line->time == TG_UNKNOWN) return false;
   if (line->type == TG_LINE_EVENT || line->type == TG_LINE_TALLY)
-    return line->code != NULL && line->kind != NULL && line->severity != TG_SEVERITIES && line->seen > 0;
+    return line->code != NULL && line->kind != NULL && line->severity != TG_SEVERITIES &&
+           line->seen > 0;
   return line->pid != TG_UNKNOWN;
 }
 
 static enum tg_line_verdict judge_other(const char *text, size_t length) {
   static const char prefix[] = "tsfn-guard[";
   const char *found = memmem(text, length, prefix, sizeof prefix - 1);
-  const char *report = found == NULL ? NULL : memmem(found, length - (size_t)(found - text), "]: TSG", 6);
+  const char *report =
+      found == NULL ? NULL : memmem(found, length - (size_t)(found - text), "]: TSG", 6);
   return report == NULL ? TG_LINE_OTHER : TG_LINE_TEXT;
 }
 
@@ -310,7 +316,8 @@ bool tg_line_set(struct tg_line *line, const char *group, const char *name, char
 bool tg_line_is_report(const char *text, size_t length) {
   static const char one_line[] = "{\"version\":1,\"type\":\"report\",",
                     laid_out[] = "  \"type\": \"report\",";
-  if (length >= sizeof one_line - 1 && memcmp(text, one_line, sizeof one_line - 1) == 0) return true;
+  if (length >= sizeof one_line - 1 && memcmp(text, one_line, sizeof one_line - 1) == 0)
+    return true;
   return length == sizeof laid_out - 1 && memcmp(text, laid_out, sizeof laid_out - 1) == 0;
 }
 
@@ -320,7 +327,8 @@ enum tg_line_verdict tg_line_parse(char *text, size_t length, struct tg_line *li
   if (start == NULL) return judge_other(text, length);
   length -= (size_t)(start - text);
   while (length != 0 && start[length - 1] != '}') length--;
-  const struct reading reading = {start, tokens, tg_json_parse(start, length, tokens, TOKENS_MAX), line};
+  const struct reading reading = {start, tokens, tg_json_parse(start, length, tokens, TOKENS_MAX),
+                                  line};
   if (reading.count == 0) return TG_LINE_BROKEN;
   uint64_t version;
   unsigned value = find_value(&reading, "version");

@@ -39,8 +39,8 @@ struct tg_frames {
 
 enum { TG_UNKNOWN = -1 };
 
-/* Strings point into the bytes of the line. A string that is null or missing is NULL. A number that is missing is
- * TG_UNKNOWN. */
+/* Strings point into the bytes of the line. A string that is null or missing is NULL. A number that
+ * is missing is TG_UNKNOWN. */
 struct tg_line {
   enum tg_line_type type;
   int64_t time; /* milliseconds since 1970 */
@@ -57,7 +57,8 @@ struct tg_line {
   const char *name, *state, *creator;
   int64_t env, worker;
   struct tg_frames stack, created_at, finalized_at;
-  int64_t alike;                        /* functions of a summary that were made at the same place */
+  /* functions of a summary that were made at the same place */
+  int64_t alike;
   int64_t events, live, leaked, in_use; /* of the process, in its summary */
 };
 
@@ -72,7 +73,8 @@ enum tg_line_verdict {
 /* Changes `text`. Other text may stand before the object: a log shipper puts it there. */
 enum tg_line_verdict tg_line_parse(char *text, size_t length, struct tg_line *line);
 
-/* Whether this is the beginning of the output of tsfn-guard report --json, as the command or as jq formats it. */
+/* Whether this is the beginning of the output of tsfn-guard report --json, as the command or as jq
+ * formats it. */
 bool tg_line_is_report(const char *text, size_t length);
 
 /* For the reader of the other form of reports (report_text_log.h). */
@@ -83,9 +85,9 @@ void tg_line_begin(struct tg_line *line);
 /* Returns false if no type has that name. */
 bool tg_line_set_type(struct tg_line *line, const char *name);
 
-/* Sets the field that has these names in JSON. `group` is NULL for a field at the top. Unknown names are ignored.
- * The line may point into `value`, which the caller keeps. Returns false if the value has the wrong form for the
- * field. */
+/* Sets the field that has these names in JSON. `group` is NULL for a field at the top. Unknown
+ * names are ignored. The line may point into `value`, which the caller keeps. Returns false if the
+ * value has the wrong form for the field. */
 bool tg_line_set(struct tg_line *line, const char *group, const char *name, char *value);
 
 /* Whether the line has all fields that its type requires. */

@@ -24,8 +24,8 @@ int tg_report_read(struct tg_report *report, bool keep_moments) {
   return problem;
 }
 
-void tg_report_resolve(struct tg_report *report, const struct tg_group *group, const struct tg_frame *frame,
-                       struct tg_resolution *resolution) {
+void tg_report_resolve(struct tg_report *report, const struct tg_group *group,
+                       const struct tg_frame *frame, struct tg_resolution *resolution) {
   const char *build_id = frame->file == group->caller.file ? group->build_id : NULL;
   bool is_callback = frame == &group->caller && !group->is_call;
   tg_symbolize(&report->symbolizer, frame, build_id, group->first, !is_callback, resolution);
@@ -68,8 +68,8 @@ const char *tg_report_where(struct tg_report *report, const struct tg_group *gro
   tg_report_resolve(report, group, frame, &resolution);
   const struct tg_place_name *name = &resolution.names[0];
   if (resolution.count != 0 && name->source != NULL)
-    snprintf(where, TG_WHERE_MAX, "%.180s (%.50s:%u)", name->function == NULL ? "?" : name->function,
-             tg_base_name(name->source), name->line);
+    snprintf(where, TG_WHERE_MAX, "%.180s (%.50s:%u)",
+             name->function == NULL ? "?" : name->function, tg_base_name(name->source), name->line);
   else if (resolution.count != 0)
     snprintf(where, TG_WHERE_MAX, "%s", name->function);
   else if (group->symbol != NULL && frame == &group->caller)

@@ -9,7 +9,14 @@
 #include "command/report/report_read.h"
 #include "command/report/symbolize.h"
 
-enum tg_change { TG_CHANGE_NONE, TG_CHANGE_NEW, TG_CHANGE_MORE, TG_CHANGE_FEWER, TG_CHANGE_GONE, TG_CHANGES };
+enum tg_change {
+  TG_CHANGE_NONE,
+  TG_CHANGE_NEW,
+  TG_CHANGE_MORE,
+  TG_CHANGE_FEWER,
+  TG_CHANGE_GONE,
+  TG_CHANGES
+};
 
 extern const char *const tg_change_names[TG_CHANGES];
 
@@ -44,26 +51,28 @@ struct tg_report {
 int tg_report_read(struct tg_report *report, bool keep_moments);
 
 /* Resolves a frame of the group's stacks, or its caller. */
-void tg_report_resolve(struct tg_report *report, const struct tg_group *group, const struct tg_frame *frame,
-                       struct tg_resolution *resolution);
+void tg_report_resolve(struct tg_report *report, const struct tg_group *group,
+                       const struct tg_frame *frame, struct tg_resolution *resolution);
 
 /* Whether the stack's innermost frame is the caller. */
 bool tg_starts_with_caller(const struct tg_group *group);
 
-/* Writes the function that is at fault, with its source line if it is known, or else file+offset. The text is empty
- * if no code is known. */
+/* Writes the function that is at fault, with its source line if it is known, or else file+offset.
+ * The text is empty if no code is known. */
 enum { TG_WHERE_MAX = 256 };
-const char *tg_report_where(struct tg_report *report, const struct tg_group *group, char where[TG_WHERE_MAX]);
+const char *tg_report_where(struct tg_report *report, const struct tg_group *group,
+                            char where[TG_WHERE_MAX]);
 
-/* The key of a group for comparisons: its code, addon and functions. It is the same in other processes, which have
- * other addresses. It is also the same after a rebuild, if the functions are known. It lives in the symbolizer's
- * pool. */
+/* The key of a group for comparisons: its code, addon and functions. It is the same in other
+ * processes, which have other addresses. It is also the same after a rebuild, if the functions are
+ * known. It lives in the symbolizer's pool. */
 const char *tg_report_key(struct tg_report *report, const struct tg_group *group);
 
 /* Whether the file belongs to the runtime or the system. Their frames say little. */
 bool tg_is_runtime_file(const char *file);
 
-/* Compares with an older report: a log, or the output of --json. Returns 0, or the exit status after a complaint. */
+/* Compares with an older report: a log, or the output of --json. Returns 0, or the exit status
+ * after a complaint. */
 int tg_report_compare(struct tg_report *report, const char *name);
 
 /* "2026-11-24T03:04:05.678Z" */
@@ -75,8 +84,8 @@ void tg_report_write_json(struct tg_report *report, FILE *out);
 /* Writes all groups and moments as one JSON object, for the page. */
 void tg_report_write_page_data(struct tg_report *report, FILE *out);
 
-/* Whether the file may be overwritten: it is not a regular file, or is empty, or is such a page. "-" stands for the
- * standard output, here and below. */
+/* Whether the file may be overwritten: it is not a regular file, or is empty, or is such a page.
+ * "-" stands for the standard output, here and below. */
 bool tg_report_may_write_html(const char *path);
 
 /* Returns 0, or the exit status after a complaint. */

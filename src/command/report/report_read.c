@@ -50,7 +50,8 @@ static size_t find_first_time(char *bytes, size_t size, int64_t *first) {
   return start;
 }
 
-/* Much output of the program may come before the first report. Does not change the position in the file. */
+/* Much output of the program may come before the first report. Does not change the position in the
+ * file. */
 static int64_t peek_first_time(int file) {
   char *bytes = tg_resize(NULL, TG_LINE_MAX, 1);
   int64_t first = INT64_MAX;
@@ -74,7 +75,8 @@ static int complain_core(const char *name) {
 static int check_kind(const struct tg_input *input, const struct stat *status) {
   unsigned char magic[4] = {0};
   if (S_ISDIR(status->st_mode)) return complain_file(input->name, "a directory");
-  if (!S_ISREG(status->st_mode) || pread(input->file, magic, sizeof magic, 0) != sizeof magic) return 0;
+  if (!S_ISREG(status->st_mode) || pread(input->file, magic, sizeof magic, 0) != sizeof magic)
+    return 0;
   if (memcmp(magic,
              "\x7f"
              "ELF",
@@ -101,7 +103,8 @@ static int open_one(struct tg_input *input, struct stat *status) {
   input->first = INT64_MAX;
   input->size = 0;
   input->file = is_stdin ? STDIN_FILENO : open(input->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if (input->file < 0 || fstat(input->file, status) != 0) return complain_file(input->name, strerror(errno));
+  if (input->file < 0 || fstat(input->file, status) != 0)
+    return complain_file(input->name, strerror(errno));
   int problem = check_kind(input, status);
   if (!S_ISREG(status->st_mode) || problem != 0) return problem;
   input->size = (uint64_t)status->st_size;
@@ -199,11 +202,13 @@ static void take_ours(void *argument, const struct tg_line *line) {
 /* A line that is not the guard's JSON. It is a report as text, or output of the program. */
 static void take_text(struct reading *reading, const struct tg_unwrapped *piece) {
   struct tg_read_counts *counts = reading->counts;
-  enum tg_text_verdict verdict = tg_text_log_add(reading->text_log, piece->text, piece->length, piece->time);
+  enum tg_text_verdict verdict =
+      tg_text_log_add(reading->text_log, piece->text, piece->length, piece->time);
   if (verdict == TG_TEXT_ODD) counts->text++;
   if (verdict != TG_TEXT_OTHER) return;
   counts->other++;
-  if (counts->ours == 0 && counts->frames == 0 && is_frame(piece->text, piece->length)) counts->frames++;
+  if (counts->ours == 0 && counts->frames == 0 && is_frame(piece->text, piece->length))
+    counts->frames++;
 }
 
 static void take_too_long(struct reading *reading, const char *text, size_t length) {
@@ -268,7 +273,8 @@ static int64_t last_write(int file) {
 
 int tg_input_read(struct tg_input *input, struct tg_read_counts *counts, uint64_t total,
                   void (*take)(void *argument, const struct tg_line *line), void *argument) {
-  struct reading reading = {.counts = counts, .take = take, .argument = argument, .name = input->name};
+  struct reading reading = {
+      .counts = counts, .take = take, .argument = argument, .name = input->name};
   if (input->file < 0) input->file = open(input->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (input->file < 0) return complain_file(input->name, strerror(errno));
   reading.buffer = tg_resize(NULL, BUFFER_SIZE, 1);

@@ -11,7 +11,14 @@
 #include "command/common/json.h"
 #include "command/report/report_output.h"
 
-enum { ROWS_MAX = 50, DETAILED_MAX = 10, CELL_MAX = 512, COLUMNS = 9, WIDTH = 120, NARROWEST_ADDON = 12 };
+enum {
+  ROWS_MAX = 50,
+  DETAILED_MAX = 10,
+  CELL_MAX = 512,
+  COLUMNS = 9,
+  WIDTH = 120,
+  NARROWEST_ADDON = 12
+};
 
 struct table {
   unsigned columns;
@@ -76,8 +83,8 @@ static const char *plain(void) {
   return in_colour ? "\033[0m" : "";
 }
 
-/* The width is that of COLUMNS, or else of the terminal. Piped output is not cut, because people search it or open
- * it in an editor. */
+/* The width is that of COLUMNS, or else of the terminal. Piped output is not cut, because people
+ * search it or open it in an editor. */
 static size_t output_width(FILE *out) {
   enum { NARROWEST = 60 };
   const char *columns = getenv("COLUMNS");
@@ -97,7 +104,8 @@ static void fill_row(struct tg_report *report, size_t place, char cells[COLUMNS]
   char where[TG_WHERE_MAX];
   snprintf(cells[0], CELL_MAX, "%zu", place + 1);
   snprintf(cells[1 + SEVERITY], CELL_MAX, "%s", tg_severity_names[group->severity]);
-  snprintf(cells[1 + EVENT], CELL_MAX, "%s %s", group->code, group->kind == NULL ? "" : group->kind);
+  snprintf(cells[1 + EVENT], CELL_MAX, "%s %s", group->code,
+           group->kind == NULL ? "" : group->kind);
   tg_tame(cells[1 + EVENT]); /* it may be cut within a character */
   format_count(group->count, cells[1 + COUNT]);
   if (report->difference != NULL) {
@@ -113,7 +121,8 @@ static void fill_row(struct tg_report *report, size_t place, char cells[COLUMNS]
   tg_tame(cells[1 + ADDON]);
 }
 
-static void print_row(const struct table *table, size_t row, const size_t widths[COLUMNS], FILE *out) {
+static void print_row(const struct table *table, size_t row, const size_t widths[COLUMNS],
+                      FILE *out) {
   for (unsigned i = 0; i < COLUMNS; i++) {
     if (widths[i] == 0) continue;
     const char *text = table->cells[row][i];
@@ -143,10 +152,12 @@ static void measure(const struct table *table, size_t most, size_t widths[COLUMN
 }
 
 static void print_table(struct tg_report *report, FILE *out) {
-  static const char *const headings[COLUMNS] = {"#",     "SEVERITY",   "EVENT",     "COUNT",          NULL,
-                                                "PROCS", "FIRST SEEN", "LAST SEEN", "ADDON, FUNCTION"};
+  static const char *const headings[COLUMNS] = {"#",          "SEVERITY",  "EVENT",
+                                                "COUNT",      NULL,        "PROCS",
+                                                "FIRST SEEN", "LAST SEEN", "ADDON, FUNCTION"};
   size_t shown = report->groups.count < ROWS_MAX ? report->groups.count : ROWS_MAX;
-  struct table table = {.rows = shown + 1, .cells = tg_resize(NULL, shown + 1, sizeof *table.cells)};
+  struct table table = {.rows = shown + 1,
+                        .cells = tg_resize(NULL, shown + 1, sizeof *table.cells)};
   memset(table.cells, 0, table.rows * sizeof *table.cells);
   for (unsigned i = 0; i < COLUMNS; i++)
     if (headings[i] != NULL) snprintf(table.cells[0][i], CELL_MAX, "%s", headings[i]);
@@ -179,8 +190,8 @@ static void print_name(const struct tg_frame *frame, const struct tg_place_name 
 }
 
 /* Prints each frame on its own line, and `label` before the first. */
-static void print_frame(struct tg_report *report, const struct tg_group *group, const struct tg_frame *frame,
-                        const char *label, FILE *out) {
+static void print_frame(struct tg_report *report, const struct tg_group *group,
+                        const struct tg_frame *frame, const char *label, FILE *out) {
   struct tg_resolution resolution;
   tg_report_resolve(report, group, frame, &resolution);
   for (unsigned i = 0; i < resolution.count; i++) {
@@ -197,16 +208,16 @@ static bool is_folded(const struct tg_frame *frame) {
   return frame->file == NULL || tg_is_runtime_file(frame->file);
 }
 
-static void print_trail(struct tg_report *report, const struct tg_group *group, const struct tg_trail *trail,
-                        const char *label, FILE *out) {
+static void print_trail(struct tg_report *report, const struct tg_group *group,
+                        const struct tg_trail *trail, const char *label, FILE *out) {
   for (unsigned i = 0; i < trail->count;) {
     unsigned folded = 0;
     const char *file = NULL;
     for (; i + folded < trail->count && is_folded(&trail->frames[i + folded]); folded++)
       if (file == NULL) file = trail->frames[i + folded].file;
     if (folded != 0)
-      fprintf(out, "      %-10s … %u frame%s of %s\n", i == 0 ? label : "", folded, folded == 1 ? "" : "s",
-              file == NULL ? "JavaScript" : tg_base_name(file));
+      fprintf(out, "      %-10s … %u frame%s of %s\n", i == 0 ? label : "", folded,
+              folded == 1 ? "" : "s", file == NULL ? "JavaScript" : tg_base_name(file));
     else
       print_frame(report, group, &trail->frames[i], i == 0 ? label : "", out);
     i += folded == 0 ? 1 : folded;
@@ -218,7 +229,8 @@ static void print_call(const struct tg_group *group, FILE *out) {
   fprintf(out, "      %-10s %s", "call", group->function);
   if (group->mode != NULL) fprintf(out, ", %s", group->mode);
   if (group->answered != NULL) fprintf(out, ", answered %s", group->answered);
-  if (group->thread != NULL && group->thread[0] != '\0') fprintf(out, ", thread \"%s\"", group->thread);
+  if (group->thread != NULL && group->thread[0] != '\0')
+    fprintf(out, ", thread \"%s\"", group->thread);
   putc('\n', out);
 }
 
@@ -231,7 +243,8 @@ static void print_group(struct tg_report *report, size_t place, FILE *out) {
   if (group->addon != NULL) fprintf(out, "      %-10s %s\n", "addon", group->addon);
   if (group->natively != NULL && group->action != NULL)
     fprintf(out, "      %-10s %s %s; the guard %s\n", "unguarded",
-            group->runtime == NULL ? "the runtime" : group->runtime, group->natively, group->action);
+            group->runtime == NULL ? "the runtime" : group->runtime, group->natively,
+            group->action);
   print_call(group, out);
   if (group->caller.file != NULL && !tg_starts_with_caller(group))
     print_frame(report, group, &group->caller, group->is_call ? "at" : "callback", out);
@@ -245,8 +258,9 @@ static void print_head(const struct tg_report *report, FILE *out) {
   const struct tg_groups *groups = &report->groups;
   char lines[CELL_MAX], first[32], last[32];
   format_count(report->counts.lines, lines);
-  fprintf(out, "%zu log%s, %s lines, %zu process%s", report->input_count, report->input_count == 1 ? "" : "s",
-          lines, groups->process_count, groups->process_count == 1 ? "" : "es");
+  fprintf(out, "%zu log%s, %s lines, %zu process%s", report->input_count,
+          report->input_count == 1 ? "" : "s", lines, groups->process_count,
+          groups->process_count == 1 ? "" : "es");
   if (groups->last != TG_UNKNOWN)
     fprintf(out, ", %.19sZ to %.19sZ", tg_format_time(groups->first, first),
             tg_format_time(groups->last, last));
@@ -282,13 +296,17 @@ static void print_notes(const struct tg_report *report, FILE *out) {
   const struct tg_read_counts *counts = &report->counts;
   putc('\n', out);
   if (!tg_symbolizer_has_lines())
-    fputs("this build has no libbacktrace: function names come from symbol tables, without source lines\n",
-          out);
+    fputs(
+        "this build has no libbacktrace: function names come from symbol tables, without source "
+        "lines\n",
+        out);
   print_unfinished(&report->groups, out);
-  print_note(report->groups.leaked, "function", "leaked: finalized, with counts still held at exit", out);
+  print_note(report->groups.leaked, "function", "leaked: finalized, with counts still held at exit",
+             out);
   print_note(report->groups.live, "function", "alive at exit", out);
   print_note(counts->other, "line", "skipped: not written by the guard", out);
-  print_note(counts->text, "line", "skipped: pieces of reports as text that are not understood", out);
+  print_note(counts->text, "line", "skipped: pieces of reports as text that are not understood",
+             out);
   print_note(counts->newer, "line",
              "skipped: written by a newer guard; use the tsfn-guard command of that version", out);
   print_note(counts->broken, "line", "skipped: damaged", out);
@@ -309,8 +327,8 @@ static void print_gone(const struct tg_report *report, FILE *out) {
     if (gone++ == 0) fprintf(out, "\nGone since %s:\n", difference->name);
     if (gone > ROWS_MAX) continue;
     format_count(old->count, count);
-    fprintf(out, "  %s %s %s, %s times, %s\n", tg_severity_names[old->severity], old->code, old->kind, count,
-            old->addon == NULL ? "(unknown)" : old->addon);
+    fprintf(out, "  %s %s %s, %s times, %s\n", tg_severity_names[old->severity], old->code,
+            old->kind, count, old->addon == NULL ? "(unknown)" : old->addon);
   }
   if (gone > ROWS_MAX) fprintf(out, "  … and %zu more: use --json to see all\n", gone - ROWS_MAX);
 }
@@ -324,7 +342,8 @@ void tg_report_write_text(struct tg_report *report, FILE *out) {
   if (groups->count != 0) print_table(report, out);
   for (size_t i = 0; i < groups->count && i < DETAILED_MAX; i++) print_group(report, i, out);
   if (groups->count > DETAILED_MAX)
-    fprintf(out, "\n… the stacks of %zu more groups: use --html or --json\n", groups->count - DETAILED_MAX);
+    fprintf(out, "\n… the stacks of %zu more groups: use --html or --json\n",
+            groups->count - DETAILED_MAX);
   print_gone(report, out);
   print_notes(report, out);
 }

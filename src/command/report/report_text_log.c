@@ -10,9 +10,10 @@
 #include "command/common/tables.h"
 
 enum {
-  OPEN_MAX = 64,      /* processes whose reports are not over */
-  REPORT_MAX = 16384, /* bytes of a report; the guard writes at most 8192, without the prefixes of lines */
-  SITES_MAX = 4096,   /* call sites that lines without a caller may be about */
+  OPEN_MAX = 64, /* processes whose reports are not over */
+  /* bytes of a report; the guard writes at most 8192, without the prefixes of lines */
+  REPORT_MAX = 16384,
+  SITES_MAX = 4096, /* call sites that lines without a caller may be about */
 };
 
 static const char name[] = "tsfn-guard[", seen_mark[] = "; seen ", times_mark[] = " times from ";
@@ -25,7 +26,8 @@ struct open_report {
   char text[REPORT_MAX];
 };
 
-/* The last full report of a call site. Later lines only give the number of events of its kind from this file. */
+/* The last full report of a call site. Later lines only give the number of events of its kind from
+ * this file. */
 struct site {
   int64_t pid, seen;
   uint64_t kind; /* hash of code and addon */
@@ -70,12 +72,12 @@ static const struct group {
     {"caller", {"file", "offset", "symbol", "build_id"}},
     {"thread", {"pid", "tid", "name"}},
     {"handle",
-     {"number", "name", "state", "finalized", "age_ms", "finalized_ms_ago", "counts", "credit", "queue",
-      "queue_highest", "queue_limit", "blocked_callers", "referenced", "addon"}},
+     {"number", "name", "state", "finalized", "age_ms", "finalized_ms_ago", "counts", "credit",
+      "queue", "queue_highest", "queue_limit", "blocked_callers", "referenced", "addon"}},
     {"env", {"number", "worker", "loop_thread"}},
     {"process",
-     {"guard", "runtime", "events", "live", "leaked", "in_use", "created", "finalized", "quirk_dying",
-      "quirk_late", "quirk_leak", "not_logged", "log", "read_with"}},
+     {"guard", "runtime", "events", "live", "leaked", "in_use", "created", "finalized",
+      "quirk_dying", "quirk_late", "quirk_leak", "not_logged", "log", "read_with"}},
 };
 
 /* The words for the fields outside the groups, and their names in JSON. */
@@ -113,7 +115,8 @@ static bool read_group(struct tg_line *line, const struct group *group, char *te
 
 /* --- A whole report */
 
-/* Takes "TSG001 call-after-finalize (fatal-avoided): ". Returns what follows, or NULL if the text begins otherwise. */
+/* Takes "TSG001 call-after-finalize (fatal-avoided): ". Returns what follows, or NULL if the text
+ * begins otherwise. */
 static char *read_kind(struct tg_line *line, char *text) {
   char *kind = strchr(text, ' '), *severity = strstr(text, " ("), *end = strstr(text, "): ");
   if (!begins(text, "TSG") || kind == NULL || severity == NULL || end == NULL || end < severity ||
@@ -193,7 +196,8 @@ static bool read_report(char *text, int64_t pid, struct tg_line *line) {
   bool sound = true;
   tg_line_begin(line);
   line->pid = pid;
-  for (char *part = strtok_r(text, "\n", &rest); part != NULL && sound; part = strtok_r(NULL, "\n", &rest)) {
+  for (char *part = strtok_r(text, "\n", &rest); part != NULL && sound;
+       part = strtok_r(NULL, "\n", &rest)) {
     if (begins(part, "    "))
       sound = read_frame(part + 4, list);
     else if (begins(part, "  "))
@@ -241,7 +245,8 @@ static void remember_site(struct tg_text_log *log, const struct tg_line *line, c
 }
 
 /* The site whose count the line continues: the site with the nearest count. */
-static struct site *find_continued(struct tg_text_log *log, int64_t pid, uint64_t kind, int64_t seen) {
+static struct site *find_continued(struct tg_text_log *log, int64_t pid, uint64_t kind,
+                                   int64_t seen) {
   struct site *best = NULL;
   for (size_t i = first_site(log); i < log->site_count; i++) {
     struct site *site = site_at(log, i);
@@ -278,7 +283,8 @@ static void finish(struct tg_text_log *log, struct open_report *report) {
   report->pid = 0;
 }
 
-/* Takes "TSG001 … ; seen 4 times from /x.node", whose full report came earlier. Returns false for other lines. */
+/* Takes "TSG001 … ; seen 4 times from /x.node", whose full report came earlier. Returns false for
+ * other lines. */
 static bool take_repeated(struct tg_text_log *log, int64_t pid, const char *text) {
   char copy[REPORT_MAX], full[REPORT_MAX];
   struct tg_line line;
@@ -365,7 +371,8 @@ static bool take_not_armed(struct tg_text_log *log, int64_t pid, const char *tex
   return true;
 }
 
-static enum tg_text_verdict take_first_line(struct tg_text_log *log, int64_t pid, const char *text) {
+static enum tg_text_verdict take_first_line(struct tg_text_log *log, int64_t pid,
+                                            const char *text) {
   char copy[REPORT_MAX];
   struct tg_line line;
   struct open_report *report = find_open(log, pid);
@@ -376,7 +383,8 @@ static enum tg_text_verdict take_first_line(struct tg_text_log *log, int64_t pid
   if (!read_first_line(&line, copy)) {
     bool is_event = begins(text, "TSG") && strstr(text, " (") != NULL;
     if (is_event || begins(text, "summary: TSG")) return TG_TEXT_ODD;
-    bool is_verdict = begins(text, "summary: "); /* which says nothing that the tallies do not say */
+    /* which says nothing that the tallies do not say */
+    bool is_verdict = begins(text, "summary: ");
     return is_verdict ? TG_TEXT_TAKEN : TG_TEXT_OTHER;
   }
   if (line.severity == TG_SEVERITIES && line.code != NULL) return TG_TEXT_ODD;
@@ -394,7 +402,8 @@ static const char *after_name(const char *text, size_t length, int64_t *pid) {
   return *pid != 0 && end - found > 3 && memcmp(found, "]: ", 3) == 0 ? found + 3 : NULL;
 }
 
-enum tg_text_verdict tg_text_log_add(struct tg_text_log *log, const char *text, size_t length, int64_t time) {
+enum tg_text_verdict tg_text_log_add(struct tg_text_log *log, const char *text, size_t length,
+                                     int64_t time) {
   char part[REPORT_MAX];
   int64_t pid;
   const char *rest = after_name(text, length, &pid);
@@ -426,7 +435,8 @@ int64_t tg_text_log_time(const char *text, size_t length) {
   return tg_time_parse(time_text, &time) ? time : TG_UNKNOWN;
 }
 
-struct tg_text_log *tg_text_log_open(int64_t time, void (*take)(void *argument, const struct tg_line *line),
+struct tg_text_log *tg_text_log_open(int64_t time,
+                                     void (*take)(void *argument, const struct tg_line *line),
                                      void *argument) {
   struct tg_text_log *log = calloc(1, sizeof *log);
   if (log == NULL) exit(tg_complain(TG_EXIT_FAILED, "more memory", "none", "free some"));

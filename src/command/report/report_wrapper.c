@@ -39,7 +39,8 @@ static int64_t read_microseconds(const char *text) {
 
 /* Docker keeps the line end in its string. It must not become a part of the line. */
 static void drop_line_end(const char *text, jsmntok_t *token) {
-  if (token->end - token->start >= 2 && memcmp(text + token->end - 2, "\\n", 2) == 0) token->end -= 2;
+  if (token->end - token->start >= 2 && memcmp(text + token->end - 2, "\\n", 2) == 0)
+    token->end -= 2;
 }
 
 static bool unwrap_json(char *text, size_t length, struct tg_unwrapped *unwrapped) {
@@ -65,8 +66,8 @@ static bool unwrap_json(char *text, size_t length, struct tg_unwrapped *unwrappe
   return true;
 }
 
-/* Whether this may be an object around a line of the guard's, so that parsing it is worth the time. The guard's own
- * objects have neither key in this form. */
+/* Whether this may be an object around a line of the guard's, so that parsing it is worth the time.
+ * The guard's own objects have neither key in this form. */
 static bool may_be_wrapped(const char *text, size_t length) {
   static const char log[] = "\"log\"", message[] = "\"MESSAGE\"",
                     version[] = "{\\\"version\\\":", name[] = "tsfn-guard[";

@@ -14,9 +14,9 @@ struct tg_unwrapped {
   int64_t time; /* when the line was logged, in milliseconds since 1970; TG_UNKNOWN: not told */
 };
 
-/* Knows {"log":"…"} of docker's driver json-file, {"MESSAGE":"…"} of journalctl -o json, and a time at the
- * beginning, as docker logs -t, CRI and journalctl -o short-iso write it. Returns any other line as it is. Changes
- * `text`. */
+/* Knows {"log":"…"} of docker's driver json-file, {"MESSAGE":"…"} of journalctl -o json, and a time
+ * at the beginning, as docker logs -t, CRI and journalctl -o short-iso write it. Returns any other
+ * line as it is. Changes `text`. */
 struct tg_unwrapped tg_unwrap(char *text, size_t length);
 
 #endif

@@ -1,8 +1,9 @@
 /* Implements the lookup of functions and source lines.
  *
- * Source lines come from libbacktrace, if the build has it. libbacktrace takes each file for the running program. If
- * the file can be loaded at any address, it asks the dynamic linker for the base address and gets that of this
- * program. So this base is added to each address that is looked up. */
+ * Source lines come from libbacktrace, if the build has it. libbacktrace takes each file for the
+ * running program. If the file can be loaded at any address, it asks the dynamic linker for the
+ * base address and gets that of this program. So this base is added to each address that is looked
+ * up. */
 #include "command/report/symbolize.h"
 
 #include <elf.h>
@@ -94,10 +95,12 @@ static int by_start(const void *a, const void *b) {
   return (one->start > other->start) - (one->start < other->start);
 }
 
-static void read_symbols(struct tg_object *object, const Elf64_Shdr *table, const Elf64_Shdr *names) {
+static void read_symbols(struct tg_object *object, const Elf64_Shdr *table,
+                         const Elf64_Shdr *names) {
   const unsigned char *from = at(object, table->sh_offset, table->sh_size);
   const char *strings = at(object, names->sh_offset, names->sh_size);
-  if (from == NULL || strings == NULL || names->sh_size == 0 || strings[names->sh_size - 1] != '\0') return;
+  if (from == NULL || strings == NULL || names->sh_size == 0 || strings[names->sh_size - 1] != '\0')
+    return;
   size_t count = table->sh_size / sizeof(Elf64_Sym), kept = 0;
   object->symbols = tg_resize(NULL, count + 1, sizeof *object->symbols);
   for (size_t i = 0; i < count; i++) {
@@ -115,7 +118,8 @@ static void read_symbols(struct tg_object *object, const Elf64_Shdr *table, cons
 
 static bool read_section(const struct tg_object *object, const Elf64_Ehdr *header, uint64_t index,
                          Elf64_Shdr *section) {
-  if (index >= header->e_shnum || header->e_shentsize != sizeof *section || header->e_shoff > object->size)
+  if (index >= header->e_shnum || header->e_shentsize != sizeof *section ||
+      header->e_shoff > object->size)
     return false;
   const void *from = at(object, header->e_shoff + index * sizeof *section, sizeof *section);
   if (from != NULL) memcpy(section, from, sizeof *section);
@@ -217,7 +221,8 @@ static const struct symbol *find_symbol(const struct tg_object *object, uint64_t
   return NULL;
 }
 
-/* "name+0x12" of the offset itself. If it is a return address, it may already be in the next function. */
+/* "name+0x12" of the offset itself. If it is a return address, it may already be in the next
+ * function. */
 static const char *name_by_symbol(struct tg_symbolizer *symbolizer, const struct tg_object *object,
                                   uint64_t code, uint64_t offset) {
   char text[NAME_MAX_BYTES + 32];
@@ -256,7 +261,8 @@ struct answer {
   struct tg_resolution *resolution;
 };
 
-static int record_line(void *argument, uintptr_t code, const char *source, int line, const char *function) {
+static int record_line(void *argument, uintptr_t code, const char *source, int line,
+                       const char *function) {
   const struct answer *answer = argument;
   struct tg_resolution *resolution = answer->resolution;
   (void)code;
@@ -272,9 +278,11 @@ static void find_lines(struct tg_symbolizer *symbolizer, struct tg_object *objec
                        struct tg_resolution *resolution) {
   uintptr_t base = 0;
   struct answer answer = {symbolizer, resolution};
-  if (object->lines == NULL) object->lines = backtrace_create_state(object->path, 0, ignore_error, NULL);
+  if (object->lines == NULL)
+    object->lines = backtrace_create_state(object->path, 0, ignore_error, NULL);
   if (object->is_anywhere) dl_iterate_phdr(record_base, &base);
-  if (object->lines != NULL) backtrace_pcinfo(object->lines, base + code, record_line, ignore_error, &answer);
+  if (object->lines != NULL)
+    backtrace_pcinfo(object->lines, base + code, record_line, ignore_error, &answer);
 }
 
 #else
@@ -293,21 +301,24 @@ static void find_lines(struct tg_symbolizer *symbolizer, struct tg_object *objec
 /* --- Offsets */
 
 void tg_symbolizer_open(struct tg_symbolizer *symbolizer) {
-  *symbolizer = (struct tg_symbolizer){.objects = tg_resize(NULL, OBJECTS_MAX, sizeof *symbolizer->objects)};
+  *symbolizer =
+      (struct tg_symbolizer){.objects = tg_resize(NULL, OBJECTS_MAX, sizeof *symbolizer->objects)};
   symbolizer->map.most = OBJECTS_MAX;
   symbolizer->pool.most = POOL_MAX;
   symbolizer->pool.map.most = POOL_MAX / 32;
 }
 
-static const char *complain_of_build(struct tg_symbolizer *symbolizer, const struct tg_object *object) {
+static const char *complain_of_build(struct tg_symbolizer *symbolizer,
+                                     const struct tg_object *object) {
   char text[128];
   if (object->build_id[0] == '\0') return "file changed: it has no build-id now";
   snprintf(text, sizeof text, "file changed: build-id %.12s now", object->build_id);
   return tg_pool_keep(&symbolizer->pool, text);
 }
 
-void tg_symbolize(struct tg_symbolizer *symbolizer, const struct tg_frame *frame, const char *build_id,
-                  int64_t seen_at, bool is_return_address, struct tg_resolution *resolution) {
+void tg_symbolize(struct tg_symbolizer *symbolizer, const struct tg_frame *frame,
+                  const char *build_id, int64_t seen_at, bool is_return_address,
+                  struct tg_resolution *resolution) {
   *resolution = (struct tg_resolution){0};
   if (frame->file == NULL) return;
   struct tg_object *object = find_object(symbolizer, frame->file);

@@ -1,5 +1,5 @@
-/* tsfn-guard [run] [options] PROGRAM: starts a program with the library preloaded. It uses exec, so the exit status,
- * signals, standard input and process number are the program's own. */
+/* tsfn-guard [run] [options] PROGRAM: starts a program with the library preloaded. It uses exec, so
+ * the exit status, signals, standard input and process number are the program's own. */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -18,7 +18,8 @@
 
 enum { OPTIONS_MAX = 64, KEY_MAX = 64 };
 
-/* Results of getopt_long: a letter, one of these, or from TABLE on an index into the library's table. */
+/* Results of getopt_long: a letter, one of these, or from TABLE on an index into the library's
+ * table. */
 enum { ON = UCHAR_MAX + 1, BEST_EFFORT, HELP, VERSION, TABLE };
 
 /* The library's table as long options: its keys, with '-' instead of '_'. */
@@ -53,9 +54,9 @@ static void make_long_options(struct long_options *all) {
   for (unsigned i = 0; place < OPTIONS_MAX && tg_options_look(i, &all->looks[place]); i++) {
     if (strcmp(all->looks[place].key, "help") == 0) continue;
     copy_key(all->names[place], all->looks[place].key);
-    all->options[place] = (struct option){all->names[place],
-                                          all->looks[place].is_switch ? optional_argument : required_argument,
-                                          NULL, (int)(TABLE + place)};
+    all->options[place] = (struct option){
+        all->names[place], all->looks[place].is_switch ? optional_argument : required_argument,
+        NULL, (int)(TABLE + place)};
     place++;
   }
   all->count = place;
@@ -113,14 +114,15 @@ static int print_help(const struct long_options *all) {
 }
 
 static int complain_of_library(const char *directory) {
-  return tg_complain(TG_EXIT_CANNOT_RUN, TG_LIBRARY_NAME " beside this program, or in ../lib/tsfn-guard",
-                     directory, "install the complete tsfn-guard, or build it");
+  return tg_complain(TG_EXIT_CANNOT_RUN,
+                     TG_LIBRARY_NAME " beside this program, or in ../lib/tsfn-guard", directory,
+                     "install the complete tsfn-guard, or build it");
 }
 
 /* --- The options */
 
-/* In TSFN_GUARD_OPTIONS an unquoted value ends at a colon, except in fd:N. NULL: the value contains both
- * kinds of quotes. */
+/* In TSFN_GUARD_OPTIONS an unquoted value ends at a colon, except in fd:N. NULL: the value contains
+ * both kinds of quotes. */
 static const char *quotes_for(const char *value) {
   bool colon = strchr(value, ':') != NULL, quote = value[0] == '\'' || value[0] == '"';
   if (strncmp(value, "fd:", strlen("fd:")) == 0) colon = strchr(value + strlen("fd:"), ':') != NULL;
@@ -136,9 +138,11 @@ static int add_pair(struct request *request, const char *key, const char *value)
   const char *quotes = quotes_for(value);
   snprintf(found, sizeof found, "%s=%s", key, value);
   if (!understood)
-    return tg_complain(TG_EXIT_USAGE, tg_text_string(&needed), found, "correct it; see tsfn-guard --help");
+    return tg_complain(TG_EXIT_USAGE, tg_text_string(&needed), found,
+                       "correct it; see tsfn-guard --help");
   if (quotes == NULL)
-    return tg_complain(TG_EXIT_USAGE, "a value without a colon, or without one of the quotes ' and \"", found,
+    return tg_complain(TG_EXIT_USAGE,
+                       "a value without a colon, or without one of the quotes ' and \"", found,
                        "use another name");
   fprintf(request->pairs_out, ":%s=%s%s%s", key, quotes, value, quotes);
   return 0;
@@ -154,8 +158,10 @@ static int add_event(struct request *request, const char *argument) {
 
 static int complain_of_option(int answer, char **argv) {
   const char letter[] = {'-', (char)optopt, '\0'};
-  bool is_letter = optopt != 0 && optopt <= UCHAR_MAX; /* less than 0: a byte beyond ASCII, as a char */
-  return tg_complain(TG_EXIT_USAGE, answer == ':' ? "a value after the option" : "an option of tsfn-guard",
+  /* less than 0: a byte beyond ASCII, as a char */
+  bool is_letter = optopt != 0 && optopt <= UCHAR_MAX;
+  return tg_complain(TG_EXIT_USAGE,
+                     answer == ':' ? "a value after the option" : "an option of tsfn-guard",
                      is_letter ? letter : argv[optind - 1],
                      "see tsfn-guard --help; options of the program come after its name");
 }
@@ -163,7 +169,8 @@ static int complain_of_option(int answer, char **argv) {
 enum { GO_ON = -1 };
 
 /* GO_ON, or the exit status. */
-static int take_option(int answer, char **argv, const struct long_options *all, struct request *request) {
+static int take_option(int answer, char **argv, const struct long_options *all,
+                       struct request *request) {
   int status = 0;
   switch (answer) {
     case HELP:
@@ -212,7 +219,8 @@ static bool export_options(struct request *request) {
   if (fclose(request->pairs_out) != 0) return false;
   if (request->pairs_size == 0) return true;
   const char *pairs = request->pairs + 1;
-  if (before == NULL || before[0] == '\0') return setenv(TSFN_GUARD_OPTIONS_VARIABLE, pairs, 1) == 0;
+  if (before == NULL || before[0] == '\0')
+    return setenv(TSFN_GUARD_OPTIONS_VARIABLE, pairs, 1) == 0;
   char *joined;
   if (asprintf(&joined, "%s:%s", before, pairs) < 0) return false;
   bool done = setenv(TSFN_GUARD_OPTIONS_VARIABLE, joined, 1) == 0;
@@ -224,13 +232,15 @@ static bool export_options(struct request *request) {
 static int complain_of_nothing(const struct tg_target *target, const char *program) {
   char remedy[256];
   const char *like = tg_subcommand_like(program);
-  if (like == NULL) return tg_complain(TG_EXIT_NOT_FOUND, target->needed, target->found, target->remedy);
+  if (like == NULL)
+    return tg_complain(TG_EXIT_NOT_FOUND, target->needed, target->found, target->remedy);
   snprintf(remedy, sizeof remedy, "did you mean: tsfn-guard %s? Else %s", like, target->remedy);
   return tg_complain(TG_EXIT_NOT_FOUND, target->needed, target->found, remedy);
 }
 
 /* What nothing can run is refused even with --best-effort. */
-static int refuse(const struct request *request, const struct tg_target *target, const char *program) {
+static int refuse(const struct request *request, const struct tg_target *target,
+                  const char *program) {
   char remedy[1024];
   if (target->obstacle == TG_OBSTACLE_NOT_FOUND) return complain_of_nothing(target, program);
   if (target->obstacle == TG_OBSTACLE_NOT_EXECUTABLE)
@@ -251,14 +261,16 @@ static int prepare(struct request *request, struct tg_target *target, const char
                        "LD_PRELOAD cannot hold",
                        library, "move tsfn-guard to another directory");
   if (!tg_binary_read(library, &binary))
-    return tg_complain(TG_EXIT_CANNOT_RUN, "the library", library, "make it readable, or install it again");
+    return tg_complain(TG_EXIT_CANNOT_RUN, "the library", library,
+                       "make it readable, or install it again");
   tg_target_examine(target, program, binary.machine);
   int status = target->obstacle == TG_OBSTACLE_NONE ? GO_ON : refuse(request, target, program);
   if (status != GO_ON) return status;
   return export_options(request) && tg_preload(library) ? GO_ON : complain_of_memory();
 }
 
-/* /bin/sh runs a file that is not a program, as in execvp. Only --best-effort gets here with such a file. */
+/* /bin/sh runs a file that is not a program, as in execvp. Only --best-effort gets here with such a
+ * file. */
 static int start(const struct tg_target *target, char **argv) {
   execvp(target->program, argv);
   int error = errno;

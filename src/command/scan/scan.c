@@ -1,4 +1,5 @@
-/* tsfn-guard scan: which addons below a directory use thread-safe functions, and which options they need. */
+/* tsfn-guard scan: which addons below a directory use thread-safe functions, and which options they
+ * need. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -18,9 +19,11 @@ static const char usage[] =
     "\n"
     "Says which addons (.node files) below DIR, by default the current directory, use thread-safe "
     "functions,\n"
-    "which packages they belong to, and which options of tsfn-guard these need. Nothing is loaded or run.\n"
+    "which packages they belong to, and which options of tsfn-guard these need. Nothing is loaded "
+    "or run.\n"
     "FILE: only this one.\n"
-    "Exit status: 0, also if nothing is found; 2 if the command line is wrong or DIR cannot be read.\n";
+    "Exit status: 0, also if nothing is found; 2 if the command line is wrong or DIR cannot be "
+    "read.\n";
 
 /* Reads only regular files, because opening or reading a pipe of that name could block. */
 static bool read_file(struct tg_walk *walk, const char *path, struct tg_scan_addon *addon) {
@@ -74,6 +77,7 @@ int tg_command_scan(int argc, char **argv) {
   int status = tg_arguments_read(argc, argv, &arguments);
   if (status != TG_GO_ON) return status;
   if (argc - optind > 1)
-    return tg_complain(TG_EXIT_USAGE, "one directory", argv[optind + 1], "see tsfn-guard scan --help");
+    return tg_complain(TG_EXIT_USAGE, "one directory", argv[optind + 1],
+                       "see tsfn-guard scan --help");
   return scan_directory(optind < argc ? argv[optind] : ".", &arguments);
 }

@@ -10,10 +10,11 @@
 #include "command/common/tables.h"
 
 enum { NOTES_MAX = 4096, WINDOW = 1 << 20 };
-static const uint64_t strings_most = UINT64_C(1) << 29; /* at most this many bytes of a file are searched */
+/* at most this many bytes of a file are searched */
+static const uint64_t strings_most = UINT64_C(1) << 29;
 
-const char *const tg_scan_function_names[TG_SCAN_FUNCTIONS] = {"create",  "get_context", "call", "acquire",
-                                                               "release", "ref",         "unref"};
+const char *const tg_scan_function_names[TG_SCAN_FUNCTIONS] = {
+    "create", "get_context", "call", "acquire", "release", "ref", "unref"};
 static const char *const functions[TG_SCAN_FUNCTIONS] = {
     "napi_create_threadsafe_function",  "napi_get_threadsafe_function_context",
     "napi_call_threadsafe_function",    "napi_acquire_threadsafe_function",
@@ -65,7 +66,8 @@ static void search_window(struct tg_scan_addon *addon, const char *window, size_
   const char *at = window, *end = window + size;
   while ((at = memmem(at, (size_t)(end - at), common, sizeof common - 1)) != NULL) {
     for (unsigned i = 0; i < TG_SCAN_FUNCTIONS; i++) {
-      size_t before = (size_t)(strstr(functions[i], common) - functions[i]), length = strlen(functions[i]);
+      size_t before = (size_t)(strstr(functions[i], common) - functions[i]),
+             length = strlen(functions[i]);
       const char *start = at - before;
       if ((size_t)(at - window) >= before && (size_t)(end - start) >= length &&
           memcmp(start, functions[i], length) == 0)
@@ -75,7 +77,8 @@ static void search_window(struct tg_scan_addon *addon, const char *window, size_
   }
 }
 
-/* Consecutive windows overlap by the length of a name, so each name is completely in at least one of them. */
+/* Consecutive windows overlap by the length of a name, so each name is completely in at least one
+ * of them. */
 static void search_segment(const struct reader *reader, const Elf64_Phdr *header, char *window,
                            uint64_t *left) {
   uint64_t offset = header->p_offset, size = header->p_filesz;
@@ -90,8 +93,8 @@ static void search_segment(const struct reader *reader, const Elf64_Phdr *header
   }
 }
 
-/* Searches only what is mapped. In other parts, an addon that is not stripped contains the names of functions that
- * it never calls. */
+/* Searches only what is mapped. In other parts, an addon that is not stripped contains the names of
+ * functions that it never calls. */
 static void search_strings(const struct reader *reader) {
   char *window = tg_resize(NULL, WINDOW, 1);
   uint64_t left = strings_most;
@@ -106,7 +109,8 @@ static void search_strings(const struct reader *reader) {
 static void take_needed(void *argument, const char *library) {
   struct tg_scan_addon *addon = argument;
   if (strcmp(library, "libc.so.6") == 0) addon->libc = TG_LIBC_GLIBC;
-  if (strcmp(library, "libc.so") == 0 || begins_with(library, "libc.musl-")) addon->libc = TG_LIBC_MUSL;
+  if (strcmp(library, "libc.so") == 0 || begins_with(library, "libc.musl-"))
+    addon->libc = TG_LIBC_MUSL;
 }
 
 /* Objects for Android contain such a note. */
@@ -116,7 +120,8 @@ static bool is_for_android(const struct tg_elf_file *elf) {
   for (unsigned i = 0; i < elf->header_count; i++) {
     const Elf64_Phdr *header = &elf->headers[i];
     uint64_t size = header->p_filesz < sizeof notes ? header->p_filesz : sizeof notes;
-    if (header->p_type != PT_NOTE || !tg_elf_file_read(elf, header->p_offset, notes, size)) continue;
+    if (header->p_type != PT_NOTE || !tg_elf_file_read(elf, header->p_offset, notes, size))
+      continue;
     if (memmem(notes, size, name, sizeof name) != NULL) return true;
   }
   return false;
@@ -129,11 +134,13 @@ static void read_elf(struct reader *reader) {
   addon->machine = elf->header.e_machine;
   if (elf->header.e_ident[EI_OSABI] == ELFOSABI_FREEBSD) addon->system = TG_SYSTEM_FREEBSD;
   if (is_for_android(elf)) addon->system = TG_SYSTEM_ANDROID;
-  if (addon->problem == NULL && elf->header.e_type != ET_DYN) addon->problem = "not a shared object";
+  if (addon->problem == NULL && elf->header.e_type != ET_DYN)
+    addon->problem = "not a shared object";
   if (addon->problem != NULL) return;
   tg_elf_file_needed(elf, take_needed, addon);
   if (!tg_elf_file_symbols(elf, take_symbol, reader)) addon->problem = "a damaged ELF file";
-  if (addon->problem == NULL && reader->has_dlsym && (addon->imports & 1) == 0) search_strings(reader);
+  if (addon->problem == NULL && reader->has_dlsym && (addon->imports & 1) == 0)
+    search_strings(reader);
 }
 
 /* --- Other systems */
@@ -177,6 +184,7 @@ bool tg_scan_addon_uses(const struct tg_scan_addon *addon) {
 }
 
 bool tg_scan_addon_is_guardable(const struct tg_scan_addon *addon) {
-  return tg_scan_addon_uses(addon) && addon->system == TG_SYSTEM_LINUX && addon->libc != TG_LIBC_MUSL &&
+  return tg_scan_addon_uses(addon) && addon->system == TG_SYSTEM_LINUX &&
+         addon->libc != TG_LIBC_MUSL &&
          (addon->machine == EM_X86_64 || addon->machine == EM_AARCH64);
 }

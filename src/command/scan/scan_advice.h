@@ -5,8 +5,9 @@
 enum { TG_ADVICE_OPTIONS_MAX = 3 };
 
 struct tg_scan_advice {
-  const char *package;                        /* a pattern for fnmatch(3); '*' matches no '/' */
-  const char *options[TG_ADVICE_OPTIONS_MAX]; /* for TSFN_GUARD_OPTIONS, like "quirks=known"; NULL: no more */
+  const char *package; /* a pattern for fnmatch(3); '*' matches no '/' */
+  /* for TSFN_GUARD_OPTIONS, like "quirks=known"; NULL: no more */
+  const char *options[TG_ADVICE_OPTIONS_MAX];
   const char *text;
 };
 

@@ -1,5 +1,5 @@
-/* Implements the printing. Names and paths are not trusted: characters that control a terminal become '?'. A path is
- * never cut off. */
+/* Implements the printing. Names and paths are not trusted: characters that control a terminal
+ * become '?'. A path is never cut off. */
 #include "command/scan/scan_print.h"
 
 #include <inttypes.h>
@@ -11,7 +11,14 @@
 #include "command/common/json.h"
 #include "command/common/target.h"
 
-enum { JSON_VERSION = 1, WIDTH = 80, INDENT = 4, PACKAGE_WIDTH = 40, PACKAGE_MAX = 256, OPTIONS_MAX = 16 };
+enum {
+  JSON_VERSION = 1,
+  WIDTH = 80,
+  INDENT = 4,
+  PACKAGE_WIDTH = 40,
+  PACKAGE_MAX = 256,
+  OPTIONS_MAX = 16
+};
 
 /* --- Words */
 
@@ -42,8 +49,8 @@ static const char *registers_name(const struct tg_scan_addon *addon) {
   return addon->has_v8_entry ? "v8" : "unknown";
 }
 
-/* Addons that use NAN use V8's functions, and none of Node-API. An addon that supports several versions may
- * use both. */
+/* Addons that use NAN use V8's functions, and none of Node-API. An addon that supports several
+ * versions may use both. */
 static const char *api_name(const struct tg_scan_addon *addon) {
   bool node_api = addon->uses_node_api || addon->has_entry || addon->has_constructor;
   bool v8 = addon->uses_v8 || addon->has_v8_entry;
@@ -53,7 +60,8 @@ static const char *api_name(const struct tg_scan_addon *addon) {
   return v8 ? "v8" : "unknown";
 }
 
-/* Why the guard does nothing for an addon that uses thread-safe functions. NULL: the guard guards it. */
+/* Why the guard does nothing for an addon that uses thread-safe functions. NULL: the guard guards
+ * it. */
 static const char *why_unguarded(const struct tg_scan_addon *addon) {
   if (tg_scan_addon_is_guardable(addon)) return NULL;
   if (addon->system != TG_SYSTEM_LINUX) return "the guard is for Linux";
@@ -91,7 +99,8 @@ static void print_tame(const char *string) {
 static void print_path(const struct tg_scan *scan, const char *path) {
   size_t length = strlen(scan->walk.root);
   const char *below = path + length;
-  if (strcmp(scan->walk.root, "/") == 0 || strncmp(path, scan->walk.root, length) != 0 || *below != '/') {
+  if (strcmp(scan->walk.root, "/") == 0 || strncmp(path, scan->walk.root, length) != 0 ||
+      *below != '/') {
     print_tame(*path == '\0' || strcmp(path, scan->walk.root) != 0 ? path : scan->directory);
     return;
   }
@@ -135,7 +144,8 @@ static void print_advice(const struct tg_scan_found *found) {
     for (unsigned i = 0; i < TG_ADVICE_OPTIONS_MAX && found->advice->options[i] != NULL; i++)
       length += (size_t)snprintf(text + length, sizeof text - length, "%s%s", i == 0 ? "" : " ",
                                  found->advice->options[i]);
-    snprintf(text + length, sizeof text - length, "%s%s", length == 0 ? "" : ": ", found->advice->text);
+    snprintf(text + length, sizeof text - length, "%s%s", length == 0 ? "" : ": ",
+             found->advice->text);
   }
   print_wrapped(text);
 }
@@ -149,7 +159,8 @@ static bool has_same_advice(const struct tg_scan_found *one, const struct tg_sca
 static void print_row(const struct tg_scan *scan, const struct tg_scan_found *found) {
   const struct tg_scan_addon *addon = &found->addon;
   char package[PACKAGE_MAX], libc[32];
-  snprintf(package, sizeof package, "%s%s%s", found->package.name[0] == '\0' ? "-" : found->package.name,
+  snprintf(package, sizeof package, "%s%s%s",
+           found->package.name[0] == '\0' ? "-" : found->package.name,
            found->package.version[0] == '\0' ? "" : "@", found->package.version);
   tg_tame(package);
   snprintf(libc, sizeof libc, "%s",
@@ -164,8 +175,8 @@ static void print_row(const struct tg_scan *scan, const struct tg_scan_found *fo
 
 static void print_using(const struct tg_scan *scan, size_t using) {
   if (using == 0) return;
-  printf("\n%s%-*s %-8s %-11s %s%s\n", tg_colour(stdout, TG_COLOUR_HEADING), PACKAGE_WIDTH, "PACKAGE", "USES",
-         "REGISTERS", "IS FOR", tg_colour(stdout, TG_COLOUR_NONE));
+  printf("\n%s%-*s %-8s %-11s %s%s\n", tg_colour(stdout, TG_COLOUR_HEADING), PACKAGE_WIDTH,
+         "PACKAGE", "USES", "REGISTERS", "IS FOR", tg_colour(stdout, TG_COLOUR_NONE));
   const struct tg_scan_found *last = NULL;
   for (size_t i = 0; i < scan->count; i++) {
     const struct tg_scan_found *found = &scan->found[i];
@@ -220,7 +231,8 @@ static void print_options(const struct tg_scan *scan, size_t guardable) {
   putchar('\n');
 }
 
-static size_t count_using(const struct tg_scan *scan, bool (*test)(const struct tg_scan_addon *addon)) {
+static size_t count_using(const struct tg_scan *scan,
+                          bool (*test)(const struct tg_scan_addon *addon)) {
   size_t count = 0;
   for (size_t i = 0; i < scan->count; i++) count += test(&scan->found[i].addon);
   return count;
@@ -231,8 +243,8 @@ void tg_scan_print(const struct tg_scan *scan) {
   size_t guardable = count_using(scan, tg_scan_addon_is_guardable);
   printf("%zu addon%s in ", scan->count, scan->count == 1 ? "" : "s");
   print_tame(scan->directory);
-  printf(": %zu use%s thread-safe functions, %zu of them can be guarded\n", using, using == 1 ? "s" : "",
-         guardable);
+  printf(": %zu use%s thread-safe functions, %zu of them can be guarded\n", using,
+         using == 1 ? "s" : "", guardable);
   print_using(scan, using);
   print_others(scan, using);
   print_problems(&scan->walk);
@@ -320,8 +332,8 @@ void tg_scan_print_json(const struct tg_scan *scan) {
   unsigned count = collect_options(scan, options);
   printf("{\"version\":%d,\"type\":\"scan\"", JSON_VERSION);
   write_member("directory", scan->walk.root);
-  printf(",\"directories\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"addons\":[", scan->walk.directories,
-         scan->walk.entries);
+  printf(",\"directories\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"addons\":[",
+         scan->walk.directories, scan->walk.entries);
   for (size_t i = 0; i < scan->count; i++) {
     if (i != 0) putchar(',');
     write_addon(&scan->found[i]);

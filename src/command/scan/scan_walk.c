@@ -56,8 +56,8 @@ void tg_walk_add_problem(struct tg_walk *walk, const char *path, const char *why
     walk->problems_not_listed++;
     return;
   }
-  walk->problems =
-      tg_room(walk->problems, walk->problem_count, &walk->problems_allocated, sizeof *walk->problems);
+  walk->problems = tg_room(walk->problems, walk->problem_count, &walk->problems_allocated,
+                           sizeof *walk->problems);
   walk->problems[walk->problem_count++] = (struct tg_walk_problem){copy_of(path), why};
 }
 
@@ -182,8 +182,8 @@ static bool leads_above(const struct tg_walk *walk, const char *link) {
   char *real = realpath(link, NULL);
   if (real == NULL) return false;
   size_t length = strlen(real);
-  bool above =
-      strcmp(real, "/") == 0 || (strncmp(walk->root, real, length) == 0 && walk->root[length] == '/');
+  bool above = strcmp(real, "/") == 0 ||
+               (strncmp(walk->root, real, length) == 0 && walk->root[length] == '/');
   free(real);
   return above;
 }
@@ -239,7 +239,8 @@ int tg_walk_open(struct tg_walk *walk, const char *directory) {
   struct stat status;
   *walk = (struct tg_walk){.seen.most = DIRECTORIES_MAX};
   walk->root = realpath(directory, NULL);
-  if (walk->root == NULL || stat(walk->root, &status) != 0 || access(walk->root, R_OK) != 0) return errno;
+  if (walk->root == NULL || stat(walk->root, &status) != 0 || access(walk->root, R_OK) != 0)
+    return errno;
   if (S_ISREG(status.st_mode)) {
     add_file(walk, walk->root);
     return 0;

@@ -1,8 +1,8 @@
 /* Finds the .node files below a directory.
  *
- * Links to directories are followed only where package managers make them: in node_modules, and in a scope there.
- * Each directory is walked only once, however it is reached, so there is no loop. What cannot be read is listed.
- * Nothing blocks. For one thread. */
+ * Links to directories are followed only where package managers make them: in node_modules, and in
+ * a scope there. Each directory is walked only once, however it is reached, so there is no loop.
+ * What cannot be read is listed. Nothing blocks. For one thread. */
 #ifndef TG_COMMAND_SCAN_WALK_H
 #define TG_COMMAND_SCAN_WALK_H
 

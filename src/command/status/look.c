@@ -32,12 +32,14 @@ static uint64_t boot_time(void) {
   char line[256];
   FILE *file = known == 0 ? fopen("/proc/stat", "re") : NULL;
   if (file == NULL) return known;
-  while (known == 0 && fgets(line, sizeof line, file) != NULL) sscanf(line, "btime %" SCNu64, &known);
+  while (known == 0 && fgets(line, sizeof line, file) != NULL)
+    sscanf(line, "btime %" SCNu64, &known);
   fclose(file);
   return known;
 }
 
-/* The start is number 22 in the file stat. Number 2 is a name in parentheses that may contain anything. */
+/* The start is number 22 in the file stat. Number 2 is a name in parentheses that may contain
+ * anything. */
 static void read_start(struct tg_look *look) {
   enum { FIELDS_BETWEEN = 20 };
   char text[4096];
@@ -75,7 +77,8 @@ static bool is_guard(const char *path) {
 static void take_mapping(struct tg_look *look, const char *line, char libnode[PATH_MAX]) {
   uint64_t start, offset;
   int path = 0;
-  if (sscanf(line, "%" SCNx64 "-%*x %*s %" SCNx64 " %*s %*s %n", &start, &offset, &path) != 2 || path == 0)
+  if (sscanf(line, "%" SCNx64 "-%*x %*s %" SCNx64 " %*s %*s %n", &start, &offset, &path) != 2 ||
+      path == 0)
     return;
   if (offset == 0 && look->library[0] == '\0' && is_guard(line + path)) {
     tg_copy_string(look->library, sizeof look->library, line + path);
@@ -114,7 +117,8 @@ static bool exports_functions(int file) {
   return found;
 }
 
-/* Reads each program file only once, because a machine may run hundreds of processes of one program. */
+/* Reads each program file only once, because a machine may run hundreds of processes of one
+ * program. */
 static bool program_exports_functions(const struct tg_look *look) {
   enum { KNOWN_MAX = 256 };
   static struct {
@@ -188,7 +192,8 @@ static void read_variables(struct tg_look *look) {
 
 /* --- The answer */
 
-static void answer(struct tg_look *look, enum tg_guarded guarded, const char *why, const char *remedy) {
+static void answer(struct tg_look *look, enum tg_guarded guarded, const char *why,
+                   const char *remedy) {
   look->guarded = guarded;
   look->why = why;
   look->remedy = remedy;
@@ -199,10 +204,11 @@ static void answer_without_library(struct tg_look *look) {
     answer(look, TG_GUARDED_NO, "LD_PRELOAD named libtsfnguard.so, but it is not loaded",
            "look at its stderr from when it started, and ask tsfn-guard doctor");
   else if (look->is_pm2_worker)
-    answer(
-        look, TG_GUARDED_NO, "libtsfnguard.so is not loaded; it is a worker of pm2's cluster mode",
-        "pm2 sets variables of the application in its workers only once these run: start pm2's daemon with "
-        "LD_PRELOAD (pm2 kill first), or use fork mode, or -r tsfn-guard/register in node_args");
+    answer(look, TG_GUARDED_NO,
+           "libtsfnguard.so is not loaded; it is a worker of pm2's cluster mode",
+           "pm2 sets variables of the application in its workers only once these run: start pm2's "
+           "daemon with "
+           "LD_PRELOAD (pm2 kill first), or use fork mode, or -r tsfn-guard/register in node_args");
   else
     answer(look, TG_GUARDED_NO, "libtsfnguard.so is not loaded",
            "start it with: tsfn-guard PROGRAM, or with the library in LD_PRELOAD");
@@ -210,18 +216,21 @@ static void answer_without_library(struct tg_look *look) {
 
 static void answer_without_memory(struct tg_look *look) {
   if (look->remote.error == EPERM)
-    answer(look, TG_GUARDED_UNKNOWN,
-           "the library is loaded, but this user must not read the memory of the process",
-           "run it as root, or with CAP_SYS_PTRACE, or allow it (sysctl kernel.yama.ptrace_scope=0)");
+    answer(
+        look, TG_GUARDED_UNKNOWN,
+        "the library is loaded, but this user must not read the memory of the process",
+        "run it as root, or with CAP_SYS_PTRACE, or allow it (sysctl kernel.yama.ptrace_scope=0)");
   else
-    answer(look, TG_GUARDED_UNKNOWN, look->remote.problem, "use the tsfn-guard command of its version");
+    answer(look, TG_GUARDED_UNKNOWN, look->remote.problem,
+           "use the tsfn-guard command of its version");
 }
 
 static void answer_by_table(struct tg_look *look) {
   const struct tsfn_guard_table *table = &look->remote.ring.table;
   pid_t inner = tg_process_inner_id(look->directory);
   if (look->remote.table_problem != NULL && table->armed == 0)
-    answer(look, TG_GUARDED_UNKNOWN, look->remote.table_problem, "use the tsfn-guard command of its version");
+    answer(look, TG_GUARDED_UNKNOWN, look->remote.table_problem,
+           "use the tsfn-guard command of its version");
   else if (table->mode[0] == '\0')
     answer(look, TG_GUARDED_NO, "the library is loaded, but found no JavaScript runtime in it",
            "nothing; its child processes are guarded if they are runtimes");

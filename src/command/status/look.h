@@ -23,7 +23,8 @@ struct tg_look {
   struct tg_runtime_version runtime; /* `runtime` is NULL if it is unknown */
   char library[PATH_MAX];            /* of the guard; empty: it is not loaded */
   uint64_t library_start;
-  char *options;           /* TSFN_GUARD_OPTIONS at its start; NULL: not set, or it cannot be read */
+  /* TSFN_GUARD_OPTIONS at its start; NULL: not set, or it cannot be read */
+  char *options;
   bool is_preload_set;     /* LD_PRELOAD named the library at its start */
   bool is_pm2_worker;      /* a worker of pm2's cluster mode */
   struct tg_remote remote; /* read only if the library is loaded */
@@ -33,8 +34,8 @@ struct tg_look {
   const char *remedy; /* likewise */
 };
 
-/* Returns 0 or errno: there is no such process (ENOENT), or this user may not look at it. Must be closed in
- * both cases. */
+/* Returns 0 or errno: there is no such process (ENOENT), or this user may not look at it. Must be
+ * closed in both cases. */
 int tg_look_open(struct tg_look *look, pid_t process);
 void tg_look_close(struct tg_look *look);
 

@@ -56,12 +56,14 @@ static uint64_t absolute(uint64_t base, uint64_t value) {
   return value < base ? base + value : value;
 }
 
-static bool read_dynamic(pid_t process, uint64_t base, const Elf64_Phdr *header, struct dynamic *dynamic) {
+static bool read_dynamic(pid_t process, uint64_t base, const Elf64_Phdr *header,
+                         struct dynamic *dynamic) {
   Elf64_Dyn entries[DYNAMIC_MAX];
   uint64_t count = header->p_memsz / sizeof entries[0];
   *dynamic = (struct dynamic){0};
   if (count > DYNAMIC_MAX) count = DYNAMIC_MAX;
-  if (!read_memory(process, base + header->p_vaddr, entries, count * sizeof entries[0])) return false;
+  if (!read_memory(process, base + header->p_vaddr, entries, count * sizeof entries[0]))
+    return false;
   for (uint64_t i = 0; i < count && entries[i].d_tag != DT_NULL; i++) {
     if (entries[i].d_tag == DT_SYMTAB) dynamic->symbols = absolute(base, entries[i].d_un.d_ptr);
     if (entries[i].d_tag == DT_STRTAB) dynamic->names = absolute(base, entries[i].d_un.d_ptr);
@@ -71,8 +73,8 @@ static bool read_dynamic(pid_t process, uint64_t base, const Elf64_Phdr *header,
          dynamic->names_size <= NAMES_MAX;
 }
 
-/* 0: there is no such symbol. Linkers put the names right after the symbols, so the symbols end where the
- * names begin. */
+/* 0: there is no such symbol. Linkers put the names right after the symbols, so the symbols end
+ * where the names begin. */
 static uint64_t search_symbols(pid_t process, uint64_t base, const struct dynamic *dynamic,
                                const char *wanted) {
   uint64_t count = (dynamic->names - dynamic->symbols) / sizeof(Elf64_Sym), found = 0;
@@ -110,7 +112,8 @@ static uint64_t find_symbol(pid_t process, uint64_t base, const char *wanted) {
 
 /* --- The table. Its description is checked once, so no checks are needed for the slots. */
 
-static bool is_number(const struct tsfn_guard_table *table, const struct tsfn_guard_table_field *field) {
+static bool is_number(const struct tsfn_guard_table *table,
+                      const struct tsfn_guard_table_field *field) {
   bool is_size = field->size == 1 || field->size == 2 || field->size == 4 || field->size == 8;
   return is_size && (uint32_t)field->offset + field->size <= table->slot_size;
 }
@@ -131,19 +134,23 @@ static bool is_sound(const struct tsfn_guard_table *table) {
 
 static uint64_t number_in(const unsigned char *slot, const struct tsfn_guard_table_field *field) {
   uint64_t value = 0;
-  memcpy(&value, slot + field->offset, field->size); /* little-endian, like all machines that have a guard */
+  /* little-endian, like all machines that have a guard */
+  memcpy(&value, slot + field->offset, field->size);
   return field->mask == 0 ? value : (value & field->mask) >> __builtin_ctz(field->mask);
 }
 
 static const char *read_path(struct tg_remote *remote, pid_t process, uint64_t addon) {
   char path[PATH_SIZE];
   uint64_t address;
-  if (!read_memory(process, addon + remote->ring.table.addon_path, &address, sizeof address)) return NULL;
-  return address != 0 && read_text(process, address, path, sizeof path) ? tg_pool_keep(&remote->paths, path)
-                                                                        : NULL;
+  if (!read_memory(process, addon + remote->ring.table.addon_path, &address, sizeof address))
+    return NULL;
+  return address != 0 && read_text(process, address, path, sizeof path)
+             ? tg_pool_keep(&remote->paths, path)
+             : NULL;
 }
 
-/* The path of the addon that created a function. Consecutive functions often have the same addon. */
+/* The path of the addon that created a function. Consecutive functions often have the same
+ * addon. */
 static const char *addon_path(struct tg_remote *remote, pid_t process, uint64_t addon) {
   if (addon != remote->last_addon) {
     remote->last_addon = addon;
@@ -173,13 +180,13 @@ static void keep_function(struct tg_remote *remote, const struct tg_remote_funct
     return;
   }
   if ((remote->count & (remote->count - 1)) == 0)
-    remote->functions =
-        tg_resize(remote->functions, remote->count == 0 ? 1 : remote->count * 2, sizeof *remote->functions);
+    remote->functions = tg_resize(remote->functions, remote->count == 0 ? 1 : remote->count * 2,
+                                  sizeof *remote->functions);
   remote->functions[remote->count++] = *function;
 }
 
-static void read_slot(struct tg_remote *remote, pid_t process, const unsigned char *slot, uint64_t address,
-                      uint64_t index) {
+static void read_slot(struct tg_remote *remote, pid_t process, const unsigned char *slot,
+                      uint64_t address, uint64_t index) {
   const struct tsfn_guard_table *table = &remote->ring.table;
   uint64_t state = number_in(slot, &table->state), generation = number_in(slot, &table->generation);
   if (state < TSFN_GUARD_TABLE_OPEN || state > TSFN_GUARD_TABLE_CLOSED) return;
@@ -193,12 +200,15 @@ static void read_slot(struct tg_remote *remote, pid_t process, const unsigned ch
       .keeps_alive = state == TSFN_GUARD_TABLE_OPEN && number_in(slot, &table->referenced) != 0,
   };
   function.state = state_of(state, number_in(slot, &table->finalized) != 0, function.threads);
-  if (function.state == TG_REMOTE_CLOSED && number_in(slot, &table->finalized) != 0) return; /* over */
-  size_t size = table->name.size < sizeof function.name ? table->name.size : sizeof function.name - 1;
+  /* over */
+  if (function.state == TG_REMOTE_CLOSED && number_in(slot, &table->finalized) != 0) return;
+  size_t size =
+      table->name.size < sizeof function.name ? table->name.size : sizeof function.name - 1;
   memcpy(function.name, slot + table->name.offset, size);
   function.addon = addon_path(remote, process, number_in(slot, &table->addon));
   if (!is_unchanged(process, table, address, generation)) return;
-  if (function.queue >> 63 != 0) function.queue = 0; /* the two counters were read at different moments */
+  /* the two counters were read at different moments */
+  if (function.queue >> 63 != 0) function.queue = 0;
   remote->states[function.state]++;
   remote->keepers += function.keeps_alive;
   remote->queued += function.queue;
@@ -214,7 +224,8 @@ static bool read_slots(struct tg_remote *remote, pid_t process) {
   unsigned char *slots = tg_resize(NULL, size, 1);
   bool is_read = true;
   for (uint32_t first = 0; is_read && first < used; first += table->chunk_slots) {
-    uint64_t chunk = 0, place = table->chunks + (uint64_t)(first / table->chunk_slots) * sizeof chunk;
+    uint64_t chunk = 0,
+             place = table->chunks + (uint64_t)(first / table->chunk_slots) * sizeof chunk;
     uint32_t count = used - first < table->chunk_slots ? used - first : table->chunk_slots;
     is_read = read_memory(process, place, &chunk, sizeof chunk) && chunk != 0 &&
               read_memory(process, chunk, slots, (size_t)count * table->slot_size);
@@ -237,7 +248,8 @@ static int by_importance(const void *a, const void *b) {
 static void read_seen(struct tg_remote *remote, pid_t process) {
   const struct tsfn_guard_table *table = &remote->ring.table;
   size_t count = table->kinds < TG_REMOTE_KINDS ? table->kinds : TG_REMOTE_KINDS;
-  if (table->seen == 0 || !read_memory(process, table->seen, remote->seen, count * sizeof remote->seen[0]))
+  if (table->seen == 0 ||
+      !read_memory(process, table->seen, remote->seen, count * sizeof remote->seen[0]))
     memset(remote->seen, 0, sizeof remote->seen);
 }
 
@@ -257,7 +269,8 @@ static const char *read_table(struct tg_remote *remote, pid_t process, uint64_t 
   if (!is_sound(table)) return "what its library says of the functions makes no sense";
   read_seen(remote, process);
   if (!read_slots(remote, process)) return "the functions cannot be read";
-  if (remote->count != 0) qsort(remote->functions, remote->count, sizeof *remote->functions, by_importance);
+  if (remote->count != 0)
+    qsort(remote->functions, remote->count, sizeof *remote->functions, by_importance);
   return NULL;
 }
 
@@ -268,14 +281,16 @@ void tg_remote_read(struct tg_remote *remote, pid_t process, uint64_t library) {
   uint64_t address = find_symbol(process, library, "tsfn_guard_ring");
   if (address == 0) {
     remote->error = errno;
-    remote->problem = errno == EPERM   ? "its memory must not be read"
-                      : errno == ESRCH ? "it has ended"
-                                       : "what is mapped as its library has no symbol tsfn_guard_ring";
+    remote->problem = errno == EPERM ? "its memory must not be read"
+                      : errno == ESRCH
+                          ? "it has ended"
+                          : "what is mapped as its library has no symbol tsfn_guard_ring";
   } else if (!read_memory(process, address, ring, head)) {
     remote->error = errno;
     remote->problem = "its memory cannot be read";
   } else if (memcmp(ring->magic, "tsfn-guard ring", sizeof ring->magic) != 0 ||
-             ring->version != TSFN_GUARD_RING_VERSION || ring->record_size != sizeof ring->record[0] ||
+             ring->version != TSFN_GUARD_RING_VERSION ||
+             ring->record_size != sizeof ring->record[0] ||
              ring->records != TSFN_GUARD_RING_RECORDS) {
     remote->problem = "its library is of another version";
   } else {

@@ -1,8 +1,9 @@
-/* Reads the guard's memory in another process: the ring (include/tsfn_guard/ring.h) and the functions (table.h).
+/* Reads the guard's memory in another process: the ring (include/tsfn_guard/ring.h) and the
+ * functions (table.h).
  *
- * The process needs no preparation, and continues to run meanwhile. Nothing that is read is trusted: it may be
- * damaged, it may be of another version, and its parts may be from different moments. Texts must be tamed before
- * they are shown. */
+ * The process needs no preparation, and continues to run meanwhile. Nothing that is read is
+ * trusted: it may be damaged, it may be of another version, and its parts may be from different
+ * moments. Texts must be tamed before they are shown. */
 #ifndef TG_COMMAND_REMOTE_H
 #define TG_COMMAND_REMOTE_H
 
@@ -37,7 +38,8 @@ struct tg_remote_function {
 };
 
 struct tg_remote {
-  /* Why nothing below is known. NULL: the ring was read. If the kernel refused, `error` is its errno. */
+  /* Why nothing below is known. NULL: the ring was read. If the kernel refused, `error` is its
+   * errno. */
   const char *problem;
   int error;
   struct tsfn_guard_ring ring;

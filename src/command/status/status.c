@@ -19,7 +19,8 @@
 static const char usage[] =
     "usage: tsfn-guard status [--json] [PID]\n"
     "\n"
-    "Says whether a process is guarded, by which library and with which options, what has happened so far, "
+    "Says whether a process is guarded, by which library and with which options, what has happened "
+    "so far, "
     "and\n"
     "which thread-safe functions keep it alive. The process needs no preparation. Without PID: one "
     "line\n"
@@ -43,7 +44,8 @@ static int show_one(const char *argument, bool json) {
   char *end;
   errno = 0;
   long id = strtol(argument, &end, 10);
-  if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || errno != 0 || id < 1 || id > INT_MAX)
+  if (argument[0] < '0' || argument[0] > '9' || *end != '\0' || errno != 0 || id < 1 ||
+      id > INT_MAX)
     return tg_complain(TG_EXIT_USAGE, "the id of a process", argument,
                        "give a number, as tsfn-guard status prints it");
   static struct tg_look look;
@@ -79,8 +81,8 @@ static void show_line(struct list *list, const struct tg_look *look) {
   list->shown++;
 }
 
-/* Processes of other users are left out. They do not matter to this user, and the kernel would refuse to
- * show them. */
+/* Processes of other users are left out. They do not matter to this user, and the kernel would
+ * refuse to show them. */
 static bool is_of_user(pid_t process) {
   char path[64];
   struct stat status;
@@ -120,7 +122,8 @@ static pid_t *find_processes(size_t *count) {
 
 static size_t terminal_columns(void) {
   struct winsize size = {0};
-  if (isatty(STDOUT_FILENO) != 1 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+  if (isatty(STDOUT_FILENO) != 1 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 ||
+      size.ws_col == 0)
     return SIZE_MAX;
   return size.ws_col;
 }
@@ -130,7 +133,8 @@ static int show_all(bool json) {
   size_t count;
   pid_t *processes = find_processes(&count);
   if (processes == NULL)
-    return tg_complain(TG_EXIT_FAILED, "a list of processes in /proc", strerror(errno), "mount /proc");
+    return tg_complain(TG_EXIT_FAILED, "a list of processes in /proc", strerror(errno),
+                       "mount /proc");
   if (json) printf("{\"version\":1,\"type\":\"status\",\"processes\":[");
   for (size_t i = 0; i < count; i++) list_process(&list, processes[i]);
   free(processes);
@@ -140,9 +144,9 @@ static int show_all(bool json) {
     puts(geteuid() == 0 ? "no JavaScript runtime is running"
                         : "no JavaScript runtime of this user is running");
   if (!json && list.not_read != 0)
-    printf(
-        "not looked at: %u, which this user must not inspect%s\n", list.not_read,
-        geteuid() == 0 ? "; the capability to trace them (CAP_SYS_PTRACE) is missing" : "; run it as root");
+    printf("not looked at: %u, which this user must not inspect%s\n", list.not_read,
+           geteuid() == 0 ? "; the capability to trace them (CAP_SYS_PTRACE) is missing"
+                          : "; run it as root");
   return 0;
 }
 

@@ -39,7 +39,8 @@ static const char *tame(const char *string, char text[TEXT_MAX]) {
 static const char *format_time(uint64_t nanoseconds, char text[TIME_SIZE]) {
   time_t seconds = (time_t)(nanoseconds / 1000000000);
   struct tm parts;
-  if (gmtime_r(&seconds, &parts) == NULL || strftime(text, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+  if (gmtime_r(&seconds, &parts) == NULL ||
+      strftime(text, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
     tg_copy_string(text, TIME_SIZE, "an unknown time");
   return text;
 }
@@ -51,8 +52,8 @@ static const char *format_age(uint64_t nanoseconds, char text[TG_DURATION_SIZE])
 }
 
 static bool has_table(const struct tg_look *look) {
-  return look->library[0] != '\0' && look->remote.problem == NULL && look->remote.table_problem == NULL &&
-         look->remote.ring.table.armed != 0;
+  return look->library[0] != '\0' && look->remote.problem == NULL &&
+         look->remote.table_problem == NULL && look->remote.ring.table.armed != 0;
 }
 
 /* Since when the process has been guarded. If it is not guarded: since when it has been running. */
@@ -64,7 +65,8 @@ static uint64_t since(const struct tg_look *look) {
 static const struct tsfn_guard_ring_record *last_event(const struct tg_look *look) {
   const struct tsfn_guard_ring *ring = &look->remote.ring;
   if (look->library[0] == '\0' || look->remote.problem != NULL || ring->next < 2) return NULL;
-  const struct tsfn_guard_ring_record *record = &ring->record[(ring->next - 2) % TSFN_GUARD_RING_RECORDS];
+  const struct tsfn_guard_ring_record *record =
+      &ring->record[(ring->next - 2) % TSFN_GUARD_RING_RECORDS];
   return record->sequence != 0 && record->kind != TG_EVENT_NONE ? record : NULL;
 }
 
@@ -79,7 +81,8 @@ static bool name_faults(const struct tg_look *look, char text[TEXT_MAX]) {
   text[0] = '\0';
   if (look->runtime.runtime == NULL) return false;
   for (unsigned i = 0; tg_fault(i) != NULL; i++) {
-    enum tg_finding finding = tg_fault_find(tg_fault(i), look->runtime.runtime, look->runtime.version);
+    enum tg_finding finding =
+        tg_fault_find(tg_fault(i), look->runtime.runtime, look->runtime.version);
     if (finding == TG_NOT_KNOWN) return false;
     if (finding == TG_AFFECTED && length < TEXT_MAX)
       length += (size_t)snprintf(text + length, TEXT_MAX - length, "%s%s", length == 0 ? "" : ", ",
@@ -104,10 +107,11 @@ static void print_guard(const struct tg_look *look) {
   char text[TEXT_MAX], time[TIME_SIZE], age[TG_DURATION_SIZE];
   if (look->guarded == TG_GUARDED_YES)
     printf("guarded    %syes%s, since %s (%s)\n", tg_colour(stdout, TG_COLOUR_GOOD),
-           tg_colour(stdout, TG_COLOUR_NONE), format_time(table->armed, time), format_age(table->armed, age));
+           tg_colour(stdout, TG_COLOUR_NONE), format_time(table->armed, time),
+           format_age(table->armed, age));
   else
-    printf("guarded    %s%s%s: %s\n", tg_colour(stdout, TG_COLOUR_CAUTION), guarded_names[look->guarded],
-           tg_colour(stdout, TG_COLOUR_NONE), look->why);
+    printf("guarded    %s%s%s: %s\n", tg_colour(stdout, TG_COLOUR_CAUTION),
+           guarded_names[look->guarded], tg_colour(stdout, TG_COLOUR_NONE), look->why);
   if (look->remedy != NULL) printf("do         %s\n", look->remedy);
   if (look->library[0] == '\0') return;
   printf("library    %s", tame(look->library, text));
@@ -115,7 +119,8 @@ static void print_guard(const struct tg_look *look) {
     printf(", version %s", tame(table->guard, text));
   printf("\noptions    %s",
          look->options == NULL || look->options[0] == '\0' ? "none" : tame(look->options, text));
-  if (look->remote.problem == NULL && table->mode[0] != '\0') printf(" (mode=%s)", tame(table->mode, text));
+  if (look->remote.problem == NULL && table->mode[0] != '\0')
+    printf(" (mode=%s)", tame(table->mode, text));
   putchar('\n');
 }
 
@@ -123,7 +128,8 @@ static void print_runtime(const struct tg_look *look) {
   char text[TEXT_MAX], runtime[64];
   name_runtime(look, runtime, sizeof runtime);
   printf("runtime    %s", look->is_runtime ? runtime : "none that is known");
-  printf(", %s\n", look->program[0] == '\0' ? "a program that cannot be named" : tame(look->program, text));
+  printf(", %s\n",
+         look->program[0] == '\0' ? "a program that cannot be named" : tame(look->program, text));
   if (!look->is_runtime || look->guarded == TG_GUARDED_YES) return;
   if (name_faults(look, text))
     printf("affected   without the guard it has: %s\n", text[0] == '\0' ? "no known fault" : text);
@@ -155,9 +161,10 @@ static void print_events(const struct tg_look *look) {
 static void print_function(const struct tg_remote_function *function) {
   char name[TEXT_MAX], addon[TEXT_MAX];
   tame(function->name, name);
-  printf("%10" PRIu64 " %-7s %-5s %7" PRIu64 " %6" PRIu64 " %4" PRIu64 " %-*s %s\n", function->number,
-         tg_remote_state_names[function->state], function->keeps_alive ? "yes" : "no", function->threads,
-         function->queue, function->env, NAME_WIDTH, name[0] == '\0' ? "-" : name,
+  printf("%10" PRIu64 " %-7s %-5s %7" PRIu64 " %6" PRIu64 " %4" PRIu64 " %-*s %s\n",
+         function->number, tg_remote_state_names[function->state],
+         function->keeps_alive ? "yes" : "no", function->threads, function->queue, function->env,
+         NAME_WIDTH, name[0] == '\0' ? "-" : name,
          function->addon == NULL ? "unknown" : tame(tg_base_name(function->addon), addon));
 }
 
@@ -169,8 +176,8 @@ static void print_functions(const struct tg_look *look) {
   printf("; %" PRIu64 " items queued; %" PRIu64 " keep%s an event loop alive\n", remote->queued,
          remote->keepers, remote->keepers == 1 ? "s" : "");
   if (remote->count == 0) return;
-  printf("\n%10s %-7s %-5s %7s %6s %4s %-*s %s\n", "FUNCTION", "STATE", "ALIVE", "THREADS", "QUEUE", "ENV",
-         NAME_WIDTH, "NAME", "ADDON");
+  printf("\n%10s %-7s %-5s %7s %6s %4s %-*s %s\n", "FUNCTION", "STATE", "ALIVE", "THREADS", "QUEUE",
+         "ENV", NAME_WIDTH, "NAME", "ADDON");
   for (size_t i = 0; i < remote->count && i < ROWS_MAX; i++) print_function(&remote->functions[i]);
   uint64_t more = remote->not_listed + (remote->count > ROWS_MAX ? remote->count - ROWS_MAX : 0);
   if (more != 0) printf("and %" PRIu64 " more\n", more);
@@ -203,8 +210,8 @@ void tg_status_print_line(const struct tg_look *look, size_t columns) {
   if (has_table(look)) snprintf(events, sizeof events, "%" PRIu64, seen);
   if (has_table(look)) snprintf(alive, sizeof alive, "%" PRIu64, look->remote.keepers);
   if (since(look) != 0) format_age(since(look), age);
-  int before = printf("%7d %-7s %-13s %6s %6s %6s ", (int)look->process, guarded_names[look->guarded],
-                      runtime, age, events, alive);
+  int before = printf("%7d %-7s %-13s %6s %6s %6s ", (int)look->process,
+                      guarded_names[look->guarded], runtime, age, events, alive);
   size_t room = before > 0 && columns > (size_t)before ? columns - (size_t)before : 0;
   tame(look->command, text);
   for (const char *at = text; *at != '\0' && room != 0; room--) {
@@ -283,16 +290,18 @@ static void write_function(const struct tg_remote_function *function) {
   write_member("addon", function->addon);
   write_member("state", tg_remote_state_names[function->state]);
   write_bool("keeps_alive", function->keeps_alive);
-  printf(",\"env\":%" PRIu64 ",\"counts\":%" PRIu64 ",\"queue\":%" PRIu64 ",\"queue_limit\":%" PRIu64
-         ",\"blocked\":%" PRIu64 "}",
-         function->env, function->threads, function->queue, function->max_queue_size, function->waiters);
+  printf(",\"env\":%" PRIu64 ",\"counts\":%" PRIu64 ",\"queue\":%" PRIu64
+         ",\"queue_limit\":%" PRIu64 ",\"blocked\":%" PRIu64 "}",
+         function->env, function->threads, function->queue, function->max_queue_size,
+         function->waiters);
 }
 
 static void write_functions(const struct tg_look *look) {
   const struct tg_remote *remote = &look->remote;
   if (!has_table(look)) {
     printf(
-        ",\"handles\":null,\"queued_items\":null,\"keepers\":null,\"functions\":null,\"functions_not_"
+        ",\"handles\":null,\"queued_items\":null,\"keepers\":null,\"functions\":null,\"functions_"
+        "not_"
         "listed\":null");
     return;
   }
@@ -319,7 +328,8 @@ static void write_faults(const struct tg_look *look) {
   }
   putchar('[');
   for (unsigned i = 0; tg_fault(i) != NULL; i++) {
-    if (tg_fault_find(tg_fault(i), look->runtime.runtime, look->runtime.version) != TG_AFFECTED) continue;
+    if (tg_fault_find(tg_fault(i), look->runtime.runtime, look->runtime.version) != TG_AFFECTED)
+      continue;
     printf("%s\"%s\"", comma, tg_fault(i)->name);
     comma = ",";
   }

@@ -1,8 +1,8 @@
 /* tsfn-guard top: shows what a guarded process does, again and again.
  *
- * It uses termios and plain escape sequences that every terminal since the VT100 knows. It does not use ncurses:
- * the command is linked statically, and ncurses needs its terminal database on the machine where the command is
- * copied to. */
+ * It uses termios and plain escape sequences that every terminal since the VT100 knows. It does not
+ * use ncurses: the command is linked statically, and ncurses needs its terminal database on the
+ * machine where the command is copied to. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -45,7 +45,8 @@ static const char usage[] =
     "  --interval SECONDS  0.1 to 3600; the default is 1\n"
     "\n"
     "Keys of the live view: q quits, s changes the sort order, p pauses, h shows help.\n"
-    "Exit status: 0, also when the process has ended; 1 if it cannot be watched; 2 if the command line is "
+    "Exit status: 0, also when the process has ended; 1 if it cannot be watched; 2 if the command "
+    "line is "
     "wrong.\n";
 
 /* --- The command line */
@@ -76,7 +77,8 @@ static int read_choices(int argc, char **argv, struct choices *choices) {
   if (status != TG_GO_ON) return status;
   if (optind + 1 != argc)
     return tg_complain(TG_EXIT_USAGE, "the id of one process",
-                       optind == argc ? "none" : "more than one argument", "run it as: tsfn-guard top PID");
+                       optind == argc ? "none" : "more than one argument",
+                       "run it as: tsfn-guard top PID");
   choices->process = argv[optind];
   choices->json = choices->arguments.json;
   return TG_GO_ON;
@@ -100,7 +102,8 @@ static int complain_of_memory(void) {
 }
 
 static int complain_of_output(void) {
-  return tg_complain(TG_EXIT_FAILED, "to write the sample", strerror(errno), "check where the output goes");
+  return tg_complain(TG_EXIT_FAILED, "to write the sample", strerror(errno),
+                     "check where the output goes");
 }
 
 /* --- A stream of samples */
@@ -188,7 +191,8 @@ static bool open_screen(struct screen *screen) {
 
 static void print_help(FILE *to, const struct screen *screen) {
   fprintf(to,
-          "  q  quit\033[K\r\n  s  change the sort order (now %s; calls/s, queue, threads, age)\033[K\r\n"
+          "  q  quit\033[K\r\n  s  change the sort order (now %s; calls/s, queue, threads, "
+          "age)\033[K\r\n"
           "  p  pause or continue\033[K\r\n  h  this help\033[K\r\n\033[K\r\n",
           tg_top_order_names[screen->order]);
 }
@@ -249,7 +253,8 @@ static void handle_signal(struct screen *screen) {
 static void handle_keys(struct screen *screen) {
   char keys[64];
   ssize_t count = read(STDIN_FILENO, keys, sizeof keys);
-  if (count < 0 && errno == EAGAIN) return;   /* another reader was faster, and stdin does not block */
+  /* another reader was faster, and stdin does not block */
+  if (count < 0 && errno == EAGAIN) return;
   if (count <= 0) screen->has_keys = false;   /* the terminal is gone; a signal will say so, too */
   if (count > 0 && keys[0] == '\033') return; /* an arrow key or similar */
   for (ssize_t i = 0; i < count; i++) {
@@ -288,7 +293,8 @@ static int live(struct tg_watch *watch, const struct choices *choices) {
   const double first = FIRST_MS / 1000.0; /* earlier than later ones, so that rates appear soon */
   double next = now() + (choices->seconds < first ? choices->seconds : first);
   if (!has_memory) return complain_of_memory();
-  if (!open_screen(&screen)) return tg_complain(TG_EXIT_FAILED, "a signalfd", strerror(errno), "use --once");
+  if (!open_screen(&screen))
+    return tg_complain(TG_EXIT_FAILED, "a signalfd", strerror(errno), "use --once");
   while (is_there && has_memory && written && !screen.over) {
     tg_top_sort(&watch->sample, screen.order);
     written = draw(&screen, watch);
@@ -321,5 +327,6 @@ int tg_command_top(int argc, char **argv) {
   if (status != 0) return status;
   status = tg_arguments_open_output(&choices.arguments);
   if (status != TG_GO_ON) return status;
-  return choices.once || choices.json || !has_screen() ? stream(&watch, &choices) : live(&watch, &choices);
+  return choices.once || choices.json || !has_screen() ? stream(&watch, &choices)
+                                                       : live(&watch, &choices);
 }

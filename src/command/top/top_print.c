@@ -21,8 +21,10 @@ enum {
   CELL = TG_DURATION_SIZE
 };
 
-const char *const tg_top_order_names[TG_TOP_ORDERS] = {
-    [TG_TOP_CALLS] = "calls/s", [TG_TOP_QUEUE] = "queue", [TG_TOP_THREADS] = "threads", [TG_TOP_AGE] = "age"};
+const char *const tg_top_order_names[TG_TOP_ORDERS] = {[TG_TOP_CALLS] = "calls/s",
+                                                       [TG_TOP_QUEUE] = "queue",
+                                                       [TG_TOP_THREADS] = "threads",
+                                                       [TG_TOP_AGE] = "age"};
 
 /* --- The order */
 
@@ -53,11 +55,13 @@ static int by_age(const void *a, const void *b) {
 }
 
 void tg_top_sort(struct tg_watch_sample *sample, enum tg_top_order order) {
-  static int (*const compare[TG_TOP_ORDERS])(const void *, const void *) = {[TG_TOP_CALLS] = by_calls,
-                                                                            [TG_TOP_QUEUE] = by_queue,
-                                                                            [TG_TOP_THREADS] = by_threads,
-                                                                            [TG_TOP_AGE] = by_age};
-  if (sample->count != 0) qsort(sample->functions, sample->count, sizeof *sample->functions, compare[order]);
+  static int (*const compare[TG_TOP_ORDERS])(const void *, const void *) = {
+      [TG_TOP_CALLS] = by_calls,
+      [TG_TOP_QUEUE] = by_queue,
+      [TG_TOP_THREADS] = by_threads,
+      [TG_TOP_AGE] = by_age};
+  if (sample->count != 0)
+    qsort(sample->functions, sample->count, sizeof *sample->functions, compare[order]);
 }
 
 /* --- The table */
@@ -164,7 +168,8 @@ static void put_kinds(struct line *line, const struct tg_watch_sample *sample) {
     told[most] = true;
     tg_catalogue_code((enum tg_event_kind)most, code);
     put(line, "%s%s %s %s (%s/s)", first ? "         " : ", ", code, tg_catalogue[most].name,
-        short_number((double)sample->events[most], total), short_number(sample->event_rates[most], rate));
+        short_number((double)sample->events[most], total),
+        short_number(sample->event_rates[most], rate));
   }
   if (line->columns != 0) end_line(line);
 }
@@ -174,8 +179,8 @@ static void put_head(struct line *line, const struct tg_watch *watch, const char
   char cell[CELL];
   put(line, "tsfn-guard %s  process %d, %s, guarded for %s%s%s", watch->guard, (int)watch->process,
       watch->runtime[0] == '\0' ? "runtime of unknown version" : watch->runtime,
-      tg_format_duration(guarded_ms(watch) / 1000, cell), watch->page->diagnose == 1 ? ", mode=diagnose" : "",
-      note);
+      tg_format_duration(guarded_ms(watch) / 1000, cell),
+      watch->page->diagnose == 1 ? ", mode=diagnose" : "", note);
   end_line(line);
   put(line, "handles  ");
   for (unsigned i = 0; i < TG_WATCH_STATES; i++)
@@ -202,8 +207,8 @@ static void put_function(struct line *line, const struct tg_watch *watch,
                          const struct tg_watch_function *function) {
   char rate[CELL], queue[CELL], most[CELL], threads[CELL], age[CELL];
   const char *addon = tg_watch_addon(watch, function);
-  put(line, "%10" PRIu64 " %7s %6s ", function->number, short_number(function->calls_per_second, rate),
-      short_number((double)function->queue, queue));
+  put(line, "%10" PRIu64 " %7s %6s ", function->number,
+      short_number(function->calls_per_second, rate), short_number((double)function->queue, queue));
   if (is_wide(line))
     put(line, "%6s ",
         function->max_queue_size == 0 ? "-" : short_number((double)function->max_queue_size, most));
@@ -288,8 +293,8 @@ static void put_json_function(FILE *to, const struct tg_watch *watch,
   put_json_text(to, "addon", tg_watch_addon(watch, function));
   fprintf(to,
           ",\"env\":%" PRIu32 ",\"state\":\"%s\",\"counts\":%" PRIu64 ",\"queue\":%" PRIu64
-          ",\"queue_limit\":%" PRIu64 ",\"calls\":%" PRIu64 ",\"calls_per_second\":%.1f,\"age_ms\":%" PRIu64
-          "}",
+          ",\"queue_limit\":%" PRIu64 ",\"calls\":%" PRIu64
+          ",\"calls_per_second\":%.1f,\"age_ms\":%" PRIu64 "}",
           function->env, tg_watch_state_names[function->state], function->threads, function->queue,
           function->max_queue_size, function->calls, function->calls_per_second, function->age_ms);
 }
@@ -299,17 +304,20 @@ void tg_top_print_json(FILE *to, const struct tg_watch *watch, bool ended) {
   size_t listed = sample->count < JSON_FUNCTIONS_MAX ? sample->count : JSON_FUNCTIONS_MAX;
   char time[TG_TIME_SIZE];
   tg_report_time(time);
-  fprintf(to, "{\"version\":%d,\"type\":\"top\",\"time\":\"%s\",\"process\":%d,", JSON_VERSION, time,
-          (int)watch->process);
+  fprintf(to, "{\"version\":%d,\"type\":\"top\",\"time\":\"%s\",\"process\":%d,", JSON_VERSION,
+          time, (int)watch->process);
   put_json_text(to, "guard", watch->guard);
   fputc(',', to);
   put_json_text(to, "runtime", watch->runtime);
-  fprintf(to, ",\"mode\":\"%s\",\"guarded_ms\":%" PRIu64 ",\"interval_ms\":%.0f,\"ended\":%s,\"handles\":{",
-          watch->page->diagnose == 1 ? "diagnose" : "protect", guarded_ms(watch), sample->seconds * 1000,
-          ended ? "true" : "false");
+  fprintf(to,
+          ",\"mode\":\"%s\",\"guarded_ms\":%" PRIu64
+          ",\"interval_ms\":%.0f,\"ended\":%s,\"handles\":{",
+          watch->page->diagnose == 1 ? "diagnose" : "protect", guarded_ms(watch),
+          sample->seconds * 1000, ended ? "true" : "false");
   for (unsigned i = 0; i < TG_WATCH_STATES; i++)
     fprintf(to, "\"%s\":%" PRIu64 ",", tg_watch_state_names[i], sample->states[i]);
-  fprintf(to, "\"not_shown\":%" PRIu64 "},\"queued_items\":%" PRIu64, sample->hidden, sample->queued);
+  fprintf(to, "\"not_shown\":%" PRIu64 "},\"queued_items\":%" PRIu64, sample->hidden,
+          sample->queued);
   put_json_totals(to, sample);
   put_json_events(to, sample);
   fputs(",\"functions\":[", to);

@@ -1,5 +1,5 @@
-/* Writes a sample of a watched process as a table for people, or as one line of JSON (docs/command.md lists its
- * fields). Names that the process has chosen are cleaned on the way. */
+/* Writes a sample of a watched process as a table for people, or as one line of JSON
+ * (docs/command.md lists its fields). Names that the process has chosen are cleaned on the way. */
 #ifndef TG_COMMAND_TOP_PRINT_H
 #define TG_COMMAND_TOP_PRINT_H
 

@@ -69,8 +69,8 @@ static int complain_of(const struct tg_watch *watch, const char *needed, const c
                        const char *remedy) {
   struct tg_text process, found;
   name_process(watch, &process);
-  return tg_complain(TG_EXIT_FAILED, needed, join(&found, (const char *const[]){process.bytes, of_it, NULL}),
-                     remedy);
+  return tg_complain(TG_EXIT_FAILED, needed,
+                     join(&found, (const char *const[]){process.bytes, of_it, NULL}), remedy);
 }
 
 /* The kernel's answer for a process of another user, or for one that has changed its user. */
@@ -80,7 +80,8 @@ static int complain_of_access(const struct tg_watch *watch) {
   fstat(watch->directory, &status);
   static const char needed[] = "a process that this user may inspect";
   if (status.st_uid == geteuid())
-    return complain_of(watch, needed, ", which has changed its user or has more rights than this one",
+    return complain_of(watch, needed,
+                       ", which has changed its user or has more rights than this one",
                        "run it as root, with the capability to trace it (CAP_SYS_PTRACE)");
   snprintf(of_it, sizeof of_it, " of user %u, and this is user %u", status.st_uid, geteuid());
   return complain_of(watch, needed, of_it, "run it as that user, or as root");
@@ -100,7 +101,8 @@ static void read_map(struct maps *maps, const char *line, const struct stat *mem
   unsigned long start, end;
   uint64_t inode;
   int path = 0;
-  if (sscanf(line, "%lx-%lx %*s %*s %*s %" SCNu64 " %n", &start, &end, &inode, &path) != 3 || path == 0)
+  if (sscanf(line, "%lx-%lx %*s %*s %*s %" SCNu64 " %n", &start, &end, &inode, &path) != 3 ||
+      path == 0)
     return;
   const char *slash = strrchr(line + path, '/');
   if (slash != NULL && strcmp(slash, library_name) == 0) maps->library = true;
@@ -127,8 +129,8 @@ static struct maps read_maps(const struct tg_watch *watch, const struct stat *me
   return maps;
 }
 
-/* A process may hold something else with that name. Ours is sealed, so it cannot shrink while we have
- * mapped it. */
+/* A process may hold something else with that name. Ours is sealed, so it cannot shrink while we
+ * have mapped it. */
 static bool is_ours(const struct tg_watch *watch, int file, struct stat *memory) {
   struct stat process;
   if (fstat(file, memory) != 0 || fstat(watch->directory, &process) != 0) return false;
@@ -150,8 +152,8 @@ static bool map_memory(struct tg_watch *watch, const char *place) {
   return true;
 }
 
-/* False, with errno: this user may not look at its descriptors. True: the search was possible, but may
- * have found nothing. */
+/* False, with errno: this user may not look at its descriptors. True: the search was possible, but
+ * may have found nothing. */
 static bool find_descriptor(struct tg_watch *watch) {
   char link[sizeof memory_link];
   int directory = openat(watch->directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -159,7 +161,8 @@ static bool find_descriptor(struct tg_watch *watch) {
   if (entries == NULL) return false;
   for (const struct dirent *entry; watch->page == NULL && (entry = readdir(entries)) != NULL;) {
     ssize_t length = readlinkat(directory, entry->d_name, link, sizeof link);
-    if (length != (ssize_t)sizeof link - 1 || memcmp(link, memory_link, sizeof link - 1) != 0) continue;
+    if (length != (ssize_t)sizeof link - 1 || memcmp(link, memory_link, sizeof link - 1) != 0)
+      continue;
     snprintf(watch->descriptor, sizeof watch->descriptor, "fd/%.20s", entry->d_name);
     if (!map_memory(watch, watch->descriptor)) watch->descriptor[0] = '\0';
   }
@@ -177,10 +180,11 @@ static int complain_of_options(const struct tg_watch *watch, const char *text) {
     return complain_of(watch, "a process that is guarded", ", which mode=off leaves unguarded",
                        "start it without mode=off and with publish=1");
   if (options.publish)
-    return complain_of(
-        watch, "a process that publishes", ", with publish=1, but it publishes nothing",
-        "look at its stderr from when it started; in a program that is not a runtime the guard does "
-        "nothing");
+    return complain_of(watch, "a process that publishes",
+                       ", with publish=1, but it publishes nothing",
+                       "look at its stderr from when it started; in a program that is not a "
+                       "runtime the guard does "
+                       "nothing");
   join(&found, (const char *const[]){", with " TSFN_GUARD_OPTIONS_VARIABLE "=", text, NULL});
   return complain_of(watch, "a process that was started with publish=1",
                      text == NULL ? ", started without options" : found.bytes, start_remedy);
@@ -212,19 +216,21 @@ static int check_head(struct tg_watch *watch) {
   char of_it[128];
   copy_text(watch->guard, page->guard, sizeof watch->guard);
   if (memcmp(page->magic, TSFN_GUARD_PUBLISHED_MAGIC, sizeof page->magic) != 0)
-    return complain_of(watch, "complete published memory", ", which is only just starting", "try again");
+    return complain_of(watch, "complete published memory", ", which is only just starting",
+                       "try again");
   if (page->version != TSFN_GUARD_PUBLISHED_VERSION ||
       page->head_size != offsetof(struct tsfn_guard_published, record) ||
-      page->record_size != sizeof page->record[0] || page->records != TSFN_GUARD_PUBLISHED_RECORDS ||
-      page->index_bits >= 32) {
-    snprintf(of_it, sizeof of_it, ", which publishes version %" PRIu32 ", of tsfn-guard %s", page->version,
-             watch->guard);
+      page->record_size != sizeof page->record[0] ||
+      page->records != TSFN_GUARD_PUBLISHED_RECORDS || page->index_bits >= 32) {
+    snprintf(of_it, sizeof of_it, ", which publishes version %" PRIu32 ", of tsfn-guard %s",
+             page->version, watch->guard);
     return complain_of(watch, "published memory of version 1", of_it,
                        "use the tsfn-guard command of its version");
   }
   pid_t inner = tg_process_inner_id(watch->directory);
   if (inner == 0 || inner == page->process) return 0;
-  snprintf(of_it, sizeof of_it, ", forked from %" PRId32 " without exec: such children are not published",
+  snprintf(of_it, sizeof of_it,
+           ", forked from %" PRId32 " without exec: such children are not published",
            page->process);
   return complain_of(watch, "the process that publishes", of_it, "give the id of that one");
 }
@@ -242,7 +248,8 @@ int tg_watch_open(struct tg_watch *watch, const char *process) {
   watch->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (watch->directory < 0) {
     snprintf(path, sizeof path, "no process %ld", id);
-    return tg_complain(TG_EXIT_FAILED, "the id of a process that runs", path, "see them with: pgrep -a node");
+    return tg_complain(TG_EXIT_FAILED, "the id of a process that runs", path,
+                       "see them with: pgrep -a node");
   }
   if (!find_descriptor(watch)) return complain_of_access(watch);
   if (watch->page == NULL) {
@@ -253,12 +260,15 @@ int tg_watch_open(struct tg_watch *watch, const char *process) {
   int status = check_head(watch);
   if (status != 0) return status;
   watch->before = calloc(TSFN_GUARD_PUBLISHED_RECORDS, sizeof *watch->before);
-  return watch->before != NULL ? 0 : tg_complain(TG_EXIT_FAILED, "4 MiB of memory", "none", "free some");
+  return watch->before != NULL
+             ? 0
+             : tg_complain(TG_EXIT_FAILED, "4 MiB of memory", "none", "free some");
 }
 
 bool tg_watch_is_there(const struct tg_watch *watch) {
   struct stat status;
-  if (watch->descriptor[0] != '\0' && fstatat(watch->directory, watch->descriptor, &status, 0) == 0 &&
+  if (watch->descriptor[0] != '\0' &&
+      fstatat(watch->directory, watch->descriptor, &status, 0) == 0 &&
       status.st_ino == watch->memory.st_ino && status.st_dev == watch->memory.st_dev)
     return true;
   struct maps maps = read_maps(watch, &watch->memory);
@@ -332,7 +342,8 @@ static struct tg_watch_function *add_function(struct tg_watch *watch) {
   return &sample->functions[sample->count++];
 }
 
-static bool record_function(struct tg_watch *watch, uint32_t index, const struct tsfn_guard_record *record) {
+static bool record_function(struct tg_watch *watch, uint32_t index,
+                            const struct tsfn_guard_record *record) {
   struct tg_watch_sample *sample = &watch->sample;
   struct tg_watch_function *function = add_function(watch);
   if (function == NULL) return false;
@@ -382,7 +393,8 @@ static void read_texts(struct tg_watch *watch) {
   if (watch->runtime[0] == '\0' && __atomic_load_n(&page->runtime_known, __ATOMIC_ACQUIRE) != 0)
     copy_text(watch->runtime, page->runtime, sizeof watch->runtime);
   for (unsigned i = 0; i < TSFN_GUARD_PUBLISHED_ADDONS; i++)
-    if (watch->addons[i][0] == '\0' && __atomic_load_n(&page->addons[i].known, __ATOMIC_ACQUIRE) != 0)
+    if (watch->addons[i][0] == '\0' &&
+        __atomic_load_n(&page->addons[i].known, __ATOMIC_ACQUIRE) != 0)
       copy_text(watch->addons[i], page->addons[i].path, sizeof watch->addons[i]);
 }
 
@@ -390,7 +402,8 @@ bool tg_watch_take(struct tg_watch *watch) {
   const struct tsfn_guard_published *page = watch->page;
   const struct tg_watch_sample before = watch->sample;
   struct tg_watch_sample *sample = &watch->sample;
-  *sample = (struct tg_watch_sample){.time = tg_nanoseconds(CLOCK_MONOTONIC), .functions = before.functions};
+  *sample = (struct tg_watch_sample){.time = tg_nanoseconds(CLOCK_MONOTONIC),
+                                     .functions = before.functions};
   if (before.time != 0) sample->seconds = (double)(sample->time - before.time) / 1e9;
   read_texts(watch);
   sample->totals[TG_WATCH_CREATED] = load(&page->created);

@@ -1,8 +1,9 @@
-/* Observes a guarded process from outside: finds the memory that it publishes (include/tsfn_guard/published.h), and
- * takes samples of it.
+/* Observes a guarded process from outside: finds the memory that it publishes
+ * (include/tsfn_guard/published.h), and takes samples of it.
  *
- * Nothing in that memory is trusted. Each value is read once, and texts are cut to the size of their field. Numbers
- * are taken as they are. Whoever prints a sample must clean its texts. Not shared between threads. */
+ * Nothing in that memory is trusted. Each value is read once, and texts are cut to the size of
+ * their field. Numbers are taken as they are. Whoever prints a sample must clean its texts. Not
+ * shared between threads. */
 #ifndef TG_COMMAND_WATCH_H
 #define TG_COMMAND_WATCH_H
 
@@ -14,7 +15,13 @@
 
 #include "tsfn_guard/published.h"
 
-enum tg_watch_state { TG_WATCH_OPEN, TG_WATCH_CLOSING, TG_WATCH_CLOSED, TG_WATCH_LEAKED, TG_WATCH_STATES };
+enum tg_watch_state {
+  TG_WATCH_OPEN,
+  TG_WATCH_CLOSING,
+  TG_WATCH_CLOSED,
+  TG_WATCH_LEAKED,
+  TG_WATCH_STATES
+};
 
 extern const char *const tg_watch_state_names[TG_WATCH_STATES];
 
@@ -64,7 +71,8 @@ struct tg_watch_sample {
 struct tg_watch {
   pid_t process;
   const struct tsfn_guard_published *page;
-  int directory; /* of /proc/PID: stays bound to this process, even if another one gets its number later */
+  /* of /proc/PID: stays bound to this process, even if another one gets its number later */
+  int directory;
   char descriptor[32]; /* "fd/20"; empty: the program has closed it */
   struct stat memory;  /* of the published memory */
   char guard[16], runtime[64];
@@ -88,8 +96,8 @@ bool tg_watch_is_there(const struct tg_watch *watch);
 /* The path of the function's addon. NULL: unknown. */
 const char *tg_watch_addon(const struct tg_watch *watch, const struct tg_watch_function *function);
 
-/* For the tests: a record at one moment. False: it serves no function, or it has been given to another
- * one. */
+/* For the tests: a record at one moment. False: it serves no function, or it has been given to
+ * another one. */
 bool tg_watch_read(const struct tsfn_guard_record *record, struct tsfn_guard_record *copy);
 
 #endif

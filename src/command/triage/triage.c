@@ -1,4 +1,5 @@
-/* tsfn-guard triage: explains what a crash is, and whether the guard helps, from a core file or from text. */
+/* tsfn-guard triage: explains what a crash is, and whether the guard helps, from a core file or
+ * from text. */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,11 +19,14 @@
 static const char usage[] =
     "usage: tsfn-guard triage [--json] CORE|FILE|-\n"
     "\n"
-    "Says what a crash is, whether the guard helps, whose fault it is and what to do now. Give it what there "
+    "Says what a crash is, whether the guard helps, whose fault it is and what to do now. Give it "
+    "what there "
     "is: a\n"
-    "core file; a stack of gdb, lldb, eu-stack or coredumpctl; what Node, a sanitizer, valgrind or the "
+    "core file; a stack of gdb, lldb, eu-stack or coredumpctl; what Node, a sanitizer, valgrind or "
+    "the "
     "kernel\n"
-    "printed; a diagnostic report; the log of a container or of a test run. - is the standard input.\n"
+    "printed; a diagnostic report; the log of a container or of a test run. - is the standard "
+    "input.\n"
     "\n"
     "docs/triage.schema.json describes its JSON.\n"
     "\n"
@@ -31,7 +35,8 @@ static const char usage[] =
     "  coredumpctl info | tsfn-guard triage -\n"
     "  gdb -batch -ex 'thread apply all bt' $(command -v node) core | tsfn-guard triage -\n"
     "\n"
-    "Exit status: 0, whatever it was; 1 if a core cannot be read here; 2 if the command line or the file is "
+    "Exit status: 0, whatever it was; 1 if a core cannot be read here; 2 if the command line or "
+    "the file is "
     "wrong.\n";
 
 enum { SIGNATURES = TG_OWN_OPTION };
@@ -46,10 +51,12 @@ static int take_own_option(void *choices, int option, const char *value) {
 /* TG_GO_ON, or the exit status. */
 static int parse(int argc, char **argv, struct tg_arguments *arguments) {
   static const struct option own[] = {{"signatures", no_argument, NULL, SIGNATURES}, {0}};
-  *arguments = (struct tg_arguments){.usage = usage, .has_json = true, .own = own, .take = take_own_option};
+  *arguments =
+      (struct tg_arguments){.usage = usage, .has_json = true, .own = own, .take = take_own_option};
   int status = tg_arguments_read(argc, argv, arguments);
   if (status != TG_GO_ON || optind + 1 == argc) return status;
-  return tg_complain(TG_EXIT_USAGE, "one core file, or file of text", optind == argc ? "none" : "several",
+  return tg_complain(TG_EXIT_USAGE, "one core file, or file of text",
+                     optind == argc ? "none" : "several",
                      "give its name, or - for standard input; see tsfn-guard triage --help");
 }
 
@@ -61,12 +68,13 @@ static int complain_file(const char *name, const char *found, const char *remedy
 
 enum kind { TEXT, CORE, PROGRAM, GZIP, XZ, ZSTD, LZ4, MINIDUMP };
 
-/* Decides by the first bytes. A pipe counts as text, because it cannot be examined without consuming its
- * contents. */
+/* Decides by the first bytes. A pipe counts as text, because it cannot be examined without
+ * consuming its contents. */
 static enum kind kind_of(int file) {
   unsigned char head[20] = {0};
   if (pread(file, head, sizeof head, 0) < 4) return TEXT;
-  if (memcmp(head, ELFMAG, SELFMAG) == 0) return head[16] == ET_CORE && head[17] == 0 ? CORE : PROGRAM;
+  if (memcmp(head, ELFMAG, SELFMAG) == 0)
+    return head[16] == ET_CORE && head[17] == 0 ? CORE : PROGRAM;
   if (head[0] == 0x1f && head[1] == 0x8b) return GZIP;
   if (memcmp(head,
              "\xfd"
@@ -85,11 +93,13 @@ static int refuse(enum kind kind, const char *name) {
     case XZ:
       return complain_file(name, "it is compressed", "xzcat FILE >core && tsfn-guard triage core");
     case ZSTD:
-      return complain_file(name, "it is compressed", "zstdcat FILE >core && tsfn-guard triage core");
+      return complain_file(name, "it is compressed",
+                           "zstdcat FILE >core && tsfn-guard triage core");
     case LZ4:
       return complain_file(name, "it is compressed", "lz4cat FILE >core && tsfn-guard triage core");
     case MINIDUMP:
-      return complain_file(name, "it is a minidump", "minidump_stackwalk FILE | tsfn-guard triage -");
+      return complain_file(name, "it is a minidump",
+                           "minidump_stackwalk FILE | tsfn-guard triage -");
     default:
       return complain_file(name, "it is a program or a library, and no core",
                            "give the core file of its crash");
@@ -103,7 +113,8 @@ static int read_core(int file, struct tg_evidence *evidence, struct tg_triage_in
   if (fstat(file, &status) == 0) input->bytes = (uint64_t)status.st_size;
   tg_core_read(file, evidence, &core);
   input->problem = core.problem;
-  return core.needed == NULL ? 0 : tg_complain(TG_EXIT_FAILED, core.needed, core.found, core.remedy);
+  return core.needed == NULL ? 0
+                             : tg_complain(TG_EXIT_FAILED, core.needed, core.found, core.remedy);
 }
 
 static int read_text(int file, const char *name, struct tg_evidence *evidence,
@@ -117,10 +128,12 @@ static int read_text(int file, const char *name, struct tg_evidence *evidence,
   input->binary = lines.binary;
   if (!done) return complain_file(name, strerror(errno), "correct the name, or make it readable");
   if (lines.bytes != 0) return 0;
-  return complain_file(name, "it is empty", "give it the errors too: COMMAND 2>&1 | tsfn-guard triage -");
+  return complain_file(name, "it is empty",
+                       "give it the errors too: COMMAND 2>&1 | tsfn-guard triage -");
 }
 
-static int read_input(const char *name, struct tg_evidence *evidence, struct tg_triage_input *input) {
+static int read_input(const char *name, struct tg_evidence *evidence,
+                      struct tg_triage_input *input) {
   bool is_stdin = strcmp(name, "-") == 0;
   int file = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   struct stat status;

@@ -15,7 +15,8 @@
 
 #define BY_GDB "gdb -batch -ex 'thread apply all bt' $(command -v node) core | tsfn-guard triage -"
 
-static void complain(struct tg_core_read *read, const char *needed, const char *found, const char *remedy) {
+static void complain(struct tg_core_read *read, const char *needed, const char *found,
+                     const char *remedy) {
   read->needed = needed;
   read->found = found;
   read->remedy = remedy;
@@ -61,8 +62,8 @@ static void judge(int status, struct tg_evidence *evidence, struct tg_core_read 
     complain(read, "libdw.so.1 of elfutils, to read a core", "none",
              "install libdw1 (Fedora: elfutils-libs), or: " BY_GDB);
   } else if (evidence->count == 0) {
-    complain(read, "a core file of Linux on this architecture", "one that is damaged, cut off, or of another",
-             "where it was made: " BY_GDB);
+    complain(read, "a core file of Linux on this architecture",
+             "one that is damaged, cut off, or of another", "where it was made: " BY_GDB);
   } else if (!WIFEXITED(status) && read->problem == NULL) {
     read->problem = "what comes after these stacks; the core is damaged";
   }

@@ -1,5 +1,6 @@
-/* Reads the stacks of a core file into evidence. elfutils' libdw does the work in a separate process. If a damaged
- * core kills that process, everything that it has printed until then still counts. */
+/* Reads the stacks of a core file into evidence. elfutils' libdw does the work in a separate
+ * process. If a damaged core kills that process, everything that it has printed until then still
+ * counts. */
 #ifndef TG_COMMAND_TRIAGE_CORE_H
 #define TG_COMMAND_TRIAGE_CORE_H
 

@@ -30,7 +30,8 @@ static bool has(const char *line, const char *piece) {
 _Static_assert(TG_TRACES_MAX <= 64, "a hit has a bit for each");
 
 static void forget_trace(struct tg_evidence *evidence, unsigned number) {
-  for (unsigned i = 0; i < TG_SIGNATURES_MAX; i++) evidence->hits[i].traces &= ~(UINT64_C(1) << number);
+  for (unsigned i = 0; i < TG_SIGNATURES_MAX; i++)
+    evidence->hits[i].traces &= ~(UINT64_C(1) << number);
 }
 
 struct tg_trace *tg_evidence_add_trace(struct tg_evidence *evidence) {
@@ -38,8 +39,8 @@ struct tg_trace *tg_evidence_add_trace(struct tg_evidence *evidence) {
   if (evidence->count < TG_TRACES_MAX) {
     trace = &evidence->traces[evidence->count++];
   } else {
-    /* The thread that died is usually among the first stacks, or it is the last one. So the last place is
-     * overwritten. */
+    /* The thread that died is usually among the first stacks, or it is the last one. So the last
+     * place is overwritten. */
     evidence->lost++;
     forget_trace(evidence, TG_TRACES_MAX - 1);
     trace = &evidence->traces[TG_TRACES_MAX - 1];
@@ -82,8 +83,10 @@ static struct tg_trace *begin_trace(struct tg_evidence *evidence, uint64_t line)
   return trace;
 }
 
-/* gdb prints the frame at which the program stops, and prints it again as a part of the whole stack. */
-static bool is_printed_again(const struct tg_evidence *evidence, const struct tg_trace_frame *frame) {
+/* gdb prints the frame at which the program stops, and prints it again as a part of the whole
+ * stack. */
+static bool is_printed_again(const struct tg_evidence *evidence,
+                             const struct tg_trace_frame *frame) {
   if (evidence->count == 0 || evidence->has_header || frame->number != 0) return false;
   const struct tg_trace *trace = &evidence->traces[evidence->count - 1];
   return trace->count == 1 && trace->is_bare == frame->is_bare && trace->frames[0].number == 0 &&
@@ -91,7 +94,8 @@ static bool is_printed_again(const struct tg_evidence *evidence, const struct tg
          strcmp(trace->frames[0].function, frame->function) == 0;
 }
 
-static void add_frame(struct tg_evidence *evidence, const struct tg_trace_frame *frame, uint64_t line) {
+static void add_frame(struct tg_evidence *evidence, const struct tg_trace_frame *frame,
+                      uint64_t line) {
   int last = last_number(evidence, 0);
   if (is_printed_again(evidence, frame)) current(evidence)->count = current(evidence)->seen = 0;
   bool goes_on = evidence->count != 0 && !evidence->has_header &&
@@ -135,7 +139,8 @@ static void header(struct tg_evidence *evidence, int thread, bool died, bool asi
   evidence->in_javascript = false;
 }
 
-/* Either a debugger has stopped a living process, or the process has died of a signal since then. */
+/* Either a debugger has stopped a living process, or the process has died of a signal since
+ * then. */
 static void note_stop(struct tg_evidence *evidence, const char *line) {
   bool is_stop = has(line, " hit Breakpoint ") || strncmp(line, "Breakpoint ", 11) == 0 ||
                  has(line, "received signal SIGINT") || has(line, "stop reason = breakpoint");
@@ -154,14 +159,16 @@ static bool take_current(struct tg_evidence *evidence, const char *line) {
   return true;
 }
 
-/* "Thread 3 (Thread 0x… (LWP 12)):", "Thread 7 Crashed:: WorkerThread", "Thread 4 "node" received signal SIGSEGV". */
+/* "Thread 3 (Thread 0x… (LWP 12)):", "Thread 7 Crashed:: WorkerThread", "Thread 4 "node" received
+ * signal SIGSEGV". */
 static bool take_numbered(struct tg_evidence *evidence, const char *line) {
   int thread = number_behind(line, "Thread ");
   if (thread == TG_NO_NUMBER) return false;
   bool was_signalled = has(line, "received signal SIG");
   bool died = was_signalled || has(line, " Crashed:") || has(line, " (crashed)");
   if (was_signalled) evidence->died_thread = thread;
-  if (!died && !has(line, "(Thread 0x") && !has(line, "(LWP ") && !has(line, "(process ")) return false;
+  if (!died && !has(line, "(Thread 0x") && !has(line, "(LWP ") && !has(line, "(process "))
+    return false;
   header(evidence, thread, died || thread == evidence->died_thread, false);
   return true;
 }
@@ -170,8 +177,8 @@ static bool take_numbered(struct tg_evidence *evidence, const char *line) {
 static bool take_unnumbered(struct tg_evidence *evidence, const char *line) {
   bool is_node = has(line, "Native stack trace -----"), is_lldb = has(line, "thread #");
   bool is_tid = line[strlen(line) - 1] == ':' && number_behind(line, "TID ") != TG_NO_NUMBER;
-  bool died = is_node || (is_lldb && (has(line, "* thread #") ||
-                                      (has(line, "stop reason = sig") && !has(line, "signal SIGSTOP"))));
+  bool died = is_node || (is_lldb && (has(line, "* thread #") || (has(line, "stop reason = sig") &&
+                                                                  !has(line, "signal SIGSTOP"))));
   if (!is_node && !is_lldb && !is_tid && !has(line, "Stack trace of thread ")) return false;
   header(evidence, is_lldb ? number_behind(line, "thread #") : TG_NO_NUMBER, died, false);
   return true;
@@ -193,8 +200,8 @@ static bool take_moment(struct tg_evidence *evidence, const char *line) {
 }
 
 static bool take_header(struct tg_evidence *evidence, const char *line) {
-  return take_current(evidence, line) || take_numbered(evidence, line) || take_unnumbered(evidence, line) ||
-         take_moment(evidence, line);
+  return take_current(evidence, line) || take_numbered(evidence, line) ||
+         take_unnumbered(evidence, line) || take_moment(evidence, line);
 }
 
 static bool take_javascript_header(struct tg_evidence *evidence, const char *line) {
@@ -224,7 +231,8 @@ static bool read_version(const char *at, char version[32]) {
 
 /* What may stand between a runtime's name and its version. */
 static const char *skip_to_version(const char *at) {
-  static const char *const fillers[] = {".js", "js", "Version", "version", "runtime", "-v", "-linux", "v"};
+  static const char *const fillers[] = {".js",     "js", "Version", "version",
+                                        "runtime", "-v", "-linux",  "v"};
   for (unsigned steps = 0; steps < 12; steps++) {
     const char *before = at;
     while (*at != '\0' && strchr(" :/@_-=\"'`*|(,", *at) != NULL) at++;
@@ -267,7 +275,8 @@ void tg_evidence_note_version(struct tg_evidence *evidence, const char *line) {
   char version[32];
   for (size_t i = 0; evidence->version[0] == '\0' && i < sizeof words / sizeof words[0]; i++)
     if (note_runtime(evidence, line, words[i].word, words[i].runtime)) return;
-  if (evidence->version[0] == '\0' && line[0] == 'v' && read_version(line + 1, version) && strlen(line) < 12)
+  if (evidence->version[0] == '\0' && line[0] == 'v' && read_version(line + 1, version) &&
+      strlen(line) < 12)
     set_runtime(evidence, "node", version);
 }
 
@@ -286,8 +295,8 @@ void tg_evidence_note_object(struct tg_evidence *evidence, const char *path) {
   tg_evidence_note_version(evidence, path);
 }
 
-/* Whether the line shows that the library was loaded. An environment variable that names it does not show
- * this, unless it is LD_PRELOAD. */
+/* Whether the line shows that the library was loaded. An environment variable that names it does
+ * not show this, unless it is LD_PRELOAD. */
 static bool shows_guard(const char *line) {
   const char *library = strstr(line, "libtsfnguard.so");
   if (library == NULL) return has(line, "tsfn-guard[");
@@ -298,10 +307,12 @@ static bool shows_guard(const char *line) {
 }
 
 static void note_system(struct tg_evidence *evidence, const char *line) {
-  if (has(line, "macOS") || has(line, "Darwin ") || has(line, "darwin-arm64") || has(line, "darwin-x64") ||
-      has(line, "zsh: abort") || has(line, "zsh: segmentation fault") || has(line, "libc++abi: "))
+  if (has(line, "macOS") || has(line, "Darwin ") || has(line, "darwin-arm64") ||
+      has(line, "darwin-x64") || has(line, "zsh: abort") || has(line, "zsh: segmentation fault") ||
+      has(line, "libc++abi: "))
     evidence->is_mac = true;
-  if (has(line, "ld-musl") || has(line, "Alpine Linux") || has(line, "linux-musl")) evidence->is_musl = true;
+  if (has(line, "ld-musl") || has(line, "Alpine Linux") || has(line, "linux-musl"))
+    evidence->is_musl = true;
   if (has(line, "third_party/electron_node") || has(line, "/electron/") || has(line, "Electron"))
     evidence->is_electron = true;
   if (shows_guard(line)) evidence->is_guarded = true;
@@ -372,7 +383,8 @@ static const struct {
                {"uv loop at [", SIGABRT},
                {"Abort trap", SIGABRT}};
 
-enum { SIGNAL_IDS = 1 << 16 }; /* ids from here on are rows of the table above; smaller ids are signatures */
+/* ids from here on are rows of the table above; smaller ids are signatures */
+enum { SIGNAL_IDS = 1 << 16 };
 
 static const struct tg_word_set *all_words(void) {
   static struct tg_word_set set;
@@ -390,7 +402,8 @@ struct found {
   struct tg_evidence *evidence;
   const char *line;
   uint64_t number;
-  bool is_frame; /* words for a signal do not count here, because they may be part of a function's name */
+  /* words for a signal do not count here, because they may be part of a function's name */
+  bool is_frame;
 };
 
 static void take_word(void *argument, uint32_t id) {
@@ -413,17 +426,19 @@ static void take_word(void *argument, uint32_t id) {
   tg_copy_string(hit->text, sizeof hit->text, found->line);
 }
 
-static void note_words(struct tg_evidence *evidence, const char *line, uint64_t number, bool is_frame) {
+static void note_words(struct tg_evidence *evidence, const char *line, uint64_t number,
+                       bool is_frame) {
   struct found found = {evidence, line, number, is_frame};
   tg_word_set_find(all_words(), line, take_word, &found);
 }
 
-/* "node[12]: segfault at 7f12 ip 00007f12 sp …": if both addresses are equal and not near NULL, there was
- * no code to run. */
+/* "node[12]: segfault at 7f12 ip 00007f12 sp …": if both addresses are equal and not near NULL,
+ * there was no code to run. */
 static void note_kernel(struct tg_evidence *evidence, const char *line) {
   const char *at = strstr(line, "segfault at "), *ip = at == NULL ? NULL : strstr(at, " ip ");
   if (ip == NULL) return;
-  uint64_t address = strtoull(at + strlen("segfault at "), NULL, 16), code = strtoull(ip + 4, NULL, 16);
+  uint64_t address = strtoull(at + strlen("segfault at "), NULL, 16),
+           code = strtoull(ip + 4, NULL, 16);
   if (address == code && address >= 4096) evidence->facts |= TG_FACT_NO_MEMORY;
 }
 
@@ -440,7 +455,8 @@ static void note_exception(struct tg_evidence *evidence, const char *line) {
     evidence->facts |= TG_FACT_NAPI_ERROR;
   if (has(line, "terminate called after throwing")) evidence->facts |= TG_FACT_TERMINATE;
   const char *what = strstr(line, "what():");
-  if (what == NULL) what = has(line, "exception of type Napi::Error: ") ? strstr(line, "Napi::Error:") : NULL;
+  if (what == NULL)
+    what = has(line, "exception of type Napi::Error: ") ? strstr(line, "Napi::Error:") : NULL;
   if (what == NULL) return;
   what = strchr(what, ':') + 1;
   while (*what == ' ' || *what == ':') what++;
@@ -475,7 +491,8 @@ void tg_evidence_take(void *argument, const char *line, uint64_t number) {
     note_words(evidence, line, number, false);
     return;
   }
-  if (!evidence->in_javascript && tg_trace_frame_parse(line, last_number(evidence, number), &frame)) {
+  if (!evidence->in_javascript &&
+      tg_trace_frame_parse(line, last_number(evidence, number), &frame)) {
     add_frame(evidence, &frame, number);
     note_words(evidence, line, number, true);
     return;

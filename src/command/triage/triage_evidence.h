@@ -1,8 +1,8 @@
-/* What is known about a crash: stacks, words that signatures ask for, and which runtime on which system it
- * was.
+/* What is known about a crash: stacks, words that signatures ask for, and which runtime on which
+ * system it was.
  *
- * The amount is bounded: a maximum of stacks and frames, and the first hit of each signature. Strings are
- * cut. For one thread. */
+ * The amount is bounded: a maximum of stacks and frames, and the first hit of each signature.
+ * Strings are cut. For one thread. */
 #ifndef TG_COMMAND_TRIAGE_EVIDENCE_H
 #define TG_COMMAND_TRIAGE_EVIDENCE_H
 

@@ -62,7 +62,8 @@ static int hex_digit(char digit) {
   return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-/* The byte that \uXXXX stands for. '?' beyond ASCII, because no signature contains such characters. */
+/* The byte that \uXXXX stands for. '?' beyond ASCII, because no signature contains such
+ * characters. */
 static char decode_hex4(const char *digits, size_t left) {
   unsigned value = 0;
   for (size_t i = 0; i < 4; i++) {
@@ -87,7 +88,10 @@ static size_t decode_string(char *text, size_t length, size_t *at) {
       text[to++] = decode_hex4(text + from, length - from);
       from += length - from < 4 ? length - from : 4;
     } else {
-      text[to++] = (char)(letter == 'n' ? '\n' : letter == 't' ? ' ' : letter == 'r' ? ' ' : letter);
+      text[to++] = (char)(letter == 'n'   ? '\n'
+                          : letter == 't' ? ' '
+                          : letter == 'r' ? ' '
+                                          : letter);
     }
   }
   size_t decoded = to - *at;
@@ -95,8 +99,8 @@ static size_t decode_string(char *text, size_t length, size_t *at) {
   return decoded;
 }
 
-/* If a text is not plain, journald writes the numbers of its bytes. Returns the length of what was decoded
- * at `text`. */
+/* If a text is not plain, journald writes the numbers of its bytes. Returns the length of what was
+ * decoded at `text`. */
 static size_t decode_numbers(char *text, size_t length, size_t *at) {
   size_t from = *at + 1, to = *at;
   while (from < length && strchr("0123456789, ", text[from]) != NULL) {
@@ -120,11 +124,12 @@ static bool is_key(const char *key, size_t length, const char *name) {
   return strlen(name) == length && memcmp(key, name, length) == 0;
 }
 
-/* In diagnostic reports, values of these keys say little without the key. A frame of "nativeStack" has two
- * lines, "pc" and "symbol". */
-static bool hand_on_known(struct tg_triage_lines *lines, const char *key, size_t key_length, char *value,
-                          size_t length) {
-  static const char *const known[] = {"symbol", "nodejsVersion", "event", "trigger", "pc", "signal"};
+/* In diagnostic reports, values of these keys say little without the key. A frame of "nativeStack"
+ * has two lines, "pc" and "symbol". */
+static bool hand_on_known(struct tg_triage_lines *lines, const char *key, size_t key_length,
+                          char *value, size_t length) {
+  static const char *const known[] = {"symbol", "nodejsVersion", "event", "trigger",
+                                      "pc",     "signal"};
   char text[TG_TRIAGE_TEXT_MAX];
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (!is_key(key, key_length, known[i]) || length + 64 >= sizeof text) continue;
@@ -136,21 +141,24 @@ static bool hand_on_known(struct tg_triage_lines *lines, const char *key, size_t
   return false;
 }
 
-/* Whether it is an environment variable that names the guard's library, as tests or scripts may have. Only
- * LD_PRELOAD loads the library. */
+/* Whether it is an environment variable that names the guard's library, as tests or scripts may
+ * have. Only LD_PRELOAD loads the library. */
 static bool only_names_guard(const char *key, size_t key_length, const char *value, size_t length) {
   const char library[] = "/libtsfnguard.so";
   size_t library_length = sizeof library - 1;
-  if (length < library_length || memcmp(value + length - library_length, library, library_length) != 0)
+  if (length < library_length ||
+      memcmp(value + length - library_length, library, library_length) != 0)
     return false;
   for (size_t i = 0; i < key_length; i++)
-    if ((key[i] < 'A' || key[i] > 'Z') && (key[i] < '0' || key[i] > '9') && key[i] != '_') return false;
-  return key_length != 0 && !is_key(key, key_length, "LD_PRELOAD") && !is_key(key, key_length, "MESSAGE");
+    if ((key[i] < 'A' || key[i] > 'Z') && (key[i] < '0' || key[i] > '9') && key[i] != '_')
+      return false;
+  return key_length != 0 && !is_key(key, key_length, "LD_PRELOAD") &&
+         !is_key(key, key_length, "MESSAGE");
 }
 
 /* A string that is not a key. */
-static void take_string(struct tg_triage_lines *lines, const char *key, size_t key_length, char *value,
-                        size_t length, unsigned depth) {
+static void take_string(struct tg_triage_lines *lines, const char *key, size_t key_length,
+                        char *value, size_t length, unsigned depth) {
   if (hand_on_known(lines, key, key_length, value, length)) return;
   if (only_names_guard(key, key_length, value, length)) return;
   char behind = value[length];
@@ -164,8 +172,8 @@ static void take_string(struct tg_triage_lines *lines, const char *key, size_t k
   value[length] = behind;
 }
 
-/* Reads all JSON from `at` on, even if it is cut off or damaged. Values are decoded in place, and keys are left as
- * they are. So the text is read only once. */
+/* Reads all JSON from `at` on, even if it is cut off or damaged. Values are decoded in place, and
+ * keys are left as they are. So the text is read only once. */
 static void take_json(struct tg_triage_lines *lines, char *text, size_t length, unsigned depth) {
   const char *key = "";
   size_t key_length = 0;
@@ -177,7 +185,8 @@ static void take_json(struct tg_triage_lines *lines, char *text, size_t length, 
       continue;
     }
     if (text[at++] != '"') continue;
-    size_t start = at, decoded = decode_string(text, length, &at), next = skip_spaces(text, length, at);
+    size_t start = at, decoded = decode_string(text, length, &at),
+           next = skip_spaces(text, length, at);
     if (next < length && text[next] == ':') {
       key = text + start;
       key_length = decoded;
@@ -192,8 +201,8 @@ static void take_json(struct tg_triage_lines *lines, char *text, size_t length, 
   }
 }
 
-/* A line of JSON, or of a program that prints JSON in several lines. Text before an object is from a log
- * shipper. */
+/* A line of JSON, or of a program that prints JSON in several lines. Text before an object is from
+ * a log shipper. */
 static size_t find_json(const char *text, size_t length) {
   size_t start = skip_spaces(text, length, 0);
   if (start < length && text[start] == '"') {

@@ -1,5 +1,6 @@
-/* Reads lines of text, as people paste them or services log them, for `tsfn-guard triage`. Memory is bounded.
- * Removes what others have added around the lines (colours, JSON of Docker and journald, syslog's #012).
+/* Reads lines of text, as people paste them or services log them, for `tsfn-guard triage`. Memory
+ * is bounded. Removes what others have added around the lines (colours, JSON of Docker and
+ * journald, syslog's #012).
  *
  * It has no state except the reader's. The output is tame: UTF-8 without control characters. */
 #ifndef TG_COMMAND_TRIAGE_LINES_H
@@ -10,8 +11,9 @@
 #include <stdint.h>
 
 enum {
-  TG_TRIAGE_LINE_MAX = 1 << 20, /* bytes of a line; the rest of a longer one is skipped and counted */
-  TG_TRIAGE_TEXT_MAX = 4096,    /* bytes of a line that are passed on */
+  /* bytes of a line; the rest of a longer one is skipped and counted */
+  TG_TRIAGE_LINE_MAX = 1 << 20,
+  TG_TRIAGE_TEXT_MAX = 4096, /* bytes of a line that are passed on */
 };
 
 struct tg_triage_lines {
@@ -25,8 +27,8 @@ struct tg_triage_lines {
 /* Passes all lines of an open file on. False: reading failed, with errno. */
 bool tg_triage_lines_read(struct tg_triage_lines *lines, int file);
 
-/* The same for one line in memory, which is changed. `size` is the size of the memory, at least `length` +
- * 1. */
+/* The same for one line in memory, which is changed. `size` is the size of the memory, at least
+ * `length` + 1. */
 void tg_triage_lines_take(struct tg_triage_lines *lines, char *text, size_t length);
 
 #endif

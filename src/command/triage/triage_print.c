@@ -38,8 +38,9 @@ static const char *advice_of(const struct tg_answer *answer, char text[512]) {
     return text;
   }
   if (own != NULL) return own;
-  return answer->why_not != NULL ? "update the addon and the runtime; on Linux: tsfn-guard node app.js"
-                                 : "tsfn-guard node app.js";
+  return answer->why_not != NULL
+             ? "update the addon and the runtime; on Linux: tsfn-guard node app.js"
+             : "tsfn-guard node app.js";
 }
 
 static void print_addon(const struct tg_answer *answer, const struct tg_package *package) {
@@ -222,7 +223,8 @@ void tg_answer_print_json(const struct tg_answer *answer, const struct tg_eviden
   fputs(",\"evidence\":", stdout);
   write_evidence(answer);
   printf(",\"page\":\"docs/%s\",\"javascript\":", answer->signature->page);
-  tg_json_write(stdout, answer->signature->remedy == NULL ? NULL : remedy_page(answer->signature, text));
+  tg_json_write(stdout,
+                answer->signature->remedy == NULL ? NULL : remedy_page(answer->signature, text));
   fputs(",\"input\":", stdout);
   write_input(evidence, input);
   puts("}");

@@ -1,5 +1,5 @@
-/* Implements the unwinding with libdw. The library is loaded only when it is needed, so that the command also
- * runs on machines without it. */
+/* Implements the unwinding with libdw. The library is loaded only when it is needed, so that the
+ * command also runs on machines without it. */
 #include "command/triage/triage_unwind.h"
 
 #ifndef TG_HAS_LIBDW
@@ -99,7 +99,8 @@ static bool load_library(void) {
                    {"dwfl_getmodules", &dw.modules},
                    {"dwfl_build_id_find_elf", &dw.find_elf},
                    {"dwfl_standard_find_debuginfo", &dw.find_debuginfo}};
-  void *elf = dlopen("libelf.so.1", RTLD_NOW | RTLD_GLOBAL), *library = dlopen("libdw.so.1", RTLD_NOW);
+  void *elf = dlopen("libelf.so.1", RTLD_NOW | RTLD_GLOBAL),
+       *library = dlopen("libdw.so.1", RTLD_NOW);
   if (elf == NULL || library == NULL) return false;
   for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
     void *function = dlsym(library, functions[i].name);
@@ -161,12 +162,14 @@ static void read_status(struct core *core, uint64_t at, uint64_t size) {
 
 static void read_entry(struct core *core, uint64_t at, uint64_t size) {
   Elf64_auxv_t value;
-  for (uint64_t i = 0; i + sizeof value <= size && read_at(core->file, at + i, &value, sizeof value);
+  for (uint64_t i = 0;
+       i + sizeof value <= size && read_at(core->file, at + i, &value, sizeof value);
        i += sizeof value)
     if (value.a_type == AT_ENTRY) core->entry = value.a_un.a_val;
 }
 
-/* The mapped files: how many, the size of a page, start, end and page of each, and then their paths. */
+/* The mapped files: how many, the size of a page, start, end and page of each, and then their
+ * paths. */
 static void read_files(struct core *core, uint64_t at, uint64_t size) {
   enum { FILES_MAX = 16 << 20 };
   struct mapped {
@@ -216,7 +219,9 @@ static void read_core(struct core *core, FILE *out) {
   struct stat status;
   Elf64_Phdr header;
   uint64_t end = 0;
-  if (fstat(core->file, &status) != 0 || !read_at(core->file, 0, &core->header, sizeof core->header)) return;
+  if (fstat(core->file, &status) != 0 ||
+      !read_at(core->file, 0, &core->header, sizeof core->header))
+    return;
   core->size = (uint64_t)status.st_size;
   for (unsigned i = 0; segment(core, i, &header); i++) {
     if (header.p_type == PT_NOTE && core->died == 0) read_notes(core, &header);
@@ -224,14 +229,17 @@ static void read_core(struct core *core, FILE *out) {
     if (segment_end > end) end = segment_end;
   }
   if (end > core->size)
-    fputs("tsfn-guard unread: the core is cut off; its limit (ulimit -c) or the disk was too small\n", out);
+    fputs(
+        "tsfn-guard unread: the core is cut off; its limit (ulimit -c) or the disk was too small\n",
+        out);
 }
 
 static bool read_memory(const struct core *core, uint64_t address, void *to, size_t size) {
   Elf64_Phdr header;
   for (unsigned i = 0; segment(core, i, &header); i++)
     if (header.p_type == PT_LOAD && address >= header.p_vaddr &&
-        address - header.p_vaddr <= header.p_filesz && header.p_filesz - (address - header.p_vaddr) >= size)
+        address - header.p_vaddr <= header.p_filesz &&
+        header.p_filesz - (address - header.p_vaddr) >= size)
       return read_at(core->file, header.p_offset + (address - header.p_vaddr), to, size);
   return false;
 }
@@ -246,10 +254,12 @@ static void print_version_of(const char *path, FILE *out) {
 
 static void print_event(const struct tsfn_guard_ring_record *record, uint64_t happened, FILE *out) {
   char code[TG_CODE_SIZE];
-  if (record->sequence == 0 || record->kind == TG_EVENT_NONE || record->kind >= TG_EVENT_KINDS) return;
+  if (record->sequence == 0 || record->kind == TG_EVENT_NONE || record->kind >= TG_EVENT_KINDS)
+    return;
   tg_catalogue_code((enum tg_event_kind)record->kind, code);
   fprintf(out, "tsfn-guard ring: %" PRIu64 " events, the last: %s %s, %.*s\n", happened, code,
-          tg_catalogue[record->kind].name, (int)strnlen(record->file, sizeof record->file), record->file);
+          tg_catalogue[record->kind].name, (int)strnlen(record->file, sizeof record->file),
+          record->file);
 }
 
 static void print_ring(const struct core *core, uint64_t address, FILE *out) {
@@ -289,12 +299,13 @@ static int look_at_module(Dwfl_Module *module, void **data, const char *name, Dw
   (void)start;
   dw.info(module, NULL, NULL, NULL, NULL, NULL, &file, NULL);
   if (file == NULL) file = name;
-  bool is_ours = strstr(file, ".node") != NULL || has_name(file, "node") || has_name(file, "libnode") ||
-                 has_name(file, "bun") || has_name(file, "deno") || has_name(file, "libtsfnguard") ||
-                 strcmp(file, unwinding->core.program) == 0;
+  bool is_ours = strstr(file, ".node") != NULL || has_name(file, "node") ||
+                 has_name(file, "libnode") || has_name(file, "bun") || has_name(file, "deno") ||
+                 has_name(file, "libtsfnguard") || strcmp(file, unwinding->core.program) == 0;
   if (!is_ours) return DWARF_CB_OK;
   if (dw.module_elf(module, &bias) == NULL) {
-    fprintf(unwinding->out, "tsfn-guard unread: %s is not here, or not the file that ran (build-id)\n", file);
+    fprintf(unwinding->out,
+            "tsfn-guard unread: %s is not here, or not the file that ran (build-id)\n", file);
     return DWARF_CB_OK;
   }
   if (strstr(file, ".node") == NULL && file[0] == '/') print_version_of(file, unwinding->out);
@@ -325,8 +336,8 @@ static void print_place(struct unwinding *unwinding, uint64_t pc, uint64_t code)
   putc('\n', unwinding->out);
 }
 
-/* If the first frame is not in code, for example after an unload, there is no unwind information for it. Only the
- * return address that the call has left behind says who called. */
+/* If the first frame is not in code, for example after an unload, there is no unwind information
+ * for it. Only the return address that the call has left behind says who called. */
 static bool print_caller_of_nothing(struct unwinding *unwinding, uint64_t pc) {
   uint64_t caller = unwinding->core.link;
   if (dw.module(unwinding->dwfl, pc) != NULL) return false;
@@ -366,18 +377,20 @@ static int print_thread(Dwfl_Thread *thread, void *argument) {
 static bool has_memory(const struct core *core, uint64_t address) {
   Elf64_Phdr header;
   for (unsigned i = 0; segment(core, i, &header); i++)
-    if (header.p_type == PT_LOAD && address >= header.p_vaddr && address - header.p_vaddr < header.p_memsz)
+    if (header.p_type == PT_LOAD && address >= header.p_vaddr &&
+        address - header.p_vaddr < header.p_memsz)
       return true;
   return false;
 }
 
 static void print_signal(const struct unwinding *unwinding) {
-  static const char *const names[] = {
-      [4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT", [7] = "SIGBUS", [8] = "SIGFPE", [11] = "SIGSEGV"};
+  static const char *const names[] = {[4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT",
+                                      [7] = "SIGBUS", [8] = "SIGFPE",  [11] = "SIGSEGV"};
   unsigned signal = (unsigned)unwinding->core.signal;
   if (signal == 0) fputs("tsfn-guard core: no signal\n", unwinding->out);
   /* A smaller address is a call of NULL, or of an address near it. */
-  if (signal != 0 && unwinding->core.code >= 4096 && !has_memory(&unwinding->core, unwinding->core.code))
+  if (signal != 0 && unwinding->core.code >= 4096 &&
+      !has_memory(&unwinding->core, unwinding->core.code))
     fputs("tsfn-guard core: no memory at the code\n", unwinding->out);
   if (signal < sizeof names / sizeof names[0] && names[signal] != NULL)
     fprintf(unwinding->out, "tsfn-guard core: signal %s\n", names[signal]);
@@ -394,11 +407,12 @@ static bool is_program(const struct core *core) {
   return same;
 }
 
-/* libdw reads a program's headers in the core. postject has moved those of single executable applications out of the
- * part of the file that a core contains. */
+/* libdw reads a program's headers in the core. postject has moved those of single executable
+ * applications out of the part of the file that a core contains. */
 static void add_program(struct unwinding *unwinding) {
   const struct core *core = &unwinding->core;
-  if (core->program[0] == '\0' || dw.module(unwinding->dwfl, core->entry) != NULL || !is_program(core))
+  if (core->program[0] == '\0' || dw.module(unwinding->dwfl, core->entry) != NULL ||
+      !is_program(core))
     return;
   dw.report_more(unwinding->dwfl);
   dw.report_elf(unwinding->dwfl, core->program, core->program, -1, core->base, false);
@@ -406,7 +420,8 @@ static void add_program(struct unwinding *unwinding) {
 }
 
 enum tg_unwind_status tg_unwind(int core, FILE *out) {
-  /* Debug information is searched beside the files and in /usr/lib/debug, but not on the network. */
+  /* Debug information is searched beside the files and in /usr/lib/debug, but not on the
+   * network. */
   unsetenv("DEBUGINFOD_URLS");
   if (!load_library()) return TG_UNWIND_NO_LIBRARY;
   const Dwfl_Callbacks callbacks = {.find_elf = dw.find_elf, .find_debuginfo = dw.find_debuginfo};

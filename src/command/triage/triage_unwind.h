@@ -1,5 +1,5 @@
-/* Prints the stacks of a core as text, one line a frame, in a form that tg_evidence_take reads. It must run in a
- * separate process, because a damaged core may crash libdw. */
+/* Prints the stacks of a core as text, one line a frame, in a form that tg_evidence_take reads. It
+ * must run in a separate process, because a damaged core may crash libdw. */
 #ifndef TG_COMMAND_TRIAGE_UNWIND_H
 #define TG_COMMAND_TRIAGE_UNWIND_H
 

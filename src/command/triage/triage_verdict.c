@@ -29,7 +29,8 @@ bool tg_is_tsfn_call(const struct tg_trace_frame *frame) {
                                       "v8impl::*ThreadSafeFunction::Send*",
                                       "ThreadSafeFunction::Push*",
                                       "ThreadSafeFunction::Release*"};
-  if (frame->owner == TG_OWNER_ADDON || frame->owner == TG_OWNER_LIBRARY || frame->owner == TG_OWNER_GUARD)
+  if (frame->owner == TG_OWNER_ADDON || frame->owner == TG_OWNER_LIBRARY ||
+      frame->owner == TG_OWNER_GUARD)
     return false;
   return IS(frame, names);
 }
@@ -102,7 +103,8 @@ static bool is_plumbing(const struct tg_trace_frame *frame) {
                                       "node::TriggerNodeReport*",
                                       "node::report::*"};
   if (frame->owner == TG_OWNER_SYSTEM) return true;
-  if (strstr(frame->object, "segfault-handler") != NULL || strstr(frame->object, "segfault_handler") != NULL)
+  if (strstr(frame->object, "segfault-handler") != NULL ||
+      strstr(frame->object, "segfault_handler") != NULL)
     return true;
   return IS(frame, names);
 }
@@ -137,9 +139,15 @@ static bool is_death(const struct tg_trace_frame *frame) {
 }
 
 static bool is_mutex(const struct tg_trace_frame *frame) {
-  static const char *const names[] = {
-      "uv_mutex_*",         "*pthread_mutex_*",       "uv_rwlock_*", "*pthread_rwlock_*", "std::mutex::*",
-      "std::__1::mutex::*", "*pthread_cond_destroy*", "uv_cond_*",   "absl::*Mutex::*"};
+  static const char *const names[] = {"uv_mutex_*",
+                                      "*pthread_mutex_*",
+                                      "uv_rwlock_*",
+                                      "*pthread_rwlock_*",
+                                      "std::mutex::*",
+                                      "std::__1::mutex::*",
+                                      "*pthread_cond_destroy*",
+                                      "uv_cond_*",
+                                      "absl::*Mutex::*"};
   return IS(frame, names);
 }
 
@@ -179,15 +187,15 @@ static bool is_ending(const struct tg_trace_frame *frame) {
 
 /* Functions with which the runtime closes a thread-safe function. */
 static bool is_closing(const struct tg_trace_frame *frame) {
-  static const char *const names[] = {"*ThreadSafeFunction::CloseHandles*", "*ThreadSafeFunction::Finalize*",
-                                      "*ThreadSafeFunction::EmptyQueue*",
-                                      "*ThreadSafeFunction::~ThreadSafeFunction*"};
+  static const char *const names[] = {
+      "*ThreadSafeFunction::CloseHandles*", "*ThreadSafeFunction::Finalize*",
+      "*ThreadSafeFunction::EmptyQueue*", "*ThreadSafeFunction::~ThreadSafeFunction*"};
   return IS(frame, names);
 }
 
 static bool is_exit(const struct tg_trace_frame *frame) {
-  static const char *const names[] = {"__run_exit_handlers", "__cxa_finalize", "_dl_fini", "__GI_exit",
-                                      "__cxa_finalize_ranges"};
+  static const char *const names[] = {"__run_exit_handlers", "__cxa_finalize", "_dl_fini",
+                                      "__GI_exit", "__cxa_finalize_ranges"};
   return IS(frame, names);
 }
 
@@ -249,9 +257,14 @@ static bool is_of_runtime_thread(const struct tg_trace_frame *frame) {
 }
 
 static bool is_of_pool(const struct tg_trace_frame *frame) {
-  static const char *const names[] = {
-      "uv__queue_work",           "node::ThreadPoolWork::*", "uv__fs_work", "*AsyncWorker::*Execute*",
-      "*AsyncWorker::OnExecute*", "uv__getaddrinfo_work",    "worker",      "uv__worker"};
+  static const char *const names[] = {"uv__queue_work",
+                                      "node::ThreadPoolWork::*",
+                                      "uv__fs_work",
+                                      "*AsyncWorker::*Execute*",
+                                      "*AsyncWorker::OnExecute*",
+                                      "uv__getaddrinfo_work",
+                                      "worker",
+                                      "uv__worker"};
   return IS(frame, names);
 }
 
@@ -274,8 +287,8 @@ static bool is_js_api(const struct tg_trace_frame *frame) {
 
 static bool is_fatal(const struct tg_trace_frame *frame) {
   static const char *const names[] = {"napi_fatal_error", "Napi::Error::Fatal*",
-                                      "Napi::Error::ThrowAsJavaScriptException*", "napi::*fatal_error*",
-                                      "neon::*fatal*"};
+                                      "Napi::Error::ThrowAsJavaScriptException*",
+                                      "napi::*fatal_error*", "neon::*fatal*"};
   return IS(frame, names);
 }
 
@@ -298,8 +311,8 @@ static bool is_node_api(const struct tg_trace_frame *frame) {
          !tg_name_fits(frame->function, "napi_module_register*");
 }
 
-/* Functions that call what addons have registered. If the frame above has neither a file nor a name, its
- * code was unloaded. */
+/* Functions that call what addons have registered. If the frame above has neither a file nor a
+ * name, its code was unloaded. */
 static bool runs_callbacks(const struct tg_trace_frame *frame) {
   static const char *const names[] = {"*InvokeFirstPassWeakCallbacks*",
                                       "*InvokeSecondPassPhantomCallbacks*",
@@ -334,9 +347,10 @@ static bool runs_callbacks(const struct tg_trace_frame *frame) {
 }
 
 static bool runs_thread_locals(const struct tg_trace_frame *frame) {
-  static const char *const names[] = {
-      "__nptl_deallocate_tsd*", "__call_tls_dtors",           "_pthread_tsd_cleanup", "__GI___call_tls_dtors",
-      "*nptl_deallocate_tsd*",  "__GI___nptl_deallocate_tsd", "deallocate_tsd"};
+  static const char *const names[] = {"__nptl_deallocate_tsd*", "__call_tls_dtors",
+                                      "_pthread_tsd_cleanup",   "__GI___call_tls_dtors",
+                                      "*nptl_deallocate_tsd*",  "__GI___nptl_deallocate_tsd",
+                                      "deallocate_tsd"};
   return IS(frame, names);
 }
 
@@ -346,7 +360,8 @@ static bool is_addons(const struct tg_trace_frame *frame) {
 
 static bool is_javascript(const struct tg_trace_frame *frame) {
   static const char *const names[] = {"Builtins_JSEntry*", "Builtins_InterpreterEntry*",
-                                      "v8::internal::*Execution::*", "v8::Function::Call*", "LazyCompile:*"};
+                                      "v8::internal::*Execution::*", "v8::Function::Call*",
+                                      "LazyCompile:*"};
   return IS(frame, names);
 }
 
@@ -372,7 +387,8 @@ static int score(const struct tg_evidence *evidence, const struct tg_trace *trac
   if (trace->is_bare) points -= 1;
   if (trace->has_died) points += 6;
   if (evidence->died_thread != TG_NO_NUMBER && trace->thread == evidence->died_thread) points += 4;
-  if (evidence->current_thread != TG_NO_NUMBER && trace->thread == evidence->current_thread) points += 1;
+  if (evidence->current_thread != TG_NO_NUMBER && trace->thread == evidence->current_thread)
+    points += 1;
   for (unsigned i = 0; i < trace->count && i < 12; i++)
     if (is_death(&trace->frames[i])) {
       points += 4;
@@ -409,8 +425,8 @@ static bool is_within_call(const struct tg_trace_frame *frame) {
          !is_delivery(frame);
 }
 
-/* Above the call only plumbing is allowed, and what the runtime calls in it. In a stripped runtime these have no
- * names. */
+/* Above the call only plumbing is allowed, and what the runtime calls in it. In a stripped runtime
+ * these have no names. */
 static unsigned find_tsfn_call(const struct tg_trace *trace, unsigned top) {
   enum { NAMELESS_MAX = 3 };
   for (unsigned nameless = 0; top < trace->count; top++) {
@@ -425,13 +441,14 @@ static unsigned find_tsfn_call(const struct tg_trace *trace, unsigned top) {
 static bool waits_in_tsfn(const struct tg_trace *trace) {
   for (unsigned i = 0, waits = 0; i < trace->count; i++) {
     waits |= is_waiting(&trace->frames[i]);
-    if (tg_is_tsfn_call(&trace->frames[i])) return waits && find_tsfn_call(trace, find_top(trace)) == i;
+    if (tg_is_tsfn_call(&trace->frames[i]))
+      return waits && find_tsfn_call(trace, find_top(trace)) == i;
   }
   return false;
 }
 
-/* What called the code that belongs to nobody, at the top or where a signal handler was called. NULL:
- * there is none. */
+/* What called the code that belongs to nobody, at the top or where a signal handler was called.
+ * NULL: there is none. */
 static const struct tg_trace_frame *find_no_code(const struct tg_trace *trace) {
   unsigned at = 0;
   for (unsigned i = 0; i < trace->count && i < 6; i++)
@@ -471,8 +488,8 @@ static uint32_t facts_of_top(const struct tg_trace *trace) {
   return facts;
 }
 
-/* Whether enough frames are known, and none belongs to others. In V8, frames without a name and a file are
- * JavaScript. */
+/* Whether enough frames are known, and none belongs to others. In V8, frames without a name and a
+ * file are JavaScript. */
 static bool is_runtime_only(const struct tg_trace *trace) {
   unsigned named = 0;
   for (unsigned i = 0; i < trace->count; i++) {
@@ -498,22 +515,24 @@ static uint32_t facts_of(const struct tg_trace *trace) {
   if (any(trace, is_terminate)) facts |= TG_FACT_TERMINATE;
   if (any(trace, is_of_worker)) facts |= TG_FACT_WORKER;
   if (any(trace, is_of_pool)) facts |= TG_FACT_POOL;
-  if (starts && !environment && !runtime && (facts & TG_FACT_POOL) == 0) facts |= TG_FACT_OWN_THREAD;
+  if (starts && !environment && !runtime && (facts & TG_FACT_POOL) == 0)
+    facts |= TG_FACT_OWN_THREAD;
   if (is_runtime_only(trace)) facts |= TG_FACT_RUNTIME_ONLY;
   if (any(trace, is_node_api))
     facts = (facts | TG_FACT_ADDON_IN | TG_FACT_ADDON_CALLS) & ~(uint32_t)TG_FACT_RUNTIME_ONLY;
   if (any(trace, is_death)) facts |= TG_FACT_SIGNAL;
   const struct tg_trace_frame *caller = find_no_code(trace);
   if (caller != NULL && runs_thread_locals(caller)) facts |= TG_FACT_NO_CODE_TLS;
-  /* Without debug information libc's internal functions have no names. Few of them call what others have
-   * registered. */
-  bool is_nameless_libc = caller != NULL && caller->owner == TG_OWNER_SYSTEM && caller->function[0] == '\0';
+  /* Without debug information libc's internal functions have no names. Few of them call what others
+   * have registered. */
+  bool is_nameless_libc =
+      caller != NULL && caller->owner == TG_OWNER_SYSTEM && caller->function[0] == '\0';
   if (caller != NULL && (runs_callbacks(caller) || is_nameless_libc)) facts |= TG_FACT_NO_CODE;
   return facts;
 }
 
-/* A list of names may be anything, for example a library's exports. An abort among them shows that it is a
- * stack. */
+/* A list of names may be anything, for example a library's exports. An abort among them shows that
+ * it is a stack. */
 static uint32_t facts_of_names(const struct tg_trace *trace) {
   uint32_t facts = facts_of(trace);
   if (trace->count > 2 && any(trace, is_death)) return facts;
@@ -547,16 +566,20 @@ static uint32_t facts_of_all(const struct tg_evidence *evidence, const struct tg
 
 /* --- The answer */
 
-/* Words in the name of a frame count only in the stack that died, because other threads do other things. */
-static bool has_words(const struct tg_evidence *evidence, unsigned number, const struct tg_trace *died) {
+/* Words in the name of a frame count only in the stack that died, because other threads do other
+ * things. */
+static bool has_words(const struct tg_evidence *evidence, unsigned number,
+                      const struct tg_trace *died) {
   const struct tg_hit *hit = &evidence->hits[number];
   return hit->found || (died != NULL && (hit->traces >> (died - evidence->traces) & 1) != 0);
 }
 
-static bool fits(const struct tg_evidence *evidence, unsigned number, const struct tg_answer *answer) {
+static bool fits(const struct tg_evidence *evidence, unsigned number,
+                 const struct tg_answer *answer) {
   const struct tg_signature *signature = tg_signature(number);
   uint32_t facts = answer->facts;
-  if ((facts & signature->needs) != signature->needs || (facts & signature->not ) != 0) return false;
+  if ((facts & signature->needs) != signature->needs || (facts & signature->excludes) != 0)
+    return false;
   return signature->words[0] == NULL || has_words(evidence, number, answer->trace);
 }
 
@@ -571,7 +594,8 @@ static void decide_help(const struct tg_evidence *evidence, struct tg_answer *an
   answer->helps = tg_signature_helps(signature);
   if (answer->helps == TG_HELPS_WITH_OPTION) answer->option = signature->option;
   if (answer->helps != TG_HELPS_YES && answer->helps != TG_HELPS_WITH_OPTION) return;
-  bool is_other_runtime = (evidence->facts & TG_FACT_BUN) != 0 || strcmp(evidence->runtime, "bun") == 0 ||
+  bool is_other_runtime = (evidence->facts & TG_FACT_BUN) != 0 ||
+                          strcmp(evidence->runtime, "bun") == 0 ||
                           strcmp(evidence->runtime, "deno") == 0;
   bool guards_own = strncmp(signature->name, "guard-", 6) == 0;
   if (evidence->is_mac || evidence->is_windows) {
@@ -582,10 +606,12 @@ static void decide_help(const struct tg_evidence *evidence, struct tg_answer *an
     answer->why_not = "it was guarded already; please report it";
   } else if (evidence->is_electron) {
     answer->helps = TG_HELPS_UNKNOWN;
-    answer->why_not = "Electron was not run with the guard so far; docs/runtimes.md says how to try it";
+    answer->why_not =
+        "Electron was not run with the guard so far; docs/runtimes.md says how to try it";
   } else if (is_other_runtime && !is_known_version(evidence)) {
     answer->helps = TG_HELPS_UNKNOWN;
-    answer->why_not = "this version was not run with the guard so far; docs/runtimes.md says which were";
+    answer->why_not =
+        "this version was not run with the guard so far; docs/runtimes.md says which were";
   }
   if (answer->helps == TG_HELPS_NO) answer->option = NULL;
 }
@@ -597,7 +623,8 @@ static void find_addon(const struct tg_evidence *evidence, struct tg_answer *ans
       memcpy(answer->addon, trace->frames[i].object, sizeof answer->addon);
       return;
     }
-  if (answer->signature->verdict != TG_VERDICT_NOT_AN_ADDON && answer->signature->verdict != TG_VERDICT_OOM)
+  if (answer->signature->verdict != TG_VERDICT_NOT_AN_ADDON &&
+      answer->signature->verdict != TG_VERDICT_OOM)
     memcpy(answer->addon, evidence->addon, sizeof answer->addon);
 }
 
@@ -608,17 +635,20 @@ static void add_reason(struct tg_answer *answer, uint64_t line, const char *text
   tg_copy_string(reason->text, sizeof reason->text, text);
 }
 
-static void add_frame_reason(struct tg_answer *answer, const struct tg_trace *trace, unsigned place) {
+static void add_frame_reason(struct tg_answer *answer, const struct tg_trace *trace,
+                             unsigned place) {
   const struct tg_trace_frame *frame = &trace->frames[place];
   char text[TG_QUOTE_MAX];
-  const char *where = frame->object[0] != '\0' ? tg_base_name(frame->object) : tg_base_name(frame->source);
+  const char *where =
+      frame->object[0] != '\0' ? tg_base_name(frame->object) : tg_base_name(frame->source);
   snprintf(text, sizeof text, "#%u %.120s%s%.60s%s", place,
-           frame->function[0] == '\0' ? "(no name)" : frame->function, where[0] == '\0' ? "" : " [", where,
-           where[0] == '\0' ? "" : "]");
+           frame->function[0] == '\0' ? "(no name)" : frame->function, where[0] == '\0' ? "" : " [",
+           where, where[0] == '\0' ? "" : "]");
   add_reason(answer, trace->line, text);
 }
 
-/* Adds the frames that decided: the first one that is not plumbing, the call, and what called it. */
+/* Adds the frames that decided: the first one that is not plumbing, the call, and what called
+ * it. */
 static void add_frames(const struct tg_evidence *evidence, struct tg_answer *answer) {
   const struct tg_trace *trace = answer->trace;
   uint32_t needs = answer->signature->needs;

@@ -1,4 +1,5 @@
-/* Derives an answer from evidence: the facts of the stack that died, and the first signature that fits. */
+/* Derives an answer from evidence: the facts of the stack that died, and the first signature that
+ * fits. */
 #ifndef TG_COMMAND_TRIAGE_VERDICT_H
 #define TG_COMMAND_TRIAGE_VERDICT_H
 

@@ -33,7 +33,8 @@ bool tg_words_fit(const char *line, const char *words) {
   return true;
 }
 
-/* The part before the first star must be exactly at this place. The other parts may be anywhere after it. */
+/* The part before the first star must be exactly at this place. The other parts may be anywhere
+ * after it. */
 static bool begins_here(const char *at, const char *word) {
   size_t length = strcspn(word, "*");
   return strncmp(at, word, length) == 0 && tg_words_fit(at + length, word + length);
@@ -42,6 +43,8 @@ static bool begins_here(const char *at, const char *word) {
 void tg_word_set_find(const struct tg_word_set *set, const char *line,
                       void (*take)(void *argument, uint32_t id), void *argument) {
   for (const char *at = line; at[0] != '\0' && at[1] != '\0'; at++)
-    for (unsigned number = set->heads[pair_of(at)]; number != 0; number = set->entries[number - 1].next)
-      if (begins_here(at, set->entries[number - 1].word)) take(argument, set->entries[number - 1].id);
+    for (unsigned number = set->heads[pair_of(at)]; number != 0;
+         number = set->entries[number - 1].next)
+      if (begins_here(at, set->entries[number - 1].word))
+        take(argument, set->entries[number - 1].id);
 }

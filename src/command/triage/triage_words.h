@@ -1,7 +1,7 @@
 /* Finds many words in a line in one pass, by their first two bytes.
  *
- * The words are constants of the program, and are not copied. A filled set is only read, and there is no other
- * state. */
+ * The words are constants of the program, and are not copied. A filled set is only read, and there
+ * is no other state. */
 #ifndef TG_COMMAND_TRIAGE_WORDS_H
 #define TG_COMMAND_TRIAGE_WORDS_H
 
