@@ -225,7 +225,8 @@ musl_runtime() {
   mkdir -p "$to/root" "$to/lib"
   unpack_debs "$to" musl musl-dev "libstdc++-${compiler%%.*}-pic"
   cat >"$to/lacking.c" <<'END'
-/* What Debian's libstdc++ and libgcc want of glibc and musl does not have. Nobody throws through it here. */
+/* What Debian's libstdc++ and libgcc want of glibc and musl does not have. Nobody throws through it
+ * here. */
 __attribute__((visibility("hidden"))) void *__dso_handle;
 char __libc_single_threaded;
 int _dl_find_object(void) { return -1; }
@@ -247,9 +248,10 @@ END
   [[ $("$to/bun" --version) == 1.4.* ]] || die "Bun 1.4, running on musl" "it does not start, see above" "remove $to, and repeat"
 }
 
-# pnpm's build for musl is a Node that contains pnpm, that is, a single executable application. If a copy is
-# marked as containing nothing, it is a plain Node. It needs a libstdc++ of GCC 14, which is made as for Bun
-# from an archive of Debian 13. It also needs libgcc_s, for which Debian's is good enough.
+# pnpm's build for musl is a Node that contains pnpm, that is, a single executable application. If a
+# copy is marked as containing nothing, it is a plain Node. It needs a libstdc++ of GCC 14, which is
+# made as for Bun from an archive of Debian 13. It also needs libgcc_s, for which Debian's is good
+# enough.
 musl_node() {
   local to=$DEPS/musl-node musl=$DEPS/musl/root fuse=NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2 pic symbol wanted=()
   [[ $("$to/node" --version 2>/dev/null) != v26.* ]] || return 0
@@ -279,8 +281,9 @@ END
   [[ $("$to/node" --version) == v26.* ]] || die "Node 26, running on musl" "it does not start, see above" "remove $to, and repeat"
 }
 
-# pkg's own Nodes are on GitHub, but pkg has packed pnpm 10. Up to its payload that is such a Node, in which pkg has
-# replaced marks by figures. With its marks back, pkg packs it again (PKG_NODE_PATH).
+# pkg's own Nodes are on GitHub, but pkg has packed pnpm 10. Up to its payload that is such a Node,
+# in which pkg has replaced marks by figures. With its marks back, pkg packs it again
+# (PKG_NODE_PATH).
 pkg() {
   local pnpm=$DEPS/npm/pkg/node_modules/@pnpm/linux-x64/pnpm to=$DEPS/pkg-node payload
   [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked build of pkg's Node" "$(uname -m)" \
@@ -344,7 +347,8 @@ unpack_trixie() {
   rm -rf "$home"
 }
 
-# debian_root SUITE: build/deps/debian-roots/SUITE gets nodejs and all that it depends on, and busybox.
+# debian_root SUITE: build/deps/debian-roots/SUITE gets nodejs and all that it depends on, and
+# busybox.
 debian_root() {
   local to=$DEPS/debian-roots/$1 home directory deb
   [[ ! -e $to/usr/bin/node ]] || return 0
@@ -378,9 +382,9 @@ debian_roots() {
   done
 }
 
-# herd7 is an OCaml program of Debian's sid, and needs sid's glibc. So it is started by sid's dynamic linker,
-# with sid's libraries. Its models decide what the tests say, so its version and its contents are fixed. The
-# libraries are those that sid has, as apt verifies them.
+# herd7 is an OCaml program of Debian's sid, and needs sid's glibc. So it is started by sid's
+# dynamic linker, with sid's libraries. Its models decide what the tests say, so its version and its
+# contents are fixed. The libraries are those that sid has, as apt verifies them.
 HERD7=herdtools7=7.58-2
 HERD7_SHA256=97a6e2bfbc2c516cd9816e8c87c3acc412953479a3351b308d139e0af9550672
 

@@ -8,7 +8,8 @@ import pathlib
 import re
 import sys
 
-# Which folders a folder may include, besides itself and include/. Each subcommand has its own folder.
+# Which folders a folder may include, besides itself and include/. Each subcommand has its own
+# folder.
 MAY_INCLUDE = {
     'base': '',
     'elf': '',

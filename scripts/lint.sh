@@ -22,8 +22,9 @@ check() {
   if "$@"; then summary+=("$name: clean"); else summary+=("$name: FINDINGS, see above") && failed=1; fi
 }
 check clang-format clang-format --dry-run -Werror "${formatted[@]}"
-# clang does not know GCC's options for link-time optimization. Almost all of the time goes to clang's analyzer, which
-# follows the paths of a function up to a number of steps. The tier `full` gives it clang's own number, three times as many.
+# clang does not know GCC's options for link-time optimization. Almost all of the time goes to
+# clang's analyzer, which follows the paths of a function up to a number of steps. The tier `full`
+# gives it clang's own number, three times as many.
 nodes=75000
 [[ -z ${TG_FULL:-} ]] || nodes=225000
 tidy() {

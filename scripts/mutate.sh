@@ -40,8 +40,8 @@ names() { sed -n 's/^\([a-z][a-z0-9-]*\) [^ ]* [^ ]*$/\1/p' "$LIST"; }
 
 tests_of() { sed -n "s/^$1 [^ ]* \([^ ]*\)$/\1/p" "$LIST"; }
 
-# faults DIRECTORY [NAME]: puts the fault NAME into the source in DIRECTORY, and prints the file. Without a name: only
-# checks that each fault could be put in.
+# faults DIRECTORY [NAME]: puts the fault NAME into the source in DIRECTORY, and prints the file.
+# Without a name: only checks that each fault could be put in.
 faults() {
   python3 - "$LIST" "$@" <<'END'
 import sys

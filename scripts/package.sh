@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the packages, a .deb and a .tar.gz, and those with their symbols: package.sh [--check]. See usage below.
+# Builds the packages, a .deb and a .tar.gz, and those with their symbols: package.sh [--check]. See
+# usage below.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -50,7 +51,8 @@ put() {
   install -m 644 "$TREE/symbols/$1.debug" "$2"
 }
 
-# The same top directory as the other archive has, and .debug beside each file, where debuggers look.
+# The same top directory as the other archive has, and .debug beside each file, where debuggers
+# look.
 pack_symbols_archive() {
   local archive=$1 top stage=$TREE/symbols-archive binary
   top=$(basename "$archive" .tar.gz)

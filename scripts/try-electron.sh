@@ -55,8 +55,8 @@ find_electron() {
   die "an Electron that can be run" "none: ${wanted[*]}" "name its binary: scripts/try-electron.sh PATH"
 }
 
-# binary_of PROGRAM: npm's electron/cli.js starts the binary that path.txt beside it names; LD_PRELOAD would
-# also be in effect in the node that runs cli.js.
+# binary_of PROGRAM: npm's electron/cli.js starts the binary that path.txt beside it names;
+# LD_PRELOAD would also be in effect in the node that runs cli.js.
 binary_of() {
   local directory
   directory=$(dirname "$(readlink -f "$1")")
@@ -123,8 +123,9 @@ try {
 END
 }
 
-# A packaged application runs its own code only: it lacks default_app.asar, which runs what is named. So this puts ours
-# in its place, in a copy. Electron looks there by the path of its binary, so that is not a symbolic link.
+# A packaged application runs its own code only: it lacks default_app.asar, which runs what is
+# named. So this puts ours in its place, in a copy. Electron looks there by the path of its binary,
+# so that is not a symbolic link.
 place_application() {
   local directory
   directory=$(dirname "$electron")
@@ -149,8 +150,8 @@ find_display() {
 
 # --- Running it
 
-# with LIBRARY|'' COMMAND…: runs it, at most two minutes, and prints its last lines, its end and what the guard has
-# reported. The status is the command's.
+# with LIBRARY|'' COMMAND…: runs it, at most two minutes, and prints its last lines, its end and
+# what the guard has reported. The status is the command's.
 with() {
   local library=$1 status=0 log output
   shift
@@ -176,7 +177,8 @@ as_application() {
     "${display[@]}" "$electron" "${switches[@]}" "$work/application"
 }
 
-# count LIBRARY TIMES COMMAND…: prints how many runs ended well; what they printed goes to the report.
+# count LIBRARY TIMES COMMAND…: prints how many runs ended well; what they printed goes to the
+# report.
 count() {
   local well=0 run
   for ((run = 0; run < $2; run++)); do

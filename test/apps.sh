@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs whole applications natively, guarded and with mode=diagnose, and compares what they print: apps.sh [NAME…].
-# The table of docs/applications.md is its last output.
+# Runs whole applications natively, guarded and with mode=diagnose, and compares what they print:
+# apps.sh [NAME…]. The table of docs/applications.md is its last output.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
@@ -69,7 +69,8 @@ events_of() {
   echo "${codes:-none}"
 }
 
-# row NAME: the row of the table in docs/applications.md. The second line of each script says what it runs.
+# row NAME: the row of the table in docs/applications.md. The second line of each script says what
+# it runs.
 row() {
   printf '| %s: %s | %d | %s | %s |\n' "$1" "$(sed -n '2s/^# //p' "$APPS/$1.sh")" "$(wc -l <"$results/$1.native")" \
     "$(events_of "$results/$1.guarded.log")" "$(events_of "$results/$1.diagnose.log")"

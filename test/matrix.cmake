@@ -1,15 +1,16 @@
-# Which test runs where, and in which tier. There is one row for each test. test/CMakeLists.txt reads it, and
-# test/README.md explains it.
+# Which test runs where, and in which tier. There is one row for each test. test/CMakeLists.txt
+# reads it, and test/README.md explains it.
 #
 # The tiers are CTest presets. Each contains all those before it:
 #   quick    for use before a commit: under three minutes
 #   default  what scripts/test.sh and CI run: everything that guards a promise of docs/contract.md
 #   full     by hand: every runtime, five times the repetitions, the large configurations
 #
-# A column says on which runtimes the test runs in that tier: one of these sets, `once` if the test uses no particular
-# runtime, or `-`. Tests that do not depend on the runtime's version run on the oldest and on the newest. Debian's
-# node has its functions in libnode.so, so it runs the tests for which that place matters. Node 22 is the newest line in
-# which every release frees functions that threads still hold.
+# A column says on which runtimes the test runs in that tier: one of these sets, `once` if the test
+# uses no particular runtime, or `-`. Tests that do not depend on the runtime's version run on the
+# oldest and on the newest. Debian's
+# node has its functions in libnode.so, so it runs the tests for which that place matters. Node 22
+# is the newest line in which every release frees functions that threads still hold.
 set(ON_all node-18 node-20 node-22 node-24.13 node-24.21 node-26 debian-18)
 set(ON_node node-18 node-20 node-22 node-24.13 node-24.21 node-26)
 set(ON_lines node-18 node-20 node-22 node-24.21 node-26)
@@ -21,11 +22,12 @@ set(ON_20+26 node-20 node-26)
 set(ON_once once)
 set(ON_- "")
 
-# `seconds` is the time on an idle machine. The longest tests start first. `cores` is 1, `half` for a test that computes
-# for less than half of its time (it waits for programs that hang without the guard, or sleep), or `all` for a test that
-# keeps every core busy. Nothing runs beside such a test, so it does not disturb tests that depend on time. CTest counts
-# in half cores: scripts/test.sh gives it -j with three times the number of cores, because the others wait a third of
-# their time, too. A file without a row has the row of its directory that ends in *.bats.
+# `seconds` is the time on an idle machine. The longest tests start first. `cores` is 1, `half` for
+# a test that computes for less than half of its time (it waits for programs that hang without the
+# guard, or sleep), or `all` for a test that keeps every core busy. Nothing runs beside such a test,
+# so it does not disturb tests that depend on time. CTest counts in half cores: scripts/test.sh
+# gives it -j with three times the number of cores, because the others wait a third of their time,
+# too. A file without a row has the row of its directory that ends in *.bats.
 set(TEST_MATRIX
 # test                          | quick | default     | full    | seconds | cores
   "unit/*                       | once  | once        | once    |   1     | 1"
@@ -130,8 +132,8 @@ function(matrix_row test)
   set(row "${row_of_${test}}" PARENT_SCOPE)
 endfunction()
 
-# matrix_tier(TEST RUNTIME): sets `tier` to the first tier in which it runs there. RUNTIME is `once` for a test
-# without one.
+# matrix_tier(TEST RUNTIME): sets `tier` to the first tier in which it runs there. RUNTIME is `once`
+# for a test without one.
 function(matrix_tier test runtime)
   matrix_row("${test}")
   set(column 0)
@@ -149,7 +151,8 @@ function(matrix_tier test runtime)
   endforeach()
 endfunction()
 
-# matrix_properties(NAME TEST TIER LABEL): sets those of the CTest test NAME, which runs the row's TEST.
+# matrix_properties(NAME TEST TIER LABEL): sets those of the CTest test NAME, which runs the row's
+# TEST.
 function(matrix_properties name test tier label)
   matrix_row("${test}")
   list(GET row 4 seconds)
@@ -164,7 +167,8 @@ function(matrix_properties name test tier label)
   set_tests_properties(${name} PROPERTIES LABELS "${label};tier-${tier}" COST ${seconds} PROCESSORS ${half_cores})
 endfunction()
 
-# matrix_test(NAME LABEL PROPERTY VALUE…): the same for a CTest test that runs once, and whose row has its name.
+# matrix_test(NAME LABEL PROPERTY VALUE…): the same for a CTest test that runs once, and whose row
+# has its name.
 function(matrix_test name label)
   matrix_tier(${name} once)
   matrix_properties(${name} ${name} ${tier} ${label})

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests for hours: long stress, millions of functions, many repetitions on every runtime, long fuzzing.
+# Runs the tests for hours: long stress, millions of functions, many repetitions on every runtime,
+# long fuzzing.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"

@@ -1,5 +1,5 @@
-# Run by CPack on the staged files, which are stripped: names the file with the symbols of each, so that debuggers find
-# it in .debug beside it. scripts/package.sh has made those files.
+# Run by CPack on the staged files, which are stripped: names the file with the symbols of each, so
+# that debuggers find it in .debug beside it. scripts/package.sh has made those files.
 if(NOT EXISTS ${CPACK_TSFN_GUARD_SYMBOLS})
   return()
 endif()

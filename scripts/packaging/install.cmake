@@ -1,8 +1,9 @@
-# What is installed where, and the packages that CPack makes of it (scripts/package.sh builds and checks those).
+# What is installed where, and the packages that CPack makes of it (scripts/package.sh builds and
+# checks those).
 include(GNUInstallDirs)
 
-# The library is a preload object and nothing to link with, so it lies in a directory of its own. The command finds it
-# from its own place: whatever is installed may be moved as a whole.
+# The library is a preload object and nothing to link with, so it lies in a directory of its own.
+# The command finds it from its own place: whatever is installed may be moved as a whole.
 set(private_directory ${CMAKE_INSTALL_LIBDIR}/tsfn-guard)
 set(for_all_to_read OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS ${for_all_to_read} OWNER_EXECUTE GROUP_EXECUTE WORLD_EXECUTE)
@@ -57,7 +58,8 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION javascript)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_ENHANCES nodejs)
-# dpkg-shlibdeps would say 2.34, where dlopen came to libc: that is weak here. test/bats/library.bats sees to 2.28.
+# dpkg-shlibdeps would say 2.34, where dlopen came to libc: that is weak here.
+# test/bats/library.bats sees to 2.28.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6 (>= 2.28)")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS libdw1) # with which triage reads cores; all else works without
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)

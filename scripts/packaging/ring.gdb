@@ -3,9 +3,10 @@
 #   gdb -batch -x ring.gdb NODE CORE
 #   gdb -batch -x ring.gdb -p PID
 #
-# Reads raw memory by the layout of include/tsfn_guard/ring.h, so neither the library's debug information nor its
-# sources are needed; without the library's file the ring is searched for in the core. Needs a gdb with Python.
-# Status 1, and a line on stderr, where there is no ring that it can read.
+# Reads raw memory by the layout of include/tsfn_guard/ring.h, so neither the library's debug
+# information nor its sources are needed; without the library's file the ring is searched for in the
+# core. Needs a gdb with Python. Status 1, and a line on stderr, where there is no ring that it can
+# read.
 set pagination off
 set confirm off
 

@@ -1,8 +1,9 @@
-# Completes the command line of tsfn-guard(1) in bash. What is between the marks scripts/docs.sh writes.
+# Completes the command line of tsfn-guard(1) in bash. What is between the marks scripts/docs.sh
+# writes.
 # shellcheck shell=bash
 
-# Each option of the library and its values: FILE is a file, N a number. One that begins with "0 1" may
-# go without a value, or has it after "=".
+# Each option of the library and its values: FILE is a file, N a number. One that begins with "0 1"
+# may go without a value, or has it after "=".
 _tsfn_guard_options=(
   # <!-- options -->
   '--mode protect diagnose off'
@@ -132,8 +133,8 @@ _tsfn_guard_takes_next() {
   values=$(_tsfn_guard_values "$1") && [[ $values != '0 1'* ]]
 }
 
-# _tsfn_guard_offer WORD KEPT WORDS…: those of WORDS that begin with WORD, without the part KEPT that readline keeps
-# itself. FILE, DIRECTORY and COMMAND stand for all of these.
+# _tsfn_guard_offer WORD KEPT WORDS…: those of WORDS that begin with WORD, without the part KEPT
+# that readline keeps itself. FILE, DIRECTORY and COMMAND stand for all of these.
 _tsfn_guard_offer() {
   local word=$1 kept=$2 one
   shift 2

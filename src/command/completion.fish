@@ -1,12 +1,13 @@
-# Completes the command line of tsfn-guard(1) in fish. What is between the marks scripts/docs.sh writes.
+# Completes the command line of tsfn-guard(1) in fish. What is between the marks scripts/docs.sh
+# writes.
 
 # __tsfn_guard_rows TEXT: its lines without the marks.
 function __tsfn_guard_rows
     string match --invert --regex '^(#.*|)$' -- (string split \n -- $argv[1])
 end
 
-# Each option of the library and its values: FILE is a file, N a number. One that begins with "0 1" may
-# go without a value, or has it after "=".
+# Each option of the library and its values: FILE is a file, N a number. One that begins with "0 1"
+# may go without a value, or has it after "=".
 set -g __tsfn_guard_options (__tsfn_guard_rows '
 # <!-- options -->
 --mode protect diagnose off
@@ -125,7 +126,8 @@ function __tsfn_guard_takes_next
     string match --quiet --regex -- "^$argv[1] (?!0 1)." $__tsfn_guard_options
 end
 
-# The words before the cursor, from the program on: nothing as long as there are only options of ours.
+# The words before the cursor, from the program on: nothing as long as there are only options of
+# ours.
 function __tsfn_guard_program_words
     set -l words (commandline -opc)[2..]
     while set -q words[1]

@@ -1,8 +1,9 @@
 #compdef tsfn-guard
-# Completes the command line of tsfn-guard(1) in zsh. What is between the marks scripts/docs.sh writes.
+# Completes the command line of tsfn-guard(1) in zsh. What is between the marks scripts/docs.sh
+# writes.
 
-# Each option of the library and its values: FILE is a file, N a number. One that begins with "0 1" may
-# go without a value, or has it after "=".
+# Each option of the library and its values: FILE is a file, N a number. One that begins with "0 1"
+# may go without a value, or has it after "=".
 local -a _tsfn_guard_options=(
   # <!-- options -->
   '--mode protect diagnose off'
@@ -116,8 +117,8 @@ local -a _tsfn_guard_subcommand_options=(
   # <!-- /subcommand_options -->
 )
 
-# _tsfn_guard_value WORD…: offers these words; FILE stands for all files, N for any number. (The space before each action in
-# the specs keeps _arguments from putting words of its own before ours.)
+# _tsfn_guard_value WORD…: offers these words; FILE stands for all files, N for any number. (The
+# space before each action in the specs keeps _arguments from putting words of its own before ours.)
 _tsfn_guard_value() {
   local -a words=(${argv:#(N|FILE|GLOB*|fd:N)})
   (( ! $#words )) || compadd -a words

@@ -1,5 +1,5 @@
-// tsfn-guard/register: arms the guard in this process, where LD_PRELOAD cannot be set, and shows its
-// state. Use node -r tsfn-guard/register app.js, or NODE_OPTIONS=--require=/its/absolute/path.
+// tsfn-guard/register: arms the guard in this process, where LD_PRELOAD cannot be set, and shows
+// its state. Use node -r tsfn-guard/register app.js, or NODE_OPTIONS=--require=/its/absolute/path.
 'use strict';
 const fs = require('fs');
 const path = require('path');
@@ -9,8 +9,9 @@ const directory = path.join(__dirname, 'prebuilds', `${process.platform}-${proce
 
 const isSupported = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
 
-// Parses the first pair of the text as src/options/options.c does. Returns its length, key and value.
-// A value is quoted only if the closing quote ends the pair. The colon of fd:N is not a separator.
+// Parses the first pair of the text as src/options/options.c does. Returns its length, key and
+// value. A value is quoted only if the closing quote ends the pair. The colon of fd:N is not a
+// separator.
 function readPair(text) {
   const [key] = /^[^=:]*/.exec(text);
   if (text[key.length] !== '=') return { length: key.length, key };
@@ -46,8 +47,8 @@ function say(line) {
 
 const isRequired = () => option('require', ['0', '1']) === '1';
 
-// Says why the process stays unguarded, and ends it if require=1. JavaScript in a worker can end only the
-// worker.
+// Says why the process stays unguarded, and ends it if require=1. JavaScript in a worker can end
+// only the worker.
 function stayUnguarded(why) {
   if (option('mode', ['protect', 'diagnose', 'off']) === 'off') return null;
   const what = isMainThread ? 'it' : 'this worker';
@@ -63,8 +64,8 @@ function refuse(needed, found, remedy) {
   return stayUnguarded(`not armed: needed ${needed}, found ${reason}; ${remedy}`);
 }
 
-// A project with developers on other systems has the package in its dependencies too. So this is no failure, and
-// one line for a process is enough.
+// A project with developers on other systems has the package in its dependencies too. So this is no
+// failure, and one line for a process is enough.
 function doNothingHere() {
   if (!isMainThread && !isRequired()) return null;
   return stayUnguarded(`does nothing on ${process.platform} ${process.arch}: it guards on Linux x64 and arm64`);

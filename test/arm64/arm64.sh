@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Cross-builds for arm64; machine.sh runs that on an emulated machine. A single program also runs with qemu-user.
+# Cross-builds for arm64; machine.sh runs that on an emulated machine. A single program also runs
+# with qemu-user.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -51,7 +52,8 @@ locked() {
   node -p "require('$ROOT/scripts/npm/runtimes-arm64/package-lock.json').packages['node_modules/$1'].$2"
 }
 
-# node_arm64 RUNTIME: unpacks it. npm ci would fetch all the runtimes of the lockfile, and refuses another machine's.
+# node_arm64 RUNTIME: unpacks it. npm ci would fetch all the runtimes of the lockfile, and refuses
+# another machine's.
 node_arm64() {
   local to=$HERE/$1 spec got
   [[ ! -x $to/bin/node ]] || return 0

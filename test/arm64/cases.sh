@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2030,SC2031
-# What the emulated machine of machine.sh runs, in busybox's sh. test/bats/arm64.bats reads what it prints.
+# What the emulated machine of machine.sh runs, in busybox's sh. test/bats/arm64.bats reads what it
+# prints.
 
 # The console is a terminal, but its output is read by a program.
 export PATH=/bin TEST_ADDONS=/build/addons NO_COLOR=1
@@ -16,8 +17,8 @@ ran() {
   echo "at $(cut -d ' ' -f 1 /proc/uptime)"
 }
 
-# native, guarded: NAME PROGRAM.js ARGS…; watched_native, watched_guarded: the same with the oracle, where each use of
-# a freed function is a fault.
+# native, guarded: NAME PROGRAM.js ARGS…; watched_native, watched_guarded: the same with the oracle,
+# where each use of a freed function is a fault.
 native() {
   case=$1 program=/programs/$2
   shift 2

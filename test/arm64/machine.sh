@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Boots an emulated arm64 machine (qemu-system-aarch64) that runs test/arm64/cases.sh, and prints what the cases said.
+# Boots an emulated arm64 machine (qemu-system-aarch64) that runs test/arm64/cases.sh, and prints
+# what the cases said.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -27,7 +28,8 @@ skip() {
   exit 3
 }
 
-# kernel HOME PACKAGE: what Debian's kernel package PACKAGE, which only depends on the newest, brings to /boot.
+# kernel HOME PACKAGE: what Debian's kernel package PACKAGE, which only depends on the newest,
+# brings to /boot.
 kernel() {
   local home=$1 newest
   newest=$(APT_CONFIG=$home/apt.conf apt-cache depends "$2" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')

@@ -1,13 +1,15 @@
-# The guard for arm64, cross-built, on an emulated machine (qemu-system-aarch64) with Debian's kernel and npm's node-20:
-# with pages of 4 KiB, where programs have addresses of 48 bits. The tier `full` also has pages of 16 KiB, where they
-# have 47 bits, node-26, and the slow unit tests.
+# The guard for arm64, cross-built, on an emulated machine (qemu-system-aarch64) with Debian's
+# kernel and npm's node-20: with pages of 4 KiB, where programs have addresses of 48 bits. The tier
+# `full` also has pages of 16 KiB, where they have 47 bits, node-26, and the slow unit tests.
 #
-# The machine runs test/arm64/cases.sh. It is a machine with processors that run at the same time, but its host's
-# memory order is the stronger one of x86-64. So this says nothing about memory orders; test/litmus does.
+# The machine runs test/arm64/cases.sh. It is a machine with processors that run at the same time,
+# but its host's memory order is the stronger one of x86-64. So this says nothing about memory
+# orders; test/litmus does.
 #
-# Seen to fail: the unit tests of the handle table, while the guard was not able to make a second segment below 2^47
-# in an address space of 48 bits; everything under the oracle, while its pages had 4 KiB on a kernel with 16; "without
-# the guard: uses freed memory" when libuv aborted all three runs, while only the oracle's word counted.
+# Seen to fail: the unit tests of the handle table, while the guard was not able to make a second
+# segment below 2^47 in an address space of 48 bits; everything under the oracle, while its pages
+# had 4 KiB on a kernel with 16; "without the guard: uses freed memory" when libuv aborted all three
+# runs, while only the oracle's word counted.
 
 load helper
 
@@ -25,7 +27,8 @@ setup_file() {
 
 LIBRARY=${TG_SOURCE:?}/build/arm64/libtsfnguard.so
 
-# on_each COMMAND ARGS…: runs it once for each machine, with $said, the file with what that machine printed, and $runtime.
+# on_each COMMAND ARGS…: runs it once for each machine, with $said, the file with what that machine
+# printed, and $runtime.
 on_each() {
   local machine runtime said
   for machine in $MACHINES; do
@@ -49,8 +52,8 @@ ended_well() {
   for line in "${@:2}"; do assert_line "$line"; done
 }
 
-# used_freed NAME: died of it. A thread that locks the destroyed mutex before its memory is freed is aborted by libuv
-# (status 134). Then the oracle says nothing; it does if it fails itself.
+# used_freed NAME: died of it. A thread that locks the destroyed mutex before its memory is freed is
+# aborted by libuv (status 134). Then the oracle says nothing; it does if it fails itself.
 used_freed() {
   case_of "$1"
   if [[ $output == *"end $1: status 134"* ]]; then

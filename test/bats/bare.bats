@@ -1,8 +1,8 @@
-# Bare 1.33.4 (Holepunch), which has the seven functions and no napi_get_node_version. docs/runtimes.md
-# says what holds there.
+# Bare 1.33.4 (Holepunch), which has the seven functions and no napi_get_node_version.
+# docs/runtimes.md says what holds there.
 #
-# Seen to fail: `arms` and all that is guarded while the guard needed napi_get_node_version; "without
-# the guard" with LD_PRELOAD set to the guard.
+# Seen to fail: `arms` and all that is guarded while the guard needed napi_get_node_version;
+# "without the guard" with LD_PRELOAD set to the guard.
 
 bats_require_minimum_version 1.5.0
 load helper

@@ -1,9 +1,9 @@
-# Debian's other releases: the nodejs of Debian 11, 13 and sid, with the libc that it runs on there, in a root directory
-# of its own. The library and the command are those that were built here. The addons are linked with that libc, as ones
-# that were built there would be.
+# Debian's other releases: the nodejs of Debian 11, 13 and sid, with the libc that it runs on there,
+# in a root directory of its own. The library and the command are those that were built here. The
+# addons are linked with that libc, as ones that were built there would be.
 #
-# Without the guard, the cases died or hung in every run on all three, but for nodejs/node#55706 on sid: Node 24.22 has
-# the fix.
+# Without the guard, the cases died or hung in every run on all three, but for nodejs/node#55706 on
+# sid: Node 24.22 has the fix.
 
 load helper
 

@@ -17,8 +17,8 @@ setup() {
   unset LD_PRELOAD TSFN_GUARD_OPTIONS
 }
 
-# doctor ARGS…: runs it, and expects that every check is printed once, in order, on one line each, but
-# those that were not tried together on one. The verdict comes last.
+# doctor ARGS…: runs it, and expects that every check is printed once, in order, on one line each,
+# but those that were not tried together on one. The verdict comes last.
 doctor() {
   run --separate-stderr timeout -k 5 100 "${doctor_command:-$GUARD}" doctor "$@"
   assert_equal "$stderr" ''
@@ -175,8 +175,8 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   told fail library "$place/libtsfnguard.so: Permission denied; do: make it readable (chmod a+r)"
 }
 
-# Seen to fail: architecture was ok, for "a 32-bit or big-endian machine, the same as the library", and linking failed,
-# "by : No such file or directory".
+# Seen to fail: architecture was ok, for "a 32-bit or big-endian machine, the same as the library",
+# and linking failed, "by : No such file or directory".
 @test "program: executable, but unreadable" {
   ((EUID == 0)) || skip "needs root"
   local place

@@ -1,10 +1,10 @@
 # scripts/try-electron.sh, which people with an Electron run, with an Electron that is made of node
-# (programs/fake-electron.js). This tests the logic of the script, not Electron. The last test does, if an Electron was
-# fetched.
+# (programs/fake-electron.js). This tests the logic of the script, not Electron. The last test does,
+# if an Electron was fetched.
 #
-# Seen to fail: "a real one" while the script did not put its application into a packaged one (the window never came);
-# "armed" with LD_PRELOAD left out in `with`; "not armed" with the script's search for
-# the line left out; "binary" with binary_of printing its argument.
+# Seen to fail: "a real one" while the script did not put its application into a packaged one (the
+# window never came); "armed" with LD_PRELOAD left out in `with`; "not armed" with the script's
+# search for the line left out; "binary" with binary_of printing its argument.
 
 bats_require_minimum_version 1.5.0
 load helper

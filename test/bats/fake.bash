@@ -1,4 +1,5 @@
-# What the Bats files share that run the small programs of test/helpers: fake runtimes, "addons", wrappers.
+# What the Bats files share that run the small programs of test/helpers: fake runtimes, "addons",
+# wrappers.
 
 bats_require_minimum_version 1.5.0
 HELPERS=$TG_BUILD/helpers
@@ -18,7 +19,8 @@ answers() {
   printf "%s: $1\n" create get_context call acquire release ref unref
 }
 
-# holders OBJECT: what the probe of libpointers.so prints if OBJECT contains all seven, however they are looked up.
+# holders OBJECT: what the probe of libpointers.so prints if OBJECT contains all seven, however they
+# are looked up.
 holders() {
   printf "%s: 7 in $1\n" load default program
 }
@@ -33,8 +35,8 @@ without_pid() {
   sed 's/^tsfn-guard\[[0-9]*\]: /tsfn-guard[PID]: /' <<<"$1"
 }
 
-# The guard's output without the summary and without the reports of events. (The probes of libcalls-*.so cause
-# events.)
+# The guard's output without the summary and without the reports of events. (The probes of
+# libcalls-*.so cause events.)
 without_reports() {
   without_pid "$1" | sed -E '/^tsfn-guard\[PID\]: (TSG[0-9]{3} |summary(:|$)|  )/d'
 }

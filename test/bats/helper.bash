@@ -1,8 +1,8 @@
 # What every Bats file shares: it runs a program without the guard (native) and with it (guarded).
 #
-# CTest sets TG_BUILD (the build directory). For the files in test/bats/runtime it also sets TG_RUNTIME (for
-# example node-20) and TG_NODE (its path). TG_REPEAT multiplies repetitions in soak runs and in the tier `full`.
-# That tier also sets TG_FULL.
+# CTest sets TG_BUILD (the build directory). For the files in test/bats/runtime it also sets
+# TG_RUNTIME (for example node-20) and TG_NODE (its path). TG_REPEAT multiplies repetitions in soak
+# runs and in the tier `full`. That tier also sets TG_FULL.
 
 bats_load_library bats-support
 bats_load_library bats-assert
@@ -23,8 +23,8 @@ runtime() {
 # A run that takes longer counts as a hang: timeout(1) then returns 124.
 TG_TIMEOUT=${TG_TIMEOUT:-30}
 
-# native PROGRAM.js ARGS… / guarded PROGRAM.js ARGS…: runs it on TG_NODE. The array NODE_FLAGS comes before the
-# program.
+# native PROGRAM.js ARGS… / guarded PROGRAM.js ARGS…: runs it on TG_NODE. The array NODE_FLAGS comes
+# before the program.
 native() {
   timeout -k 5 "$TG_TIMEOUT" "$TG_NODE" "${NODE_FLAGS[@]}" "$PROGRAMS/$1" "${@:2}"
 }
@@ -33,8 +33,9 @@ guarded() {
   LD_PRELOAD=$TG_LIB timeout -k 5 "$TG_TIMEOUT" "$TG_NODE" "${NODE_FLAGS[@]}" "$PROGRAMS/$1" "${@:2}"
 }
 
-# watched native|guarded PROGRAM.js ARGS…: runs it under the oracle (helpers/oracle.c), where each use of a freed
-# TSFN of the runtime is a certain fault. Ten such runs show more than a hundred others.
+# watched native|guarded PROGRAM.js ARGS…: runs it under the oracle (helpers/oracle.c), where each
+# use of a freed TSFN of the runtime is a certain fault. Ten such runs show more than a hundred
+# others.
 export ORACLE=$TG_BUILD/helpers/liboracle.so
 watched() {
   if [[ $1 == native ]]; then
@@ -49,8 +50,8 @@ repetitions() {
   echo $(($1 * ${TG_REPEAT:-1}))
 }
 
-# Whether this runtime frees a closed TSFN while threads use it (Node before 24.13.1). Most native crashes are
-# there.
+# Whether this runtime frees a closed TSFN while threads use it (Node before 24.13.1). Most native
+# crashes are there.
 runtime_frees_closed() {
   case $TG_RUNTIME in
     node-18 | node-20 | node-22 | node-24.13 | debian-18) return 0 ;;
@@ -58,8 +59,8 @@ runtime_frees_closed() {
   esac
 }
 
-# native_control: for tests that only show the fault without the guard. Skips them except on the oldest and the
-# newest runtime. The tier `full` runs them on all.
+# native_control: for tests that only show the fault without the guard. Skips them except on the
+# oldest and the newest runtime. The tier `full` runs them on all.
 native_control() {
   case $TG_RUNTIME in
     node-18 | node-26) ;;
@@ -67,7 +68,8 @@ native_control() {
   esac
 }
 
-# died STATUS: whether the status means a crash (SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGTRAP) or a hang (124, 137).
+# died STATUS: whether the status means a crash (SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGTRAP) or a
+# hang (124, 137).
 died() {
   case $1 in
     134 | 139 | 135 | 132 | 133 | 124 | 137) return 0 ;;
@@ -75,8 +77,9 @@ died() {
   esac
 }
 
-# native_each SECONDS PROGRAM CASE…: runs the program without the guard, once for each case (words of
-# arguments), and prints "STATUS CASE" for each. All run at the same time, because most of them hang.
+# native_each SECONDS PROGRAM CASE…: runs the program without the guard, once for each case (words
+# of arguments), and prints "STATUS CASE" for each. All run at the same time, because most of them
+# hang.
 native_each() {
   local seconds=$1 program=$2 case
   shift 2
@@ -91,10 +94,11 @@ native_each() {
   wait
 }
 
-# natively_dies PROGRAM [CASE…]: without the guard each case (words of arguments; none: no arguments) dies or hangs in
-# at least one of five runs. Only the cases that survived are run again. On a busy machine some survive now and then:
-# beside three busy loops, 8 blocking producers survived 1 of 15 runs. A run that survives takes only a part of the
-# time. If freed memory is used, LD_PRELOAD=$ORACLE makes the result certain.
+# natively_dies PROGRAM [CASE…]: without the guard each case (words of arguments; none: no
+# arguments) dies or hangs in at least one of five runs. Only the cases that survived are run again.
+# On a busy machine some survive now and then: beside three busy loops, 8 blocking producers
+# survived 1 of 15 runs. A run that survives takes only a part of the time. If freed memory is used,
+# LD_PRELOAD=$ORACLE makes the result certain.
 natively_dies() {
   local program=$1 cases=("${@:2}") lived status case
   ((${#cases[@]})) || cases=('')
@@ -109,9 +113,9 @@ natively_dies() {
   fail "without the guard these cases of $program survived five times: ${cases[*]}"
 }
 
-# one_dies COMMAND…: the same for a single case of any command. The output of the run that dies is in $output. In up
-# to one of twenty runs all callers are rejected in time, because the loop thread is preempted before it frees the
-# function.
+# one_dies COMMAND…: the same for a single case of any command. The output of the run that dies is
+# in $output. In up to one of twenty runs all callers are rejected in time, because the loop thread
+# is preempted before it frees the function.
 one_dies() {
   for _ in 1 2 3 4 5; do
     run "$@"
@@ -130,7 +134,8 @@ await() {
   fail "waited in vain: $*"
 }
 
-# matches_schema LOG…: all lines of these JSON logs match docs/event.schema.json. Debian's python3 has the checker.
+# matches_schema LOG…: all lines of these JSON logs match docs/event.schema.json. Debian's python3
+# has the checker.
 matches_schema() {
   run /usr/bin/python3 "$TG_SOURCE/test/helpers/check_schema.py" "$TG_SOURCE/docs/event.schema.json" "$@"
   assert_success

@@ -1,11 +1,12 @@
-# The examples of docs/javascript.md: natively, without the guard, each ends well; with its advice undone it dies. The
-# addon of the examples is addons/feed.c. Where freed memory is used, the oracle (helpers/oracle.c) leaves nothing to
-# chance.
+# The examples of docs/javascript.md: natively, without the guard, each ends well; with its advice
+# undone it dies. The addon of the examples is addons/feed.c. Where freed memory is used, the oracle
+# (helpers/oracle.c) leaves nothing to chance.
 
 bats_require_minimum_version 1.5.0
 load helper
 
-# section TITLE: writes the section's examples to the files that their first lines name, in a project with the addon.
+# section TITLE: writes the section's examples to the files that their first lines name, in a
+# project with the addon.
 section() {
   mkdir -p "$BATS_TEST_TMPDIR/project/node_modules/feed"
   cd "$BATS_TEST_TMPDIR/project"
@@ -54,11 +55,11 @@ undone() {
 
 @test "Never terminate a busy worker" {
   section "$BATS_TEST_DESCRIPTION"
-  # Seen to die on Node 20 while the example ended the worker at the last answer: the addon's thread was 1 to 15 ms late
-  # with its release.
+  # Seen to die on Node 20 while the example ended the worker at the last answer: the addon's thread
+  # was 1 to 15 ms late with its release.
   lives 'pending: 0'
-  # It ends the worker after the first answer, while the other is computed, and is still there when that one arrives. On
-  # a busy machine a worker needs a second to start or to end.
+  # It ends the worker after the first answer, while the other is computed, and is still there when
+  # that one arrives. On a busy machine a worker needs a second to start or to end.
   undone 's/ && pending === 0//; s/ask(500)/ask(2000)/; $a worker.once("exit", () => setTimeout(() => {}, 10000));'
   LD_PRELOAD=$ORACLE one_dies run_main
 }

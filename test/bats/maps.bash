@@ -1,9 +1,10 @@
 # Reading /proc/PID/maps from stdin.
 
-# segments PATH: the mappings of one object as "from-to permissions", by offset in its file. Neighbours with the same
-# permissions are joined, because the kernel may have split a mapping, which does not matter. A second mapping of the
-# same part of the file is left out: V8 places a copy of its builtins beside its code, but not in every process (not in
-# 2 of 250 processes of Node 22 without the guard).
+# segments PATH: the mappings of one object as "from-to permissions", by offset in its file.
+# Neighbours with the same permissions are joined, because the kernel may have split a mapping,
+# which does not matter. A second mapping of the same part of the file is left out: V8 places a copy
+# of its builtins beside its code, but not in every process (not in 2 of 250 processes of Node 22
+# without the guard).
 segments() {
   local range permissions offset rest from to last_to=none last_permissions=none path=$1
   while read -r range permissions offset rest; do
@@ -36,7 +37,8 @@ without_copies() {
   done
 }
 
-# reservations: the sizes in MiB of all inaccessible anonymous mappings of at least 32 MiB. The guard's first has 32.
+# reservations: the sizes in MiB of all inaccessible anonymous mappings of at least 32 MiB. The
+# guard's first has 32.
 reservations() {
   local range permissions inode size
   while read -r range permissions _ _ inode _; do

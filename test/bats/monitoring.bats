@@ -1,8 +1,8 @@
-# The rules for Prometheus and the dashboard for Grafana: Prometheus takes them, the rules fire when they should, and
-# every figure that they name is one that the library writes.
+# The rules for Prometheus and the dashboard for Grafana: Prometheus takes them, the rules fire when
+# they should, and every figure that they name is one that the library writes.
 #
-# Seen to fail: each alert with another threshold; the names with one of a metric changed in either file; the
-# expressions with a bracket less.
+# Seen to fail: each alert with another threshold; the names with one of a metric changed in either
+# file; the expressions with a bracket less.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -102,7 +102,8 @@ END
   assert_success
 }
 
-# The library writes tsfn_guard_quirk_total only for an addon that has quirks: bats/runtime/quirks.bats sees it.
+# The library writes tsfn_guard_quirk_total only for an addon that has quirks:
+# bats/runtime/quirks.bats sees it.
 @test "the library writes every figure that the rules, the dashboard and the docs name" {
   TG_NODE=$("$TG_SOURCE/test/runtimes.sh" | sed -n '1s/.*\t//p')
   [[ -n $TG_NODE ]] || skip "no runtime was fetched"

@@ -199,8 +199,8 @@ loaded() {
   assert_regex "$output" '^arm64,true,node 20\.'
 }
 
-# alpine: makes a root directory like Alpine's in $BATS_FILE_TMPDIR/alpine: musl, its C++ library, a Node for
-# them in /usr/bin, and the package and a test addon in /app.
+# alpine: makes a root directory like Alpine's in $BATS_FILE_TMPDIR/alpine: musl, its C++ library, a
+# Node for them in /usr/bin, and the package and a test addon in /app.
 alpine() {
   local deps=$TG_SOURCE/build/deps root=$BATS_FILE_TMPDIR/alpine musl=$TG_SOURCE/build/deps/musl/root
   [[ ! -d $root ]] || return 0
@@ -223,7 +223,8 @@ in_alpine() {
     "$BATS_FILE_TMPDIR/alpine" "$@"
 }
 
-# Seen to fail: with a dynamic command (it does not start); while the command refused programs for musl.
+# Seen to fail: with a dynamic command (it does not start); while the command refused programs for
+# musl.
 @test "on Alpine's libc the command starts, doctor finds nothing wrong, and programs are guarded" {
   [[ -x $TG_SOURCE/build/deps/musl-node/node ]] || skip "no Node on musl here; scripts/deps.sh musl-node fetches it"
   unshare -m true 2>/dev/null || skip "needs the right to mount"

@@ -1,6 +1,6 @@
 # The installed files and the packages are complete, can be moved, and are right for Debian. Also
-# the manual page and the completion in each shell. scripts/package.sh --check installs the .deb into a clean
-# Debian, which takes too long for this file.
+# the manual page and the completion in each shell. scripts/package.sh --check installs the .deb
+# into a clean Debian, which takes too long for this file.
 
 load helper
 
@@ -17,7 +17,8 @@ setup() {
   NODE=$("$TG_SOURCE/test/runtimes.sh" | sed -n '1s/.*\t//p')
 }
 
-# package SUFFIX: prints the path of that package. The symbols are in -debug.tar.gz and in dbgsym.deb.
+# package SUFFIX: prints the path of that package. The symbols are in -debug.tar.gz and in
+# dbgsym.deb.
 package() {
   case $1 in
     dbgsym.deb) grep '/tsfn-guard-dbgsym_.*\.deb$' <<<"$PACKAGES" ;;
@@ -177,7 +178,8 @@ Enhances: nodejs"
   assert_line --partial 'Copyright: 20'
 }
 
-# frame LIBRARY [GDB-OPTION…]: the innermost frame where an addon creates a function under this library.
+# frame LIBRARY [GDB-OPTION…]: the innermost frame where an addon creates a function under this
+# library.
 frame() {
   local library=$1
   shift
@@ -252,7 +254,8 @@ fish_offers() {
     run timeout -k 5 60 fish -c 'complete -C $argv[1] | string split -f 1 \t' "$1"
 }
 
-# knows_options SHELL…: whether each option that the help names is in the manual page and is offered by the function.
+# knows_options SHELL…: whether each option that the help names is in the manual page and is offered
+# by the function.
 knows_options() {
   local subcommand option manual offered options
   manual=$(sed 's/\\-/-/g; s/Fl /-/g' "$TG_SOURCE/docs/tsfn-guard.1")
@@ -300,8 +303,8 @@ assert_offers() {
   assert_equal "$(sort <<<"$output" | xargs)" "$2"
 }
 
-# Seen to fail, in zsh: without the space before actions, which then get words of zsh's own; in fish: where an empty list
-# of words counts as one word.
+# Seen to fail, in zsh: without the space before actions, which then get words of zsh's own; in
+# fish: where an empty list of words counts as one word.
 @test "zsh and fish: subcommands, values, files, events, and the program's own arguments" {
   local shell
   cd "$TG_SOURCE"

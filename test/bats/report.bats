@@ -140,7 +140,8 @@ alike() {
   for file; do assert_equal "$(of "$filter" "$file")" "$(of "$filter" json)"; done
 }
 
-# as_docker FILE, as_journal FILE: the lines as the driver json-file, and as journalctl -o json writes them.
+# as_docker FILE, as_journal FILE: the lines as the driver json-file, and as journalctl -o json
+# writes them.
 as_docker() {
   jq -Rc '{log: (. + "\n"), stream: "stderr", time: "2099-11-28T18:00:00.123456789Z"}' "$1"
 }

@@ -67,8 +67,8 @@ each() {
   [[ -z $absent ]] || echo "# not here, so not tested:$absent" >&3
 }
 
-# Node and Bun 1.4 finalize a worker's functions when the worker ends. Bun 1.3 and Deno never do, and items
-# that are queued then are lost.
+# Node and Bun 1.4 finalize a worker's functions when the worker ends. Bun 1.3 and Deno never do,
+# and items that are queued then are lost.
 finalizes_at_end() {
   [[ $1 == bun-1.4 || $1 == *-musl ]]
 }

@@ -1,9 +1,9 @@
-# tsfn-guard scan: which addons it finds in each layout of node_modules, what it reports about them, what it cannot
-# read, and that neither hostile files nor loops of links stop it.
+# tsfn-guard scan: which addons it finds in each layout of node_modules, what it reports about them,
+# what it cannot read, and that neither hostile files nor loops of links stop it.
 #
-# Seen to fail: "from elsewhere" if links are followed anywhere; "loops" without leads_above; "names as strings" without the
-# condition dlsym; "cut off" without the fallback for missing section headers; "pnpm" (and "loops") if links are walked in
-# place or directories twice.
+# Seen to fail: "from elsewhere" if links are followed anywhere; "loops" without leads_above; "names
+# as strings" without the condition dlsym; "cut off" without the fallback for missing section
+# headers; "pnpm" (and "loops") if links are walked in place or directories twice.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -23,7 +23,8 @@ scan() {
   run --separate-stderr timeout -k 5 "$TG_TIMEOUT" "$SCAN" scan "$@"
 }
 
-# package DIRECTORY NAME VERSION [ADDON]: makes a package there, with an addon of this repository as build/ADDON.
+# package DIRECTORY NAME VERSION [ADDON]: makes a package there, with an addon of this repository as
+# build/ADDON.
 package() {
   mkdir -p "$1/build"
   printf '{"name": "%s", "version": "%s"}\n' "$2" "$3" >"$1/package.json"

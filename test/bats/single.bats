@@ -1,10 +1,12 @@
-# Single executable applications: those of Node (--build-sea and postject), of pkg, and of `bun build --compile`. The
-# latter two contain the addon and unpack it, Bun under a made-up name. docs/runtimes.md says what works there.
+# Single executable applications: those of Node (--build-sea and postject), of pkg, and of `bun
+# build --compile`. The latter two contain the addon and unpack it, Bun under a made-up name.
+# docs/runtimes.md says what works there.
 #
-# Seen to fail: "Bun" before reports took the name with which an addon was linked (/tmp/.bun-0-….node);
-# "doctor" before it looked into applications ("not a known runtime"); the last lines of "pkg's own Node" before doctor
-# asked it to be one ("redirect: not tried"); both of pkg's before triage looked for the program's file, and before it
-# minded that frames have no names (both "addon-own, does not help").
+# Seen to fail: "Bun" before reports took the name with which an addon was linked
+# (/tmp/.bun-0-….node); "doctor" before it looked into applications ("not a known runtime"); the
+# last lines of "pkg's own Node" before doctor asked it to be one ("redirect: not tried"); both of
+# pkg's before triage looked for the program's file, and before it minded that frames have no names
+# (both "addon-own, does not help").
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -115,7 +117,8 @@ of_misuse() {
 PKG=$NPM/pkg/node_modules/@yao-pkg/pkg/lib-es5/bin.js
 PKG_NODE=$TG_SOURCE/build/deps/pkg-node/node
 
-# pkg_app OPTION…: pkg packs single-pkg.js, and its addons as a package, as ./app. It wants Node 22 or newer.
+# pkg_app OPTION…: pkg packs single-pkg.js, and its addons as a package, as ./app. It wants Node 22
+# or newer.
 pkg_app() {
   local node
   runtime node-22
@@ -136,7 +139,8 @@ fetched_node() {
   ln -s "$2" "$to/$name/bin/node"
 }
 
-# dies_as VERDICT GUARD: the application dies without the guard, and triage says this of its core, if there are cores here.
+# dies_as VERDICT GUARD: the application dies without the guard, and triage says this of its core,
+# if there are cores here.
 dies_as() {
   ulimit -S -c unlimited || true
   rm -f core
@@ -149,7 +153,8 @@ dies_as() {
   assert_line "guard:   $2"
 }
 
-# guarded_pkg_app VERSION: both cases end as the contract says, and reports and status name version and addon.
+# guarded_pkg_app VERSION: both cases end as the contract says, and reports and status name version
+# and addon.
 guarded_pkg_app() {
   run guarded_app issue
   assert_success

@@ -1,9 +1,10 @@
-# tsfn-guard status: what it reports about processes, guarded and not, that were not prepared for it. Also what it does
-# if their memory is of another version, or makes no sense.
+# tsfn-guard status: what it reports about processes, guarded and not, that were not prepared for
+# it. Also what it does if their memory is of another version, or makes no sense.
 #
-# Seen to fail: "what keeps it alive" if closing functions count, and if one field is described by the offset of its
-# neighbour; "of another version" if only the ring's magic is compared, and if the description is not checked; "leads to
-# memory that is not there" if the description is not checked; "pm2" if pm2's variable is ignored.
+# Seen to fail: "what keeps it alive" if closing functions count, and if one field is described by
+# the offset of its neighbour; "of another version" if only the ring's magic is compared, and if the
+# description is not checked; "leads to memory that is not there" if the description is not checked;
+# "pm2" if pm2's variable is ignored.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -25,8 +26,8 @@ teardown() {
   done
 }
 
-# start COMMAND…: starts it with `preload` and `options`, and waits until it prints "ready". $pid is the process. It
-# lives until the test ends.
+# start COMMAND…: starts it with `preload` and `options`, and waits until it prints "ready". $pid is
+# the process. It lives until the test ends.
 start() {
   local said=$BATS_TEST_TMPDIR/said.${#started[@]} fifo=$BATS_TEST_TMPDIR/fifo.${#started[@]}
   mkfifo "$fifo"
@@ -53,8 +54,8 @@ status() {
   run --separate-stderr timeout -k 5 "$TG_TIMEOUT" "$STATUS" status "$@"
 }
 
-# field FILTER VALUE: expects that jq's filter finds this value in the first process of the JSON, and that
-# the JSON matches docs/status.schema.json.
+# field FILTER VALUE: expects that jq's filter finds this value in the first process of the JSON,
+# and that the JSON matches docs/status.schema.json.
 field() {
   printf '%s\n' "$output" >json
   /usr/bin/python3 "$TG_SOURCE/test/helpers/check_schema.py" "$TG_SOURCE/docs/status.schema.json" json ||
@@ -208,8 +209,8 @@ complains() {
   assert_line --regexp '^runtime    none that is known, /'
 }
 
-# This is how pm2 does it: pm2_env contains the application's variables, which get into the environment only
-# when the worker runs.
+# This is how pm2 does it: pm2_env contains the application's variables, which get into the
+# environment only when the worker runs.
 @test "a worker of pm2's cluster mode is not guarded, although its application has the variables" {
   cat >cluster.js <<'END'
 const cluster = require('cluster');
@@ -274,8 +275,8 @@ b'
 
 # --- Memory that cannot be used
 
-# library FIELDS: builds a library with the guard's name that exports a ring with these values. Starts a program with
-# it.
+# library FIELDS: builds a library with the guard's name that exports a ring with these values.
+# Starts a program with it.
 library() {
   printf '%s\n' '#include <stddef.h>' '#include <unistd.h>' '#include <tsfn_guard/ring.h>' \
     "struct tsfn_guard_ring tsfn_guard_ring = { $1 };" \

@@ -1,13 +1,13 @@
-# tsfn-guard triage: the texts of test/triage, real crashes of real runtimes (test/addons/crashes.c and others), and
-# what it cannot read.
+# tsfn-guard triage: the texts of test/triage, real crashes of real runtimes (test/addons/crashes.c
+# and others), and what it cannot read.
 #
-# The first line of a text contains the expected answer: the verdict, the signature, and whether the guard helps. If
-# this depends on an option that the library may not have, it contains both answers.
+# The first line of a text contains the expected answer: the verdict, the signature, and whether the
+# guard helps. If this depends on an option that the library may not have, it contains both answers.
 #
-# Seen to fail: "an answer for each text" (2 of 109) if the source that a frame names is ignored, and (1) if words in
-# the frames of any stack count; "a core that is cut off" if a missing stack is not reported; "what is guarded already"
-# if the files of frames are ignored. The cores of freed functions sometimes failed before, when a race decided how they
-# die.
+# Seen to fail: "an answer for each text" (2 of 109) if the source that a frame names is ignored,
+# and (1) if words in the frames of any stack count; "a core that is cut off" if a missing stack is
+# not reported; "what is guarded already" if the files of frames are ignored. The cores of freed
+# functions sometimes failed before, when a race decided how they die.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -46,8 +46,8 @@ has_cores() {
   [[ $(ulimit -H -c) != 0 ]] || skip "cores are forbidden here (ulimit -H -c)"
 }
 
-# crashes RUNTIME PROGRAM ARGS…: leaves the core of a crash as ./core. The library `preload` is only for the
-# program.
+# crashes RUNTIME PROGRAM ARGS…: leaves the core of a crash as ./core. The library `preload` is only
+# for the program.
 crashes() {
   has_cores
   runtime "$1"
@@ -59,24 +59,24 @@ crashes() {
   [[ -e core ]] || fail "$2 ${*:3} left no core: $(<out)"
 }
 
-# uses_freed RUNTIME PROGRAM ARGS…: the same under the oracle (helpers/oracle.c), where the use of a freed function is
-# always a fault. If a thread comes between the destruction of the mutex and the end of its memory, libuv aborts
-# instead.
+# uses_freed RUNTIME PROGRAM ARGS…: the same under the oracle (helpers/oracle.c), where the use of a
+# freed function is always a fault. If a thread comes between the destruction of the mutex and the
+# end of its memory, libuv aborts instead.
 uses_freed() {
   local preload=$ORACLE
   crashes "$@"
 }
 
-# is_core WANT ADDON: expects this answer for ./core, and for gdb's text of it, with the runtime's file and
-# without its symbols.
+# is_core WANT ADDON: expects this answer for ./core, and for gdb's text of it, with the runtime's
+# file and without its symbols.
 is_core() {
   triage --json core
   assert_success
   printf '%s\n' "$output" >core.json
   schema core.json
   matches "$1" "$(answer <core.json)" || fail "wanted $1: $(<core.json)"
-  # If libuv destroys a mutex that another thread holds at this moment, it aborts on the loop thread,
-  # without the addon on its stack.
+  # If libuv destroys a mutex that another thread holds at this moment, it aborts on the loop
+  # thread, without the addon on its stack.
   [[ -z $2 || $(jq -r .addon.file core.json) == null && $1 == tsfn-use-after-free* ]] ||
     assert_equal "$(jq -r '.addon.file | split("/")[-1]' core.json)" "$2"
   assert_equal "$(jq -r .runtime.version core.json)" "$("$node" -p process.versions.node)"

@@ -1,7 +1,9 @@
-// Measures the variants side by side: every measurement goes round them in short slices, and every round has
-// processes of its own, so that neither the machine's mood nor one process's luck is taken for a difference.
+// Measures the variants side by side: every measurement goes round them in short slices, and every
+// round has processes of its own, so that neither the machine's mood nor one process's luck is
+// taken for a difference.
 //
-// node bench.js LIBRARY ADDONS [--quick] [--rounds N] [--json FILE] [--modules DIRECTORY] [--other LIBRARY]
+// node bench.js LIBRARY ADDONS [--quick] [--rounds N] [--json FILE] [--modules DIRECTORY] [--other
+// LIBRARY]
 //               [--only REGEXP] [--instructions FILE]
 'use strict';
 const { fork } = require('child_process');
@@ -84,7 +86,8 @@ async function slice(measurement, variant, servers) {
 
 const present = (measurement) => measurement.variants.filter((name) => name in VARIANTS);
 
-// results[measurement][figure][variant]: a value a round; ratios and differences to native likewise.
+// results[measurement][figure][variant]: a value a round; ratios and differences to native
+// likewise.
 const results = new Map();
 
 function keep(measurement, figure, variant, kind, value) {

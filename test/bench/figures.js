@@ -1,8 +1,9 @@
-// What bench.js measures: each measurement is done by one variant at a time, in short slices, and yields figures.
+// What bench.js measures: each measurement is done by one variant at a time, in short slices, and
+// yields figures.
 //
-// A measurement: id; title; variants; slices (a round); fresh: whether each slice wants a process of its own;
-// run(server, context): one slice, an object of figures; units: of each figure. A figure whose name begins with
-// a dot is not shown.
+// A measurement: id; title; variants; slices (a round); fresh: whether each slice wants a process
+// of its own; run(server, context): one slice, an object of figures; units: of each figure. A figure
+// whose name begins with a dot is not shown.
 'use strict';
 const { execFileSync, spawnSync } = require('child_process');
 const fs = require('fs');
@@ -182,8 +183,8 @@ const has = (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).
 // The first of the processors that this process may run on.
 const firstProcessor = () => /Cpus_allowed_list:\s+(\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1];
 
-// The work of a real addon, on all processors. `pinned`: on one too, where each hand-off is a context switch, and its
-// system calls.
+// The work of a real addon, on all processors. `pinned`: on one too, where each hand-off is a
+// context switch, and its system calls.
 function real(kind, modules, title, pinned) {
   const command = [process.execPath, `${__dirname}/real.js`, kind, modules];
   const onOne = ['taskset', '-c', firstProcessor(), ...command];
@@ -244,7 +245,8 @@ function measurements({ quick, modules }) {
   ];
 }
 
-// Calls among ever more live handles, and after many have come and gone: processes that live through all rounds.
+// Calls among ever more live handles, and after many have come and gone: processes that live
+// through all rounds.
 function crowds({ quick }) {
   const counts = [1, 1000, 100000, 1000000];
   const churned = quick ? 1e6 : 1e7;

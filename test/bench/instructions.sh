@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Prints how many instructions the core's operations take, and fails where one takes more than it did: instructions.sh
-# PROGRAM [CEILINGS]. They repeat exactly with one compiler, on a busy machine too; another may need some more or less.
+# Prints how many instructions the core's operations take, and fails where one takes more than it
+# did: instructions.sh PROGRAM [CEILINGS]. They repeat exactly with one compiler, on a busy machine
+# too; another may need some more or less.
 #
 # Seen to fail: with a ceiling of one instruction less than is counted.
 set -euo pipefail

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Counts, on a real node under callgrind, the instructions of what figures.js measures in time: on_node.sh NODE LIBRARY
-# ADDON. Each is what a process takes more when it does twice as much. Node runs without a JIT compiler and with one
-# thread; what the kernel does is not counted. They repeat within a hundredth, on a busy machine too. Takes some
-# minutes.
+# Counts, on a real node under callgrind, the instructions of what figures.js measures in time:
+# on_node.sh NODE LIBRARY ADDON. Each is what a process takes more when it does twice as much. Node
+# runs without a JIT compiler and with one thread; what the kernel does is not counted. They repeat
+# within a hundredth, on a busy machine too. Takes some minutes.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=callgrind.bash
 . "$(dirname "${BASH_SOURCE[0]}")/callgrind.bash"

@@ -9,8 +9,8 @@ const path = require('path');
 const [, , kind, modules] = process.argv;
 const load = (name) => require(path.join(modules, name));
 
-// Bundles of files that exist in the resolver only; each is resolved and read by JavaScript, which threads of
-// a Rust pool ask through thread-safe functions.
+// Bundles of files that exist in the resolver only; each is resolved and read by JavaScript, which
+// threads of a Rust pool ask through thread-safe functions.
 async function lightningcss() {
   const FILES = 500;
   const { bundleAsync } = load('lightningcss');
@@ -43,7 +43,8 @@ async function watcher() {
     told();
   };
   const subscription = await load('@parcel/watcher').subscribe(directory, onEvents, { backend: 'inotify' });
-  // Files, not events: one file may have two, and one that goes before it was told of has none at all.
+  // Files, not events: one file may have two, and one that goes before it was told of has none at
+  // all.
   const burst = async (act, files) => {
     for (let i = 0; i < FILES; i++) act(path.join(directory, `${i}`));
     while (files.size < FILES) await new Promise((resolve) => (told = resolve));
@@ -58,7 +59,8 @@ async function watcher() {
   fs.rmdirSync(directory);
 }
 
-// Writes in batches, each awaited. lmdb calls JavaScript from libuv's threads when a batch is committed.
+// Writes in batches, each awaited. lmdb calls JavaScript from libuv's threads when a batch is
+// committed.
 async function lmdb() {
   const BATCHES = 200;
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tg-test-bench-'));
@@ -73,8 +75,8 @@ async function lmdb() {
   fs.rmSync(directory, { recursive: true });
 }
 
-// An async function of napi-rs in a loop: Hardhat's Ethereum node is asked for its block's number. For each promise
-// napi-rs creates a thread-safe function.
+// An async function of napi-rs in a loop: Hardhat's Ethereum node is asked for its block's number.
+// For each promise napi-rs creates a thread-safe function.
 async function edr() {
   const { EdrContext, ContractDecoder, ...names } = load('@nomicfoundation/edr-linux-x64-gnu');
   const context = new EdrContext();
@@ -96,7 +98,8 @@ async function edr() {
   }
 }
 
-// An HTTP server that answers each request once @parcel/watcher has told of the file that the request has written.
+// An HTTP server that answers each request once @parcel/watcher has told of the file that the
+// request has written.
 async function server() {
   const CLIENTS = 25;
   const directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'tg-test-bench-')));

@@ -1,4 +1,5 @@
-// The terminal's table of what bench.js has measured, and the marks that docs/performance.md explains.
+// The terminal's table of what bench.js has measured, and the marks that docs/performance.md
+// explains.
 'use strict';
 const { summarize } = require('./stats.js');
 

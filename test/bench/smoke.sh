@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One quick round of the bench, to see that it runs and prints every figure: smoke.sh NODE LIBRARY ADDONS. No time is
-# judged.
+# One quick round of the bench, to see that it runs and prints every figure: smoke.sh NODE LIBRARY
+# ADDONS. No time is judged.
 set -euo pipefail
 
 here=$(dirname "${BASH_SOURCE[0]}")

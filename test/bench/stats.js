@@ -1,4 +1,5 @@
-// Medians, quartiles, and the interval in which the true median lies, without assumptions about the noise.
+// Medians, quartiles, and the interval in which the true median lies, without assumptions about the
+// noise.
 'use strict';
 
 const sorted = (values) => Float64Array.from(values).sort();
@@ -13,8 +14,9 @@ function quantile(values, share) {
 
 const median = (values) => quantile(values, 0.5);
 
-// How many values may be left out at each end so that the others still span the median with 95%: each value is
-// above or below it as a coin falls. 9 values: one (96.1%); fewer than 6: none, and the share is smaller.
+// How many values may be left out at each end so that the others still span the median with 95%:
+// each value is above or below it as a coin falls. 9 values: one (96.1%); fewer than 6: none, and
+// the share is smaller.
 function trimmed(count) {
   let chance = 0.5 ** count;
   let below = chance;

@@ -25,7 +25,8 @@ LIBRARY=${TG_LIB:-$BUILD/release/libtsfnguard.so}
 SECONDS_PER_TEST=120
 SUITES=(node-18 node-20 node-24)
 
-# describe SUITE: sets what is particular to it: where its source is, and the runtime whose headers it is built with.
+# describe SUITE: sets what is particular to it: where its source is, and the runtime whose headers
+# it is built with.
 describe() {
   case $1 in
     node-18) RELEASE=bookworm BUILT_FOR=node-18 ;;
@@ -49,7 +50,8 @@ unpack() {
     '*/test/common' '*/test/fixtures'
 }
 
-# fetch SUITE: its source in $HERE/SUITE; fails, with the reason on stderr, where that cannot be had.
+# fetch SUITE: its source in $HERE/SUITE; fails, with the reason on stderr, where that cannot be
+# had.
 fetch() {
   local to=$HERE/$1 home
   [[ ! -e $to/complete ]] || return 0
@@ -96,7 +98,8 @@ tests() {
   find . -name 'test*.js' -printf '%P\n' | sort
 }
 
-# run_once NODE TEST [LIBRARY]: one test, its output in $OUTPUT; answers pass, fail (why) or skip (why).
+# run_once NODE TEST [LIBRARY]: one test, its output in $OUTPUT; answers pass, fail (why) or skip
+# (why).
 run_once() {
   local node=$1 test=$2 library=${3:-} file=test/node-api/$2 command flags=() status=0 environment=(-u NODE_OPTIONS)
   read -ra flags < <(sed -n 's#^// Flags: *##p' "$file") || true

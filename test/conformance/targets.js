@@ -1,4 +1,5 @@
-// Turns binding.gyp files into calls of CMakeLists.txt's addon(DIRECTORY NAME SOURCES… DEFINES…), on stdout.
+// Turns binding.gyp files into calls of CMakeLists.txt's addon(DIRECTORY NAME SOURCES… DEFINES…),
+// on stdout.
 // node targets.js BINDING.GYP…
 'use strict';
 const { readFileSync } = require('fs');

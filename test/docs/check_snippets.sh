@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compiles each C and C++ block of docs/misuse/*.md by itself: check_snippets.sh [PAGE.md…]. See usage below.
+# Compiles each C and C++ block of docs/misuse/*.md by itself: check_snippets.sh [PAGE.md…]. See
+# usage below.
 set -euo pipefail
 # shellcheck source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -59,8 +60,8 @@ prepare() {
   quietly "that the prelude compiles" "${@:3}" -x "$language-header" "$work/prelude.h" -o "$work/prelude.h.gch"
 }
 
-# check LANGUAGE PRELUDE COMPILER…: each block in that language of each page; says what does not compile, with the
-# page's own line numbers.
+# check LANGUAGE PRELUDE COMPILER…: each block in that language of each page; says what does not
+# compile, with the page's own line numbers.
 check() {
   local language=$1 name=$1 page line text messages
   [[ $language != cpp ]] || name=c++

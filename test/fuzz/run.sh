@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the fuzz targets: run.sh [SECONDS] for people, run.sh --target NAME --runs N for CTest. See usage below.
+# Runs the fuzz targets: run.sh [SECONDS] for people, run.sh --target NAME --runs N for CTest. See
+# usage below.
 set -euo pipefail
 # shellcheck source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"

@@ -1,5 +1,6 @@
-# What zsh offers for a command line: zsh -f complete.zsh DIRECTORY LINE. DIRECTORY has the completion as _tsfn-guard. The
-# line is typed into an interactive zsh, then Tab. Prints each match that is given to compadd.
+# What zsh offers for a command line: zsh -f complete.zsh DIRECTORY LINE. DIRECTORY has the
+# completion as _tsfn-guard. The line is typed into an interactive zsh, then Tab. Prints each match
+# that is given to compadd.
 zmodload zsh/zpty
 directory=$1 line=$2
 work=$(mktemp -d)

@@ -1,6 +1,7 @@
-// Looks at pages of tsfn-guard report --html in one real Chromium, with real clicks and keys, and prints what it saw.
-// node report_page.js CHROMIUM PAGE…: the name of a page is the name of its scenario, as in many.html. Screenshots go to
-// the path that TG_SCREENSHOTS names, as in /tmp/page.
+// Looks at pages of tsfn-guard report --html in one real Chromium, with real clicks and keys, and
+// prints what it saw.
+// node report_page.js CHROMIUM PAGE…: the name of a page is the name of its scenario, as in
+// many.html. Screenshots go to the path that TG_SCREENSHOTS names, as in /tmp/page.
 'use strict';
 const { spawn } = require('child_process');
 const fs = require('fs');
@@ -185,7 +186,8 @@ async function firstPage() {
   }
 }
 
-// The page itself says so: a load event may still be that of about:blank. Between two pages nothing answers.
+// The page itself says so: a load event may still be that of about:blank. Between two pages nothing
+// answers.
 async function open(href) {
   const opened = `location.href.split('#')[0] === ${JSON.stringify(href)} && document.readyState === 'complete'`;
   await send('Page.navigate', { url: href });

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the litmus tests of this directory with herd7, see README.md: with the orders of the sources the bad
-# outcome is never seen, and with any one of them weakened it is. check.sh [FILE.litmus…]: all, or these.
+# Runs the litmus tests of this directory with herd7, see README.md: with the orders of the sources
+# the bad outcome is never seen, and with any one of them weakened it is. check.sh [FILE.litmus…]:
+# all, or these.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"

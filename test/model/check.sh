@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks the model exhaustively, and checks that it finds the mutations: check.sh [--full | --large | --trail NAME].
-# --full: also larger configurations (five minutes, 3 GB). --large: only those. --trail: the counterexample of a
-# mutation, step by step.
+# Checks the model exhaustively, and checks that it finds the mutations: check.sh [--full | --large
+# | --trail NAME]. --full: also larger configurations (five minutes, 3 GB). --large: only those.
+# --trail: the counterexample of a mutation, step by step.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"

@@ -1,4 +1,5 @@
-// What C++ addons do with node-addon-api, using test/addons/typed.cc. Arguments: the case, and 'typed' or 'plain'.
+// What C++ addons do with node-addon-api, using test/addons/typed.cc. Arguments: the case, and
+// 'typed' or 'plain'.
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');
 const addon = require(`${process.env.TEST_ADDONS}/typed.node`);
@@ -47,7 +48,8 @@ const cases = {
     tellOnce(untilFinalized);
   },
 
-  // One producer, because several of them freeze on a bounded queue without the guard (nodejs/node#58723).
+  // One producer, because several of them freeze on a bounded queue without the guard
+  // (nodejs/node#58723).
   talkBounded: () => {
     addon.talk(kind, inOrder(1), 1, 500, 8);
     tellOnce(untilFinalized);
@@ -68,8 +70,8 @@ const cases = {
 
   workerTerminated: () => inWorker(flood(16), 'terminate'),
 
-  // Threads of the main thread. The process ends when all of them are rejected. Otherwise a static destructor or
-  // the kernel ends them.
+  // Threads of the main thread. The process ends when all of them are rejected. Otherwise a static
+  // destructor or the kernel ends them.
   mainEnds: flood(16),
 };
 

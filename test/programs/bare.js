@@ -1,8 +1,10 @@
-// The program for Bare. It corresponds to other-runtimes.js, but Bare has no `process`, worker_threads or environment
-// variables. It has `Bare` instead, with Bare.Thread.
-// bare bare.js ADDONS abort|blocked|shared|flow|exit    as in other-runtimes.js; exit: the process ends under 4 threads
+// The program for Bare. It corresponds to other-runtimes.js, but Bare has no `process`,
+// worker_threads or environment variables. It has `Bare` instead, with Bare.Thread.
+// bare bare.js ADDONS abort|blocked|shared|flow|exit    as in other-runtimes.js; exit: the process
+//                                                       ends under 4 threads
 // bare bare.js ADDONS single                            one item through a queue of 1
-// bare bare.js ADDONS threads COUNT                     consecutive Bare threads, each terminated under 4 threads
+// bare bare.js ADDONS threads COUNT                     consecutive Bare threads, each terminated
+//                                                       under 4 threads
 'use strict';
 const { Thread } = Bare;
 const [, , addons, name, count] = Bare.argv;
@@ -37,8 +39,8 @@ function block() {
   return tsfn;
 }
 
-// Waits until this many items have arrived. tell() joins the threads, and from then on nobody would take
-// their items.
+// Waits until this many items have arrived. tell() joins the threads, and from then on nobody would
+// take their items.
 async function deliver(options, items) {
   let delivered = 0;
   const tsfn = addon.create({ ...options, callback: () => delivered++ });

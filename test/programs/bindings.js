@@ -1,5 +1,5 @@
-// Prints which object contains the seven functions, for every way to find them, in the main thread and in a
-// worker. With the arguments "fork" and "cluster" it does so in such children instead.
+// Prints which object contains the seven functions, for every way to find them, in the main thread
+// and in a worker. With the arguments "fork" and "cluster" it does so in such children instead.
 'use strict';
 const { isMainThread, Worker } = require('worker_threads');
 const cluster = require('cluster');

@@ -1,5 +1,6 @@
-// A program that does nothing wrong. It creates functions, calls them from threads that each hold a count, releases
-// and finalizes them. The argument says where: 'main', or 'worker', which ends by itself.
+// A program that does nothing wrong. It creates functions, calls them from threads that each hold a
+// count, releases and finalizes them. The argument says where: 'main', or 'worker', which ends by
+// itself.
 'use strict';
 const { Worker, isMainThread } = require('worker_threads');
 const { createWatched, run, runOn, start, finished, turns, log } = require('./script.js');

@@ -30,8 +30,8 @@ function watchEnd() {
   new Worker(__filename, { argv: process.argv.slice(2) }).on('exit', () => say(`finalized=${addon.finalized()}`));
 }
 
-// The objects that the addon has registered are collected. Instance data stays, because it belongs to the
-// env.
+// The objects that the addon has registered are collected. Instance data stays, because it belongs
+// to the env.
 function collect() {
   say(addon.now(what));
   globalThis.gc();

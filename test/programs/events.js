@@ -1,6 +1,9 @@
-// Every kind of event: the code that provokes it, and what the event must then contain, field by field.
-// node events.js provoke CASE                  provokes it, and prints facts that the event must agree with, as JSON
-// node events.js check CASE (MODE LOG FACTS)…  checks the files that runs in these modes have written and printed
+// Every kind of event: the code that provokes it, and what the event must then contain, field by
+// field.
+// node events.js provoke CASE                  provokes it, and prints facts that the event must
+//                                              agree with, as JSON
+// node events.js check CASE (MODE LOG FACTS)…  checks the files that runs in these modes have
+//                                              written and printed
 'use strict';
 const fs = require('fs');
 const { Worker, isMainThread } = require('worker_threads');
@@ -48,8 +51,8 @@ async function closed(threads) {
   return handle;
 }
 
-// Ends by process.exit(), so that the end of the env causes no event of its own. The timer prevents an event about
-// what has kept the process alive.
+// Ends by process.exit(), so that the end of the env causes no event of its own. The timer prevents
+// an event about what has kept the process alive.
 function leave() {
   setTimeout(() => {}, 1e6);
   process.exit();
@@ -124,7 +127,8 @@ function caller(callback) {
   return { file: ADDON, offset: at, symbol, build_id: process.env.ADDON_BUILD_ID || null };
 }
 
-// The function as the event shows it. `particular` has the fields that differ from those of a new function.
+// The function as the event shows it. `particular` has the fields that differ from those of a new
+// function.
 function expectedHandle(particular, diagnose) {
   const traced = diagnose ? {
     age_ms: soon,
@@ -158,9 +162,13 @@ function expectedEnv(worker, known, diagnose) {
 
 // The fields that all events have in common. `particular` has what differs in this event:
 //   kind, severity
-//   call: [function, mode, answer]; callback: if there was no call, the addon's callback in which it happened
-//   quantity: {what: how many}; worker: 0 is the main thread; addon: another one, whose function is unknown
-//   handle: the fields that differ from those of a new function; finalizing: it is being finalized
+//   call: [function, mode, answer]
+//   callback: if there was no call, the addon's callback in which it happened
+//   quantity: {what: how many}
+//   worker: 0 is the main thread
+//   addon: another one, whose function is unknown
+//   handle: the fields that differ from those of a new function
+//   finalizing: it is being finalized
 //   early: before main, when the thread has the program's name
 function expectedEvent(code, particular, mode, known) {
   const diagnose = mode === 'diagnose';
@@ -469,7 +477,8 @@ const cases = {
     },
   },
 
-  // The worker ends while its first item is delivered. Node delivers the second one immediately afterwards.
+  // The worker ends while its first item is delivered. Node delivers the second one immediately
+  // afterwards.
   TSG024: {
     diagnoseOnly: true,
     provoke: () => {

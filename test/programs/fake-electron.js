@@ -1,8 +1,9 @@
-// For electron.bats: the parts of Electron that scripts/try-electron.sh needs, made with node. A renderer is a
-// separate process. Each page runs in a worker there. A reload ends the worker, as Electron ends the environment of a
-// page.
+// For electron.bats: the parts of Electron that scripts/try-electron.sh needs, made with node. A
+// renderer is a separate process. Each page runs in a worker there. A reload ends the worker, as
+// Electron ends the environment of a page.
 // node -r fake-electron.js ARGS…              runs as Node
-// node -r fake-electron.js DIRECTORY/main.js  an application; with FAKE_CRASH=N its renderer dies at the Nth load
+// node -r fake-electron.js DIRECTORY/main.js  an application; with FAKE_CRASH=N its renderer dies
+//                                             at the Nth load
 'use strict';
 const { EventEmitter } = require('events');
 const Module = require('module');

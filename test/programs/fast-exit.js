@@ -1,5 +1,6 @@
-// Ways in which a process ends, for fast-exit.bats: node fast-exit.js CASE [before]. Usually the addon is loaded first.
-// With `before` it is loaded only after the case has made its patches. exit=fast must not change what is printed.
+// Ways in which a process ends, for fast-exit.bats: node fast-exit.js CASE [before]. Usually the
+// addon is loaded first. With `before` it is loaded only after the case has made its patches.
+// exit=fast must not change what is printed.
 'use strict';
 const { fork } = require('child_process');
 const { writeSync } = require('fs');
@@ -18,7 +19,8 @@ const onExit = (listener = () => {}) =>
     listener(code);
   });
 
-// Like the package signal-exit: its own handlers run after the last listener, whoever ends the process.
+// Like the package signal-exit: its own handlers run after the last listener, whoever ends the
+// process.
 function patchAsSignalExit() {
   const { emit, reallyExit } = process;
   let isSaid = false;
@@ -75,7 +77,8 @@ const cases = {
   unhandledRejection: () => { onExit(); Promise.reject(new Error('rejected')); },
   uncaught: () => { onExit(); throw new Error('thrown'); },
   uncaughtLater: () => { onExit(() => { process.exitCode = 9; }); setImmediate(() => { throw new Error('thrown'); }); },
-  // Like the package deasync: it runs microtasks before the other listeners, which then add more microtasks.
+  // Like the package deasync: it runs microtasks before the other listeners, which then add more
+  // microtasks.
   runsMicrotasks: () => {
     onExit(() => { queueMicrotask(() => say('micro')); process._tickCallback(); say('after'); });
     onExit(() => queueMicrotask(() => say('more')));

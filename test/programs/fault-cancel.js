@@ -1,4 +1,5 @@
-// Four threads are blocked on a full queue, and one of them is cancelled. The others pass all of their items.
+// Four threads are blocked on a full queue, and one of them is cancelled. The others pass all of
+// their items.
 // node fault-cancel.js
 'use strict';
 const addon = require(`${process.env.TEST_ADDONS}/faults.node`);

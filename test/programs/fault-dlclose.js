@@ -1,5 +1,5 @@
-// The addon of a worker loads a plugin. The plugin creates the function, and contains its callbacks and its thread.
-// The addon unloads the plugin in a cleanup hook, while the thread goes on.
+// The addon of a worker loads a plugin. The plugin creates the function, and contains its callbacks
+// and its thread. The addon unloads the plugin in a cleanup hook, while the thread goes on.
 // node fault-dlclose.js PLUGIN
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');

@@ -1,5 +1,5 @@
-// A thread calls exit() while eight other threads call. The addon's destructor joins those eight, and prints
-// the result.
+// A thread calls exit() while eight other threads call. The addon's destructor joins those eight,
+// and prints the result.
 // node fault-exit.js
 'use strict';
 const addon = require(`${process.env.TEST_ADDONS}/faults.node`);

@@ -1,4 +1,5 @@
-// A worker is in dlopen, in a constructor that waits until the main thread has created the addon's first function.
+// A worker is in dlopen, in a constructor that waits until the main thread has created the addon's
+// first function.
 'use strict';
 const fs = require('fs');
 const path = require('path');

@@ -1,5 +1,5 @@
-// The queue of a function has to grow while the guard may be refused memory. A caller that is refused tries
-// again.
+// The queue of a function has to grow while the guard may be refused memory. A caller that is
+// refused tries again.
 // node fault-memory.js
 'use strict';
 const addon = require(`${process.env.TEST_ADDONS}/faults.node`);

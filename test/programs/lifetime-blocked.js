@@ -1,7 +1,10 @@
 // Threads blocked on a full queue.
-// node lifetime-blocked.js abort|worker|natural THREADS   all of them are blocked when the function ends in this way
-// node lifetime-blocked.js flow                           8 producers of 2,000 items on a queue of 50, no teardown
-// node lifetime-blocked.js recycle                        slots are reused while 200 threads wake up
+// node lifetime-blocked.js abort|worker|natural THREADS   all of them are blocked when the function
+//                                                         ends in this way
+// node lifetime-blocked.js flow                           8 producers of 2,000 items on a queue of
+//                                                         50, no teardown
+// node lifetime-blocked.js recycle                        slots are reused while 200 threads wake
+//                                                         up
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');
 const addon = require(`${process.env.TEST_ADDONS}/lifetime.node`);
@@ -32,9 +35,9 @@ function flow() {
   addon.start(addon.create({ queue: 50, count: 8 }), 'produce', 8, 2000);
 }
 
-// The threads share one count, which the abort takes. So only the sleeping threads keep the slot from being
-// reused. They are kept from waking up while many other slots become free. The slot would then be the first to
-// be reused, by a function that is open and has space in its queue.
+// The threads share one count, which the abort takes. So only the sleeping threads keep the slot
+// from being reused. They are kept from waking up while many other slots become free. The slot
+// would then be the first to be reused, by a function that is open and has space in its queue.
 async function recycle() {
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   const createMany = (length) => Array.from({ length }, () => addon.create({ count: 1 }));

@@ -20,8 +20,8 @@ function blocked(addon) {
   process.exit(0);
 }
 
-// Three threads call with a bounded queue. The third delivery ends everything, once the queue is full and all are
-// blocked.
+// Three threads call with a bounded queue. The third delivery ends everything, once the queue is
+// full and all are blocked.
 function endWithin(addon, end) {
   let calls = 0;
   const endAtThird = () => {

@@ -39,7 +39,8 @@ function other() {
 }
 
 const cases = {
-  // A hook of the addon, added before the create, joins the producers. These are calling, or are blocked.
+  // A hook of the addon, added before the create, joins the producers. These are calling, or are
+  // blocked.
   hook() {
     addon.joinInHook();
     addon.start(quiet(3), 'call', 3);
@@ -58,7 +59,8 @@ const cases = {
     addon.joinInAsyncHook();
     addon.startInHook(quiet(3, { queue: 2 }), 'produce', 3, 0, 2);
   },
-  // Such a hook, added between two creates: the producers of the newer function are rejected by then.
+  // Such a hook, added between two creates: the producers of the newer function are rejected by
+  // then.
   hookBetween() {
     between(addon.joinInHook);
   },
@@ -125,8 +127,8 @@ const cases = {
     addon.abort(tsfn);
   },
 
-  // finalize_cb joins threads that wait for the delivery of their item. The item is delivered with a NULL
-  // env.
+  // finalize_cb joins threads that wait for the delivery of their item. The item is delivered with
+  // a NULL env.
   awaitAtEnd() {
     addon.startInHook(quiet(4, { joins: 1 }), 'await', 4, 0, 4);
   },
@@ -149,8 +151,8 @@ const cases = {
     else filledAtEnd(10, 1);
   },
 
-  // All seven functions are used in call_js_cb, the drain and finalize_cb. First comes the item, then the two calls
-  // that its delivery has made.
+  // All seven functions are used in call_js_cb, the drain and finalize_cb. First comes the item,
+  // then the two calls that its delivery has made.
   probe() {
     let calls = 0;
     const callback = () => ++calls === 3 && setTimeout(() => addon.release(tsfn), 50);

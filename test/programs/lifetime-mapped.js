@@ -1,4 +1,5 @@
-// Only workers load the addon. Each starts a thread and ends at once. The thread lives on for a while.
+// Only workers load the addon. Each starts a thread and ends at once. The thread lives on for a
+// while.
 // node lifetime-mapped.js ADDON start|startAndFinish|create
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');

@@ -1,5 +1,5 @@
-// Creates and releases functions. No handle may occur twice, memory must not grow, and no descriptor may stay
-// open.
+// Creates and releases functions. No handle may occur twice, memory must not grow, and no
+// descriptor may stay open.
 // node lifetime-recycle.js CYCLES
 'use strict';
 const fs = require('fs');

@@ -1,5 +1,5 @@
-// 8 threads share a thread_count of 1. The function ends by an abort or with its worker. Every thread goes on
-// calling.
+// 8 threads share a thread_count of 1. The function ends by an abort or with its worker. Every
+// thread goes on calling.
 // node lifetime-shared.js abort|worker
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');

@@ -1,8 +1,9 @@
 // Only workers load the addon, one after the other. Each does something with it and ends.
-// node lifetime-unload.js ADDON nothing|startAndFinish|create|neighbour|once|linger|wait|start [WORKERS]
+// node lifetime-unload.js ADDON nothing|startAndFinish|create|neighbour|once|linger|wait|start
+//   [WORKERS]
 //
-// Each worker prints how often the addon has been initialized since its static variables began. If the addon was
-// unloaded with the previous worker, this is 1.
+// Each worker prints how often the addon has been initialized since its static variables began. If
+// the addon was unloaded with the previous worker, this is 1.
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');
 const [, , name, action, workers = '3'] = process.argv;

@@ -1,8 +1,10 @@
-// Consecutive workers, each terminated while its threads call. The threads go on for `afterlife` ms.
+// Consecutive workers, each terminated while its threads call. The threads go on for `afterlife`
+// ms.
 // node lifetime-worker.js WORKERS THREADS AFTERLIFE
 'use strict';
 const { Worker, isMainThread, workerData, parentPort } = require('worker_threads');
-// The main thread loads it too, so that the addon is never unloaded here. mapped.bats tests unloading.
+// The main thread loads it too, so that the addon is never unloaded here. mapped.bats tests
+// unloading.
 const addon = require(`${process.env.TEST_ADDONS}/lifetime.node`);
 
 async function main([workers, threads, afterlife]) {

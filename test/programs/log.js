@@ -1,5 +1,5 @@
-// Where the log goes when the program changes its directory and closes descriptors. The argument names the
-// case.
+// Where the log goes when the program changes its directory and closes descriptors. The argument
+// names the case.
 'use strict';
 const fs = require('fs');
 const { createWatched, run, turns, log, main } = require('./script.js');

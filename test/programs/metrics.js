@@ -15,8 +15,8 @@ async function createFinalized(threads) {
   return handle;
 }
 
-// Leaves: 4 functions created and 2 finalized, one of these leaked; an open function with 5 items, and a closing
-// one with 3; 3 uses of a stale handle, and 2 over-releases.
+// Leaves: 4 functions created and 2 finalized, one of these leaked; an open function with 5 items,
+// and a closing one with 3; 3 uses of a stale handle, and 2 over-releases.
 async function leaveKnown() {
   const stale = await createFinalized(0);
   await createFinalized(2);
@@ -80,9 +80,9 @@ const cases = {
     process.exit(0);
   },
 
-  // After the create, items are only delivered. Waits for more than a second and says whether this alone has written
-  // the file anew, which must not happen. Then says whether a delivery has. It calls repeatedly, because a slow first
-  // write makes the guard wait for longer.
+  // After the create, items are only delivered. Waits for more than a second and says whether this
+  // alone has written the file anew, which must not happen. Then says whether a delivery has. It
+  // calls repeatedly, because a slow first write makes the guard wait for longer.
   deliveries: async () => {
     const written = () => statSync(path).mtimeMs;
     const handle = create({ ...quiet, threads: 1 });

@@ -1,8 +1,10 @@
-// The program for Bun and Deno. Unlike the lifetime-*.js programs it waits for a worker's `exit` event, because on
-// Bun 1.3 the promise of terminate() may never settle. And the addon prints its report before the process ends,
-// because Bun runs no destructor.
-// node other-runtimes.js workers|blockedWorkers COUNT    consecutive workers, each terminated under 4 threads
-// node other-runtimes.js abort|blocked|shared|flow       the same functions ended by abort, or by their producers
+// The program for Bun and Deno. Unlike the lifetime-*.js programs it waits for a worker's `exit`
+// event, because on Bun 1.3 the promise of terminate() may never settle. And the addon prints its
+// report before the process ends, because Bun runs no destructor.
+// node other-runtimes.js workers|blockedWorkers COUNT    consecutive workers, each terminated under
+//                                                        4 threads
+// node other-runtimes.js abort|blocked|shared|flow       the same functions ended by abort, or by
+//                                                        their producers
 'use strict';
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
 const addon = require(`${process.env.TEST_ADDONS}/lifetime.node`);

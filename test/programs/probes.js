@@ -1,5 +1,6 @@
-// The life of one thread-safe function, in which the probes fire a known number of times: create 1, call 12 (9
-// queued, 3 too late), dispatch 7, release 1, finalize 1 (with 2 items left), misuse 3. Prints the handle.
+// The life of one thread-safe function, in which the probes fire a known number of times: create 1,
+// call 12 (9 queued, 3 too late), dispatch 7, release 1, finalize 1 (with 2 items left), misuse 3.
+// Prints the handle.
 'use strict';
 const { createWatched, run, turns, until, log } = require('./script.js');
 

@@ -1,5 +1,5 @@
-// One addon is loaded before the guard, and creates its function before or after that. Another addon is loaded
-// after the guard.
+// One addon is loaded before the guard, and creates its function before or after that. Another
+// addon is loaded after the guard.
 // node register-early.js first|then   (run where tsfn-guard can be required)
 'use strict';
 const early = require(`${process.env.TEST_ADDONS}/early.node`);

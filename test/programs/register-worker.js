@@ -1,5 +1,5 @@
-// Only workers load the guard, one after another. Then the main thread loads it. Run where tsfn-guard can be
-// required.
+// Only workers load the guard, one after another. Then the main thread loads it. Run where
+// tsfn-guard can be required.
 'use strict';
 const { Worker, isMainThread } = require('worker_threads');
 

@@ -1,5 +1,5 @@
-// Misuse that fills the ring, and then an abort: node ring.js TIMES. The last four events are of different
-// kinds.
+// Misuse that fills the ring, and then an abort: node ring.js TIMES. The last four events are of
+// different kinds.
 'use strict';
 const { create, createWatched, run, runOn, turns, log } = require('./script.js');
 

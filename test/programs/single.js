@@ -1,5 +1,6 @@
-// For single.bats: the code of a single executable application. A function is aborted under 4 threads, which go on
-// calling. Bun packs the addon, which it finds by this name. Applications of Node find it in their own directory.
+// For single.bats: the code of a single executable application. A function is aborted under 4
+// threads, which go on calling. Bun packs the addon, which it finds by this name. Applications of
+// Node find it in their own directory.
 'use strict';
 const addon = typeof Bun === 'object' ? require('./lifetime.node') : require('module').createRequire(process.execPath)('./lifetime.node');
 const tsfn = addon.create({ count: 5 });

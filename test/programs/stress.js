@@ -1,5 +1,6 @@
-// 16 threads, 200 functions, and three workers at a time that come and go. All of them use and misuse each
-// other's functions at random. The last line says what went wrong, the line before it what was done.
+// 16 threads, 200 functions, and three workers at a time that come and go. All of them use and
+// misuse each other's functions at random. The last line says what went wrong, the line before it
+// what was done.
 // node stress.js SEED SECONDS [PATIENCE [stall]]
 'use strict';
 const fs = require('fs');
@@ -12,7 +13,8 @@ const MiB = 2 ** 20;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const turning = () => setInterval(() => addon.turn(() => {}), 1);
 
-// How a worker ends: terminated from outside, by exit() from within, or naturally if the threads allow it.
+// How a worker ends: terminated from outside, by exit() from within, or naturally if the threads
+// allow it.
 function live({ end, ms }) {
   const timer = turning();
   setTimeout(() => {

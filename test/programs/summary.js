@@ -7,8 +7,8 @@ const { create, createWatched, run, runOn, start, finished, turns, log, main } =
 
 const quiet = { func: () => {}, finalize: 'silent' };
 
-// One function that was released too often and is gone, one that was finalized with a count out, two that are
-// alive.
+// One function that was released too often and is gone, one that was finalized with a count out,
+// two that are alive.
 async function leave() {
   const released = createWatched(quiet);
   run(released.handle, 'release');

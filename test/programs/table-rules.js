@@ -1,5 +1,5 @@
-// The rules beside the contract's table: what an operation does to thread_count, credit, queue and loop. The
-// argument names the case.
+// The rules beside the contract's table: what an operation does to thread_count, credit, queue and
+// loop. The argument names the case.
 'use strict';
 const { tryCreate, create, createWatched, run, runOn, start, finished, poll, fuzz, log, turns, main } =
   require('./script.js');
@@ -47,7 +47,8 @@ const cases = {
       run(open, operation);
       const left = [];
       left.push(operation === 'abort' ? 'closed' : countOf(open, 10));
-      // If a call has consumed a count, one more release succeeds because of the credit. Subtract that one.
+      // If a call has consumed a count, one more release succeeds because of the credit. Subtract
+      // that one.
       await lateHandles(5, (state, handle) => {
         const credit = run(handle, operation) === 'closing' && operation === 'call' ? 1 : 0;
         left.push(countOf(handle, 10) - credit);
@@ -56,8 +57,8 @@ const cases = {
     }
   },
 
-  // Each napi_closing that consumed a count pays for one release, even if the handle has become stale since
-  // then.
+  // Each napi_closing that consumed a count pays for one release, even if the handle has become
+  // stale since then.
   credit: async () => {
     await lateHandles(2, (state, handle) => {
       say(`${state}, calls`, handle, 'call call');
@@ -125,8 +126,8 @@ const cases = {
     });
   },
 
-  // The function is unref'd, and another thread refs it. Then only the function keeps the loop alive. An
-  // unref'd timer ends the program.
+  // The function is unref'd, and another thread refs it. Then only the function keeps the loop
+  // alive. An unref'd timer ends the program.
   refByThread: (keepTurning) => {
     const handle = create({ label: 'ref' });
     run(handle, 'unref');
@@ -148,7 +149,8 @@ const cases = {
     process.on('exit', () => log('ends'));
   },
 
-  // An unref while the count is 0 is remembered, and takes effect if the count comes back in the same turn.
+  // An unref while the count is 0 is remembered, and takes effect if the count comes back in the
+  // same turn.
   unrefWhileReleased: () => {
     const handle = create({ label: 'unref' });
     for (const operation of ['release', 'unref', 'acquire']) log(`${operation}: ${runOn('other', handle, operation)}`);
@@ -180,7 +182,8 @@ const cases = {
     await turns(2);
   },
 
-  // Faults of every kind, each several times and from several threads. Each kind is reported in one line.
+  // Faults of every kind, each several times and from several threads. Each kind is reported in one
+  // line.
   faults: async () => {
     const stale = await closed(0);
     const handle = create({ ...silent, name: 'an-open-one', threads: 9 });

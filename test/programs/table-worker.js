@@ -1,6 +1,6 @@
-// JavaScript of the main thread uses a worker's handle: while the worker lives, and after it has ended. The
-// argument says how it ends: 'terminate', or 'unref' (the main thread unrefs everything that keeps the worker
-// alive).
+// JavaScript of the main thread uses a worker's handle: while the worker lives, and after it has
+// ended. The argument says how it ends: 'terminate', or 'unref' (the main thread unrefs everything
+// that keeps the worker alive).
 'use strict';
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
 const { create, run, log, turns } = require('./script.js');

@@ -1,4 +1,5 @@
-// Programs for tsfn-guard top, used by top.bats. Each prints "ready" and lives until its stdin ends.
+// Programs for tsfn-guard top, used by top.bats. Each prints "ready" and lives until its stdin
+// ends.
 // node top.js CASE ARGS…
 'use strict';
 const { execFileSync } = require('child_process');
@@ -14,7 +15,8 @@ async function ready() {
   process.exit(0);
 }
 
-// Items stay in a queue only if the loop does not turn. So another process waits for the end of stdin.
+// Items stay in a queue only if the loop does not turn. So another process waits for the end of
+// stdin.
 function readyWithoutTurning() {
   log('ready');
   execFileSync('cat', { stdio: ['inherit', 'ignore', 'inherit'] });
@@ -30,8 +32,9 @@ async function createFinalized(threads) {
 }
 
 const cases = {
-  // 5 functions created and 2 finalized, one of these leaked. One has 5 items of at most 8 and two threads, one is
-  // closing with 3 items, and one was found full by 4 calls. 3 uses of a stale handle.
+  // 5 functions created and 2 finalized, one of these leaked. One has 5 items of at most 8 and two
+  // threads, one is closing with 3 items, and one was found full by 4 calls. 3 uses of a stale
+  // handle.
   known: async () => {
     const stale = await createFinalized(0);
     await createFinalized(2);
@@ -62,8 +65,8 @@ const cases = {
     return ready();
   },
 
-  // One function keeps the loop alive, one does not, one is closing, a thread waits for one, and one is in a worker.
-  // For status.bats.
+  // One function keeps the loop alive, one does not, one is closing, a thread waits for one, and
+  // one is in a worker. For status.bats.
   alive: async () => {
     const worker = new Worker(__filename, { workerData: 'of a worker' });
     await new Promise((resolve) => worker.once('message', resolve));

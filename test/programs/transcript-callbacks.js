@@ -1,5 +1,5 @@
-// Callbacks that are omitted, and the ways to close: what is called, with which arguments, and in which
-// order.
+// Callbacks that are omitted, and the ways to close: what is called, with which arguments, and in
+// which order.
 'use strict';
 const { executionAsyncId } = require('async_hooks');
 const { watch } = require('./transcript-order.js');

@@ -1,5 +1,5 @@
-// What create refuses: each argument is wrong in turn. Prints the status, the last error info, and what was
-// thrown.
+// What create refuses: each argument is wrong in turn. Prints the status, the last error info, and
+// what was thrown.
 'use strict';
 const { create: createExactly } = require(`${process.env.TEST_ADDONS}/script.node`);
 const { tryCreate, createWatched, createAtTeardown, run, log, main } = require('./script.js');

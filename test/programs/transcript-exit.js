@@ -1,4 +1,5 @@
-// Ways to end within a callback: process.exit() and worker.terminate(), in the main thread and in a worker.
+// Ways to end within a callback: process.exit() and worker.terminate(), in the main thread and in a
+// worker.
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');
 const { create, createWatched, run, log, main } = require('./script.js');
@@ -83,8 +84,8 @@ const cases = {
     });
   },
 
-  // A worker that ends by itself. Its functions are unref'd, and have items that came too late to be
-  // delivered.
+  // A worker that ends by itself. Its functions are unref'd, and have items that came too late to
+  // be delivered.
   workerEnds: () => {
     if (isMainThread) {
       inWorker();

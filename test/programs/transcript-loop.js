@@ -1,5 +1,5 @@
-// What the event loop notices: whether a function keeps it alive, backpressure, and whether other things get their
-// turn.
+// What the event loop notices: whether a function keeps it alive, backpressure, and whether other
+// things get their turn.
 'use strict';
 const { create, createWatched, run, start, runOn, finished, log, turns, main } = require('./script.js');
 
@@ -82,7 +82,8 @@ const cases = {
     run(handle, 'release');
   },
 
-  // Every item queues another, so the queue is never empty. Nevertheless timers and immediates must run.
+  // Every item queues another, so the queue is never empty. Nevertheless timers and immediates must
+  // run.
   flood: () => {
     let timers = 0;
     let immediates = 0;

@@ -1,5 +1,6 @@
-// Items of several threads, what runs between them, and what JavaScript sees around each: nextTicks, microtasks,
-// AsyncLocalStorage, async ids. The threads are joined before the loop turns, so the order is always the same.
+// Items of several threads, what runs between them, and what JavaScript sees around each:
+// nextTicks, microtasks, AsyncLocalStorage, async ids. The threads are joined before the loop
+// turns, so the order is always the same.
 'use strict';
 const { AsyncLocalStorage, AsyncResource, executionAsyncId, executionAsyncResource, triggerAsyncId, createHook } =
   require('async_hooks');
@@ -10,8 +11,8 @@ function callFromThreads(handle, count) {
   for (const thread of ['c', 'b', 'a']) log(`${thread}: ${runOn(thread, handle, 'callBlocking', 200, count)}`);
 }
 
-// The events of all async resources with our name. Written at once, because console.log would create
-// resources itself.
+// The events of all async resources with our name. Written at once, because console.log would
+// create resources itself.
 function watch(names, ids = new Set()) {
   const mine = (id) => ids.has(id);
   createHook({
@@ -109,7 +110,8 @@ const cases = {
     for (const handle of handles) run(handle, 'release');
   },
 
-  // The function never calls anything: closed by release, closed by abort with items, and revived in between.
+  // The function never calls anything: closed by release, closed by abort with items, and revived
+  // in between.
   asyncHooksOfClosing: async () => {
     watch(['released', 'aborted', 'revived', 'refused']);
     const released = create({ label: 'released', name: 'released' });

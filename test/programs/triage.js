@@ -1,5 +1,5 @@
-// crash KIND [worker]: dies as test/addons/crashes.c says, in the main thread, or in a worker that alone has loaded the
-// addon.
+// crash KIND [worker]: dies as test/addons/crashes.c says, in the main thread, or in a worker that
+// alone has loaded the addon.
 'use strict';
 const { Worker, isMainThread, workerData } = require('worker_threads');
 const [kind, where] = isMainThread ? process.argv.slice(2) : workerData;

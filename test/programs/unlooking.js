@@ -1,5 +1,5 @@
-// A worker is terminated within the first of 3000 items of test/addons/unlooking.cc. This is more than Node delivers in
-// one turn, so some items are left at the end of the env.
+// A worker is terminated within the first of 3000 items of test/addons/unlooking.cc. This is more
+// than Node delivers in one turn, so some items are left at the end of the env.
 'use strict';
 const fs = require('fs');
 const path = require('path');

@@ -1,9 +1,12 @@
-// Random sequences of the seven functions on real thread-safe functions (test/addons/script.c), compared with
-// reference.js: every answer, every delivery (order, live or NULL env), every finalizer.
+// Random sequences of the seven functions on real thread-safe functions (test/addons/script.c),
+// compared with reference.js: every answer, every delivery (order, live or NULL env), every
+// finalizer.
 //
-//   property.js main|worker   stdout must go to the file $EVENTS; FAST_CHECK is a path beside which the package is
+//   property.js main|worker   stdout must go to the file $EVENTS; FAST_CHECK is a path beside which
+//                             the package is
 //
-// $RUNS sequences from $SEED on. A failure prints its seed and path: SEED=… REPLAY=path repeats just that one.
+// $RUNS sequences from $SEED on. A failure prints its seed and path: SEED=… REPLAY=path repeats
+// just that one.
 'use strict';
 const fs = require('fs');
 const { createRequire } = require('module');
@@ -25,8 +28,8 @@ const GARBAGE = [(handle) => 0n, (handle) => handle + 8n, (handle) => handle + 1
 // What an item's callback does with its own function is in the item: its last digit.
 const operationOf = (item) => OPERATIONS[item % 10];
 
-// One sequence, on real functions and on their references side by side. With `real` false only the references go on:
-// what another thread does with the real ones.
+// One sequence, on real functions and on their references side by side. With `real` false only the
+// references go on: what another thread does with the real ones.
 class Session {
   constructor(name, loopThread, real = true) {
     Object.assign(this, { name, loopThread, real });
@@ -162,7 +165,8 @@ async function onThisThread(steps) {
     for (const step of steps) step.type === 'settle' ? await settle(session) : session.step(step);
     await settle(session);
   } finally {
-    // Whatever is left is closed, so that the next sequence and the process's end are not in its way.
+    // Whatever is left is closed, so that the next sequence and the process's end are not in its
+    // way.
     for (let target = 0; target < session.references.length; target++)
       session.step({ type: 'do', operation: 'abort', thread: 'js', target, nested: 9 });
     session.settleReferences();

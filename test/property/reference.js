@@ -1,10 +1,11 @@
-// What one guarded function answers and delivers, written from docs/contract.md: the twin that property.js compares
-// real ones with. All that it does to its addon's callbacks goes to `events`, in the words of test/addons/script.c.
+// What one guarded function answers and delivers, written from docs/contract.md: the twin that
+// property.js compares real ones with. All that it does to its addon's callbacks goes to `events`,
+// in the words of test/addons/script.c.
 'use strict';
 
 class Reference {
-  // options: as script.c's create takes them. deadlock: as in TSFN_GUARD_OPTIONS. loopThread: its name. late: whether the
-  // addon has that quirk.
+  // options: as script.c's create takes them. deadlock: as in TSFN_GUARD_OPTIONS. loopThread: its
+  // name. late: whether the addon has that quirk.
   constructor(options, deadlock, loopThread, late) {
     Object.assign(this, { max: 0, drainOps: '', finalizeOps: '', ...options, deadlock, loopThread, late });
     this.state = 'OPEN';
@@ -92,7 +93,8 @@ class Reference {
       this.tell(`${where} of ${this.label}: ${operation} ${this.perform(operation, this.loopThread, 999)}`);
   }
 
-  // The loop runs until it has nothing more to do. onItem: what the function itself does with an item.
+  // The loop runs until it has nothing more to do. onItem: what the function itself does with an
+  // item.
   settle(onItem) {
     while (this.state === 'OPEN' && this.queue.length !== 0) {
       const item = this.queue.shift();
@@ -108,8 +110,8 @@ class Reference {
     if (this.state === 'OPEN' && this.queue.length === 0 && this.count === 0) this.state = 'CLOSING';
   }
 
-  // The env's end. `dispatched`: the items that the runtime, before it, still gave to call_js_cb live, although no
-  // JavaScript can run any more: its own choice.
+  // The env's end. `dispatched`: the items that the runtime, before it, still gave to call_js_cb
+  // live, although no JavaScript can run any more: its own choice.
   tearDown(dispatched) {
     while (this.state === 'OPEN' && dispatched.has(this.queue[0])) {
       const item = this.queue.shift();

@@ -1,4 +1,5 @@
-# @ast-grep/napi 0.51.1 (napi-rs 3.16, which finds the symbols with dlsym): many threads call one TSFN.
+# @ast-grep/napi 0.51.1 (napi-rs 3.16, which finds the symbols with dlsym): many threads call one
+# TSFN.
 
 load real
 setup() { needs @ast-grep/napi; }

@@ -1,5 +1,5 @@
-// @nomicfoundation/edr: Hardhat's Ethereum node. Threads of tokio pass log lines and news of blocks to
-// JavaScript.
+// @nomicfoundation/edr: Hardhat's Ethereum node. Threads of tokio pass log lines and news of blocks
+// to JavaScript.
 'use strict';
 const edr = require('@nomicfoundation/edr-linux-x64-gnu');
 const cases = require('./cases');

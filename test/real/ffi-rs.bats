@@ -1,4 +1,5 @@
-# ffi-rs 1.3.7 (napi-rs 2): threads of a C library call JavaScript; each call takes what its TSFN was created for.
+# ffi-rs 1.3.7 (napi-rs 2): threads of a C library call JavaScript; each call takes what its TSFN
+# was created for.
 
 load real
 setup() { needs ffi-rs; }

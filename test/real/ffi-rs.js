@@ -1,4 +1,5 @@
-// ffi-rs: functions of C call JavaScript; here each call comes from a fresh thread, which waits for no answer.
+// ffi-rs: functions of C call JavaScript; here each call comes from a fresh thread, which waits for
+// no answer.
 'use strict';
 const { open, load, createPointer, unwrapPointer, funcConstructor, DataType } = require('ffi-rs');
 const cases = require('./cases');

@@ -1,4 +1,5 @@
-# @number0/iroh 1.1.0 (napi-rs 3): futures in threads of tokio borrow objects that the env owns, and outlive it.
+# @number0/iroh 1.1.0 (napi-rs 3): futures in threads of tokio borrow objects that the env owns, and
+# outlive it.
 
 load real
 setup() { needs @number0/iroh 20; }

@@ -1,4 +1,5 @@
-// @number0/iroh: QUIC over the loopback; threads of tokio settle its promises and tell of an endpoint's paths.
+// @number0/iroh: QUIC over the loopback; threads of tokio settle its promises and tell of an
+// endpoint's paths.
 'use strict';
 const { Endpoint, RelayMode, presetMinimal } = require('@number0/iroh');
 const cases = require('./cases');

@@ -1,5 +1,5 @@
-# koffi 3.3.4 (Node-API): threads of a C library call JavaScript while its env ends. At exit without the
-# guard, the process is sometimes gone before the next tick. This is rare.
+# koffi 3.3.4 (Node-API): threads of a C library call JavaScript while its env ends. At exit without
+# the guard, the process is sometimes gone before the next tick. This is rare.
 
 load real
 setup() { needs koffi; }

@@ -1,13 +1,13 @@
-// koffi: the threads of a C library call JavaScript. These are POSIX timers with SIGEV_THREAD: a new thread for
-// each tick.
+// koffi: the threads of a C library call JavaScript. These are POSIX timers with SIGEV_THREAD: a
+// new thread for each tick.
 // node koffi.js work|exit|worker
 'use strict';
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
 const koffi = require('koffi');
 
-// If a call is rejected, its thread waits in koffi for ever. When there are too many such threads, koffi throws from
-// the next one, and the process dies. 4096 is the maximum, which is enough for four seconds of the timer. (On a busy
-// machine the end of an env was seen to take 0.4 s.)
+// If a call is rejected, its thread waits in koffi for ever. When there are too many such threads,
+// koffi throws from the next one, and the process dies. 4096 is the maximum, which is enough for
+// four seconds of the timer. (On a busy machine the end of an env was seen to take 0.4 s.)
 koffi.config({ max_async_calls: 4096 });
 const PERIOD = 1000; // microseconds
 
@@ -44,8 +44,8 @@ function work() {
   });
 }
 
-// Twenty ticks. The callback does not keep the loop alive: the JavaScript thread ends while the timer goes
-// on.
+// Twenty ticks. The callback does not keep the loop alive: the JavaScript thread ends while the
+// timer goes on.
 function tickOn(then) {
   let ticks = 0;
   const alive = setInterval(() => {}, 1000);

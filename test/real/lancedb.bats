@@ -1,4 +1,5 @@
-# @lancedb/lancedb 0.37.1 (napi-rs 3): futures in threads of tokio borrow objects that the env owns, and outlive it.
+# @lancedb/lancedb 0.37.1 (napi-rs 3): futures in threads of tokio borrow objects that the env owns,
+# and outlive it.
 
 load real
 setup() { needs_large @lancedb/lancedb@0.37.1 20; }

@@ -1,5 +1,5 @@
-# libsql 0.5.29 (neon 1.0, which finds the symbols with dlsym): each thread has one TSFN, which settles
-# all promises.
+# libsql 0.5.29 (neon 1.0, which finds the symbols with dlsym): each thread has one TSFN, which
+# settles all promises.
 
 load real
 setup() { needs libsql; }

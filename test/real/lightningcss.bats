@@ -1,7 +1,7 @@
-# lightningcss 1.33.0 (napi-rs 2): threads of a Rust pool call the resolvers of workers that have ended. Without the
-# guard they use freed memory in napi_call_threadsafe_function, and with nodejs/node#55877 in the release after
-# napi_closing. A thread that asked before the worker's end waits for its answer for ever, with and without the guard.
-# This is a fault of the addon.
+# lightningcss 1.33.0 (napi-rs 2): threads of a Rust pool call the resolvers of workers that have
+# ended. Without the guard they use freed memory in napi_call_threadsafe_function, and with
+# nodejs/node#55877 in the release after napi_closing. A thread that asked before the worker's end
+# waits for its answer for ever, with and without the guard. This is a fault of the addon.
 
 load real
 setup() { needs lightningcss; }

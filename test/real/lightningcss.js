@@ -1,11 +1,12 @@
-// lightningcss: the threads of a Rust pool call bundleAsync's resolvers in JavaScript, and wait for the answers.
+// lightningcss: the threads of a Rust pool call bundleAsync's resolvers in JavaScript, and wait for
+// the answers.
 // node lightningcss.js work|worker|alone|exit
 'use strict';
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
 
 const kind = isMainThread ? process.argv[2] : workerData;
-// The main thread loads the addon too, so that it stays loaded when a worker ends. In the case `alone` it
-// does not.
+// The main thread loads the addon too, so that it stays loaded when a worker ends. In the case
+// `alone` it does not.
 if (isMainThread && kind !== 'alone') require('lightningcss');
 
 const FILES = 20;
@@ -45,8 +46,8 @@ function keepBusy(onBusy) {
   for (let i = 0; i < 8; i++) run();
 }
 
-// Four workers at once, terminated while busy. (A fifth worker that starts afterwards may wait for ever, because the
-// pool's threads that asked the four workers still wait for their answers.)
+// Four workers at once, terminated while busy. (A fifth worker that starts afterwards may wait for
+// ever, because the pool's threads that asked the four workers still wait for their answers.)
 async function terminated() {
   const workers = Array.from({ length: 4 }, () => new Worker(__filename, { workerData: kind }));
   await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))));

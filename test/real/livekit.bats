@@ -1,4 +1,5 @@
-# @livekit/rtc-node 1.1.0 (napi-rs 3.11): one TSFN for all events of a library that lives as long as the process.
+# @livekit/rtc-node 1.1.0 (napi-rs 3.11): one TSFN for all events of a library that lives as long as
+# the process.
 
 load real
 setup() { needs @livekit/rtc-node; }

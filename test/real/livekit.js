@@ -1,8 +1,9 @@
-// @livekit/rtc-node: audio, whose frames are taken by a separate thread. Its library uses one callback for
-// everything.
+// @livekit/rtc-node: audio, whose frames are taken by a separate thread. Its library uses one
+// callback for everything.
 'use strict';
-// An AudioSource frees its buffer before it stops its own thread, which moves the samples in it every 10 ms
-// (docs/real-addons.md). So no source may end here, and the handles do not end with the env.
+// An AudioSource frees its buffer before it stops its own thread, which moves the samples in it
+// every 10 ms (docs/real-addons.md). So no source may end here, and the handles do not end with the
+// env.
 require('@livekit/rtc-ffi-bindings').FfiHandle = class {
   constructor(handle) {
     this.handle = handle;

@@ -1,11 +1,13 @@
-# lmdb 3.5.6 (node-addon-api, V8's own API on Node 18 to 24): each batch of writes has its own TSFN, and a transaction
-# waits for JavaScript in a thread of libuv. When napi_call_function fails, its call_js_cb reads the result that was not
-# written. Without the guard this may be harmless or not. With the guard the result is NULL.
+# lmdb 3.5.6 (node-addon-api, V8's own API on Node 18 to 24): each batch of writes has its own TSFN,
+# and a transaction waits for JavaScript in a thread of libuv. When napi_call_function fails, its
+# call_js_cb reads the result that was not written. Without the guard this may be harmless or not.
+# With the guard the result is NULL.
 
 load real
 setup() { needs lmdb; }
-# node-addon-api throws because napi_unwrap was refused. Without the guard this ends the process. With the guard the
-# throw is ignored (TSG030), and the method is then called with a NULL object: 1 of 60 runs (docs/real-addons.md).
+# node-addon-api throws because napi_unwrap was refused. Without the guard this ends the process.
+# With the guard the throw is ignored (TSG030), and the method is then called with a NULL object: 1
+# of 60 runs (docs/real-addons.md).
 fault=$'Error::ThrowAsJavaScriptException\nTSG030 throw-ignored: /'
 export TSFN_GUARD_OPTIONS=on.TSG030=log
 

@@ -1,20 +1,21 @@
-// @lydell/node-pty: for each shell, a thread waits for its end and reports it to JavaScript. The TSFN's finalizer
-// joins that thread.
+// @lydell/node-pty: for each shell, a thread waits for its end and reports it to JavaScript. The
+// TSFN's finalizer joins that thread.
 // node node-pty.js work|worker|alone|hangup|exit, with $SCRATCH being an empty directory
 'use strict';
 const fs = require('fs');
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
 
 const kind = isMainThread ? process.argv[2] : workerData.kind;
-// The main thread loads the addon too, so that it stays loaded when a worker ends. In the case `alone` it
-// does not.
+// The main thread loads the addon too, so that it stays loaded when a worker ends. In the case
+// `alone` it does not.
 if (isMainThread && kind !== 'alone') require('@lydell/node-pty');
 const shell = (script) => require('@lydell/node-pty').spawn('/bin/sh', ['-c', script], { cols: 80, rows: 24 });
 
 async function work() {
   const told = Array.from({ length: 10 }, (_, i) => new Promise((resolve) => {
     let output = '';
-    // After a shell's end node-pty reads its output for only 200 ms, which is too short on a busy machine.
+    // After a shell's end node-pty reads its output for only 200 ms, which is too short on a busy
+    // machine.
     const terminal = shell(`echo shell ${i}; sleep 1; exit ${i}`);
     terminal.onData((data) => (output += data));
     terminal.onExit(({ exitCode }) => resolve(output.trim() === `shell ${i}` && exitCode === i));
@@ -26,7 +27,8 @@ async function work() {
 const dir = isMainThread ? fs.mkdtempSync(`${process.env.SCRATCH}/`) : workerData.dir;
 const heedless = `trap '' HUP; echo started; while [ -e '${dir}' ] && [ ! -e '${dir}/end' ]; do sleep 0.05; done`;
 
-// Four shells. When their env ends, their terminals close. This ends the shells that do not ignore it.
+// Four shells. When their env ends, their terminals close. This ends the shells that do not ignore
+// it.
 function start(script, onStarted) {
   let started = 0;
   for (let i = 0; i < 4; i++) shell(script).onData(() => ++started === 4 && onStarted());

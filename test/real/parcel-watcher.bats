@@ -1,9 +1,9 @@
-# @parcel/watcher 2.6.0 (node-addon-api): its thread lives as long as the process, and goes on calling the subscribers
-# of envs that have ended. Without the guard the process dies at the first such call, or on Node with nodejs/node#55877
-# at the second.
+# @parcel/watcher 2.6.0 (node-addon-api): its thread lives as long as the process, and goes on
+# calling the subscribers of envs that have ended. Without the guard the process dies at the first
+# such call, or on Node with nodejs/node#55877 at the second.
 #
-# What is delivered when a worker can no longer run JavaScript makes the addon throw, and nothing can catch that.
-# Without the guard the throw is refused, and node-addon-api calls napi_fatal_error.
+# What is delivered when a worker can no longer run JavaScript makes the addon throw, and nothing
+# can catch that. Without the guard the throw is refused, and node-addon-api calls napi_fatal_error.
 # refused, and node-addon-api calls napi_fatal_error.
 
 load real
@@ -29,8 +29,8 @@ setup() { needs @parcel/watcher; }
   lives parcel-watcher.js busy <<<'create=5 update=5 delete=5'
 }
 
-# Seen to fail: before the guard answered napi_ok to such a throw, each of 60 runs died with the guard too (Node 20
-# to 26).
+# Seen to fail: before the guard answered napi_ok to such a throw, each of 60 runs died with the
+# guard too (Node 20 to 26).
 @test "stuck: a worker is terminated while events wait that it cannot handle" {
   natively dies parcel-watcher.js stuck <<<'create=5 update=5 delete=5'
   lives parcel-watcher.js stuck <<<'create=5 update=5 delete=5'

@@ -1,4 +1,5 @@
-// @parcel/watcher: one thread of the addon watches for all envs, and calls each subscriber's JavaScript.
+// @parcel/watcher: one thread of the addon watches for all envs, and calls each subscriber's
+// JavaScript.
 // node parcel-watcher.js work|idle|busy|stuck|alone|exit, with $SCRATCH being an empty directory
 'use strict';
 const fs = require('fs');
@@ -7,8 +8,8 @@ const { Worker, isMainThread, parentPort, workerData } = require('worker_threads
 
 const dir = fs.realpathSync(process.env.SCRATCH);
 const kind = isMainThread ? process.argv[2] : workerData;
-// The main thread loads the addon too, so that it stays loaded when the worker ends. In the case `alone` it
-// does not.
+// The main thread loads the addon too, so that it stays loaded when the worker ends. In the case
+// `alone` it does not.
 if (isMainThread && kind !== 'alone') require('@parcel/watcher');
 
 const subscribe = (onEvents) =>
@@ -42,9 +43,9 @@ async function work() {
   console.log(`create=${seen.create} update=${seen.update} delete=${seen.delete}`);
 }
 
-// A subscribed worker is terminated. Then the directory changes, and the main thread must get the events. In the case
-// `alone` it has not loaded the addon, and can no longer do so: this addon registers itself from a constructor, and is
-// never unmapped.
+// A subscribed worker is terminated. Then the directory changes, and the main thread must get the
+// events. In the case `alone` it has not loaded the addon, and can no longer do so: this addon
+// registers itself from a constructor, and is never unmapped.
 async function terminated() {
   const worker = new Worker(__filename, { workerData: kind });
   await new Promise((resolve) => worker.once('message', resolve));
@@ -58,7 +59,8 @@ async function terminated() {
   console.log('changed');
 }
 
-// Events come all the time, while a worker is about to be terminated, or the main thread about to exit.
+// Events come all the time, while a worker is about to be terminated, or the main thread about to
+// exit.
 async function keepBusy() {
   await subscribe(() => {});
   for (let i = 0; ; i++) {
@@ -68,8 +70,8 @@ async function keepBusy() {
   }
 }
 
-// A subscribed worker that does not get to its events. They wait when it is terminated, and the loop still delivers
-// them in the same turn.
+// A subscribed worker that does not get to its events. They wait when it is terminated, and the
+// loop still delivers them in the same turn.
 async function getStuck() {
   await subscribe(() => {});
   parentPort.postMessage('stuck');

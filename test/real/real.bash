@@ -1,12 +1,14 @@
 # What the Bats files in this directory share: they run a case of an addon's program without and
 # with the guard.
 #
-# If all goes well, a program prints one line and nothing else on stdout. If TG_TALLY names a file, every case runs
-# TG_TALLY_RUNS times (20) each way, and a line is appended to that file: addon, case, runtime, how, ok, died, other,
-# what they died of (separated by tabs). The ways are those in TG_TALLY_WAYS: native, guarded, and optioned, which is
-# guarded with TG_TALLY_OPTIONS in TSFN_GUARD_OPTIONS. test/real/table.sh makes a table of these lines.
+# If all goes well, a program prints one line and nothing else on stdout. If TG_TALLY names a file,
+# every case runs TG_TALLY_RUNS times (20) each way, and a line is appended to that file: addon,
+# case, runtime, how, ok, died, other, what they died of (separated by tabs). The ways are those in
+# TG_TALLY_WAYS: native, guarded, and optioned, which is guarded with TG_TALLY_OPTIONS in
+# TSFN_GUARD_OPTIONS. test/real/table.sh makes a table of these lines.
 
-# Workers that load an addon need time: 24 seconds were seen on a machine with thirty others at work.
+# Workers that load an addon need time: 24 seconds were seen on a machine with thirty others at
+# work.
 TG_TIMEOUT=${TG_TIMEOUT:-90}
 load ../bats/helper
 
@@ -16,8 +18,8 @@ MODULES=$TG_SOURCE/build/deps/npm/real/node_modules
 # TG_MODULES is a node_modules with packages that scripts/deps.sh does not fetch, as they are large.
 export NODE_PATH=$MODULES${TG_MODULES:+:$TG_MODULES}
 
-# needs PACKAGE [MAJOR]: skips the test if the package is not installed, or the runtime is older than
-# that.
+# needs PACKAGE [MAJOR]: skips the test if the package is not installed, or the runtime is older
+# than that.
 needs() {
   local major=${TG_RUNTIME#*-}
   [[ -d $MODULES/$1 || -d ${TG_MODULES:-$MODULES}/$1 ]] || skip "$1 is not there; scripts/deps.sh real fetches it"
@@ -29,14 +31,16 @@ optioned() {
   TSFN_GUARD_OPTIONS=${TSFN_GUARD_OPTIONS:+$TSFN_GUARD_OPTIONS:}$TG_TALLY_OPTIONS guarded "$@"
 }
 
-# needs_large PACKAGE@VERSION [MAJOR]: like needs, for a package that is too large to be fetched on each machine.
+# needs_large PACKAGE@VERSION [MAJOR]: like needs, for a package that is too large to be fetched on
+# each machine.
 needs_large() {
   [[ -d ${TG_MODULES:-$MODULES}/${1%@*} ]] || skip "$1 is large; to try it, npm install it, with its node_modules in TG_MODULES"
   needs "${1%@*}" "${@:2}"
 }
 
-# attempt HOW PROGRAM.js CASE…: one run. It sets `result` to ok, died or other, and `ending` to how it died. If the
-# process has left the text of the addon's own fault ($own) on stderr, `result` is owned.
+# attempt HOW PROGRAM.js CASE…: one run. It sets `result` to ok, died or other, and `ending` to how
+# it died. If the process has left the text of the addon's own fault ($own) on stderr, `result` is
+# owned.
 attempt() {
   local scratch=$BATS_TEST_TMPDIR/run status=0 line
   rm -rf "$scratch" && mkdir "$scratch"
@@ -54,8 +58,8 @@ attempt() {
     && tail -n 20 "$BATS_TEST_TMPDIR/stderr")
 }
 
-# runs N UNTIL HOW PROGRAM.js CASE…: N runs, or fewer if one has the result UNTIL. Counts the results in ok, died,
-# owned and other.
+# runs N UNTIL HOW PROGRAM.js CASE…: N runs, or fewer if one has the result UNTIL. Counts the
+# results in ok, died, owned and other.
 runs() {
   local n=$1 until=$2 kinds summary
   shift 2
@@ -78,9 +82,10 @@ runs() {
 
 # natively lives|dies|may_die|any PROGRAM.js CASE… <<<LINE: runs it without the guard.
 #   lives    it prints LINE
-#   dies     it dies in at least one of three runs (some survive by chance; docs/real-addons.md has figures of 20 runs)
-#   may_die  it dies in at least one of 150 runs. At a chance of 10 % none in 150 is one in ten million. It stops at the
-#            first, and only the tier `full` takes that long.
+#   dies     it dies in at least one of three runs (some survive by chance; docs/real-addons.md has
+#            figures of 20 runs)
+#   may_die  it dies in at least one of 150 runs. At a chance of 10 % none in 150 is one in ten
+#            million. It stops at the first, and only the tier `full` takes that long.
 #   any      anything may happen. It is only counted, and only for the table.
 natively() {
   local expected ok died owned other last
@@ -93,7 +98,8 @@ natively() {
   esac
 }
 
-# guarded_runs N PROGRAM.js CASE…: N runs guarded; where a table is made, those with its options first.
+# guarded_runs N PROGRAM.js CASE…: N runs guarded; where a table is made, those with its options
+# first.
 guarded_runs() {
   [[ -z ${TG_TALLY_OPTIONS:-} ]] || runs "$1" never optioned "${@:2}"
   runs "$1" never guarded "${@:2}"
@@ -107,7 +113,8 @@ lives() {
   hold $((ok > 0 && died + other == 0))
 }
 
-# lives_with OPTIONS PROGRAM.js CASE… <<<LINE: the same with these options. A table uses its own --options instead.
+# lives_with OPTIONS PROGRAM.js CASE… <<<LINE: the same with these options. A table uses its own
+# --options instead.
 lives_with() {
   [[ -z ${TG_TALLY:-} ]] || skip "a table of the cases with $1 is made with --options $1"
   TSFN_GUARD_OPTIONS=$1 lives "${@:2}"
@@ -117,8 +124,8 @@ lives_fast() {
   lives_with exit=fast "$@"
 }
 
-# lives_or_own TEXT PROGRAM.js CASE… <<<LINE: guarded, it prints LINE, or it dies of the addon's own fault with TEXT (or
-# one of its lines) on stderr. docs/real-addons.md explains these faults.
+# lives_or_own TEXT PROGRAM.js CASE… <<<LINE: guarded, it prints LINE, or it dies of the addon's own
+# fault with TEXT (or one of its lines) on stderr. docs/real-addons.md explains these faults.
 lives_or_own() {
   local expected own=$1 ok died owned other last
   expected=$(cat)
@@ -133,8 +140,9 @@ lives_or_own_with() {
   TSFN_GUARD_OPTIONS=$1 lives_or_own "${@:2}"
 }
 
-# own_fault WHY PROGRAM.js CASE… <<<LINE: the addon's own fault ends it, without and with the guard, and prints nothing
-# by which it can be recognised. So the result cannot be checked. It is only counted for the table.
+# own_fault WHY PROGRAM.js CASE… <<<LINE: the addon's own fault ends it, without and with the guard,
+# and prints nothing by which it can be recognised. So the result cannot be checked. It is only
+# counted for the table.
 own_fault() {
   local expected ok died owned other last
   expected=$(cat)

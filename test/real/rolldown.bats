@@ -1,4 +1,5 @@
-# rolldown 1.3.2 (napi-rs 3): it finds the functions by dlsym, and calls plug-ins from threads of tokio.
+# rolldown 1.3.2 (napi-rs 3): it finds the functions by dlsym, and calls plug-ins from threads of
+# tokio.
 
 load real
 setup() { needs rolldown 20; }

@@ -1,4 +1,5 @@
-// rolldown: threads of a Rust runtime call plug-ins in JavaScript. The addon finds the functions by dlsym.
+// rolldown: threads of a Rust runtime call plug-ins in JavaScript. The addon finds the functions by
+// dlsym.
 // node rolldown.js work|worker|alone|exit
 'use strict';
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
@@ -60,8 +61,8 @@ async function terminated() {
 const loaded = () => import(require('url').pathToFileURL(require.resolve('rolldown')));
 
 async function main() {
-  // The main thread loads the addon too, so that it stays loaded when a worker ends. In the case `alone` it
-  // does not.
+  // The main thread loads the addon too, so that it stays loaded when a worker ends. In the case
+  // `alone` it does not.
   if (isMainThread && kind !== 'alone') await loaded();
   if (!isMainThread) return keepBusy(() => parentPort.postMessage('busy'));
   if (kind === 'work') return work();

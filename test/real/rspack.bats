@@ -32,8 +32,8 @@ why='its build goes on in data that ended with the env'
   lives_fast rspack.js end <<<'ending'
 }
 
-# Seen to fail without quirks: docs/quirks.md has the figures. One run in a hundred dies of a fault of Rspack's own
-# (docs/real-addons.md).
+# Seen to fail without quirks: docs/quirks.md has the figures. One run in a hundred dies of a fault
+# of Rspack's own (docs/real-addons.md).
 @test "worker, with quirks=known" {
   lives_or_own_with quirks=known 'failed to receive tsfn value: RecvError' rspack.js worker <<<'survived'
 }

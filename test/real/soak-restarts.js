@@ -1,4 +1,5 @@
-// A server that restarts its worker every second. The worker uses three addons, and never ends by itself.
+// A server that restarts its worker every second. The worker uses three addons, and never ends by
+// itself.
 // node soak-restarts.js SECONDS, with $SCRATCH being an empty directory
 'use strict';
 const fs = require('fs');
@@ -11,7 +12,8 @@ const { open } = require('lmdb');
 const scratch = fs.realpathSync(process.env.SCRATCH);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Watches `directory`, writes to a database until it gets a message, and has a shell that outlives it.
+// Watches `directory`, writes to a database until it gets a message, and has a shell that outlives
+// it.
 async function work(directory) {
   const uses = { watcher: 0, lmdb: 0, pty: 0 };
   const used = (what) => {
@@ -35,10 +37,10 @@ async function main() {
   const seconds = Number(process.argv[2]);
   const flat = require('./flat').watch(seconds);
   const end = Date.now() + seconds * 1000;
-  // This avoids faults of the addons themselves (docs/real-addons.md). Each worker has its own directory, because
-  // @parcel/watcher confuses a new thread with an old one that had the same id. No file changes, no transaction runs
-  // and no shell ends while a worker is being terminated, because all three addons then throw. The last three watched
-  // directories go on changing.
+  // This avoids faults of the addons themselves (docs/real-addons.md). Each worker has its own
+  // directory, because @parcel/watcher confuses a new thread with an old one that had the same id.
+  // No file changes, no transaction runs and no shell ends while a worker is being terminated,
+  // because all three addons then throw. The last three watched directories go on changing.
   const ended = [];
   const change = (directory) => fs.writeFileSync(path.join(directory, 'file'), `${Date.now()}`);
   const changing = setInterval(() => ended.slice(-3).forEach(change), 100);

@@ -1,5 +1,5 @@
-# Real addons for a while: lmdb with more than ten thousand TSFNs a second, and a worker that is restarted again and
-# again. Ten seconds each. test/soak.sh sets a longer time (TG_SOAK_SECONDS).
+# Real addons for a while: lmdb with more than ten thousand TSFNs a second, and a worker that is
+# restarted again and again. Ten seconds each. test/soak.sh sets a longer time (TG_SOAK_SECONDS).
 
 load real
 

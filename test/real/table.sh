@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every case of the real addons many times without the guard, guarded, and guarded with options. Prints a table of
-# the results.
+# Runs every case of the real addons many times without the guard, guarded, and guarded with
+# options. Prints a table of the results.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"

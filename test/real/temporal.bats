@@ -1,5 +1,5 @@
-# @temporalio/core-bridge 1.24.0 (neon 1): one TSFN a thread settles all promises. Threads that are answered napi_closing
-# panic, which ends their task and not the process.
+# @temporalio/core-bridge 1.24.0 (neon 1): one TSFN a thread settles all promises. Threads that are
+# answered napi_closing panic, which ends their task and not the process.
 
 load real
 setup() { needs_large @temporalio/core-bridge@1.24.0 20; }

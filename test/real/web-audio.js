@@ -1,4 +1,5 @@
-// node-web-audio-api: the thread that renders sound tells JavaScript of each sound that has ended. No device is needed.
+// node-web-audio-api: the thread that renders sound tells JavaScript of each sound that has ended.
+// No device is needed.
 'use strict';
 const { AudioContext, OfflineAudioContext, OscillatorNode, ConstantSourceNode } = require('node-web-audio-api');
 const cases = require('./cases');

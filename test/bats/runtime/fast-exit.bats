@@ -1,10 +1,11 @@
-# exit=fast: after the JavaScript 'exit' listeners the process is gone. Until then nothing is different: output,
-# messages and status are those without the guard, for each way in which a process ends.
+# exit=fast: after the JavaScript 'exit' listeners the process is gone. Until then nothing is
+# different: output, messages and status are those without the guard, for each way in which a
+# process ends.
 #
 # Seen to fail on Node 26, each time with one thing left out of src/preload/fast_exit.c or .js:
 #  - "process.exit()": the exit handler
-#  - "the natural end": the look at the stack (runsMicrotasks); if the end came before rejections are handled (rejection);
-#    with status 0 (code); the check whether the loop has ended
+#  - "the natural end": the look at the stack (runsMicrotasks); if the end came before rejections
+#    are handled (rejection); with status 0 (code); the check whether the loop has ended
 #  - "workers": if only the main thread requests the interrupt; if pthread_create is not redirected
 #  - "in a context of its own": the main context
 #  - "a terminal": reset_stdio
@@ -24,8 +25,8 @@ fast() {
   TSFN_GUARD_OPTIONS=exit=fast${FAST_OPTIONS:+:$FAST_OPTIONS} guarded "$@"
 }
 
-# ending HOW ARGS…: one run of fast-exit.js. The files are HOW.out, HOW.err, HOW.words (what the addon has written at
-# its end) and HOW.status.
+# ending HOW ARGS…: one run of fast-exit.js. The files are HOW.out, HOW.err, HOW.words (what the
+# addon has written at its end) and HOW.status.
 ending() {
   local status=0
   "$1" fast-exit.js "${@:2}" >"$1.out" 2>"$1.err" 3>"$1.words" </dev/null || status=$?
@@ -80,7 +81,8 @@ same_ends() {
   same_end vm
 }
 
-# An exception of a listener that is handled. After it Node runs no microtask, so the end is the usual one.
+# An exception of a listener that is handled. After it Node runs no microtask, so the end is the
+# usual one.
 @test "if the end of the event cannot be noticed, the usual end" {
   ending native handled
   ending fast handled
@@ -99,7 +101,8 @@ END
   assert_equal "$(<words)" ''
 }
 
-# At process.exit() Node writes to a pipe only what there is space for: 64 KiB, and what was read meanwhile.
+# At process.exit() Node writes to a pipe only what there is space for: 64 KiB, and what was read
+# meanwhile.
 @test "a megabyte, into a file and into a slow pipe" {
   local case how
   same_ends written writtenThenExit writtenByListener

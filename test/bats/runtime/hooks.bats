@@ -48,9 +48,9 @@ hooks() {
   hooks asyncHookBlocked <<<"$(told_after 2 3)"
 }
 
-# Seen to fail: where tg_on_hook_added does not set hook_added, or where it is not called for the hooks of Node's C++
-# interface, these hang. So they do where all functions of an env share a hook. The last two hang where a hook of one
-# napi_env does not count for the others of its thread.
+# Seen to fail: where tg_on_hook_added does not set hook_added, or where it is not called for the
+# hooks of Node's C++ interface, these hang. So they do where all functions of an env share a hook.
+# The last two hang where a hook of one napi_env does not count for the others of its thread.
 @test "guarded: a cleanup hook that was added between two creates joins the producers of the second function" {
   local case
   for case in hookBetween asyncHookBetween nodeHookBetween asyncNodeHookBetween otherHookBetween \
@@ -59,8 +59,8 @@ hooks() {
   done
 }
 
-# Seen to fail: without tg_cleanup_hooks_open the last three hang, as without the guard. If the functions are closed
-# before the first hook runs, the first has told=3 instead of told=0.
+# Seen to fail: without tg_cleanup_hooks_open the last three hang, as without the guard. If the
+# functions are closed before the first hook runs, the first has told=3 instead of told=0.
 @test "guarded: a cleanup hook that was added after the create joins the producers" {
   hooks laterHook <<<"$(functions 1; echo delivered=N drained=N; threads_without_closing 3)"
   hooks laterHookBlocked <<<"$(told_after 2 3)"

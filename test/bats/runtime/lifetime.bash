@@ -17,8 +17,8 @@ transcript() {
   grep -v '^tsfn-guard\[' <<<"$output"
 }
 
-# expect_guarded PROGRAM ARGS… <<<TRANSCRIPT: exit status 0 and exactly that. Where the transcript says
-# delivered=N drained=N, chance decides how many; that none is lost is said on another line.
+# expect_guarded PROGRAM ARGS… <<<TRANSCRIPT: exit status 0 and exactly that. Where the transcript
+# says delivered=N drained=N, chance decides how many; that none is lost is said on another line.
 expect_guarded() {
   local expected actual
   expected=$(cat)
@@ -31,7 +31,8 @@ expect_guarded() {
   assert_equal "$actual" "$expected"
 }
 
-# functions COUNT / threads COUNT / threads_without_closing COUNT: the lines of a run in which all went well.
+# functions COUNT / threads COUNT / threads_without_closing COUNT: the lines of a run in which all
+# went well.
 functions() {
   echo "functions=$1 finalized_once=$1 foreign=0 disordered=0 late=0 lost=0"
 }

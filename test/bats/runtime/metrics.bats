@@ -124,7 +124,8 @@ tsfn_guard_running 0"
   assert_equal "$(without_versions <<<"$output")" "$NONE"
 }
 
-# Seen to fail: without the families that are 0 from the start; without tsfn_guard_running, at each moment.
+# Seen to fail: without the families that are 0 from the start; without tsfn_guard_running, at each
+# moment.
 @test "before anything happens every severity has its 0, so that the first event is a rise" {
   measured before
   assert_success

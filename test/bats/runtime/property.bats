@@ -48,7 +48,8 @@ holds() {
   holds worker 30
 }
 
-# Seen to fail without the quirk in the library's options, and with it if the reference has `late` false.
+# Seen to fail without the quirk in the library's options, and with it if the reference has `late`
+# false.
 @test "30 sequences that go on after the end of a worker whose addon is late" {
   echo '*/script.node: late' >"$BATS_TEST_TMPDIR/quirks"
   LATE=1 TSFN_GUARD_OPTIONS=quirks=$BATS_TEST_TMPDIR/quirks holds worker 30

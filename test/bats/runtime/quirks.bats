@@ -1,7 +1,8 @@
-# The quirks dying and leak of named addons (test/addons/dying.c; docs/quirks.md). test/unit tests the quirk late.
+# The quirks dying and leak of named addons (test/addons/dying.c; docs/quirks.md). test/unit tests
+# the quirk late.
 #
-# Seen to fail: without the redirection of dying.c (without tg_dying_prepare) each call returns 10, and all five
-# finalizers run at the end of the worker.
+# Seen to fail: without the redirection of dying.c (without tg_dying_prepare) each call returns 10,
+# and all five finalizers run at the end of the worker.
 
 bats_require_minimum_version 1.5.0
 load ../helper

@@ -1,11 +1,11 @@
-# exit=fast, and the remedies of quirks=known, change nothing for a program whose functions are done before their
-# environment ends: it prints the same, word for word, as without the guard. Where an environment ends under a function,
-# the difference is what the option is for, and is pinned here.
+# exit=fast, and the remedies of quirks=known, change nothing for a program whose functions are done
+# before their environment ends: it prints the same, word for word, as without the guard. Where an
+# environment ends under a function, the difference is what the option is for, and is pinned here.
 #
 # The addon of these programs has a path that the table of known addons gives all three quirks.
 #
-# Seen to fail: the pinned differences with the option left out; the cases of `done_before_the_end` with mainEnds or
-# workerEnds (quirks=known), unref or atTeardown (exit=fast) among them.
+# Seen to fail: the pinned differences with the option left out; the cases of `done_before_the_end`
+# with mainEnds or workerEnds (quirks=known), unref or atTeardown (exit=fast) among them.
 
 bats_require_minimum_version 1.5.0
 load transcript
@@ -77,8 +77,8 @@ alike() {
   done
 }
 
-# The cases in which a quirk, or exit=fast, would show. Seen to fail: both tests with quirks=known alone, the first with
-# exit=fast alone.
+# The cases in which a quirk, or exit=fast, would show. Seen to fail: both tests with quirks=known
+# alone, the first with exit=fast alone.
 ENDS='workerExit terminatedInCallback workerEnds mainEnds'
 
 @test "quirks=none and exit=normal are as without the option, also for an addon that is known" {

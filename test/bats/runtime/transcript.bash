@@ -1,5 +1,5 @@
-# What the Bats files about transcripts share: everything that a run of a program shows, and that it is the same without
-# and with the guard.
+# What the Bats files about transcripts share: everything that a run of a program shows, and that it
+# is the same without and with the guard.
 
 load ../helper
 

@@ -4,8 +4,8 @@
 #
 # Seen to fail: when every addon was pinned at its first create, loads=2 and loads=3 came after
 # loads=1, the second worker of `once` got napi_closing (16), and an addon that registers from a
-# constructor was not loaded a second time. When stacks were searched beyond their ends, `neighbour` stayed
-# mapped in each run, and `create` in 2 of 60 (the memory beyond was the guard's own ring).
+# constructor was not loaded a second time. When stacks were searched beyond their ends, `neighbour`
+# stayed mapped in each run, and `create` in 2 of 60 (the memory beyond was the guard's own ring).
 
 load ../helper
 load lifetime

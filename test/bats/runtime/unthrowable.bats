@@ -1,14 +1,14 @@
-# Exceptions that are thrown when JavaScript is over and nothing can catch them (test/addons/dying.c). The five
-# functions that throw answer napi_ok.
+# Exceptions that are thrown when JavaScript is over and nothing can catch them
+# (test/addons/dying.c). The five functions that throw answer napi_ok.
 #
-# Seen to fail: without tg_unthrowable_open each of the five returns 10 (napi_pending_exception), as without the
-# guard, and the exception of the JavaScript that was terminated stays pending.
+# Seen to fail: without tg_unthrowable_open each of the five returns 10 (napi_pending_exception), as
+# without the guard, and the exception of the JavaScript that was terminated stays pending.
 
 bats_require_minimum_version 1.5.0
 load ../helper
 
-# thrown ANSWER: the line for the five, each with this answer. Debian's runtime of Node 18 has the fifth,
-# too.
+# thrown ANSWER: the line for the five, each with this answer. Debian's runtime of Node 18 has the
+# fifth, too.
 thrown() {
   echo "throw=$1 error=$1 last=$1 type=$1 range=$1 syntax=$1"
 }
