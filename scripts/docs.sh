@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Writes generated parts into the docs, the manual page and the completion: the options, events and
-# quirks that help=1 prints, the faults that the command knows, and which file includes which. Usage:
-# docs.sh [--check]. With --check it writes nothing, and ends with status 1 if one of these parts is
-# not up to date, or if a kind of event has no page.
+# quirks that help=1 prints, the signatures and faults that the command knows, and which file
+# includes which. Usage: docs.sh [--check]. With --check it writes nothing, and ends with status 1
+# if one of these parts is not up to date, or if a kind of event has no page.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -23,7 +23,8 @@ runtime=${runtime:-$(command -v node || true)}
 help=$(TSFN_GUARD_OPTIONS=help=1:mode=off LD_PRELOAD=$library "$runtime" -e 0 2>&1 |
   sed -n 's/^tsfn-guard\[[0-9]*\]: //p')
 
-# Rows from "key=values (default x): text". A vertical bar would end the cell.
+# Rows from "key=values (default x): text". Vertical bars are escaped, because they would end the
+# cell.
 options_table() {
   awk 'BEGIN { print "| option | default | |\n|---|---|---|" }
     /^TSG|^quirk / { next }
@@ -45,7 +46,7 @@ events_table() {
       at = index($0, "): ")
       severity = $3
       gsub(/[(),:]/, "", severity)
-      # Both modes notice leak and info, but only one reports them (on.EVENT).
+      # Events of these severities occur in both modes. Only mode=diagnose reports them (on.EVENT).
       mode = $4 ~ /^mode=/ || severity == "leak" || severity == "info" ? "diagnose" : "both"
       print "| [" $1 "](" $1 ".md) | `" $2 "` | " severity " | " mode " | " substr($0, at + 3) " |"
     }' <<<"$help"
@@ -64,7 +65,7 @@ quirks_table() {
 # help.
 manual_options() {
   awk '/^TSG|^quirk |^help=/ { next }
-    # A placeholder for a value is an Ar. What is typed literally is a Cm.
+    # A placeholder for a value becomes an Ar, a literal value becomes a Cm.
     function values(text,   count, i, words, macros) {
       count = split(text, words, "|")
       for (i = 1; i <= count; i++) {
@@ -115,13 +116,14 @@ completion_events() {
     END { print " " severities }' <<<"$help"
 }
 
-# The subcommands, each with what it answers, from "tsfn-guard doctor [--json] [RUNTIME]   can it be guarded here?".
+# The subcommands, each with the question that it answers, from lines like
+# "tsfn-guard doctor [--json] [RUNTIME]   can it be guarded here?".
 completion_subcommands() {
   "$command" --help | sed -nE "/^usage/,/^$/s/^ +tsfn-guard ([a-z]+) .*[^ ]  +([^ ].*)/  '\\1 \\2'/p"
   echo "  'help what a subcommand does'"
 }
 
-# The options of the subcommands, one a row, with their values as above.
+# The options of the subcommands, one in each row, with their values as above.
 completion_subcommand_options() {
   local subcommand
   completion_subcommands | sed -n "s/^  '\\([a-z]*\\) .*/\\1/p" | while read -r subcommand; do
@@ -138,7 +140,7 @@ completion_subcommand_options() {
 unquoted() { sed -E "s/^  '?//; s/'$//"; }
 
 # fill FILE MARKER: replaces everything between the lines with <!-- MARKER --> and <!-- /MARKER -->
-# by stdin.
+# with stdin.
 fill() {
   local file=$1 marker=$2 table filled
   table=$(cat)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Checks that dependencies in src/ point one way: who includes whom by folder, and no circle between files.
+"""Checks that dependencies in src/ point one way.
 
-A pair of NAME.c and NAME.h is one module. Prints what is wrong, and exits with 1. With --table, prints
-for each module which modules it includes, for docs/design.md.
+A folder may include only certain other folders, and there must be no circle between files. A pair
+of NAME.c and NAME.h is one module. Prints what is wrong, and exits with 1 if anything is. With
+--table, it prints for each module which modules it includes, for docs/design.md.
 """
 import pathlib
 import re
@@ -38,7 +39,7 @@ def folder_of(module):
 
 
 def find_modules():
-    """The modules that each module includes, as 'folder/name'."""
+    """Finds the modules that each module includes. A module is 'folder/name'."""
     modules = {}
     for path in sorted(SRC.rglob('*.[ch]')):
         name = str(path.relative_to(SRC).with_suffix(''))
@@ -58,7 +59,7 @@ def folder_faults(modules):
 
 
 def find_circle(modules):
-    """A circle as a list of modules; None: there is none."""
+    """Returns a circle as a list of modules. None: there is none."""
     done = set()
 
     def visit(module, path):

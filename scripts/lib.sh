@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Every script sources this file: messages, missing packages, paths, the release build, and an apt
-# of our own.
+# Every script sources this file. It is for messages, missing packages, paths, the release build,
+# and an apt of our own.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 BUILD=$ROOT/build
@@ -31,12 +31,12 @@ root_run() {
   fi
 }
 
-# As root, apt would change to its own user, which cannot write to our directories, and would warn
-# about it.
+# As root, apt would change to its own user. That user cannot write to our directories, and apt
+# would warn about it.
 apt() { env DEBIAN_FRONTEND=noninteractive apt-get -q -o APT::Sandbox::User=root "$@" </dev/null; }
 
-# Package lists from before this run may name versions that no longer exist, or may be empty, as in
-# a container.
+# Updates the package lists once in a run. Older lists may name versions that no longer exist, or
+# may be empty, as in a container.
 apt_update() {
   [[ -z ${TG_APT_UPDATED:-} ]] || return 0
   export TG_APT_UPDATED=1
@@ -71,13 +71,13 @@ quietly() {
   output=$("$@" 2>&1 </dev/null) || die "$what" "$* failed:"$'\n'"$output" "see the output above"
 }
 
-# cached NAME: the value with which build/release is configured.
+# cached NAME: prints the value with which build/release is configured.
 cached() { sed -n "s/^$1:[A-Z]*=//p" "$BUILD/release/CMakeCache.txt" 2>/dev/null || true; }
 
 # configure CMAKE-ARGUMENT…: configures build/release, with make if there is no ninja.
 configure() {
   local options=()
-  # If a tree was copied or moved with its build directory, it would build the old tree.
+  # If the tree was copied or moved with its build directory, cmake would build the old tree.
   [[ $(cached CMAKE_HOME_DIRECTORY) == "$ROOT" ]] || rm -rf "$BUILD/release"
   [[ -e $BUILD/release ]] || have ninja || options=(-G 'Unix Makefiles')
   # CMake would remember that there was no C++ compiler, even after one was installed.
@@ -87,20 +87,20 @@ configure() {
 
 # --- apt with its own sources, lists and architecture. It never touches /etc/apt and needs no root.
 
-# The archive keys of Debian. Debian has them; on Ubuntu they are in a package.
+# The keys of Debian's archive. Debian has them installed; on Ubuntu they are in a package.
 # shellcheck disable=SC2034 # for those who source this
 DEBIAN_KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# debian_mirror: the archive of Debian's main packages that this machine's apt uses; nothing if it
-# belongs to another distribution.
+# debian_mirror: prints the mirror of Debian's main packages that this machine's apt uses. Prints
+# nothing if apt uses only those of other distributions.
 debian_mirror() {
   have apt-get || return 0
   apt-get indextargets --format '$(REPO_URI) $(COMPONENT) $(ORIGIN) $(LABEL)' 'Created-By: Packages' 2>/dev/null |
     sed -n 's#^\([^ ]*\) main Debian Debian$#\1#p' | head -n 1
 }
 
-# private_apt_open HOME LINE [ARCHITECTURE]: reads the package lists that LINE names, as in
-# sources.list, into HOME.
+# private_apt_open HOME LINE [ARCHITECTURE]: downloads into HOME the package lists that LINE, a line
+# of sources.list, names.
 private_apt_open() {
   local home=$1 line=$2 architecture=${3:-$(dpkg --print-architecture)}
   mkdir -p "$home"/{parts,lists/partial,cache/archives/partial}
@@ -113,7 +113,7 @@ private_apt_open() {
   private_apt "$home" update
 }
 
-# private_apt HOME ARGS…: runs apt-get there; its downloads go into HOME.
+# private_apt HOME ARGS…: runs apt-get with the configuration in HOME. Its downloads go into HOME.
 private_apt() {
   local home=$1
   shift

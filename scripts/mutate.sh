@@ -40,8 +40,8 @@ names() { sed -n 's/^\([a-z][a-z0-9-]*\) [^ ]* [^ ]*$/\1/p' "$LIST"; }
 
 tests_of() { sed -n "s/^$1 [^ ]* \([^ ]*\)$/\1/p" "$LIST"; }
 
-# faults DIRECTORY [NAME]: puts the fault NAME into the source in DIRECTORY, and prints the file.
-# Without a name: only checks that each fault could be put in.
+# faults DIRECTORY [NAME]: puts the fault NAME into the source in DIRECTORY, and prints the path of
+# the file. Without NAME, it only checks that each fault can be put in.
 faults() {
   python3 - "$LIST" "$@" <<'END'
 import sys
@@ -93,11 +93,11 @@ noticed() {
 prepare_tree() {
   rm -rf "$TREE"
   mkdir -p "$TREE"
-  # The files get new times, because the last run's build contains its last fault.
+  # The files get new times, because the build of the last run still contains its last fault.
   (cd "$ROOT" && tar -c --exclude=./build --exclude=./.git .) | tar -x -m -C "$TREE"
 }
 
-# configure_copy NAME CMAKE-ARGUMENT…: build/mutate/NAME, a build of the copy.
+# configure_copy NAME CMAKE-ARGUMENT…: configures build/mutate/NAME, a build of the copy.
 configure_copy() {
   local generator=()
   [[ -e $WORK/$1 ]] || ! have ninja || generator=(-G Ninja)
@@ -132,8 +132,8 @@ core_tests() {
 # builds BUILD TARGET…
 builds() { cmake --build "$WORK/$1" -j2 --target "${@:2}" >"$LOG" 2>&1; }
 
-# unit_notices BUILD: whether a test of $core fails there, or hangs. Each one is built just before
-# it runs, because most faults are noticed early.
+# unit_notices BUILD: whether a test of $core fails or hangs there. Each test is built just before
+# it runs, because one of the first tests notices most faults.
 unit_notices() {
   local test patience=20
   [[ $1 != *tsan ]] || patience=120
@@ -145,7 +145,8 @@ unit_notices() {
 
 bats_notices() { BUILT=random noticed "$RANDOM_BATS"; }
 
-# judge KIND: prints what happens to the fault that is in the copy now.
+# judge KIND: prints which tests notice the fault that is in the copy now (unit or bats), or broken
+# if it does not compile, or survived.
 judge() {
   local build=random
   [[ $1 != order ]] || build=random-tsan

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the packages, a .deb and a .tar.gz, and those with their symbols: package.sh [--check]. See
-# usage below.
+# Builds the packages, a .deb and a .tar.gz, and the packages with their symbols:
+# package.sh [--check], see usage below.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -23,14 +23,14 @@ END
 }
 
 TREE=$BUILD/package
-RUNS=5 # without the guard some of them hang, each until its time is over
+RUNS=5 # without the guard some of them hang until their timeout
 
 # The files in the packages belong to root, no matter who builds.
 pack() { if ((EUID == 0)) || ! have fakeroot; then cpack "$@"; else fakeroot cpack "$@"; fi; }
 
 BINARIES=(tsfn-guard libtsfnguard.so register.node doctor_probe.node)
 
-# debian_field NAME: of the package tsfn-guard.
+# debian_field NAME: prints this field of the package tsfn-guard.
 debian_field() { dpkg-deb -f "$deb" "$1"; }
 
 build_id() { readelf -n "$1" | sed -n 's/.*Build ID: //p'; }
@@ -45,14 +45,14 @@ separate_symbols() {
   done
 }
 
-# put BINARY PATH: its symbols.
+# put BINARY PATH: copies the binary's symbols to PATH.
 put() {
   mkdir -p "$(dirname "$2")"
   install -m 644 "$TREE/symbols/$1.debug" "$2"
 }
 
-# The same top directory as the other archive has, and .debug beside each file, where debuggers
-# look.
+# The archive has the same top directory as the one with the binaries. The symbols are in .debug
+# beside each binary, where debuggers look.
 pack_symbols_archive() {
   local archive=$1 top stage=$TREE/symbols-archive binary
   top=$(basename "$archive" .tar.gz)
@@ -65,7 +65,8 @@ pack_symbols_archive() {
     -cf - "$top" | gzip -9n >"${archive%.tar.gz}-debug.tar.gz"
 }
 
-# As Debian's own -dbgsym packages are: files by build-id, for the very same version.
+# The package is like Debian's own -dbgsym packages: the files are named by build-id, and it depends
+# on the very same version of tsfn-guard.
 pack_symbols_deb() {
   local deb=$1 stage=$TREE/symbols-deb version binary id ids=()
   version=$(debian_field Version)
@@ -105,7 +106,7 @@ build() {
   SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$ROOT" log -1 --format=%ct 2>/dev/null || date -r "$ROOT/CHANGELOG.md" +%s)}
   export SOURCE_DATE_EPOCH
   rm -rf "$TREE/packages"
-  # The same path on every architecture, because users put it into LD_PRELOAD.
+  # The library has the same path on every architecture, because users put it into LD_PRELOAD.
   quietly "a configured $TREE" cmake -S "$ROOT" -B "$TREE" -DBUILD_TESTING=OFF \
     -DTSFN_GUARD_STATIC_COMMAND=ON -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib "-DNODE_API_HEADERS=$headers" \
     "-DCMAKE_C_FLAGS=${CFLAGS:-} -g -ffile-prefix-map=$ROOT=/usr/src/tsfn-guard" \
@@ -126,7 +127,7 @@ check_lintian() {
     "mend them, or say in scripts/packaging/lintian-overrides why they stay"
 }
 
-# inside COMMAND…: runs it in the clean Debian, with a /proc of its own.
+# inside COMMAND…: runs COMMAND in the clean Debian, with a separate /proc.
 inside() {
   unshare --mount --pid --fork chroot "$CLEAN" sh -c 'mount -t proc proc /proc && exec "$@"' sh \
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@" </dev/null
@@ -135,8 +136,8 @@ inside() {
 files_inside() { find "$CLEAN" -xdev \( -path "$CLEAN/var/cache" -o -path "$CLEAN/var/lib/apt" -o -path "$CLEAN/var/lib/dpkg" \
   -o -path "$CLEAN/var/log" -o -path "$CLEAN/proc" \) -prune -o -print | sort; }
 
-# ended COMMAND…: runs the program of nodejs/node#55706 inside, $RUNS times, and prints how many
-# runs ended with 0.
+# ended COMMAND…: runs COMMAND, the program of nodejs/node#55706, $RUNS times inside, and prints how
+# many runs ended with 0.
 ended() {
   local number well=0
   for ((number = 0; number < RUNS; number++)); do

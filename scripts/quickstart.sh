@@ -37,7 +37,7 @@ prepare() {
   local path headers
   [[ $LIBRARY != *[\ :]* ]] || die "a path without spaces and colons, which LD_PRELOAD cannot hold" "$LIBRARY" \
     "move the repository"
-  # A user who may not build uses what the owner of the tree has built.
+  # A user who may not write to the build directory uses what the owner of the tree has built.
   mkdir -p "$BUILD/release" 2>/dev/null || true
   if [[ ! -w $BUILD/release ]]; then
     for path in "$LIBRARY" "$ADDONS/issue55706.node"; do

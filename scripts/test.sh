@@ -30,7 +30,7 @@ done
 "$ROOT/scripts/deps.sh" test-tools
 headers=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
 
-# The tests can run without these, and then test less. What is missing is listed below.
+# Without these, the tests run, but test less. What is missing is listed below.
 skipped=()
 for name in addon-api fast-check runtimes node-12 other-runtimes bare musl-runtime musl-node debian-node herd7 promtool postject pkg real; do
   "$ROOT/scripts/deps.sh" "$name" || skipped+=("$name")
@@ -50,5 +50,5 @@ if [[ -n $absent || ${#skipped[@]} -gt 0 ]]; then
   say "SKIPPED, so not tested (${skipped[*]:-see below}; what failed is said above):"
   say "$absent"
 fi
-# See test/matrix.cmake.
+# test/matrix.cmake says why -j is three times the number of cores.
 exec ctest --preset "$tier" --output-on-failure -j $((3 * $(nproc))) "${labels[@]}" "$@"

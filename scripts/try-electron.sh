@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Finds out whether the guard works in an Electron, and writes a report to send, see usage below.
+# Finds out whether the guard works in an Electron, and writes a report that can be sent to us, see
+# usage below.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -42,7 +43,7 @@ done
 shift $((OPTIND - 1))
 (($# <= 1)) || die "one Electron" "$*" "name one" 2
 
-# find_electron [NAME]: prints the program that is named, or the first that is found.
+# find_electron [NAME]: prints the path of the program NAME, or of the first Electron that it finds.
 find_electron() {
   local name wanted=("$@") found
   (($#)) || wanted=(node_modules/.bin/electron electron)
@@ -55,8 +56,9 @@ find_electron() {
   die "an Electron that can be run" "none: ${wanted[*]}" "name its binary: scripts/try-electron.sh PATH"
 }
 
-# binary_of PROGRAM: npm's electron/cli.js starts the binary that path.txt beside it names;
-# LD_PRELOAD would also be in effect in the node that runs cli.js.
+# binary_of PROGRAM: prints the path of the binary. npm's electron/cli.js starts the binary that
+# path.txt beside it names. It is not used, because LD_PRELOAD would also be in effect in the node
+# that runs it.
 binary_of() {
   local directory
   directory=$(dirname "$(readlink -f "$1")")
@@ -75,7 +77,7 @@ write_application() {
 { "name": "tsfn-guard-try-electron", "version": "1.0.0", "main": "main.js" }
 END
   cat >"$work/application/main.js" <<'END'
-// Loads a window and reloads it; says how far it came. Written by scripts/try-electron.sh.
+// Loads a window, reloads it, and prints how far this came. Written by scripts/try-electron.sh.
 'use strict';
 const path = require('path');
 const { app, BrowserWindow } = require('electron');
@@ -123,9 +125,10 @@ try {
 END
 }
 
-# A packaged application runs its own code only: it lacks default_app.asar, which runs what is
-# named. So this puts ours in its place, in a copy. Electron looks there by the path of its binary,
-# so that is not a symbolic link.
+# A packaged application runs only its own code. It lacks default_app.asar, which runs the
+# application that the command line names. So this makes a copy of Electron, with our application in
+# the place of its own. Electron finds that place by the path of its binary, so the binary in the
+# copy must not be a symbolic link.
 place_application() {
   local directory
   directory=$(dirname "$electron")
@@ -150,8 +153,8 @@ find_display() {
 
 # --- Running it
 
-# with LIBRARY|'' COMMAND…: runs it, at most two minutes, and prints its last lines, its end and
-# what the guard has reported. The status is the command's.
+# with LIBRARY|'' COMMAND…: runs COMMAND for at most two minutes. Prints its last lines, how it
+# ended and what the guard has reported. Returns the status of COMMAND.
 with() {
   local library=$1 status=0 log output
   shift
@@ -177,8 +180,8 @@ as_application() {
     "${display[@]}" "$electron" "${switches[@]}" "$work/application"
 }
 
-# count LIBRARY TIMES COMMAND…: prints how many runs ended well; what they printed goes to the
-# report.
+# count LIBRARY TIMES COMMAND…: runs COMMAND that many times, and prints how many runs ended well.
+# What they printed goes to the report.
 count() {
   local well=0 run
   for ((run = 0; run < $2; run++)); do
@@ -188,7 +191,7 @@ count() {
   echo "$well of $2"
 }
 
-# both TITLE TIMES COMMAND…: runs it without and with the guard.
+# both TITLE TIMES COMMAND…: runs COMMAND without the guard and with it.
 both() {
   local title=$1 native guarded
   printf '\n== %s, without the guard\n' "$title" >>"$report"
@@ -211,7 +214,8 @@ describe() {
     grep -cE ' (GLOBAL|WEAK) .* napi_(create|call|acquire|release|ref|unref)_threadsafe_function$| napi_get_threadsafe_function_context$' || true)"
 }
 
-# arming: why it arms or not: what doctor says, and what the library says in each kind of process.
+# arming: reports why the guard arms or not: what doctor says, and what the library says in each
+# kind of process.
 arming() {
   local line
   printf '\n== tsfn-guard doctor\n' >>"$report"

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Runs whole applications natively, guarded and with mode=diagnose, and compares what they print:
-# apps.sh [NAME…]. The table of docs/applications.md is its last output.
+# Runs whole applications without the guard, with the guard, and with mode=diagnose, and compares
+# what they print: apps.sh [NAME…]. The table of docs/applications.md is its last output.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
-# The applications are scripts in test/apps, sourced in an empty directory. They find there:
+# The applications are scripts in test/apps, which are sourced in an empty directory. They can use:
 #   node           the runtime, TG_RUNTIME of test/runtimes.sh (default: node-24.21)
-#   $MODULES       the packages of scripts/npm/apps, which modules of the application find too
-#   $NODE_PREFIX   a directory with include/node, that of the runtime where it has one
-#   sums DIR       prints the checksums of all files in it
+#   $MODULES       the packages of scripts/npm/apps; modules of the application find them, too
+#   $NODE_PREFIX   a directory with include/node, that of the runtime if it has one
+#   sums DIR       prints the checksums of all files in DIR
 APPS=$ROOT/test/apps
 TREE=$DEPS/npm/apps
 LIBRARY=${TG_LIB:-$BUILD/release/libtsfnguard.so}
@@ -18,7 +18,8 @@ TIMEOUT=900
 
 sums() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
 
-# What an application's shell runs; the guard is inherited by all its commands.
+# A separate shell runs this for each application. All commands of the application inherit the guard
+# from it.
 if [[ ${1:-} == --inside ]]; then
   MODULES=$TREE/node_modules
   NODE_PREFIX=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
@@ -42,15 +43,15 @@ done
 node=$("$ROOT/test/runtimes.sh" | sed -n "s/^$RUNTIME\t//p")
 [[ -n $node ]] || die "a runtime of test/runtimes.sh" "$RUNTIME" "set TG_RUNTIME, or run scripts/deps.sh runtimes"
 
-# TG_KEEP=1 keeps what they printed, and the events.
+# TG_KEEP=1 keeps this directory, with what the applications printed and the events.
 results=$(mktemp -d)
-# Inside the packages' tree, so that node and the bundlers find them from here.
+# This directory is in the packages' tree, so that node and the bundlers find the packages from it.
 work=$(mktemp -d "$TREE/work.XXXXXX")
 trap '[[ -n ${TG_KEEP:-} ]] && say "kept: $results" || rm -rf "$results"; rm -rf "$work"' EXIT
 mkdir "$work/bin"
 ln -s "$node" "$work/bin/node"
 
-# run_app NAME HOW [VARIABLE=VALUE…]: its stdout goes to $results/NAME.HOW.
+# run_app NAME HOW [VARIABLE=VALUE…]: runs the application; its stdout goes to $results/NAME.HOW.
 run_app() {
   local name=$1 how=$2 status=0
   shift 2
@@ -62,15 +63,15 @@ run_app() {
   return $status
 }
 
-# events_of LOG: the codes of the events in it.
+# events_of LOG: prints the codes of the events in it.
 events_of() {
   local codes
   codes=$(sed -n 's/.*"code":"\([^"]*\)".*/\1/p' "$1" 2>/dev/null | sort -u | paste -sd ' ')
   echo "${codes:-none}"
 }
 
-# row NAME: the row of the table in docs/applications.md. The second line of each script says what
-# it runs.
+# row NAME: prints the row of the table in docs/applications.md. The second line of each script says
+# what it runs.
 row() {
   printf '| %s: %s | %d | %s | %s |\n' "$1" "$(sed -n '2s/^# //p' "$APPS/$1.sh")" "$(wc -l <"$results/$1.native")" \
     "$(events_of "$results/$1.guarded.log")" "$(events_of "$results/$1.diagnose.log")"
@@ -92,7 +93,7 @@ for name in "${names[@]}"; do
       failed=1 same=0
       printf '%s\t%s\tother output than native\n' "$name" $how
     fi
-    # What the guard had to tell.
+    # What the guard reported, and how often.
     [[ ! -e $log ]] || sed -n 's/.*"code":"\([^"]*\)","kind":"\([^"]*\)".*"addon":"\([^"]*\)".*/\1 \2, \3/p' "$log" |
       sort | uniq -c
   done

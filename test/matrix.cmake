@@ -1,16 +1,16 @@
-# Which test runs where, and in which tier. There is one row for each test. test/CMakeLists.txt
-# reads it, and test/README.md explains it.
+# Which test runs on which runtimes, and in which tier. There is one row for each test or directory.
+# test/CMakeLists.txt reads this file, and test/README.md explains it.
 #
-# The tiers are CTest presets. Each contains all those before it:
+# The tiers are CTest presets. Each tier contains all those before it:
 #   quick    for use before a commit: under three minutes
 #   default  what scripts/test.sh and CI run: everything that guards a promise of docs/contract.md
 #   full     by hand: every runtime, five times the repetitions, the large configurations
 #
 # A column says on which runtimes the test runs in that tier: one of these sets, `once` if the test
 # uses no particular runtime, or `-`. Tests that do not depend on the runtime's version run on the
-# oldest and on the newest. Debian's
-# node has its functions in libnode.so, so it runs the tests for which that place matters. Node 22
-# is the newest line in which every release frees functions that threads still hold.
+# oldest and on the newest. Debian's node has its functions in libnode.so, so it runs the tests for
+# which that matters. Node 22 is the newest line in which every release frees functions that threads
+# still hold.
 set(ON_all node-18 node-20 node-22 node-24.13 node-24.21 node-26 debian-18)
 set(ON_node node-18 node-20 node-22 node-24.13 node-24.21 node-26)
 set(ON_lines node-18 node-20 node-22 node-24.21 node-26)
@@ -22,12 +22,14 @@ set(ON_20+26 node-20 node-26)
 set(ON_once once)
 set(ON_- "")
 
-# `seconds` is the time on an idle machine. The longest tests start first. `cores` is 1, `half` for
-# a test that computes for less than half of its time (it waits for programs that hang without the
-# guard, or sleep), or `all` for a test that keeps every core busy. Nothing runs beside such a test,
-# so it does not disturb tests that depend on time. CTest counts in half cores: scripts/test.sh
-# gives it -j with three times the number of cores, because the others wait a third of their time,
-# too. A file without a row has the row of its directory that ends in *.bats.
+# `seconds` is the time on an idle machine. The longest tests start first. `cores` is one of these:
+#   1        for most tests; they, too, wait for a third of their time
+#   half     for a test that computes for less than half of its time, because it waits for programs
+#            that hang without the guard, or that sleep
+#   all      for a test that keeps every core busy; nothing runs beside it, so it does not disturb
+#            tests that depend on time
+# CTest counts half cores. scripts/test.sh gives it -j with three times the number of cores, because
+# tests wait. A file without a row uses the row of its directory, which ends in *.bats.
 set(TEST_MATRIX
 # test                          | quick | default     | full    | seconds | cores
   "unit/*                       | once  | once        | once    |   1     | 1"
@@ -106,7 +108,8 @@ if(all_cores EQUAL 0)
   set(all_cores 2)
 endif()
 
-# A row for a file that does not exist would be a test that nobody misses.
+# A row for a file that does not exist is an error. Otherwise nobody would notice that a test is
+# gone.
 set(rows_of_tests)
 foreach(line IN LISTS TEST_MATRIX)
   string(REGEX REPLACE " *\\| *" ";" row "${line}")
@@ -132,8 +135,8 @@ function(matrix_row test)
   set(row "${row_of_${test}}" PARENT_SCOPE)
 endfunction()
 
-# matrix_tier(TEST RUNTIME): sets `tier` to the first tier in which it runs there. RUNTIME is `once`
-# for a test without one.
+# matrix_tier(TEST RUNTIME): sets `tier` to the first tier in which TEST runs on RUNTIME, or to "".
+# RUNTIME is `once` for a test that uses no particular runtime.
 function(matrix_tier test runtime)
   matrix_row("${test}")
   set(column 0)
@@ -151,8 +154,8 @@ function(matrix_tier test runtime)
   endforeach()
 endfunction()
 
-# matrix_properties(NAME TEST TIER LABEL): sets those of the CTest test NAME, which runs the row's
-# TEST.
+# matrix_properties(NAME TEST TIER LABEL): sets the properties of the CTest test NAME, which runs
+# TEST, from the row of TEST.
 function(matrix_properties name test tier label)
   matrix_row("${test}")
   list(GET row 4 seconds)
@@ -168,7 +171,7 @@ function(matrix_properties name test tier label)
 endfunction()
 
 # matrix_test(NAME LABEL PROPERTY VALUE…): the same for a CTest test that runs once, and whose row
-# has its name.
+# has its name. It also sets the properties that are given.
 function(matrix_test name label)
   matrix_tier(${name} once)
   matrix_properties(${name} ${name} ${tier} ${label})

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lists the node binaries to test under: NAME<TAB>PATH of those present, or with --missing
-# NAME<TAB>WHY of the others.
+# Lists the node binaries on which the tests run. Prints NAME<TAB>PATH of those that are present, or
+# with --missing NAME<TAB>WHY of the others.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"

@@ -48,7 +48,8 @@ failed=0
 run() { ctest --preset release --output-on-failure --timeout 36000 "$@"; }
 while :; do
   run -L 'runtime|real' || failed=1
-  # At a stretch where a closed TSFN is freed under its threads, and where it is not.
+  # These run without a break: on a runtime that frees a closed TSFN while threads use it, and on
+  # one that does not.
   TG_SOAK_SECONDS=$real run -R '^node-(20|26)/real-soak$' || failed=1
   run -R '^(arm64|conformance)$' || failed=1
   test/fuzz/run.sh "$fuzz" || [[ $? -eq 77 ]] || failed=1

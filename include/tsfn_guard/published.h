@@ -25,10 +25,10 @@ enum {
 
 enum { TSFN_GUARD_OPEN = 2, TSFN_GUARD_CLOSING = 3, TSFN_GUARD_CLOSED = 4 };
 
-/* A slot of the handle table and the function that it currently serves. `mark` is set to 0 before
- * anything of the function is written, and to its value last: a reader that finds the same mark
- * before and after has not mixed two functions. Counters belong to the slot and are never reset, so
- * sums over all records only grow. */
+/* A slot of the handle table and the function that it currently serves. The process sets `mark` to
+ * 0 before it writes anything about a function, and to its value last. So a reader that finds the
+ * same mark before and after has not mixed two functions. Counters belong to the slot and are never
+ * reset, so sums over all records only grow. */
 struct tsfn_guard_record {
   /* Constant for a function, except `delivered` and `finalized`, which its loop thread writes. */
   uint64_t mark; /* the slot's generation plus 1; 0: no function */

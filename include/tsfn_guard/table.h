@@ -1,5 +1,5 @@
-/* Where a guarded process keeps its thread-safe functions, for `tsfn-guard status`, which reads
- * them from outside. The description is the field `table` of the exported symbol tsfn_guard_ring
+/* Describes where a guarded process keeps its thread-safe functions. `tsfn-guard status` reads them
+ * from outside. The description is the field `table` of the exported symbol tsfn_guard_ring
  * (ring.h); ring.h says how to find it there.
  *
  * Layout version 1. A later layout has another `version`; fields stay where they are as long as
@@ -7,8 +7,9 @@
  * this build of the library and differ from build to build. All numbers are in the machine's byte
  * order.
  *
- * The process goes on while it is read, and a reader takes no lock. So a slot may be of two
- * moments: a reader reads its generation before and after, and must not trust the rest either. */
+ * The process continues to run while it is read, and a reader takes no lock. So what a reader finds
+ * in a slot may mix two moments. A reader reads the slot's generation before and after, and must
+ * not trust the rest either. */
 #ifndef TSFN_GUARD_TABLE_H
 #define TSFN_GUARD_TABLE_H
 
@@ -16,11 +17,11 @@
 
 enum { TSFN_GUARD_TABLE_VERSION = 1 };
 
-/* Values of the field `state`; less: there is no function. */
+/* Values of the field `state`. Smaller values: there is no function. */
 enum { TSFN_GUARD_TABLE_OPEN = 2, TSFN_GUARD_TABLE_CLOSING = 3, TSFN_GUARD_TABLE_CLOSED = 4 };
 
-/* A number in a slot: `size` bytes at `offset`, of which `mask` counts, shifted down to its lowest
- * bit. Size 0: this library has no such field. */
+/* A number in a slot: the bits `mask` of the `size` bytes at `offset`, shifted down by the position
+ * of the mask's lowest bit. Size 0: this library has no such field. */
 struct tsfn_guard_table_field {
   uint16_t offset;
   uint16_t size; /* 1, 2, 4 or 8 */
@@ -36,11 +37,11 @@ struct tsfn_guard_table {
   char mode[16];
   uint64_t armed;  /* when the process was guarded, nanoseconds since 1970; 0: it is not guarded */
   int32_t process; /* the id, in its own PID namespace, of the process that was guarded */
-  uint32_t kinds;  /* how many counts there are at `seen` */
+  uint32_t kinds;  /* the number of counts at `seen` */
   uint64_t seen;   /* address of 64-bit counts of events, reported or not: [1] is TSG001 */
 
-  uint64_t chunks;      /* address of the addresses of chunks; 0 in there: not yet used */
-  uint32_t chunk_count; /* at most */
+  uint64_t chunks;      /* address of an array of chunk addresses; an address of 0: not yet used */
+  uint32_t chunk_count; /* the length of that array */
   uint32_t chunk_slots; /* slots in a chunk */
   uint64_t used;        /* address of a 32-bit number: slots from this one on were never used */
   uint32_t slot_size;
@@ -58,7 +59,7 @@ struct tsfn_guard_table {
   struct tsfn_guard_table_field env;   /* the env's number, as in reports */
   struct tsfn_guard_table_field addon; /* address of the creator's record; 0: unknown */
   struct tsfn_guard_table_field name;  /* a text of `size` bytes with its NUL */
-  /* where in a record the address of the addon's path lies, a text with its NUL */
+  /* offset in the creator's record of a pointer to the addon's path, a text with its NUL */
   uint32_t addon_path;
   uint32_t reserved;
 };

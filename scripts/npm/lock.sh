@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes the lockfile of scripts/npm/NAME anew from its package.json: lock.sh NAME [NPM-OPTION…].
-# For whoever changes a version there. With --force npm also locks packages for musl where libc is
-# glibc.
+# Run it after you have changed a version there. With --force, npm also locks packages for musl
+# where libc is glibc.
 set -euo pipefail
 # shellcheck source=../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -10,14 +10,14 @@ set -euo pipefail
   die "the name of a directory in scripts/npm with a package.json" "${1:-nothing}" "name one" 2
 cd "$ROOT/scripts/npm/$1"
 
-# Whichever registry this machine uses is not to stay in the lockfile.
+# The lockfile must not name the registry that this machine uses.
 rm -f package-lock.json
 npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund \
   --loglevel=error "${@:2}" </dev/null >&2
 
 # A registry may lack the binaries for other platforms. npm then leaves them out of the lockfile,
-# and afterwards calls that lockfile incomplete; so they are put in, as what this platform does not
-# install.
+# and afterwards calls that lockfile incomplete. So they are added, as packages that this platform
+# does not install.
 python3 - <<'END_PYTHON'
 import json
 

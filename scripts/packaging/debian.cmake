@@ -1,4 +1,5 @@
-# Run by CPack on the staged files: makes of them what Debian's policy wants, for the .deb only.
+# CPack runs this on the staged files. For the .deb only, it changes them as Debian's policy
+# requires.
 if(NOT CPACK_GENERATOR STREQUAL DEB)
   return()
 endif()
@@ -15,7 +16,7 @@ foreach(page IN LISTS pages)
 endforeach()
 file(RENAME ${doc}/CHANGELOG.md ${doc}/changelog)
 compress(${doc}/changelog)
-string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC) # SOURCE_DATE_EPOCH's, where that is set
+string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC) # SOURCE_DATE_EPOCH's, if that is set
 set(version ${CPACK_PACKAGE_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})
 file(WRITE ${doc}/changelog.Debian "tsfn-guard (${version}) unstable; urgency=medium\n\n"
   "  * Packaged by CPack; changelog.gz tells what changed.\n\n -- ${CPACK_PACKAGE_CONTACT}  ${date}\n")
@@ -30,7 +31,7 @@ string(REGEX REPLACE "\n([^\n])" "\n \\1" text "${text}")
 file(WRITE ${doc}/copyright "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n"
   "Upstream-Name: tsfn-guard\n\nFiles: *\nCopyright: ${owner}\nLicense: Expat\n ${text}")
 
-# Debian's zsh does not look into site-functions below /usr/share.
+# Debian's zsh does not read /usr/share/zsh/site-functions.
 file(RENAME ${root}/share/zsh/site-functions ${root}/share/zsh/vendor-completions)
 
 file(MAKE_DIRECTORY ${root}/share/lintian/overrides)

@@ -1,5 +1,6 @@
-# Run by CPack on the staged files, which are stripped: names the file with the symbols of each, so
-# that debuggers find it in .debug beside it. scripts/package.sh has made those files.
+# CPack runs this on the staged files, which are stripped. It writes into each binary the name of
+# the file with its symbols, so that debuggers find that file in .debug beside the binary.
+# scripts/package.sh has made the files with the symbols.
 if(NOT EXISTS ${CPACK_TSFN_GUARD_SYMBOLS})
   return()
 endif()

@@ -1,15 +1,16 @@
-# What is installed where, and the packages that CPack makes of it (scripts/package.sh builds and
-# checks those).
+# What is installed where, and the packages that CPack makes from it. scripts/package.sh builds and
+# checks these packages.
 include(GNUInstallDirs)
 
-# The library is a preload object and nothing to link with, so it lies in a directory of its own.
-# The command finds it from its own place: whatever is installed may be moved as a whole.
+# The library is for LD_PRELOAD, not for linking, so it is in a separate directory. The command
+# finds it relative to its own path, so all that is installed may be moved as a whole.
 set(private_directory ${CMAKE_INSTALL_LIBDIR}/tsfn-guard)
 set(for_all_to_read OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS ${for_all_to_read} OWNER_EXECUTE GROUP_EXECUTE WORLD_EXECUTE)
 
 install(TARGETS tsfn-guard RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
-# Beside the library: doctor's addon, and the one for node -r, which looks for the library there.
+# Two addons are beside the library: doctor's, and the one for node -r, which looks for the library
+# in its own directory.
 install(TARGETS tsfnguard doctor_probe register_node LIBRARY DESTINATION ${private_directory} PERMISSIONS ${for_all_to_read} COMPONENT runtime)
 install(FILES docs/tsfn-guard.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
 install(FILES src/command/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
@@ -19,18 +20,18 @@ install(FILES src/command/completion.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zs
 install(FILES src/command/completion.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
   RENAME tsfn-guard.fish COMPONENT runtime)
 
-# For Prometheus and Grafana: what to be told, and what to look at.
+# Alert rules for Prometheus, and a dashboard for Grafana.
 install(FILES scripts/packaging/tsfn-guard.rules.yml scripts/packaging/tsfn-guard.dashboard.json
   DESTINATION ${CMAKE_INSTALL_DATADIR}/tsfn-guard COMPONENT runtime)
 
-# The file itself says where the prefix is, from where it lies.
+# tsfn-guard.pc contains the prefix as a path relative to its own directory.
 set(pkgconfig_directory ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH prefix_from_pkgconfig ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(scripts/packaging/tsfn-guard.pc.in tsfn-guard.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/tsfn-guard.pc DESTINATION ${pkgconfig_directory} COMPONENT development)
 install(DIRECTORY include/tsfn_guard DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 
-# As in the source tree, so that the links hold.
+# The layout is that of the source tree, so that the links between the pages work.
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT documentation)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT documentation PATTERN *.1 EXCLUDE)
 install(FILES scripts/packaging/ring.gdb DESTINATION ${CMAKE_INSTALL_DOCDIR}/scripts/packaging COMPONENT documentation)
@@ -58,10 +59,10 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION javascript)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_ENHANCES nodejs)
-# dpkg-shlibdeps would say 2.34, where dlopen came to libc: that is weak here.
-# test/bats/library.bats sees to 2.28.
+# dpkg-shlibdeps would require glibc 2.34, in which dlopen moved to libc. That reference is weak
+# here. test/bats/library.bats checks that glibc 2.28 is enough.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6 (>= 2.28)")
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS libdw1) # with which triage reads cores; all else works without
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS libdw1) # triage needs it for cores; all else works without
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/scripts/packaging/debian.cmake
   ${CMAKE_SOURCE_DIR}/scripts/packaging/debuglink.cmake)

@@ -3,10 +3,10 @@
 #   gdb -batch -x ring.gdb NODE CORE
 #   gdb -batch -x ring.gdb -p PID
 #
-# Reads raw memory by the layout of include/tsfn_guard/ring.h, so neither the library's debug
-# information nor its sources are needed; without the library's file the ring is searched for in the
-# core. Needs a gdb with Python. Status 1, and a line on stderr, where there is no ring that it can
-# read.
+# It reads raw memory with the layout of include/tsfn_guard/ring.h, so it needs neither the debug
+# information nor the sources of the library. If the library's file is missing, it searches the core
+# for the ring. It needs a gdb with Python. If there is no ring that it can read, it prints a
+# message on stderr and exits with status 1.
 set pagination off
 set confirm off
 
@@ -22,7 +22,7 @@ VERSION = 1
 HEADER = struct.Struct('=16sIIIIQ')
 RECORD = struct.Struct('=QQIiQQQQIi32s64s')
 
-# By number from 1, as src/diag/catalogue.c names them.
+# The names in src/diag/catalogue.c, by number from 1.
 KINDS = '''call-after-finalize acquire-after-finalize release-after-finalize get-context-after-finalize
 ref-after-finalize unref-after-finalize stale-handle never-a-handle null-handle null-result release-after-closing
 over-release more-threads-than-counts call-without-count blocking-call-on-own-loop blocked-callers-at-close
@@ -30,7 +30,7 @@ foreign-ref items-undelivered never-released keeps-alive long-queue slow-finaliz
 javascript-forbidden addon-pinned not-armed handles-used-up exception-caught items-dropped
 throw-ignored false-answer finalizer-left-out'''.split()
 
-# By number, as js_native_api_types.h names them.
+# The names in js_native_api_types.h, by number from 0.
 STATUSES = '''napi_ok napi_invalid_arg napi_object_expected napi_string_expected napi_name_expected
 napi_function_expected napi_number_expected napi_boolean_expected napi_array_expected napi_generic_failure
 napi_pending_exception napi_cancelled napi_escape_called_twice napi_handle_scope_mismatch
@@ -52,7 +52,7 @@ def read(address, size):
 
 
 def output(command):
-    """What a command of gdb's prints; nothing where it fails."""
+    """What a gdb command prints; '' if it fails."""
     try:
         return gdb.execute(command, to_string=True)
     except gdb.error:
@@ -60,7 +60,7 @@ def output(command):
 
 
 def search_core():
-    """The address of the ring among what the core holds; None: it is not there."""
+    """The address of the ring in the core's memory; None: it is not there."""
     for start, end in re.findall(r'(0x[0-9a-f]+) - (0x[0-9a-f]+) is load', output('info files')):
         start, end = int(start, 16), int(end, 16)
         while start < end:
@@ -112,7 +112,7 @@ def read_mappings():
 
 
 def place_of(caller, file, mappings):
-    """file+offset of a code address, as reports have it; without a mapping what the record knows."""
+    """A code address as file+offset, as in reports. Without a mapping, what the record contains."""
     for start, end, path in mappings:
         if start <= caller < end:
             base = min(first for first, _, other in mappings if other == path)
@@ -139,7 +139,7 @@ def status_of(answer):
 
 
 def handle_of(kind, handle, number):
-    """The handle's number; of a value that never was a handle that value."""
+    """The handle's number; for a value that never was a handle, that value."""
     never = kind in (KINDS.index('never-a-handle') + 1, KINDS.index('null-handle') + 1)
     return f'{handle:#x}' if never else str(number) if handle else '-'
 

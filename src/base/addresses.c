@@ -21,8 +21,8 @@ static bool is_above(const void *memory, size_t size, uintptr_t limit) {
   return memory != NULL && (uintptr_t)memory + size > limit;
 }
 
-/* Without a hint the kernel gives high addresses first. So we try places from a quarter of the
- * limit on. */
+/* Without a hint the kernel returns high addresses first. So this tries hints, from a quarter of
+ * the limit upwards. */
 void *tg_reserve_below(uintptr_t limit, size_t size) {
   void *memory = reserve_at(0, size);
   for (uintptr_t hint = limit / 4; is_above(memory, size, limit) && hint < limit;

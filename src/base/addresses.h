@@ -5,10 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Handles are below this. The processes of x86-64 have no address above it, those of arm64 have. */
+/* All handles are below this. On x86-64 a process has no addresses above it; on arm64 it has. */
 #define TG_ADDRESS_LIMIT ((uintptr_t)1 << 47)
 
-/* NULL: there is no room. */
+/* NULL: there is no address space. */
 void *tg_reserve_anywhere(size_t size);
 
 /* The same, with its last byte below `limit`. */

@@ -5,9 +5,9 @@
 #include <pthread.h>
 
 /* The oldest symbol versions, for glibc 2.28; glibc 2.34 moved these functions from libpthread to
- * libc. Weak, because an older glibc has them only where libpthread is loaded, which is every
- * process with a thread to cancel. libc runs these handlers itself while it unwinds: it compares
- * stack addresses and needs no unwind table of ours. */
+ * libc. Weak, because an older glibc has them only in processes that have loaded libpthread. Every
+ * process with a thread to cancel has done so. libc runs these handlers itself while it unwinds: it
+ * compares stack addresses and needs no unwind table of ours. */
 void clean_up_push(void *buffer, void (*routine)(void *), void *argument) __attribute__((weak));
 void clean_up_pop(void *buffer, int execute) __attribute__((weak));
 #if defined(__x86_64__)

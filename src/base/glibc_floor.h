@@ -2,8 +2,8 @@
  * symbol versions.
  *
  * glibc 2.34 moved them from libdl and libpthread to libc under a new version. They are weak,
- * because an older glibc has them only where the process has loaded those libraries: every Node
- * has, but a shell that inherits LD_PRELOAD may not have. */
+ * because an older glibc has them only in processes that have loaded those libraries: every Node
+ * process has done so, but a shell that inherits LD_PRELOAD may not have. */
 #ifndef TG_BASE_GLIBC_FLOOR_H
 #define TG_BASE_GLIBC_FLOOR_H
 

@@ -16,8 +16,8 @@
 enum { UNLOCKED = 0, HELD = 1, CONTENDED = 2 };
 
 /* A lock is held for some hundred cycles. Values 0, 10, 30 and 100 were measured with one producer
- * flooding one loop thread on two cores (Node 20): 10 was best for both threads, 0 and 100 cost a
- * third to a half more. */
+ * flooding one loop thread on two cores (Node 20). A value of 10 was best for both threads; 0 and
+ * 100 cost a third to a half more. */
 enum { SPINS_BEFORE_SLEEP = 10 };
 
 _Static_assert(sizeof(_Atomic uint32_t) == 4, "a futex word is 32 bits");
@@ -29,7 +29,7 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t seen) {
   errno = saved;
 }
 
-/* Out of line: a guarded call takes at least two locks, and must be fast where nobody waits. */
+/* Out of line: a guarded call takes at least two locks, and must be fast if nobody waits. */
 __attribute__((noinline, cold)) static void futex_wake(_Atomic uint32_t *word, int waiters) {
   int saved = errno;
   syscall(SYS_futex, (void *)word, FUTEX_WAKE_PRIVATE, waiters, NULL, NULL, 0);

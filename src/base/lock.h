@@ -9,7 +9,7 @@
  * errno. The mutex is not recursive and must not be used in a signal handler.
  *
  * Ranks: a thread may take a lock only while all locks that it holds have a lower rank. Builds with
- * TG_LOCK_CHECKS abort where this is broken. */
+ * TG_LOCK_CHECKS abort if this is violated. */
 #ifndef TG_BASE_LOCK_H
 #define TG_BASE_LOCK_H
 
@@ -39,9 +39,9 @@ struct tg_gate {
 
 void tg_lock_acquire(struct tg_lock *lock, enum tg_lock_rank rank);
 
-/* False: another thread holds the lock, or this one. It never waits, so it has no rank. This is the
- * only way for a signal handler to take a lock, because the handler may have interrupted the lock's
- * holder. */
+/* False: another thread holds the lock, or this one does. This function never waits, so it has no
+ * rank. It is the only way for a signal handler to take a lock, because the handler may have
+ * interrupted the lock's holder. */
 bool tg_lock_try(struct tg_lock *lock);
 
 /* Like tg_lock_try, but retries for up to *patience_ms milliseconds, and subtracts the time that it
@@ -50,7 +50,7 @@ bool tg_lock_try(struct tg_lock *lock);
  * killed. */
 bool tg_lock_try_for(struct tg_lock *lock, unsigned *patience_ms);
 
-/* Releases a lock that one of these two took. */
+/* Releases a lock that tg_lock_try or tg_lock_try_for took. */
 void tg_lock_release_tried(struct tg_lock *lock);
 
 void tg_lock_release(struct tg_lock *lock, enum tg_lock_rank rank);
@@ -73,8 +73,8 @@ void tg_gate_wake_one(struct tg_gate *gate);
 /* Opens the gate and wakes all sleepers. Called with the lock held. */
 void tg_gate_wake_all(struct tg_gate *gate);
 
-/* For a word that is itself the condition, without a lock: the first sleeps while the word has the
- * value `seen`, the second wakes all sleepers. May return early for no reason. */
+/* For a word that is itself the condition, without a lock. tg_futex_wait sleeps while the word has
+ * the value `seen`; it may return early for no reason. tg_futex_wake wakes all sleepers. */
 void tg_futex_wait(_Atomic uint32_t *word, uint32_t seen);
 void tg_futex_wake(_Atomic uint32_t *word);
 

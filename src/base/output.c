@@ -13,10 +13,10 @@ struct tg_output tg_stderr = {.descriptor = STDERR_FILENO};
 
 /* --- Signals */
 
-/* SIGPIPE and SIGXFSZ of a write are sent to the calling thread itself. SIGTTOU is not raised while
- * it is blocked (on a terminal with tostop, with the program in the background). sigprocmask acts
- * on the calling thread, as pthread_sigmask does, whose symbol version in libc is newer than glibc
- * 2.28. */
+/* The SIGPIPE or SIGXFSZ of a write is sent to the calling thread itself. SIGTTOU (the program is
+ * in the background, and its terminal has tostop) is not raised while it is blocked. sigprocmask
+ * acts on the calling thread only, as pthread_sigmask does. It is used because the symbol version
+ * of pthread_sigmask in libc is newer than glibc 2.28. */
 void tg_hush_begin(struct tg_hush *hush) {
   sigset_t hushed, pending;
   int saved = errno;
@@ -50,8 +50,8 @@ void tg_hush_end(const struct tg_hush *hush, int error) {
 
 /* --- Writing */
 
-/* Node makes its stderr non-blocking if that is a pipe, and the reader may be slow. The wait is
- * limited, so that a program whose log nobody reads does not hang here. */
+/* If stderr is a pipe, Node makes it non-blocking, and the reader may be slow. The wait is limited,
+ * so that a program whose log nobody reads does not hang here. */
 static bool is_writable_soon(int file) {
   enum { PATIENCE_MS = 1000 };
   struct pollfd wanted = {.fd = file, .events = POLLOUT};
@@ -59,7 +59,8 @@ static bool is_writable_soon(int file) {
   return ready > 0 ? (wanted.revents & POLLOUT) != 0 : ready < 0 && errno == EINTR;
 }
 
-/* `error`: 0, or the errno of the write that stopped it. */
+/* Sets *error to 0, or to the errno of the write that failed. Returns the number of bytes
+ * written. */
 static size_t write_until(int file, const char *bytes, size_t length, int *error) {
   size_t written = 0;
   *error = 0;
@@ -90,7 +91,8 @@ size_t tg_write_all(int file, const char *bytes, size_t length) {
 /* --- What a descriptor is */
 
 /* Raw system calls, because the fstat(3) symbol of glibc 2.33 and newer does not exist in 2.28. The
- * birth time tells a file from a deleted one that had the same inode. Returns 0 or an errno. */
+ * birth time distinguishes a file from a deleted one that had the same inode. Returns 0 or an
+ * errno. */
 static int identify_descriptor(int descriptor, struct tg_identity *identity) {
   struct statx status;
   struct stat plain;

@@ -1,5 +1,5 @@
-/* Writes to descriptors of the program: no write raises a signal, and no write goes into another
- * file that was given the same number meanwhile.
+/* Writes to descriptors of the program. No write raises a signal. No write goes into another file
+ * that has got the same descriptor number meanwhile.
  *
  * All output of the library goes through here. No allocation, no stdio; safe at exit and in a
  * signal handler. */
@@ -19,19 +19,20 @@ size_t tg_write_all(int file, const char *bytes, size_t length);
  * end. `error` is the errno of the call, or 0 if it succeeded. errno is preserved. */
 struct tg_hush {
   sigset_t before; /* the thread's previous mask */
-  sigset_t made;   /* what only the call can have raised: not pending before */
+  /* signals that were not pending before, so only the call can have raised them */
+  sigset_t made;
 };
 
 void tg_hush_begin(struct tg_hush *hush);
 void tg_hush_end(const struct tg_hush *hush, int error);
 
-/* Identifies a file independent of its descriptor number. All 0: the descriptor was closed. */
+/* Identifies a file independently of its descriptor number. All 0: the descriptor was closed. */
 struct tg_identity {
   uint64_t device, inode, special_device, type;
   uint64_t born, born_nanoseconds; /* 0: not available */
 };
 
-/* A descriptor that was passed to the program, which may close it at any time. */
+/* A descriptor that was passed to the program. The program may close it at any time. */
 struct tg_output {
   int descriptor;
   bool is_recorded; /* false: write to it without a check */

@@ -8,7 +8,8 @@
 
 #include "base/text.h"
 
-/* Where the string that begins at `at` ends: at its second quotation mark, or at the text's end. */
+/* The position at which the string that begins at `at` ends: its closing quotation mark, or the end
+ * of the text. */
 static size_t end_of_string(const char *text, size_t length, size_t at) {
   for (at++; at < length && text[at] != '"'; at++)
     if (text[at] == '\\') at++;
@@ -32,7 +33,7 @@ static bool is(const struct piece *piece, const char *word) {
   return piece->length == strlen(word) && memcmp(piece->bytes, word, piece->length) == 0;
 }
 
-/* Of two members with one name the first counts. */
+/* If two members have the same name, the first one counts. */
 static void take(const struct piece *value, char *to, size_t size) {
   if (to[0] != '\0' || value->length >= size || memchr(value->bytes, '\\', value->length) != NULL)
     return;
@@ -54,7 +55,8 @@ static void take_member(const struct piece *key, const struct piece *value,
   if (is(key, "bugs")) take_address(value, package->bugs, sizeof package->bugs);
 }
 
-/* The string at `at`, if one begins there; `*end` is where it ends. */
+/* Reads the string that begins at `at`. Sets *end to the position at which it ends. False: no
+ * string begins there. */
 static bool read_string(const char *text, size_t length, size_t at, struct piece *string,
                         size_t *end) {
   if (at >= length || text[at] != '"') return false;
@@ -63,8 +65,8 @@ static bool read_string(const char *text, size_t length, size_t at, struct piece
   return true;
 }
 
-/* Keys have a colon behind them, and other strings have none. `bugs` is a string, or an object with
- * a `url`. */
+/* A key is followed by a colon; other strings are not. `bugs` is a string, or an object with a
+ * `url`. */
 void tg_package_json_parse(const char *text, size_t length, struct tg_package_json *package) {
   unsigned depth = 0;
   bool in_bugs = false;

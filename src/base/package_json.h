@@ -1,4 +1,4 @@
-/* What the package.json above a file says of the npm package that the file belongs to.
+/* Reads what the package.json above a file says about the npm package that the file belongs to.
  *
  * Thread safety: any thread, with a reader of its own. No allocation, no stdio; errno is
  * preserved. */
@@ -8,17 +8,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Strings are as in the file. Empty: not there, longer than this, or with a backslash in it. */
+/* The strings are as in the file. Empty: the string is missing, too long for its field, or contains
+ * a backslash. */
 struct tg_package_json {
   char name[96];
   char version[48];
   char bugs[160]; /* the http or https address where its bugs are reported */
 };
 
-/* Room for the work. It is too large for the small stacks that some threads have. */
+/* Working memory. It is too large for the small stacks that some threads have. */
 struct tg_package_reader {
   char path[4096];
-  /* a longer file is read as far as this: what is wanted stands near its beginning */
+  /* of a longer file only this much is read: the wanted members are near its beginning */
   char text[16384];
 };
 

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* For a queue length that is not at hand: counting it would slow down the loop thread. */
+/* For a queue length that is not known, because reading it would slow down the loop thread. */
 #define TG_PROBE_UNKNOWN SIZE_MAX
 
 #ifdef TSFN_GUARD_PROBES

@@ -7,9 +7,10 @@
 
 #include "base/output.h"
 
-/* The Unicode standard's table 3-7: the range of the second byte excludes overlong forms,
- * surrogates and code points beyond U+10FFFF. Strict readers reject a whole text that has one of
- * these. `most`: the number of bytes available. 0: the sequence is not well-formed. */
+/* The length of the UTF-8 sequence at `bytes`, of which `most` bytes are available. 0: it is not
+ * well-formed. The range of the second byte (the Unicode standard's table 3-7) excludes overlong
+ * forms, surrogates and code points beyond U+10FFFF. Strict readers reject a whole text that
+ * contains one of these. */
 static size_t utf8_length(const unsigned char *bytes, size_t most) {
   unsigned char lead = bytes[0], least = 0x80, greatest = 0xbf;
   if (lead < 0x80) return 1;

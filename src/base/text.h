@@ -21,7 +21,7 @@ void tg_text_start(struct tg_text *text);
 /* Terminates the text with a NUL and returns it. */
 const char *tg_text_string(struct tg_text *text);
 
-/* `string` may be NULL, which adds nothing. Bytes that tg_shown_length refuses become '?', so a
+/* `string` may be NULL, which adds nothing. Bytes that tg_shown_length rejects become '?', so a
  * name chosen by an addon cannot forge lines. Cold: messages are rare, so small code is better than
  * fast code. */
 __attribute__((cold)) void tg_text_add(struct tg_text *text, const char *string);
@@ -34,9 +34,9 @@ enum { TG_DIGITS_MAX = 20 };
 /* Writes the decimal digits of a number, without a NUL, and returns how many there are. */
 size_t tg_format_number(uint64_t number, char digits[TG_DIGITS_MAX]);
 
-/* The length of the character at `text`, which ends with a NUL, if it may be shown. 0: it is not
- * well-formed UTF-8, or it controls terminals or the text direction. Each byte of such a character
- * becomes '?'. */
+/* The length of the character at `text`, a string that ends with a NUL. 0: the character must not
+ * be shown, because it is not well-formed UTF-8, or because it controls terminals or the text
+ * direction. Then each of its bytes becomes '?'. */
 size_t tg_shown_length(const char *text);
 
 /* Copies a string, truncated to `size` bytes including its NUL. */
@@ -48,8 +48,8 @@ void tg_copy_end(char *to, size_t size, const char *from);
 /* The last part of a path. */
 const char *tg_base_name(const char *path);
 
-/* Whether a pattern of `length` bytes matches a path or its last component; * is any bytes, ? is
- * one byte. */
+/* Whether a pattern of `length` bytes matches a path or its last component; * matches any bytes,
+ * and ? matches one byte. */
 bool tg_glob_fits_path(const char *pattern, size_t length, const char *path);
 
 /* Ends the line and writes it to stderr. */

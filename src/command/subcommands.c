@@ -35,7 +35,8 @@ static unsigned least(unsigned a, unsigned b) {
   return a < b ? a : b;
 }
 
-/* How many letters must be added, removed, replaced or swapped with the next one. */
+/* How many letters of one word must be added, removed, replaced or swapped with the next one to
+ * make the other word. */
 static unsigned distance(const char *one, const char *other) {
   unsigned table[WORD_MAX + 1][WORD_MAX + 1];
   size_t rows = strlen(one), columns = strlen(other);
@@ -57,7 +58,7 @@ static unsigned distance(const char *one, const char *other) {
 
 const char *tg_subcommand_like(const char *word) {
   const char *nearest = NULL;
-  unsigned best = 3; /* with three wrong letters it is a different word */
+  unsigned best = 3; /* a word with three wrong letters is a different word */
   for (size_t i = 0; i < SUBCOMMANDS; i++) {
     unsigned mistakes = distance(word, subcommands[i].name);
     if (mistakes >= best || mistakes >= (strlen(subcommands[i].name) + 1) / 2) continue;

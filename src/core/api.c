@@ -33,7 +33,7 @@ void tg_guard_observe(struct tg_guard *guard, const struct tg_observer *observer
 
 struct operation_kind {
   const char *name;
-  enum tg_event_kind after_finalize; /* the event, if the runtime has freed the function by now */
+  enum tg_event_kind after_finalize; /* the event, if the runtime would have freed the function */
 };
 
 static const struct operation_kind
@@ -110,8 +110,8 @@ __attribute__((cold, noinline)) static void record_bad_handle(struct operation *
                  operation->handle == NULL ? TG_EVENT_NULL_HANDLE : TG_EVENT_NEVER_A_HANDLE, 0);
 }
 
-/* Records the misuse that the handle alone shows. The function was looked up, and is locked.
- * Inlined, this takes fifteen instructions less. */
+/* Records the misuse that the handle alone reveals. The function was looked up, and is locked.
+ * Inlining saves fifteen instructions. */
 __attribute__((always_inline)) static inline void check_handle(struct operation *operation) {
   if (operation->lookup != TG_LOOKUP_VALID) {
     record_bad_handle(operation);
@@ -251,7 +251,7 @@ napi_status tg_create(struct tg_guard *guard, const struct tg_create_arguments *
   }
   tg_cohort_include(cohort, function->index);
   char name[TG_NAME_SIZE] = "";
-  /* Before the doorbell is made, so that the last error info is that of the create. */
+  /* This comes before the doorbell is made, so that the last error info is that of the create. */
   if (arguments->async_resource_name != NULL)
     guard->runtime->copy_string(arguments->env, arguments->async_resource_name, name, sizeof name);
   tg_function_prepare(function, arguments, cohort, addon, name);
@@ -309,7 +309,7 @@ static bool is_late(const struct operation *operation) {
   return operation->lookup != TG_LOOKUP_REUSED && operation->function->is_late;
 }
 
-/* Whether the thread gets a false napi_ok, as TG_QUIRK_LATE applies. */
+/* Whether the thread gets a false napi_ok because of TG_QUIRK_LATE. */
 static bool answers_falsely(const struct operation *operation) {
   if (!is_late(operation) || !tg_count_false_answer()) return false;
   atomic_fetch_add_explicit(&operation->guard->late.answers, 1, memory_order_relaxed);
@@ -334,8 +334,9 @@ static napi_status reject_closing(struct operation *operation) {
   return operation_end(operation, was_informed ? napi_invalid_arg : napi_closing);
 }
 
-/* Waits until the queue has space. napi_ok: it has, it may be overfilled, or the function is
- * closing. napi_closing: the env's cleanup hooks run, so there will be no space any more. */
+/* Waits until the queue has space. napi_ok: it has space, or it may exceed its limit, or the
+ * function is closing. napi_closing: the env's cleanup hooks run, so there will be no space any
+ * more. */
 static napi_status wait_until_not_full(struct operation *operation,
                                        napi_threadsafe_function_call_mode mode) {
   struct tg_function *function = operation->function;
@@ -347,7 +348,7 @@ static napi_status wait_until_not_full(struct operation *operation,
       return operation->guard->options.deadlock == TG_DEADLOCK_STATUS ? napi_would_deadlock
                                                                       : napi_ok;
     }
-    /* No acquire: whoever writes this takes the function's lock afterwards. */
+    /* Relaxed: the thread that writes this takes the function's lock afterwards. */
     if (atomic_load_explicit(&tg_environment_of(function)->hooks_run, memory_order_relaxed))
       return napi_closing;
     tg_function_wait(operation->guard, function);
@@ -355,7 +356,8 @@ static napi_status wait_until_not_full(struct operation *operation,
   return napi_ok;
 }
 
-/* The caller may have been woken for space that it does not use, so this passes the wake-up on. */
+/* Ends a call that does not queue its item. The caller may have been woken for space that it does
+ * not use, so this passes the wake-up on. */
 static napi_status fail_call(struct operation *operation, napi_status answer) {
   if (tg_function_claim_waiter(operation->function))
     tg_gate_wake_one(&operation->function->not_full);
@@ -477,7 +479,7 @@ static napi_status release_open(struct operation *operation,
   } else if (function->thread_count == 0 && tg_queue_length(&function->queue) == 0) {
     tg_function_release_doorbell(function, napi_tsfn_release);
   } else if (function->thread_count == 0) {
-    /* no other thread will, and the runtime may have dropped the last ring */
+    /* no other thread will ring, and the runtime may have dropped the last ring */
     tg_function_ring(function);
   }
   return operation_end(operation, napi_ok);
@@ -566,9 +568,9 @@ void tg_guard_walk(struct tg_guard *guard,
   }
 }
 
-/* A lock that is held for longer than this will not be released: this very thread holds it, below a
- * signal handler, or a thread that the program has killed. The process would exit without the
- * guard, so it does here. */
+/* A lock that is held for longer than this will not be released. Its holder is this very thread,
+ * interrupted by a signal handler, or a thread that the program has killed. Without the guard the
+ * process would exit, so it must exit here too. */
 enum { EXIT_WAIT_MS_MAX = 200 };
 
 void tg_reject_all(struct tg_guard *guard) {
@@ -576,8 +578,8 @@ void tg_reject_all(struct tg_guard *guard) {
   uint64_t taken = atomic_load_explicit(&guard->table.taken, memory_order_relaxed);
   uint32_t used = tg_table_used(&guard->table);
   /* There may be several exit handlers (preload/addon_code.c). The first one that runs rejects all
-   * callers; the next one only has work if functions were created since. Relaxed: a counter, and
-   * only exit handlers write taken_at_exit. */
+   * callers. A later one has work only if functions were created since. Relaxed: `taken` is a
+   * counter, and only exit handlers write taken_at_exit. */
   if (atomic_exchange_explicit(&guard->taken_at_exit, taken, memory_order_relaxed) == taken) return;
   for (uint32_t index = 0; index < used; index++) {
     struct tg_function *function = tg_table_slot(&guard->table, index);

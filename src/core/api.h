@@ -28,22 +28,22 @@ napi_status tg_call(struct tg_guard *guard, napi_threadsafe_function func, const
 napi_status tg_acquire(struct tg_guard *guard, napi_threadsafe_function func, const void *caller);
 napi_status tg_release(struct tg_guard *guard, napi_threadsafe_function func, const void *caller,
                        napi_threadsafe_function_release_mode mode);
-/* `env` is the one that the addon passed. It is used only for handles of the runtime itself: a
- * guarded function knows its own env. */
+/* `env` is the one that the addon passed. It is used only for handles that the runtime itself gave
+ * out: a guarded function knows its own env. */
 napi_status tg_ref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func,
                    const void *caller);
 napi_status tg_unref(struct tg_guard *guard, napi_env env, napi_threadsafe_function func,
                      const void *caller);
 
-/* Visits every function that is not over. The snapshot is NULL for a function whose lock is held,
- * by another thread or by the code that a signal handler has interrupted: no lock is waited for.
- * Any thread may call this at any time. */
+/* Visits every function whose handle is valid. The snapshot is NULL for a slot whose lock is held
+ * by another thread, or by the code that a signal handler has interrupted: this never waits for a
+ * lock. Any thread may call this at any time. */
 void tg_guard_walk(struct tg_guard *guard,
                    void (*visit)(void *argument, const struct tg_snapshot *snapshot),
                    void *argument);
 
-/* To be called when the process exits, as no finalizer will run: closes every function, and so
- * rejects all callers and wakes those that sleep. */
+/* To be called when the process exits, because then no finalizer will run. Closes every function,
+ * which rejects all callers and wakes those that sleep. */
 void tg_reject_all(struct tg_guard *guard);
 
 #endif

@@ -34,7 +34,7 @@ static void *context_of(const struct tg_function *function) {
   return atomic_load_explicit(&function->context, memory_order_relaxed);
 }
 
-/* Describes that the function has just closed while several callers slept, if so. The runtime would
+/* Fills in `event` if the function has just closed while several callers slept. The runtime would
  * have woken only one of them. With the lock held. */
 static void describe_blocked_callers(const struct tg_function *function, bool was_open,
                                      struct tg_event *event) {
@@ -42,9 +42,9 @@ static void describe_blocked_callers(const struct tg_function *function, bool wa
     describe(function, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, function->waiters, event);
 }
 
-/* Some addons read a result that a failed Node-API function has not written. What they find there
- * was left on the stack by earlier frames: those of the runtime, or now ours. This makes sure that
- * they find NULL. The callback's frame begins a few words below this one (but not with
+/* Some addons read a result that a failed Node-API function has not written. They find what earlier
+ * frames have left on the stack: frames of the runtime, and with the guard also ours. This makes
+ * sure that they find NULL. The callback's frame begins a few words below this one (but not with
  * AddressSanitizer's red zones). */
 __attribute__((noinline, no_sanitize_address)) static void clear_stack(void) {
   char zeros[512];
@@ -52,8 +52,8 @@ __attribute__((noinline, no_sanitize_address)) static void clear_stack(void) {
   __asm__ volatile("" : : "r"(zeros) : "memory"); /* keeps the compiler from dropping the memset */
 }
 
-/* No lock held. The callback may have ended the function, so `describe` cannot be used, which needs
- * the function's env. The slot still exists. */
+/* No lock held. The callback may have ended the function, so `describe` cannot be used: the slot
+ * may serve another function by now. The slot itself still exists. */
 __attribute__((cold, noinline)) static void report_exception(
     struct tg_function *function, struct tg_guard *guard, napi_threadsafe_function handle,
     napi_threadsafe_function_call_js call_js_cb) {
@@ -108,8 +108,8 @@ static void continue_after_pop(struct tg_function *function) {
   }
 }
 
-/* Like call_js, with the observer before and after. `event` describes the function as it was
- * before, as it may be gone after the callback. */
+/* Like call_js, and calls the observer before and after. `event` describes the function as it was
+ * before the callback, because the callback may end the function. */
 static void call_js_observed(struct tg_function *function, const struct tg_guard *guard,
                              napi_threadsafe_function_call_js call_js_cb, napi_env env,
                              napi_value js_callback, void *context, void *item,
@@ -157,8 +157,8 @@ static bool pop_only(struct tg_function *function, void **item) {
   return is_fast_path;
 }
 
-/* Pops an item in all other cases. If deliveries are observed, `seen` describes the function as it
- * was. `blocked_callers` is to be reported. */
+/* Pops an item in all other cases. If deliveries are observed, fills in `seen` with the function as
+ * it was before. The caller has to report `blocked_callers`. */
 static bool pop_locked(struct tg_function *function, void **item, struct tg_event *seen,
                        struct tg_event *blocked_callers) {
   tg_function_lock(function);
@@ -180,7 +180,7 @@ static bool pop_locked(struct tg_function *function, void **item, struct tg_even
   return waits;
 }
 
-/* Called after an item was popped. The function is not over yet, as only this thread finalizes
+/* Called after an item was popped. The function is not over yet, because only this thread finalizes
  * it. */
 static void observe_taken(struct tg_function *function, const struct tg_guard *guard) {
   const struct tg_observer *observer = guard->observer;
@@ -227,7 +227,8 @@ static void describe_unreleased(struct tg_function *function, struct tg_event *e
   function->unreleased = false;
 }
 
-/* Visits the functions of an env with their locks held, and reports the events that this makes. */
+/* Visits the functions of an env, each with its lock held. Reports the event that a visit has
+ * filled in. */
 static void visit_functions(struct tg_environment *environment,
                             void (*visit)(struct tg_function *function, struct tg_event *event)) {
   struct tg_guard *guard = environment->guard;
@@ -242,10 +243,10 @@ static void visit_functions(struct tg_environment *environment,
   }
 }
 
-/* An env cleanup hook that is added while such hooks already run. Node (12 to 26) first runs the
- * hooks that it has, and then the finalizers of all doorbells. With the last of these the napi_env
- * ends, and the addon's wrapped objects are finalized. Only then Node runs the hooks that were
- * added meanwhile. So when this runs, the napi_env is gone, but the addon is still loaded. */
+/* This env cleanup hook is added while such hooks already run. Node (12 to 26) first runs the hooks
+ * that it has, and then the finalizers of all doorbells. With the last of these the napi_env ends,
+ * and the addon's wrapped objects are finalized. Only then does Node run the hooks that were added
+ * meanwhile. So when this runs, the napi_env is gone, but the addon is still loaded. */
 static void report_unreleased(void *argument) {
   struct tg_environment *environment = argument;
   environment->reports_unreleased = false;
@@ -253,8 +254,8 @@ static void report_unreleased(void *argument) {
   tg_environment_leave(environment);
 }
 
-/* False: it must be reported now. Other runtimes than Node may run such a hook at once, or not at
- * all. */
+/* False: the counts must be reported now. Runtimes other than Node may run such a hook at once, or
+ * not at all. */
 static bool report_unreleased_later(struct tg_environment *environment) {
   const struct tg_runtime *runtime = environment->guard->runtime;
   if (environment->reports_unreleased) return true;
@@ -276,9 +277,10 @@ static void wake_waiters(struct tg_function *function, struct tg_event *event) {
   tg_gate_wake_all(&function->not_full);
 }
 
-/* The first of the env's cleanup hooks. A hook of the addon that joins a blocked caller would wait
- * for ever, because the hooks of older functions run later. The functions stay open: other calls
- * are answered as before, because the addon may still use them in its own hooks. */
+/* The first of the env's cleanup hooks to run. Without it, a hook of the addon that joins a blocked
+ * caller would wait for ever, because the hooks of older functions run later. The functions stay
+ * open. Other calls are answered as before, because the addon may still use the functions in its
+ * own hooks. */
 static void on_first_hook(void *argument) {
   struct tg_environment *environment = argument;
   environment->awaits_hooks = false;
@@ -286,7 +288,7 @@ static void on_first_hook(void *argument) {
   visit_functions(environment, wake_waiters);
 }
 
-/* The newest hook runs first. */
+/* Makes on_first_hook the newest hook, which runs first. */
 static void make_newest(struct tg_environment *environment) {
   const struct tg_runtime *runtime = environment->guard->runtime;
   if (environment->awaits_hooks)
@@ -307,12 +309,12 @@ void tg_on_hook_added(void) {
     if (!each->ended) on_hook_added(each);
 }
 
-/* What is to be reported of a function as its env ends. */
+/* What is to be reported about a function when its env ends. */
 struct end_events {
   struct tg_event blocked_callers, undelivered, unreleased;
 };
 
-/* Closes a function as its env ends. With the lock held. */
+/* Closes a function because its env ends. With the lock held. */
 static void close_with_env(struct tg_function *function, struct end_events *events) {
   bool was_open = function->state == TG_OPEN;
   size_t left = tg_queue_length(&function->queue);
@@ -323,8 +325,8 @@ static void close_with_env(struct tg_function *function, struct end_events *even
     describe_unreleased(function, &events->unreleased);
   function->is_late = tg_function_has_late_quirk(function);
   if (was_open) tg_function_close(function);
-  /* A runtime that keeps closed functions until their counts are back would never free the
-   * doorbell. */
+  /* Otherwise a runtime that keeps closed functions until their counts are back would never free
+   * the doorbell. */
   tg_function_release_doorbell(function, napi_tsfn_abort);
   describe_blocked_callers(function, was_open, &events->blocked_callers);
 }
@@ -369,7 +371,7 @@ static void report_dropped(struct tg_function *function, size_t dropped) {
   report(tg_guard_of(function), &event);
 }
 
-/* Passes the remaining items to call_js_cb with a NULL env. From the first exception on, the items
+/* Passes the remaining items to call_js_cb with a NULL env. After the first exception, the items
  * are dropped: a callback that throws did not notice that JavaScript is over, and may not notice
  * that the env is NULL. (Without the guard the exception would have ended the process.) */
 static void drain(struct tg_function *function, struct tg_queue *rest, bool threw) {
@@ -388,8 +390,8 @@ static void drain(struct tg_function *function, struct tg_queue *rest, bool thre
   if (dropped != 0) report_dropped(function, dropped);
 }
 
-/* TG_QUIRK_LATE: threads still use what finalize_cb would free, and neon, napi-rs and aws-crt would
- * die of the drain or of their own finalizer. */
+/* For TG_QUIRK_LATE: threads still use what finalize_cb would free. Also, the drain or their own
+ * finalizer would crash neon, napi-rs and aws-crt. */
 static void leave_out_finalizer(struct tg_guard *guard, struct tg_queue *rest) {
   atomic_fetch_add_explicit(&guard->late.items, tg_queue_length(rest), memory_order_relaxed);
   atomic_fetch_add_explicit(&guard->late.finalizers, 1, memory_order_relaxed);

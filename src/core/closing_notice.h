@@ -10,14 +10,15 @@
 #include <node_api.h>
 #include <stdbool.h>
 
-/* So many handles are remembered. A thread that uses more may receive napi_closing again. */
+/* How many handles each thread remembers. A thread that uses more may receive napi_closing
+ * again. */
 enum { TG_CLOSING_NOTICES = 16 };
 
 /* Remembers the handle. True: it was remembered already. */
 bool tg_record_closing_notice(napi_threadsafe_function handle);
 
 /* A thread that loops until a call fails must end. So after this many false answers a thread gets a
- * true one. A loop that does nothing else gets there within a hundredth of a second. */
+ * true one. A loop that does nothing else reaches this number within a hundredth of a second. */
 enum { TG_FALSE_ANSWERS_MAX = 65536 };
 
 /* Counts a false answer of this thread. False: the next answer must be true. */

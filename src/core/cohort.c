@@ -22,7 +22,7 @@ static void leave_if_unused(struct tg_cohort *cohort) {
   if (!cohort->is_hooked && cohort->unfinalized == 0) tg_cohort_leave(cohort);
 }
 
-/* The cohort has no functions, and will get none. */
+/* To be called when the cohort has no functions, and will get none. */
 static void remove_hook(struct tg_cohort *cohort) {
   if (cohort->is_hooked)
     cohort->guard->runtime->remove_env_cleanup_hook(cohort->environment->env, cohort->hook, cohort);
@@ -48,8 +48,8 @@ static struct tg_cohort *make_cohort(struct tg_environment *environment, void (*
   return cohort;
 }
 
-/* Later functions join this cohort. The one before is of no use any more once its functions are
- * finalized. */
+/* Makes later functions join this cohort. The previous cohort is of no use any more once its
+ * functions are finalized. */
 static void replace_newest(struct tg_environment *environment, struct tg_cohort *cohort) {
   struct tg_cohort *before = environment->cohort;
   environment->cohort = cohort;

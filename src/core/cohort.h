@@ -1,12 +1,12 @@
 /* Cohorts: the functions of an env that share one env cleanup hook of ours.
  *
  * A hook that the addon has added before a create must find the function closed, because the
- * runtime's own hook for the doorbell has run by then. For this it suffices that one hook of ours
- * lies between that hook and the doorbells of all later functions. So a create makes a new cohort
- * only if an addon has added a hook since the last one, or if nobody tells us of such hooks. One
- * hook for each function would cost more than all else that a create does here.
+ * runtime's own hook for the doorbell has run by then. For this, one hook of ours is enough if it
+ * is added after that hook and before the doorbells of all later functions. So a create makes a new
+ * cohort only if an addon has added a hook since the last one, or if the host does not report such
+ * hooks. A hook for each function would cost more than everything else that a create does here.
  *
- * All functions are for the env's loop thread, with no lock held, except tg_cohort_keep and
+ * The functions are called on the env's loop thread, with no lock held, except tg_cohort_keep and
  * tg_cohort_leave. */
 #ifndef TG_CORE_COHORT_H
 #define TG_CORE_COHORT_H
@@ -18,14 +18,14 @@
  * hook. */
 struct tg_cohort *tg_cohort_join(struct tg_environment *environment, void (*hook)(void *));
 
-/* The function that has joined last has the slot of this index. */
+/* Records the slot index of the function that has joined last. */
 void tg_cohort_include(struct tg_cohort *cohort, uint32_t index);
 
-/* A function of the cohort is finalized, or could not be created. Removes the hook if it is of no
- * use any more. */
+/* To be called when a function of the cohort is finalized, or could not be created. Removes the
+ * hook if it is of no use any more. */
 void tg_cohort_end_function(struct tg_cohort *cohort);
 
-/* The cohort's hook has run. */
+/* To be called when the cohort's hook has run. */
 void tg_cohort_end(struct tg_cohort *cohort);
 
 /* Takes a reference. */

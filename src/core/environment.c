@@ -26,8 +26,8 @@ static void remove_from_list(struct tg_environment *environment) {
   tg_lock_release(&guard->environments_lock, TG_RANK_ENVIRONMENTS);
 }
 
-/* False: an embedder ends the env on another thread than the one that used it, and that thread's
- * list still has the record, for ever. */
+/* False: an embedder ends the env on another thread than the one that used it. The record stays for
+ * ever in the list of the thread that used it. */
 static bool remove_from_thread(struct tg_environment *environment) {
   struct tg_environment **link = &tg_environments_of_thread;
   while (*link != NULL && *link != environment) link = &(*link)->next_of_thread;
@@ -86,8 +86,8 @@ struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env
   return environment;
 }
 
-/* Once an object was unloaded, another object may be at its address, or the same one loaded again.
- * So nothing that is known about code addresses holds any more. */
+/* After an unload, another object may be at the same address, or the same object may be loaded
+ * again. So nothing that is known about code addresses is valid any more. */
 static void invalidate_after_unload(struct tg_environment *environment) {
   unsigned long long unloads = environment->guard->host->count_unloads();
   if (unloads == environment->unloads) return;

@@ -9,13 +9,13 @@
 #include "core/types.h"
 
 /* Returns the env's record. If there is none yet, makes it and registers `hook` as an env cleanup
- * hook, with the record as its argument. Loop thread, which alone ends the env, so the caller needs
- * no reference. NULL: there is no memory, or the runtime refuses the hook (if the env is NULL, for
- * example). */
+ * hook, with the record as its argument. NULL: there is no memory, or the runtime refuses the hook
+ * (if the env is NULL, for example). Called on the loop thread. Only the loop thread ends the env,
+ * so the caller needs no reference. */
 struct tg_environment *tg_environment_enter(struct tg_guard *guard, napi_env env,
                                             void (*hook)(void *));
 
-/* The records of the envs whose loop thread the calling thread is, linked by next_of_thread. */
+/* The records of all envs that run on the calling thread, linked by next_of_thread. */
 extern _Thread_local struct tg_environment *tg_environments_of_thread;
 
 /* To be called once, on the loop thread, when the env has ended: leaves its addons, and drops the

@@ -1,7 +1,7 @@
-/* The events that the core reports: misuse that it absorbed, and other facts that somebody may want
+/* The events that the core reports: misuse that it absorbed, and other facts that a user may want
  * to know.
  *
- * Plain data, valid only while the host's on_event runs. */
+ * Events are plain data, valid only while the host's on_event runs. */
 #ifndef TG_CORE_EVENT_H
 #define TG_CORE_EVENT_H
 
@@ -10,16 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* bytes kept of a thread-safe function's async resource name, with the NUL */
+/* how many bytes of a thread-safe function's async resource name are kept, with the NUL */
 enum { TG_NAME_SIZE = 32 };
 
 /* The number of a kind is the number in its code (TSG001 is 1). Numbers never change, and new kinds
- * come last. diag/catalogue.c says what each kind means to people. */
+ * come last. diag/catalogue.c explains each kind to users. */
 enum tg_event_kind {
   TG_EVENT_NONE = 0,
 
-  /* The function is finalized, and the runtime has freed it by now, but the handle still has
-   * counts. */
+  /* The function is finalized, and the runtime would have freed it by now, but the handle is still
+   * valid. */
   TG_EVENT_CALL_AFTER_FINALIZE = 1,
   TG_EVENT_ACQUIRE_AFTER_FINALIZE,
   TG_EVENT_RELEASE_AFTER_FINALIZE,
@@ -46,7 +46,7 @@ enum tg_event_kind {
   TG_EVENT_KEEPS_ALIVE,    /* it alone kept the process alive */
   TG_EVENT_LONG_QUEUE,
   TG_EVENT_SLOW_FINALIZER,
-  TG_EVENT_PENDING_EXCEPTION, /* call_js_cb has left one */
+  TG_EVENT_PENDING_EXCEPTION, /* call_js_cb has left an exception pending */
   /* an item is delivered into an env that cannot run JavaScript any more */
   TG_EVENT_JAVASCRIPT_FORBIDDEN,
   TG_EVENT_ADDON_PINNED,
@@ -57,8 +57,10 @@ enum tg_event_kind {
   TG_EVENT_ITEMS_DROPPED, /* items that were left after such an exception */
   /* an exception was thrown in an env that cannot run JavaScript any more */
   TG_EVENT_THROW_IGNORED,
-  TG_EVENT_FALSE_ANSWER, /* TG_QUIRK_DYING: a call that needs JavaScript was answered without */
-  TG_EVENT_FINALIZER_LEFT_OUT, /* TG_QUIRK_LEAK: the env has ended, and nothing is freed */
+  /* TG_QUIRK_DYING: a call that needs JavaScript was answered without it */
+  TG_EVENT_FALSE_ANSWER,
+  /* TG_QUIRK_LEAK: the env has ended, and its finalizers do not run */
+  TG_EVENT_FINALIZER_LEFT_OUT,
   TG_EVENT_KINDS
 };
 
@@ -86,7 +88,7 @@ struct tg_snapshot {
   size_t queue_length;
   size_t max_queue_size;        /* 0: no limit */
   size_t waiters;               /* callers blocked on the full queue */
-  const struct tg_addon *addon; /* that created it; NULL: unknown */
+  const struct tg_addon *addon; /* the creator; NULL: unknown */
   char name[TG_NAME_SIZE];      /* empty: none, or unknown */
 };
 
@@ -98,10 +100,11 @@ struct tg_event {
   const void *caller; /* code address in the addon; NULL: unknown */
   bool answered;      /* `answer` is set */
   napi_status answer;
-  bool known; /* `snapshot` is complete; else only its number and generation are set */
+  bool known; /* `snapshot` is complete; else at most its number, generation and addon are set */
   struct tg_snapshot snapshot;
   uint64_t quantity; /* how many or how long; diag/catalogue.c says what it counts for each kind */
-  bool matters;      /* the program behaves differently: to be reported whatever its severity is */
+  /* the program behaves differently, so this is reported whatever its severity is */
+  bool matters;
 };
 
 #endif

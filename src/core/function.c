@@ -105,7 +105,7 @@ bool tg_function_is_full(const struct tg_function *function) {
          tg_queue_length(&function->queue) >= function->max_queue_size;
 }
 
-/* What the function adds to the counters of its addon. */
+/* What the function contributes to the counters of its addon. */
 struct addon_use {
   bool is_unreturned;
   bool is_foreign_user;
@@ -116,7 +116,8 @@ static struct addon_use addon_use_of(const struct tg_function *function) {
   return (struct addon_use){is_unreturned, is_unreturned && function->used_off_loop};
 }
 
-/* Release: a thread that finds the counter at 0 may unmap the code. All uses come before that. */
+/* Release: a thread that finds the counter at 0 may unmap the code, and all uses of the code come
+ * before that. */
 static void adjust_counter(atomic_uint *counter, bool before, bool now) {
   if (now && !before) atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
   if (before && !now) atomic_fetch_sub_explicit(counter, 1, memory_order_release);
@@ -175,7 +176,7 @@ bool tg_function_has_late_quirk(const struct tg_function *function) {
          (function->addon->quirks & TG_QUIRK_LATE) != 0;
 }
 
-/* The runtime is closing the doorbell of an open function. It does this only as the env ends,
+/* The runtime is closing the doorbell of an open function. It does this only when the env ends,
  * before the hook of the cohort runs. */
 static void close_with_doorbell(struct tg_function *function) {
   function->ended_first = true;
@@ -184,8 +185,8 @@ static void close_with_doorbell(struct tg_function *function) {
 }
 
 /* The runtime wakes its loop with write(2), which is a cancellation point, while we hold a lock or
- * are counted as a ringer. A thread that is cancelled there ends at its next cancellation point
- * instead. */
+ * are counted as a ringer. So cancellation is disabled, and a thread that is cancelled there ends
+ * at its next cancellation point instead. */
 static int forbid_cancellation(void) {
   int before;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
@@ -214,7 +215,7 @@ void tg_function_record_ring(struct tg_function *function, napi_status answer) {
   if (answer == napi_ok) {
     function->wakeup_pending = true;
   } else if (answer == napi_closing) {
-    function->doorbell_held = false; /* that answer has consumed the doorbell's count */
+    function->doorbell_held = false; /* this answer has consumed the doorbell's count */
     if (function->state == TG_OPEN) close_with_doorbell(function);
   }
 }

@@ -26,7 +26,7 @@ static inline struct tg_environment *tg_environment_of(const struct tg_function 
   return function->cohort->environment;
 }
 
-/* Whether the observer wants to know of each delivery. */
+/* Whether the observer is called for each delivery. */
 static inline bool tg_observes_deliveries(const struct tg_guard *guard) {
   return guard->observer != NULL && guard->observer->delivering != NULL;
 }
@@ -42,27 +42,27 @@ void tg_function_prepare(struct tg_function *function, const struct tg_create_ar
                          struct tg_cohort *cohort, struct tg_addon *addon,
                          const char name[TG_NAME_SIZE]);
 
-/* Reads the context of a generation without the lock. False: the lock is needed, as the slot has
- * another generation, or the function is over, which is an event. To be called by a thread that has
- * already been marked as a user of the function.
+/* Reads the context of a generation without the lock. False: the caller has to take the lock,
+ * because the slot has another generation, or because the function is over, which is an event. To
+ * be called by a thread that has already been marked as a user of the function.
  *
  * `readable` is the generation plus one while the function is open, closing or being finalized, and
- * 0 otherwise. It never returns to an earlier value, except to 0. A thread that finds the
- * generation there after it has read the context has read the context of that generation. An
- * earlier context was overwritten before the thread became a user. A later one is stored with
- * release after `readable` became 0, so a thread that reads it then finds that 0 or a later
- * value. */
+ * 0 otherwise. Apart from 0, it never returns to an earlier value. A thread reads the context and
+ * then `readable`. If it finds the generation there, the context is that of this generation:
+ *  - It is not an earlier one, because that was overwritten before the thread became a user.
+ *  - It is not a later one. A later one is stored with release after `readable` became 0, so a
+ *    thread that reads it then finds that 0 or a later value in `readable`. */
 bool tg_function_read_context(const struct tg_function *function, uint32_t generation,
                               void **context);
 
-/* Whether the threads of the function are not to learn that its env ends: a worker's env, and an
- * addon with TG_QUIRK_LATE. */
+/* Whether the function's threads must not notice that its env ends: the env is a worker's, and the
+ * addon has TG_QUIRK_LATE. */
 bool tg_function_has_late_quirk(const struct tg_function *function);
 
 /* CREATING -> OPEN. */
 void tg_function_open(struct tg_function *function, size_t thread_count);
 
-/* Fills in all of a snapshot but its number. */
+/* Fills in a snapshot, except for its number. */
 void tg_function_snapshot(const struct tg_function *function, struct tg_snapshot *snapshot);
 
 bool tg_function_is_loop_thread(const struct tg_function *function);
@@ -70,11 +70,11 @@ bool tg_function_is_full(const struct tg_function *function);
 
 extern _Thread_local struct tg_last_use tg_last_use;
 
-/* The slow part of the next function. */
+/* The slow path of tg_function_mark_foreign_use. */
 void tg_function_mark_first_use(struct tg_function *function, const struct tg_host *host);
 
-/* Records that the calling thread uses the function. Handles are never reused, so one comparison
- * tells whether this was recorded by the thread's last use. */
+/* Records that the calling thread uses the function. Handles are never reused, so if the thread's
+ * last use was of the same handle, that use has recorded this already. */
 static inline void tg_function_mark_foreign_use(struct tg_function *function,
                                                 const struct tg_host *host) {
   if (function->handle != tg_last_use.handle) tg_function_mark_first_use(function, host);
@@ -86,11 +86,12 @@ void tg_function_add_count(struct tg_function *function);
 /* A thread gives its count back. */
 void tg_function_drop_count(struct tg_function *function);
 
-/* So many more late releases will get napi_ok. */
+/* `count` more late releases will get napi_ok. */
 void tg_function_add_credit(struct tg_function *function, size_t count);
 
 /* OPEN only. Makes sure that the doorbell's own count is held, so that the runtime keeps it open.
- * napi_closing: the runtime is closing it already, so this has closed the function. */
+ * napi_closing: the runtime is closing the doorbell already, so this call has closed the
+ * function. */
 napi_status tg_function_hold_doorbell(struct tg_function *function);
 
 /* OPEN only, doorbell held. Rings unless a wake-up is pending. napi_closing: as above. */
@@ -112,12 +113,12 @@ void tg_function_record_ring(struct tg_function *function, napi_status answer);
  *  - The doorbell's finalizer first waits for ringers. So the doorbell exists, and the function
  *    stays in its generation.
  *  - A ringer waits only for the runtime's own mutex and, if its ring was refused, for the
- *    function's lock. No finalizer is called with either held. So the finalizer waits for no other
- *    thread than it would if ringers rang with the lock held.
+ *    function's lock. No finalizer is called with either held. So the finalizer waits for no more
+ *    threads than if ringers rang with the lock held.
  *  - A ringer cannot be cancelled. A signal handler that interrupts it finds the lock free.
  *
- * Not for a runtime that may drop wake-ups. There each call rings with the lock held, as there a
- * doorbell may be freed without its finalizer. */
+ * Not for a runtime that may drop wake-ups. Such a runtime may free a doorbell without its
+ * finalizer, so each call rings with the lock held. */
 napi_status tg_function_hand_off(const struct tg_guard *guard, struct tg_function *function);
 
 /* Whether a thread is within tg_function_hand_off. If it returns false for a closed function, all
@@ -135,11 +136,11 @@ void tg_function_release_doorbell(struct tg_function *function,
 /* OPEN -> CLOSING: from now on callers are rejected. Wakes those that sleep. */
 void tg_function_close(struct tg_function *function);
 
-/* Asks the loop thread to ref or unref the doorbell, or withdraws that. */
+/* Asks the loop thread to ref or unref the doorbell. TG_PENDING_NONE withdraws the request. */
 void tg_function_set_pending_ref(struct tg_function *function, enum tg_pending_ref pending_ref);
 
-/* To be called when the queue has space for one more item: claims a waiter that is to be woken for
- * it. True: the caller has to call tg_gate_wake_one, without the lock. */
+/* To be called when the queue has space for one more item. Claims a waiter that may use the space.
+ * True: the caller has to call tg_gate_wake_one, preferably without the lock. */
 bool tg_function_claim_waiter(struct tg_function *function);
 
 /* Sleeps until there may be space. The function stays in its generation meanwhile. This is a
@@ -147,13 +148,13 @@ bool tg_function_claim_waiter(struct tg_function *function);
  * lock. */
 void tg_function_wait(struct tg_guard *guard, struct tg_function *function);
 
-/* CLOSED: the finalizer is over. The last thing that the loop thread does with the function. Counts
- * that are still out may never come back, so from here on the slot may be taken for another
- * function. */
+/* CLOSED only. Marks the finalizer as over. This is the last use of the function by the loop
+ * thread. Counts that are still out may never come back, so from here on the slot may be taken for
+ * another function. */
 void tg_function_end_finalizer(struct tg_guard *guard, struct tg_function *function);
 
-/* To be called when a thread leaves the function: makes the handle stale if the function is over
- * and no other thread is inside. */
+/* To be called when a thread leaves the function. Makes the handle stale if the function is
+ * finalized, no counts are out, and no caller waits inside. */
 void tg_function_leave(struct tg_guard *guard, struct tg_function *function);
 
 #endif

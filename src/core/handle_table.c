@@ -62,8 +62,8 @@ void tg_table_close(struct tg_table *table) {
   }
 }
 
-/* The number of a handle within its segment. For any other value the result is not below `handles`:
- * the low bits of a value that is not aligned become the highest bits here. */
+/* The number of a handle within its segment. For any other value the result is at least `handles`:
+ * if a value is not aligned, its low bits become the highest bits here. */
 static inline uint64_t ordinal(const struct tg_segment *segment, napi_threadsafe_function handle) {
   uint64_t offset = (uintptr_t)handle - segment->base;
   return offset >> TG_HANDLE_SHIFT | offset << (64 - TG_HANDLE_SHIFT);
@@ -81,7 +81,7 @@ __attribute__((cold, noinline)) static const struct tg_segment *find_older_segme
 }
 
 /* The segment of a handle; NULL: the value never was a handle. The newest segment is tried first,
- * as it has half of all handles. */
+ * because it has half of all handles. */
 static inline const struct tg_segment *segment_of(const struct tg_table *table,
                                                   napi_threadsafe_function handle) {
   const struct tg_segment *last = newest(table);
@@ -149,8 +149,8 @@ static bool is_spent(const struct tg_table *table, const struct tg_function *slo
   return slot->generation >= generations_end(newest(table));
 }
 
-/* A segment was added, so all free slots have generations again. Those that were set aside are the
- * oldest. */
+/* A segment was added, so all free slots have generations again. The slots that were set aside are
+ * the oldest. */
 static void return_spent(struct tg_table *table) {
   table->spent_in_free = 0;
   struct tg_slots younger = table->free;
@@ -167,8 +167,8 @@ static void return_spent(struct tg_table *table) {
   table->free.count += younger.count;
 }
 
-/* Adds a segment for 2^index_bits slots. It is twice as large as the last one, or smaller if that
- * is refused. */
+/* Adds a segment for 2^index_bits slots. It is twice as large as the last one, or smaller if the
+ * host refuses so much. */
 static bool grow(struct tg_table *table, unsigned index_bits) {
   const struct tg_segment *last = newest(table);
   uint64_t taken = atomic_load_explicit(&table->taken, memory_order_relaxed);
@@ -187,8 +187,8 @@ static bool grow(struct tg_table *table, unsigned index_bits) {
   return true;
 }
 
-/* Makes the chunk whose first slot has this index. Its slots start with the first segment that has
- * them. */
+/* Makes the chunk whose first slot has this index. Its slots start with the first generation of the
+ * first segment that contains them. */
 static struct tg_function *make_chunk(struct tg_table *table, uint32_t index) {
   struct tg_function *chunk = table->host->map(sizeof *chunk * TG_CHUNK_SLOTS);
   if (chunk == NULL) return NULL;
@@ -223,7 +223,8 @@ static struct tg_function *use_fresh(struct tg_table *table) {
   return slot;
 }
 
-/* Adds a segment if there is no fresh slot. It has more slots only if too few slots are free. */
+/* Adds a segment if there is no fresh slot. The new segment has more slots than the last one only
+ * if too few slots are free. */
 static void add_segment_if_needed(struct tg_table *table) {
   if (fresh_index(table) != slot_count(table)) return;
   bool enough = table->free.count + table->spent.count >= table->free_slots_min;
@@ -240,7 +241,7 @@ static void set_spent_aside(struct tg_table *table) {
   }
 }
 
-/* The oldest slot has rested so long that it is in no cache any more. The next create will want
+/* The oldest slot has rested so long that it is in no cache any more. The next create will use
  * it. */
 static void prefetch_oldest(const struct tg_table *table) {
   if (table->free.oldest == 0) return;
@@ -261,8 +262,8 @@ static struct tg_function *take_slot_locked(struct tg_table *table) {
   return slot;
 }
 
-/* To be called after each change of the list. Relaxed: whoever reads a stale number reclaims a slot
- * one create later. */
+/* To be called after each change of the list. Relaxed: a thread that reads a stale number only
+ * reclaims a slot one create later. */
 static void publish_abandoned(struct tg_table *table) {
   atomic_store_explicit(&table->abandoned_count, table->abandoned.count, memory_order_relaxed);
 }
@@ -324,7 +325,7 @@ napi_threadsafe_function tg_table_handle(const struct tg_table *table,
 
 struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_function *handle) {
   tg_lock_acquire(&table->free_lock, TG_RANK_FREE_SLOTS);
-  /* Relaxed: a counter, which orders nothing, and only written with the lock held. */
+  /* Relaxed: the counter orders nothing, and is written only with the lock held. */
   uint64_t taken = atomic_load_explicit(&table->taken, memory_order_relaxed);
   atomic_store_explicit(&table->taken, taken + 1, memory_order_relaxed);
   struct tg_function *slot = take_slot_locked(table);
@@ -385,7 +386,7 @@ struct tg_function *tg_table_locate(struct tg_table *table, napi_threadsafe_func
   return locate(table, handle, generation);
 }
 
-/* `inline` is a hint to the link-time optimizer: inlined, this takes twenty instructions less. */
+/* `inline` is a hint to the link-time optimizer: inlining saves twenty instructions. */
 inline enum tg_lookup tg_table_lock(struct tg_function *slot, uint32_t generation,
                                     struct tg_function **found) {
   *found = NULL;

@@ -26,7 +26,7 @@ unsigned tg_table_segments(const struct tg_table *table);
  * are used up. */
 struct tg_function *tg_table_take(struct tg_table *table, napi_threadsafe_function *handle);
 
-/* Whether no slot is left but those that are in use. */
+/* Whether no slot is left: each one is in use, or has no generation left. */
 bool tg_table_is_used_up(struct tg_table *table);
 
 /* Whether a value is outside all segments, and so never was a handle. */
@@ -44,17 +44,17 @@ void tg_table_expire(struct tg_table *table, struct tg_function *slot);
 void tg_table_abandon(struct tg_table *table, struct tg_function *slot);
 
 /* Takes the oldest slot out of the list of abandoned slots if there are more than `most`, and sets
- * *generation to the slot's generation. NULL: there are not so many. No lock is held. */
+ * *generation to the slot's generation. NULL: there are no more than `most`. No lock is held. */
 struct tg_function *tg_table_take_abandoned(struct tg_table *table, uint32_t most,
                                             uint32_t *generation);
 
-/* Finds the slot and the generation of a handle without a lock. NULL: the value never was a handle,
- * and never will be. */
+/* Finds the slot and the generation of a handle without a lock. NULL: the value was never a
+ * handle. */
 struct tg_function *tg_table_locate(struct tg_table *table, napi_threadsafe_function handle,
                                     uint32_t *generation);
 
-/* Locks a slot that tg_table_locate has found, and compares the generation. *found is NULL if the
- * answer is TG_LOOKUP_INVALID; then the slot, which may be NULL, is not locked. */
+/* Locks a slot that tg_table_locate has found, and compares the generation. `slot` may be NULL. If
+ * the answer is TG_LOOKUP_INVALID, *found is NULL, and the slot is not locked. */
 enum tg_lookup tg_table_lock(struct tg_function *slot, uint32_t generation,
                              struct tg_function **found);
 

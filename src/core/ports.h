@@ -34,21 +34,21 @@ struct tg_runtime {
   napi_status (*add_env_cleanup_hook)(napi_env env, void (*hook)(void *), void *argument);
   napi_status (*remove_env_cleanup_hook)(napi_env env, void (*hook)(void *), void *argument);
 
-  /* Copies a JavaScript string, cut to `size` with its NUL. Leaves the buffer as it is if the value
-   * is not a string. Runs no JavaScript. */
+  /* Copies a JavaScript string, truncated to `size` bytes including its NUL. Leaves the buffer as
+   * it is if the value is not a string. Runs no JavaScript. */
   void (*copy_string)(napi_env env, napi_value value, char *buffer, size_t size);
 
   /* Used instead of call_js_cb if the addon gave none: calls the function without arguments, as
    * Node does. */
   void (*call_js_default)(napi_env env, napi_value js_callback, void *context, void *data);
 
-  /* Calls call_js_cb with the arguments before it. `owner` is the function's own env, even if `env`
-   * is NULL. False: a C++ exception has left call_js_cb while that env could run no JavaScript any
-   * more, and was caught. Loop thread, no lock held. */
+  /* Calls call_js_cb with the arguments that precede it in this list. `owner` is the function's own
+   * env, even if `env` is NULL. False: a C++ exception has left call_js_cb while that env could run
+   * no JavaScript any more, and was caught. Loop thread, no lock held. */
   bool (*call_js)(napi_env env, napi_value js_callback, void *context, void *data,
                   napi_threadsafe_function_call_js call_js_cb, napi_env owner);
 
-  /* Whether a thread-safe function stays allocated that is closed but still has counts (Node
+  /* Whether the runtime keeps a closed thread-safe function allocated while it has counts (Node
    * 24.13.1, 25.4, 26: nodejs/node#55877). Only messages depend on this. Any thread, locks held. */
   bool (*keeps_closed_functions)(void);
 
@@ -56,19 +56,19 @@ struct tg_runtime {
    * in a worker. */
   bool (*can_terminate)(void);
 
-  /* The runtime may drop a call that comes while it ends a dispatch, until the next call or
-   * release. It never finalizes a function that is aborted with several calls queued, and may free
-   * one without its finalizer (Bun 1.3). */
+  /* A call that arrives while the runtime ends a dispatch may have no effect until the next call or
+   * release. The runtime never finalizes a function that is aborted with several calls queued, and
+   * may free one without its finalizer (Bun 1.3). */
   bool may_drop_wakeups;
 };
 
 struct tg_addon;
 struct tg_function;
 
-/* Learns of ordinary use too. mode=diagnose, the metrics and publish=1 are observers. A member that
- * returns a kind returns the kind of an event that it has noticed, or TG_EVENT_NONE. Members may be
- * NULL; `delivering` and `delivered` are both set or both NULL. No member may call back into the
- * core. */
+/* Is called for ordinary use too, not only for misuse. mode=diagnose, the metrics and publish=1 are
+ * observers. A member that returns an event kind returns the kind of event that it has detected, or
+ * TG_EVENT_NONE. Members may be NULL; `delivering` and `delivered` are both set or both NULL. No
+ * member may call back into the core. */
 struct tg_observer {
   /* An env creates its first thread-safe function. Loop thread, no lock held. */
   void (*env_entered)(napi_env env, uint32_t env_number);
@@ -85,10 +85,10 @@ struct tg_observer {
   void (*closing)(const struct tg_function *function);
   /* An item was taken from the queue, and is about to be delivered. Loop thread, no lock held. */
   void (*taken)(const struct tg_function *function);
-  /* Around call_js_cb with a live env. Loop thread, no lock held. */
+  /* Before and after call_js_cb with a live env. Loop thread, no lock held. */
   enum tg_event_kind (*delivering)(napi_env env);
   enum tg_event_kind (*delivered)(napi_env env);
-  /* Around the drain and finalize_cb. Loop thread, no lock held. */
+  /* Before the drain, and after finalize_cb. Loop thread, no lock held. */
   void (*finalizing)(const struct tg_function *function);
   enum tg_event_kind (*finalized)(const struct tg_function *function, uint64_t *quantity);
   /* The function's lock is held, and its handle becomes stale. Any thread. Also called for a slot
@@ -102,7 +102,7 @@ struct tg_host {
   void *(*map)(size_t size); /* zeroed pages, or NULL */
   /* inaccessible address space, aligned to 16 bytes, or NULL */
   void *(*reserve)(size_t size);
-  void (*unmap)(void *memory, size_t size); /* of either sort */
+  void (*unmap)(void *memory, size_t size); /* memory of `map` or of `reserve` */
 
   /* Returns the object file that contains `code`, or NULL if none is known. Also makes sure that
    * our exit handler runs before the static destructors of everything loaded by now. Loop thread,
@@ -120,12 +120,13 @@ struct tg_host {
    * meaning. Loop thread, no lock held. */
   unsigned long long (*count_unloads)(void);
 
-  /* An env ends in which the object has created functions. All of these are closed by now. Loop
+  /* An env ends, and the object has created functions in it. All of these are closed by now. Loop
    * thread, no lock held. */
   void (*leave_addon)(struct tg_addon *addon);
 
-  /* The calling thread uses a function of the object, and counts among the object's threads until
-   * the thread ends. Called for each function that it uses, with that function's lock held. */
+  /* Counts the calling thread, which uses a function of the object, among the object's threads
+   * until the thread ends. Called for each function that the thread uses, with that function's lock
+   * held. */
   void (*record_thread)(struct tg_addon *addon);
 
   /* Reports an event. Any thread, no lock of the core held. Must not call back into the core. */

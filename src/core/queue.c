@@ -67,7 +67,7 @@ void *tg_queue_pop_unlocked(struct tg_queue *queue) {
   struct tg_chunk *chunk = queue->head;
   size_t popped = popped_by(queue, memory_order_relaxed), at = popped - chunk->begin;
   void *item = chunk->items[at];
-  /* Before `popped` is stored: from then on the chunk may be used again. */
+  /* This comes before `popped` is stored, because from then on the chunk may be used again. */
   if (at + 1 == chunk->capacity) queue->head = chunk->next;
   queue->known_available--;
   /* Release: whoever sees the number may overwrite what was read here. */

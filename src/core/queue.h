@@ -1,6 +1,6 @@
 /* The queue of a guarded function: first in, first out, in chunks that are used again and again.
  *
- * Thread safety: many threads push, one at a time, as each holds the lock of the function that owns
+ * Thread safety: many threads push, one at a time: each holds the lock of the function that owns
  * the queue. Only the loop thread pops. It may pop without the lock if it leaves an item behind
  * (tg_queue_pop_unlocked); else it holds the lock. So while a thread holds the lock, the queue does
  * not change between empty and not empty, unless that thread changes it. */
@@ -13,8 +13,8 @@
  * read the two numbers at different times. */
 static inline size_t tg_queue_length(const struct tg_queue *queue) {
   /* Never negative: a thread with the lock has seen the last push, and the loop thread has seen the
-   * pushes whose items it popped. Relaxed: no item is read because of these numbers, but with the
-   * lock held. */
+   * pushes whose items it popped. Relaxed: whoever reads an item because of these numbers holds the
+   * lock. */
   size_t popped = atomic_load_explicit(&queue->popped, memory_order_relaxed);
   return atomic_load_explicit(&queue->pushed, memory_order_relaxed) - popped;
 }
@@ -41,8 +41,8 @@ static inline size_t tg_queue_last_number(const struct tg_queue *queue) {
 }
 
 /* Removes the item for which tg_queue_last_number returned `last`. False: it is not the last one
- * any more, and stays. With the lock held, while the loop thread has not looked into the queue
- * since the push. */
+ * any more, and stays. With the lock held, and only if the loop thread has not looked into the
+ * queue since the push. */
 bool tg_queue_unpush(struct tg_queue *queue, size_t last);
 
 /* Makes sure that the next push succeeds. False: there is no memory, and nothing has changed. With
@@ -63,11 +63,11 @@ void *tg_queue_pop_only(struct tg_queue *queue, const struct tg_host *host);
  * with the lock held. */
 void *tg_queue_pop(struct tg_queue *queue, const struct tg_host *host);
 
-/* Moves all items into a queue that has no memory. With the lock held, once nothing is popped
- * without the lock any more. */
+/* Moves all items into `to`, which has no memory. With the lock held, and only when nothing is
+ * popped without the lock any more. */
 void tg_queue_move(struct tg_queue *to, struct tg_queue *from);
 
-/* Frees the memory, even if items wait. Like tg_queue_move. */
+/* Frees the memory, even if items wait. No other thread may use the queue any more. */
 void tg_queue_free(struct tg_queue *queue, const struct tg_host *host);
 
 #endif

@@ -1,9 +1,9 @@
-/* All structs of the core, and the enums and limits that they need. No functions, so that every
- * other file can include it.
+/* Defines all structs of the core, and the enums and limits that they need. It declares no
+ * functions, so every other file can include it.
  *
  * The fields of a struct are grouped by what guards them. `constant` means: set before another
- * thread can see the struct. `constant for the generation` means: set by a create, before it gives
- * the handle out. */
+ * thread can see the struct. `constant for the generation` means: set by a create, before it
+ * returns the handle. */
 #ifndef TG_CORE_TYPES_H
 #define TG_CORE_TYPES_H
 
@@ -20,26 +20,30 @@
 
 /* --- Addons */
 
-/* Remedies for an addon that dies as the env of a worker ends (docs/quirks.md). A set of these. */
+/* Remedies for an addon that crashes when the env of a worker ends (docs/quirks.md). The values are
+ * the bits of a set. */
 enum tg_quirk {
-  /* Node-API functions that need JavaScript do not fail once it is over. The host does this. */
+  /* Once the env can run no JavaScript any more, Node-API functions that need it do not fail. The
+   * host does this. */
   TG_QUIRK_DYING = 1,
-  /* Threads that come too late get napi_ok. The core does this. */
+  /* Threads that use a function too late, at or after the end of the env, get napi_ok. The core
+   * does this. */
   TG_QUIRK_LATE = 2,
-  /* Finalizers do not run once the env has ended. The host does this. */
+  /* Once the env has ended, finalizers do not run. The host does this. */
   TG_QUIRK_LEAK = 4,
 };
 
-/* How much code of an object file may still run. The host's record of the object begins with this
- * struct, and is never freed.
+/* Counts what may still run code of an object file. The host's record of the object begins with
+ * this struct, and is never freed.
  *
- * Thread safety: the counters are atomic. A function's share of them changes with its lock held. */
+ * Thread safety: the counters are atomic. What a function contributes to them changes only with its
+ * lock held. */
 struct tg_addon {
   atomic_uint threads;    /* living threads that have used one of its functions off the loop */
   atomic_uint unreturned; /* closing or closed functions that have counts out */
   /* of `unreturned`, those used by a thread other than the loop thread */
   atomic_uint foreign_users;
-  unsigned quirks; /* of enum tg_quirk; constant once it has created a function */
+  unsigned quirks; /* a set of enum tg_quirk; constant once the object has created a function */
 };
 
 /* --- The queue (queue.h) */
@@ -49,10 +53,11 @@ enum {
   TG_CHUNK_ITEMS_MAX = 1024, /* a chunk has twice as many items as the one before, up to this */
 };
 
-/* Chunks form a ring. The chunk after the tail is the one that was emptied first. */
+/* Chunks form a ring. The chunk after the tail is the oldest one: it is the first to become empty,
+ * and the first to be used again. */
 struct tg_chunk {
   /* Guarded by the function's lock. */
-  /* written only while this chunk is the tail; nobody looks beyond the tail */
+  /* written only while this chunk is the tail; then nobody reads it without the lock */
   struct tg_chunk *next;
   size_t begin; /* the number of its first item; written only while the chunk is empty */
 
@@ -60,21 +65,23 @@ struct tg_chunk {
   void *items[];
 };
 
-/* A queue of zeroes is empty. Items are numbered from 0 each time that the queue was empty. */
+/* A zeroed queue is empty. Items are numbered. When the last item is popped, the numbers start at 0
+ * again. */
 struct tg_queue {
   /* Written with the function's lock held, by the threads that push. */
   struct tg_chunk *tail;
   _Atomic size_t pushed;
 
-  /* Written by the loop thread, on another cache line than the two above. A thread that holds the
-   * lock may write them while the queue has no chunk, or once the env is over. */
+  /* The loop thread writes these fields. They lie on another cache line than the two above. A
+   * thread that holds the lock may write them while the queue has no chunk, or once the env is
+   * over. */
   _Atomic size_t popped;
   struct tg_chunk *head;    /* the chunk with the next item; undefined while the queue is empty */
-  uint32_t known_available; /* at least so many items wait; saves a look at `pushed` */
+  uint32_t known_available; /* at least this many items wait; saves a read of `pushed` */
 
   /* If true, the loop thread takes the lock for every pop. Written with the lock held. The loop
-   * thread reads it without the lock, relaxed: a stale value is harmless, as it is the same as
-   * popping slightly earlier. */
+   * thread reads it without the lock, relaxed: a stale value is harmless, because the pop then is
+   * as if it had happened slightly earlier. */
   atomic_bool pop_needs_lock;
 };
 
@@ -91,20 +98,22 @@ struct tg_environment {
   uint32_t number;    /* 1 for the first one of the process */
   bool can_terminate; /* its JavaScript can be terminated while it runs: it belongs to a worker */
 
-  atomic_uint references; /* one for the list, and one for every cohort */
+  /* one for the lists of records, one for each cohort, and one while the hook that reports counts
+   * is registered */
+  atomic_uint references;
 
   struct tg_environment *next;           /* guarded by the guard's environments_lock */
   struct tg_environment *next_of_thread; /* loop thread only */
 
-  /* The env's cleanup hooks run, so nobody empties its queues any more. Written by the loop thread.
-   * Other threads read it with the lock of one of the env's functions held. The loop thread takes
-   * each of these locks after it has written. */
+  /* The env's cleanup hooks have begun to run, so nobody empties its queues any more. Written by
+   * the loop thread. Other threads read it with the lock of one of the env's functions held. After
+   * the write, the loop thread takes each of these locks. */
   atomic_bool hooks_run;
 
   /* Loop thread only. */
   struct tg_cohort *cohort; /* the newest, if its hook is registered; NULL: none */
-  bool hook_added;          /* by an addon, since that cohort was made */
-  uint32_t bounded;         /* so many functions with a max_queue_size are not finalized */
+  bool hook_added;          /* an addon has added a hook since that cohort was made */
+  uint32_t bounded;         /* how many functions with a max_queue_size are not finalized */
   bool awaits_hooks;        /* tg_on_hook_added has registered a hook */
   bool ended;               /* its cleanup hook has run */
   bool reports_unreleased;  /* a hook is registered that will report the counts that are out */
@@ -112,7 +121,7 @@ struct tg_environment {
    * from. The cache is valid until the host counts another unload. */
   unsigned long long unloads;
   struct tg_addon *addons[TG_ENVIRONMENT_ADDONS];
-  bool is_located[TG_ENVIRONMENT_ADDONS]; /* since the last unload */
+  bool is_located[TG_ENVIRONMENT_ADDONS]; /* looked up since the last unload */
   const void *code[TG_CODE_PLACES];
   struct tg_addon *code_addon[TG_CODE_PLACES];
 };
@@ -130,9 +139,9 @@ struct tg_cohort {
   /* one for the loop thread, and one for each finalized function that is not free */
   atomic_uint references;
 
-  /* Loop thread only, which holds its reference while one of the first two is not 0. */
+  /* Loop thread only. The loop thread holds its reference while one of the first two is not 0. */
   bool is_hooked;       /* its hook is registered */
-  uint32_t unfinalized; /* so many of its functions are not finalized */
+  uint32_t unfinalized; /* how many of its functions are not finalized */
   uint32_t first_index; /* no function of it has a lower index, ... */
   uint32_t last_index;  /* ... and none has a higher one */
 };
@@ -148,25 +157,26 @@ enum tg_pending_ref { TG_PENDING_NONE = 0, TG_PENDING_REF, TG_PENDING_UNREF };
  * except for the loop thread's part of `queue`. No lock is held while addon code runs. Functions of
  * the runtime may be called with `lock` held: the lock order is ours, then the runtime's. (The
  * first versions with nodejs/node#55877 discard left-over rings with their own lock held.
- * tg_on_dispatch returns from those before it takes our lock.)
+ * tg_on_dispatch returns in that case before it takes our lock.)
  *
  * The struct has three cache lines: what callers write, what the loop thread needs to take an item
  * without the lock, and what both rarely need. */
 struct tg_function {
   struct tg_lock lock;
   struct tg_gate not_full; /* callers sleep here while the queue is full */
-  uint32_t generation;     /* written with the table's free_lock held too, while nobody is inside */
+  /* written with the table's free_lock held as well, and while no caller is inside */
+  uint32_t generation;
   /* callers asleep in `not_full`; the generation must not change meanwhile */
   uint32_t waiters;
 
   uint8_t state : 3; /* enum tg_state */
-  /* the runtime has closed the doorbell before us, because the env ends */
+  /* the env ends, and the runtime has closed the doorbell before our hook ran */
   bool ended_first : 1;
-  uint8_t pending_ref : 2; /* enum tg_pending_ref: what the loop thread is still to do */
-  bool is_late : 1;        /* TG_QUIRK_LATE applies: the end of a worker's env has closed it */
+  uint8_t pending_ref : 2; /* enum tg_pending_ref: what the loop thread still has to do */
+  bool is_late : 1;        /* TG_QUIRK_LATE applies: a worker's env is ending or has ended */
   /* counts were out when the env began to end; reported if they stay out */
   bool unreleased : 1;
-  uint8_t wakeups_in_flight; /* so many of the waiters are being woken */
+  uint8_t wakeups_in_flight; /* how many of the waiters were signalled and do not run yet */
   bool abandoned;            /* in the table's list of abandoned slots; guarded by its free_lock */
   bool wakeup_pending : 1;   /* the doorbell was rung, or a ringer is about to ring it */
   /* The doorbell's own thread_count is 1, not 0. While OPEN, this is true exactly if somebody holds
@@ -178,8 +188,10 @@ struct tg_function {
   bool multiple_waiters : 1;    /* several callers slept when it closed; Node wakes only one */
   bool referenced : 1;          /* keeps the event loop alive, as far as we know */
   bool long_queue_reported : 1; /* the queue was longer than the option queue_warn */
-  bool threw : 1;               /* an exception was caught from call_js_cb: the drain skips it */
-  uint32_t release_credit;      /* so many releases get napi_ok after a call consumed the count */
+  /* an exception from call_js_cb was caught, so the drain drops items instead of calling it */
+  bool threw : 1;
+  /* how many more releases get napi_ok after a call consumed the count */
+  uint32_t release_credit;
 
   uint32_t index; /* constant */
   /* Twice the number of threads within tg_function_hand_off, plus 1 if the finalizer waits until
@@ -205,11 +217,13 @@ struct tg_function {
    * handle is stale. */
   struct tg_cohort *cohort;
 
-  napi_finalize finalize_cb; /* constant for the generation, like the rest but `readable` */
+  /* constant for the generation, as is each field below that does not say otherwise */
+  napi_finalize finalize_cb;
   union {
     void *finalize_data; /* until the finalizer is over */
     /* Once the finalizer is over: links of the table's list that holds the slot (free, spent or
-     * abandoned), an index plus one, or 0 for none. Guarded by the table's free_lock. */
+     * abandoned). Each link is a slot's index plus one, or 0 for none. Guarded by the table's
+     * free_lock. */
     struct {
       uint32_t next;
       uint32_t previous;
@@ -236,21 +250,21 @@ enum {
   TG_SEGMENTS_MAX = 32,
   TG_HANDLE_SHIFT = 4, /* handles are 16-byte aligned */
   TG_INDEX_BITS_MIN = 13,
-  /* 4 million slots at most. A handle's number is its generation above so many bits of its
-   * index. */
+  /* 4 million slots at most. A handle's number consists of its generation and, below it, this many
+   * bits of its slot's index. */
   TG_INDEX_BITS = 22,
-  TG_GENERATION_BITS_MIN = 2, /* of a segment */
+  TG_GENERATION_BITS_MIN = 2, /* log2 of the fewest generations in a segment */
   TG_CHUNK_SLOTS = 1024,
   TG_CHUNKS_MAX = (1 << TG_INDEX_BITS) / TG_CHUNK_SLOTS,
-  TG_TAKES_BEFORE_RETRY = 1024, /* after address space was refused */
+  TG_TAKES_BEFORE_RETRY = 1024, /* until address space is requested again after a refusal */
 
-  /* The oldest free slot is used again only if so many are free: the longer a slot rests, the
-   * longer a late caller still learns what its handle was. */
+  /* The oldest free slot is reused only if at least this many are free. Until a slot is reused, a
+   * late caller still finds there what its handle was. */
   TG_FREE_SLOTS_MIN = 4096,
 
-  /* So many finalized functions (3 MiB) may wait for counts that never come back. Beyond that the
-   * oldest becomes stale all the same, and so it does if no other slot is left. Without the limit
-   * we would leak where Node does not: Node frees such a function. */
+  /* At most this many finalized functions (3 MiB) wait for counts that may never come back. If
+   * there are more, or if no other slot is left, the oldest becomes stale. Without the limit the
+   * guard would leak where Node does not: Node frees such a function. */
   TG_ABANDONED_MAX = 16384,
 };
 
@@ -261,9 +275,10 @@ struct tg_slots {
   uint32_t count;
 };
 
-/* A reservation of address space. For each slot below 2^index_bits it has the addresses of some
- * generations. The next segment continues with the generation after its last, and has at least as
- * many slots. A slot that is new in a later segment starts with that segment's first generation. */
+/* A reservation of address space. It contains one address for each slot below 2^index_bits in each
+ * of a range of generations. The next segment continues with the generation after this segment's
+ * last one, and has at least as many slots. A slot that first exists in a later segment starts with
+ * that segment's first generation. */
 struct tg_segment {
   uintptr_t base;
   uint64_t handles; /* how many */
@@ -282,18 +297,18 @@ struct tg_table {
   struct tg_segment segments[TG_SEGMENTS_MAX]; /* constant, up to the newest */
   _Atomic(struct tg_function *) chunks[TG_CHUNKS_MAX];
   _Atomic uint32_t fresh;           /* the first slot that was never used */
-  _Atomic uint64_t taken;           /* how often a slot was asked for */
-  _Atomic uint32_t abandoned_count; /* of `abandoned` */
+  _Atomic uint64_t taken;           /* how often a slot was requested */
+  _Atomic uint32_t abandoned_count; /* a copy of abandoned.count */
 
   struct tg_lock free_lock;  /* guards all fields below; rank TG_RANK_FREE_SLOTS */
-  uint64_t grows_at;         /* the value of `taken` at which address space is asked for again */
+  uint64_t grows_at;         /* the value of `taken` at which address space is requested again */
   struct tg_slots free;      /* slots without a valid handle */
-  uint32_t spent_in_free;    /* so many of `free` have no generation left */
+  uint32_t spent_in_free;    /* how many of `free` have no generation left */
   struct tg_slots spent;     /* free slots that need a new segment before they can be used */
   struct tg_slots abandoned; /* finalized functions with counts out */
 };
 
-/* What a bit pattern is that an addon passes as a handle. */
+/* What an addon has passed as a handle. */
 enum tg_lookup {
   TG_LOOKUP_INVALID, /* was never a handle */
   TG_LOOKUP_VALID,   /* the slot is in the handle's generation */
@@ -301,8 +316,8 @@ enum tg_lookup {
   TG_LOOKUP_REUSED,  /* was a handle; the slot serves another function by now */
 };
 
-/* The function that a thread has used last. The thread is marked as its user. A slot is never
- * freed, so this finds the slot of the handle without the table. */
+/* The function that a thread used last, and for which it is recorded as a user. Slots are never
+ * freed, so the next use of the same handle finds its slot here, without the table. */
 struct tg_last_use {
   napi_threadsafe_function handle; /* NULL: none */
   struct tg_function *function;
@@ -311,8 +326,8 @@ struct tg_last_use {
 
 /* --- The guard (api.h) */
 
-/* What a blocking call does on a full queue on the loop thread, which alone could empty the
- * queue. */
+/* What a blocking call on a full queue does on the loop thread, the only thread that could empty
+ * the queue. */
 enum tg_deadlock {
   TG_DEADLOCK_OVERFLOW, /* queues beyond the limit and returns napi_ok */
   TG_DEADLOCK_STATUS,   /* returns napi_would_deadlock */
@@ -329,26 +344,26 @@ struct tg_guard {
   /* Constant once the first function is created. */
   const struct tg_runtime *runtime;
   const struct tg_host *host;
-  const struct tg_observer *observer; /* NULL: nobody watches */
+  const struct tg_observer *observer; /* NULL: none */
   struct tg_guard_options options;
-  bool watches_calls; /* the observer wants to know of each call */
+  bool watches_calls; /* the observer has `called` or `used`, which see each call */
 
   /* True once the runtime has given out handles of its own: the table had no handle left, or addons
    * were loaded before the guard. From then on a value outside the table's reservations may be such
-   * a handle. Relaxed: a thread that holds one has got it from the create that set this. */
+   * a handle. Relaxed: a thread that holds such a handle got it from the create that set this. */
   atomic_bool passes_through;
   _Atomic uint64_t taken_at_exit; /* the table's `taken` when an exit handler last walked it */
   atomic_uint environments_made;  /* relaxed: only to number them */
   atomic_bool reports_hooks;      /* the host calls tg_on_hook_added; relaxed, see cohort.c */
 
-  /* What TG_QUIRK_LATE has done. Relaxed: only shown. */
+  /* What TG_QUIRK_LATE has done. Relaxed: only used in reports. */
   struct {
     _Atomic uint64_t answers;    /* napi_ok instead of the truth */
     _Atomic uint64_t items;      /* dropped, not delivered */
     _Atomic uint64_t finalizers; /* finalize_cb left out */
   } late;
 
-  /* What the host has done for the other quirks. Relaxed: only shown. */
+  /* What the host has done for the other quirks. Relaxed: only used in reports. */
   struct {
     _Atomic uint64_t answers;    /* TG_QUIRK_DYING */
     _Atomic uint64_t finalizers; /* TG_QUIRK_LEAK */
@@ -359,7 +374,7 @@ struct tg_guard {
   struct tg_environment *environments[TG_ENVIRONMENT_BUCKETS];
 };
 
-/* The arguments of napi_create_threadsafe_function, less the result. */
+/* The arguments of napi_create_threadsafe_function, without the result. */
 struct tg_create_arguments {
   napi_env env;
   napi_value func;

@@ -60,10 +60,10 @@ const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS] = {
          NULL},
     [TG_EVENT_MORE_THREADS_THAN_COUNTS] =
         {"more-threads-than-counts",
-         "more living threads call the thread-safe function than it has "
-         "counts, so some of them never acquired it",
-         "would free it while they still use it", "protects all of these threads", "threads",
-         TG_WARN, true, NULL},
+         "more living threads call the thread-safe function than it has counts, so some of them "
+         "never acquired it",
+         "would free the function while these threads still use it",
+         "protects all of these threads", "threads", TG_WARN, true, NULL},
     [TG_EVENT_CALL_WITHOUT_COUNT] =
         {"call-without-count", "a thread-safe function was called while no thread held a count",
          "would have closed it while threads still call it", "queued the item", NULL, TG_WARN,
@@ -103,8 +103,8 @@ const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS] = {
     [TG_EVENT_SLOW_FINALIZER] =
         {"slow-finalizer", "the finalizer kept the loop thread busy longer than finalize_warn_ms",
          "would have done the same", "only reports it", "milliseconds", TG_WARN, true,
-         "nothing, if this pause is acceptable (finalize_warn_ms sets the limit); "
-         "else report it to the authors of the addon"},
+         "nothing, if this pause is acceptable (finalize_warn_ms sets the limit); else report it "
+         "to the authors of the addon"},
     [TG_EVENT_PENDING_EXCEPTION] = {"pending-exception",
                                     "call_js_cb returned while a JavaScript exception was pending",
                                     "would have done the same", "left the exception to the runtime",
@@ -121,10 +121,12 @@ const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS] = {
     [TG_EVENT_NOT_ARMED] = {"not-armed", "the process could not be guarded",
                             "would have done the same", "left the program unchanged", NULL, TG_WARN,
                             false, "do what detail says"},
-    [TG_EVENT_HANDLES_USED_UP] =
-        {"handles-used-up", "all handles are used up", "would have created the function as usual",
-         "lets the runtime create it and all later ones, unguarded", NULL, TG_WARN, false,
-         "raise the limit of the address space (ulimit -v), or restart the process now and then"},
+    [TG_EVENT_HANDLES_USED_UP] = {"handles-used-up", "all handles are used up",
+                                  "would have created the function as usual",
+                                  "lets the runtime create it and all later ones, unguarded", NULL,
+                                  TG_WARN, false,
+                                  "raise the limit of the address space (ulimit -v), or restart "
+                                  "the process from time to time"},
     [TG_EVENT_EXCEPTION_CAUGHT] =
         {"exception-caught",
          "a C++ exception left call_js_cb in an environment that can no longer run JavaScript",
@@ -141,13 +143,12 @@ const struct tg_catalogue_entry tg_catalogue[TG_EVENT_KINDS] = {
          "an exception was thrown in an environment that can no longer run JavaScript",
          "would have answered an error, which node-addon-api makes fatal", "answered napi_ok", NULL,
          TG_INFO, false, "nothing; the guard has made this harmless"},
-    [TG_EVENT_FALSE_ANSWER] =
-        {"false-answer",
-         "a function that needs JavaScript was called in an environment that can no "
-         "longer run it (quirk dying)",
-         "would have answered an error, which this addon treats as fatal",
-         "answered napi_ok, with an empty result", NULL, TG_INFO, false,
-         "nothing; the option quirks asks for this"},
+    [TG_EVENT_FALSE_ANSWER] = {"false-answer",
+                               "a function that needs JavaScript was called in an environment that "
+                               "can no longer run it (quirk dying)",
+                               "would have answered an error, which this addon treats as fatal",
+                               "answered napi_ok, with an empty result", NULL, TG_INFO, false,
+                               "nothing; the option quirks asks for this"},
     [TG_EVENT_FINALIZER_LEFT_OUT] =
         {"finalizer-left-out",
          "the environment has ended, and a finalizer was skipped (quirk leak)",

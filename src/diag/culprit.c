@@ -6,8 +6,8 @@
 #include "diag/catalogue.h"
 #include "diag/policy.h"
 
-/* What was read last. More addons than this are seldom at fault in one process; then files are read
- * again. */
+/* How many packages are remembered, the last that were read. It is rare that more addons than this
+ * are at fault in one process; files are then read again. */
 enum { REMEMBERED = 32 };
 
 static struct remembered {

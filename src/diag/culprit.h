@@ -10,7 +10,8 @@
 #include "core/event.h"
 #include "diag/emitter.h"
 
-/* `file` is the path of the addon's file, as a site has it (diag/policy.h); empty: unknown. */
+/* In the functions below, `file` is the path of the addon's file, as a site has it (diag/policy.h);
+ * empty: unknown. */
 
 /* The npm package that the file belongs to. Its strings are empty if it is unknown. */
 const struct tg_package_json *tg_culprit_package(const char *file);
@@ -18,10 +19,10 @@ const struct tg_package_json *tg_culprit_package(const char *file);
 /* Adds "acme-sensor@2.1.0"; nothing if the package is unknown. */
 void tg_culprit_add_package(struct tg_text *text, const char *file);
 
-/* Emits it as the field `package`; in JSON null if the package is unknown. */
+/* Emits the same as the field `package`. In JSON the field is null if the package is unknown. */
 void tg_culprit_emit_package(struct tg_emitter *emitter, const char *file);
 
-/* Adds "acme-sensor@2.1.0 sensor.node". If the package is unknown, the whole path. */
+/* Adds "acme-sensor@2.1.0 sensor.node", or the whole path if the package is unknown. */
 void tg_culprit_add_name(struct tg_text *text, const char *file);
 
 /* Adds the one thing to do about an event of this kind. */

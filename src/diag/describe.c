@@ -19,8 +19,8 @@ static struct tsfn_guard_table_field whole(size_t offset, size_t size) {
   return (struct tsfn_guard_table_field){.offset = (uint16_t)offset, .size = (uint16_t)size};
 }
 
-/* C has no offset of a bit field. So it is looked for in a function in which all else is 0. The
- * compiler knows the answer. */
+/* C has no offsetof for a bit field: only the compiler knows where it is. So this function searches
+ * for the bits that are set in a function in which everything else is 0. */
 static struct tsfn_guard_table_field find_bits(const struct tg_function *function) {
   unsigned char bytes[sizeof *function];
   uint16_t offset = 0;

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-/* Reserved for the end of a list, the end of a group, the note that something is missing, the end
+/* Reserved for the end of a list, the end of a group, the mark that something is missing, the end
  * of the object and the end of the line. */
 enum { CLOSING_SIZE = 40 };
 
@@ -110,13 +110,13 @@ void tg_emit_list(struct tg_emitter *emitter, const char *name, size_t keep) {
   emitter->items = 0;
   emitter->group_lost = emitter->list_full = false;
   emitter->in_list = emit_group_start(emitter, name, "[");
-  size_t room = emitter->capacity - emitter->length;
+  size_t space = emitter->capacity - emitter->length;
   if (!emitter->in_list) return;
-  emitter->kept = keep < room ? keep : room;
+  emitter->kept = keep < space ? keep : space;
   emitter->capacity -= emitter->kept;
 }
 
-/* The state before a field, to undo a field that does not fit. */
+/* The state before a field. It is restored if the field does not fit. */
 struct mark {
   size_t length;
   bool first;

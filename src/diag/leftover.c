@@ -21,7 +21,7 @@ static const char line_start[] = "# tsfn-guard metrics of process ", line_middle
 static char own_line[TG_LEFTOVER_LINE_MAX];
 static char own_namespace[NAMESPACE_MAX]; /* "pid:[4026531836]"; empty: unknown */
 
-/* What is read of a file: its beginning, as a string. False: it cannot be read. */
+/* Reads the beginning of a file, as a string. False: it cannot be read. */
 static bool read_start(int file, char *to, size_t size) {
   ssize_t length = file < 0 ? -1 : read(file, to, size - 1);
   if (length < 0) return false;
@@ -35,7 +35,8 @@ static uint64_t read_number(const char **text) {
   return number;
 }
 
-/* When the process started, in ticks after the boot: field 22 of proc(5)'s stat. 0: unknown. */
+/* The start time of the process, in ticks after the boot: field 22 of proc(5)'s stat. 0:
+ * unknown. */
 static uint64_t start_of(pid_t process) {
   enum { FIELDS_AFTER_NAME = 20 };
   char path[sizeof "/proc//stat" + TG_DIGITS_MAX] = "/proc/", stat[STAT_SIZE];
@@ -70,15 +71,15 @@ const char *tg_leftover_line(void) {
   return own_line;
 }
 
-/* Moves *text behind `word`. False: it does not begin with it. */
+/* Moves *text behind `word`. False: the text does not begin with `word`. */
 static bool skip(const char **text, const char *word) {
   if (strncmp(*text, word, strlen(word)) != 0) return false;
   *text += strlen(word);
   return true;
 }
 
-/* Whether the first line says that this process has written the file, here. `started`: when it had
- * started. */
+/* Whether the first line says that this process has written the file, in our own namespace.
+ * *started receives the start time that the line contains. */
 static bool names_process(const char *line, pid_t process, uint64_t *started) {
   if (!skip(&line, line_start) || read_number(&line) != (uint64_t)process ||
       !skip(&line, line_middle))
@@ -88,8 +89,8 @@ static bool names_process(const char *line, pid_t process, uint64_t *started) {
          *line == '\n';
 }
 
-/* Whether the process that started then is gone: there is none with that id, or it has started
- * since. */
+/* Whether the process that started at this time is gone: no process has its id, or the process with
+ * that id started at another time. */
 static bool is_gone(pid_t process, uint64_t started) {
   if (kill(process, 0) != 0 && errno == ESRCH) return true;
   uint64_t start = start_of(process);
@@ -102,7 +103,7 @@ static bool is_old(const struct stat *status) {
   return now.tv_sec - status->st_mtim.tv_sec >= TG_LEFTOVER_KEPT_S;
 }
 
-/* The name is that of a file of `process`. The symbol fstat does not exist in glibc 2.28
+/* `name` is the name of a file of `process`. The symbol fstat does not exist in glibc 2.28
  * (base/output.c). */
 static bool is_leftover(int directory, const char *name, pid_t process) {
   struct stat status;
@@ -130,7 +131,7 @@ static void check_name(int directory, const struct tg_path *path, const char *ow
     unlinkat(directory, name, 0);
 }
 
-/* With the kernel's own call, because opendir allocates. */
+/* Uses the kernel's own call, because opendir allocates. */
 static void check_directory(int directory, const struct tg_path *path, const char *own,
                             size_t directory_length) {
   _Alignas(struct dirent64) char names[4096];

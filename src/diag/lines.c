@@ -31,7 +31,7 @@ void tg_lines_complain(const struct tg_lines *file, uint64_t number, const char 
   tg_text_write(&line);
 }
 
-/* How many bytes there are; -1 and errno: the file cannot be read. */
+/* Returns the number of bytes read. On failure returns -1 and sets errno. */
 static ssize_t read_file(const char *path, char *text, size_t size) {
   size_t length = 0;
   ssize_t got = 1;

@@ -14,7 +14,7 @@
 /* Constant after tg_log_open. */
 static bool has_file;
 static struct tg_path file_path;
-static const struct tg_output *output = &tg_stderr; /* if there is no file */
+static const struct tg_output *output = &tg_stderr; /* used if there is no file */
 
 /* Atomic, because the dump's signal handler writes without the report's lock. Relaxed everywhere:
  * they publish no other data. */
@@ -81,7 +81,7 @@ static bool write_to_descriptor(const char *bytes, size_t length) {
   char place[TG_LOG_PATH_MAX];
   tg_log_place(place);
   report_bad_log(
-      "a descriptor that takes reports", place,
+      "a descriptor that accepts reports", place,
       tg_output_is_same(output) ? strerror(error) : "it is closed, or has become another file");
   tg_output_write(&tg_stderr, bytes, length);
   return false;
@@ -98,7 +98,7 @@ static int open_log_file(const char *path) {
   return -1;
 }
 
-/* Readers read line by line: the report after a torn one must begin a new line. */
+/* Readers read line by line, so the report after a torn one must begin a new line. */
 static bool append_report(int file, const char *bytes, size_t length) {
   if (atomic_load_explicit(&is_torn, memory_order_relaxed) && tg_write_all(file, "\n", 1) != 1)
     return false;
@@ -117,7 +117,7 @@ static bool write_to_file(const char *bytes, size_t length) {
     int error = errno;
     close(file);
     if (taken) return true;
-    report_bad_log("a file that takes reports", path, strerror(error));
+    report_bad_log("a file that accepts reports", path, strerror(error));
   }
   tg_output_write(&tg_stderr, bytes, length);
   return false;

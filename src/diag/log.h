@@ -18,9 +18,9 @@
 
 enum { TG_LOG_PATH_MAX = TG_PATH_MAX };
 
-/* `path` is "stderr", "fd:N", or the path of a file, in which %p is the process id and %% is %.
- * Tries it at once. If it cannot be used, now or later, one line on stderr says so and stderr is
- * used instead. */
+/* `path` is "stderr", "fd:N", or the path of a file, in which %p is the process id and %% is %. The
+ * log is tried at once. If it cannot be used, now or later, one line on stderr says so and stderr
+ * is used instead. */
 void tg_log_open(const char *path);
 
 void tg_log_write(const char *bytes, size_t length);

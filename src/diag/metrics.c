@@ -25,7 +25,7 @@
 
 enum {
   SECOND = 1000000000, /* nanoseconds */
-  /* After a write, nothing is written for this many times as long as that write took. */
+  /* After a write, the next one waits at least this many times as long as that write took. */
   REST = 100,
   EXIT_WAIT_MS_MAX = 200,
   SUFFIX_MAX = sizeof "." + TG_DIGITS_MAX + sizeof ".tmp",
@@ -51,8 +51,8 @@ static _Atomic uint64_t next_write_at = UINT64_MAX;
 /* Guarded by metrics_lock, which is only ever tried and so has no rank. */
 static struct tg_lock metrics_lock;
 static bool unwritable_reported;
-static bool has_ended;        /* the process is at its end */
-static uint64_t next_look_at; /* for files that other processes have left, by the coarse clock */
+static bool has_ended;        /* tg_metrics_write_last has been called */
+static uint64_t next_look_at; /* when to look for leftover files; coarse clock */
 static char text[TEXT_SIZE];  /* untouched without metrics, so it takes no memory */
 static size_t text_length;
 
@@ -73,9 +73,9 @@ static void append_number(uint64_t number) {
   append_bytes(digits, tg_format_number(number, digits));
 }
 
-/* A reader refuses the whole file for one invalid UTF-8 sequence, so such bytes become '?'. So do
- * control characters, although the format allows them except for the line end: nobody wants them in
- * a name. */
+/* A reader rejects the whole file for one invalid UTF-8 sequence, so such bytes become '?'. So do
+ * control characters. The format allows them except for the line end, but they have no use in a
+ * name. */
 size_t tg_metrics_escape(char *to, size_t size, size_t length, const char *value) {
   while (*value != '\0') {
     size_t sequence = tg_shown_length(value);
@@ -143,8 +143,9 @@ static void append_info(void) {
   append_sample_end(1);
 }
 
-/* A reader sees a rise only in a series that it has seen before. So each severity has one from the
- * start, and the first crash avoided is a rise. Called with the report's lock held. */
+/* A reader sees an increase only in a series that it has seen before. So each severity has a series
+ * from the start, and the first crash avoided is an increase. Called with the report's lock
+ * held. */
 static void append_severity_metrics(void) {
   uint64_t sums[TG_SEVERITIES] = {0};
   for (unsigned kind = 1; kind < TG_EVENT_KINDS; kind++)
@@ -239,7 +240,7 @@ static void append_quirk_metrics(void) {
   if (tally.dying + tally.late + tally.leak == 0) return;
   append_family_start(
       "tsfn_guard_quirk_total", "counter",
-      "What was answered falsely, or left out, for addons with quirks (docs/quirks.md).");
+      "False answers, and skipped finalizers, for addons with quirks (docs/quirks.md).");
   for (unsigned i = 0; i < sizeof quirks / sizeof quirks[0]; i++) {
     append_sample_start("tsfn_guard_quirk_total");
     append_label("quirk", quirks[i].name);
@@ -272,7 +273,7 @@ static bool render_metrics(unsigned patience_ms) {
   append_text("\n");
   append_info();
   append_single_metric("tsfn_guard_running", "gauge",
-                       "1; 0 in what a process has written at its end.", !has_ended);
+                       "1 while the process runs; 0 in its last write.", !has_ended);
   append_severity_metrics();
   append_event_metrics();
   tg_lock_release_tried(&tg_report_lock);
@@ -283,9 +284,10 @@ static bool render_metrics(unsigned patience_ms) {
                        tg_trace_created());
   append_single_metric("tsfn_guard_finalized_total", "counter",
                        "Thread-safe functions whose finalizer has returned.", tg_trace_finalized());
-  append_single_metric("tsfn_guard_reports_not_logged_total", "counter",
-                       "Reports that the log did not take; those of a file went to standard error.",
-                       tg_log_missed());
+  append_single_metric(
+      "tsfn_guard_reports_not_logged_total", "counter",
+      "Reports that the log did not accept; if the log is a file, they went to standard error.",
+      tg_log_missed());
   return true;
 }
 
@@ -299,7 +301,7 @@ static int open_temporary_file(void) {
 /* On failure returns false and sets errno. */
 static bool replace_metrics_file(void) {
   int file = open_temporary_file();
-  /* A leftover of a killed process that had the same process id. */
+  /* The file was left by a killed process that had the same process id. */
   if (file < 0 && errno == EEXIST && unlink(temporary_path) == 0) file = open_temporary_file();
   if (file < 0) return false;
   bool written = fchmod(file, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) == 0 &&
@@ -332,7 +334,7 @@ static void report_unwritable_file(int error) {
 /* Called with metrics_lock held. */
 static void write_metrics_file(unsigned patience_ms) {
   int cancellation;
-  /* The lock is held at cancellation points. */
+  /* The calls below are cancellation points, and the lock is held. */
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
   uint64_t start = tg_nanoseconds(CLOCK_MONOTONIC);
   if (render_metrics(patience_ms)) {
@@ -368,8 +370,8 @@ void tg_metrics_touch(void) {
   errno = saved;
 }
 
-/* Keeps the lock: a write that began now would be cut off by the exit and leave its temporary file
- * behind. */
+/* Keeps the lock, so that no other write begins. The exit would interrupt it, and its temporary
+ * file would stay behind. */
 void tg_metrics_write_last(void) {
   unsigned patience_ms = EXIT_WAIT_MS_MAX;
   if (atomic_load_explicit(&next_write_at, memory_order_relaxed) == UINT64_MAX ||

@@ -1,12 +1,13 @@
 /* The metrics: a file in Prometheus' text format for node_exporter's textfile collector.
  *
- * No thread writes it. Events that happen anyway (a create, a finalizer, a delivery, a report)
- * check whether a write is due, at most once a second. A write reads all handles. If that takes
- * long, the next write waits longer, so that writing takes less than a hundredth of the time.
+ * No thread of its own writes the file. Events that happen anyway (a create, a finalizer, a
+ * delivery, a report) check whether a write is due, at most once a second. A write reads all
+ * handles. If that takes long, the next write waits longer, so that writing takes less than a
+ * hundredth of the time.
  *
- * The file is written beside its place, and renamed when it is complete. It gets mode 0644 whatever
- * the umask is, because the collector runs as another user; restrict access with the directory's
- * mode. A child that was forked without exec writes nothing.
+ * A temporary file is written in the same directory, and renamed when it is complete. The file gets
+ * mode 0644 whatever the umask is, because the collector runs as another user; restrict access with
+ * the directory's mode. A child that was forked without exec writes nothing.
  *
  * With %p, files of processes that are gone are removed at the first write and every five minutes
  * (leftover.h).
@@ -28,7 +29,8 @@ void tg_metrics_open(struct tg_guard *guard, const struct tg_report_source *sour
 /* Writes the file if a write is due and no other thread is writing. */
 void tg_metrics_touch(void);
 
-/* At the end of the process: writes the file, due or not. Later calls write nothing. */
+/* Call it at the end of the process: it writes the file even if no write is due. Later calls write
+ * nothing. */
 void tg_metrics_write_last(void);
 
 /* The functions that still exist, by state. Leaked: finalized, but counts are still held. In use:
@@ -54,9 +56,9 @@ struct tg_handle_tally tg_metrics_count_handles(struct tg_guard *guard);
 /* What the quirks of named addons have done (docs/quirks.md). */
 struct tg_quirk_tally {
   uint64_t dying; /* false answers to functions that need JavaScript */
-  /* false answers to threads that come too late, and finalizers of functions left out */
+  /* false answers to threads that come too late, and skipped finalizers of functions */
   uint64_t late;
-  uint64_t leak; /* other finalizers left out */
+  uint64_t leak; /* other skipped finalizers */
 };
 
 struct tg_quirk_tally tg_metrics_count_quirks(struct tg_guard *guard);

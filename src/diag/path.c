@@ -84,7 +84,8 @@ bool tg_path_has_process(const struct tg_path *path) {
   return false;
 }
 
-/* Reads a process id as tg_format_number writes it, and moves *text behind it. 0: there is none. */
+/* Reads a process id in the form that tg_format_number writes, and moves *text behind it. 0: there
+ * is none. */
 static pid_t read_process_id(const char **text) {
   uint64_t number = 0;
   if (**text == '0') return 0;

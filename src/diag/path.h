@@ -21,8 +21,8 @@ struct tg_path {
 };
 
 /* Makes the path absolute, because the program may change its directory. False: the current
- * directory is unknown, or the path is too long. `problem` then describes it: "needed …, found …;
- * give …". */
+ * directory is unknown, or the path is too long. `problem` then says so: "needed …, found …; give
+ * …". */
 bool tg_path_open(struct tg_path *path, const char *given, struct tg_text *problem);
 
 /* Expands the path for this process. Always fits. */
@@ -31,11 +31,12 @@ void tg_path_expand(const struct tg_path *path, char expanded[TG_PATH_MAX]);
 /* Whether it contains %p. */
 bool tg_path_has_process(const struct tg_path *path);
 
-/* The process for which the path expands to `expanded`, and 0 if there is none. The path contains
- * %p. */
+/* Returns the process for which the path expands to `expanded`; 0: there is none. The path must
+ * contain %p. */
 pid_t tg_path_process_of(const struct tg_path *path, const char *expanded);
 
-/* Adds a path to a line and leaves room for what follows: it adds only the end of a long path. */
+/* Adds a path to a line. A long path loses its beginning, so that there is space for what
+ * follows. */
 void tg_path_add(struct tg_text *line, const char *path);
 
 #endif

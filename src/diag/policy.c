@@ -13,7 +13,7 @@ const char *const tg_action_names[TG_ACTIONS] = {
     [TG_ACTION_STOP] = "stop",
 };
 
-/* The options. Constant after the start. An action is stored plus 1; 0: not given. */
+/* The options. Constant after the start. Actions are stored plus 1; 0: none was given. */
 static unsigned char kind_actions[TG_EVENT_KINDS], severity_actions[TG_SEVERITIES];
 static enum tg_severity logged_up_to = TG_INFO;
 static uint64_t logged_first = 1;
@@ -167,7 +167,7 @@ bool tg_policy_count(struct tg_site *site) {
   site->seen++;
   if (site->suppressed) return false;
   bool log = logged_first == 0 || site->seen <= logged_first || is_power_of_two(site->seen) ||
-             tg_policy_site_ends(site); /* so that nobody wonders why the process ended */
+             tg_policy_site_ends(site); /* the log must show why the process ended */
   if (log) site->logged++;
   return log;
 }
@@ -188,7 +188,7 @@ bool tg_policy_sum_up(const struct tg_site *site, struct tg_tally *tally) {
     if (other->kind != site->kind || strcmp(other->file, site->file) != 0) continue;
     if (other < site) return false;
     tally->seen += other->seen;
-    tally->untold += is_reported ? other->seen - other->logged : other->seen;
+    tally->unreported += is_reported ? other->seen - other->logged : other->seen;
   }
   return true;
 }

@@ -20,12 +20,12 @@ extern const char *const tg_action_names[TG_ACTIONS];
  * of a kind takes precedence over that of its severity. False: there is no such word. */
 bool tg_policy_set(const char *word, size_t length, enum tg_action action);
 
-/* Events without an action are logged up to this severity. */
+/* Events without an action are logged if their severity is this one or a worse one. */
 void tg_policy_log_up_to(enum tg_severity severity);
 
 enum tg_action tg_policy_action(enum tg_event_kind kind);
 
-/* The same for an event that has changed what the program does: without an action of its own, it is
+/* The same for an event that has changed what the program does. Without an action of its own, it is
  * logged whatever its severity is. */
 enum tg_action tg_policy_action_if_it_matters(enum tg_event_kind kind);
 
@@ -51,8 +51,8 @@ struct tg_site {
   char file[TG_SITE_FILE_MAX]; /* the end of the addon's path; empty: unknown */
 };
 
-/* The site of an event; creates it if it is new. Only then calls `file`, which may leave its buffer
- * empty. */
+/* Finds the site of an event, and creates it if it is new. Calls `file` only for a new site; it may
+ * leave its buffer empty. */
 struct tg_site *tg_policy_find_site(enum tg_event_kind kind, const void *caller,
                                     const void *creator,
                                     void (*file)(const void *caller, const void *creator,
@@ -71,13 +71,14 @@ const struct tg_site *tg_policy_sites(size_t *count);
 struct tg_tally {
   const struct tg_site *site; /* the first one with that kind and file */
   uint64_t seen;
-  uint64_t untold;
+  uint64_t unreported;
 };
 
-/* Sums over all sites with the kind and file of this one. False: this is not the first of them. */
+/* Sums up all sites with the kind and file of this one. False: this is not the first of them. */
 bool tg_policy_sum_up(const struct tg_site *site, struct tg_tally *tally);
 
-/* The action for the events of a site in a word: the name of an action, or "suppressed". */
+/* Returns a word for what is done with the events of a site: the name of an action, or
+ * "suppressed". */
 const char *tg_policy_site_action(const struct tg_site *site);
 
 /* Whether an event of the site ends or stops the process. All such events are logged. */
@@ -86,7 +87,7 @@ bool tg_policy_site_ends(const struct tg_site *site);
 /* The number of events of a kind. */
 uint64_t tg_policy_seen(enum tg_event_kind kind);
 
-/* All of these counts, by kind, for who reads them from another process. */
+/* All of these counts, by kind, for a reader in another process. */
 const uint64_t *tg_policy_seen_counts(void);
 
 #endif

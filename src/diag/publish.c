@@ -48,14 +48,16 @@ _Static_assert(TG_NAME_SIZE == sizeof((struct tsfn_guard_record){0}.name),
 /* The records are probed in parts, each at its first use. */
 enum { PART = 256, PARTS = TSFN_GUARD_PUBLISHED_RECORDS / PART };
 
-/* Constant after tg_publish_open, except that the kernel wipes the anchor's page in every child
- * that does not share this memory: it must not write to its parent's published memory. */
+/* Constant after tg_publish_open, with one exception: in every child that does not share this
+ * memory, the kernel wipes the anchor's page. Such a child must not write to its parent's published
+ * memory. */
 static struct { struct tsfn_guard_published *page; } * anchor;
 static const struct tg_report_source *publish_source;
 static struct tg_observer next_in_chain; /* `used`, `closing` and `expired` are always NULL */
 
 enum { UNTRIED, USABLE, UNUSABLE };
-/* Relaxed: the state of a part publishes nothing, and racing threads find the same one. */
+/* Relaxed: the state of a part publishes no other data, and the first of several racing threads
+ * sets it for all. */
 static _Atomic uint8_t part_states[PARTS];
 static const struct tg_addon *_Atomic published_addons[TSFN_GUARD_PUBLISHED_ADDONS];
 
@@ -85,7 +87,7 @@ static void increment_shared_word(uint64_t *word) {
   __atomic_fetch_add(word, 1, __ATOMIC_RELAXED);
 }
 
-/* Coarse: some milliseconds do not matter, and reading the precise clock is slow on some
+/* Coarse, because a few milliseconds do not matter, and reading the precise clock is slow on some
  * machines. */
 static uint64_t coarse_now(void) {
   return tg_nanoseconds(CLOCK_MONOTONIC_COARSE);
@@ -102,8 +104,8 @@ static struct tsfn_guard_record *published_record_of(const struct tg_function *f
   return &page->record[index];
 }
 
-/* Reports a lack of memory here, rather than by SIGBUS at the first write. Linux before 5.14 does
- * not know MADV_POPULATE_WRITE. */
+/* Detects a lack of memory here; without this, the first write would raise SIGBUS. Linux before
+ * 5.14 does not know MADV_POPULATE_WRITE, so there nothing is detected. */
 static bool can_be_written(void *memory, size_t size) {
   return madvise(memory, size, MADV_POPULATE_WRITE) == 0 || errno == EINVAL;
 }
@@ -121,7 +123,7 @@ static void probe_part(struct tsfn_guard_published *page, uint32_t index) {
   errno = saved;
 }
 
-/* The addon's index plus 1; 0: there is no room for it. */
+/* The addon's index plus 1; 0: there is no addon, or the table of addons is full. */
 static uint32_t addon_place_of(struct tsfn_guard_published *page, const struct tg_addon *addon) {
   if (addon == NULL) return 0;
   for (uint32_t i = 0; i < TSFN_GUARD_PUBLISHED_ADDONS; i++) {
@@ -156,7 +158,7 @@ static void write_record(struct tsfn_guard_published *page, struct tsfn_guard_re
   store_word32(&record->env, function->env_number);
   store_word32(&record->addon, addon_place_of(page, function->addon));
   store_word32(&record->finalized, 0);
-  store_word32(&record->state, TG_OPEN); /* at exit, the exit handler may just have closed it */
+  store_word32(&record->state, TG_OPEN); /* even if the exit handler has just closed it */
   write_record_name(record, function->name);
   __atomic_store_n(&record->mark, (uint64_t)function->generation + 1, __ATOMIC_RELEASE);
 }
@@ -221,7 +223,8 @@ static void publish_on_taken(const struct tg_function *function) {
   if (next_in_chain.taken != NULL) next_in_chain.taken(function);
 }
 
-/* No call is accepted any more, and all accepted items are drained now. */
+/* Called when no call is accepted any more and the remaining items are about to be drained. So all
+ * accepted items are counted as delivered. */
 static void publish_on_finalizing(const struct tg_function *function) {
   struct tsfn_guard_record *record = published_record_of(function);
   if (record != NULL) {
@@ -260,7 +263,7 @@ bool tg_publish_count_calls(struct tg_published_calls *calls) {
   uint64_t used = load_word(&page->used);
   for (uint64_t i = 0; i < used && i < TSFN_GUARD_PUBLISHED_RECORDS; i++) {
     const struct tsfn_guard_record *record = &page->record[i];
-    /* To read a part that has no memory would give it some. */
+    /* Reading a part that has no memory yet would allocate memory for it. */
     if (atomic_load_explicit(&part_states[i / PART], memory_order_relaxed) != USABLE) continue;
     calls->ok += load_word(&record->calls);
     calls->queue_full += load_word(&record->queue_full);
@@ -277,7 +280,7 @@ static int create_memfd(void) {
   if (file < 0 && errno == EINVAL) /* Linux before 6.3 */
     file = memfd_create(TSFN_GUARD_PUBLISHED_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (file < 0) return -1;
-  if (file <= STDERR_FILENO) { /* the program may want it to stay closed */
+  if (file <= STDERR_FILENO) { /* the program may want 0 to 2 to stay closed */
     int other = fcntl(file, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     close(file);
     file = other;
@@ -285,7 +288,8 @@ static int create_memfd(void) {
   return file;
 }
 
-/* A size beyond RLIMIT_FSIZE raises SIGXFSZ. On failure returns false and sets errno. */
+/* Hushed, because a size beyond RLIMIT_FSIZE raises SIGXFSZ. On failure returns false and sets
+ * errno. */
 static bool set_memory_size(int file, size_t size) {
   struct tg_hush hush;
   tg_hush_begin(&hush);

@@ -27,7 +27,7 @@ enum {
   TEXT_SIZE = 8192,
   THREAD_NAME_SIZE = 16, /* the kernel's limit */
   FINALIZED_KEEP = 256,  /* bytes reserved for the finalizer's stack, which follows the create's */
-  STACK_KEEP = 1280,     /* bytes reserved for those two, after the current stack */
+  STACK_KEEP = 1280,     /* bytes reserved for both, which follow the current stack */
 };
 
 struct tg_lock tg_report_lock;
@@ -255,7 +255,7 @@ static void emit_then(struct tg_emitter *emitter, const struct tg_site *site) {
   if (describe_then(site, &then)) tg_emit_string(emitter, "then", tg_text_string(&then));
 }
 
-/* In a single line, this text comes last. */
+/* Adds the same text to a report of one line. It must come last in that line. */
 static void add_then(const struct tg_site *site, struct tg_text *line) {
   struct tg_text then;
   if (!describe_then(site, &then)) return;
@@ -279,8 +279,8 @@ static void emit_remedy(struct tg_emitter *emitter, enum tg_event_kind kind,
                  tg_text_string(&remedy));
 }
 
-/* The page about the kind. In text with the command that shows it, as the page may not be at
- * hand. */
+/* Emits the page about the kind. The text form also names the command that shows the page, because
+ * the reader may not have the docs. */
 static void emit_page(struct tg_emitter *emitter, enum tg_event_kind kind) {
   struct tg_text page = {.length = 0};
   char code[TG_CODE_SIZE];
@@ -309,7 +309,7 @@ static void emit_runtime(struct tg_emitter *emitter) {
   tg_emit_string(emitter, "runtime", known ? runtime : NULL);
 }
 
-/* What people need comes first: what it was, what was done, what to do. */
+/* The fields that readers need most come first: what happened, what the guard did, what to do. */
 static void emit_head_text(struct tg_emitter *emitter, enum tg_event_kind kind,
                            const struct tg_site *site, const char *time) {
   const struct tg_catalogue_entry *entry = &tg_catalogue[kind];
@@ -398,7 +398,7 @@ static void add_caller(const struct facts *facts, struct tg_text *line) {
     tg_text_add(line, "+");
     tg_text_add(line, tg_report_hex(place.offset, hex));
   } else {
-    tg_text_add(line, "code of no file");
+    tg_text_add(line, "code that no file contains");
   }
 }
 
@@ -417,8 +417,8 @@ static void add_headline(const struct facts *facts, const struct tg_site *site,
   add_caller(facts, line);
 }
 
-/* Reports an event whose site was reported with all fields before: only the number of events so
- * far. */
+/* Reports only the number of events so far. Used if the site was reported with all fields
+ * before. */
 static void write_repeated(enum tg_event_kind kind, const struct tg_site *site) {
   struct tg_text line;
   tg_text_start(&line);
@@ -442,8 +442,8 @@ static void write_full_report(struct facts *facts, const struct tg_site *site) {
     write_repeated(facts->event->kind, site);
     return;
   }
-  /* In mode=protect only here: a search in a symbol table is too much for events that are not
-   * reported. */
+  /* mode=protect looks the symbol up only here: searching a symbol table is too slow for events
+   * that are not reported. */
   if (facts->symbol[0] == '\0' && facts->event->caller != NULL)
     source->name_symbol(facts->event->caller, facts->symbol);
   tg_text_start(&prefix);

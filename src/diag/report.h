@@ -18,8 +18,8 @@ enum { TG_REPORT_VERSION = 1 }; /* of the JSON form; see docs/event.schema.json 
 
 enum { TG_SYMBOL_MAX = 96, TG_RUNTIME_MAX = 64 };
 
-/* Queries about the process. Any thread. May take locks of the dynamic linker, except
- * addon_path. */
+/* Queries about the process. Any thread may call them. All but addon_path may take locks of the
+ * dynamic linker. */
 struct tg_report_source {
   bool (*locate)(const void *code, struct tg_place *place);
   /* The nearest symbol: "name+0x12". */
@@ -43,7 +43,7 @@ void tg_report_open(const struct tg_report_source *source, const struct tg_repor
 /* Implements the host's on_event. */
 void tg_report_event(const struct tg_event *event);
 
-/* The same with an explanation; in text form it is the whole message. */
+/* The same with an explanation, `detail`. In text form it is the whole message. */
 void tg_report_detail(const struct tg_event *event, const char *detail);
 
 /* Reports an event of the process itself, not of a function. `detail` explains it; in text form it

@@ -8,7 +8,8 @@
 #include "base/glibc_floor.h"
 
 /* WAYS: a binding creates all functions at one place of its code, so many stacks fall into one set
- * and differ only further outwards. FRAME_MAX: no frame spans a page that is not mapped. */
+ * and differ only further outwards. FRAME_MAX: a page, so that no frame spans a page that is not
+ * mapped. */
 enum { SETS = 16, WAYS = 16, STEPS_MAX = 40, FRAME_MAX = 4096, BUDGET_MAX = 256 };
 
 /* The number of rbp in unwind tables, and the place of the return address in a frame with a frame
@@ -22,8 +23,9 @@ static struct known_walk {
   uint32_t number; /* 0: none */
 } known_walks[SETS][WAYS];
 
-/* To add a stack takes as long as to unwind it. Each stack that is recognized pays for one that is
- * added. So if all stacks are different, they do not take much longer than without a cache. */
+/* Adding a stack takes as long as unwinding it. Each added stack costs one unit of the budget, and
+ * each recognized one gives a unit back. So if all stacks are different, they take little longer
+ * than without a cache. */
 static unsigned budget = BUDGET_MAX, misses;
 
 static struct {
@@ -58,7 +60,8 @@ static struct known_walk *find_set(const struct tg_stack_key *key) {
   return known_walks[(hash >> 40) % SETS];
 }
 
-/* Reads a word only after all inner ones were the same. So the frame that holds it is there. */
+/* Reads a word only if all words further inwards were the same. Then the frame that holds the word
+ * exists. */
 __attribute__((no_sanitize_address)) static bool is_same_walk(const struct tg_stack_walk *walk,
                                                               const uintptr_t *frame) {
   for (unsigned i = 0; i < walk->count; i++) {
@@ -79,14 +82,14 @@ uint32_t tg_stack_cache_find(const struct tg_stack_key *key, bool *is_wanted) {
     return known->number;
   }
   misses++;
-  /* Without a budget, try now and then: what is known may be of no use any more. */
+  /* Without a budget, still add one stack of 16: those that are known may no longer be of use. */
   *is_wanted = unwinder.backtrace != NULL && (budget != 0 || misses % 16 == 0);
   return 0;
 }
 
-/* The frames of a walk. `code` is where a frame's function goes on: the return address of the next
- * inner frame, which is the word below `start`. The frame begins at `start`, its stack pointer at
- * that moment, and ends where the next outer one begins. */
+/* The frames of a walk. `code` is where a frame's function continues: the return address of the
+ * next inner frame, which is the word below `start`. `start` is the frame's stack pointer at that
+ * moment. The frame begins there, and ends where the next outer one begins. */
 struct steps {
   uintptr_t first_start;
   unsigned count, count_max;
@@ -115,7 +118,7 @@ __attribute__((no_sanitize_address)) static _Unwind_Reason_Code take_step(
   return ++steps->count == steps->count_max ? _URC_NORMAL_STOP : _URC_NO_REASON;
 }
 
-/* Whether the unwinder may have got a frame's place from this word. */
+/* Whether the unwinder may have found a frame by this word. */
 static bool leads_to_frame(const struct steps *steps, uintptr_t value) {
   for (unsigned i = 0; i < steps->count; i++) {
     if (value == steps->step[i].start) return true;
@@ -127,7 +130,7 @@ static bool leads_to_frame(const struct steps *steps, uintptr_t value) {
   return false;
 }
 
-/* False: there is no room. */
+/* False: the walk is full. */
 static bool add_word(struct tg_stack_walk *walk, size_t place, bool is_pointer, uintptr_t value) {
   if (walk->count == TG_STACK_WALK_WORDS) return false;
   walk->words[walk->count].place = (uint32_t)place;
@@ -136,7 +139,7 @@ static bool add_word(struct tg_stack_walk *walk, size_t place, bool is_pointer, 
   return true;
 }
 
-/* From the innermost word outwards. False: there are too many. */
+/* Adds the words from the innermost one outwards. False: there are too many. */
 __attribute__((no_sanitize_address)) static bool add_words(struct tg_stack_walk *walk,
                                                            const uintptr_t *frame,
                                                            const struct steps *steps) {

@@ -1,8 +1,8 @@
 /* Recognizes a stack that was unwound before, without unwinding it again.
  *
- * An unwinder computes where each return address is from registers and from words of the stack. For
- * each walk this cache remembers these words: where they were, counted from the innermost frame,
- * and what they contained. If all of them are the same, the unwinder would find the same return
+ * An unwinder computes the place of each return address from registers and from words of the stack.
+ * For each walk this cache remembers these words: their places, counted from the innermost frame,
+ * and their contents. If all of them are the same, the unwinder would find the same return
  * addresses:
  *
  * - If a frame is found by the stack pointer, it has the same size whenever its return address is
@@ -11,12 +11,13 @@
  *   frame. So every word that contains a frame pointer, or the end of a frame, must be the same,
  *   counted from the innermost frame.
  *
- * Comparing more words than needed is harmless: a stack is then unwound once more. What the cache
- * does not understand, it does not remember: a signal's frame, a stack that is not one piece, a
+ * Comparing more words than needed is harmless: a stack is then unwound once more. The cache does
+ * not remember what it does not understand: a signal's frame, a stack that is not one piece, a
  * processor other than x86-64, an unwinder that cannot be found.
  *
  * One thing is not compared: whether code of no file (V8's) has since become code of a file at the
- * same address. Then an outer frame is missing from the stack, which is shown to people only.
+ * same address. In that case an outer frame is missing from the stack. That is acceptable, because
+ * the stack is only shown to people.
  *
  * Thread safety: tg_stack_walk_take may be called by any thread. The caller of find and add holds
  * one lock for both. */
@@ -38,7 +39,7 @@ struct tg_stack_walk {
   } words[TG_STACK_WALK_WORDS];
 };
 
-/* Whose stack: that of the calling thread, from `frame` outwards. */
+/* Identifies a stack: that of the calling thread, from `frame` outwards. */
 struct tg_stack_key {
   const uintptr_t *frame;     /* of a function that has not returned: __builtin_frame_address(0) */
   const void *caller;         /* what else the result depends on */
@@ -48,7 +49,8 @@ struct tg_stack_key {
 /* Finds the unwinder. Call it once, before there are other threads. */
 void tg_stack_cache_open(void);
 
-/* The number that was added for this stack; 0: none. Then *is_wanted says whether to add it. */
+/* Returns the number that was added for this stack; 0: none was, and *is_wanted says whether to add
+ * one. */
 uint32_t tg_stack_cache_find(const struct tg_stack_key *key, bool *is_wanted);
 
 /* Walks from `frame` outwards, over `depth` frames at most. */

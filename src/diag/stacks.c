@@ -9,8 +9,8 @@
 #include "base/text.h"
 #include "diag/stack_cache.h"
 
-/* musl lacks it. The musl loader refuses to load a library that needs a missing function, and the
- * program with it. */
+/* musl has no backtrace(). If a library needs a missing function, the musl loader refuses to load
+ * the library and to start the program. */
 #pragma weak backtrace
 
 /* The number of our own frames that may precede the caller's. */
@@ -29,7 +29,7 @@ static unsigned long long (*count_unloads)(void);
 static struct tg_lock stacks_lock;
 static struct kept_stack {
   struct tg_stack stack;
-  unsigned long long unloads; /* at this number of unloads, the addresses meant these places */
+  unsigned long long unloads; /* the places were right at this number of unloads */
   struct {
     uint16_t file; /* its index plus 1; 0: none */
     uint64_t offset;
@@ -124,7 +124,7 @@ static bool has_same_places(const struct kept_stack *one, const struct places *p
   return true;
 }
 
-/* Called with stacks_lock held, while there is room for a stack. */
+/* Called with stacks_lock held, and only if there is space for a stack. */
 static uint16_t fill_stack(const struct tg_stack *stack, const struct places *places,
                            unsigned long long unloads) {
   uint32_t used = atomic_load_explicit(&stack_count, memory_order_relaxed);
@@ -141,8 +141,8 @@ static uint16_t fill_stack(const struct tg_stack *stack, const struct places *pl
 }
 
 /* Called after find_stack has failed. The stack may still be there: another thread may have added
- * it meanwhile, or an object was unloaded since. Most addresses mean the same code even after an
- * unload. */
+ * it meanwhile, or an object may have been unloaded since it was kept. Most addresses mean the same
+ * code even after an unload. */
 static uint32_t add_stack(const struct tg_stack *stack, const struct places *places,
                           unsigned long long unloads) {
   tg_lock_acquire(&stacks_lock, TG_RANK_STACKS);
@@ -158,8 +158,9 @@ static uint32_t add_stack(const struct tg_stack *stack, const struct places *pla
   return number;
 }
 
-/* Unwinding ends at code that V8 has generated. Its addresses are meaningless, but differ in each
- * worker: with them, short-lived workers would use up all the room. */
+/* Unwinding ends at code that V8 has generated. The addresses of such code mean nothing to a
+ * reader, and differ in each worker. If they were kept, short-lived workers would fill the
+ * table. */
 static void drop_frames_without_file(struct tg_stack *stack) {
   struct tg_place place;
   while (stack->depth != 0 && !locate(stack->frames[stack->depth - 1], &place)) stack->depth--;
@@ -193,7 +194,7 @@ static void remember(const struct tg_stack_key *key, uint32_t number) {
   tg_lock_release(&stacks_lock, TG_RANK_STACKS);
 }
 
-/* noinline: it has a frame of its own. */
+/* noinline: the function needs a frame of its own, because the key contains the frame's address. */
 __attribute__((noinline)) uint32_t tg_stack_take_and_keep(const void *caller) {
   if (depth_max == 0) return 0;
   const struct tg_stack_key key = {__builtin_frame_address(0), caller, count_unloads()};

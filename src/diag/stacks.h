@@ -2,7 +2,7 @@
  *
  * Thread safety: any thread may call every function at any time. Taking a stack follows unwind
  * tables, so it is not allowed in a signal handler; reading a kept stack is. No allocation: when
- * the room is used up, further stacks are not kept. */
+ * the tables are full, further stacks are not kept. */
 #ifndef TG_DIAG_STACKS_H
 #define TG_DIAG_STACKS_H
 
@@ -33,15 +33,15 @@ struct tg_stack {
 void tg_stacks_open(unsigned depth, bool (*locate)(const void *code, struct tg_place *place),
                     unsigned long long (*count_unloads)(void));
 
-/* Takes the calling thread's stack: from `caller` outwards if that is on the stack, otherwise
- * without this library's own frames. */
+/* Takes the calling thread's stack. It begins at `caller` if that is on the stack; otherwise this
+ * library's own frames are left out. */
 void tg_stack_take(struct tg_stack *stack, const void *caller);
 
 /* Keeps a stack, without the outer frames that no file contains. Returns its number; 0: it was not
  * kept. */
 uint32_t tg_stack_keep(struct tg_stack *stack);
 
-/* Both at once. A stack that was kept before is recognized without being unwound. */
+/* Takes and keeps a stack. A stack that was kept before is recognized without being unwound. */
 uint32_t tg_stack_take_and_keep(const void *caller);
 
 /* The depth of a stack (0: there is none), and its frame at a depth. For code that no file

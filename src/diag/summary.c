@@ -23,8 +23,8 @@ static struct tg_guard *summary_guard;
 static const struct tg_report_source *summary_source;
 static struct tg_summary_options options;
 
-/* Used by the exiting thread only. A group is the functions alive at exit that were created at the
- * same place. */
+/* Used by the exiting thread only. A group contains the functions alive at exit that were created
+ * at the same place. */
 static struct live_group {
   struct tg_snapshot first;
   uint64_t count;
@@ -43,7 +43,8 @@ void tg_summary_open(struct tg_guard *the_guard, const struct tg_report_source *
 
 /* --- Lines */
 
-/* One report: in text form some lines under a headline, in JSON an object of that type. */
+/* One report. In text form it is some lines under a headline, in JSON an object whose type is the
+ * headline. */
 struct report_line {
   struct tg_text prefix;
   struct tg_emitter emitter;
@@ -145,8 +146,8 @@ static void report_keepers(void) {
   struct keepers keepers;
   unsigned patience_ms = EXIT_WAIT_MS_MAX;
   if (syscall(SYS_gettid) != getpid() || !find_keepers(&keepers)) return;
-  /* A report waits for this lock. It would wait for ever if a signal handler that interrupted a
-   * report called exit(). */
+  /* tg_report_event waits for this lock. It would wait for ever if exit() was called by a signal
+   * handler that has interrupted a report. */
   if (!tg_lock_try_for(&tg_report_lock, &patience_ms)) return;
   tg_lock_release_tried(&tg_report_lock);
   const struct tg_event event = {.kind = TG_EVENT_KEEPS_ALIVE,
@@ -191,7 +192,7 @@ static void write_tally_json(const struct tg_tally *tally, const char *code) {
   tg_culprit_emit_package(emitter, site->file);
   tg_emit_string(emitter, "action", tg_policy_site_action(site));
   tg_emit_number(emitter, "seen", tally->seen);
-  tg_emit_number(emitter, "suppressed", tally->untold);
+  tg_emit_number(emitter, "suppressed", tally->unreported);
   close_report_line(&exit_line);
 }
 
@@ -200,8 +201,8 @@ static void count_held(void *argument, const struct tg_snapshot *snapshot) {
   if (snapshot == NULL || is_leaked(snapshot)) ++*held;
 }
 
-/* Threads may give counts back after the end of an environment. Without these words, "3 seen" would
- * contradict "leaked 0" of the same summary. */
+/* Threads may give counts back after the end of an environment. Without this addition, "3 seen"
+ * would contradict "leaked 0" of the same summary. */
 static void add_held(const struct tg_tally *tally, struct tg_text *line) {
   uint64_t held = 0;
   /* Beyond that number the oldest functions are forgotten. */
@@ -228,7 +229,7 @@ static void write_tally_text(const struct tg_tally *tally, const char *code) {
   tg_text_add(&line, "): ");
   tg_text_add_number(&line, tally->seen);
   tg_text_add(&line, " seen, ");
-  tg_text_add_number(&line, tally->untold);
+  tg_text_add_number(&line, tally->unreported);
   tg_text_add(&line, " not reported, action ");
   tg_text_add(&line, tg_policy_site_action(site));
   tg_text_add(&line, ", addon ");
@@ -260,18 +261,18 @@ static uint64_t write_tallies(void) {
 
 /* --- The verdicts */
 
-/* What an addon is guilty of, by severity. */
+/* The number of events that an addon is to blame for, by severity. */
 struct guilt {
   uint64_t seen[TG_LEAK];
 };
 
-/* A site where the addon misuses the functions; the catalogue has no other advice than to update
- * it. */
+/* Whether the addon misuses the functions at this site. If so, the catalogue has no other advice
+ * than to update the addon. */
 static bool is_guilty_site(const struct tg_site *site) {
   return is_error_site(site) && site->file[0] != '\0' && tg_catalogue[site->kind].remedy == NULL;
 }
 
-/* Sums over all such sites of the file of this one. False: this is not the first of them. */
+/* Sums up all such sites with the file of this one. False: this is not the first of them. */
 static bool sum_up_guilt(const struct tg_site *sites, size_t count, const struct tg_site *site,
                          struct guilt *guilt) {
   *guilt = (struct guilt){{0}};
@@ -321,7 +322,7 @@ static void write_verdict(const char *file, const struct guilt *guilt) {
   write_line(&line);
 }
 
-/* For people: in JSON, the tallies have all of this. */
+/* Only in text form: in JSON, the tallies contain all of this. */
 static void write_verdicts(void) {
   size_t count;
   const struct tg_site *sites = tg_policy_sites(&count);

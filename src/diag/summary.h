@@ -33,11 +33,11 @@ void tg_summary_record_exit(void);
 /* Writes the summary to the log. Called by an exit handler. */
 void tg_summary_write(void);
 
-/* Whether an event worse than a leak was reported, one that is neither suppressed nor ignored. */
+/* Whether there was an event that is worse than a leak, and neither suppressed nor ignored. */
 bool tg_summary_has_errors(void);
 
-/* Writes all live functions to the log. Async-signal-safe: it only tries locks, so it merely counts
- * a function that is locked at that moment. */
+/* Writes all live functions to the log. Async-signal-safe, because it only tries locks. A function
+ * that is locked at that moment is only counted. */
 void tg_summary_dump(void);
 
 #endif

@@ -28,7 +28,7 @@ struct trace {
 
   /* Guarded by the function's lock. */
   uint32_t user_count;
-  bool crowd_reported;
+  bool excess_reported;
   int32_t users[USERS_MAX]; /* threads that called it and have not released since */
 };
 
@@ -94,7 +94,8 @@ static struct trace *find_or_map_trace(uint32_t index) {
   if (trace != NULL) return trace;
   struct trace *chunk = options.map(sizeof *chunk * TG_CHUNK_SLOTS), *none = NULL;
   if (chunk == NULL) return NULL;
-  /* If two threads race, the later one's pages stay mapped, but untouched and so without memory. */
+  /* If two threads race, the pages of the later one stay mapped. They are never touched, so they
+   * take no memory. */
   atomic_compare_exchange_strong_explicit(&trace_chunks[index / TG_CHUNK_SLOTS], &none, chunk,
                                           memory_order_release, memory_order_acquire);
   return find_trace(index);
@@ -123,12 +124,12 @@ static void trace_on_created(const struct tg_function *function, const void *cal
   atomic_store_explicit(&trace->finalized_at, 0, memory_order_relaxed);
   atomic_store_explicit(&trace->queue_highest, 0, memory_order_relaxed);
   trace->user_count = 0;
-  trace->crowd_reported = false;
+  trace->excess_reported = false;
   atomic_store_explicit(&trace->generation, own_mark(function->generation), memory_order_release);
 }
 
-/* NULL: the function has no trace. Called with the function's lock held, or while its generation
- * cannot change. So relaxed suffices. */
+/* NULL: the function has no trace. Relaxed is enough, because the function's lock is held or its
+ * generation cannot change. */
 static struct trace *find_own_trace(const struct tg_function *function) {
   struct trace *trace = options.diagnose ? find_trace(function->index) : NULL;
   if (trace == NULL) return NULL;
@@ -150,7 +151,7 @@ static void remove_user(struct trace *trace, int32_t user) {
   }
 }
 
-/* A thread that has ended has passed its count on to another thread. */
+/* Removes threads that have ended: such a thread has passed its count on to another thread. */
 static void prune_dead_threads(struct trace *trace) {
   for (uint32_t i = trace->user_count; i-- > 0;)
     if (!is_thread_alive(trace->users[i])) trace->users[i] = trace->users[--trace->user_count];
@@ -163,10 +164,10 @@ static enum tg_event_kind record_user(struct trace *trace, size_t thread_count,
     if (trace->users[i] == user) return TG_EVENT_NONE;
   if (trace->user_count == USERS_MAX) return TG_EVENT_NONE;
   trace->users[trace->user_count++] = user;
-  if (trace->crowd_reported || trace->user_count <= thread_count) return TG_EVENT_NONE;
+  if (trace->excess_reported || trace->user_count <= thread_count) return TG_EVENT_NONE;
   prune_dead_threads(trace);
   if (trace->user_count <= thread_count) return TG_EVENT_NONE;
-  trace->crowd_reported = true;
+  trace->excess_reported = true;
   *quantity = trace->user_count;
   return TG_EVENT_MORE_THREADS_THAN_COUNTS;
 }

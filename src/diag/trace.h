@@ -1,8 +1,8 @@
 /* The observer of mode=diagnose. For each guarded function it records when and where it was created
- * and finalized, how long its queue was, and which threads call it.
+ * and finalized, the greatest length of its queue, and which threads call it.
  *
  * There is one trace per slot, in a table beside the handle table. Thread safety: the core calls
- * the observer's functions as core/ports.h says; any thread may call tg_trace_read and
+ * the observer's functions as core/ports.h says. Any thread may call tg_trace_read and
  * tg_trace_env, in a signal handler too. */
 #ifndef TG_DIAG_TRACE_H
 #define TG_DIAG_TRACE_H
@@ -50,7 +50,8 @@ struct tg_env_snapshot {
   int64_t worker;      /* 0: the main thread; -1: unknown */
 };
 
-/* Finds the most recent envs, some thousands, and those of the main thread. */
+/* Finds an env by its number. Only the most recent envs, some thousands, and those of the main
+ * thread are recorded. */
 bool tg_trace_env(uint32_t number, struct tg_env_snapshot *snapshot);
 
 /* The number of functions created and finalized so far. */

@@ -47,8 +47,8 @@ static bool read_hash_word(const struct tg_image *image, uintptr_t table, uint64
   return true;
 }
 
-/* glibc replaces the addresses in a dynamic section by absolute ones, except in a read-only section
- * (the vDSO). */
+/* glibc replaces the addresses in a dynamic section with absolute ones, except in a read-only
+ * section (the vDSO). */
 static uintptr_t absolute_address(const struct tg_image *image, uintptr_t pointer) {
   return pointer < image->base ? image->base + pointer : pointer;
 }
@@ -112,7 +112,7 @@ bool tg_image_open(struct tg_image *image, uintptr_t base, const ElfW(Phdr) * he
   return image->strings_size != 0 && is_readable(image, image->strings, image->strings_size);
 }
 
-/* The symbol that a lookup looks for. */
+/* The symbol to look up. */
 struct wanted {
   const char *name;
   unsigned type; /* or ANY_TYPE */
@@ -125,8 +125,8 @@ static const ElfW(Sym) * symbol_at(const struct tg_image *image, uint64_t index)
   return index < image->symbols_room ? &image->symbols[index] : NULL;
 }
 
-/* Most names differ in their first letter or so: this is called for thousands of symbols at
- * start-up. */
+/* This is called for thousands of symbols at start-up. Most names differ in their first letter or
+ * so, so a simple loop is fast. */
 static bool symbol_has_name(const struct tg_image *image, const ElfW(Sym) * symbol,
                             const char *name) {
   if (symbol->st_name >= image->strings_size) return false;
@@ -219,8 +219,9 @@ const ElfW(Sym) * tg_image_find(const struct tg_image *image, const char *name, 
                               : find_by_sysv_hash(image, &wanted);
 }
 
-/* How many symbols come before those that the hash table knows: the undefined ones of an object
- * with a GNU hash table, all symbols of another. */
+/* How many symbols at the start of the symbol table have to be compared one by one. A GNU hash
+ * table leaves out the undefined symbols, and these come first. For an object without such a table,
+ * this is the number of all symbols. */
 static uint32_t count_unhashed(const struct tg_image *image) {
   uint32_t count = 0;
   if (image->gnu_hash != 0)
@@ -267,8 +268,8 @@ void *tg_image_address(const struct tg_image *image, const ElfW(Sym) * symbol) {
   return (void *)(image->base + symbol->st_value);
 }
 
-/* A GNU hash table does not store the number of symbols: the last chain ends with the last
- * symbol. */
+/* A GNU hash table does not store the number of symbols. It follows from the last chain, which ends
+ * with the last symbol. */
 static uint32_t count_symbols_by_gnu_hash(const struct tg_image *image) {
   uint32_t buckets, first_symbol, filter_words, last = 0, word;
   if (!read_hash_word(image, image->gnu_hash, 0, &buckets) ||

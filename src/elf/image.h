@@ -1,4 +1,4 @@
-/* A loaded ELF object: finds its dynamic symbols by name and trusts nothing that it reads.
+/* Reads a loaded ELF object: finds its dynamic symbols by name, and trusts nothing that it reads.
  *
  * Every table is checked to lie inside the object's readable segments before it is read, so a
  * corrupt object yields "not found", never a fault. Read-only and stateless: any thread, no
@@ -16,12 +16,12 @@ struct tg_image {
   const ElfW(Phdr) * headers;
   size_t header_count;
   const ElfW(Sym) * symbols;
-  size_t symbols_room;  /* how many fit until the end of their segment */
-  size_t gnu_hash_room; /* the same in words of the hash tables */
+  size_t symbols_room;  /* how many fit before the end of their segment */
+  size_t gnu_hash_room; /* the same for the words of the hash tables */
   size_t sysv_hash_room;
   uintptr_t strings;
   size_t strings_size;
-  uintptr_t soname;    /* where in the strings its name is; 0: it has none */
+  uintptr_t soname;    /* the offset of the object's name in the strings; 0: it has none */
   uintptr_t gnu_hash;  /* 0: none */
   uintptr_t sysv_hash; /* 0: none */
   struct {
@@ -59,7 +59,7 @@ const ElfW(Sym) * tg_image_covering(const struct tg_image *image, uintptr_t addr
 void tg_image_copy_name(const struct tg_image *image, const ElfW(Sym) * symbol, char *name,
                         size_t size);
 
-/* Copies the name that the object was linked with (DT_SONAME), truncated like the above. False: it
+/* Copies the name that the object was linked with (DT_SONAME), truncated in the same way. False: it
  * has none. */
 bool tg_image_copy_soname(const struct tg_image *image, char *name, size_t size);
 

@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The protection that the loader gave a page: its segment's, without write permission where RELRO
- * is applied. RELRO covers whole pages only: both ends are rounded down. */
+/* The protection that the loader gave a page: that of its segment, without write permission where
+ * RELRO is applied. RELRO covers whole pages only, so both ends are rounded down. */
 static int page_protection(const struct tg_image *image, uintptr_t page, uintptr_t address,
                            uintptr_t page_size) {
   uint32_t flags = 0;

@@ -1,6 +1,6 @@
-/* Redirects functions of a loaded object. For functions that it exports, it rewrites their entries
- * in the object's .dynsym in memory, so that every later relocation and every later dlsym finds the
- * replacement.
+/* Redirects functions of a loaded object. If the object exports a function, its entry in the
+ * object's .dynsym is rewritten in memory, so that every later relocation and every later dlsym
+ * finds the replacement.
  *
  * Reason: the dynamic linker searches the main program before any preloaded object, so a preloaded
  * definition is never chosen if the main program exports the symbol (docs/design.md).

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the npm package tsfn-guard: build/npm/tsfn-guard-VERSION.tgz, and checks what is in it.
+# Makes the npm package build/npm/tsfn-guard-VERSION.tgz, and checks its contents.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -12,7 +12,7 @@ Builds the library and the command for Linux x64 and arm64, or for one of them, 
 is the last line. On an x64 machine arm64 is cross-built, which needs Debian's gcc-aarch64-linux-gnu.
 
 TSFN_GUARD_REPOSITORY, an https address, is where the sources are published: homepage, repository and bugs in the
-package are made of it. Without it they are left out, and the package is not fit to be published.
+package are derived from it. Without it they are left out, and the package must not be published.
 END
 }
 
@@ -42,7 +42,7 @@ tool() {
   if [[ $1 == "$own" ]]; then echo "$2"; else echo "aarch64-linux-gnu-$2"; fi
 }
 
-# build MACHINE: into build/npm/MACHINE.
+# build MACHINE: builds into build/npm/MACHINE.
 build() {
   local preset=release
   if [[ $1 != "$own" ]]; then
@@ -57,7 +57,7 @@ build() {
   quietly "a built $HERE/$1" cmake --build "$HERE/$1"
 }
 
-# check_binaries MACHINE: checks that they run where the package says so.
+# check_binaries MACHINE: checks that the binaries run on every system that the package supports.
 check_binaries() {
   local file version needed interpreter
   for file in libtsfnguard.so register.node; do
@@ -82,18 +82,18 @@ gather() {
   check_binaries "$1"
 }
 
-# name_home: homepage, repository and bugs in package.json.
+# name_home: sets homepage, repository and bugs in package.json.
 name_home() {
   [[ -n $home ]] || { say "no homepage, repository and bugs in the package: set TSFN_GUARD_REPOSITORY to publish it"; return; }
   (cd "$package" && npm pkg set "homepage=$home#readme" repository.type=git "repository.url=git+$home.git" \
     repository.directory=src/npm "bugs.url=$home/issues")
 }
 
-# pack: packs it and prints its path; npm lists the content.
+# pack: packs the package and prints its path. The contents are listed on stderr.
 pack() {
   local name scripts
   scripts=$(node -p "Object.keys(require('$package/package.json').scripts || {}).join()")
-  [[ -z $scripts ]] || die "no scripts in src/npm/package.json, as nothing is to run at its install" "$scripts" "remove them"
+  [[ -z $scripts ]] || die "no scripts in src/npm/package.json, because nothing may run when it is installed" "$scripts" "remove them"
   name=$(cd "$package" && npm pack --json --loglevel=error --pack-destination "$HERE" </dev/null |
     node -e 'const [p] = [JSON.parse(require("fs").readFileSync(0))].flat();
       for (const f of p.files) console.error(`${f.mode.toString(8)} ${String(f.size).padStart(8)} ${f.path}`);

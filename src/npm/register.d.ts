@@ -1,20 +1,32 @@
-/** What tsfn-guard/register exports. Loading it arms the guard in this process, unless it is armed already. */
+/**
+ * What tsfn-guard/register exports. Loading it arms the guard in this process, unless the guard is
+ * armed already.
+ */
 
 export interface Stats {
   /** The guard's own version. */
   version: string;
-  /** Whether the seven functions are redirected. The fields after `mode` exist only if register.node was loaded. */
+  /**
+   * Whether the seven functions are redirected. The fields after `mode` exist only if register.node
+   * was loaded.
+   */
   armed: boolean;
   mode: 'protect' | 'diagnose' | 'off';
   /** "node 20.20.2"; null: not known yet. */
   runtime?: string | null;
   /** Thread-safe functions that addons asked for. */
   created?: number;
-  /** Reports that the log did not take: it has no room or no reader, or standard error is another file by now. */
+  /**
+   * Reports that the log did not accept: it is full or has no reader, or standard error has become
+   * another file.
+   */
   not_logged?: number;
-  /** Items that wait in their queues. */
+  /** Items that wait in the queues. */
   queued?: number;
-  /** The functions that still exist. leaked: finalized, but threads still hold counts; in_use: busy at that moment. */
+  /**
+   * The functions that still exist. leaked: finalized, but threads still hold counts; in_use:
+   * locked at that moment, so the state is unknown.
+   */
   functions?: { open: number; closing: number; closed: number; leaked: number; in_use: number };
   /** How often each kind of event was seen, reported or not, by code: { TSG001: 3 }. */
   events?: Record<string, number>;
@@ -34,11 +46,11 @@ export interface Event {
   thread: number;
   /** The handle as the addon passed it, in hexadecimal. */
   func: string | null;
-  /** The status that the addon was answered, by its name in Node-API. */
+  /** The status that the addon got as answer, by its name in Node-API. */
   answered: string | null;
   /** The end of the path of the file that is at fault. */
   addon: string | null;
-  /** The code that called, in hexadecimal. */
+  /** The address of the calling code, in hexadecimal. */
   caller: string | null;
   /** The handle's number, as in reports. */
   number: number;
@@ -56,5 +68,8 @@ export function stats(): Stats;
 /** The last events that were reported, at most 64 for the whole process, the oldest first. */
 export function events(): Event[];
 
-/** The path of libtsfnguard.so, for LD_PRELOAD in the environment of other programs; null where the guard does nothing. */
+/**
+ * The path of libtsfnguard.so, for LD_PRELOAD in the environment of other programs; null where the
+ * guard does nothing.
+ */
 export const library: string | null;

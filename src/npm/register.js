@@ -23,8 +23,7 @@ function readPair(text) {
   return { length: key.length + 1 + (isQuoted ? closing + 1 : bare.length), key, value };
 }
 
-// The value of an option: the one in its last pair, or else the default, which is the first of
-// `values`.
+// The value of an option. Its last pair counts. The default is the first of `values`.
 function option(name, values) {
   let chosen = values[0];
   for (let text = process.env.TSFN_GUARD_OPTIONS || ''; text !== ''; ) {
@@ -58,17 +57,17 @@ function stayUnguarded(why) {
   return null;
 }
 
-// The same words as the library: what was needed, what was found, what to do.
+// The message has the form of the library's: what was needed, what was found, what to do.
 function refuse(needed, found, remedy) {
   const [reason] = found.split('\n');
   return stayUnguarded(`not armed: needed ${needed}, found ${reason}; ${remedy}`);
 }
 
-// A project with developers on other systems has the package in its dependencies too. So this is no
-// failure, and one line for a process is enough.
+// A project may have this package in its dependencies and developers on other systems. So this is
+// not a failure, and one line per process is enough.
 function doNothingHere() {
   if (!isMainThread && !isRequired()) return null;
-  return stayUnguarded(`does nothing on ${process.platform} ${process.arch}: it guards on Linux x64 and arm64`);
+  return stayUnguarded(`does nothing on ${process.platform} ${process.arch}: it supports only Linux on x64 and arm64`);
 }
 
 function isGlibc() {
@@ -80,7 +79,7 @@ function load() {
   try {
     return require(path.join(directory, 'register.node'));
   } catch (error) {
-    // musl gives the library's thread-local data room only at the start of a process.
+    // musl can place the library's thread-local data only at the start of a process.
     if (!isGlibc()) return refuse('glibc, or a preloaded library', error.message, 'start it with tsfn-guard');
     return refuse('register.node and libtsfnguard.so', error.message, 'install tsfn-guard again');
   }

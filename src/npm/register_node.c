@@ -13,7 +13,7 @@ static napi_value call_json_function(napi_env env,
   napi_value string = NULL;
   char *json = malloc(TSFN_GUARD_JSON_SIZE);
   if (json == NULL) {
-    napi_throw_error(env, "ENOMEM", "tsfn-guard: not enough memory for its answer");
+    napi_throw_error(env, "ENOMEM", "tsfn-guard: not enough memory for the result");
     return NULL;
   }
   napi_create_string_utf8(env, json, write_json(json), &string);

@@ -14,7 +14,7 @@ enum { VALUES_MAX = 3 };
 struct option {
   const char *key;
   const char *help;
-  const char *values[VALUES_MAX]; /* of a choice; the index of a value is its number */
+  const char *values[VALUES_MAX]; /* of a choice; a value's index is its number */
   const char *form;               /* for help: the form of the values if it is not a choice */
   uint64_t otherwise;             /* the default of a choice or a number */
   uint64_t most;                  /* not 0: the option is a number, at most this */
@@ -49,16 +49,13 @@ enum {
 enum { ANY_COUNT = 1000000000, SIGNAL_MAX = 64, EXIT_STATUS_MAX = 255 };
 
 static const struct option option_table[OPTIONS] = {
-    [MODE] =
-        {.key = "mode",
-         .help =
-             "diagnose: also report legal but suspicious use, and record stacks; off: do nothing "
-             "(the kill switch)",
-         .values = {"protect", "diagnose", "off"}},
+    [MODE] = {.key = "mode",
+              .help = "diagnose: also report legal but suspicious use, and record stacks; off: do "
+                      "nothing (the kill switch)",
+              .values = {"protect", "diagnose", "off"}},
     [DEADLOCK] = {.key = "deadlock",
-                  .help =
-                      "for a blocking call on a full queue from the loop thread: exceed the limit, "
-                      "answer napi_would_deadlock, or hang",
+                  .help = "for a blocking call on a full queue from the loop thread: exceed the "
+                          "limit, answer napi_would_deadlock, or hang",
                   .values = {"overflow", "status", "hang"}},
     [REQUIRE] = {.key = "require",
                  .help = "1: if the program cannot be guarded, exit with status 78 before main",
@@ -66,13 +63,11 @@ static const struct option option_table[OPTIONS] = {
     [VERBOSITY] = {.key = "verbosity",
                    .help = "1: print one line when the guard is armed",
                    .values = {"0", "1"}},
-    [PIN] =
-        {.key = "pin",
-         .help =
-             "1: keep addon code mapped at the end of its environment while threads may still run "
-             "it; 0: never; GLOB: as 1, and always keep these addons mapped",
-         .form = "0|1|GLOB[,GLOB...]",
-         .text = "1"},
+    [PIN] = {.key = "pin",
+             .help = "1: keep addon code mapped at the end of its environment while threads may "
+                     "still run it; 0: never; GLOB: as 1, and always keep these addons mapped",
+             .form = "0|1|GLOB[,GLOB...]",
+             .text = "1"},
     [PROPAGATE] = {.key = "propagate",
                    .help = "0: hide the guard from child processes",
                    .values = {"0", "1"},
@@ -86,14 +81,12 @@ static const struct option option_table[OPTIONS] = {
     [FORMAT] = {.key = "format",
                 .help = "json: one line per event (docs/event.schema.json)",
                 .values = {"text", "json"}},
-    [RATE] =
-        {.key = "rate",
-         .help =
-             "report the first N events of each kind and call site, then every event whose number "
-             "is a power of two; 0: all",
-         .form = "N",
-         .otherwise = 1,
-         .most = ANY_COUNT},
+    [RATE] = {.key = "rate",
+              .help = "report the first N events of each kind and call site, then every event "
+                      "whose number is a power of two; 0: all",
+              .form = "N",
+              .otherwise = 1,
+              .most = ANY_COUNT},
     [SUPPRESSIONS] = {.key = "suppressions",
                       .help = "a file with lines kind:addon-glob; matching events are not reported",
                       .form = "FILE",
@@ -126,37 +119,35 @@ static const struct option option_table[OPTIONS] = {
          .most = EXIT_STATUS_MAX},
     [EXIT] = {.key = "exit",
               .help = "fast: end the process once all JavaScript 'exit' listeners have run, "
-                      "without exit handlers "
-                      "and destructors of addons (docs/operations.md)",
+                      "without exit handlers and destructors of addons (docs/operations.md)",
               .values = {"normal", "fast"}},
     [DUMP_SIGNAL] = {.key = "dump_signal",
                      .help = "the number of the signal that writes all live functions to the log "
                              "(12: SIGUSR2); 0: none",
                      .form = "N",
                      .most = SIGNAL_MAX},
-    [METRICS_PATH] =
-        {.key = "metrics_path",
-         .help = "a file for Prometheus' textfile collector (%p: the process id), rewritten at "
-                 "most once a second",
-         .form = "FILE",
-         .text = ""},
+    [METRICS_PATH] = {.key = "metrics_path",
+                      .help = "a file for Prometheus' textfile collector (%p: the process id), "
+                              "rewritten at most once a second",
+                      .form = "FILE",
+                      .text = ""},
     [PUBLISH] = {.key = "publish",
                  .help = "1: publish live figures for tsfn-guard top",
                  .values = {"0", "1"}},
-    [QUIRKS] = {.key = "quirks",
-                .help = "remedies for addons that die as an environment ends (docs/quirks.md): "
-                        "known: for those "
-                        "that are known to need them; FILE: with lines addon-glob: dying late leak",
-                .form = "none|known|FILE",
-                .text = "none"},
+    [QUIRKS] =
+        {.key = "quirks",
+         .help =
+             "workarounds for addons that crash when an environment ends (docs/quirks.md): known: "
+             "for those that are known to need them; FILE: with lines addon-glob: dying late leak",
+         .form = "none|known|FILE",
+         .text = "none"},
     [HELP] = {.key = "help", .help = "1: print this table and the events", .values = {"0", "1"}},
 };
 
 static const char on_prefix[] = "on.";
 static const char on_help[] =
     "on.EVENT=log|ignore|abort|stop (default log; leak and info: log with mode=diagnose only): "
-    "what to do "
-    "with an event; EVENT is its code, name or severity; stop: SIGSTOP";
+    "what to do with an event; EVENT is its code, name or severity; stop: SIGSTOP";
 
 _Static_assert(TG_MODE_PROTECT == 0 && TG_MODE_DIAGNOSE == 1 && TG_MODE_OFF == 2,
                "the table lists modes in this order");
@@ -270,7 +261,7 @@ static bool read_option_number(const struct option *option, struct piece value, 
   return true;
 }
 
-/* A value such as "true" is refused: the guard does not guess whether it is a switch or a file
+/* A value such as "true" is rejected: the guard does not guess whether it is a switch or a file
  * name. */
 static bool is_pin_value(struct piece value) {
   if (piece_equals("0", value) || piece_equals("1", value)) return true;

@@ -49,18 +49,18 @@ const char *tg_mode_name(enum tg_mode mode);
 /* Prints the table of options on stderr. */
 void tg_options_print(void);
 
-/* The form of an option, for the command, which has a long option for each key. */
+/* Describes an option for the command, which has a long option for each key. */
 struct tg_option_look {
   const char *key;
   char values[64]; /* "protect|diagnose|off", "FILE", "N" */
   bool is_switch;  /* 0 and 1 are among its values */
 };
 
-/* The option with that index, from 0. False: there are no more. */
+/* Describes the option with this index, which begins at 0. False: there are no more. */
 bool tg_options_look(unsigned number, struct tg_option_look *look);
 
-/* Whether a pair is understood. "on.KIND" is a key too, and its action then takes effect in the
- * policy. `needed` receives the form that would be understood. */
+/* Whether a pair is understood. "on.KIND" is a key too; if it is understood, its action takes
+ * effect in the policy. `needed` receives the form that would be understood. */
 bool tg_options_check(const char *key, const char *value, struct tg_text *needed);
 
 #endif

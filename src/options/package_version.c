@@ -13,7 +13,7 @@ static bool is_one_of(char byte, const char *bytes) {
 
 /* --- Versions */
 
-/* Reads "1.2.3" and returns how many bytes that are; 0: it is no version. */
+/* Reads "1.2.3" and returns its length; 0: it is not a version. */
 static size_t read_version(const char *text, size_t length, struct tg_version *version) {
   size_t at = 0;
   *version = (struct tg_version){{0}};
@@ -34,13 +34,14 @@ static int compare(const struct tg_version *a, const struct tg_version *b) {
   return 0;
 }
 
-/* One comparison. `order` is that of the two versions; `length` that of the operator. */
+/* Whether a comparison holds. `order` is the order of the two versions; `length` is the length of
+ * the operator. */
 static bool holds(const char *operator, size_t length, int order) {
   if (order == 0) return operator[length - 1] == '=';
   return order < 0 ? operator[0] == '<' : operator[0] == '>';
 }
 
-/* Whether the text is a range; if so, whether the version is in it. */
+/* Whether the text is a range. If it is, *is_in says whether the version is in it. */
 static bool read_range(const char *range, size_t length, const struct tg_version *version,
                        bool *is_in) {
   size_t at = 0;

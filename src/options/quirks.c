@@ -9,7 +9,7 @@
 
 enum { RULES_MAX = 64, GLOB_MAX = 256, RANGE_MAX = 64 };
 
-/* Addons for which a quirk was measured to save: docs/quirks.md has the figures. */
+/* Addons for which measurements have shown that a quirk helps: docs/quirks.md has the figures. */
 static const struct known {
   const char *glob;
   const char *range; /* of the versions of its npm package; empty: all */
@@ -44,7 +44,8 @@ static bool wants_known;
 
 /* --- Reading the file */
 
-/* Adds the quirks in a list of words. False: a word is none, or there is no word. */
+/* Reads a list of words, each of which names a quirk. False: a word is not a quirk, or there is no
+ * word. */
 static bool read_quirks(const char *words, size_t length, unsigned *quirks) {
   *quirks = 0;
   for (size_t start = 0; start < length;) {
@@ -61,8 +62,8 @@ static bool read_quirks(const char *words, size_t length, unsigned *quirks) {
   return *quirks != 0;
 }
 
-/* Where in "GLOB@RANGE" the @ is; the length: there is no range. Names of packages begin with @
- * too, but a range begins with what no name has. */
+/* Finds the @ of "GLOB@RANGE"; returns `length` if there is no range. A package's name may begin
+ * with @ too, but only the @ of a range is followed by <, = or >. */
 static size_t find_range(const char *line, size_t length) {
   for (size_t i = 0; i + 1 < length; i++)
     if (line[i] == '@' && (line[i + 1] == '<' || line[i + 1] == '=' || line[i + 1] == '>'))
@@ -70,7 +71,7 @@ static size_t find_range(const char *line, size_t length) {
   return length;
 }
 
-/* The last colon, as a path may have some. */
+/* Finds the last colon, because a path may contain colons; returns `length` if there is none. */
 static size_t find_colon(const char *line, size_t length) {
   size_t colon = length;
   while (colon != 0 && line[colon - 1] != ':') colon--;
@@ -83,7 +84,7 @@ static void read_rule(const struct tg_lines *file, uint64_t number, const char *
   size_t range = glob == colon ? 0 : colon - glob - 1;
   struct rule *rule = &rules[rule_count];
   if (colon == length || !read_quirks(line + colon + 1, length - colon - 1, &rule->quirks)) {
-    tg_lines_complain(file, number, "addon-glob: with dying, late or leak behind it", line, length);
+    tg_lines_complain(file, number, "addon-glob: followed by dying, late or leak", line, length);
     return;
   }
   if (glob == 0 || glob >= GLOB_MAX) {
@@ -115,7 +116,7 @@ void tg_quirks_open(const char *option) {
   tg_lines_read(&file, read_rule);
 }
 
-/* --- Asking */
+/* --- Look-ups */
 
 bool tg_quirks_are_wanted(void) {
   return wants_known || rule_count != 0;

@@ -1,7 +1,7 @@
-/* Which addon has which quirks (docs/quirks.md): the table of those that are known, or the lines of
- * a user's file.
+/* Which addon has which quirks (docs/quirks.md). The source is the table of known addons, or the
+ * lines of a user's file.
  *
- * Thread safety: tg_quirks_open once, before all else; the rest from any thread. */
+ * Thread safety: call tg_quirks_open once, before the others. Any thread may call the others. */
 #ifndef TG_OPTIONS_QUIRKS_H
 #define TG_OPTIONS_QUIRKS_H
 
@@ -9,7 +9,8 @@
 
 #include "core/types.h"
 
-/* `option` is the option quirks. Lines of its file that are not understood are told. */
+/* `option` is the value of the option quirks. Lines of its file that are not understood are
+ * reported on stderr. */
 void tg_quirks_open(const char *option);
 
 /* Whether an addon may have quirks at all. */
@@ -19,10 +20,11 @@ bool tg_quirks_are_wanted(void);
  * (package.json). */
 unsigned tg_quirks_of(const char *path);
 
-/* Those that the table of known addons has for it, wanted or not. */
+/* The quirks that the table of known addons has for an addon, even if the option quirks does not
+ * ask for them. */
 unsigned tg_quirks_known_of(const char *path);
 
-/* The table of known addons, a line each, on stderr. */
+/* Prints the table of known addons on stderr, one line each. */
 void tg_quirks_print(void);
 
 #endif

@@ -25,29 +25,30 @@ enum { ADDONS_MAX = 1024, EXIT_HANDLERS_MAX = 4096 };
 
 /* An object that the runtime has opened, or whose code creates thread-safe functions. */
 struct record {
-  struct tg_addon addon; /* first, because the core knows the record by it */
+  struct tg_addon addon; /* first: its address is also the address of the record */
 
   /* Guarded by addons_lock (rank TG_RANK_ADDONS). */
-  unsigned opened;                     /* how often the runtime has opened and not closed it */
-  struct record *joined;               /* an object with code of the same functions; NULL: none */
-  struct tg_registration registration; /* a constructor's last one; its object is mapped */
+  unsigned opened;                     /* how many of the runtime's opens are not closed yet */
+  struct record *joined;               /* an object with code of the same function; NULL: none */
+  struct tg_registration registration; /* the last one; cleared when the object is unmapped */
   unsigned registrations;              /* how often a constructor has registered a module */
   bool is_kept;                        /* never unmapped, because its code may still run */
-  bool is_always_kept;                 /* never unmapped, because the user wants it */
-  bool was_reported;                   /* that it was loaded again with its old static data */
+  bool is_always_kept;                 /* never unmapped, because the option pin names it */
+  bool was_reported;                   /* a later load with the old static data was reported */
 
-  /* The runtime has opened it at least once. Never reset. Written with addons_lock held; relaxed,
-   * as a reader without the lock that misses it only keeps an object mapped that is just being
-   * opened. */
+  /* True once the runtime has opened the object; never reset. Written with addons_lock held.
+   * Relaxed: if a reader without the lock misses the write, it only keeps an object mapped that is
+   * just being opened. */
   atomic_bool was_opened_by_runtime;
 
-  /* Constant. The name is for people: the path, or what the object was linked as. */
+  /* Constant. The name is for reports: the path, or the name with which the object was linked. */
   char *path;
   const char *name;
 
   /* The bounds of the segments; 0: not mapped. Written with addons_lock held, read without it. A
-   * reader loads `start` first, and unmapping stores `end` first. The order is seq_cst, so the
-   * reader never combines the start of an unmapped object with its old end. */
+   * reader loads `start` first, and the thread that records an unmapping stores `end` first. The
+   * order is seq_cst, so the reader never combines the start of an unmapped object with its old
+   * end. */
   _Atomic uintptr_t start;
   _Atomic uintptr_t end;
 };
@@ -96,11 +97,12 @@ struct object {
   uintptr_t end;
   unsigned long long loads; /* the number of loads in the process so far */
   char path[4096];          /* empty for the main program */
-  char name[TG_FILE_MAX];   /* with which it was linked, if its path is made up; else empty */
+  char name[TG_FILE_MAX];   /* the linked name if the path is made up; else empty */
 };
 
-/* A single executable unpacks its addons into hidden files with made-up names, as Bun into
- * /tmp/.bun-0-9fe7c64c712c42c1.node. There the name with which the addon was linked says more. */
+/* A single executable unpacks its addons into hidden files with made-up names. Bun, for example,
+ * uses /tmp/.bun-0-9fe7c64c712c42c1.node. For such a file, the name with which the addon was linked
+ * says more. */
 static bool has_made_up_name(const char *path) {
   const char *slash = strrchr(path, '/');
   return slash != NULL && slash[1] == '.';
@@ -131,7 +133,7 @@ static int match_object(struct dl_phdr_info *info, size_t size, void *argument) 
   if (!holds_code) return 0;
   object->start = start;
   object->end = end;
-  /* Copied, because the loader may free its own copy at any time after this. */
+  /* Copied, because the loader may free its own copy as soon as this callback has returned. */
   tg_copy_string(object->path, sizeof object->path, info->dlpi_name);
   copy_linked_name(info, object->name);
   return 1;
@@ -170,7 +172,7 @@ struct tg_addon *tg_addon_find(const void *code) {
 
 bool tg_addon_has_code(const struct tg_addon *addon, const void *code) {
   const struct record *record = record_of(addon);
-  uintptr_t start = record_start(record); /* 0: another thread may be mapping it again just now */
+  uintptr_t start = record_start(record); /* 0: not mapped, or another thread is mapping it again */
   return start != 0 && (uintptr_t)code >= start && (uintptr_t)code < record_end(record);
 }
 
@@ -182,7 +184,8 @@ static struct record *find_record_by_path(const char *path) {
   return NULL;
 }
 
-/* The record of a loaded object; NULL: there is no room for it. Called with addons_lock held. */
+/* The record of a loaded object. NULL: there is no memory, or the list is full. Called with
+ * addons_lock held. */
 static struct record *find_or_add_record(const struct object *object) {
   struct record *record = find_record_by_path(object->path);
   unsigned count = atomic_load_explicit(&record_count, memory_order_relaxed);
@@ -205,10 +208,11 @@ static struct record *find_or_add_record(const struct object *object) {
 
 /* --- Registering */
 
-/* exit() runs the handlers in reverse order of registration. A handler of ours that was registered
- * after the last load runs before the destructors of all static objects. Such a destructor may join
- * a thread that waits until our handler turns it away. So another handler is registered whenever
- * something was loaded since the last one, up to a limit. Called with addons_lock held. */
+/* exit() runs the handlers in reverse order of registration. So a handler of ours that was
+ * registered after the last load runs before the destructors of all static objects. This order is
+ * necessary, because such a destructor may join a thread that is blocked in a call until our
+ * handler rejects that call. Therefore another handler is registered whenever something was loaded
+ * since the last one, up to a limit. Called with addons_lock held. */
 static void register_exit_handler(const struct object *object) {
   static unsigned long long loads;
   static unsigned registered;
@@ -237,8 +241,8 @@ void tg_addon_join(struct tg_addon *addon, struct tg_addon *other) {
 
 /* --- Keeping mapped */
 
-/* A count may be held by a thread that has not used the function yet. So if no other thread has
- * used the functions that still have counts, only a search of the stacks can tell. */
+/* A thread may hold a count of a function that it has not used yet. So if functions still have
+ * counts and only the loop thread has used them, a search of the stacks must decide. */
 static bool may_still_run(const struct record *record) {
   const struct tg_addon *addon = &record->addon;
   /* Acquire pairs with the release by each thread that decrements a counter. */
@@ -248,7 +252,7 @@ static bool may_still_run(const struct record *record) {
   return tg_stack_search(record_start(record), record_end(record));
 }
 
-/* Marks an object as never to be unmapped. The name is exactly the loader's name for the object, so
+/* Marks an object as never to be unmapped. `path` is exactly the loader's name for the object, so
  * the loader opens no file. */
 static bool pin_object(const char *path) {
   if (tg_dl.open == NULL) return false;
@@ -271,7 +275,7 @@ static void keep_object_mapped(struct record *record) {
   tg_report_event(&event);
 }
 
-/* Keeps an object, and the one joined with it, mapped. */
+/* Keeps an object mapped, and the one that is joined with it. */
 static void keep_joined_mapped(struct record *record) {
   keep_object_mapped(record);
   tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
@@ -312,8 +316,9 @@ bool tg_addon_is_always_kept(const char *file) {
   return false;
 }
 
-/* A constructor that does nothing else makes the call as a tail call. The caller then seems to be
- * the dynamic linker. */
+/* The module is looked up before the caller, because the caller may mislead: a constructor that
+ * does nothing else makes this call as a tail call, and the caller then seems to be the dynamic
+ * linker. */
 void tg_addon_registered(const void *caller, const struct tg_registration *registration) {
   struct object object;
   if (!find_object(registration->module, &object) && !find_object(caller, &object)) return;
@@ -326,19 +331,18 @@ void tg_addon_registered(const void *caller, const struct tg_registration *regis
   tg_lock_release(&addons_lock, TG_RANK_ADDONS);
 }
 
-/* Reported once per addon, in every mode: its static variables still have the values of an env that
- * has ended. */
+/* Reports in every mode, but only once per addon, that its static variables still have the values
+ * of an env that has ended. */
 static void report_reloaded(struct record *record) {
   struct tg_text detail = {.length = 0};
   const struct tg_event event = {
       .kind = TG_EVENT_ADDON_PINNED, .snapshot = {.addon = &record->addon}, .matters = true};
   tg_text_add(&detail, "TSG025 addon-pinned: ");
   tg_text_add(&detail, record->name);
-  tg_text_add(
-      &detail,
-      " is loaded again, but it was kept mapped because threads may still run it. Its static "
-      "variables are "
-      "those of the environment that has ended; load it in the main thread first, or set pin=0");
+  tg_text_add(&detail,
+              " is loaded again, but it was kept mapped because threads may still run its code. "
+              "Its static variables still have the values of the environment that has ended; load "
+              "it in the main thread first, or set pin=0");
   tg_report_detail(&event, tg_text_string(&detail));
 }
 
@@ -379,8 +383,8 @@ void tg_addon_closed(struct tg_addon *addon, unsigned registrations) {
                    strcmp(object.path, record->path) == 0;
   if (is_mapped) return;
   tg_lock_acquire(&addons_lock, TG_RANK_ADDONS);
-  /* Another thread may have opened it again meanwhile, so that its constructor has registered a new
-   * module. */
+  /* Meanwhile another thread may have opened the object again, and its constructor may have
+   * registered a new module. */
   if (record->opened == 0 && record->registrations == registrations) {
     record->registration = (struct tg_registration){NULL, NULL};
     atomic_store_explicit(&record->end, 0, memory_order_seq_cst);

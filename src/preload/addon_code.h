@@ -1,8 +1,8 @@
 /* Addon objects: which file contains some code, how long that file stays mapped, and the exit
  * handlers, which run before the static destructors of such files.
  *
- * An object is unloaded as without the guard, with one exception: if its code may still run after
- * the runtime has closed it for the last time, it stays mapped for ever.
+ * An object is unloaded when it would be unloaded without the guard, with one exception: if its
+ * code may still run after the runtime has closed it for the last time, it stays mapped for ever.
  *
  * Thread safety: any thread may call all functions if it holds no lock that the dynamic linker
  * might wait for. The path of a record is constant. Records are never freed. */
@@ -37,18 +37,19 @@ struct tg_registration {
 /* Whether the option `pin` matches this file. */
 bool tg_addon_is_always_kept(const char *file);
 
-/* Records that a constructor has registered a module. The module lies in the constructor's object;
- * otherwise `caller` does. */
+/* Records that a constructor has registered a module. The constructor's object is the one that
+ * contains the module; if none does, the one that contains `caller`. */
 void tg_addon_registered(const void *caller, const struct tg_registration *registration);
 
-/* Records that the runtime has opened the object that contains `in_it`. `has_registered`: a module
- * was registered meanwhile. If the object was still mapped, no constructor has run: then registers
- * its module again. */
+/* Records that the runtime has opened the object that contains `in_it`. `has_registered`: a
+ * constructor has registered a module during this open. If the object was not open before and
+ * nothing was registered, it was still mapped, so no constructor has run. Its module is then
+ * registered again. */
 void tg_addon_opened(const void *in_it, bool has_registered, bool is_always_kept);
 
-/* The runtime is about to close the object. If this is the last close, keeps mapped what may still
- * run, and returns the record. The caller must then pass the record and `*registrations` to
- * tg_addon_closed after the close. */
+/* The runtime is about to close the object. If this is the last close, keeps those objects mapped
+ * whose code may still run, and returns the record; otherwise returns NULL. After the close, the
+ * caller must pass the record and `*registrations` to tg_addon_closed. */
 struct tg_addon *tg_addon_closing(const char *path, unsigned *registrations);
 void tg_addon_closed(struct tg_addon *addon, unsigned registrations);
 
@@ -57,23 +58,25 @@ void tg_addon_closed(struct tg_addon *addon, unsigned registrations);
 /* The record of the object that holds the code; NULL: there is none. Takes no lock. */
 struct tg_addon *tg_addon_find(const void *code);
 
-/* The file that the object was loaded from. For one that a single executable has unpacked under a
- * made-up name, the name with which it was linked, if it has one. */
+/* The file that the object was loaded from. If a single executable has unpacked the file under a
+ * made-up name, this is the name with which the object was linked, if it has one. */
 const char *tg_addon_path(const struct tg_addon *addon);
 
-/* How far the pointer to that name lies behind the address of a struct tg_addon, for a reader in
+/* The offset of the pointer to that name from the address of a struct tg_addon, for a reader in
  * another process. */
 size_t tg_addon_path_offset(void);
 
-/* The file that contains some code, named in the same way, without registering its object. False:
- * it is unknown. For the main program, the path of its file. */
+/* Finds the file that contains `code`, and names it as tg_addon_path does. For code of the main
+ * program, this is the path of the program's file. Does not register the object. False: the file is
+ * unknown. */
 bool tg_addon_locate(const void *code, struct tg_place *place);
 
-/* The global function of that name in the object that contains `code`. `place` points to a function
- * pointer that receives its address. */
+/* Finds the global function of that name in the object that contains `code`. `place` points to the
+ * function pointer that receives its address. */
 bool tg_addon_lookup_in_same_object(const void *code, const char *name, void *place);
 
-/* The nearest symbol in the object's dynamic symbol table: "name+0x12". */
+/* The symbol of the object's dynamic symbol table that covers `code`, and the decimal offset in it:
+ * "name+18". False: there is none. */
 bool tg_addon_name_symbol(const void *code, char symbol[TG_SYMBOL_MAX]);
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "base/glibc_floor.h"
 
-/* A thread that uses more addons is counted for the surplus ones for ever. Those stay mapped, which
- * is safe. */
+/* If a thread uses more addons than this, it is counted for the surplus ones for ever. They stay
+ * mapped, which is safe. */
 enum { USED_MAX = 8 };
 
 static bool has_key;
@@ -20,9 +20,10 @@ static _Thread_local struct {
   bool ended;
 } used_by_thread;
 
-/* pthread runs destructors in rounds as long as one of them sets a key again. Ours counts down in
- * the last round, because the destructor of another key may run the addon's code. Release: the
- * thread that finds a count of 0 and unmaps the code must see everything that ran before. */
+/* pthread runs destructors in rounds, as long as one of them sets a key again. This one decrements
+ * the counters in the last round, because the destructor of another key may run the addon's code.
+ * Release: the thread that finds a count of 0 and unmaps the code must see everything that ran
+ * before. */
 static void on_thread_end(void *value) {
   if (++used_by_thread.rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
     pthread_setspecific(key, value);
@@ -39,7 +40,7 @@ void tg_addon_threads_open(void) {
             pthread_key_create(&key, on_thread_end) == 0;
 }
 
-/* Whether the end of this thread will be noticed. */
+/* Whether on_thread_end will run for this thread. */
 static bool is_watched(void) {
   if (!has_key || used_by_thread.ended) return false;
   return used_by_thread.count != 0 || pthread_setspecific(key, &used_by_thread) == 0;

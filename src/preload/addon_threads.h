@@ -1,5 +1,5 @@
-/* Counts the living threads that have used an addon's functions: up when a thread first uses one,
- * down when it ends.
+/* Counts the living threads that have used an addon's functions. The count goes up when a thread
+ * first uses one, and down when that thread ends.
  *
  * Thread safety: any thread. The list of addons that a thread has used is thread-local, and the
  * counters are atomic. */
@@ -11,8 +11,8 @@
 /* Call it once, before everything else. */
 void tg_addon_threads_open(void);
 
-/* Implements the host's record_thread (core/ports.h). Allocates nothing, except that libc may on a
- * thread's first use. */
+/* Implements the host's record_thread (core/ports.h). Allocates nothing itself, but libc may
+ * allocate on a thread's first use. */
 void tg_addon_threads_record(struct tg_addon *addon);
 
 #endif

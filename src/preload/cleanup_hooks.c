@@ -19,8 +19,8 @@ static void add_node_hook(void *isolate, void (*hook)(void *), void *argument);
 static void *add_async_node_hook(void *isolate, void (*hook)(void *, void (*)(void *), void *),
                                  void *argument);
 
-/* The last two are node::AddEnvironmentCleanupHook, plain and asynchronous (Node 14), of Node's C++
- * interface. */
+/* The last two belong to Node's C++ interface: node::AddEnvironmentCleanupHook, plain and
+ * asynchronous (Node 14). */
 static struct tg_redirection adders[ADDERS] = {
     [ADD_HOOK] = {.name = "napi_add_env_cleanup_hook", .replacement = (void *)add_hook},
     [ADD_ASYNC_HOOK] = {.name = "napi_add_async_cleanup_hook",
@@ -50,7 +50,8 @@ static napi_status add_async_hook(napi_env env, napi_async_cleanup_hook hook, vo
   return status;
 }
 
-/* Ignores the hooks that the runtime adds itself, those of Node-API and ours among them. */
+/* Ignores hooks that the runtime's own code adds. These include all hooks that are added through
+ * Node-API, ours among them. */
 static void record_node_hook(const void *caller) {
   if (!tg_node_is_runtime_code(caller)) tg_on_hook_added();
 }

@@ -1,6 +1,6 @@
-/* libc's own dlopen and dlclose. A program that takes the address of one of them (Bun) has one
- * address for it in its procedure linkage table, which all objects use. A reference by name from
- * here would reach the function that preload/loading puts there.
+/* libc's own dlopen and dlclose. If a program takes the address of one of them (as Bun does), that
+ * address is an entry of the program's procedure linkage table, and all objects use it. So a
+ * reference by name from here would reach the function that preload/loading puts there.
  *
  * Thread safety: opened once, before everything else, and constant after that. */
 #ifndef TG_PRELOAD_DL_H

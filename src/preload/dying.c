@@ -1,5 +1,6 @@
-/* Implements dying.h: a wrapper for each function, which calls the runtime's first and looks at
- * failures only. */
+/* Implements dying.h with a wrapper for each function. A wrapper calls the runtime's function, and
+ * acts on its answer only if the call has failed. Before the call, the wrappers of functions that
+ * take a finalizer replace that finalizer. */
 #include "preload/dying.h"
 
 #include <node_api.h>
@@ -33,22 +34,23 @@ static const struct tg_addon *addon_with(unsigned quirks, const void *caller) {
 
 static _Thread_local napi_env last_succeeded; /* the env of this thread's last false answer */
 
-/* Whether JavaScript that is over may be the reason: it is refused, or the addon uses a result of
- * ours. The question itself changes the env's last error info, so it is not asked of other
- * refusals. */
+/* Whether the call may have failed because the env can no longer run JavaScript: either the status
+ * says so, or the addon may have passed an empty result of ours. Other refusals are not examined,
+ * because tg_node_is_javascript_over changes the env's last error info. */
 static bool may_be_over(const struct refusal *refusal) {
   return refusal->status == napi_pending_exception || refusal->status == napi_cannot_run_js ||
          refusal->env == last_succeeded;
 }
 
-/* Whether it is to be answered falsely. */
+/* Whether the call gets a false answer. Counts it if so. */
 static bool is_to_succeed(const struct refusal *refusal) {
   return refusal->env != NULL && may_be_over(refusal) &&
          addon_with(TG_QUIRK_DYING, refusal->caller) != NULL && tg_node_is_on_loop_thread() &&
          tg_node_is_javascript_over(refusal->env) && tg_count_false_answer();
 }
 
-/* The event has no caller. So all of an addon count as one call site, and are reported once. */
+/* The event has no caller, so all false answers to an addon count as one call site and are reported
+ * once. */
 static napi_status succeed(const struct refusal *refusal) {
   const struct tg_addon *addon = tg_addon_find(refusal->caller);
   struct tg_text detail = {.length = 0};
@@ -61,15 +63,15 @@ static napi_status succeed(const struct refusal *refusal) {
   tg_text_add(&detail, tg_addon_path(addon));
   tg_text_add(&detail, " has the quirk dying, and called ");
   tg_text_add(&detail, refusal->function);
-  tg_text_add(
-      &detail,
-      " in an environment that can no longer run JavaScript. The call was answered napi_ok");
+  tg_text_add(&detail,
+              " in an environment that can no longer run JavaScript. The call returned napi_ok");
   tg_report_detail(&event, tg_text_string(&detail));
   return napi_ok;
 }
 
-/* --- The answer to a refusal, by what the function has for results. One that the caller does not
- * want is NULL, as far as that is allowed. Cold: in a live env hardly a call fails. */
+/* --- The answers to a refusal, one function for each kind of result. A pointer to a result that
+ * the caller does not want may be NULL if Node-API allows that. Cold: in a live env hardly any call
+ * fails. */
 
 #define ANSWER __attribute__((noinline, cold)) static napi_status
 
@@ -91,8 +93,8 @@ ANSWER zeroes(const struct refusal *refusal, void *result, size_t size) {
   return succeed(refusal);
 }
 
-/* Memory that the addon may fill, as in a live env. Nobody frees it: threads of the addon may use
- * it for as long as they like. */
+/* Memory that the addon may fill, as in a live env. It is never freed, because threads of the addon
+ * may use it at any later time. */
 ANSWER memory(const struct refusal *refusal, size_t size, void **data, napi_value *result) {
   if (!is_to_succeed(refusal)) return refusal->status;
   if (result != NULL && tg_node_get_undefined(refusal->env, result) != napi_ok)
@@ -102,7 +104,7 @@ ANSWER memory(const struct refusal *refusal, size_t size, void **data, napi_valu
   return succeed(refusal);
 }
 
-/* A reference that can be used, and deleted, like any. */
+/* A reference that can be used and deleted like any other. */
 ANSWER reference(const struct refusal *refusal, uint32_t count, napi_ref *result) {
   if (!is_to_succeed(refusal)) return refusal->status;
   if (result != NULL && !tg_node_create_empty_reference(refusal->env, count, result))
@@ -110,8 +112,8 @@ ANSWER reference(const struct refusal *refusal, uint32_t count, napi_ref *result
   return succeed(refusal);
 }
 
-/* The other half of the promise can only be handed back to a function that fails, and is answered
- * falsely too. */
+/* The addon can pass the napi_deferred only to functions that fail here, and those are answered
+ * falsely too. So any address will do for it. */
 ANSWER promise(const struct refusal *refusal, napi_deferred *promised, napi_value *result) {
   static char nobody;
   if (!is_to_succeed(refusal)) return refusal->status;
@@ -128,7 +130,8 @@ ANSWER promise(const struct refusal *refusal, napi_deferred *promised, napi_valu
   static struct tg_redirection redirect_##api = {.name = #api, .replacement = (void *)wrap_##api}; \
   static napi_status wrap_##api parameters
 
-/* A function pointer and a pointer to data are the same on ELF, but not in C. */
+/* ELF systems represent function pointers and data pointers alike, but C has no conversion between
+ * them. */
 #define CALL_ORIGINAL(api, arguments)                           \
   __typeof__(wrap_##api) *original;                             \
   memcpy(&original, &redirect_##api.original, sizeof original); \
@@ -145,8 +148,8 @@ ANSWER promise(const struct refusal *refusal, napi_deferred *promised, napi_valu
     RETURN(api, answer);                             \
   }
 
-/* The same with a finalizer, for TG_QUIRK_LEAK. The parameters are called finalize_cb and
- * finalize_hint. */
+/* The same for a function that takes a finalizer (TG_QUIRK_LEAK). The parameters must be named
+ * finalize_cb and finalize_hint. */
 #define FINALIZED(api, is_buffer, parameters, arguments, answer)                                   \
   DECLARE(api, parameters) {                                                                       \
     struct tg_leak_ticket *ticket = replace_finalizer(env, __builtin_return_address(0), is_buffer, \
@@ -261,7 +264,8 @@ FUNCTION(napi_create_bigint_words,
          (napi_env env, int sign, size_t count, const uint64_t *words, napi_value *result),
          (env, sign, count, words, result), undefined(&refusal, result))
 
-/* Those that fail because of an answer of ours, as undefined is no object and no number. */
+/* Functions that fail because the addon passes an empty result of ours: undefined is neither an
+ * object nor a number. */
 FUNCTION(napi_create_reference, (napi_env env, napi_value value, uint32_t count, napi_ref *result),
          (env, value, count, result), reference(&refusal, count, result))
 
@@ -289,7 +293,7 @@ FUNCTION(napi_create_dataview,
          (napi_env env, size_t length, napi_value buffer, size_t offset, napi_value *result),
          (env, length, buffer, offset, result), undefined(&refusal, result))
 
-/* What has a finalizer. */
+/* Functions that take a finalizer. */
 FINALIZED(napi_create_external_arraybuffer, true,
           (napi_env env, void *data, size_t size, napi_finalize finalize_cb, void *finalize_hint,
            napi_value *result),
@@ -314,7 +318,7 @@ FINALIZED(napi_set_instance_data, false,
           (napi_env env, void *data, napi_finalize finalize_cb, void *finalize_hint),
           (env, data, finalize_cb, finalize_hint), nothing(&refusal))
 
-/* Newer ones. */
+/* Newer functions. */
 FUNCTION(node_api_create_buffer_from_arraybuffer,
          (napi_env env, napi_value buffer, size_t offset, size_t size, napi_value *result),
          (env, buffer, offset, size, result), undefined(&refusal, result))
@@ -396,7 +400,7 @@ void tg_dying_open(const struct tg_image *runtime) {
   is_open = true;
 }
 
-/* One by one: what the runtime lacks is left out. */
+/* One by one, so that a function that the runtime lacks is left out. */
 static void redirect_all(void) {
   for (size_t i = 0; i < sizeof redirections / sizeof redirections[0]; i++)
     tg_redirect_each(&runtime_image, redirections[i], 1);

@@ -46,7 +46,8 @@ const struct tg_earlier_addon *tg_earlier_addons_record(const struct tg_image *r
   return earlier_addons;
 }
 
-/* Out of line: there hardly ever are such addons, and each create asks. */
+/* Out of line, because each create calls tg_earlier_addons_have, and such addons hardly ever
+ * exist. */
 __attribute__((noinline, cold)) static bool is_in_earlier_addon(const void *code) {
   struct tg_place place;
   if (!tg_addon_locate(code, &place)) return false;

@@ -19,9 +19,9 @@ struct tg_earlier_addon {
   char file[];                         /* as tg_addon_locate reports it */
 };
 
-/* Records the objects that refer to one of these functions, and the Node-API addons that refer to
- * dlsym, because these may look the functions up. An object that looks them up but is not a
- * Node-API addon is missed. Returns the first one; NULL: there is none. */
+/* Records the objects that refer to one of these functions. Also records the Node-API addons that
+ * refer to dlsym, because these may look the functions up. Any other object that looks them up is
+ * missed. Returns the first one; NULL: there is none. */
 const struct tg_earlier_addon *tg_earlier_addons_record(const struct tg_image *runtime,
                                                         const struct tg_redirection *redirections,
                                                         size_t count);

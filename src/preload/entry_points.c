@@ -27,7 +27,8 @@ static napi_status guarded_create(napi_env env, napi_value func, napi_value asyn
       .context = context,
       .call_js_cb = call_js_cb,
   };
-  /* Before the create, because the addon may then ask for the last error info. */
+  /* Called before the create, because it changes the env's last error info, which the addon may
+   * query after the create. */
   tg_node_learn_version(env);
   return tg_create(&tg_the_guard, &arguments, __builtin_return_address(0), result);
 }

@@ -9,7 +9,7 @@
 /* The only guard of the process. */
 extern struct tg_guard tg_the_guard;
 
-/* Names and replacements, for tg_redirect. */
+/* Names and replacements, for elf/redirect. */
 extern struct tg_redirection tg_redirections[TG_FUNCTIONS];
 
 #endif

@@ -15,7 +15,8 @@ struct _Unwind_Exception *tg_exception_guard_enter(napi_env env, napi_value js_c
                                                    napi_threadsafe_function_call_js call_js_cb,
                                                    napi_env owner);
 
-/* Where tg_exception_guard_enter continues with an exception in its result register. */
+/* The landing pad: tg_exception_guard_enter continues here with an exception in its result
+ * register. */
 extern const char tg_exception_guard_landing[];
 
 #if defined(__x86_64__)
@@ -63,7 +64,7 @@ enum { OWNER_REGISTER = 19 };
 
 /* There is no language-specific data area, because there is one call and one landing pad. The
  * encoding 0x1b is DW_EH_PE_pcrel | DW_EH_PE_sdata4, which needs no relocation. The symbols are
- * global because a link-time optimizer may separate assembler from C, and hidden. */
+ * global, because a link-time optimizer may separate assembler from C. They are also hidden. */
 __asm__(
     ".pushsection .text\n"
     ".globl tg_exception_guard_enter, tg_exception_guard_landing\n"
@@ -130,8 +131,8 @@ static _Unwind_Reason_Code step_outwards(struct _Unwind_Context *context, void *
 
 /* Whether only the addon's code lies between the throw and the exception guard. The runtime's
  * frames have unwind tables but clean nothing up: an exception that passes them leaves V8's scopes
- * pointing into a stack that is gone. This happens if napi_call_function has called a C++ function,
- * or if an addon's callback runs the loop. */
+ * pointing into a stack that is gone. There are such frames in between if napi_call_function has
+ * called a C++ function, or if an addon's callback runs the loop. */
 static bool is_addon_code_only(const struct unwinder *unwinder,
                                struct _Unwind_Context *guard_frame) {
   struct walk walk = {.unwinder = unwinder, .guard_frame = unwinder->get_cfa(guard_frame)};
@@ -139,10 +140,11 @@ static bool is_addon_code_only(const struct unwinder *unwinder,
   return walk.arrived;
 }
 
-/* The unwinder of the search phase, for the case that another one enters the landing pad. Code that
- * has a hidden unwinder of its own resumes with it after each destructor, even if another unwinder
- * began. A C++ runtime's personality routine does not know this either, and passes the contexts of
- * one unwinder to the functions of the other. */
+/* The unwinder of the search phase. Its functions are used if those of the unwinder that enters the
+ * landing pad cannot be found. This happens if the throw passes code with a hidden unwinder of its
+ * own: such code resumes with that unwinder after each destructor, even if another one began. A C++
+ * runtime's personality routine does not know this either, and passes the contexts of one unwinder
+ * to the functions of the other. */
 static _Thread_local struct unwinder searcher;
 
 static _Unwind_Reason_Code search_handler(const void *caller, struct _Unwind_Context *context) {
@@ -178,9 +180,9 @@ __attribute__((visibility("hidden"), used)) _Unwind_Reason_Code tg_exception_gua
   return _URC_CONTINUE_UNWIND;
 }
 
-/* Ends the exception as an empty `catch (...)` does, with the C++ runtime that has thrown it. A
- * runtime that hides its functions also destroys everything, but counts the exception as uncaught
- * for ever (std::uncaught_exceptions). */
+/* Ends the exception as an empty `catch (...)` does, by means of the C++ runtime that has thrown
+ * it. If that runtime hides its functions, the exception is destroyed all the same, but the runtime
+ * counts it as uncaught for ever (std::uncaught_exceptions). */
 __attribute__((noinline, cold)) static void end_exception(struct _Unwind_Exception *exception) {
   void *(*begin_catch)(void *);
   void (*end_catch)(void);

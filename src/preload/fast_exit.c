@@ -1,22 +1,24 @@
-/* Implements fast_exit.h with Node's and V8's embedder functions, which the runtime exports.
+/* Implements fast_exit.h with the functions of Node and V8 for embedders, which the runtime
+ * exports.
  *
  * process.exit(), an uncaught exception and an unhandled rejection all end in the environment's
- * process exit handler, after the listeners and after Node's message; node::SetProcessExitHandler
- * replaces it.
+ * process exit handler. By then the listeners have run and Node's message is written.
+ * node::SetProcessExitHandler replaces that handler.
  *
- * At the natural end there is no such handler. Node calls process.emit('exit'), runs the
- * microtasks, then what deals with unhandled rejections, if there are any, and then tears down. V8
- * tells when microtasks are done (MicrotasksCompleted- Callback). If the loop is left and no
- * JavaScript is on the stack then, the event is over, with whatever has replaced process.emit. The
- * script has Node deal with rejections in any case, and V8 tells when that is done (CallCompleted-
- * Callback). So JavaScript sees no listener and no replaced function of ours.
+ * At the natural end that handler is not called. Node calls process.emit('exit'), runs the
+ * microtasks, handles unhandled rejections if there are any, and then tears down. V8 reports when
+ * the microtasks are done (MicrotasksCompletedCallback). If Node has left the loop by then and no
+ * JavaScript is on the stack, the event is over, even if something has replaced process.emit. In
+ * any case the script makes Node handle a rejection, and V8 reports when that is done
+ * (CallCompletedCallback). So JavaScript sees no listener and no replaced function of ours.
  *
- * The C++ functions are called as the Itanium C++ ABI says: v8::Local is one pointer, and
- * std::function is libstdc++'s, or the mangled name would be another. A runtime that lacks one of
- * them keeps its own exit.
+ * The C++ functions are called according to the Itanium C++ ABI. v8::Local is one pointer.
+ * std::function is that of libstdc++, because with any other library the mangled name would differ.
+ * A runtime that lacks one of the functions keeps its own exit.
  *
- * Nothing of this is done before the process opens an addon. The thread that does so may be a
- * worker's, so it only asks for an interrupt of the main thread, where all the rest runs. */
+ * Nothing is installed before the process opens an addon. The thread that opens it may be a
+ * worker's. So that thread only requests an interrupt of the main thread, and everything else runs
+ * there. */
 #include "preload/fast_exit.h"
 
 #include <node_api.h>
@@ -32,15 +34,15 @@
 #include "base/text.h"
 #include "elf/redirect.h"
 
-/* What stdio may take: one of its locks may be held for ever, as by a thread that reads with
- * fgets. */
+/* The time limit for flushing stdio. A thread may hold one of stdio's locks for ever, for example
+ * while it reads with fgets. */
 enum { FLUSH_SECONDS = 5 };
 
-/* Each attempt leaves an env behind. One is enough, except on Node 18 if the interrupt comes while
- * code of node:vm runs, in a context of its own. */
+/* Each attempt to install leaves an env behind. One attempt is enough, except on Node 18 if the
+ * interrupt comes while node:vm runs code in a context of its own. */
 enum { ATTEMPTS_MAX = 8 };
 
-/* The script as it lies in the source tree, and a NUL. */
+/* The text of the script's source file, and a NUL. */
 __asm__(
     ".pushsection .rodata\n"
     ".type tg_fast_exit_script, %object\n"
@@ -52,7 +54,7 @@ __asm__(
     ".popsection");
 extern const char tg_fast_exit_script[] __attribute__((visibility("hidden")));
 
-/* Node's and V8's classes, which only pointers are held of. */
+/* Classes of Node and V8. Only pointers to them are used. */
 struct isolate;
 struct environment;
 struct context;
@@ -111,17 +113,17 @@ static int (*uv_loop_alive)(const struct uv_loop_s *);
 static int (*pthread_create_of_libc)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
                                      void *);
 
-static int (*write_last)(int status); /* NULL: the option is not set, or cannot be had */
+static int (*write_last)(int status); /* NULL: exit=fast is not set, or not possible */
 static pid_t process;
-/* lives longer than all workers; NULL: not known yet */
+/* It lives longer than all workers. NULL: not known yet. */
 static struct isolate *_Atomic main_isolate;
-/* an interrupt; stays so once we are installed, or found that impossible */
+/* Whether an interrupt was requested. Reset only for another attempt. */
 static atomic_bool is_requested;
 
-/* Of the main thread. */
+/* Used only by the main thread. */
 static unsigned attempts;
-static napi_env env;    /* NULL: not installed, or no more */
-static napi_ref script; /* its function */
+static napi_env env;    /* NULL: not installed, or the env has ended */
+static napi_ref script; /* the function that the script has returned */
 static struct uv_loop_s *loop;
 static bool is_asking;
 
@@ -130,7 +132,7 @@ struct wanted {
   void *place;
 };
 
-/* The name of the first that is missing; NULL: all are there. */
+/* Returns the first name that is missing; NULL: all were found. */
 static const char *look_up(const struct tg_image *image, const struct wanted *wanted,
                            size_t count) {
   for (size_t i = 0; i < count; i++) {
@@ -217,7 +219,8 @@ static void end_at_alarm(int number) {
   _exit(status_of_alarm);
 }
 
-/* What addons have written with stdio. */
+/* Flushes what addons have written with stdio. The alarm ends the process if this takes too
+ * long. */
 static void flush(int status) {
   struct sigaction action = {.sa_handler = end_at_alarm};
   sigset_t alarms;
@@ -230,17 +233,17 @@ static void flush(int status) {
   fflush(NULL);
 }
 
-/* Callers of thread-safe functions are served to the last: one that is turned away may end the
+/* Callers of thread-safe functions are not rejected, because a caller that is rejected may end the
  * process itself. */
 static _Noreturn void end(int status) {
   status = write_last(status);
-  /* an exit handler of Node's own: the modes of terminals, and who may block on stdio */
+  /* Node's own exit handler: it restores the modes of terminals, and whether stdio blocks. */
   node.reset_stdio();
   flush(status);
   _exit(status);
 }
 
-/* A child that was forked without exec has nothing to write. */
+/* A child that was forked without exec has nothing to write, so it ends as usual. */
 static void on_exit_request(const void *functor, struct environment **environment, int *status) {
   (void)functor;
   if (getpid() == process) end(*status);
@@ -257,7 +260,7 @@ static bool manage_functor(void *to, const void *from, int operation) {
 
 /* --- The natural end */
 
-/* NULL: there is no answer. In a handle scope. */
+/* Calls the script's function. NULL: there is no answer. Requires an open handle scope. */
 static napi_value ask_script(void) {
   napi_value undefined, function, answer, exception;
   if (napi.get_undefined(env, &undefined) != napi_ok) return NULL;
@@ -285,14 +288,15 @@ static bool is_javascript_on_stack(struct isolate *isolate) {
   return v8.count_frames(v8.get_stack_trace(isolate, 1, OVERVIEW)) != 0;
 }
 
-/* In a handle scope. */
+/* Requires an open handle scope. */
 static bool is_exit_event_over(struct isolate *isolate) {
   bool is_over = false;
   napi_value answer = is_javascript_on_stack(isolate) ? NULL : ask_script();
   return answer != NULL && napi.get_value_bool(env, answer, &is_over) == napi_ok && is_over;
 }
 
-/* A listener may run microtasks by itself, as the package deasync does. */
+/* This does not prove that the event is over, because a listener may run microtasks itself, as the
+ * package deasync does. */
 static void on_microtasks_completed(struct isolate *isolate, void *unused) {
   (void)unused;
   napi_handle_scope scope;
@@ -309,7 +313,7 @@ static void forget_env(void *unused) {
   env = NULL;
 }
 
-/* NULL: the script's value is no text. */
+/* The obstacle that the script has found. NULL: its value is not a text. */
 static const char *read_obstacle(napi_env script_env, napi_value value) {
   static char obstacle[128];
   size_t length;
@@ -327,7 +331,7 @@ static bool keep_function(napi_env script_env, napi_value function) {
   return true;
 }
 
-/* An addon's init function, so that there is an env of our own. */
+/* Registered as an addon's init function, so that it gets an env of its own. */
 static napi_value run_script(napi_env script_env, napi_value exports) {
   napi_value source, value, exception;
   napi_status status =
@@ -338,14 +342,15 @@ static napi_value run_script(napi_env script_env, napi_value exports) {
     return exports;
   }
   const char *obstacle = read_obstacle(script_env, value);
-  if (obstacle != NULL) say_why_not("a program for which Node writes nothing at its end", obstacle);
+  if (obstacle != NULL)
+    say_why_not("a program for which Node.js has nothing to write at its end", obstacle);
   bool is_settled = obstacle != NULL || keep_function(script_env, value);
   if (!is_settled && attempts < ATTEMPTS_MAX)
     atomic_store_explicit(&is_requested, false, memory_order_relaxed);
   return exports;
 }
 
-/* V8 calls it in the main thread as soon as JavaScript runs there, with what handles need. */
+/* V8 calls it in the main thread as soon as JavaScript runs there, with a handle scope open. */
 static void install(struct isolate *isolate, void *unused) {
   (void)unused;
   enum { NODE_API_VERSION = 8 };
@@ -353,7 +358,7 @@ static void install(struct isolate *isolate, void *unused) {
   struct environment *environment = node.get_current_environment(context);
   if (environment == NULL) return;
   attempts++;
-  /* That of node:vm has no process. */
+  /* The current context may be one of node:vm, which has no `process`. */
   if (node.get_main_context != NULL) context = node.get_main_context(environment);
   struct value *global = v8.get_global(context);
   node.register_addon(global, global, context, run_script, NODE_API_VERSION);
@@ -368,8 +373,8 @@ static void learn_main_isolate(void) {
     atomic_store_explicit(&main_isolate, v8.try_get_current(), memory_order_relaxed);
 }
 
-/* The main thread may open no addon, but it starts the workers, and before them a thread of the
- * inspector's. */
+/* Learns the main isolate even if the main thread opens no addon. The main thread starts the
+ * workers, and before them a thread of the inspector. */
 static int create_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                          void *argument) {
   learn_main_isolate();
@@ -393,6 +398,6 @@ void tg_fast_exit_open(const struct tg_image *runtime, int (*write)(int status))
   }
   process = getpid();
   write_last = write;
-  learn_main_isolate(); /* there is one where tsfn-guard/register loads us */
+  learn_main_isolate(); /* an isolate exists if tsfn-guard/register loads us */
   tg_redirect_import(runtime, "pthread_create", (const void *)create_thread);
 }

@@ -1,20 +1,21 @@
 /* The option exit=fast: the process ends with _exit as soon as all JavaScript 'exit' listeners have
- * run, so that workers, environments, addons, exit handlers and static destructors are not run
- * down.
+ * run. Workers, environments and addons are not torn down, and exit handlers and static destructors
+ * do not run.
  *
- * Node only, in its main thread, at process.exit(), at an uncaught exception and at the natural
- * end. */
+ * Works on Node only, when the main thread ends: at process.exit(), at an uncaught exception, and
+ * at the natural end. */
 #ifndef TG_PRELOAD_FAST_EXIT_H
 #define TG_PRELOAD_FAST_EXIT_H
 
 #include "elf/image.h"
 
-/* Once, after the seven were redirected. `write_last` writes what is due at the end of the process,
- * and answers the status that it ends with instead of the one that it is given. Says in one line if
- * the runtime lacks what is needed. */
+/* Call it once, after the seven functions were redirected. `write_last` writes what is due at the
+ * end of the process. It receives the status of the process, and returns the status to end with. If
+ * the runtime lacks a function that is needed, one line reports it. */
 void tg_fast_exit_open(const struct tg_image *runtime, int (*write_last)(int status));
 
-/* The runtime is about to open an addon. Any thread; does nothing where the option is not set. */
+/* Called when the runtime is about to open an addon. Any thread. Does nothing if exit=fast is not
+ * set or not possible. */
 void tg_fast_exit_addon_opens(void);
 
 #endif

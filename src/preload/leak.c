@@ -10,10 +10,10 @@
 #include "preload/entry_points.h"
 #include "preload/runtime_node.h"
 
-/* An env in which a finalizer was replaced. Never freed, as finalizers come after its end. */
+/* An env in which a finalizer was replaced. Never freed, because finalizers run after its end. */
 struct leaking_env {
   napi_env env;
-  struct leaking_env *next; /* of this thread, while it has not ended */
+  struct leaking_env *next; /* in the thread's list, until the env has ended */
   bool has_ended;
 };
 
@@ -27,7 +27,7 @@ struct tg_leak_ticket {
 
 static _Thread_local struct leaking_env *envs;
 
-/* A cleanup hook. The finalizers of wraps, externals and instance data come after the hooks that an
+/* A cleanup hook. The finalizers of wraps, externals and instance data run after all hooks that an
  * addon can add. */
 static void end_env(void *argument) {
   struct leaking_env *ended = argument;
@@ -55,9 +55,9 @@ static const struct leaking_env *find_or_add_env(napi_env env) {
   return one;
 }
 
-/* Node calls finalizers of buffers in cleanup hooks of their own, so they may run before has_ended
- * is set. Only for them the env is asked: in a finalizer that runs during a garbage collection that
- * would be a fatal error, and no finalizer of a buffer does. */
+/* Node calls a buffer's finalizer in a cleanup hook of its own, so it may run before has_ended is
+ * set. Therefore the env is queried too, but only for buffers. In a finalizer that runs during a
+ * garbage collection the query would be a fatal error; no finalizer of a buffer runs then. */
 static bool has_ended(napi_env env, const struct tg_leak_ticket *ticket) {
   return ticket->env->has_ended || (ticket->is_buffer && tg_node_is_javascript_over(env));
 }

@@ -28,7 +28,7 @@ static struct tg_redirection registrars[REGISTRARS] = {
                      .replacement = (void *)guarded_node_module_register},
 };
 
-/* Ignores the runtime's own modules, and the modules that the runtime makes of an addon's. */
+/* Ignores the runtime's own modules, and those that the runtime makes from an addon's module. */
 static void record_and_register(unsigned which, void *module, const void *caller) {
   struct tg_registration registration = {.module = module};
   memcpy(&registration.register_module, &registrars[which].original, sizeof(void *));
@@ -53,8 +53,8 @@ static const struct link_map *link_map_of(void *handle) {
   return map;
 }
 
-/* For a name without a slash the dynamic linker's search depends on its caller. Such a call is
- * passed on as a tail call, so that the caller stays the same. Addons are opened by their paths. */
+/* If a name has no slash, the dynamic linker's search depends on the caller. Such a call is passed
+ * on as a tail call, so that the caller stays the same. Addons are opened by their paths. */
 static void *guarded_dlopen(const char *file, int flags) {
   if (file == NULL || strchr(file, '/') == NULL) return tg_dl.open(file, flags);
   bool is_always_kept = tg_addon_is_always_kept(file);

@@ -1,15 +1,15 @@
-/* Runs when the library is loaded into a process: does nothing, or arms the guard. A preloaded
- * library runs this before main. As part of tsfn-guard/register (preload/register.h), it runs in a
- * process that has threads and maybe addons.
+/* Runs when the library is loaded into a process: does nothing, or arms the guard. If the library
+ * is preloaded, this happens before main. If it is loaded as part of tsfn-guard/register
+ * (preload/register.h), the process already has threads and maybe addons.
  *
  * Rules, because every child process inherits LD_PRELOAD:
- *  - A process that is no runtime gets no mapping, no output and no symbol of ours that shadows
- *    another one. It costs some microseconds.
- *  - There is never a thread. There is no signal handler, no change to the environment and no file
- *    that stays open unless an option asks for it (docs/contract.md, "What is reported", lists
- *    these). No write raises a signal.
+ *  - A process without a runtime gets no mapping, no output and no symbol of ours that shadows
+ *    another one. The library costs it some microseconds.
+ *  - The library never starts a thread. It installs no signal handler, changes nothing in the
+ *    environment and keeps no file open unless an option asks for it (docs/contract.md, "What is
+ *    reported", lists these options). No write raises a signal.
  *  - Only libc is needed, and nothing newer than glibc 2.28.
- *  - Either all seven symbols are redirected, or none; then one line says why. */
+ *  - Either all seven symbols are redirected, or none. If none, one line says why. */
 #include <errno.h>
 #include <link.h>
 #include <signal.h>
@@ -76,13 +76,13 @@ static void name_main_program(struct runtime_object *object) {
   tg_copy_string(object->path, sizeof object->path, path[0] == '\0' ? "the main program" : path);
 }
 
-/* The sum of all reservations. No two run at once: the first is made before all else, and later
- * ones with the lock of the handle table held. */
+/* The sum of all reservations. It is never changed by two threads at once: the first reservation is
+ * made before all else, and later ones with the lock of the handle table held. */
 static size_t reserved_size;
 
-/* Whether the address space also has room for the program. A 39-bit address space (some arm64
+/* Whether enough address space is left for the program too. A 39-bit address space (some arm64
  * kernels) has only 512 GiB. */
-static bool leaves_room(size_t size) {
+static bool leaves_enough(size_t size) {
   const size_t factor = 4;
   void *probe = tg_reserve_anywhere(size * factor);
   if (probe != NULL) munmap(probe, size * factor);
@@ -90,13 +90,14 @@ static bool leaves_room(size_t size) {
 }
 
 /* A program with a limit on its address space needs most of it: V8 reserves some GiB, and each
- * WebAssembly memory 8 or 10, and they fail without them. So we take at most an eighth, except for
- * the first reservation. The limit is queried each time, because it may have been lowered. */
+ * WebAssembly memory 8 or 10 GiB. They fail if they do not get it. So all our reservations together
+ * take at most an eighth of the limit; only the first one is always made. The limit is queried each
+ * time, because it may have been lowered. */
 static bool is_affordable(size_t size) {
   struct rlimit limit;
   if (reserved_size == 0) return true;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-    return leaves_room(size);
+    return leaves_enough(size);
   return reserved_size + size <= limit.rlim_cur / 8;
 }
 
@@ -120,14 +121,14 @@ static void *map_pages(size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* With mode=diagnose it also reports what kept the process alive. */
+/* With mode=diagnose, tg_summary_record_exit also reports what kept the process alive. */
 static void record_exit(void) {
   if (options.summary != TG_SUMMARY_NEVER || options.mode == TG_MODE_DIAGNOSE)
     tg_summary_record_exit();
 }
 
-/* A child that was forked without exec has none of the threads, maybe some of their locks, and
- * nobody to wait for. */
+/* Does nothing in a child that was forked without exec. Such a child has none of the threads, so
+ * there is nobody to wait for, but some of their locks may stay held in it. */
 static void reject_callers_at_exit(void) {
   if (getpid() != armed_process) return;
   record_exit();
@@ -151,7 +152,7 @@ static void write_summary_at_exit(void) {
   if (write_last()) exit((int)options.exitcode);
 }
 
-/* With exit=fast: instead of the exit handlers. Returns the status. */
+/* With exit=fast, this runs instead of the exit handlers. Returns the status to end with. */
 static int write_summary_at_fast_exit(int status) {
   record_exit();
   return write_last() ? (int)options.exitcode : status;
@@ -162,15 +163,16 @@ static void on_dump_signal(int number) {
   tg_summary_dump();
 }
 
-/* A handler that returns from one of these faults gets the same fault again at once. */
+/* Whether the signal reports a fault. If a handler returns from one, the same fault occurs again at
+ * once. */
 static bool is_fault(int number) {
   return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
          number == SIGTRAP || number == SIGSYS;
 }
 
-/* Observed with Node 18 to 26: at startup (SIGINT and SIGTERM restore the terminal, SIGUSR1 opens
- * the inspector, SIGPIPE and SIGXFSZ are ignored), with the first child process, with a terminal,
- * and while the profiler runs. */
+/* Whether Node uses the signal itself. Observed with Node 18 to 26: at startup (SIGINT and SIGTERM
+ * restore the terminal, SIGUSR1 opens the inspector, SIGPIPE and SIGXFSZ are ignored), with the
+ * first child process, with a terminal, and while the profiler runs. */
 static bool is_taken_by_node(int number) {
   return number == SIGINT || number == SIGTERM || number == SIGUSR1 || number == SIGPIPE ||
          number == SIGXFSZ || number == SIGCHLD || number == SIGWINCH || number == SIGPROF;
@@ -180,7 +182,7 @@ static bool is_taken_by_node(int number) {
 static const char *install_dump_signal(int number) {
   struct sigaction action = {.sa_handler = on_dump_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
   sigfillset(&action.sa_mask);
-  if (is_fault(number)) return "it is the signal of a fault";
+  if (is_fault(number)) return "the signal reports a fault";
   if (is_taken_by_node(number)) return "the runtime uses it itself (12, SIGUSR2, is free)";
   return sigaction(number, &action, NULL) == 0 ? NULL : strerror(errno);
 }
@@ -342,7 +344,7 @@ static const struct tg_host host = {
 };
 
 /* Called before the functions are redirected, because other threads may call them from then on.
- * `passes_through`: some handles already belong to the runtime. */
+ * `passes_through`: the runtime may have given out handles of its own already. */
 static bool open_guard(const struct runtime_object *object, bool passes_through) {
   bool warns = options.mode == TG_MODE_DIAGNOSE && options.queue_warn != 0;
   const struct tg_guard_options guard_options = {
@@ -356,15 +358,15 @@ static bool open_guard(const struct runtime_object *object, bool passes_through)
   return false;
 }
 
-/* Reports in one line which addons stay unguarded. If there are many, the line names only some, to
- * leave room for the rest of it. */
+/* Reports in one line which addons stay unguarded. If there are many, the line names only some, so
+ * that it has space for the rest of its text. */
 static void report_earlier_addons(const struct tg_earlier_addon *addon) {
-  enum { ROOM = 512 };
+  enum { NAMES_MAX = 512 };
   struct runtime_object object;
   struct tg_text names = {.length = 0};
   if (addon == NULL) return;
   for (; addon != NULL; addon = addon->next) {
-    bool fits = names.length + strlen(addon->file) < ROOM;
+    bool fits = names.length + strlen(addon->file) < NAMES_MAX;
     if (names.length != 0) tg_text_add(&names, ", ");
     tg_text_add(&names, fits ? addon->file : "and others");
     if (!fits) break;

@@ -35,7 +35,7 @@ static const char *read_hexadecimal(const char *text, uintptr_t *number) {
 }
 
 /* Parses a line of /proc/self/maps: "start-end rwxp offset device inode   /path". Returns whether
- * the mapping contains the address; if so and if it has a path, this is the program's path. */
+ * the mapping contains the address. If so, and if it has a path, stores that as the program's. */
 static bool parse_mapping(const char *line, uintptr_t address) {
   uintptr_t start, end;
   const char *rest = read_hexadecimal(line, &start);
@@ -61,7 +61,7 @@ static size_t parse_lines(char *text, size_t length, uintptr_t address, bool *fo
 }
 
 static void find_path_in_maps(uintptr_t address) {
-  static char text[2 * sizeof program_path]; /* room for the longest line */
+  static char text[2 * sizeof program_path]; /* fits the longest line */
   size_t length = 0;
   bool found = false;
   int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
@@ -72,8 +72,8 @@ static void find_path_in_maps(uintptr_t address) {
   if (file >= 0) close(file);
 }
 
-/* The kernel provides no base address of a dynamic linker if the linker is the program that it has
- * started ("ld.so node app.js"). /proc/self/exe is then the linker. */
+/* Whether the dynamic linker is the program that the kernel has started ("ld.so node app.js"). The
+ * kernel then provides no base address of a dynamic linker, and /proc/self/exe is the linker. */
 static bool is_started_by_linker(void) {
   return getauxval(AT_BASE) == 0;
 }

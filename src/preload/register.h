@@ -2,10 +2,10 @@
  * last events, as JSON.
  *
  * The two exported functions are for register.node only (src/npm/register_node.c), which is shipped
- * with the library. The library is not an addon itself for this reason: preloaded, it would have
- * napi_register_module_v1 in the global scope. The dynamic linker would find it there first for
- * every addon that refers to its own. Addons that use NAPI_MODULE_INIT from the headers of Node 10
- * to 17 do (docs/contract.md).
+ * with the library. There is a reason why the library is not an addon itself: if it were preloaded,
+ * its napi_register_module_v1 would be in the global scope. The dynamic linker would then find it
+ * instead of an addon's own, for every addon that refers to its own by name. Addons that use
+ * NAPI_MODULE_INIT from the headers of Node 10 to 17 do so (docs/contract.md).
  *
  * Thread safety: any thread at any time, but not in a signal handler. */
 #ifndef TG_PRELOAD_REGISTER_H
@@ -22,8 +22,8 @@ size_t tsfn_guard_stats(char json[TSFN_GUARD_JSON_SIZE]);
 /* Writes a line of JSON for each event in the ring, oldest first, and returns the total length. */
 size_t tsfn_guard_events(char json[TSFN_GUARD_JSON_SIZE]);
 
-/* Records how the guard was loaded: "protect", "diagnose" or "off", and whether it is armed. Call
- * it as soon as that is known. */
+/* Records the mode ("protect", "diagnose" or "off") and whether the guard is armed. Call it as soon
+ * as that is known. */
 void tg_register_record(const char *mode, bool armed);
 
 #endif

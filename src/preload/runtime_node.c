@@ -19,7 +19,7 @@ static struct {
   napi_status (*add_env_cleanup_hook)(napi_env, void (*)(void *), void *);
   napi_status (*remove_env_cleanup_hook)(napi_env, void (*)(void *), void *);
   napi_status (*get_node_version)(napi_env, const napi_node_version **); /* NULL: Bare lacks it */
-  /* NULL if the runtime lacks it. */
+  /* The rest are NULL if the runtime lacks them. */
   napi_status (*get_global)(napi_env, napi_value *);
   napi_status (*get_named_property)(napi_env, napi_value, const char *, napi_value *);
   napi_status (*create_string_utf8)(napi_env, const char *, size_t, napi_value *);
@@ -32,14 +32,14 @@ static struct {
   napi_status (*close_handle_scope)(napi_env, napi_handle_scope);
   napi_status (*create_object)(napi_env, napi_value *);
   napi_status (*create_reference)(napi_env, napi_value, uint32_t, napi_ref *);
-  /* v8::Isolate::TryGetCurrent: the calling thread's; NULL: it has none */
+  /* v8::Isolate::TryGetCurrent: the calling thread's isolate; NULL: it has none */
   void *(*current_isolate)(void);
 } node_api;
 
 static struct tg_runtime node_runtime;
 static struct tg_image runtime_image;
-static bool is_node;             /* false: a runtime that imitates Node, and its version */
-static bool never_tells_version; /* Bare has no napi_get_node_version */
+static bool is_node;        /* false: a runtime that imitates Node, and reports a version of Node */
+static bool has_no_version; /* Bare has no napi_get_node_version */
 
 /* NULL: unknown. Relaxed: it points to constant data of the runtime. */
 static const napi_node_version *_Atomic node_version;
@@ -102,8 +102,8 @@ const char *tg_node_open(const struct tg_image *image) {
       return wanted[i].name;
   runtime_image = *image;
   is_node = tg_image_find(image, "_ZN4node11per_process8metadataE", STT_OBJECT) != NULL;
-  never_tells_version = node_api.get_node_version == NULL;
-  if (!is_node) node_api.get_uv_event_loop = NULL; /* not libuv's loop in Bun and Deno */
+  has_no_version = node_api.get_node_version == NULL;
+  if (!is_node) node_api.get_uv_event_loop = NULL; /* in Bun and Deno it is not libuv's loop */
   return NULL;
 }
 
@@ -112,7 +112,7 @@ static void copy_js_string(napi_env env, napi_value value, char *buffer, size_t 
   node_api.get_value_string_utf8(env, value, buffer, size, &length);
 }
 
-/* What Node does for a thread-safe function without call_js_cb. */
+/* Does what Node does for a thread-safe function without call_js_cb. */
 static void call_js_default(napi_env env, napi_value js_callback, void *context, void *data) {
   (void)context;
   (void)data;
@@ -183,8 +183,8 @@ const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirection
 
 bool tg_node_version(char text[TG_RUNTIME_MAX]) {
   const napi_node_version *known = atomic_load_explicit(&node_version, memory_order_relaxed);
-  tg_copy_string(text, TG_RUNTIME_MAX, never_tells_version ? "a runtime like node" : "");
-  if (known == NULL) return never_tells_version;
+  tg_copy_string(text, TG_RUNTIME_MAX, has_no_version ? "a runtime like node" : "");
+  if (known == NULL) return has_no_version;
   struct tg_text line;
   line.length = 0;
   tg_text_add(&line, is_node ? known->release /* "node" */ : "a runtime like node");
@@ -201,8 +201,8 @@ bool tg_node_version(char text[TG_RUNTIME_MAX]) {
 
 /* --- For mode=diagnose */
 
-/* The beginning of libuv's uv_loop_t, which is stable in libuv 1. The counts are those of active
- * and ref'd handles and requests. */
+/* The beginning of libuv's uv_loop_t, which is stable in libuv 1. The two counters count handles
+ * and requests that are active and ref'd. */
 struct loop_head {
   void *data;
   unsigned active_handles;
@@ -252,7 +252,7 @@ int64_t tg_node_worker_id(napi_env env) {
   return -1;
 }
 
-/* --- Exceptions, and envs whose JavaScript is over */
+/* --- Exceptions, and envs that can no longer run JavaScript */
 
 bool tg_node_has_exception(napi_env env) {
   bool pending = false;
@@ -260,22 +260,23 @@ bool tg_node_has_exception(napi_env env) {
          node_api.is_exception_pending(env, &pending) == napi_ok && pending;
 }
 
-/* napi_call_function checks this before its arguments. Where JavaScript is allowed, it rejects
- * these arguments. */
+/* Whether the env refuses to call JavaScript. napi_call_function checks this before it checks its
+ * arguments. If JavaScript is allowed, it rejects these arguments. */
 static bool is_call_refused(napi_env env) {
   napi_status status = node_api.call_function(env, NULL, NULL, 0, NULL, NULL);
   return status == napi_cannot_run_js || status == napi_pending_exception;
 }
 
-/* In most cases one call is enough: if a call is not refused, no exception is pending either. The
- * last one leaves the env's last error as if only it had been made. */
+/* In most cases the first query is enough: if the call is not refused, no exception is pending
+ * either. The last query leaves the env's last error as if only that query had been made. */
 bool tg_node_is_javascript_forbidden(napi_env env) {
   return is_call_refused(env) && !tg_node_has_exception(env) && is_call_refused(env);
 }
 
-/* The termination of an env also leaves an exception, which is nobody's fault. Whether the env is
- * terminating cannot be queried while an exception is pending, so the exception is cleared for the
- * query and thrown again. A terminated env refuses to throw it, but there it means nothing. */
+/* The termination of an env also leaves an exception, which is nobody's fault. While an exception
+ * is pending, it cannot be queried whether the env is terminating. So the exception is cleared for
+ * the query and thrown again. A terminated env refuses to throw it, but there the exception means
+ * nothing. */
 static bool was_left_exception(napi_env env) {
   napi_value exception;
   if (node_api.get_and_clear_last_exception(env, &exception) != napi_ok) return true;
@@ -284,8 +285,8 @@ static bool was_left_exception(napi_env env) {
   return !forbidden;
 }
 
-/* An exception that is taken off needs a handle, and in a cleanup hook of Node's there is no scope
- * for one. */
+/* To clear an exception, a handle for it is needed, and cleanup hooks of Node run without a scope
+ * for handles. */
 static bool can_take_off_exception(void) {
   return node_api.throw_value != NULL && node_api.get_and_clear_last_exception != NULL &&
          node_api.open_handle_scope != NULL && node_api.close_handle_scope != NULL;
@@ -318,7 +319,7 @@ bool tg_node_was_left_exception(napi_env env) {
   if (!can_take_off_exception() || node_api.open_handle_scope(env, &scope) != napi_ok) return true;
   bool was_left = was_left_exception(env);
   node_api.close_handle_scope(env, scope);
-  /* The env's last error is again that an exception is pending, as before the query. */
+  /* Sets the env's last error to "an exception is pending" again, as it was before the query. */
   if (was_left) is_call_refused(env);
   return was_left;
 }

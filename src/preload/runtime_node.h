@@ -20,51 +20,54 @@ enum {
 };
 
 /* Looks up all further functions in the object that exports the seven. Returns NULL, or the name of
- * the missing function. Call it once, before the seven functions are redirected. */
+ * the first one that is needed and missing. Call it once, before the seven functions are
+ * redirected. */
 const char *tg_node_open(const struct tg_image *image);
 
-/* Learns the runtime's version: from an env, or, before there is one, from a fake env, for the
- * message that the guard is armed. Does nothing once the version is known. */
+/* Learn the runtime's version: the first function from an env, the second one from a fake env, for
+ * reports before there is an env. They do nothing once the version is known. */
 void tg_node_learn_version(napi_env env);
 void tg_node_learn_version_early(void);
 
 /* Returns the runtime. Call it after the seven functions were redirected. */
 const struct tg_runtime *tg_node_runtime(const struct tg_redirection redirections[TG_FUNCTIONS]);
 
-/* "node 20.20.2", "a runtime like node 24.3.0", or without a version if the runtime never tells
- * one. Returns false and an empty text if the version is not known yet. */
+/* "node 20.20.2" or "a runtime like node 24.3.0"; without the number if the runtime has no function
+ * that reports it. Returns false and an empty text if the version is not known yet. */
 bool tg_node_version(char version[TG_RUNTIME_MAX]);
 
 /* Whether the address is within the runtime's own object. */
 bool tg_node_is_runtime_code(const void *address);
 
-/* Whether the runtime is Node itself, and not one that is only like it. */
+/* Whether the runtime is Node itself, and not one that imitates it. */
 bool tg_node_is_node(void);
 
-/* Whether the calling thread runs JavaScript, as the loop thread of an env does. For others an
- * env's functions are out of reach. Node only. */
+/* Whether the calling thread has a V8 isolate, as the loop thread of an env does. Other threads
+ * cannot use the functions that take an env. False in a runtime other than Node. */
 bool tg_node_is_on_loop_thread(void);
 
-/* Whether the env can run no JavaScript any more, with an exception that is pending or without. On
- * its loop thread; false in a runtime that is no Node. */
+/* Whether the env can no longer run JavaScript, whether or not an exception is pending. Call it on
+ * the env's loop thread. False in a runtime other than Node. */
 bool tg_node_is_javascript_over(napi_env env);
 
-/* Takes off an exception that is pending. Leaves the env's last error info at napi_ok. On the env's
+/* Clears a pending exception. Leaves the env's last error info at napi_ok. Call it on the env's
  * loop thread. */
 void tg_node_drop_exception(napi_env env);
 
-/* For the false answers of TG_QUIRK_DYING: undefined needs no handle scope and no JavaScript. */
+/* Returns undefined, for the false answers of TG_QUIRK_DYING. Needs no handle scope and no
+ * JavaScript. */
 napi_status tg_node_get_undefined(napi_env env, napi_value *result);
 
-/* A reference to an object of its own. False: the runtime has none. */
+/* Creates a reference to a new object. False: the runtime cannot do this. */
 bool tg_node_create_empty_reference(napi_env env, uint32_t count, napi_ref *result);
 
-/* As the runtime's own, which no redirection changes. */
+/* Calls the runtime's own function, whatever is redirected. */
 napi_status tg_node_add_env_cleanup_hook(napi_env env, void (*hook)(void *), void *argument);
 
-/* For mode=diagnose (diag/trace.h), like tg_node_is_loop_kept_by. The id of the env's worker comes
+/* The id of the env's worker; 0: the main thread. For mode=diagnose (diag/trace.h). The id comes
  * from JavaScript: process.getBuiltinModule('worker_threads').threadId. Node 18 and 20.0 to 20.15
- * lack that function, so there the result is -1 in workers. */
+ * lack that function, so there the result is -1 in workers. In the main thread this also records
+ * the loop for tg_node_is_loop_kept_by. */
 int64_t tg_node_worker_id(napi_env env);
 
 /* Whether an exception is pending. Call it on the loop thread. */
@@ -74,12 +77,12 @@ bool tg_node_has_exception(napi_env env);
  * loop thread. */
 bool tg_node_was_left_exception(napi_env env);
 
-/* Whether the env can run no JavaScript any more although no exception is pending. Call it on the
+/* Whether the env can no longer run JavaScript although no exception is pending. Call it on the
  * loop thread. */
 bool tg_node_is_javascript_forbidden(napi_env env);
 
-/* Whether so many handles, and nothing else, keep the main thread's loop alive. False also if that
- * is unknown. */
+/* Whether exactly `count` handles, and nothing else, keep the main thread's loop alive. Also false
+ * if that is unknown. For mode=diagnose. */
 bool tg_node_is_loop_kept_by(uint64_t count);
 
 #endif

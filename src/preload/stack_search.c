@@ -14,9 +14,10 @@
 enum {
   DEPTH_MAX = 256 * 1024, /* bytes that are searched per stack, from its innermost frame */
   PIECE = 4096,
-  /* of libc's record of a thread, which is smaller than a page beyond that */
+  /* at least this many bytes of libc's record of a thread follow its robust list; the rest of the
+   * record is smaller than a page */
   AFTER_ROBUST_LIST = 1024,
-  PATIENCE_MS = 20, /* for threads that are running; shared by all of them */
+  PATIENCE_MS = 20, /* how long to wait for running threads, all of them together */
 };
 
 struct stack_search {
@@ -57,7 +58,7 @@ static bool read_thread_state(const char *thread, uintptr_t pointers[2], bool *r
   return read_pointers(line, pointers);
 }
 
-/* A thread that sleeps from time to time is soon found asleep. */
+/* Waits while the thread is running: if it sleeps from time to time, it is soon found asleep. */
 static bool find_sleeping_stack(struct stack_search *search, const char *thread,
                                 uintptr_t pointers[2]) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
@@ -75,9 +76,10 @@ static bool is_code_address(const struct stack_search *search, uintptr_t address
 }
 
 /* Returns where the search of a stack ends. libc keeps its record of a thread at the outer end of
- * the thread's stack, and the kernel knows an address in that record. Other memory may follow the
- * stack at once, such as our own ring, which is full of addresses of code. The main thread's record
- * is elsewhere, and no memory follows its stack. */
+ * the thread's stack, and the kernel knows an address in that record: the robust list. The search
+ * must not go further, because other memory may follow directly, such as our own ring, which is
+ * full of addresses of code. The main thread's record is elsewhere, and no memory follows its
+ * stack. */
 static uintptr_t find_stack_end(const char *thread, uintptr_t stack) {
   uintptr_t robust_list = 0;
   size_t size;

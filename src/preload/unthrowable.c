@@ -31,25 +31,25 @@ static struct tg_redirection throws[THROWS] = {
                             .replacement = (void *)throw_syntax_error},
 };
 
-/* Whether the table of known addons has a quirk for it that it was not given, and nobody was
- * told. */
+/* Whether a report should recommend quirks=known: the addon does not have the quirk dying, but the
+ * table of known addons has it for the addon. True at most once for each addon. */
 static bool is_to_be_recommended(const struct tg_addon *addon) {
-  enum { TOLD_MAX = 8 }; /* the table has fewer addons with this quirk */
-  static _Atomic(const struct tg_addon *) told[TOLD_MAX];
+  enum { RECOMMENDED_MAX = 8 }; /* the table has fewer addons with this quirk */
+  static _Atomic(const struct tg_addon *) recommended[RECOMMENDED_MAX];
   if (addon == NULL || (addon->quirks & TG_QUIRK_DYING) != 0) return false;
   if ((tg_quirks_known_of(tg_addon_path(addon)) & TG_QUIRK_DYING) == 0) return false;
-  for (unsigned i = 0; i < TOLD_MAX; i++) {
+  for (unsigned i = 0; i < RECOMMENDED_MAX; i++) {
     const struct tg_addon *other = NULL;
-    if (atomic_compare_exchange_strong_explicit(&told[i], &other, addon, memory_order_relaxed,
-                                                memory_order_relaxed))
+    if (atomic_compare_exchange_strong_explicit(&recommended[i], &other, addon,
+                                                memory_order_relaxed, memory_order_relaxed))
       return true;
     if (other == addon) return false;
   }
   return false;
 }
 
-/* The event has no caller. So all of an addon count as one call site: they are reported once, and
- * counted in the summary and the metrics. */
+/* The event has no caller, so all ignored throws of an addon count as one call site: they are
+ * reported once, and counted in the summary and the metrics. */
 static void report_ignored(const char *name, const struct tg_addon *addon) {
   struct tg_text detail = {.length = 0};
   const struct tg_event event = {.kind = TG_EVENT_THROW_IGNORED,
@@ -61,15 +61,16 @@ static void report_ignored(const char *name, const struct tg_addon *addon) {
   tg_text_add(&detail, name);
   tg_text_add(&detail,
               " in an environment that can no longer run JavaScript. Nothing could catch the "
-              "exception, so the call was answered napi_ok");
+              "exception, so the call returned napi_ok");
   if (event.matters)
-    tg_text_add(&detail,
-                ". This addon is known to die there; quirks=known helps it (docs/quirks.md)");
+    tg_text_add(
+        &detail,
+        ". This addon is known to crash in this case; quirks=known prevents that (docs/quirks.md)");
   tg_report_detail(&event, tg_text_string(&detail));
 }
 
-/* The answer to a throw that the runtime has refused. Where JavaScript still runs, that is an error
- * of the addon's (an exception is pending already), and it is to know. */
+/* Answers a throw that the runtime has refused. If JavaScript can still run, the refusal is due to
+ * an error of the addon (an exception is pending already), so the addon gets Node's status. */
 __attribute__((noinline, cold)) static napi_status answer(napi_env env, napi_status status,
                                                           unsigned which, const void *caller) {
   if (status != napi_pending_exception && status != napi_cannot_run_js) return status;

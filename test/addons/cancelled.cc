@@ -1,12 +1,12 @@
-// A producer in C++ that is cancelled while it is blocked on a full queue, as the stop() of a C++
-// addon may do.
+// A C++ producer thread that is cancelled while it is blocked on a full queue. The stop() method of
+// a C++ addon may do that.
 //
 // Exports:
 //   start(type): an unref'd function with space for one item, and a thread that passes two items.
 //     The type of its cancellation is 'deferred', 'asynchronous', or 'disabled' until both items
 //     are passed. Returns when the thread is about to be blocked.
-//   cancel(): cancels the thread; a second time has no effect
-//   stop(): joins it, and returns whether it was cancelled
+//   cancel(): cancels the thread; a second call has no effect
+//   stop(): joins the thread, and returns whether it was cancelled
 //   release(): gives the count back, and returns the status
 //   report(): how many items were accepted and delivered, how many of the thread's objects are
 //     left, how many functions are finalized

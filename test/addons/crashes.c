@@ -34,8 +34,8 @@ static void wait_for_thread(void *(*run)(void *)) {
   if (pthread_create(&thread, NULL, run, NULL) == 0) pthread_join(thread, NULL);
 }
 
-/* The code is the addon's. It is called when the worker's thread ends, which is after the addon was
- * unloaded. */
+/* The destructor of a pthread key. It is called when the worker's thread ends. By then the addon,
+ * and this code with it, has been unloaded. */
 static void destroy_value(void *value) {
   free(value);
 }
@@ -58,7 +58,7 @@ static void free_twice(void) {
   free(block);
 }
 
-/* Like a mutex that was freed and overwritten: it is not locked, but has an owner. */
+/* The mutex looks as if it had been freed and overwritten: it is not locked, but has an owner. */
 static void lock_damaged_mutex(void) {
   mutex.__data.__owner = 1;
   pthread_mutex_lock(&mutex);

@@ -1,14 +1,16 @@
-/* An addon that calls Node-API in an env whose JavaScript is over, and reports the answers.
+/* An addon that calls Node-API in an env that can no longer run JavaScript, and reports the answers
+ * as a line of NAME=VALUE pairs.
  *
  * Exports. WHAT is one of: "throws"; "calls", which calls each function that needs JavaScript (not
  * in a cleanup hook); "unwrap"; "loop", which calls one function until it fails; "hold", which
  * registers a finalizer of each kind; "keep", the same for objects that live as long as the env.
  *   now(WHAT): does it at once, and returns the line
  *   whenOver(WHAT): waits until no JavaScript can be called any more, and then does it
- *   whenInterrupted(WHAT, function): calls a function that does not return before that, and then
- *     does it
+ *   whenInterrupted(WHAT, function): calls a JavaScript function that does not return before that,
+ *     and then does it
+ *   isRunning(): that JavaScript function calls it, to say that it runs and may be terminated
  *   atEnd(WHAT): does it in a cleanup hook of the env, and writes the line to stdout
- *   finalized(): how many of the finalizers of "hold" have run
+ *   finalized(): how many of the finalizers of "hold" or "keep" have run
  *   report(): the line of whenOver or whenInterrupted; empty while it waits; undefined if neither
  *     was called */
 #include "addon.h"
@@ -39,7 +41,7 @@ static void add_pending(napi_env env, struct line *line) {
   add(line, "pending", pending);
 }
 
-/* Some runtimes do not have it. */
+/* Found with dlsym, because some runtimes lack this function. */
 static void throw_syntax_error(napi_env env, struct line *line) {
   napi_status (*function)(napi_env, const char *, const char *);
   *(void **)&function = dlsym(RTLD_DEFAULT, "node_api_throw_syntax_error");
@@ -75,7 +77,7 @@ static napi_value noop(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-static int finalized; /* how many of those that "hold" has registered */
+static int finalized; /* how many finalizers of hold_with have run */
 
 static void count_finalized(napi_env env, void *data, void *hint) {
   (void)env;
@@ -96,29 +98,31 @@ static void make_values(napi_env env) {
   MUST(env, napi_wrap(env, object, &wrapped, NULL, NULL, NULL));
 }
 
-/* Reports only answers other than napi_ok, and results that a false answer must not leave. */
-static void tell(struct line *line, const char *name, napi_status status) {
+/* These add only what is wrong: an answer other than napi_ok, or, as -1, a result that must not
+ * come with a false napi_ok. */
+static void check(struct line *line, const char *name, napi_status status) {
   if (status != napi_ok) add(line, name, status);
 }
 
-static void tell_value(napi_env env, struct line *line, const char *name, napi_status status,
-                       const napi_value *value) {
+static void check_value(napi_env env, struct line *line, const char *name, napi_status status,
+                        const napi_value *value) {
   napi_valuetype type;
-  tell(line, name, status);
+  check(line, name, status);
   if (status == napi_ok && (napi_typeof(env, *value, &type) != napi_ok || type != napi_undefined))
     add(line, name, -1);
 }
 
-static void tell_false(struct line *line, const char *name, napi_status status, const bool *value) {
-  tell(line, name, status);
+static void check_false(struct line *line, const char *name, napi_status status,
+                        const bool *value) {
+  check(line, name, status);
   if (status == napi_ok && *value) add(line, name, -1);
 }
 
-static void tell_memory(struct line *line, const char *name, napi_status status,
-                        void *const *memory, size_t size) {
+static void check_memory(struct line *line, const char *name, napi_status status,
+                         void *const *memory, size_t size) {
   const char *bytes = *memory;
   bool is_zeroed = true;
-  tell(line, name, status);
+  check(line, name, status);
   for (size_t i = 0; status == napi_ok && i < size; i++) is_zeroed = is_zeroed && bytes[i] == 0;
   if (!is_zeroed) add(line, name, -1);
 }
@@ -127,30 +131,31 @@ static void call_properties(napi_env env, struct line *line) {
   napi_value value = NULL;
   bool answer = true;
   const napi_property_descriptor property = {.utf8name = "p", .method = noop};
-  tell_value(env, line, "get_property", napi_get_property(env, object, text, &value), &value);
-  tell(line, "set_property", napi_set_property(env, object, text, text));
-  tell_false(line, "has_property", napi_has_property(env, object, text, &answer), &answer);
+  check_value(env, line, "get_property", napi_get_property(env, object, text, &value), &value);
+  check(line, "set_property", napi_set_property(env, object, text, text));
+  check_false(line, "has_property", napi_has_property(env, object, text, &answer), &answer);
   answer = true;
-  tell_false(line, "has_own_property", napi_has_own_property(env, object, text, &answer), &answer);
-  tell(line, "delete_property", napi_delete_property(env, object, text, NULL));
-  tell_value(env, line, "get_named_property", napi_get_named_property(env, object, "key", &value),
-             &value);
-  tell(line, "set_named_property", napi_set_named_property(env, object, "key", text));
+  check_false(line, "has_own_property", napi_has_own_property(env, object, text, &answer), &answer);
+  check(line, "delete_property", napi_delete_property(env, object, text, NULL));
+  check_value(env, line, "get_named_property", napi_get_named_property(env, object, "key", &value),
+              &value);
+  check(line, "set_named_property", napi_set_named_property(env, object, "key", text));
   answer = true;
-  tell_false(line, "has_named_property", napi_has_named_property(env, object, "key", &answer),
-             &answer);
-  tell_value(env, line, "get_element", napi_get_element(env, array, 0, &value), &value);
-  tell(line, "set_element", napi_set_element(env, array, 0, text));
+  check_false(line, "has_named_property", napi_has_named_property(env, object, "key", &answer),
+              &answer);
+  check_value(env, line, "get_element", napi_get_element(env, array, 0, &value), &value);
+  check(line, "set_element", napi_set_element(env, array, 0, text));
   answer = true;
-  tell_false(line, "has_element", napi_has_element(env, array, 1, &answer), &answer);
-  tell(line, "delete_element", napi_delete_element(env, array, 0, NULL));
-  tell_value(env, line, "get_property_names", napi_get_property_names(env, object, &value), &value);
+  check_false(line, "has_element", napi_has_element(env, array, 1, &answer), &answer);
+  check(line, "delete_element", napi_delete_element(env, array, 0, NULL));
+  check_value(env, line, "get_property_names", napi_get_property_names(env, object, &value),
+              &value);
   uint32_t length = 7;
-  tell(line, "get_array_length", napi_get_array_length(env, value, &length));
+  check(line, "get_array_length", napi_get_array_length(env, value, &length));
   if (length != 0) add(line, "length", (int)length);
-  tell(line, "define_properties", napi_define_properties(env, object, 1, &property));
-  tell_value(env, line, "get_prototype", napi_get_prototype(env, object, &value), &value);
-  tell(line, "object_freeze", napi_object_freeze(env, array));
+  check(line, "define_properties", napi_define_properties(env, object, 1, &property));
+  check_value(env, line, "get_prototype", napi_get_prototype(env, object, &value), &value);
+  check(line, "object_freeze", napi_object_freeze(env, array));
 }
 
 static void call_values(napi_env env, struct line *line) {
@@ -158,50 +163,50 @@ static void call_values(napi_env env, struct line *line) {
   bool answer = true;
   double time = 7;
   const uint64_t words[] = {1, 2};
-  tell_value(env, line, "create_function", napi_create_function(env, "f", 1, noop, NULL, &value),
-             &value);
-  tell_value(env, line, "define_class", napi_define_class(env, "C", 1, noop, NULL, 0, NULL, &value),
-             &value);
-  tell_value(env, line, "coerce_to_string", napi_coerce_to_string(env, text, &value), &value);
-  tell_false(line, "instanceof", napi_instanceof(env, object, function, &answer), &answer);
+  check_value(env, line, "create_function", napi_create_function(env, "f", 1, noop, NULL, &value),
+              &value);
+  check_value(env, line, "define_class",
+              napi_define_class(env, "C", 1, noop, NULL, 0, NULL, &value), &value);
+  check_value(env, line, "coerce_to_string", napi_coerce_to_string(env, text, &value), &value);
+  check_false(line, "instanceof", napi_instanceof(env, object, function, &answer), &answer);
   answer = true;
-  tell_false(line, "strict_equals", napi_strict_equals(env, text, text, &answer), &answer);
-  tell_value(env, line, "create_date", napi_create_date(env, 1, &value), &value);
-  tell(line, "get_date_value", napi_get_date_value(env, date, &time));
-  tell_value(env, line, "create_bigint_words", napi_create_bigint_words(env, 0, 2, words, &value),
-             &value);
-  tell(line, "resolve_deferred", napi_resolve_deferred(env, deferred, text));
-  tell_value(env, line, "create_promise", napi_create_promise(env, &deferred, &value), &value);
-  tell(line, "reject_deferred", napi_reject_deferred(env, deferred, text));
+  check_false(line, "strict_equals", napi_strict_equals(env, text, text, &answer), &answer);
+  check_value(env, line, "create_date", napi_create_date(env, 1, &value), &value);
+  check(line, "get_date_value", napi_get_date_value(env, date, &time));
+  check_value(env, line, "create_bigint_words", napi_create_bigint_words(env, 0, 2, words, &value),
+              &value);
+  check(line, "resolve_deferred", napi_resolve_deferred(env, deferred, text));
+  check_value(env, line, "create_promise", napi_create_promise(env, &deferred, &value), &value);
+  check(line, "reject_deferred", napi_reject_deferred(env, deferred, text));
   napi_ref reference = NULL;
-  tell(line, "create_reference", napi_create_reference(env, value, 1, &reference));
-  if (reference != NULL) tell(line, "delete_reference", napi_delete_reference(env, reference));
+  check(line, "create_reference", napi_create_reference(env, value, 1, &reference));
+  if (reference != NULL) check(line, "delete_reference", napi_delete_reference(env, reference));
 }
 
 static void call_memory(napi_env env, struct line *line) {
   static char data[16];
   napi_value value = NULL;
   void *bytes = NULL;
-  tell(line, "create_buffer", napi_create_buffer(env, 100, &bytes, &value));
+  check(line, "create_buffer", napi_create_buffer(env, 100, &bytes, &value));
   if (bytes != NULL) memset(bytes, 1, 100);
-  tell_memory(line, "create_arraybuffer", napi_create_arraybuffer(env, 100, &bytes, &value), &bytes,
-              100);
-  tell_value(env, line, "create_typedarray",
-             napi_create_typedarray(env, napi_uint8_array, 1, value, 0, &value), &value);
-  tell_value(env, line, "create_external", napi_create_external(env, data, NULL, NULL, &value),
-             &value);
-  tell_value(env, line, "create_external_buffer",
-             napi_create_external_buffer(env, sizeof data, data, count_finalized, NULL, &value),
-             &value);
-  tell(line, "wrap", napi_wrap(env, array, data, NULL, NULL, NULL));
+  check_memory(line, "create_arraybuffer", napi_create_arraybuffer(env, 100, &bytes, &value),
+               &bytes, 100);
+  check_value(env, line, "create_typedarray",
+              napi_create_typedarray(env, napi_uint8_array, 1, value, 0, &value), &value);
+  check_value(env, line, "create_external", napi_create_external(env, data, NULL, NULL, &value),
+              &value);
+  check_value(env, line, "create_external_buffer",
+              napi_create_external_buffer(env, sizeof data, data, count_finalized, NULL, &value),
+              &value);
+  check(line, "wrap", napi_wrap(env, array, data, NULL, NULL, NULL));
 }
 
 static void call_all(napi_env env, struct line *line) {
   napi_value value = NULL;
-  tell_value(env, line, "call_function", napi_call_function(env, object, function, 0, NULL, &value),
-             &value);
-  tell_value(env, line, "new_instance", napi_new_instance(env, function, 0, NULL, &value), &value);
-  tell_value(env, line, "run_script", napi_run_script(env, script, &value), &value);
+  check_value(env, line, "call_function",
+              napi_call_function(env, object, function, 0, NULL, &value), &value);
+  check_value(env, line, "new_instance", napi_new_instance(env, function, 0, NULL, &value), &value);
+  check_value(env, line, "run_script", napi_run_script(env, script, &value), &value);
   call_properties(env, line);
   call_values(env, line);
   call_memory(env, line);
@@ -209,14 +214,14 @@ static void call_all(napi_env env, struct line *line) {
   add_pending(env, line);
 }
 
-/* A result that would be dereferenced is never NULL. */
+/* An addon would dereference the result, so there must be no napi_ok with NULL. */
 static void unwrap(napi_env env, struct line *line) {
   void *native = NULL;
   add(line, "unwrap", napi_unwrap(env, object, &native));
   add(line, "remove_wrap", napi_remove_wrap(env, object, &native));
 }
 
-/* A loop that goes on until a call fails must end. */
+/* An addon may loop until a call fails. Such a loop must end. */
 static void loop(napi_env env, struct line *line) {
   int answers = 0;
   while (napi_set_element(env, array, 0, text) == napi_ok && answers < 1000000) answers++;
@@ -296,15 +301,15 @@ static napi_value when_over(napi_env env, napi_callback_info info) {
   read_name(env, info, name);
   make_values(env);
   over_state = 1;
-  /* Refused because of its arguments while JavaScript may run, and later because JavaScript may not
-   * run. */
+  /* While JavaScript may run, this call fails because of its arguments. Once JavaScript may not run
+   * any more, it fails with another status. */
   while (napi_call_function(env, NULL, NULL, 0, NULL, NULL) == napi_invalid_arg) usleep(1000);
   action(name)(env, &over);
   over_state = 2;
   return NULL;
 }
 
-/* The JavaScript that whenInterrupted has called runs now, so it may be terminated. */
+/* The JavaScript that whenInterrupted has called runs now. The test may terminate it. */
 static napi_value is_running(napi_env env, napi_callback_info info) {
   (void)env;
   (void)info;
@@ -312,7 +317,8 @@ static napi_value is_running(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* If JavaScript is terminated while it runs, this is an exception, which is pending afterwards. */
+/* If JavaScript is terminated while it runs, the call ends with an exception, which then is
+ * pending. */
 static napi_value when_interrupted(napi_env env, napi_callback_info info) {
   napi_value function = argument(env, info, 1), undefined;
   char name[64];

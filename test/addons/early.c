@@ -1,4 +1,4 @@
-/* An addon that is loaded before the guard. It is bound lazily, except for one function whose
+/* An addon that is loaded before the guard. Its functions are bound lazily, except for one whose
  * address it takes: that one is bound when the addon is loaded.
  *
  * Exports: create(); use(): a thread uses the function that was created, and use() returns the

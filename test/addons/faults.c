@@ -1,26 +1,29 @@
-/* The addon of the fault tests: one function at a time, threads that pass items to it, and faults
- * that come from the program itself: pthread_cancel, fork, signals, exit from a thread, dlclose.
+/* The addon of the fault tests. It has one thread-safe function at a time, and threads that pass
+ * items to it. The faults come from the program itself: pthread_cancel, fork, signals, exit from a
+ * thread, dlclose.
  *
  * Exports:
  *   create(queue, count)           returns the status
- *   produce(threads, items, mode)  starts threads that each pass so many items, and then release;
- *                                  mode is 'blocking'; 'trying': nonblocking calls, again until the
- *                                  item is accepted; 'forever': a call every millisecond until the
- *                                  thread is rejected
- *   waitBlocked(items)             waits until so many are accepted and no thread makes progress
+ *   produce(threads, items, mode)  starts threads; each of them passes that many items and then
+ *                                  releases. Modes: 'blocking'; 'trying': nonblocking calls, which
+ *                                  are repeated until the item is accepted; 'forever': a call every
+ *                                  millisecond until the thread is rejected
+ *   waitBlocked(items)             waits until that many items are accepted and, for 50 ms, all
+ *                                  threads are inside a call
  *   wait()                         waits until all threads have ended
  *   release(), abort(), unref()
  *   cancel(thread), cancelled()    pthread_cancel; how many threads have ended early
  *   ended()                        how many threads have ended
- *   fork(way)                      a child that ends by exit or _exit, or calls first; returns how
- *                                  it ended
- *   storm(), signals(), calm()     SIGPROF to all threads; how many arrived; that ends it
- *   exitLater(ms)                  exit(0), from a thread
+ *   fork(way)                      forks a child that ends by exit or _exit, or makes a call before
+ *                                  that; returns how it ended
+ *   storm(), signals(), calm()     sends SIGPROF to all threads from now on; how many have arrived;
+ *                                  stops that
+ *   exitLater(ms)                  a thread calls exit(0) after that time
  *   plug(path)                     loads a plugin that creates the function and runs the thread,
  *                                  and unloads it in a cleanup hook
  *   tell()                         prints what happened to the items
  *
- * The addon's destructor joins the threads that pass items for ever, and prints the same. */
+ * The addon's destructor joins threads of mode 'forever', and prints the same. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -79,7 +82,7 @@ static napi_status hand_off(struct producer *producer) {
   return status;
 }
 
-static void note_end(void *argument) {
+static void record_end(void *argument) {
   struct producer *producer = argument;
   producer->cancelled =
       producer->mode == BLOCKING && atomic_load(&producer->accepted) != producer->items;
@@ -97,7 +100,7 @@ static void produce_all(struct producer *producer) {
 
 static void *run_producer(void *argument) {
   struct producer *producer = argument;
-  pthread_cleanup_push(note_end, producer);
+  pthread_cleanup_push(record_end, producer);
   if (producer->mode != FOREVER)
     produce_all(producer);
   else
@@ -134,7 +137,7 @@ static void on_finalize(napi_env env, void *data, void *context) {
   atomic_fetch_add(&finalized, 1);
 }
 
-static void tell_all(void) {
+static void print_totals(void) {
   fprintf(stderr,
           "accepted=%u delivered=%u disordered=%u finalized=%u refused=%u full=%u closing=%u\n",
           atomic_load(&accepted), atomic_load(&delivered), atomic_load(&disordered),
@@ -145,7 +148,7 @@ static void tell_all(void) {
 __attribute__((destructor)) static void join_at_exit(void) {
   if (process != getpid() || producer_count == 0 || producers[0].mode != FOREVER) return;
   join_all();
-  tell_all();
+  print_totals();
 }
 
 /* --- What JavaScript calls. */
@@ -219,7 +222,7 @@ static napi_value get_ended(napi_env env, napi_callback_info info) {
 static napi_value tell(napi_env env, napi_callback_info info) {
   (void)env;
   (void)info;
-  tell_all();
+  print_totals();
   return NULL;
 }
 

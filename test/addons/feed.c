@@ -1,13 +1,13 @@
-/* An addon as many are, for the examples of docs/javascript.md: it works well until its env ends
- * under its threads.
+/* A typical addon, for the examples of docs/javascript.md. It works until its env ends while its
+ * threads still run.
  *
  * Exports:
- *   subscribe(callback): threads call it until unsubscribe. They do not heed that they are turned
- *     away, and use memory that a static destructor gives back
+ *   subscribe(callback): threads call it until unsubscribe. They ignore napi_closing, and use
+ *     memory that a static destructor gives back
  *   unsubscribe(): stops these threads and waits for them
- *   compute(ms, callback): a thread of the whole process, which never ends, calls back after that
- *     time. Then the loop thread releases the function, so that the thread is certainly done with
- *     it. An exception that the callback throws is fatal */
+ *   compute(ms, callback): calls back after that time, from a thread that never ends and serves all
+ *     envs of the process. The loop thread releases the function after the callback, when that
+ *     thread has made its last call of it. An exception that the callback throws is fatal */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,7 +34,7 @@ static struct job jobs[JOBS];
 static atomic_uint job_count;
 static pthread_once_t pool_once = PTHREAD_ONCE_INIT;
 
-static atomic_uint *published; /* how often; gone once static destructors have run */
+static atomic_uint *published; /* number of calls; unmapped by the static destructor */
 
 static void rest(long nanoseconds) {
   const struct timespec time = {.tv_nsec = nanoseconds};

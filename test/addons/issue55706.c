@@ -1,9 +1,11 @@
 /* The case of nodejs/node#55706, rebuilt in C: 32 threads share one unref'd TSFN and call it every
  * millisecond until the answer is not napi_ok. Meanwhile the environment ends.
  *
- * Exports: start(threads = 32): starts the threads. Every thread prints the status that ended it.
- * The threads are in a static array and the addon's own destructor joins them, as the std::jthreads
- * of the original are joined. So the process ends only when every thread has been rejected. */
+ * Exports: start(threads = 32): starts the threads.
+ *
+ * The addon's own destructor joins the threads, which are in a static array, like the std::jthreads
+ * of the original. So the process ends only when every thread has been rejected. The destructor
+ * also prints how many threads got which status. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

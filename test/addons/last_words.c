@@ -1,10 +1,11 @@
-/* What runs at the end of a process, or does not: an addon's cleanup hook, exit handler and static
- * destructor, and the flushing of stdio.
+/* Shows what runs at the end of a process and what does not: an addon's cleanup hook, exit handler
+ * and static destructor, and the flushing of stdio.
  *
  * Exports:
- *   speak(): each of the three writes its name to file descriptor 3 when it runs; once per process
- *   print(text): puts text into the buffer of a C stream to stdout (Node takes the buffer of C's
- *     own stdout away)
+ *   speak(): from now on the first three write their names to file descriptor 3 when they run; only
+ *     the first call in a process has an effect
+ *   print(text): puts text into the buffer of a new C stream to stdout (Node takes away the buffer
+ *     of C's own stdout)
  *   lock(): a thread of the addon takes the lock of C's stdin, and keeps it */
 #include <pthread.h>
 #include <semaphore.h>

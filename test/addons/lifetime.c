@@ -4,20 +4,21 @@
  *
  * JavaScript names a function by a number. Exports:
  *   create({queue, count, callback, joins, probes, locks, releases})  creates a function, and
- *     returns its number. joins: its finalize_cb joins its threads; probes: its callbacks call all
- *     seven functions and print the answers; locks: its callbacks take the addon's mutex; releases:
+ *     returns its number. joins: its finalize_cb joins its threads. probes: its callbacks call all
+ *     seven functions and print the answers. locks: its callbacks take the addon's mutex. releases:
  *     the number of a function that its finalize_cb releases
  *   start(function, role, threads, amount)   starts threads; the roles are in the table `roles`
  *   abort(function), release(function), acquire(function), unref(function)
  *   waitBlocked(function)                    sleeps until all its threads are blocked inside a call
- *   waitAccepted(function, items)            sleeps until so many items were accepted in all
+ *   waitAccepted(function, items)            sleeps until that many items were accepted in total
  *   joinInHook(), joinInAsyncHook()          adds an env cleanup hook that joins the env's threads
  *   joinAllInHook(), joinAllInAsyncHook()    the same with the threads of all envs
  *   joinInNodeHook(), joinInAsyncNodeHook()  the same with Node's C++ interface
  *   wrap(function), instanceData(function)   a finalizer at the env's end releases the function
- *   freeze(function), thaw()                 keeps its threads from waking up, wherever they sleep
- *   cycle(count), repeatedHandles()          create and release; how many handles were given out
- *                                            twice
+ *   freeze(function), thaw()                 holds its threads in a signal handler, so that none
+ *                                            can return from its sleep; lets them go on
+ *   cycle(count), repeatedHandles()          creates and releases that many functions; how many
+ *                                            handles were given out twice
  *   tell()                                   joins all threads and prints everything now, for
  *                                            runtimes that end without running destructors
  *
@@ -144,7 +145,8 @@ static void ask_for_context(struct caller *caller) {
   expect(caller, context == caller->subject);
 }
 
-/* The last thread that has released all counts of the function finds nothing left to release. */
+/* The last thread to finish finds that all counts of the function are released. So one more release
+ * must fail. */
 static void finish_releasing(struct caller *caller) {
   struct subject *subject = caller->subject;
   if (atomic_fetch_add(&subject->done, 1) + 1 == atomic_load(&subject->threads))
@@ -181,7 +183,7 @@ static void call_until_turned_away(struct caller *caller) {
   while (call(caller, napi_tsfn_blocking) == napi_ok) sleep_ms(1);
 }
 
-/* Calls `amount` times after it got napi_closing, and for a while at least. */
+/* Calls at least `amount` times after it got napi_closing, and for at least AFTERLIFE_MS. */
 static void hammer(struct caller *caller) {
   call_until_turned_away(caller);
   uint64_t end = now_ms() + AFTERLIFE_MS;
@@ -210,7 +212,7 @@ static void call_locked(struct caller *caller) {
     pthread_mutex_lock(&addon_mutex);
     status = call(caller, napi_tsfn_nonblocking);
     pthread_mutex_unlock(&addon_mutex);
-    sched_yield(); /* or no other thread would ever get the lock */
+    sched_yield(); /* otherwise no other thread would ever get the lock */
   }
 }
 
@@ -409,7 +411,7 @@ static napi_value start(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* A thread that was woken is no longer asleep, even if it does not have a processor yet. */
+/* A thread that was woken but does not have a processor yet is not asleep. */
 static bool is_asleep(const struct caller *caller) {
   char path[64], state = 0;
   snprintf(path, sizeof path, "/proc/self/task/%ld/stat", atomic_load(&caller->id));
@@ -431,8 +433,8 @@ static bool all_asleep_inside(const struct subject *subject) {
   return atomic_load(&subject->inside) == asleep;
 }
 
-/* Waits until the threads have slept for so long, or have ended: then they sleep on the queue, and
- * not on a lock. */
+/* Waits until, for 50 ms, each thread has been asleep or has ended. A thread that sleeps for that
+ * long sleeps on the queue, and not on a lock. */
 static void await_blocked(const struct subject *subject) {
   for (unsigned steady = 0; steady < 50; sleep_ms(1))
     steady = all_asleep_inside(subject) ? steady + 1 : 0;
@@ -449,7 +451,7 @@ static void begin_in_hook(void *argument) {
 }
 
 static napi_value start_in_hook(napi_env env, napi_callback_info info) {
-  struct beginning *beginning = malloc(sizeof *beginning); /* the hook's, until the process ends */
+  struct beginning *beginning = malloc(sizeof *beginning); /* for the hook; never freed */
   if (beginning == NULL) abort();
   *beginning = read_beginning(env, info);
   MUST(env, napi_add_env_cleanup_hook(env, begin_in_hook, beginning));
@@ -521,7 +523,7 @@ static napi_value join_all_in_async_hook(napi_env env, napi_callback_info info) 
   return NULL;
 }
 
-/* Of Node's C++ interface; other runtimes lack them. */
+/* Functions of Node's C++ interface. Other runtimes lack them. */
 extern void *current_isolate(void) __asm__("_ZN2v87Isolate10GetCurrentEv") __attribute__((weak));
 extern void add_node_hook(void *isolate, void (*hook)(void *), void *argument) __asm__(
     "_ZN4node25AddEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_") __attribute__((weak));
@@ -569,7 +571,7 @@ static napi_value instance_data(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* A signal handler keeps a thread that sleeps inside a call. */
+/* A signal handler. It interrupts a thread that sleeps inside a call, and holds it until thaw. */
 static void freeze_here(int signal) {
   int saved = errno;
   (void)signal;
@@ -649,7 +651,7 @@ static napi_value get_cycles_finalized(napi_env env, napi_callback_info info) {
 
 /* --- The end. */
 
-static void tell_functions(void) {
+static void print_functions(void) {
   unsigned count = atomic_load(&subject_count), once = 0, accepted = 0, delivered = 0, drained = 0;
   unsigned foreign = 0, disordered = 0, late = 0;
   for (unsigned i = 1; i <= count; i++) {
@@ -667,24 +669,24 @@ static void tell_functions(void) {
   fprintf(stderr, "delivered=%u drained=%u\n", delivered, drained);
 }
 
-static void tell_threads(void) {
-  unsigned threads = 0, told = 0, told_once = 0, wrong = 0;
+static void print_threads(void) {
+  unsigned threads = 0, closing = 0, closing_once = 0, wrong = 0;
   for (const struct caller *caller = atomic_load(&callers); caller != NULL; caller = caller->next) {
     threads++;
-    told += caller->answers[napi_closing] != 0;
-    told_once += caller->answers[napi_closing] == 1;
+    closing += caller->answers[napi_closing] != 0;
+    closing_once += caller->answers[napi_closing] == 1;
     wrong += caller->wrong;
   }
-  fprintf(stderr, "threads=%u told=%u told_once=%u wrong=%u\n", threads, told, told_once, wrong);
+  fprintf(stderr, "threads=%u closing=%u closing_once=%u wrong=%u\n", threads, closing, closing_once, wrong);
 }
 
 __attribute__((destructor)) static void join_and_tell(void) {
-  static bool told;
-  if (atomic_load(&subject_count) == 0 || told) return;
-  told = true;
+  static bool printed;
+  if (atomic_load(&subject_count) == 0 || printed) return;
+  printed = true;
   join(NULL, NULL);
-  tell_functions();
-  tell_threads();
+  print_functions();
+  print_threads();
 }
 
 static napi_value tell(napi_env env, napi_callback_info info) {

@@ -2,17 +2,17 @@
  * register themselves in different ways.
  *
  * Exports:
- *   start(): a thread calls every millisecond until some time after it got napi_closing
+ *   start(): a thread calls every millisecond until 300 ms after it got napi_closing
  *   startAndFinish(): a thread calls once, releases, and is joined, so that nothing is outstanding
  *   create(): no thread, and the count is never given back
- *   loads(): how often the addon was initialized since its static variables were new
- *   once(callback): creates a function only if a static variable has none, and makes a call, which
- *     must be delivered
- *   linger(): a thread gives back the last count, linger() waits for that, and the thread stays in
- *     the addon's code for 300 ms more
- *   wait(): a thread has a count, and only waits for 300 ms before it uses it
- *   neighbour(): as create(), and a thread sleeps in libc for ever. The memory that follows its
- *     stack is full of addresses of the addon's code, but belongs to nobody's stack */
+ *   loads(): how often the addon was initialized since it was mapped. A static variable counts this
+ *   once(callback): creates a function, unless a static variable already has one, and makes a call,
+ *     which must be delivered
+ *   linger(): a thread gives back the last count, and stays in the addon's code for 300 ms more.
+ *     linger() returns when the count is back
+ *   wait(): a thread holds a count, and waits for 300 ms before it uses the function
+ *   neighbour(): like create(). In addition a thread sleeps in libc for ever. The memory that
+ *     follows its stack is full of addresses of the addon's code, but is not part of any stack */
 #ifndef TEST_MAPPED_H
 #define TEST_MAPPED_H
 
@@ -86,7 +86,7 @@ static inline napi_value mapped_create(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* Sleeps in this code, which must still be there when the sleep is over. */
+/* Sleeps in the addon's code. That code must still be mapped when the sleep ends. */
 static inline void stay(void) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
   for (int64_t end = mapped_clock_ms() + AFTERLIFE_MS; mapped_clock_ms() < end;)
@@ -104,7 +104,7 @@ static inline napi_value mapped_neighbour(napi_env env, napi_callback_info info)
   pthread_attr_t attributes;
   pthread_t thread;
   void *(*run)(void *);
-  /* not of the addon's code, which would be found on the stack */
+  /* not a function of the addon, because its code would be found on the thread's own stack */
   int (*sleep_for_ever)(void) = pause;
   memcpy(&run, &sleep_for_ever, sizeof run);
   if (pthread_attr_init(&attributes) != 0 ||
@@ -124,7 +124,7 @@ static void call_back(napi_env env, napi_value js_callback, void *context, void 
   MUST(env, napi_call_function(env, receiver, js_callback, 0, NULL, NULL));
 }
 
-/* Does what addons do that use a static variable as if there were one environment only. */
+/* Uses a static variable as if there were only one environment, as some addons do. */
 static inline napi_value mapped_once(napi_env env, napi_callback_info info) {
   static napi_threadsafe_function tsfn;
   if (tsfn == NULL) {
@@ -157,7 +157,7 @@ static inline void *wait_and_use(void *tsfn) {
   stay();
   napi_status status =
       napi_call_threadsafe_function((napi_threadsafe_function)tsfn, NULL, napi_tsfn_nonblocking);
-  fprintf(stderr, "thread: %s\n", status == napi_closing ? "closing" : "not told closing");
+  fprintf(stderr, "thread: %s\n", status == napi_closing ? "closing" : "not closing");
   return NULL;
 }
 

@@ -1,5 +1,5 @@
-/* Registered by its constructor and without the symbol napi_register_module_v1, like older
- * addons. */
+/* Like older addons, this one is registered by its constructor, and has no symbol
+ * napi_register_module_v1. */
 #include "mapped.h"
 
 static napi_module module = {

@@ -1,5 +1,6 @@
-/* Refers to its own napi_register_module_v1, as addons do that were built with NAPI_MODULE_INIT of
- * Node 10 to 17. It would use a preloaded definition of that name instead of its own. */
+/* Refers to its own napi_register_module_v1, like addons that were built with NAPI_MODULE_INIT of
+ * Node 10 to 17. If a preloaded object defined that name, the addon would use that definition
+ * instead of its own. */
 #include "addon.h"
 
 napi_value napi_register_module_v1(napi_env env, napi_value exports);

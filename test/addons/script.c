@@ -1,11 +1,11 @@
-/* A scriptable addon. JavaScript says which thread-safe functions to create, with any arguments at
- * all, and which of the seven functions to call with which handle on which thread. It gets the
+/* A scriptable addon. JavaScript decides which thread-safe functions to create, with any arguments
+ * at all, and which of the seven functions to call with which handle on which thread. It gets the
  * answers.
  *
  * A handle is a BigInt, so that programs can turn it into garbage and post it to other threads. An
- * operation is named by a word (see operation_names). Everything that happens is written to stdout
- * at once, one line each, so that the order of lines is the order of events. Nothing is ever freed,
- * because late callers are what is tested.
+ * operation is named by a word (see operation_names). Each event is written to stdout at once, on a
+ * line of its own, so the order of the lines is the order of the events. Nothing is ever freed,
+ * because the tests are about late callers.
  *
  * Exports:
  *   create(options): {status, handle, code, message}, of create and of the last error info. The
@@ -20,13 +20,14 @@
  *     - tell: 'yes': prints the status and the last error, for answers that get lost in an
  *       exception.
  *   run(handle, operation, item, times): does the operation on this thread.
- *   runOn(thread, handle, operation, item, times): on the native thread of that name, and waits for
- *     it.
- *   start(thread, handle, operation, item, times, delay): without waiting, some milliseconds later.
+ *   runOn(thread, handle, operation, item, times): does it on the native thread of that name, and
+ *     waits for the answer.
+ *   start(thread, handle, operation, item, times, delay): like runOn, but does not wait. The thread
+ *     begins after that many milliseconds.
  *   poll(thread): the answer to start, null while there is none.
- *   fuzz(seed, count, handle): passes garbage handles to every operation; "count x answer" for each
- *     answer.
- *   createAtTeardown(label): creates one in an env cleanup hook, and uses it there.
+ *   fuzz(seed, count, handle): passes garbage handles to every operation. Returns "count x answer"
+ *     for each answer.
+ *   createAtTeardown(label): creates a function in an env cleanup hook, and uses it there.
  *   runAtTeardown(handle, operations): does the operations on it in an env cleanup hook. */
 #include <pthread.h>
 #include <stdarg.h>
@@ -145,7 +146,7 @@ static napi_status perform_once(const struct step *step, uintptr_t item, void **
   }
 }
 
-/* Exported, so that a lookup of the code that calls the seven functions finds a name. */
+/* Exported, so that a symbol lookup finds a name for the code that calls the seven functions. */
 struct outcome perform(const struct step *step) __attribute__((noinline, visibility("default")));
 struct outcome perform(const struct step *step) {
   struct outcome outcome = {.context = &untouched};
@@ -383,7 +384,7 @@ static napi_value create(napi_env env, napi_callback_info info) {
   return make_answer(env, &answer);
 }
 
-/* Reads handle, operation, item and times, from the argument at `first` on. */
+/* Reads handle, operation, item and times. `first` is the index of the handle's argument. */
 static struct step read_step(napi_env env, napi_callback_info info, size_t first) {
   char name[LABEL_SIZE];
   read_string(env, argument(env, info, first + 1), name, sizeof name);
@@ -504,9 +505,9 @@ static uint64_t next_random(uint64_t *state) { /* xorshift64* */
   return *state * 0x2545F4914F6CDD1DULL;
 }
 
-/* Values of every sort that an addon may hold by mistake. None of them is a handle that was given
- * out. Handles are 16-byte aligned, and of the values near the given handle only misaligned and
- * distant ones are used. */
+/* A value of some sort that an addon may hold by mistake, but never a handle that was given out.
+ * Handles are 16-byte aligned, so a value near the given handle is either misaligned or far from
+ * every slot in use. */
 static uintptr_t make_garbage(uint64_t *random, uintptr_t handle) {
   static const int object_in_data = 1;
   void *memory;
@@ -527,7 +528,7 @@ static uintptr_t make_garbage(uint64_t *random, uintptr_t handle) {
     case 6:
       memory = malloc(1 + next_random(random) % 4096);
       address = (uintptr_t)memory;
-      free(memory); /* dangling now and then, as with a freed wrapper */
+      free(memory); /* a dangling pointer, like one to a freed wrapper */
       return address;
     default:
       return (next_random(random) & 1) ? (uintptr_t)&object_in_data : (uintptr_t)&memory;

@@ -1,5 +1,6 @@
 // The other half of nodejs/node#55706: a static std::jthread that calls until it gets napi_closing.
-// Static destructors join it. Without the guard it never gets that answer then.
+// A static destructor joins it. Without the guard it never gets that answer while static
+// destructors run.
 #include <chrono>
 #include <thread>
 
@@ -28,8 +29,8 @@ static napi_value start(napi_env env, napi_callback_info) {
 
 #include <cstring>
 
-// A create from code that belongs to no file, like the code that libffi and JITs make. It passes
-// its eleven arguments on.
+// Makes code that belongs to no file, like that of libffi and JITs. The code calls
+// napi_create_threadsafe_function with its own eleven arguments.
 static decltype(&napi_create_threadsafe_function) make_code() {
   unsigned char code[128] = {0x55, 0x48, 0x89, 0xe5, 0x48,
                              0x83, 0xec, 0x30, 0x49, 0xba};  // push, sub $48, mov $…, %r10
@@ -57,7 +58,8 @@ static decltype(&napi_create_threadsafe_function) make_code() {
 }
 #endif
 
-// Blocks on a queue of one item. No callback of the addon is in a known file.
+// Starts a thread that blocks on a queue of one item. The function is created by code that belongs
+// to no file, and has no callbacks of the addon.
 static napi_value start_anonymous(napi_env env, napi_callback_info info) {
   napi_threadsafe_function tsfn;
   MUST(env, make_code()(env, argument(env, info, 0), nullptr, make_string(env, "anonymous"), 1, 1,

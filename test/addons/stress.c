@@ -3,12 +3,12 @@
  * accounted for.
  *
  * Exports:
- *   begin(seed, threads, patience)  starts the threads, and a watchdog: if one of them, or the
- *                                   loop, makes no step for `patience` seconds, it prints what all
- *                                   of them do and all stacks, and aborts
+ *   begin(seed, threads, patience)  starts the threads and a watchdog. If one of the threads, or
+ *                                   the loop, makes no step for `patience` seconds, the watchdog
+ *                                   prints what each of them does and all stacks, and aborts
  *   turn(callback)                  creates functions in vacant places, and does some operations on
  *                                   this thread
- *   abortAll(), unrefAll()          this environment's functions
+ *   abortAll(), unrefAll()          aborts or unrefs this environment's functions
  *   stop(), running()               ends the threads; how many still run
  *   stall()                         this environment's turns no longer count as steps (tests the
  *                                   watchdog)
@@ -37,11 +37,11 @@ struct record {
   napi_env env;
   uint32_t serial;
   uint32_t place;
-  atomic_uint references; /* one of the function until it is finalized, and one of each user */
+  atomic_uint references; /* one for the function until it is finalized, and one for each user */
   atomic_bool finalized;
   atomic_ulong accepted, accepted_sum;
   atomic_ulong delivered, delivered_sum;
-  /* the last item of each thread that was delivered; loop thread */
+  /* of each thread, the last item that was delivered; loop thread only */
   uint32_t newest_of[MAX_THREADS];
   struct record *next;
 };
@@ -70,7 +70,7 @@ static struct {
     void *context;
   } entries[STALE];
   unsigned long count;
-  struct record *oldest, *newest; /* records to reuse, late, so that a late delivery is noticed */
+  struct record *oldest, *newest; /* reused after a while, so that a late delivery is noticed */
   unsigned kept;
 } gone = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -200,8 +200,8 @@ static void take_item(struct record *record, uintptr_t item) {
 
 static void call(struct actor *actor, struct record *record,
                  napi_threadsafe_function_call_mode mode) {
-  /* Two JavaScript threads may block on each other for ever, which would be the addon's own
-   * fault. */
+  /* Two JavaScript threads that block on each other would wait for ever, and that would be the
+   * addon's own fault. */
   if (actor->env != NULL && actor->env != record->env) mode = napi_tsfn_nonblocking;
   uintptr_t item = make_item(actor, record);
   napi_status status = napi_call_threadsafe_function(record->tsfn, (void *)item, mode);
@@ -342,7 +342,7 @@ static void on_call(napi_env env, napi_value callback, void *context, void *data
   napi_value receiver;
   if (napi_get_undefined(env, &receiver) == napi_ok)
     napi_call_function(env, receiver, callback, 0, NULL,
-                       NULL); /* the env may be ending, so any answer is right */
+                       NULL); /* the env may be ending, so any answer is allowed */
 }
 
 static void on_finalize(napi_env env, void *data, void *context) {
@@ -435,7 +435,7 @@ static bool stands_still(unsigned long *seen, unsigned long steps, unsigned *sti
   return *still > atomic_load(&patience);
 }
 
-/* Checks once a second. A thread that has ended has good reason to make no steps. */
+/* Checks once a second. A thread that has ended makes no steps, so it is not checked. */
 static void *watch(void *argument) {
   (void)argument;
   unsigned long seen[MAX_THREADS + 1] = {0};

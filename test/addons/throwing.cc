@@ -1,11 +1,11 @@
-// An addon whose call_js_cb throws a C++ exception if it cannot call JavaScript, as
-// node-addon-api's do by default.
+// An addon whose call_js_cb throws a C++ exception if it cannot call JavaScript. That is what
+// node-addon-api does by default.
 //
 // Exports:
 //   create(callback, always): an unref'd thread-safe function with one count and two items.
 //     `always`: call_js_cb throws in any case.
 //   throwAtEnd(): a callback that waits until no JavaScript can be called any more, and then throws
-//   report(): how many exceptions were thrown and still exist, what std::uncaught_exceptions
+//   report(): how many exceptions were thrown, how many still exist, what std::uncaught_exceptions
 //     returned in the finalizer, how many items have come, how many functions are finalized,
 //     whether throwAtEnd is waiting
 #include <node_api.h>
@@ -44,7 +44,7 @@ bool CallJavaScript(napi_env env, napi_value callback) {
 }
 
 void CallJs(napi_env env, napi_value callback, void *always, void *) {
-  struct Undone {  // if an exception is caught, the frames that it passed were unwound
+  struct Undone {  // its destructor also runs when an exception passes this frame and is caught
     ~Undone() {
       items++;
     }
@@ -54,7 +54,7 @@ void CallJs(napi_env env, napi_value callback, void *always, void *) {
   throw Thrown();
 }
 
-// Runs on the thread that has thrown.
+// Runs on the thread that threw the exceptions.
 void Finalize(napi_env, void *, void *) {
   uncaught = std::uncaught_exceptions();
   finalized++;
@@ -79,8 +79,8 @@ napi_value Create(napi_env env, napi_callback_info info) {
 // V8 calls it without a JavaScript frame.
 napi_value ThrowAtEnd(napi_env env, napi_callback_info) {
   waiting = 1;
-  // Refused because of its arguments while JavaScript may run, and later because JavaScript may not
-  // run.
+  // While JavaScript may run, this call fails because of its arguments. Once JavaScript may not run
+  // any more, it fails with another status.
   while (napi_call_function(env, nullptr, nullptr, 0, nullptr, nullptr) == napi_invalid_arg)
     usleep(1000);
   thrown++;

@@ -1,17 +1,18 @@
 // Thread-safe functions as C++ addons use them: node-addon-api's TypedThreadSafeFunction and
-// ThreadSafeFunction, with a context, a finalizer, and items on the heap that whoever gets them
-// deletes.
+// ThreadSafeFunction, with a context, a finalizer, and items on the heap. The receiver of an item
+// deletes it.
 //
 // Exports, for kind 'typed' and 'plain':
 //   talk(kind, callback, threads, items, max): threads that acquire, call and release; joined by
 //     the finalizer
-//   flood(kind, callback, threads): detached threads that call, by turns blocking and nonblocking,
-//     until they are rejected; the function is unref'd
+//   flood(kind, callback, threads): detached threads that call, alternately blocking and
+//     nonblocking, until they are rejected; the function is unref'd
 //   queue(kind, callback, items): calls from this thread and aborts at once
 //   report(): what happened so far, and how many items still exist
-// While an environment ends, JavaScript cannot be called and node-addon-api cannot throw the error
-// that comes of it; its documentation asks addons that may run in workers to define this, or else
-// the process dies, guarded or not.
+//
+// While an environment ends, JavaScript cannot be called. node-addon-api then wants to throw an
+// error, but cannot. Without the macro below the process dies, with and without the guard. The
+// documentation of node-addon-api asks addons that may run in workers to define it.
 #define NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
 #include <napi.h>
 
@@ -31,7 +32,7 @@ std::atomic<int> delivered;
 std::atomic<int> dropped;  // handed over without an env
 std::atomic<int> finalized;
 std::atomic<int> running_threads;
-std::atomic<int> turned_away;    // by napi_closing
+std::atomic<int> rejected;       // by napi_closing
 std::atomic<int> other_answers;  // neither ok, queue_full nor closing
 std::atomic<int> wrong_contexts;
 
@@ -77,7 +78,7 @@ void Finalize(Napi::Env, void *, Context *context) {
   finalized++;
 }
 
-// One face for both kinds.
+// Typed and Plain have the same interface.
 struct Typed {
   using Function = Napi::TypedThreadSafeFunction<Context, Item, CallTyped>;
   static Function New(Napi::Env env, Napi::Function callback, size_t max, size_t threads,
@@ -103,7 +104,8 @@ struct Plain {
   }
 };
 
-// Whether the item was accepted; if not, it is still ours.
+// Returns the status of the call. If the item was accepted, it belongs to its receiver, else it is
+// deleted here.
 template <class Kind>
 napi_status Send(const typename Kind::Function &function, int thread, int number, bool blocking) {
   auto item = std::make_unique<Item>(thread, number);
@@ -153,7 +155,7 @@ void Flood(typename Kind::Function function, int thread) {
        number++)
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   if (status == napi_closing)
-    turned_away++;
+    rejected++;
   else
     other_answers++;
   running_threads--;
@@ -176,7 +178,7 @@ Napi::Value QueueAndAbort(const Napi::CallbackInfo &info) {
   auto function = Kind::New(info.Env(), info[1].As<Napi::Function>(), 0, 2, new Context);
   for (int number = 0; number < items; number++) Send<Kind>(function, 0, number, number % 2 == 0);
   if (function.Abort() != napi_ok) other_answers++;
-  if (Send<Kind>(function, 0, items, false) == napi_closing) turned_away++;
+  if (Send<Kind>(function, 0, items, false) == napi_closing) rejected++;
   if (function.Acquire() != napi_closing) other_answers++;
   return info.Env().Undefined();
 }
@@ -191,7 +193,7 @@ Napi::Value Report(const Napi::CallbackInfo &info) {
       {"contexts", alive_contexts},
       {"finalized", finalized},
       {"running", running_threads},
-      {"turnedAway", turned_away},
+      {"rejected", rejected},
       {"otherAnswers", other_answers},
       {"wrongContexts", wrong_contexts},
   };

@@ -1,15 +1,15 @@
-// An addon with node-addon-api's TypedThreadSafeFunction whose callback ignores its env. If no
-// JavaScript can be called, it throws its own exception. If there is no env, node-addon-api ends
-// the process. (If it is built for Node-API version 10, node-addon-api 8.9.2 itself throws such an
-// exception.)
+// An addon with node-addon-api's TypedThreadSafeFunction whose callback does not check its env. If
+// no JavaScript can be called, the callback throws an exception of its own. If there is no env,
+// node-addon-api ends the process. (If the addon is built for Node-API version 10, node-addon-api
+// 8.9.2 itself throws such an exception.)
 //
 // Exports:
 //   create(callback, items): an unref'd function with this many items, which is finalized with its
 //     env
 //   report(): how many items have come, and how many functions are finalized
 #define NODE_ADDON_API_CPP_EXCEPTIONS
-// Otherwise node-addon-api would end the process when JavaScript is over, before anything is
-// thrown.
+// Otherwise node-addon-api would end the process when JavaScript can no longer run, before anything
+// is thrown.
 #define NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
 #include <napi.h>
 

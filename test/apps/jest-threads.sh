@@ -28,5 +28,6 @@ done
 echo '{ "testEnvironment": "node", "testTimeout": 300000 }' >jest.config.json
 node "$MODULES/jest/bin/jest.js" --rootDir . --config jest.config.json --workerThreads --maxWorkers=4 --verbose >/dev/null 2>jest.log ||
   { cat jest.log >&2; exit 1; }
-# A file that took long has its time behind its name. jest gives a worker half a second to end.
+# jest prints the duration of a slow file behind its name. It also complains about a worker that
+# does not end within half a second.
 sed 's/ ([0-9.]* m\?s)//; /^Time:/d; /failed to exit gracefully/d' jest.log | grep -v '^$' | sort

@@ -38,7 +38,7 @@ END
 
 next=$MODULES/next/dist/bin/next
 node "$next" build >build.log || { cat build.log >&2; exit 1; }
-# The routes, and every file that browsers get.
+# The routes, and the checksum of every file that browsers get.
 grep -E '^[├└┌]' build.log
 sums .next/static
 

@@ -40,5 +40,5 @@ for i in 1 2 3 4 5 6; do
 done
 echo 'export default { test: { testTimeout: 300000, hookTimeout: 300000 } };' >vitest.config.mjs
 node "$MODULES/vitest/vitest.mjs" run --root . --pool=threads --reporter=verbose >vitest.log 2>&1 || { cat vitest.log >&2; exit 1; }
-# What each test did, less how long it took.
+# The result of each test, without its duration.
 sed 's/\x1b\[[0-9;]*m//g; s/ [0-9.]*m\?s$//' vitest.log | grep -E '^ *(✓|×|Test Files|Tests) ' | sort

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Cross-builds for arm64; machine.sh runs that on an emulated machine. A single program also runs
-# with qemu-user.
+# Cross-builds the project for arm64. machine.sh runs the result on an emulated machine. A single
+# program also runs with qemu-user.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -21,7 +21,7 @@ HERE=$DEPS/arm64
 SYSROOT=/usr/aarch64-linux-gnu
 RUNTIMES=(node-20 node-26)
 
-# skip WHY: status 3.
+# skip WHY: exits with status 3.
 skip() {
   say "skipped arm64: $1"
   exit 3
@@ -33,7 +33,7 @@ tools() {
     readelf:binutils /usr/include/jsmn.h:libjsmn-dev
 }
 
-# cmocka: Debian's for arm64, unpacked; without it the unit tests are left out.
+# cmocka: unpacks Debian's cmocka for arm64. Without it the unit tests are left out.
 cmocka() {
   local home deb
   [[ ! -e $HERE/root/usr/include/cmocka.h ]] || return 0
@@ -47,13 +47,13 @@ cmocka() {
   [[ -e $HERE/root/usr/include/cmocka.h ]]
 }
 
-# locked RUNTIME FIELD: what the lockfile says of it.
+# locked RUNTIME FIELD: prints this field of the runtime in the lockfile.
 locked() {
   node -p "require('$ROOT/scripts/npm/runtimes-arm64/package-lock.json').packages['node_modules/$1'].$2"
 }
 
-# node_arm64 RUNTIME: unpacks it. npm ci would fetch all the runtimes of the lockfile, and refuses
-# another machine's.
+# node_arm64 RUNTIME: fetches and unpacks it. npm ci is not used, because it would fetch all the
+# runtimes of the lockfile, and refuses those for another machine.
 node_arm64() {
   local to=$HERE/$1 spec got
   [[ ! -x $to/bin/node ]] || return 0
@@ -82,7 +82,7 @@ prepare() {
     test_addons unit_tests helper_liboracle
 }
 
-# run_arm64 native|guarded RUNTIME PROGRAM ARGS…
+# run_arm64 native|guarded RUNTIME PROGRAM ARGS…: runs the program on that runtime, with qemu-user.
 run_arm64() {
   local how=$1 node=$HERE/$2/bin/node emulator=(qemu-aarch64 -L "$SYSROOT")
   shift 2

@@ -1,19 +1,20 @@
 # shellcheck shell=sh disable=SC2030,SC2031
-# What the emulated machine of machine.sh runs, in busybox's sh. test/bats/arm64.bats reads what it
-# prints.
+# The emulated machine of machine.sh runs this in busybox's sh. test/bats/arm64.bats reads the
+# output.
 
 # The console is a terminal, but its output is read by a program.
 export PATH=/bin TEST_ADDONS=/build/addons NO_COLOR=1
 LIBRARY=/build/libtsfnguard.so
 ORACLE=/build/helpers/liboracle.so
 
-# ran NAME SECONDS COMMAND…
+# ran NAME SECONDS COMMAND…: runs it. Prints "begin NAME" before its output, and "end NAME: status
+# N" after it.
 ran() {
   name=$1 seconds=$2
   shift 2
   echo "begin $name"
   timeout -s KILL "$seconds" "$@" </dev/null 2>&1
-  echo "end $name: status $?" # the next line is for those who want to know what takes long
+  echo "end $name: status $?" # the next line shows what takes long
   echo "at $(cut -d ' ' -f 1 /proc/uptime)"
 }
 
@@ -40,18 +41,18 @@ watched_guarded() {
 pages=$(grep -m1 KernelPageSize /proc/self/smaps)
 echo "$pages"
 
-# Without the guard it hangs: it must be alive when all others have ended.
+# Without the guard this program hangs. It must still be alive when all others have ended.
 node /programs/lifetime-blocked.js abort 16 </dev/null >/tmp/hangs 2>&1 &
 hangs=$!
 
-# With larger pages only those that see pages.
+# With larger pages only the unit tests run that depend on the size of a page.
 case $pages in
   *' 4 kB') tests=$(echo /build/test/test_*) ;;
   *) tests='/build/test/test_addresses /build/test/test_image /build/test/test_publish' ;;
 esac
 for test in $tests; do
   case $test in
-    *'*') continue ;;                         # there are none
+    *'*') continue ;;                         # no unit tests were built
     */test_threads) [ -e /full ] || continue ;; # takes as long here as all the others
   esac
   ran "${test##*/}" 240 "$test"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Boots an emulated arm64 machine (qemu-system-aarch64) that runs test/arm64/cases.sh, and prints
-# what the cases said.
+# the output of the cases.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -28,8 +28,8 @@ skip() {
   exit 3
 }
 
-# kernel HOME PACKAGE: what Debian's kernel package PACKAGE, which only depends on the newest,
-# brings to /boot.
+# kernel HOME PACKAGE: prints the kernel image that Debian's PACKAGE installs in /boot. PACKAGE
+# itself only depends on the package of the newest kernel, which contains the image.
 kernel() {
   local home=$1 newest
   newest=$(APT_CONFIG=$home/apt.conf apt-cache depends "$2" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
@@ -37,7 +37,7 @@ kernel() {
   dpkg-deb --fsys-tarfile "$home/${newest}"_*.deb | tar -x -O --wildcards './boot/vmlinuz-*'
 }
 
-# The kernels and busybox, from Debian 13, which has both sizes of pages.
+# The kernels and busybox come from Debian 13, because it has kernels for both page sizes.
 fetch() {
   local home mirror
   [[ ! -s $HERE/linux-4k || ! -s $HERE/linux-16k || ! -x $HERE/busybox ]] || return 0
@@ -60,7 +60,7 @@ prepare() {
   (fetch) || skip "Debian 13's kernels for arm64 cannot be had, see above"
 }
 
-# fill DIRECTORY RUNTIME CASES: what the machine's initramfs holds.
+# fill DIRECTORY RUNTIME CASES: puts the contents of the machine's initramfs into DIRECTORY.
 fill() {
   local to=$1 name
   mkdir -p "$to"/{bin,dev,lib,proc,sys,tmp,build/test,build/helpers}
@@ -89,7 +89,8 @@ END
   chmod +x "$to/init"
 }
 
-# boot PAGES RUNTIME CASES. The console ends its lines with CR LF.
+# boot PAGES RUNTIME CASES: boots the machine and prints its console. The console ends its lines
+# with CR LF, and the CR is removed.
 boot() {
   local work status=0 needed
   for needed in "$HERE/linux-$1" "$HERE/$2/bin/node" "$BUILT/libtsfnguard.so"; do

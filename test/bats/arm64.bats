@@ -1,15 +1,16 @@
-# The guard for arm64, cross-built, on an emulated machine (qemu-system-aarch64) with Debian's
-# kernel and npm's node-20: with pages of 4 KiB, where programs have addresses of 48 bits. The tier
-# `full` also has pages of 16 KiB, where they have 47 bits, node-26, and the slow unit tests.
+# Tests the cross-built guard for arm64 on an emulated machine (qemu-system-aarch64) with Debian's
+# kernel and npm's node-20. Its pages have 4 KiB, and programs have addresses of 48 bits. The tier
+# `full` adds a machine with pages of 16 KiB, where addresses have 47 bits. It also adds node-26 and
+# the slow unit tests.
 #
-# The machine runs test/arm64/cases.sh. It is a machine with processors that run at the same time,
-# but its host's memory order is the stronger one of x86-64. So this says nothing about memory
-# orders; test/litmus does.
+# The machine runs test/arm64/cases.sh. Its processors run at the same time, but their memory order
+# is that of the host, x86-64, which is stronger. So these tests say nothing about memory orders;
+# test/litmus does.
 #
 # Seen to fail: the unit tests of the handle table, while the guard was not able to make a second
-# segment below 2^47 in an address space of 48 bits; everything under the oracle, while its pages
-# had 4 KiB on a kernel with 16; "without the guard: uses freed memory" when libuv aborted all three
-# runs, while only the oracle's word counted.
+# segment below 2^47 in an address space of 48 bits; everything under the oracle, while the oracle
+# used pages of 4 KiB on a kernel with pages of 16 KiB; "without the guard: uses freed memory", when
+# libuv aborted all three runs and only the oracle's message was accepted as a sign.
 
 load helper
 
@@ -27,8 +28,8 @@ setup_file() {
 
 LIBRARY=${TG_SOURCE:?}/build/arm64/libtsfnguard.so
 
-# on_each COMMAND ARGS…: runs it once for each machine, with $said, the file with what that machine
-# printed, and $runtime.
+# on_each COMMAND ARGS…: runs it once for each machine. It sets $runtime, and $said to the file with
+# the machine's output.
 on_each() {
   local machine runtime said
   for machine in $MACHINES; do
@@ -37,14 +38,15 @@ on_each() {
   done
 }
 
-# case_of NAME: sets `output` and `lines` to what the case said; its last line is its exit status.
+# case_of NAME: sets `output` and `lines` to the output of the case. The last line has its exit
+# status.
 case_of() {
   run sed -n "/^begin $1\$/,/^end $1: /p" "$said"
   assert_line --index 0 "begin $1"
   assert_line --regexp "^end $1: status "
 }
 
-# ended_well NAME [LINE…]: with exit status 0, having said the lines.
+# ended_well NAME [LINE…]: expects that the case ended with status 0, and printed these lines.
 ended_well() {
   case_of "$1"
   assert_line "end $1: status 0"
@@ -52,8 +54,9 @@ ended_well() {
   for line in "${@:2}"; do assert_line "$line"; done
 }
 
-# used_freed NAME: died of it. A thread that locks the destroyed mutex before its memory is freed is
-# aborted by libuv (status 134). Then the oracle says nothing; it does if it fails itself.
+# used_freed NAME: expects that the case died because it used freed memory. If a thread locks the
+# destroyed mutex before its memory is freed, libuv aborts (status 134). The oracle prints nothing
+# then; a message would mean that the oracle itself has failed.
 used_freed() {
   case_of "$1"
   if [[ $output == *"end $1: status 134"* ]]; then
@@ -118,7 +121,7 @@ doctor() {
   on_each doctor
 }
 
-# Node 26 has the fix.
+# Node 26 has the fix, so there it may survive.
 issue_native() {
   local n died=0
   for n in 1 2 3; do
@@ -151,7 +154,7 @@ issue_guarded() {
 
 workers_guarded() {
   ended_well worker-guarded 'functions=5 finalized_once=5 foreign=0 disordered=0 late=0 lost=0' 'oracle: TSFNs made=5 freed=5'
-  assert_line --regexp '^threads=20 told=20 told_once=[0-9]+ wrong=0$'
+  assert_line --regexp '^threads=20 closing=20 closing_once=[0-9]+ wrong=0$'
 }
 
 @test "in workers, guarded: every answer within the contract, one finalizer each" {
@@ -172,7 +175,7 @@ blocked_guarded() {
   local ending
   for ending in abort worker; do
     ended_well "blocked-$ending" 'functions=1 finalized_once=1 foreign=0 disordered=0 late=0 lost=0' \
-      'delivered=4 drained=4' 'threads=16 told=16 told_once=16 wrong=0'
+      'delivered=4 drained=4' 'threads=16 closing=16 closing_once=16 wrong=0'
   done
 }
 
@@ -181,5 +184,5 @@ blocked_guarded() {
 }
 
 @test "guarded: exit wakes callers blocked on a full queue, which a static destructor joins" {
-  on_each ended_well exit 'functions=1 finalized_once=0 foreign=0 disordered=0 late=0 lost=4' 'threads=3 told=3 told_once=3 wrong=0'
+  on_each ended_well exit 'functions=1 finalized_once=0 foreign=0 disordered=0 late=0 lost=4' 'threads=3 closing=3 closing_once=3 wrong=0'
 }

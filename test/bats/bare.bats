@@ -1,8 +1,8 @@
 # Bare 1.33.4 (Holepunch), which has the seven functions and no napi_get_node_version.
 # docs/runtimes.md says what holds there.
 #
-# Seen to fail: `arms` and all that is guarded while the guard needed napi_get_node_version;
-# "without the guard" with LD_PRELOAD set to the guard.
+# Seen to fail: `arms` and all guarded tests, while the guard required napi_get_node_version;
+# "without the guard", with LD_PRELOAD set to the guard.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -14,7 +14,7 @@ setup() {
   [[ -x $BARE ]] || skip "no Bare here; scripts/deps.sh bare fetches it"
 }
 
-# on_bare CASE… / guarded_on_bare CASE…
+# on_bare CASE… / guarded_on_bare CASE…: runs the case on Bare, without / with the guard.
 on_bare() {
   timeout -k 5 "$TG_TIMEOUT" "$BARE" "$PROGRAMS/bare.js" "$TEST_ADDONS" "$@"
 }
@@ -23,7 +23,8 @@ guarded_on_bare() {
   LD_PRELOAD=$TG_LIB on_bare "$@"
 }
 
-# ends_well CASE…: guarded, several times; the last output is in `lines`.
+# ends_well CASE…: runs it guarded, several times, and expects status 0. The last output is in
+# `lines`.
 ends_well() {
   local i
   for ((i = 0; i < $(repetitions 3); i++)); do
@@ -52,7 +53,7 @@ ends_well() {
   for case in abort blocked shared; do
     ends_well $case
     assert_line "$ITEMS"
-    assert_line --regexp '^threads=[48] told=[48] told_once=[0-9] wrong=0$'
+    assert_line --regexp '^threads=[48] closing=[48] closing_once=[0-9] wrong=0$'
   done
 }
 
@@ -67,9 +68,9 @@ ends_well() {
 @test "threads of Bare are terminated under threads that call, and the process ends under them" {
   ends_well threads 3
   assert_line 'functions=3 finalized_once=3 foreign=0 disordered=0 late=0 lost=0'
-  assert_line --regexp '^threads=12 told=12 told_once=[0-9]+ wrong=0$'
+  assert_line --regexp '^threads=12 closing=12 closing_once=[0-9]+ wrong=0$'
   ends_well exit
-  assert_line --regexp '^threads=4 told=4 told_once=[0-9] wrong=0$'
+  assert_line --regexp '^threads=4 closing=4 closing_once=[0-9] wrong=0$'
 }
 
 @test "doctor: Bare can be guarded, and has these faults" {

@@ -25,8 +25,8 @@ script() {
   chmod +x "$1"
 }
 
-# complains STATUS NEEDED FOUND DO: the command has ended with that status, and has printed exactly
-# that on stderr.
+# complains STATUS NEEDED FOUND DO: expects that the command has ended with this status, and has
+# printed exactly this message on stderr.
 complains() {
   assert_equal "$stderr" "tsfn-guard: needed: $2
   found: $3
@@ -35,13 +35,15 @@ complains() {
   assert_equal "$status" "$1"
 }
 
-# refused PROGRAM NEEDED FOUND DO: status 126; with --best-effort the program runs unguarded.
+# refused PROGRAM NEEDED FOUND DO: expects status 126 and this message, which must also name
+# --best-effort.
 refused() {
   run --separate-stderr "$GUARD" "$1"
   complains 126 "$2" "$3" "$4; --best-effort runs it unguarded"
 }
 
-# environment ARGS…: puts into `output` what `env` prints of a variable under the command.
+# environment VARIABLE OPTIONS…: puts the value that this variable has under the command into
+# `output`.
 environment() {
   run --separate-stderr "$GUARD" "${@:2}" -- sh -c "printf '%s\n' \"\$$1\""
   assert_success
@@ -202,7 +204,7 @@ environment() {
   printf '#include <stdlib.h>\n__attribute__((constructor)) static void f(void) { _Exit(99); }\n' >decoy.c
   cc -shared -fPIC -o libtsfnguard.so decoy.c
   LD_PRELOAD=$PWD/libtsfnguard.so run env true
-  assert_equal "$status" 99 # or the test shows nothing
+  assert_equal "$status" 99 # otherwise the test would show nothing
   environment LD_PRELOAD
   assert_output "$TG_BUILD/libtsfnguard.so"
   PATH=.:$PATH environment LD_PRELOAD
@@ -332,7 +334,7 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   assert_equal "$status" 2
 }
 
-# Seen to fail: where "run" was the name of a program that is not in PATH.
+# Seen to fail: "run" was taken for the name of a program that is not in PATH.
 @test "run before the options and the program says the same as without it" {
   local options word
   for options in '' '--pin=0'; do
@@ -354,7 +356,7 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
 
 # --- Refusals
 
-# Seen to fail: where the remedy was "check its name, or PATH".
+# Seen to fail: the remedy was "check its name, or PATH".
 @test "a file of this directory is named with ./" {
   echo >app.js
   run -127 --separate-stderr "$GUARD" app.js
@@ -449,9 +451,9 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
   linker=$(readelf -lW "$HELPERS/plain" | sed -n 's/.*program interpreter: \(.*\)\]/\1/p')
   refused "$linker" 'a program, because the command does not look into what the dynamic linker starts' "$linker, the dynamic linker" \
     'name only the program, or set LD_PRELOAD by hand'
-  run "$GUARD" --best-effort --verbosity=1 "$linker" "$HELPERS/told"
+  run "$GUARD" --best-effort --verbosity=1 "$linker" "$HELPERS/fake-versioned"
   assert_success
-  assert_line --partial "redirected the seven functions of $HELPERS/told"
+  assert_line --partial "redirected the seven functions of $HELPERS/fake-versioned"
 }
 
 @test "a program for another architecture, and of another class" {
@@ -470,7 +472,8 @@ hang-avoided, warn, leak, info" "on.$key=$value" 'correct it; see tsfn-guard --h
 
 @test "a program for musl is started, too" {
   [[ -x $TG_SOURCE/build/deps/musl/bun ]] || skip "no Bun on musl here; scripts/deps.sh musl-runtime fetches it"
-  # A script for such a program. npm.bats has a real one, where musl is installed.
+  # This Bun is a script that starts such a program. npm.bats has a real one, where musl is
+  # installed.
   run --separate-stderr "$GUARD" --verbosity "$TG_SOURCE/build/deps/musl/bun" -p 1+1
   assert_output 2
   assert_regex "$stderr" ' armed: '
@@ -486,7 +489,7 @@ instead'
   chown 65534:65534 env
   chmod u+s env
   refused ./env "$needed" './env, which is set-user-ID' "$remedy"
-  # This is true: the loader removes LD_PRELOAD.
+  # The refusal is right: the loader removes LD_PRELOAD.
   LD_PRELOAD=$TG_LIB run ./env
   refute_output --partial LD_PRELOAD=
   chmod u-s,g+s env
@@ -549,15 +552,15 @@ instead'
   done < <(sed -n 's/^| `\([a-z_]*\)=.*/\1/p' "$TG_SOURCE/README.md")
 }
 
-# Seen to fail: where two swapped letters count as two mistakes ("tpo" is not near "top" then).
+# Seen to fail: two swapped letters counted as two mistakes, so "tpo" was not near "top".
 @test "a word that resembles a subcommand: did you mean that?" {
   local word
   for word in docter dcotor reprot repor triag statsu scna tpo explian; do
     run -127 --separate-stderr "$GUARD" "$word" x
-    assert_regex "$stderr" '  do: did you mean: tsfn-guard (doctor|report|triage|status|scan|top|explain)\? Else check its name, or PATH'
+    assert_regex "$stderr" '  do: did you mean: tsfn-guard (doctor|report|triage|status|scan|top|explain)\? Otherwise check its name, or PATH'
   done
   run -127 --separate-stderr "$GUARD" statsu
-  complains 127 'a program to run' 'statsu, which is not in PATH' 'did you mean: tsfn-guard status? Else check its name, or PATH'
+  complains 127 'a program to run' 'statsu, which is not in PATH' 'did you mean: tsfn-guard status? Otherwise check its name, or PATH'
   for word in nope nodejs2 ./docter no-such-program; do
     run -127 --separate-stderr "$GUARD" "$word"
     refute_regex "$stderr" 'did you mean'
@@ -587,7 +590,7 @@ instead'
   complains 2 'one subcommand' x 'run it as: tsfn-guard help SUBCOMMAND'
 }
 
-# Seen to fail: top took no -o, no subcommand -V, and only some -h.
+# Seen to fail: top did not accept -o, no subcommand accepted -V, and only some accepted -h.
 @test "all subcommands have the same options: -h, -V, -o, and -j but for explain" {
   local word argument
   cd "$BATS_TEST_TMPDIR"

@@ -1,9 +1,9 @@
-# Debian's other releases: the nodejs of Debian 11, 13 and sid, with the libc that it runs on there,
-# in a root directory of its own. The library and the command are those that were built here. The
-# addons are linked with that libc, as ones that were built there would be.
+# Tests Debian's other releases: the nodejs of Debian 11, 13 and sid, with the libc that it runs on
+# there, in a root directory of its own. The library and the command are those of this build. The
+# addons are linked with the libc of the release, as if they had been built there.
 #
-# Without the guard, the cases died or hung in every run on all three, but for nodejs/node#55706 on
-# sid: Node 24.22 has the fix.
+# Without the guard, the cases died or hung in every run on all three. The only exception is
+# nodejs/node#55706 on sid, because Node 24.22 has the fix.
 
 load helper
 
@@ -16,7 +16,7 @@ setup_file() {
   for suite in bullseye trixie sid; do build_for "$suite"; done
 }
 
-# build_for SUITE: what its root gets at /mnt.
+# build_for SUITE: makes the directory that the root of this release gets at /mnt.
 build_for() {
   local to=$BATS_FILE_TMPDIR/$1 libraries=$TG_SOURCE/build/deps/debian-roots/$1/lib/x86_64-linux-gnu name
   mkdir -p "$to/addons"
@@ -36,7 +36,8 @@ in_root() {
     exec chroot "$0" "${@:2}"' "$TG_SOURCE/build/deps/debian-roots/$suite" "$BATS_FILE_TMPDIR/$suite" "${@:2}"
 }
 
-# with_guard PROGRAM.js ARGS… / with_oracle LIBRARIES PROGRAM.js ARGS…
+# with_guard PROGRAM.js ARGS… / with_oracle LIBRARIES PROGRAM.js ARGS…: runs it in the root of
+# $suite, guarded / with these libraries preloaded.
 with_guard() {
   in_root 60 /mnt/tsfn-guard --summary=never /usr/bin/node "/mnt/programs/$1" "${@:2}"
 }
@@ -45,7 +46,7 @@ with_oracle() {
   in_root 60 /bin/busybox env ORACLE_TELL=1 "LD_PRELOAD=$1" /usr/bin/node "/mnt/programs/$2" "${@:3}"
 }
 
-# on_each COMMAND: runs it for each release, with $suite.
+# on_each COMMAND: runs it for each release. $suite is the release.
 on_each() {
   local suite
   for suite in bullseye trixie sid; do "$@"; done
@@ -110,7 +111,7 @@ worker_guarded() {
   run with_oracle '/mnt/libtsfnguard.so /mnt/liboracle.so' lifetime-worker.js 20 4 500
   assert_success
   assert_line 'functions=20 finalized_once=20 foreign=0 disordered=0 late=0 lost=0'
-  assert_line --regexp '^threads=80 told=80 told_once=[0-9]+ wrong=0$'
+  assert_line --regexp '^threads=80 closing=80 closing_once=[0-9]+ wrong=0$'
   assert_line 'oracle: TSFNs made=20 freed=20'
 }
 
@@ -133,7 +134,7 @@ blocked_guarded() {
     run with_guard lifetime-blocked.js $ending 16
     assert_success
     assert_line 'functions=1 finalized_once=1 foreign=0 disordered=0 late=0 lost=0'
-    assert_line 'threads=16 told=16 told_once=16 wrong=0'
+    assert_line 'threads=16 closing=16 closing_once=16 wrong=0'
   done
 }
 

@@ -1,5 +1,5 @@
-# The docs agree with the program: options and events, from help=1 on a real runtime, and a page for
-# each event. All links have a target.
+# Checks that the docs agree with the output of help=1 on a real runtime (options and events), that
+# each event has a page, and that all links have a target.
 
 load helper
 
@@ -13,7 +13,8 @@ setup() {
   assert_output ''
 }
 
-# stale FILE PATTERN: checks that a line of help=1 is noticed if it is missing in a file.
+# stale FILE PATTERN: deletes the matching lines from a copy of this file, and expects that docs.sh
+# --check notices it.
 stale() {
   local tree=$BATS_TEST_TMPDIR/${1//\//-}
   mkdir -p "$tree/src/command"
@@ -51,7 +52,7 @@ stale() {
   refute_line --partial ': none: '
 }
 
-# block FILE LANGUAGE PATTERN: the first code block in that language with a line that matches.
+# block FILE LANGUAGE PATTERN: prints the first code block in that language whose text matches.
 block() {
   awk -v language="$2" -v pattern="$3" '
     $0 == "```" language { inside = 1; text = ""; next }

@@ -1,8 +1,8 @@
-# tsfn-guard doctor: on the installed runtimes, and with each of its checks really made to fail.
+# Tests tsfn-guard doctor on the installed runtimes, and makes each of its checks really fail.
 #
-# Seen to fail: "affected" with the end of a fault moved by one version; "leaves no file" if the
-# file of the trial stayed there; "closed" with the descriptors left as they were (the library's
-# output on the runtime's stderr was lost).
+# Seen to fail: "affected", when the version with which a fault ends was moved by one; "leaves no
+# file", if the file of the probe run stayed there; "closed", with the descriptors left as they were
+# (the library's output on the runtime's stderr was lost).
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -17,8 +17,8 @@ setup() {
   unset LD_PRELOAD TSFN_GUARD_OPTIONS
 }
 
-# doctor ARGS…: runs it, and expects that every check is printed once, in order, on one line each,
-# but those that were not tried together on one. The verdict comes last.
+# doctor ARGS…: runs it. Expects that every check is printed once and in order, each on one line of
+# its own. Checks that were not tried share one line. The verdict comes last.
 doctor() {
   run --separate-stderr timeout -k 5 100 "${doctor_command:-$GUARD}" doctor "$@"
   assert_equal "$stderr" ''
@@ -30,23 +30,23 @@ doctor() {
   assert_equal "$status" "$failed"
 }
 
-# told STATUS CHECK TEXT: expects that line. TEXT is the whole text, unless it ends with an
+# reported STATUS CHECK TEXT: expects that line. TEXT is the whole text, unless it ends with an
 # asterisk.
-told() {
+reported() {
   local line
   line=$(grep -E "^[a-z]+ +$2: " <<<"$output")
   # shellcheck disable=SC2053
   [[ $line == "$(printf '%-4s  %s: ' "$1" "$2")"$3 ]] || fail "needed: $1 $2: $3"$'\n'"found: $line"
 }
 
-# untried CHECK…: expects one line about these checks.
+# untried CHECK…: expects one line, which says that these checks were not tried.
 untried() {
   assert_line --regexp "^warn  not tried:.* $*.*; do: fix what failed, then run doctor again\$"
   assert_equal "$(grep -c 'not tried' <<<"$output")" 1
 }
 
-# copy_of_command: copies the command with its files to here, so that a test can damage it; sets
-# `doctor_command`.
+# copy_of_command: copies the command and its files to the current directory, so that a test can
+# damage them. Sets `doctor_command`.
 copy_of_command() {
   cp "$GUARD" "$TG_LIB" "$TG_BUILD/doctor_probe.node" .
   doctor_command=$PWD/tsfn-guard
@@ -65,25 +65,25 @@ script() {
     version=$("$node" --version)
     doctor "$node"
     assert_success
-    told ok library "$TG_BUILD/libtsfnguard.so"
-    told ok runtime "node ${version#v}"
-    told ok libc 'glibc *; 2.28 or newer is needed'
-    told ok redirect "the seven functions lead to the guard; an item from a thread was delivered and its function was finalized"
+    reported ok library "$TG_BUILD/libtsfnguard.so"
+    reported ok runtime "node ${version#v}"
+    reported ok libc 'glibc *; 2.28 or newer is needed'
+    reported ok redirect "the seven functions lead to the guard; an item from a thread was delivered and its function was finalized"
     case $name in
       node-24.21 | node-26)
         assert_equal "$verdict" 'works, little needed on this version: only rarer faults are left'
-        told ok affected "without the guard, node ${version#v} has: $common, release-at-end, null-context" ;;
+        reported ok affected "without the guard, node ${version#v} has: $common, release-at-end, null-context" ;;
       *)
         assert_equal "$verdict" 'needed and works'
         faults="use-after-free, $common, finalized-early, null-context"
-        told warn affected "without the guard, node ${version#v} has: $faults; do: run it guarded; docs/affected.md *" ;;
+        reported warn affected "without the guard, node ${version#v} has: $faults; do: run it guarded; docs/affected.md *" ;;
     esac
     if [[ $name == debian-18 ]]; then
-      told ok program "$node, a script for */bash; the next lines are about that interpreter"
-      told ok symbols "all seven are in the library $(readlink -f "${node%/*}"/root/usr/lib/*/libnode.so.108)"
+      reported ok program "$node, a script for */bash; the next lines are about that interpreter"
+      reported ok symbols "all seven are in the library $(readlink -f "${node%/*}"/root/usr/lib/*/libnode.so.108)"
     else
-      told ok program "$node"
-      told ok symbols "all seven are in the program itself, $(readlink -f "$node")"
+      reported ok program "$node"
+      reported ok symbols "all seven are in the program itself, $(readlink -f "$node")"
     fi
   done < <("$TG_SOURCE/test/runtimes.sh")
   [[ -n ${node:-} || -n $version ]] || skip "no runtime was fetched"
@@ -96,10 +96,10 @@ script() {
     here=1
     doctor "$NPM/other-runtimes/node_modules/$path"
     assert_success
-    told ok runtime "${name/-/ }"
-    told ok symbols "all seven are in the program itself, *"
-    told ok redirect "the seven functions lead to the guard; *"
-    [[ $name == bun-1.4.5 ]] || told warn affected '* worker-end; do: run it guarded; docs/runtimes.md *'
+    reported ok runtime "${name/-/ }"
+    reported ok symbols "all seven are in the program itself, *"
+    reported ok redirect "the seven functions lead to the guard; *"
+    [[ $name == bun-1.4.5 ]] || reported warn affected '* worker-end; do: run it guarded; docs/runtimes.md *'
   done <<'END'
 bun-1.3.9 bun-1-3/bin/bun
 bun-1.4.5 bun-1-4/bin/bun
@@ -110,14 +110,14 @@ END
 
 @test "Electron is recognised by its answers, and doctor says which was tried" {
   runtime node-24.21
-  # The answers of Electron that is run as Node: process.versions names it.
+  # This answers like an Electron that is run as Node: process.versions names Electron.
   echo "Object.defineProperty(process.versions, 'electron', { value: '40.1.0' });" >electron.js
   script electron '#!/bin/sh' "[ \"\$ELECTRON_RUN_AS_NODE\" = 1 ] || exit 9
 case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \"\$@\" ;; esac"
   doctor ./electron
   assert_success
-  told warn runtime 'electron 40.1.0, with Node 24.21.0; of Electron only version 25 was tried; do: *'
-  told ok affected 'without the guard, node 24.21.0 has: *'
+  reported warn runtime 'electron 40.1.0, with Node 24.21.0; of Electron only version 25 was tried; do: *'
+  reported ok affected 'without the guard, node 24.21.0 has: *'
 }
 
 @test "without a runtime it takes node from PATH" {
@@ -125,8 +125,8 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   mkdir bin
   ln -s "$node" bin/node
   PATH=$PWD/bin:$PATH doctor
-  told ok program "$PWD/bin/node"
-  told ok runtime 'node 20.20.2'
+  reported ok program "$PWD/bin/node"
+  reported ok runtime 'node 20.20.2'
 }
 
 @test "--json says the same, and is JSON" {
@@ -150,16 +150,16 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   copy_of_command
   rm libtsfnguard.so
   doctor
-  told fail library "no libtsfnguard.so beside this program or in ../lib/tsfn-guard: $PWD; do: install *"
+  reported fail library "no libtsfnguard.so beside this program or in ../lib/tsfn-guard: $PWD; do: install *"
   assert_equal "$verdict" 'cannot be guarded here: see library'
   untried program architecture linking privileges loads runtime libc symbols redirect affected
   head -c 100 "$TG_LIB" >libtsfnguard.so
   doctor
-  told fail library "$PWD/libtsfnguard.so, which is not an ELF file or is damaged; do: *"
+  reported fail library "$PWD/libtsfnguard.so, which is not an ELF file or is damaged; do: *"
   mkdir 'a b'
   cp "$GUARD" "$TG_LIB" 'a b'
   doctor_command='a b/tsfn-guard' doctor
-  told fail library "$PWD/a b/libtsfnguard.so: LD_PRELOAD cannot hold a path with a space, *; do: move tsfn-guard to another directory"
+  reported fail library "$PWD/a b/libtsfnguard.so: LD_PRELOAD cannot hold a path with a space, *; do: move tsfn-guard to another directory"
 }
 
 @test "library: unreadable" {
@@ -172,11 +172,11 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   run setpriv --reuid=65534 --regid=65534 --clear-groups "$place/tsfn-guard" doctor
   rm -rf "$place"
   assert_failure 1
-  told fail library "$place/libtsfnguard.so: Permission denied; do: make it readable (chmod a+r)"
+  reported fail library "$place/libtsfnguard.so: Permission denied; do: make it readable (chmod a+r)"
 }
 
-# Seen to fail: architecture was ok, for "a 32-bit or big-endian machine, the same as the library",
-# and linking failed, "by : No such file or directory".
+# Seen to fail: the check architecture was ok, and said "a 32-bit or big-endian machine, the same as
+# the library". The check linking failed, and said "by : No such file or directory".
 @test "program: executable, but unreadable" {
   ((EUID == 0)) || skip "needs root"
   local place
@@ -187,30 +187,30 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   run setpriv --reuid=65534 --regid=65534 --clear-groups "$place/tsfn-guard" doctor "$place/node"
   rm -rf "$place"
   assert_failure 1
-  told fail program "needed a program whose file doctor can read; found $place/node: Permission denied; do: make it readable *"
+  reported fail program "needed a program whose file doctor can read; found $place/node: Permission denied; do: make it readable *"
   untried architecture linking privileges loads runtime libc symbols redirect affected
 }
 
 @test "program: missing, not executable, a script without its runtime" {
   doctor ./nothing
-  told fail program 'needed a program to run; found ./nothing, which does not exist; do: check its path'
+  reported fail program 'needed a program to run; found ./nothing, which does not exist; do: check its path'
   untried architecture linking privileges loads runtime libc symbols redirect affected
   echo >file
   doctor ./file
-  told fail program 'needed a program that may be executed; found ./file, which is not executable; do: *'
+  reported fail program 'needed a program that may be executed; found ./file, which is not executable; do: *'
   script script '#!/no/such/node'
   doctor ./script
-  told fail program "*found ./script, which needs /no/such/node: No such file or directory; do: install it, *"
+  reported fail program "*found ./script, which needs /no/such/node: No such file or directory; do: install it, *"
 }
 
 @test "architecture, linking: another machine's header, a static program" {
   cp "$HELPERS/plain" plain
   printf '\xf3\0' | dd of=plain bs=1 seek=18 conv=notrunc status=none
   doctor ./plain
-  told fail architecture 'needed a program for *, like the library; found ./plain, which is for RISC-V; do: *'
+  reported fail architecture 'needed a program for *, like the library; found ./plain, which is for RISC-V; do: *'
   [[ -x $HELPERS/static ]] || skip "no static C library to build one with"
   doctor "$HELPERS/static"
-  told fail linking "*; found $HELPERS/static, which is linked statically; do: *"
+  reported fail linking "*; found $HELPERS/static, which is linked statically; do: *"
   untried privileges loads runtime libc symbols redirect affected
 }
 
@@ -219,7 +219,7 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   LC_ALL=C sed 's#/lib64/ld-linux-x86-64.so.2#/lib64/ld-linux-x86-64.so.9#' /bin/true >true
   chmod +x true
   doctor ./true
-  told fail linking 'dynamic, by /lib64/ld-linux-x86-64.so.9: No such file or directory; do: install the libc *'
+  reported fail linking 'dynamic, by /lib64/ld-linux-x86-64.so.9: No such file or directory; do: install the libc *'
   untried loads runtime
 }
 
@@ -229,7 +229,7 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   chown 65534 plain
   chmod u+s plain
   doctor ./plain
-  told fail privileges 'needed a program that gains no privileges, *; found ./plain, which is set-user-ID; do: run a copy *'
+  reported fail privileges 'needed a program that gains no privileges, *; found ./plain, which is set-user-ID; do: run a copy *'
 }
 
 @test "loads: the program's loader cannot load the library" {
@@ -238,28 +238,28 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   # A version of glibc that does not exist, among the versions that the library needs.
   LC_ALL=C sed -i 's/GLIBC_2\.2\.5/GLIBC_9.2.5/g; s/GLIBC_2\.17/GLIBC_9.17/g' libtsfnguard.so
   doctor "$node"
-  told fail loads "*ld-linux-*: version \`GLIBC_9*' not found *; do: use a tsfn-guard for this architecture and libc*"
+  reported fail loads "*ld-linux-*: version \`GLIBC_9*' not found *; do: use a tsfn-guard for this architecture and libc*"
   untried runtime libc symbols redirect affected
 }
 
 @test "runtime: a program that is not one, one that runs no script, an old Node" {
   doctor bash
-  told fail runtime '/*/bash is not a known runtime, by its name and its file; it was not run; do: name a *'
+  reported fail runtime '/*/bash is not a known runtime, judging by its name and contents; it was not run; do: name a *'
   assert_equal "$verdict" 'cannot be guarded here: see runtime'
   untried libc symbols redirect affected
   script node '#!/bin/sh' 'test "$1" = --version || { echo no scripts here; exit 3; }; echo v99.0.0'
   doctor ./node
-  told fail runtime 'it did not run the script (exit status 3, output: no scripts here?); do: *'
+  reported fail runtime 'it did not run the script (exit status 3, output: no scripts here?); do: *'
   script node '#!/bin/sh' 'test "$1" = --version || { for line in "runtime node" "version 10.1.0" "node 10.1.0"; do
     echo "tsfn-guard-probe $line"; done; exit; }; echo v10.1.0'
   doctor ./node
-  told fail runtime 'node 10.1.0; do: use Node.js 12.22 or newer'
+  reported fail runtime 'node 10.1.0; do: use Node.js 12.22 or newer'
 }
 
 @test "runtime: one that never ends does not hang doctor" {
   script node '#!/bin/sh' 'sleep 1000 & echo $! >pid; wait'
   doctor ./node
-  told fail runtime './node is not a known runtime (--version: did not end within 20 s, output: ); do: *'
+  reported fail runtime './node is not a known runtime (--version: did not end within 20 s, output: ); do: *'
   # It also leaves no process running. A zombie is allowed, because nothing may reap orphans here.
   run cat "/proc/$(<pid)/stat"
   ((status)) || assert_output --regexp '^[0-9]+ \(sleep\) [ZX] '
@@ -270,7 +270,7 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   LC_ALL=C sed 's/napi_ref_threadsafe_function/napi_Ref_threadsafe_function/' "$node" >node
   chmod +x node
   doctor ./node
-  told fail symbols 'it does not export napi_ref_threadsafe_function; do: use an unmodified Node.js 12.22 or newer, *'
+  reported fail symbols 'it does not export napi_ref_threadsafe_function; do: use an unmodified Node.js 12.22 or newer, *'
   untried redirect
 }
 
@@ -278,28 +278,28 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   runtime node-24.21
   script node '#!/bin/sh' "exec $node --no-addons \"\$@\""
   doctor ./node
-  told fail symbols 'the probe addon was not loaded (exit status 1, output: Error: *; do: nothing, if --no-addons, *'
+  reported fail symbols 'the probe addon was not loaded (exit status 1, output: Error: *; do: nothing, if --no-addons, *'
 }
 
 @test "redirect: no space for the handles, another library's definition, a wrapper that clears LD_PRELOAD" {
   runtime node-20
-  LD_PRELOAD=$HELPERS/libnoroom.so doctor "$node"
+  LD_PRELOAD=$HELPERS/libnospace.so doctor "$node"
   assert_failure 1
-  told fail redirect 'not armed in *: needed 32 MiB of address space for handles*ulimit -v*; do: follow the message'
-  told ok symbols '*'
+  reported fail redirect 'not armed in *: needed 32 MiB of address space for handles*ulimit -v*; do: follow the message'
+  reported ok symbols '*'
   script node '#!/bin/sh' "unset LD_PRELOAD; exec $node \"\$@\""
   doctor ./node
-  told fail redirect 'the library is not in the process (exit status 0); do: check whether a wrapper script *'
+  reported fail redirect 'the library is not in the process (exit status 0); do: check whether a wrapper script *'
   runtime debian-18
   LD_PRELOAD=$HELPERS/libintruder.so doctor "$node"
-  told fail redirect 'not armed in *: *another definition of napi_call_threadsafe_function in *libintruder.so; remove *'
+  reported fail redirect 'not armed in *: *another definition of napi_call_threadsafe_function in *libintruder.so; remove *'
 }
 
 @test "closed stdin, stdout and stderr are not reused for files of doctor" {
   runtime node-20
-  LD_PRELOAD=$HELPERS/libnoroom.so run bash -c 'exec "$@" <&- 2>&-' - "$GUARD" doctor "$node"
+  LD_PRELOAD=$HELPERS/libnospace.so run bash -c 'exec "$@" <&- 2>&-' - "$GUARD" doctor "$node"
   assert_failure 1
-  told fail redirect 'not armed in *: needed 32 MiB of address space for handles*; do: follow the message'
+  reported fail redirect 'not armed in *: needed 32 MiB of address space for handles*; do: follow the message'
   run bash -c '"$@" <&- >&-' - "$GUARD" doctor "$node"
   assert_failure 1
   assert_line 'tsfn-guard: needed: to write to standard output'
@@ -309,17 +309,18 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
   copy_of_command
   rm doctor_probe.node
   doctor
-  told fail runtime "no doctor_probe.node in $PWD; do: install the complete tsfn-guard, or build it"
+  reported fail runtime "no doctor_probe.node in $PWD; do: install the complete tsfn-guard, or build it"
 }
 
 @test "affected: a version that was never examined" {
   script bun '#!/bin/sh' 'test "$1" = --version || { for line in "runtime bun" "version 9.9.9" "node 99.0.0"; do
     echo "tsfn-guard-probe $line"; done; exit; }; echo 9.9.9'
   doctor ./bun
-  told warn affected 'unknown: nobody has examined bun 9.9.9; do: see docs/affected.md'
+  reported warn affected 'unknown: nobody has examined bun 9.9.9; do: see docs/affected.md'
 }
 
-# affected_by VERSION: the faults that doctor lists for a node that claims to have this version.
+# affected_by VERSION: prints the faults that doctor lists for a node that claims to have this
+# version.
 affected_by() {
   script node '#!/bin/sh' "test \"\$1\" = --version || { for line in 'runtime node' 'version $1' 'node $1'; do
     echo \"tsfn-guard-probe \$line\"; done; exit; }; echo v$1"
@@ -355,21 +356,21 @@ END
   script server '#!/usr/bin/env node' "require('fs').writeFileSync('ran', '')"
   PATH=$PWD/bin:$PATH doctor ./server
   assert_success
-  told ok program "./server, a script for $PWD/bin/node; the next lines are about that interpreter"
-  told ok runtime 'node 20.20.2'
+  reported ok program "./server, a script for $PWD/bin/node; the next lines are about that interpreter"
+  reported ok runtime 'node 20.20.2'
   script start '#!/bin/sh' 'echo >ran'
   doctor ./start
-  told fail runtime './start is a script for /*, and not run by doctor, *; do: name the runtime that it starts: *'
-  # A binary that is marked as an application, and one of which nothing is known.
+  reported fail runtime './start is a script for /*; doctor does not run it, so *; do: name the runtime that it starts: *'
+  # The first binary is marked as an application. The second is one that doctor does not know.
   LC_ALL=C sed 's/NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:0/NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:1/' "$node" >app
   chmod +x app
   doctor ./app
-  told ok runtime 'an application with node 20.20.2 in it, by its file; it was not run'
-  told ok symbols 'all seven are in the program itself, ./app'
+  reported ok runtime 'an application with node 20.20.2 in it, by its file; it was not run'
+  reported ok symbols 'all seven are in the program itself, ./app'
   assert_equal "$verdict" 'needed and should work, but was not tried'
-  cp "$HELPERS/told" told
-  doctor ./told
-  told fail runtime './told is not a known runtime, *'
+  cp "$HELPERS/fake-versioned" versioned
+  doctor ./versioned
+  reported fail runtime './versioned is not a known runtime, *'
   refute [ -e ran ]
 }
 
@@ -377,7 +378,7 @@ END
   runtime node-24.21
   script node '#!/bin/sh' "case \$1 in -e) exec $node --permission --allow-fs-read='*' \"\$@\" ;; *) exec $node \"\$@\" ;; esac"
   doctor ./node
-  told fail symbols 'the probe addon was not loaded *; do: nothing, if --no-addons, or --permission without *'
+  reported fail symbols 'the probe addon was not loaded *; do: nothing, if --no-addons, or --permission without *'
 }
 
 @test "library: /proc is not mounted" {
@@ -385,55 +386,56 @@ END
   unshare -m true || skip "needs a mount namespace"
   run unshare -m bash -c 'mount -t tmpfs none /proc && exec "$0" doctor' "$GUARD"
   assert_failure 1
-  told fail library 'not looked for, because /proc is not mounted, *; do: mount it: *'
+  reported fail library 'not checked: /proc is not mounted, *; do: mount it: *'
 }
 
-# Seen to fail: only the first was told, and files that options name were not looked at.
-@test "options: each bad one is told, and the files that they name" {
+# Seen to fail: only the first bad option was reported, and the files that options name were not
+# checked.
+@test "options: each bad one is reported, and so are bad files that options name" {
   runtime node-20
   echo nonsense >quirks
   TSFN_GUARD_OPTIONS=modes=off:format=xml:suppressions=absent:quirks=quirks:metrics_path=no/metrics doctor "$node"
-  told warn options "*'modes=off' is not an option *'format=xml' is not understood*suppressions: absent: needed *quirks: quirks:1: needed *metrics_path: needed *no/metrics: No such file or directory; do: correct TSFN_GUARD_OPTIONS"
+  reported warn options "*'modes=off' is not an option *'format=xml' is not understood*suppressions: absent: needed *quirks: quirks:1: needed *metrics_path: needed *no/metrics: No such file or directory; do: correct TSFN_GUARD_OPTIONS"
   assert_equal "$verdict" 'needed and works'
   echo 'TSG007:*' >suppressions
   TSFN_GUARD_OPTIONS=suppressions=suppressions:quirks=known:metrics_path=metrics doctor "$node"
-  told ok options '*'
+  reported ok options '*'
   refute [ -e metrics ]
   TSFN_GUARD_OPTIONS=mode=off doctor "$node"
   assert_equal "$verdict" 'works, but is turned off (mode=off)'
   TSFN_GUARD_OPTIONS=log_path=/proc/none doctor "$node"
   assert_equal "$verdict" 'works, but log must be corrected'
   NODE_OPTIONS=--no-addons doctor "$node"
-  told warn options 'NODE_OPTIONS has --no-addons, so no addon is loaded, *; do: take it away if addons *'
+  reported warn options 'NODE_OPTIONS has --no-addons, so no addon is loaded, *; do: remove it if addons *'
 }
 
 @test "options: what the library does not understand, and the kill switch" {
   TSFN_GUARD_OPTIONS=modes=off doctor bash
-  told warn options "TSFN_GUARD_OPTIONS: 'modes=off' is not an option and was ignored; *; do: correct TSFN_GUARD_OPTIONS"
+  reported warn options "TSFN_GUARD_OPTIONS: 'modes=off' is not an option and was ignored; *; do: correct TSFN_GUARD_OPTIONS"
   TSFN_GUARD_OPTIONS=mode=off doctor bash
-  told warn options 'mode=off: mode=off leaves every program unguarded; do: take mode=off out *'
+  reported warn options 'mode=off: mode=off leaves every program unguarded; do: take mode=off out *'
   TSFN_GUARD_OPTIONS=mode=diagnose doctor bash
-  told ok options mode=diagnose
+  reported ok options mode=diagnose
 }
 
 @test "log: a file that can be written, one that cannot, and leaves no file" {
   TSFN_GUARD_OPTIONS=log_path=$PWD/log.%p doctor bash
-  told ok log "$PWD/log.* can be written"
+  reported ok log "$PWD/log.* can be written"
   run compgen -G 'log*'
   assert_failure
   echo kept >log
   TSFN_GUARD_OPTIONS=log_path=log doctor bash
-  told ok log "$PWD/log can be written"
+  reported ok log "$PWD/log can be written"
   assert_equal "$(<log)" kept
   TSFN_GUARD_OPTIONS=log_path=$PWD doctor bash
-  told fail log "$PWD: Is a directory; do: give log_path another file, *"
+  reported fail log "$PWD: Is a directory; do: give log_path another file, *"
   TSFN_GUARD_OPTIONS=log_path=/proc/none doctor bash
-  told fail log '/proc/none: No such file or directory; do: *'
+  reported fail log '/proc/none: No such file or directory; do: *'
   ln -s log link
   TSFN_GUARD_OPTIONS=log_path=link doctor bash
-  told fail log "$PWD/link: it is a symbolic link, which is not followed; do: *"
+  reported fail log "$PWD/link: it is a symbolic link, which is not followed; do: *"
   TSFN_GUARD_OPTIONS=log_path=fd:7 doctor bash
-  told ok log 'fd:7 of the program'
+  reported ok log 'fd:7 of the program'
 }
 
 # --- The command line
@@ -458,5 +460,5 @@ END
 @test "the output of a program cannot forge a line" {
   script node '#!/bin/sh' "printf 'x\nok    redirect: all is well\r\033[2J'"
   doctor ./node
-  told fail runtime './node is not a known runtime *, output: x?ok    redirect: all is well??[2J); do: *'
+  reported fail runtime './node is not a known runtime *, output: x?ok    redirect: all is well??[2J); do: *'
 }

@@ -1,10 +1,10 @@
-# scripts/try-electron.sh, which people with an Electron run, with an Electron that is made of node
-# (programs/fake-electron.js). This tests the logic of the script, not Electron. The last test does,
-# if an Electron was fetched.
+# Tests scripts/try-electron.sh, which people with an Electron run. The Electron here is made of
+# node (programs/fake-electron.js), so these tests check the logic of the script, not Electron. Only
+# the last test uses a real Electron, if one was fetched.
 #
-# Seen to fail: "a real one" while the script did not put its application into a packaged one (the
-# window never came); "armed" with LD_PRELOAD left out in `with`; "not armed" with the script's
-# search for the line left out; "binary" with binary_of printing its argument.
+# Seen to fail: "a real one", while the script did not put its application into a packaged Electron
+# (the window never appeared); "armed", with LD_PRELOAD left out in `with`; "not armed", with the
+# script's search for the line left out; "binary", with binary_of printing its argument.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -16,7 +16,7 @@ setup() {
   unset DISPLAY WAYLAND_DISPLAY ELECTRON_RUN_AS_NODE
 }
 
-# electron FILE NODE: writes a fake Electron that is the node.
+# electron FILE NODE: writes a fake Electron that runs this node.
 electron() {
   mkdir -p "$(dirname "$1")"
   cat >"$1" <<END
@@ -30,7 +30,7 @@ END
   chmod +x "$1"
 }
 
-# try ARGS…: runs the script with the library of this build. Its answers are in `lines`.
+# try ARGS…: runs the script with the library of this build. Its output is in `lines`.
 try() {
   run --separate-stderr timeout -k 5 300 "$TRY" "$@"
 }
@@ -65,7 +65,7 @@ try() {
 @test "not armed: it says why" {
   runtime node-20
   electron electron "$node"
-  sed -i "2i export LD_PRELOAD=\${LD_PRELOAD:+\$LD_PRELOAD:$TG_BUILD/helpers/libnoroom.so}" electron
+  sed -i "2i export LD_PRELOAD=\${LD_PRELOAD:+\$LD_PRELOAD:$TG_BUILD/helpers/libnospace.so}" electron
   try -o other.txt ./electron
   assert_success
   assert_line --index 0 --regexp '^the guard is not armed in .*: needed 32 MiB of address space'

@@ -1,11 +1,11 @@
-# What the Bats files share that run the small programs of test/helpers: fake runtimes, "addons",
+# Shared by the Bats files that run the small programs of test/helpers: fake runtimes, "addons",
 # wrappers.
 
 bats_require_minimum_version 1.5.0
 HELPERS=$TG_BUILD/helpers
 export LD_LIBRARY_PATH=$HELPERS
 
-# natively PROGRAM ARGS… / preloaded PROGRAM ARGS…
+# natively PROGRAM ARGS… / preloaded PROGRAM ARGS…: runs it without / with the guard.
 natively() {
   timeout -k 5 20 "$@"
 }
@@ -14,23 +14,23 @@ preloaded() {
   LD_PRELOAD=$TG_LIB timeout -k 5 20 "$@"
 }
 
-# answers WHO: what the probe of libcalls-*.so prints if WHO answers all seven calls.
+# answers WHO: prints what the probe of libcalls-*.so prints if WHO answers all seven calls.
 answers() {
   printf "%s: $1\n" create get_context call acquire release ref unref
 }
 
-# holders OBJECT: what the probe of libpointers.so prints if OBJECT contains all seven, however they
-# are looked up.
+# holders OBJECT: prints what the probe of libpointers.so prints if OBJECT contains all seven
+# functions, however they are looked up.
 holders() {
   printf "%s: 7 in $1\n" load default program
 }
 
-# The answer of a probe, without the program's own first line.
+# Prints the output of a probe, without the program's own first line.
 probed() {
   sed 1d <<<"$output"
 }
 
-# Replaces process ids in the guard's lines.
+# Replaces the process ids in the guard's lines.
 without_pid() {
   sed 's/^tsfn-guard\[[0-9]*\]: /tsfn-guard[PID]: /' <<<"$1"
 }

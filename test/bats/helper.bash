@@ -23,8 +23,8 @@ runtime() {
 # A run that takes longer counts as a hang: timeout(1) then returns 124.
 TG_TIMEOUT=${TG_TIMEOUT:-30}
 
-# native PROGRAM.js ARGS… / guarded PROGRAM.js ARGS…: runs it on TG_NODE. The array NODE_FLAGS comes
-# before the program.
+# native PROGRAM.js ARGS… / guarded PROGRAM.js ARGS…: runs it on TG_NODE, without / with the guard.
+# The array NODE_FLAGS comes before the program.
 native() {
   timeout -k 5 "$TG_TIMEOUT" "$TG_NODE" "${NODE_FLAGS[@]}" "$PROGRAMS/$1" "${@:2}"
 }
@@ -34,7 +34,7 @@ guarded() {
 }
 
 # watched native|guarded PROGRAM.js ARGS…: runs it under the oracle (helpers/oracle.c), where each
-# use of a freed TSFN of the runtime is a certain fault. Ten such runs show more than a hundred
+# use of a freed TSFN of the runtime is a certain fault. Ten runs under it show more than a hundred
 # others.
 export ORACLE=$TG_BUILD/helpers/liboracle.so
 watched() {
@@ -95,10 +95,10 @@ native_each() {
 }
 
 # natively_dies PROGRAM [CASE…]: without the guard each case (words of arguments; none: no
-# arguments) dies or hangs in at least one of five runs. Only the cases that survived are run again.
-# On a busy machine some survive now and then: beside three busy loops, 8 blocking producers
-# survived 1 of 15 runs. A run that survives takes only a part of the time. If freed memory is used,
-# LD_PRELOAD=$ORACLE makes the result certain.
+# arguments) dies or hangs in at least one of five runs. On a busy machine some cases survive now
+# and then: beside three busy loops, 8 blocking producers survived 1 of 15 runs. Only the cases that
+# survived are run again. This is cheap, because a run that survives ends before its time is up. If
+# freed memory is used, LD_PRELOAD=$ORACLE makes the result certain.
 natively_dies() {
   local program=$1 cases=("${@:2}") lived status case
   ((${#cases[@]})) || cases=('')
@@ -114,8 +114,8 @@ natively_dies() {
 }
 
 # one_dies COMMAND…: the same for a single case of any command. The output of the run that dies is
-# in $output. In up to one of twenty runs all callers are rejected in time, because the loop thread
-# is preempted before it frees the function.
+# in $output. In up to one of twenty runs the loop thread is preempted before it frees the function.
+# Then all callers are rejected in time, and the run survives.
 one_dies() {
   for _ in 1 2 3 4 5; do
     run "$@"

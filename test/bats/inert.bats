@@ -6,7 +6,7 @@ load helper
 load maps
 load fake
 
-# These options must have no effect there either, whatever they ask for.
+# These options must have no effect in such a program either, whatever they ask for.
 LOUD=require=1:verbosity=1:help=1:nonsense=1
 
 # same PROGRAM ARGS…: expects the same stdout, stderr and exit status as without the library.
@@ -35,7 +35,7 @@ require_strace() {
   strace -o /dev/null true || skip "strace may not trace here"
 }
 
-# as_nobody PROGRAM ARGS…
+# as_nobody PROGRAM ARGS…: runs it as the user nobody.
 as_nobody() {
   timeout -k 5 20 setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 }
@@ -68,7 +68,7 @@ teardown() {
   local interpreter
   for interpreter in python3 perl; do
     command -v "$interpreter" >/dev/null || continue
-    same "$interpreter" -c 'print("out")' # perl: a syntax check, on stderr
+    same "$interpreter" -c 'print("out")' # perl -c only checks the syntax, and prints on stderr
     same "$interpreter" --version
   done
   [[ ! -x /usr/bin/python3 ]] || same /usr/bin/python3 -c \
@@ -94,7 +94,7 @@ subprocess.run(["sh", "-c", "echo child"]); raise SystemExit(9)'
   assert [ "${#lines[@]}" -le $((native + ours + 1)) ]
   assert_equal "$(reservations <<<"$output")" ''
   # This check would notice a reservation.
-  run --separate-stderr preloaded "$HELPERS/told" maps -
+  run --separate-stderr preloaded "$HELPERS/fake-versioned" maps -
   assert_equal "$(reservations <<<"$output")" 32
 }
 
@@ -110,8 +110,8 @@ subprocess.run(["sh", "-c", "echo child"]); raise SystemExit(9)'
     refute grep -E 'clone3?\(|fork\(|write\(2' "$BATS_TEST_TMPDIR/guarded"
   done
   # This comparison would notice system calls.
-  trace alone LD_PRELOAD= "$HELPERS/told"
-  trace armed LD_PRELOAD="$TG_LIB" "$HELPERS/told"
+  trace alone LD_PRELOAD= "$HELPERS/fake-versioned"
+  trace armed LD_PRELOAD="$TG_LIB" "$HELPERS/fake-versioned"
   run calls_after_loading armed
   assert_line mprotect
   # A quiet guard that is armed handles no signal, opens no file and starts no thread either.
@@ -128,8 +128,8 @@ subprocess.run(["sh", "-c", "echo child"]); raise SystemExit(9)'
   place=$(mktemp -d) # only root may enter Bats' own directories
   chmod 755 "$place"
   cp -L "$TG_LIB" "$place/guard.so"
-  cp "$HELPERS/told" "$place/plain"
-  cp "$HELPERS/told" "$place/setuid"
+  cp "$HELPERS/fake-versioned" "$place/plain"
+  cp "$HELPERS/fake-versioned" "$place/setuid"
   chmod 4755 "$place/setuid"
   export TSFN_GUARD_OPTIONS=$LOUD
   LD_PRELOAD=$place/guard.so run --separate-stderr as_nobody "$place/plain"

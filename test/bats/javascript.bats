@@ -1,6 +1,6 @@
-# The examples of docs/javascript.md: natively, without the guard, each ends well; with its advice
-# undone it dies. The addon of the examples is addons/feed.c. Where freed memory is used, the oracle
-# (helpers/oracle.c) leaves nothing to chance.
+# Tests the examples of docs/javascript.md. Without the guard each example ends well. If what the
+# example advises is undone, it dies. The addon of the examples is addons/feed.c. Where freed memory
+# is used, the oracle (helpers/oracle.c) makes the fault certain.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -26,7 +26,8 @@ run_main() {
   timeout -k 5 20 "$node" main.js
 }
 
-# lives OUTPUT: on an affected Node and on a newer one, several times.
+# lives OUTPUT: expects that the example prints this and ends well, several times, on an affected
+# Node and on a newer one.
 lives() {
   for name in node-20 node-26; do
     runtime "$name"
@@ -39,7 +40,7 @@ lives() {
   runtime node-20
 }
 
-# undone SED: replaces something in main.js, which must be there.
+# undone SED: changes main.js with this sed script, and expects that this makes a difference.
 undone() {
   sed "$1" good.js >main.js
   run diff good.js main.js
@@ -55,11 +56,12 @@ undone() {
 
 @test "Never terminate a busy worker" {
   section "$BATS_TEST_DESCRIPTION"
-  # Seen to die on Node 20 while the example ended the worker at the last answer: the addon's thread
-  # was 1 to 15 ms late with its release.
+  # Seen to die on Node 20, while the example ended the worker at the last answer: the addon's
+  # thread released 1 to 15 ms too late.
   lives 'pending: 0'
-  # It ends the worker after the first answer, while the other is computed, and is still there when
-  # that one arrives. On a busy machine a worker needs a second to start or to end.
+  # The changed example ends the worker after the first answer, while the second is computed. Its
+  # process is still alive when the second answer arrives. On a busy machine a worker needs a second
+  # to start or to end.
   undone 's/ && pending === 0//; s/ask(500)/ask(2000)/; $a worker.once("exit", () => setTimeout(() => {}, 10000));'
   LD_PRELOAD=$ORACLE one_dies run_main
 }

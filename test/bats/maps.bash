@@ -1,6 +1,6 @@
 # Reading /proc/PID/maps from stdin.
 
-# segments PATH: the mappings of one object as "from-to permissions", by offset in its file.
+# segments PATH: prints the mappings of one object as "from-to permissions", by offset in its file.
 # Neighbours with the same permissions are joined, because the kernel may have split a mapping,
 # which does not matter. A second mapping of the same part of the file is left out: V8 places a copy
 # of its builtins beside its code, but not in every process (not in 2 of 250 processes of Node 22
@@ -21,7 +21,7 @@ segments() {
   done | sed -e 's/[0-9a-f]*+//g' -e '/^$/d' | without_copies
 }
 
-# without_copies: the lines of segments, without those that are inside another one.
+# without_copies: prints the lines of segments, without those that are inside another one.
 without_copies() {
   local i j copy ranges=() from=() to=()
   mapfile -t ranges
@@ -37,8 +37,8 @@ without_copies() {
   done
 }
 
-# reservations: the sizes in MiB of all inaccessible anonymous mappings of at least 32 MiB. The
-# guard's first has 32.
+# reservations: prints the sizes in MiB of all inaccessible anonymous mappings of at least 32 MiB.
+# The guard's first reservation has 32 MiB.
 reservations() {
   local range permissions inode size
   while read -r range permissions _ _ inode _; do

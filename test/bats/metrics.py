@@ -8,7 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 FAMILIES = ['tsfn_guard_info', 'tsfn_guard_running', 'tsfn_guard_events_by_severity', 'tsfn_guard_events',
             'tsfn_guard_handles', 'tsfn_guard_queued_items',
-            'tsfn_guard_created', 'tsfn_guard_finalized', 'tsfn_guard_reports_not_logged']  # the parser takes the _total off
+            # The parser removes _total.
+            'tsfn_guard_created', 'tsfn_guard_finalized', 'tsfn_guard_reports_not_logged']
 SOMETIMES = ['tsfn_guard_calls']  # with publish=1
 
 

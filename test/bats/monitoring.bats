@@ -1,8 +1,8 @@
-# The rules for Prometheus and the dashboard for Grafana: Prometheus takes them, the rules fire when
-# they should, and every figure that they name is one that the library writes.
+# Tests the rules for Prometheus and the dashboard for Grafana: Prometheus accepts them, the alerts
+# fire when they should, and the library writes every figure that they name.
 #
-# Seen to fail: each alert with another threshold; the names with one of a metric changed in either
-# file; the expressions with a bracket less.
+# Seen to fail: each alert, with another threshold; the names, with the name of a metric changed in
+# either file; the expressions, with a bracket missing.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -38,7 +38,8 @@ tests:
       - {series: 'tsfn_guard_reports_not_logged_total{instance="a"}', values: '0x20 1x20'}
     alert_rule_test:
       - {eval_time: 9m, alertname: TsfnGuardAvoidedCrash}
-      # The first crash avoided is a rise, because the series was there before, with 0.
+      # The first crash avoided counts as a rise, because the series existed before, with the value
+      # 0.
       - eval_time: 12m
         alertname: TsfnGuardAvoidedCrash
         exp_alerts:
@@ -116,6 +117,6 @@ END
     run comm -13 written named
     assert_equal "$file:$output" "$file:"
   done
-  # And the other way round: the docs explain all of them.
+  # The docs must also explain every figure that the library writes.
   for name in $(<written); do assert grep -q "$name" "$TG_SOURCE/docs/diagnostics.md"; done
 }

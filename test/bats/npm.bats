@@ -4,7 +4,7 @@
 bats_require_minimum_version 1.5.0
 load helper
 
-# Why these tests cannot run here; empty: they can.
+# why_not: prints why these tests cannot run here, or nothing if they can.
 why_not() {
   command -v npm >/dev/null && command -v npx >/dev/null || echo "no npm and npx here"
 }
@@ -83,7 +83,7 @@ docs"
   done <<<$'darwin arm64\nwin32 x64\nlinux riscv64'
 }
 
-# Each node from the oldest that the package supports, with the platform of another system.
+# This runs each node from the oldest that the package supports, and lets it claim another platform.
 @test "register on macOS and Windows: one line, and the program runs; on every version of Node" {
   local name node nodes
   cat >"$BATS_TEST_TMPDIR/elsewhere.js" <<'END'
@@ -105,12 +105,12 @@ END
     PLATFORM=darwin ARCH=arm64 run --separate-stderr "$node" -r ./elsewhere.js -r tsfn-guard/register program.js
     assert_success
     assert_output $'main false off 0 null\nworker false off 0 null'
-    assert_regex "$stderr" '^tsfn-guard\[[0-9]+\]: does nothing on darwin arm64: it guards on Linux x64 and arm64; it runs unguarded$'
+    assert_regex "$stderr" '^tsfn-guard\[[0-9]+\]: does nothing on darwin arm64: it supports only Linux on x64 and arm64; it runs unguarded$'
     PLATFORM=win32 ARCH=x64 NODE_OPTIONS=--require=./elsewhere.js run --separate-stderr "$node" -r tsfn-guard/register program.js
     assert_success
     assert_regex "$stderr" '^tsfn-guard\[[0-9]+\]: does nothing on win32 x64: '
     assert_equal "$(wc -l <<<"$stderr")" 1
-    # The switch is silent, and who requires the guard is not served.
+    # mode=off is silent. With require=1 the program does not start.
     PLATFORM=win32 ARCH=x64 TSFN_GUARD_OPTIONS=mode=off run "$node" -r ./elsewhere.js -r tsfn-guard/register -p 42
     assert_output 42
     PLATFORM=darwin ARCH=x64 TSFN_GUARD_OPTIONS=require=1 run "$node" -r ./elsewhere.js -r tsfn-guard/register -p 42
@@ -119,8 +119,8 @@ END
   done <<<"$nodes"
 }
 
-# The size of what is loaded of a library. On arm64 the file has a hole of up to 64 KiB between its
-# segments, because pages may be that large.
+# loaded LIBRARY: prints how many bytes of a library are loaded. On arm64 the file has a hole of up
+# to 64 KiB between its segments, because pages may be that large.
 loaded() {
   local sum=0 size
   while read -r _ _ _ _ size _; do sum=$((sum + size)); done < <(readelf -lW "$1" | grep LOAD)
@@ -170,7 +170,7 @@ loaded() {
   assert_line '<node><a b><>'
 }
 
-# This happens if npm was told to install packages for all machines.
+# This happens if npm installs packages for all machines.
 @test "the command on another machine, or with a file missing: says so" {
   mkdir "$BATS_TEST_TMPDIR/bin"
   printf '#!/bin/sh\n[ "$1" = -s ] && echo "$SYSTEM" || echo "$MACHINE"\n' >"$BATS_TEST_TMPDIR/bin/uname"
@@ -223,8 +223,8 @@ in_alpine() {
     "$BATS_FILE_TMPDIR/alpine" "$@"
 }
 
-# Seen to fail: with a dynamic command (it does not start); while the command refused programs for
-# musl.
+# Seen to fail: with a dynamically linked command (it does not start); while the command refused
+# programs for musl.
 @test "on Alpine's libc the command starts, doctor finds nothing wrong, and programs are guarded" {
   [[ -x $TG_SOURCE/build/deps/musl-node/node ]] || skip "no Node on musl here; scripts/deps.sh musl-node fetches it"
   unshare -m true 2>/dev/null || skip "needs the right to mount"

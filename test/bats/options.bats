@@ -1,21 +1,21 @@
-# TSFN_GUARD_OPTIONS, on a fake runtime. Options that are understood are silent. Others give one
-# line each, and the program runs all the same. test_options.c tests the values. The effects of
-# deadlock= and pin= are tested in runtime/.
+# Tests TSFN_GUARD_OPTIONS on a fake runtime. Options that are understood are silent. Each other
+# option gives one line, and the program runs all the same. test_options.c tests the values. The
+# effects of deadlock= and pin= are tested in runtime/.
 
 load helper
 load fake
 
 LAZY=$HELPERS/libcalls-lazy.so
 
-# with OPTIONS PROGRAM ARGS…
+# with OPTIONS PROGRAM ARGS…: runs it guarded, with these options.
 with() {
   TSFN_GUARD_OPTIONS=$1 run --separate-stderr preloaded "${@:2}"
 }
 
-# told OPTIONS LINES: expects exactly these lines on stderr (without the prefix), and that the
+# reported OPTIONS LINES: expects exactly these lines on stderr (without the prefix), and that the
 # program is guarded all the same.
-told() {
-  with "$1" "$HELPERS/told" lazy "$LAZY"
+reported() {
+  with "$1" "$HELPERS/fake-versioned" lazy "$LAZY"
   assert_success
   assert_equal "$(probed)" "$(answers guard)"
   assert_equal "$(without_reports "$stderr" | sed 's/^tsfn-guard\[PID\]: //')" "$2"
@@ -32,18 +32,18 @@ exitcode, exit, dump_signal, metrics_path, publish, quirks, help, on.EVENT" "$1"
 }
 
 @test "without options, with empty ones, and with every default spelt out: silent and guarded" {
-  run --separate-stderr preloaded "$HELPERS/told" lazy "$LAZY"
+  run --separate-stderr preloaded "$HELPERS/fake-versioned" lazy "$LAZY"
   assert_equal "$(probed)" "$(answers guard)"
-  told '' ''
-  told ':' ''
-  told ':::mode=protect::' ''
-  told mode=protect:deadlock=overflow:require=0:verbosity=0:pin=1:help=0 ''
-  told deadlock=status:pin=0 ''
-  told deadlock=hang ''
+  reported '' ''
+  reported ':' ''
+  reported ':::mode=protect::' ''
+  reported mode=protect:deadlock=overflow:require=0:verbosity=0:pin=1:help=0 ''
+  reported deadlock=status:pin=0 ''
+  reported deadlock=hang ''
 }
 
 @test "mode=off: as without the library" {
-  with mode=off "$HELPERS/told" lazy "$LAZY"
+  with mode=off "$HELPERS/fake-versioned" lazy "$LAZY"
   assert_success
   assert_equal "$(probed)" "$(answers runtime)"
   assert_equal "$stderr" ''
@@ -57,7 +57,7 @@ exitcode, exit, dump_signal, metrics_path, publish, quirks, help, on.EVENT" "$1"
 }
 
 @test "require=1: status 78 before main if it cannot guard, no difference if it can" {
-  told require=1 ''
+  reported require=1 ''
   with require=1 "$HELPERS/lacks-napi_ref_threadsafe_function"
   assert_equal "$status" 78
   assert_equal "$output" ''
@@ -72,7 +72,7 @@ exitcode, exit, dump_signal, metrics_path, publish, quirks, help, on.EVENT" "$1"
 }
 
 @test "verbosity=1: one line" {
-  with verbosity=1 "$HELPERS/told"
+  with verbosity=1 "$HELPERS/fake-versioned"
   assert_success
   assert_equal "$output" main
   assert_equal "${#stderr_lines[@]}" 1
@@ -80,7 +80,7 @@ exitcode, exit, dump_signal, metrics_path, publish, quirks, help, on.EVENT" "$1"
 }
 
 @test "help=1: every option with its values and its default, then the program runs" {
-  with help=1 "$HELPERS/told" lazy "$LAZY"
+  with help=1 "$HELPERS/fake-versioned" lazy "$LAZY"
   assert_success
   assert_equal "$(probed)" "$(answers guard)"
   local expected
@@ -88,58 +88,58 @@ exitcode, exit, dump_signal, metrics_path, publish, quirks, help, on.EVENT" "$1"
     'require=0|1 (default 0): ' 'verbosity=0|1 (default 0): ' 'pin=0|1|GLOB[,GLOB...] (default 1): ' 'help=0|1 (default 0): '; do
     assert_equal "$(grep -cF "]: $expected" <<<"$stderr")" 1
   done
-  assert_equal "$(without_reports "$stderr" | wc -l)" $((22 + 8)) # the options, and the quirks that are known
+  assert_equal "$(without_reports "$stderr" | wc -l)" $((22 + 8)) # the options, and the known quirks
   assert_equal "$(grep -cE ': TSG[0-9]{3} [a-z-]+ \((fatal-avoided|hang-avoided|warn|leak|info)(, mode=diagnose)?\): ' \
     <<<"$stderr")" $((32 + 7)) # the catalogue; the misuses of the probe and their summary
 }
 
 @test "an unknown key is one line" {
-  told nonsense=1 "$(unknown nonsense=1)"
-  told modes=off "$(unknown modes=off)"
-  told Mode=off "$(unknown Mode=off)"
-  told ' mode=off' "$(unknown ' mode=off')"
-  told '=off' "$(unknown '=off')"
-  told '=' "$(unknown '=')"
-  told 'a:b:' "$(unknown a)"$'\n'"$(unknown b)"
+  reported nonsense=1 "$(unknown nonsense=1)"
+  reported modes=off "$(unknown modes=off)"
+  reported Mode=off "$(unknown Mode=off)"
+  reported ' mode=off' "$(unknown ' mode=off')"
+  reported '=off' "$(unknown '=off')"
+  reported '=' "$(unknown '=')"
+  reported 'a:b:' "$(unknown a)"$'\n'"$(unknown b)"
 }
 
 @test "a bad value is one line, and the default is used" {
-  told mode=on "$(bad_value mode=on 'mode=protect|diagnose|off' protect)"
-  told mode=of "$(bad_value mode=of 'mode=protect|diagnose|off' protect)"
-  told mode=offf "$(bad_value mode=offf 'mode=protect|diagnose|off' protect)"
-  told mode= "$(bad_value mode= 'mode=protect|diagnose|off' protect)"
-  told mode "$(bad_value mode 'mode=protect|diagnose|off' protect)"
-  told verbosity=2 "$(bad_value verbosity=2 'verbosity=0|1' 0)"
-  told verbosity=1=1 "$(bad_value verbosity=1=1 'verbosity=0|1' 0)"
-  told pin=yes "$(bad_value pin=yes 'pin=0|1|GLOB[,GLOB...], a GLOB with one of *?./, of 1 to 1023 bytes' 1)"
-  told deadlock=never "$(bad_value deadlock=never 'deadlock=overflow|status|hang' overflow)"
-  told mode=on:nonsense "$(bad_value mode=on 'mode=protect|diagnose|off' protect)"$'\n'"$(unknown nonsense)"
+  reported mode=on "$(bad_value mode=on 'mode=protect|diagnose|off' protect)"
+  reported mode=of "$(bad_value mode=of 'mode=protect|diagnose|off' protect)"
+  reported mode=offf "$(bad_value mode=offf 'mode=protect|diagnose|off' protect)"
+  reported mode= "$(bad_value mode= 'mode=protect|diagnose|off' protect)"
+  reported mode "$(bad_value mode 'mode=protect|diagnose|off' protect)"
+  reported verbosity=2 "$(bad_value verbosity=2 'verbosity=0|1' 0)"
+  reported verbosity=1=1 "$(bad_value verbosity=1=1 'verbosity=0|1' 0)"
+  reported pin=yes "$(bad_value pin=yes 'pin=0|1|GLOB[,GLOB...], a GLOB with one of *?./, of 1 to 1023 bytes' 1)"
+  reported deadlock=never "$(bad_value deadlock=never 'deadlock=overflow|status|hang' overflow)"
+  reported mode=on:nonsense "$(bad_value mode=on 'mode=protect|diagnose|off' protect)"$'\n'"$(unknown nonsense)"
 }
 
 @test "the last value of a key counts" {
-  with mode=off:mode=protect "$HELPERS/told" lazy "$LAZY"
+  with mode=off:mode=protect "$HELPERS/fake-versioned" lazy "$LAZY"
   assert_equal "$(probed)" "$(answers guard)"
-  with mode=protect:mode=off "$HELPERS/told" lazy "$LAZY"
+  with mode=protect:mode=off "$HELPERS/fake-versioned" lazy "$LAZY"
   assert_equal "$(probed)" "$(answers runtime)"
-  told mode=off:mode=bad "$(bad_value mode=bad 'mode=protect|diagnose|off' protect)"
+  reported mode=off:mode=bad "$(bad_value mode=bad 'mode=protect|diagnose|off' protect)"
 }
 
 @test "control characters cannot forge a line or steer a terminal" {
-  told $'x\ntsfn-guard[1]: all is well\r\e[2J\x7f\t' \
+  reported $'x\ntsfn-guard[1]: all is well\r\e[2J\x7f\t' \
     "$(unknown 'x?tsfn-guard[1]')"$'\n'"$(unknown ' all is well??[2J??')"
-  told $'mode=\noff' "$(bad_value 'mode=?off' 'mode=protect|diagnose|off' protect)"
+  reported $'mode=\noff' "$(bad_value 'mode=?off' 'mode=protect|diagnose|off' protect)"
 }
 
 @test "a very long text is cut off, its line is still a line, and what follows is still read" {
   local long
   long=$(printf 'x%.0s' {1..50000})
-  with "$long:mode=off" "$HELPERS/told" lazy "$LAZY"
+  with "$long:mode=off" "$HELPERS/fake-versioned" lazy "$LAZY"
   assert_success
   assert_equal "$(probed)" "$(answers runtime)"
   assert_equal "${#stderr_lines[@]}" 1
   assert [ "${#stderr}" -lt 1024 ]
   assert_regex "$stderr" "^tsfn-guard\[[0-9]+\]: TSFN_GUARD_OPTIONS: 'x{900,}$"
-  with "$(printf 'a:%.0s' {1..500})verbosity=1" "$HELPERS/told"
+  with "$(printf 'a:%.0s' {1..500})verbosity=1" "$HELPERS/fake-versioned"
   assert_success
   assert_equal "${#stderr_lines[@]}" 501
 }

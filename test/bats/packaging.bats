@@ -5,7 +5,7 @@
 load helper
 
 setup_file() {
-  # Without test/: a packager needs a compiler, cmake, node_api.h and jsmn.h.
+  # The tree has no test/. To build it, a packager needs a compiler, cmake, node_api.h and jsmn.h.
   export TREE=$BATS_FILE_TMPDIR/tree
   mkdir -p "$TREE"
   cp -r "$TG_SOURCE"/{CMakeLists.txt,CHANGELOG.md,LICENSE,README.md,docs,include,scripts,src} "$TREE"
@@ -44,7 +44,8 @@ assert_arms() {
   assert_line 42
 }
 
-# The options that the help of a subcommand (or of the command itself) explains.
+# options_of_help [SUBCOMMAND]: prints the options that the help of the subcommand (or of the
+# command itself) explains.
 options_of_help() {
   local output
   run "$TG_BUILD/tsfn-guard" "$@" --help
@@ -189,7 +190,7 @@ frame() {
     --args "$NODE" "$BATS_TEST_TMPDIR/create.js" 2>&1 | grep '^#'
 }
 
-# Seen to fail: without the section .gnu_debuglink; with a name that is not of the build-id.
+# Seen to fail: without the section .gnu_debuglink; with a file name that is not the build-id's.
 @test "the symbols: frames of the stripped library have names and lines, by the archive and by the .deb" {
   local root deb
   command -v gdb >/dev/null || skip "no gdb here"
@@ -238,7 +239,8 @@ Section: debug"
   fi
 }
 
-# zsh_offers LINE, fish_offers LINE: what Tab offers at the end of that line, one a line.
+# zsh_offers LINE, fish_offers LINE: prints what Tab offers at the end of that line, one word a
+# line.
 zsh_offers() {
   command -v zsh >/dev/null || skip "no zsh here"
   mkdir -p "$BATS_TEST_TMPDIR/zsh"
@@ -254,8 +256,8 @@ fish_offers() {
     run timeout -k 5 60 fish -c 'complete -C $argv[1] | string split -f 1 \t' "$1"
 }
 
-# knows_options SHELL…: whether each option that the help names is in the manual page and is offered
-# by the function.
+# knows_options SHELL…: expects that each option that the help names is in the manual page and is
+# offered by the function.
 knows_options() {
   local subcommand option manual offered options
   manual=$(sed 's/\\-/-/g; s/Fl /-/g' "$TG_SOURCE/docs/tsfn-guard.1")
@@ -272,13 +274,14 @@ knows_options() {
   done
 }
 
-# bash_offers LINE: of words without quotes.
+# bash_offers LINE: the same for bash. LINE must have no quotes.
 bash_offers() {
   # shellcheck disable=SC2086
   complete_line ${1#tsfn-guard }
 }
 
-# Seen to fail: with one row left out of the file of each shell, an option's and a subcommand's.
+# Seen to fail: with the row of one option, or of one subcommand, left out of the file of each
+# shell.
 @test "the manual page and the completion know every option that the help names: bash" {
   knows_options bash_offers
 }
@@ -297,14 +300,14 @@ bash_offers() {
   knows_options fish_offers
 }
 
-# offers SHELL EXPECTED LINE
+# assert_offers SHELL_OFFERS EXPECTED LINE: expects that this function offers exactly these words.
 assert_offers() {
   "$1" "$3"
   assert_equal "$(sort <<<"$output" | xargs)" "$2"
 }
 
-# Seen to fail, in zsh: without the space before actions, which then get words of zsh's own; in
-# fish: where an empty list of words counts as one word.
+# Seen to fail, in zsh: without the space before actions, which then get words that zsh itself adds;
+# in fish: when an empty list of words counted as one word.
 @test "zsh and fish: subcommands, values, files, events, and the program's own arguments" {
   local shell
   cd "$TG_SOURCE"

@@ -18,7 +18,7 @@ tree() {
     cmake --build "$BATS_FILE_TMPDIR/$name" --target "${@:2}"
 }
 
-# commands NAME: the compiler's commands of that build, without its directory.
+# commands NAME: prints the compiler's commands of that build, without its directory.
 commands() {
   sed "s#$BATS_FILE_TMPDIR/$1#BUILD#g" "$BATS_FILE_TMPDIR/$1/compile_commands.json"
 }
@@ -65,7 +65,7 @@ tsfn_guard release 8 -4 8'
   local without=$BATS_FILE_TMPDIR/source
   mkdir "$without"
   cp -r "$TG_SOURCE"/{CMakeLists.txt,src,include,scripts} "$without"
-  sed -i -E '/^ *(if \([^;]*\) )?tg_probe_[a-z]+\(.*;$/d; /#include "base\/probes.h"/d' "$without"/src/*/*.c
+  perl -0pi -e 's/^ *(if \([^;{}]*\)\s+)?tg_probe_[a-z]+\([^;]*;\n//mg; s/^#include "base\/probes.h"\n//mg' "$without"/src/*/*.c
   run grep -rE 'tg_probe_|probes\.h' "$without/src" --include='*.c'
   assert_output ''
   run tree without "$without" -DTSFN_GUARD_PROBES=OFF -- parts
@@ -78,7 +78,7 @@ tsfn_guard release 8 -4 8'
     count=$((count + 1))
   done
   assert [ "$count" -ge 20 ]
-  # With probes commands and objects differ, or this would compare nothing.
+  # With probes, commands and objects must differ. Otherwise this would compare nothing.
   [[ ! -e $BATS_FILE_TMPDIR/on ]] || [[ $(commands on) != "$(commands off)" ]]
   [[ ! -e $BATS_FILE_TMPDIR/on ]] || ! cmp -s "$BATS_FILE_TMPDIR"/{on,without}/CMakeFiles/parts.dir/src/core/api.c.o
 }

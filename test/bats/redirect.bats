@@ -13,9 +13,9 @@ LAZY=$HELPERS/libcalls-lazy.so
 NOW=$HELPERS/libcalls-now.so
 POINTERS=$HELPERS/libpointers.so
 
-# refused PROGRAM ARGS…: runs it guarded, and expects one line on stderr (put into $refusal, without
-# pid) and that all seven functions are where they are without the guard. Then, with require=1,
-# expects status 78 and that main did not begin.
+# refused PROGRAM ARGS…: runs it guarded. Expects one line on stderr, which it puts into $refusal
+# without the pid, and expects that all seven functions are where they are without the guard. Then
+# it runs it with require=1, and expects status 78 and that main did not begin.
 refused() {
   run --separate-stderr natively "$@" now "$POINTERS"
   assert_success
@@ -32,8 +32,8 @@ refused() {
   assert_equal "$(without_pid "$stderr")" "${refusal/%; it runs unguarded/; require=1, so it does not start}"
 }
 
-# everywhere WHO OBJECT ARGS…: what the probes of armed_everywhere print if WHO, which is in OBJECT,
-# answers.
+# everywhere WHO OBJECT ARGS…: prints what the probes of armed_everywhere print if WHO, which is in
+# OBJECT, answers.
 everywhere() {
   answers "$1"
   answers "$1"
@@ -41,8 +41,8 @@ everywhere() {
   [[ -z ${3:-} ]] || echo "library: 7 in $2"
 }
 
-# armed_everywhere PROGRAM OBJECT ARGS…: without the guard OBJECT answers, with it the guard does,
-# however the addon binds.
+# armed_everywhere PROGRAM OBJECT ARGS…: expects that without the guard OBJECT answers, and that
+# with it the guard does, however the addon binds.
 armed_everywhere() {
   local program=$1 object=$2
   shift 2
@@ -65,12 +65,13 @@ same_permissions() {
   assert [ -n "$native" ]
   run --separate-stderr preloaded "$1" maps -
   assert_equal "$stderr" ''
-  assert_equal "$(reservations <<<"$output")" 32 # armed, or the comparison shows nothing
+  # It must be armed. Otherwise the comparison would show nothing.
+  assert_equal "$(reservations <<<"$output")" 32
   assert_equal "$(segments "$2" <<<"$output")" "$native"
 }
 
-# symbol_pages PROGRAM: NAME and the page of its dynamic symbol, for each of the seven, in a program
-# that is not a PIE.
+# symbol_pages PROGRAM: prints the name of each of the seven functions and the page of its dynamic
+# symbol, in a program that is not a PIE.
 symbol_pages() {
   local table number name page_size
   page_size=$(getconf PAGESIZE)
@@ -142,7 +143,7 @@ symbol_pages() {
 
 @test "restores the permissions of every page" {
   local program
-  for program in "$HELPERS"/fake-{pie,exec}-{gnu,sysv}-{separate,joined}-now "$HELPERS/crowded"; do
+  for program in "$HELPERS"/fake-{pie,exec}-{gnu,sysv}-{separate,joined}-now "$HELPERS/fake-many-symbols"; do
     same_permissions "$program" "$program"
   done
   for program in gnu-separate gnu-joined sysv-joined; do
@@ -151,11 +152,11 @@ symbol_pages() {
 }
 
 @test "redirects if the seven entries are on several pages" {
-  run symbol_pages "$HELPERS/crowded"
+  run symbol_pages "$HELPERS/fake-many-symbols"
   assert_equal "${#lines[@]}" 7
   [[ $(getconf PAGESIZE) == 4096 ]] || skip "pages are too large here"
   assert [ "$(awk '{ print $2 }' <<<"$output" | sort -u | wc -l)" -gt 1 ]
-  armed_everywhere "$HELPERS/crowded" crowded
+  armed_everywhere "$HELPERS/fake-many-symbols" fake-many-symbols
 }
 
 @test "a library that is loaded only after the start is not a runtime: silent, and as without the guard" {
@@ -177,14 +178,14 @@ symbol_pages() {
   prefix=$(sed -n 's/^#define TSFN_GUARD_VERSION "\(.*\)"/tsfn-guard[PID]: tsfn-guard \1 armed:/p' \
     "$TG_SOURCE/include/tsfn_guard/tsfn_guard.h")
   export TSFN_GUARD_OPTIONS=verbosity=1
-  run --separate-stderr preloaded "$HELPERS/told"
+  run --separate-stderr preloaded "$HELPERS/fake-versioned"
   assert_equal "$output" main
-  assert_equal "$(without_pid "$stderr")" "$prefix fakenode 12.34.56, redirected the seven functions of $HELPERS/told"
+  assert_equal "$(without_pid "$stderr")" "$prefix fakenode 12.34.56, redirected the seven functions of $HELPERS/fake-versioned"
   run --separate-stderr preloaded "$HELPERS/linked-both-joined"
   assert_equal "$output" main
   assert_equal "$(without_pid "$stderr")" \
     "$prefix runtime of unknown version, redirected the seven functions of $HELPERS/libfakenode-both-joined.so"
-  # As Bare, which has all but this one.
+  # Like Bare, which has all these functions except this one.
   run --separate-stderr preloaded "$HELPERS/lacks-napi_get_node_version"
   assert_equal "$output" main
   assert_equal "$(without_pid "$stderr")" \
@@ -237,14 +238,14 @@ preloaded library, "*'; it runs unguarded' ]] ||
     assert_equal "$status" 78
     assert_equal "$output" ''
     # If the main program exports the names, it is searched first, so the intruder has no effect.
-    LD_PRELOAD=$order run --separate-stderr timeout 20 "$HELPERS/told" lazy "$LAZY"
+    LD_PRELOAD=$order run --separate-stderr timeout 20 "$HELPERS/fake-versioned" lazy "$LAZY"
     assert_success
     assert_equal "$(probed)" "$(answers guard)"
   done
 }
 
-# A program that is not a PIE and takes the address of one of the seven has a definition of its own
-# for it.
+# If a program that is not a PIE takes the address of one of the seven, it has its own definition of
+# that function.
 @test "reads back: refuses if the main program, which is searched before the library, has an entry of its own" {
   run natively "$HELPERS/takes-address" now "$POINTERS"
   assert_success
@@ -256,27 +257,27 @@ preloaded library, "*'; it runs unguarded' ]] ||
 
 @test "refuses if mprotect is refused, and leaves every page as it was" {
   local program
-  for program in told fake-exec-sysv-joined-lazy linked-gnu-separate; do
+  for program in fake-versioned fake-exec-sysv-joined-lazy linked-gnu-separate; do
     refused "$HELPERS/deny_mprotect" any "$HELPERS/$program"
     [[ $refusal == *": needed to write to the in-memory symbol table, found that mprotect refuses it: \
 Permission denied; allow it in the security policy (SELinux: execmod); it runs unguarded" ]] || fail "$refusal"
   done
-  run natively "$HELPERS/told" maps -
+  run natively "$HELPERS/fake-versioned" maps -
   local native
-  native=$(segments "$HELPERS/told" <<<"$output")
-  run --separate-stderr preloaded "$HELPERS/deny_mprotect" any "$HELPERS/told" maps -
-  assert_equal "$(segments "$HELPERS/told" <<<"$output")" "$native"
+  native=$(segments "$HELPERS/fake-versioned" <<<"$output")
+  run --separate-stderr preloaded "$HELPERS/deny_mprotect" any "$HELPERS/fake-versioned" maps -
+  assert_equal "$(segments "$HELPERS/fake-versioned" <<<"$output")" "$native"
 }
 
 @test "all seven or none: undoes what it did if mprotect is refused half way" {
-  # Refused on each page in turn: on that of the first entry, so that nothing is done; on the
-  # others, so that it is undone.
+  # mprotect is refused on each page in turn. If this is the page of the first entry, nothing is
+  # done. Otherwise, what was done is undone.
   local page pages
-  pages=$(symbol_pages "$HELPERS/crowded" | awk '{ print $2 }' | sort -u)
+  pages=$(symbol_pages "$HELPERS/fake-many-symbols" | awk '{ print $2 }' | sort -u)
   [[ $(getconf PAGESIZE) == 4096 ]] || skip "pages are too large here"
   assert [ "$(wc -l <<<"$pages")" -gt 1 ]
   for page in $pages; do
-    refused "$HELPERS/deny_mprotect" "$page" "$HELPERS/crowded"
+    refused "$HELPERS/deny_mprotect" "$page" "$HELPERS/fake-many-symbols"
     [[ $refusal == *' mprotect refuses it: Permission denied;'* ]] || fail "$refusal"
   done
 }
@@ -287,7 +288,7 @@ Permission denied; allow it in the security policy (SELinux: execmod); it runs u
   local limit
   for limit in 64 1000 4000 8000 100000 unlimited; do
     [[ $limit == unlimited ]] || limit=$((limit << 10))
-    run --separate-stderr preloaded bash -c 'ulimit -v "$0"; exec "$@"' $limit "$HELPERS/told" maps - now "$POINTERS"
+    run --separate-stderr preloaded bash -c 'ulimit -v "$0"; exec "$@"' $limit "$HELPERS/fake-versioned" maps - now "$POINTERS"
     assert_success
     assert_equal "$stderr" ''
     assert_line 'default: 7 in libtsfnguard.so'
@@ -298,15 +299,15 @@ Permission denied; allow it in the security policy (SELinux: execmod); it runs u
 @test "refuses if there is too little address space" {
   local limit
   for limit in 20 30; do
-    refused bash -c 'ulimit -v "$0"; exec "$@"' $((limit << 10)) "$HELPERS/told"
-    [[ $refusal == "tsfn-guard[PID]: not armed in $HELPERS/told: needed 32 MiB of address space for handles"*", found "*\
+    refused bash -c 'ulimit -v "$0"; exec "$@"' $((limit << 10)) "$HELPERS/fake-versioned"
+    [[ $refusal == "tsfn-guard[PID]: not armed in $HELPERS/fake-versioned: needed 32 MiB of address space for handles"*", found "*\
 "; raise the limit on virtual memory"*"(ulimit -v, RLIMIT_AS); it runs unguarded" ]] || fail "$refusal"
   done
 }
 
 @test "two copies of the library do not disturb each other" {
   cp "$TG_LIB" "$BATS_TEST_TMPDIR/copy.so"
-  LD_PRELOAD="$TG_LIB $BATS_TEST_TMPDIR/copy.so" run --separate-stderr timeout 20 "$HELPERS/told" now "$NOW"
+  LD_PRELOAD="$TG_LIB $BATS_TEST_TMPDIR/copy.so" run --separate-stderr timeout 20 "$HELPERS/fake-versioned" now "$NOW"
   assert_success
   assert_equal "$(probed)" "$(answers guard)"
 }

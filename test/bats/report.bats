@@ -2,7 +2,7 @@
 # real Chromium.
 
 bats_require_minimum_version 1.5.0
-TG_TIMEOUT=${TG_TIMEOUT:-120} # these tests are not about the provocations
+TG_TIMEOUT=${TG_TIMEOUT:-120} # how long a provocation takes is not tested here
 load helper
 
 REPORT=$TG_BUILD/tsfn-guard
@@ -11,7 +11,8 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return
 }
 
-# The node of node-20. There every misuse that would end the process without the guard is reported.
+# The node of node-20 is used, because every misuse that would end the process without the guard is
+# reported there.
 TG_NODE=${TG_NODE:-$TG_SOURCE/build/deps/npm/runtimes/node_modules/node-20/bin/node}
 
 # build ADDON [FLAG…]: builds test/addons/script.c as ADDON/script.node.
@@ -21,7 +22,7 @@ build() {
     test/addons/script.c -o "$OLDPWD/$1/script.node" -lpthread)
 }
 
-# log_of CODE LOG [OPTION]: the log of a process that provokes this event.
+# log_of CODE LOG [OPTION]: writes the log of a process that provokes this event.
 log_of() {
   TEST_ADDONS=$PWD/addons TG_LIB=$TG_BUILD/libtsfnguard.so \
     TSFN_GUARD_OPTIONS=mode=diagnose:format=json:summary=always:log_path=$2${3:+:$3} \
@@ -39,8 +40,8 @@ setup_file() {
   log_of TSG022 three.json finalize_warn_ms=20
 }
 
-# line PID SEEN [SECONDS] [CODE] [SEVERITY] [ADDON] [CALLER] [BUILD_ID] [KIND]: an event as the
-# guard writes it, with everything that belongs to the rate.
+# line PID SEEN [SECONDS] [CODE] [SEVERITY] [ADDON] [CALLER] [BUILD_ID] [KIND]: prints an event as
+# the guard writes it, with all fields that depend on the rate.
 line() {
   jq -nc --argjson pid "$1" --argjson seen "$2" --arg time "$(printf '%02d' "${3:-1}")" --arg code "${4:-TSG001}" \
     --arg severity "${5:-fatal-avoided}" --arg addon "${6:-/app/x.node}" --arg offset "${7:-0x10}" --arg id "${8:-ab}" \
@@ -52,7 +53,7 @@ line() {
      handle: {number: 1, name: "f", state: "closed", finalized: true, age_ms: 500, finalized_ms_ago: 200}, env: {number: 1}}'
 }
 
-# of FILTER ARGS…: what jq prints for report --json.
+# of FILTER ARGS…: prints what jq's filter finds in the output of report --json.
 of() {
   "$REPORT" report --json "${@:2}" | jq -rc "$1"
 }
@@ -102,7 +103,7 @@ of() {
   assert_line --regexp 'outer::Inner::method\(int\) \(.*cxx\.cc:1\)$'
 }
 
-# Seen to fail: without the note on lines that were cut off.
+# Seen to fail: without the line about lines that were cut off.
 @test "lines of other programs, and damaged, long and cut lines are counted and skipped" {
   {
     echo 'server listens'
@@ -122,26 +123,27 @@ of() {
   assert_line '1 line skipped: not written by the guard'
   assert_line '1 line skipped: damaged'
   assert_line '1 line skipped: longer than 64 KiB'
-  assert_line '1 line skipped: pieces of reports as text that are not understood'
+  assert_line '1 line skipped: parts of text reports that cannot be parsed'
   assert_line '1 last line skipped: cut off'
   assert_equal "$(of '[.groups[].count, .skipped.other, .skipped.broken, .skipped.cut_off]' log)" '[2,1,1,1]'
 }
 
-# told FORMAT [OPTION]: the log of a process with some misuses, of which most are not told in full.
-told() {
+# misuse_log FORMAT [OPTION]: writes the log of a process with some misuses. Most of them are not
+# reported in full.
+misuse_log() {
   local probe=(lazy "$TG_BUILD/helpers/libcalls-lazy.so")
   TSFN_GUARD_OPTIONS=mode=diagnose:summary=always:format=$1:log_path=$1${2:+:$2} LD_PRELOAD=$TG_BUILD/libtsfnguard.so \
-    "$TG_BUILD/helpers/told" "${probe[@]}" "${probe[@]}" "${probe[@]}" "${probe[@]}" "${probe[@]}" >out
+    "$TG_BUILD/helpers/fake-versioned" "${probe[@]}" "${probe[@]}" "${probe[@]}" "${probe[@]}" "${probe[@]}" >out
 }
 
-# alike FILE…: expects that each file comes to the same groups and processes as the log json.
+# alike FILE…: expects that each file gives the same groups and processes as the log json.
 alike() {
   local file filter='[.groups[] | del(.first, .last)], .processes, .unfinished, .skipped.text_reports'
   for file; do assert_equal "$(of "$filter" "$file")" "$(of "$filter" json)"; done
 }
 
-# as_docker FILE, as_journal FILE: the lines as the driver json-file, and as journalctl -o json
-# writes them.
+# as_docker FILE, as_journal FILE: prints the lines as docker's driver json-file, and as journalctl
+# -o json, writes them.
 as_docker() {
   jq -Rc '{log: (. + "\n"), stream: "stderr", time: "2099-11-28T18:00:00.123456789Z"}' "$1"
 }
@@ -150,35 +152,35 @@ as_journal() {
   jq -Rc '{PRIORITY: "6", MESSAGE: ., __REALTIME_TIMESTAMP: "4099651200000000", _PID: "1"}' "$1"
 }
 
-# Seen to fail: of text there was only "lines skipped: reports as text".
+# Seen to fail: for text the result was only "lines skipped: reports as text".
 @test "reports as text come to the same as JSON: counts, callers, stacks, processes" {
   local option
   for option in rate=1 rate=0 rate=3 mode=protect; do
-    told json $option
-    told text $option
+    misuse_log json $option
+    misuse_log text $option
     [[ $(of '[.groups[].count] | add' json) != 0 ]] || fail "$(<json)"
     alike text
     rm json text
   done
-  told json
-  told text
+  misuse_log json
+  misuse_log text
   run --separate-stderr "$REPORT" report text
   assert_success
   assert_line --partial 'fatal-avoided  TSG008 never-a-handle'
   refute_output --partial skipped
   run "$REPORT" report --fail-on warn text
   assert_equal "$status" 1
-  # Processes mixed in one file, and lines of the program between them.
+  # The reports of two processes are mixed in one file, with lines of the program between them.
   sed "s/tsfn-guard\\[[0-9]*\\]/tsfn-guard[77]/" text | awk '{ print "server: " NR }; { print }' >other
   paste -d '\n' text other >mixed
   assert_equal "$(of '[.groups[] | [.count, .processes]] | unique' mixed)" "$(of '[.groups[] | [.count * 2, 2]] | unique' json)"
 }
 
-# Seen to fail: every line of these was passed over.
+# Seen to fail: every line of these logs was skipped.
 @test "logs of docker and journald: text and JSON are found in their wrapping" {
   local format
-  told json
-  told text
+  misuse_log json
+  misuse_log text
   for format in json text; do
     as_docker $format >docker.$format
     as_journal $format >journal.$format
@@ -191,20 +193,20 @@ as_journal() {
 
 @test "a process with events and without a summary is named: it died" {
   TSFN_GUARD_OPTIONS=summary=always:format=text:log_path=text:on.TSG008=abort LD_PRELOAD=$TG_BUILD/libtsfnguard.so \
-    run "$TG_BUILD/helpers/told" lazy "$TG_BUILD/helpers/libcalls-lazy.so"
+    run "$TG_BUILD/helpers/fake-versioned" lazy "$TG_BUILD/helpers/libcalls-lazy.so"
   assert_equal "$status" 134
   local pid
   pid=$(sed -n '1s/^tsfn-guard\[\([0-9]*\)\].*/\1/p' text)
   run "$REPORT" report text
   assert_line "1 process with events and without a summary: $pid; killed, crashed, or still running (or started with summary=never)"
   assert_equal "$(of .unfinished text)" 1
-  told json
+  misuse_log json
   assert_equal "$(of .unfinished json)" 0
 }
 
-# Seen to fail: "No events." of a file that is full of them.
+# Seen to fail: the answer was "No events." for a file that is full of them.
 @test "the output of report --json is no log" {
-  told json
+  misuse_log json
   "$REPORT" report --json json >output
   jq . output >laid-out
   for file in output laid-out; do
@@ -236,19 +238,19 @@ as_journal() {
   assert_equal "$(of '[.groups[] | [.count, .processes, .told]]' log.2 log same log.1 ./log)" '[[20,1,3]]'
 }
 
-# Seen to fail: if only the first 64 KiB were read for this.
+# Seen to fail: when only the first 64 KiB of a file were read for this.
 @test "rotated files are sorted even if their first report comes late" {
   local file
-  line 1 1 1 >told.2
-  line 1 8 2 >told.1
+  line 1 1 1 >reports.2
+  line 1 8 2 >reports.1
   for file in 2 1; do
-    { yes 'the program'\''s own output' | head -c 200000; cat told.$file; } >log.$file
+    { yes 'the program'\''s own output' | head -c 200000; cat reports.$file; } >log.$file
   done
   assert_equal "$(of '[.groups[] | [.count, .processes]]' log.1 log.2)" '[[8,1]]'
 }
 
-# Seen to fail, run by hand over such a log: with each line counted as one event, and without
-# tallies: 273 instead of 16,387.
+# Seen to fail, in a run by hand over such a log: when each line counted as one event and tallies
+# were ignored, the result was 273 instead of 16,387.
 @test "rate: thousands of events, of which few were reported, are counted by lines and by the summary" {
   TEST_ADDONS=$TG_BUILD/addons TSFN_GUARD_OPTIONS=mode=diagnose:format=json:summary=always:log_path=log \
     guarded stress.js 1 1 >/dev/null
@@ -285,7 +287,7 @@ as_journal() {
   [[ $stderr == *'needed: --diff with an older log'* ]]
 }
 
-# Seen to fail: a log that only a newer guard had written passed with status 0.
+# Seen to fail: a log that was written only by a newer guard passed with status 0.
 @test "--fail-on: that severity or worse" {
   line 1 1 1 TSG019 leak >log
   run "$REPORT" report --fail-on leak log
@@ -302,7 +304,7 @@ as_journal() {
   run --separate-stderr "$REPORT" report --fail-on info empty
   assert_failure 2
   assert_line 'No events.'
-  [[ $stderr == *'pieces of reports as text that are not understood'* ]]
+  [[ $stderr == *'parts of text reports that cannot be parsed'* ]]
   line 1 1 | sed 's/"version":1/"version":2/' >newer
   run --separate-stderr "$REPORT" report --fail-on info newer
   assert_failure 2
@@ -345,7 +347,7 @@ complains() {
   complains 'No such file' --html absent/page.html log
 }
 
-# Seen to fail: a file of the name - was written.
+# Seen to fail: a file with the name - was written.
 @test "--html - writes the page to the standard output, or where -o says" {
   line 1 1 >log
   run "$REPORT" report --html - log
@@ -394,7 +396,7 @@ complains() {
   [[ $stderr == *'found: -: Bad file descriptor'* ]]
 }
 
-# The reader waits for more than a second, because the progress is shown only then.
+# The input pauses for more than a second, because the progress is shown only then.
 @test "progress: shown on a terminal, and removed at the end" {
   command -v script >/dev/null || skip 'there is no script(1)'
   line 1 1 >log
@@ -406,8 +408,8 @@ complains() {
 
 # ---- The page ----
 
-# Seen to fail: an age that no date can have threw in the page's script, so there were problems; the
-# axis' last label made the narrow page wider than its window.
+# Seen to fail: an age that no date can have made the page's script throw, so problems were
+# reported; the last label of the axis made the narrow page wider than its window.
 @test "the page in Chromium: filters, details, names that try to break out, tens of thousands of events" {
   command -v chromium >/dev/null || skip 'there is no chromium'
   local name="/</script><script>ran=1</script><img src=x onerror='ran=1'>\"&amp;'DATA\"DATA\"/x.node" page
@@ -418,7 +420,7 @@ complains() {
     line 2 1 4 TSG019 leak
   } >filters
   cat "$REAL"/{one,three}.json >details
-  # An age that leads to a date that does not exist.
+  # This age leads to a date that does not exist.
   line 1 1 1 TSG001 warn "$name" | sed 's/"age_ms":500/"age_ms":9007199254740992/' >hostile
   line 1 3141 | sed 's/"number":1/"number":#/' |
     awk -F '3141|#' '{ for (i = 1; i <= 30000; i++) print $1 i $2 i % 5000 $3 }' >many

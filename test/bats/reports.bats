@@ -1,6 +1,6 @@
 # How events are reported: forms, files, rate, suppressions, actions. The tests use a fake runtime
-# (test/helpers/told) and an "addon" that passes to each of six functions a value that was never a
-# handle: six call sites, with one event each for every run of its probe.
+# (fake-versioned of test/helpers) and an "addon" that passes to each of six functions a value that
+# was never a handle: six call sites, with one event each for every run of its probe.
 
 load helper
 load fake
@@ -11,21 +11,21 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return
 }
 
-# tell OPTIONS [TIMES] [ADDON]: runs the probe this many times, without a summary unless an option
-# asks for it. stderr is in $stderr, and the status in $status.
-tell() {
+# run_probe OPTIONS [TIMES] [ADDON]: runs the probe this many times, without a summary unless an
+# option asks for it. stderr is in $stderr, and the status in $status.
+run_probe() {
   local arguments=() i
   for ((i = 0; i < ${2:-1}; i++)); do arguments+=(lazy "${3:-$LAZY}"); done
-  TSFN_GUARD_OPTIONS=summary=never:$1 run --separate-stderr preloaded "$HELPERS/told" "${arguments[@]}"
+  TSFN_GUARD_OPTIONS=summary=never:$1 run --separate-stderr preloaded "$HELPERS/fake-versioned" "${arguments[@]}"
 }
 
-# normalized TEXT: the text without what differs between runs and builds.
+# normalized TEXT: prints the text without what differs between runs and builds.
 normalized() {
   sed -E 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z/TIME/; s/\b(tsfn-guard\[|pid |tid )[0-9]+/\1N/g
     s/0x[0-9a-f]+/0xN/g; s/build_id [0-9a-f]{40}/build_id ID/; s#(: |file |from | )/[^ ,]*/#\1DIR/#g' <<<"$1"
 }
 
-# each FILTER [LOG]: what jq prints for each line.
+# each FILTER [LOG]: prints what jq's filter finds in each line.
 each() {
   jq -rc "$1" "${2:-log}"
 }
@@ -46,7 +46,7 @@ make_package() {
 
 @test "text: a report" {
   make_package
-  tell '' 1 "$PACKAGE/libcalls-lazy.so"
+  run_probe '' 1 "$PACKAGE/libcalls-lazy.so"
   assert_success
   run normalized "$(sed -n 1,12p <<<"$stderr" | sed -E 's/probe\+[0-9]+/probe+N/g')"
   assert_output - <<'END'
@@ -61,14 +61,14 @@ tsfn-guard[N]:   seen: 1
 tsfn-guard[N]:   time: TIME
 tsfn-guard[N]:   call: function napi_get_threadsafe_function_context, func 0xN, answered napi_invalid_arg
 tsfn-guard[N]:   caller: file DIR/libcalls-lazy.so, offset 0xN, symbol probe+N, build_id ID
-tsfn-guard[N]:   thread: pid N, tid N, name told
+tsfn-guard[N]:   thread: pid N, tid N, name fake-versioned
 END
   assert_equal "${#stderr_lines[@]}" 72
 }
 
 @test "text: without a package, the first line has the path; the update is of \"this addon\"" {
   make_package '{"version":"1.0.0"}'
-  tell '' 1 "$PACKAGE/libcalls-lazy.so"
+  run_probe '' 1 "$PACKAGE/libcalls-lazy.so"
   assert_success
   run normalized "$(sed -n '1p;4p' <<<"$stderr" | sed -E 's/probe\+[0-9]+/probe+N/g')"
   assert_output - <<'END'
@@ -78,22 +78,22 @@ END
 }
 
 @test "text: mode=diagnose adds the stack" {
-  tell mode=diagnose
+  run_probe mode=diagnose
   assert_success
   run normalized "$stderr"
   assert_line --index 10 "tsfn-guard[N]:   caller: file DIR/libcalls-lazy.so, offset 0xN, symbol $(symbol), build_id ID"
   assert_line --index 12 'tsfn-guard[N]:   stack:'
   assert_line --index 13 'tsfn-guard[N]:     #0 DIR/libcalls-lazy.so+0xN'
-  assert_line --index 14 --regexp '#1 DIR/told\+0xN$'
+  assert_line --index 14 --regexp '#1 DIR/fake-versioned\+0xN$'
 }
 
-# The return address of the probe's first call, as a symbol.
+# symbol: prints the return address of the probe's first call, as a symbol.
 symbol() {
   grep -Eo 'symbol probe\+[0-9]+' <<<"$stderr" | sed -n '1s/symbol //p'
 }
 
 @test "text: every line begins with our name" {
-  tell mode=diagnose:summary=always 3
+  run_probe mode=diagnose:summary=always 3
   assert_success
   refute [ "$(grep -cv "^tsfn-guard\[[0-9]*\]: " <<<"$stderr")" -gt 0 ]
 }
@@ -101,7 +101,7 @@ symbol() {
 # ---- The JSON form ----
 
 @test "json: one line for each event, which matches the schema and has all fields" {
-  tell format=json:log_path=log
+  run_probe format=json:log_path=log
   assert_success
   assert_equal "$stderr" ''
   assert_equal "$(lines log)" 6
@@ -113,7 +113,7 @@ symbol() {
     unref_threadsafe_function)"
   assert_equal "$(each .call.mode)" $'null\nnapi_tsfn_nonblocking\nnull\nnapi_tsfn_release\nnull\nnull'
   assert_equal "$(each '[.call.answered, .caller.file, .addon, .thread.name] | join(" ")' | uniq)" \
-    "napi_invalid_arg $LAZY $LAZY told"
+    "napi_invalid_arg $LAZY $LAZY fake-versioned"
   assert_equal "$(each .caller.build_id | uniq)" "$(readelf -n "$LAZY" | sed -n 's/.*Build ID: //p')"
 }
 
@@ -124,22 +124,22 @@ symbol() {
   odd=$'new\nline tab\t quote" back\\slash esc\e[2J del\x7f \xff\xc3( \xed\xa0\x80 ü'
   quotes=$(printf '"%.0s' {1..200})
   mkdir -p "$odd" && cp "$LAZY" "$odd/addon.so"
-  tell mode=diagnose:format=json:log_path=log 1 "$PWD/$odd/addon.so"
+  run_probe mode=diagnose:format=json:log_path=log 1 "$PWD/$odd/addon.so"
   assert_success
   assert_equal "$(lines log)" 6
   matches_schema log
   assert_equal "$(each .caller.file | uniq)" \
     "$PWD/new?line tab? quote\" back\\slash esc?[2J del? ??( ??? ü/addon.so"
   for _ in 1 2 3 4 5 6; do directory+=/$quotes; done
-  mkdir -p "$directory" && cp "$LAZY" "$directory/addon.so" && cp "$HELPERS/told" "$directory/told"
-  TSFN_GUARD_OPTIONS=summary=never:mode=diagnose:format=json:log_path=long preloaded "$directory/told" lazy "$directory/addon.so"
+  mkdir -p "$directory" && cp "$LAZY" "$directory/addon.so" && cp "$HELPERS/fake-versioned" "$directory/fake-versioned"
+  TSFN_GUARD_OPTIONS=summary=never:mode=diagnose:format=json:log_path=long preloaded "$directory/fake-versioned" lazy "$directory/addon.so"
   assert_equal "$(lines long)" 6
   matches_schema long
   assert [ "$(wc -L <long)" -lt 4096 ]
   assert_equal "$(each .truncated long | uniq)" true
   assert_equal "$(each '.caller.file | length' long | uniq)" 383
   assert_equal "$(each '.addon[-9:]' long | uniq)" /addon.so
-  TSFN_GUARD_OPTIONS=summary=never:mode=diagnose:log_path=text preloaded "$directory/told" lazy "$directory/addon.so"
+  TSFN_GUARD_OPTIONS=summary=never:mode=diagnose:log_path=text preloaded "$directory/fake-versioned" lazy "$directory/addon.so"
   assert_equal "$(grep -c 'TSG008 never' text)" 6
   refute [ "$(grep -cv "^tsfn-guard\[[0-9]*\]: " text)" -gt 0 ]
 }
@@ -148,16 +148,16 @@ symbol() {
 
 @test "log_path: the file is for its owner only, whatever the umask is, and is appended to" {
   umask 000
-  tell format=json:log_path=log
+  run_probe format=json:log_path=log
   assert_success
   assert_equal "$(stat -c %a log)" 600
   assert_equal "$stderr" ''
-  tell format=json:log_path=log
+  run_probe format=json:log_path=log
   assert_equal "$(lines log)" 12
 }
 
 @test "log_path: %p is the process, %% a percent sign" {
-  tell format=json:log_path=log.%p.100%%
+  run_probe format=json:log_path=log.%p.100%%
   assert_success
   files=(log.*)
   assert_equal "${#files[@]}" 1
@@ -166,7 +166,7 @@ symbol() {
 
 # unusable PATH WHY: expects that one line says why, and that the reports are on stderr.
 unusable() {
-  tell "format=json:log_path='$1'" 2
+  run_probe "format=json:log_path='$1'" 2
   assert_success
   assert_equal "$(normalized "${stderr_lines[0]}")" "tsfn-guard[N]: log_path: needed $2; stderr is used instead: correct log_path"
   assert_equal "$(grep -c '"TSG008"' <<<"$stderr")" 12
@@ -184,7 +184,8 @@ unusable() {
   unusable directory "$needed DIR/directory: Is a directory"
   unusable no/log "$needed DIR/log: No such file or directory"
   mkfifo pipe
-  unusable pipe "$needed DIR/pipe: No such device or address" # it has no reader, and we do not wait for one
+  # The pipe has no reader, and the guard does not wait for one.
+  unusable pipe "$needed DIR/pipe: No such device or address"
   assert_equal "$(<target)" precious
   refute [ -e nowhere ]
 }
@@ -196,10 +197,10 @@ unusable() {
   if ((EUID == 0)); then
     chmod -R a+rX "$BATS_TEST_TMPDIR"
     as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
-    "${as[@]}" test -r "$TG_LIB" -a -x "$HELPERS/told" || skip "user 65534 may not read $TG_BUILD"
+    "${as[@]}" test -r "$TG_LIB" -a -x "$HELPERS/fake-versioned" || skip "user 65534 may not read $TG_BUILD"
   fi
   TSFN_GUARD_OPTIONS=summary=never:log_path=/proc/self/cwd/locked/log LD_PRELOAD=$TG_LIB run --separate-stderr \
-    "${as[@]}" "$HELPERS/told" lazy "$LAZY"
+    "${as[@]}" "$HELPERS/fake-versioned" lazy "$LAZY"
   assert_success
   assert_line --partial 'call: guard'
   run normalized "$stderr"
@@ -208,7 +209,7 @@ unusable() {
 }
 
 @test "log_path: fd:N writes to a descriptor that the program was given" {
-  TSFN_GUARD_OPTIONS=summary=never:format=json:log_path=fd:7 run --separate-stderr preloaded "$HELPERS/told" lazy "$LAZY" 7>log
+  TSFN_GUARD_OPTIONS=summary=never:format=json:log_path=fd:7 run --separate-stderr preloaded "$HELPERS/fake-versioned" lazy "$LAZY" 7>log
   assert_success
   assert_equal "$stderr" ''
   assert_equal "$(lines log)" 6
@@ -224,7 +225,7 @@ unusable() {
 @test "log_path: several processes write to one log, and no line is torn" {
   local i
   for i in {1..6}; do
-    (tell format=json:rate=0:log_path=log 50) 3>&- &
+    (run_probe format=json:rate=0:log_path=log 50) 3>&- &
   done
   wait
   assert_equal "$(lines log)" 1800
@@ -235,21 +236,21 @@ unusable() {
 # ---- How often ----
 
 @test "rate: the first N of each site, then each one whose number is a power of two" {
-  tell format=json:log_path=log 10
+  run_probe format=json:log_path=log 10
   assert_success
   assert_equal "$(each 'select(.call.mode == "napi_tsfn_release") | [.seen, .suppressed] | join(" ")')" \
     $'1 0\n2 0\n4 1\n8 4'
   assert_equal "$(lines log)" 24
-  tell format=json:rate=3:log_path=three 10
+  run_probe format=json:rate=3:log_path=three 10
   assert_equal "$(each 'select(.call.mode == "napi_tsfn_release") | [.seen, .suppressed] | join(" ")' three)" \
     $'1 0\n2 0\n3 0\n4 0\n8 3'
-  tell format=json:rate=0:log_path=all 10
+  run_probe format=json:rate=0:log_path=all 10
   assert_equal "$(lines all)" 60
   assert_equal "$(each .suppressed all | sort -u)" 0
 }
 
 @test "rate: in text, each report after the first N is one line" {
-  tell rate=2 4
+  run_probe rate=2 4
   assert_success
   assert_equal "$(grep -c 'TSG008 never' <<<"$stderr")" 18
   assert_equal "$(grep -c '  thread: ' <<<"$stderr")" 12
@@ -262,15 +263,15 @@ unusable() {
 # suppresses LINE…: expects that a file with these lines suppresses all reports.
 suppresses() {
   printf '%s\n' "$@" >suppressions
-  tell suppressions=suppressions
+  run_probe suppressions=suppressions
   assert_success
   assert_equal "$stderr" ''
 }
 
-# does_not_suppress LINE…: expects that it does not, and that the file is valid.
+# does_not_suppress LINE…: expects that such a file is valid, and suppresses nothing.
 does_not_suppress() {
   printf '%s\n' "$@" >suppressions
-  tell suppressions=suppressions
+  run_probe suppressions=suppressions
   assert_success
   assert_equal "$(grep -c '' <<<"$stderr")" 72
 }
@@ -297,7 +298,7 @@ does_not_suppress() {
 
 @test "suppressions: a line that is not understood is reported with its number, and the others count" {
   printf '%s\n' '# first' 'TSG999:*' 'TSG008' ':x' 'warn' "*:$(printf 'x%.0s' {1..128})" 'TSG008:*' >suppressions
-  tell suppressions=suppressions
+  run_probe suppressions=suppressions
   assert_success
   run normalized "$stderr"
   assert_output - <<END
@@ -315,7 +316,7 @@ END
   for case in 'absent needed a file that can be read, found No such file or directory' \
     'directory needed a file that can be read, found Is a directory' \
     'large needed a file of less than 16 KiB, found a larger one'; do
-    tell "suppressions=${case%% *}"
+    run_probe "suppressions=${case%% *}"
     assert_success
     assert_equal "$(normalized "${stderr_lines[0]}")" \
       "tsfn-guard[N]: suppressions: ${case%% *}: ${case#* }; nothing is suppressed: correct the file or the option"
@@ -328,31 +329,31 @@ END
 @test "on.EVENT=ignore: by code, name and severity; the kind's counts before its severity's" {
   local word
   for word in TSG008 never-a-handle fatal-avoided; do
-    tell on.$word=ignore
+    run_probe on.$word=ignore
     assert_success
     assert_equal "$stderr" ''
   done
-  tell on.fatal-avoided=ignore:on.TSG008=log
+  run_probe on.fatal-avoided=ignore:on.TSG008=log
   assert_equal "${#stderr_lines[@]}" 72
-  tell on.TSG007=ignore:on.warn=ignore
+  run_probe on.TSG007=ignore:on.warn=ignore
   assert_equal "${#stderr_lines[@]}" 72
 }
 
 @test "on.EVENT=abort: the first event is reported, and the process aborts" {
-  tell on.never-a-handle=abort:format=json:log_path=log
+  run_probe on.never-a-handle=abort:format=json:log_path=log
   assert_equal "$status" 134
   assert_equal "$(lines log)" 1
   matches_schema log
   assert_equal "$(each .then)" 'on.EVENT=abort ends the process (SIGABRT); its core has all stacks: gdb PROGRAM CORE'
 }
 
-# Seen to fail: nothing said why the process had ended, or stood still.
+# Seen to fail: no message said why the process had ended, or had stopped.
 @test "on.EVENT=abort and stop: the text says so, and how to go on" {
   local pid state=''
-  tell on.never-a-handle=abort
+  run_probe on.never-a-handle=abort
   assert_equal "$status" 134
   assert_equal "$(grep -c '  then: on.EVENT=abort ends the process (SIGABRT); ' <<<"$stderr")" 1
-  TSFN_GUARD_OPTIONS=summary=never:on.TSG008=stop:log_path=log LD_PRELOAD=$TG_LIB "$HELPERS/told" lazy "$LAZY" >out 3>&- &
+  TSFN_GUARD_OPTIONS=summary=never:on.TSG008=stop:log_path=log LD_PRELOAD=$TG_LIB "$HELPERS/fake-versioned" lazy "$LAZY" >out 3>&- &
   pid=$!
   until [[ $state == T ]]; do state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status"); done
   run grep -c "  then: on.EVENT=stop stops the process (SIGSTOP); inspect it: gdb -p $pid; continue it: kill -CONT $pid\$" log
@@ -361,10 +362,11 @@ END
   wait "$pid" || true
 }
 
-# Six places, three times. Seen to fail: with rate=1 the third one of each place was not reported.
+# There are six call sites, with three events each. Seen to fail: with rate=1 the third event of
+# each site was not reported.
 @test "on.EVENT=stop: each stop is reported, even if the rate would skip it" {
   local pid stops=0 state=''
-  TSFN_GUARD_OPTIONS=summary=never:on.TSG008=stop:log_path=log LD_PRELOAD=$TG_LIB "$HELPERS/told" lazy "$LAZY" lazy "$LAZY" lazy "$LAZY" >out 3>&- &
+  TSFN_GUARD_OPTIONS=summary=never:on.TSG008=stop:log_path=log LD_PRELOAD=$TG_LIB "$HELPERS/fake-versioned" lazy "$LAZY" lazy "$LAZY" lazy "$LAZY" >out 3>&- &
   pid=$!
   for _ in {1..2000}; do
     state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null) || break
@@ -382,14 +384,14 @@ END
 
 @test "on.EVENT=abort: not if the event is suppressed" {
   echo 'TSG008:*' >suppressions
-  tell on.never-a-handle=abort:suppressions=suppressions
+  run_probe on.never-a-handle=abort:suppressions=suppressions
   assert_success
   assert_equal "$stderr" ''
 }
 
 @test "on.EVENT=stop: the process stops after each, and goes on with SIGCONT" {
   local pid stops=0 state=''
-  TSFN_GUARD_OPTIONS=summary=never:on.TSG008=stop:format=json:log_path=log LD_PRELOAD=$TG_LIB "$HELPERS/told" lazy "$LAZY" >out 3>&- &
+  TSFN_GUARD_OPTIONS=summary=never:on.TSG008=stop:format=json:log_path=log LD_PRELOAD=$TG_LIB "$HELPERS/fake-versioned" lazy "$LAZY" >out 3>&- &
   pid=$!
   for _ in {1..2000}; do
     state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null) || break
@@ -411,16 +413,16 @@ END
 
 @test "exitcode: if something worse than a leak was reported, and not ignored or suppressed" {
   echo 'TSG008:*' >suppressions
-  tell exitcode=77
+  run_probe exitcode=77
   assert_equal "$status" 77
   assert_line 'unref: guard' # main has returned, and its output is flushed
-  tell exitcode=77:suppressions=suppressions
+  run_probe exitcode=77:suppressions=suppressions
   assert_success
-  tell exitcode=77:on.TSG008=ignore
+  run_probe exitcode=77:on.TSG008=ignore
   assert_success
-  tell exitcode=77:mode=off
+  run_probe exitcode=77:mode=off
   assert_success
-  tell exitcode=77:rate=1:log_path=log
+  run_probe exitcode=77:rate=1:log_path=log
   assert_equal "$status" 77
 }
 
@@ -428,7 +430,7 @@ END
 
 @test "summary: events by kind and addon, and where the log is" {
   echo 'TSG008:libcalls-now.so' >suppressions
-  TSFN_GUARD_OPTIONS=summary=errors:rate=1:suppressions=suppressions:log_path=log preloaded "$HELPERS/told" \
+  TSFN_GUARD_OPTIONS=summary=errors:rate=1:suppressions=suppressions:log_path=log preloaded "$HELPERS/fake-versioned" \
     lazy "$LAZY" lazy "$LAZY" lazy "$LAZY" now "$HELPERS/libcalls-now.so"
   run normalized "$(grep -A 99 ' summary: TSG' log)"
   assert_output - <<'END'
@@ -440,16 +442,16 @@ tsfn-guard[N]: summary: DIR/libcalls-lazy.so: 18 crashes avoided; update it or r
 END
 }
 
-# Seen to fail: the summary named no package, and left it to the reader what to do.
+# Seen to fail: the summary named no package, and did not say what to do.
 @test "summary: in text it ends with a verdict on each guilty addon" {
   make_package
   echo 'TSG008:libcalls-now.so' >suppressions
-  TSFN_GUARD_OPTIONS=summary=errors:suppressions=suppressions:log_path=log preloaded "$HELPERS/told" \
+  TSFN_GUARD_OPTIONS=summary=errors:suppressions=suppressions:log_path=log preloaded "$HELPERS/fake-versioned" \
     lazy "$PACKAGE/libcalls-lazy.so" lazy "$PACKAGE/libcalls-lazy.so" now "$HELPERS/libcalls-now.so"
   assert_equal "$(normalized "$(tail -n 1 log)")" \
     'tsfn-guard[N]: summary: libcalls-lazy.so (acme-sensor@2.1.0): 12 crashes avoided; update it or report it: https://acme.example/bugs'
   assert_equal "$(grep -c 'crashes avoided' log)" 1
-  TSFN_GUARD_OPTIONS=format=json:log_path=json preloaded "$HELPERS/told" lazy "$PACKAGE/libcalls-lazy.so"
+  TSFN_GUARD_OPTIONS=format=json:log_path=json preloaded "$HELPERS/fake-versioned" lazy "$PACKAGE/libcalls-lazy.so"
   matches_schema json
   assert_equal "$(each 'select(.type == "tally").events.package' json | uniq)" acme-sensor@2.1.0
   assert_equal "$(each 'select(.type == "event") | [.package, .remedy, .page] | join(" ")' json | uniq)" \
@@ -460,16 +462,16 @@ END
   local option
   echo 'TSG008:*' >suppressions
   for option in summary=errors summary=always; do
-    tell $option
+    run_probe $option
     assert_equal "$(grep -c ' summary$' <<<"$stderr")" 1
   done
-  tell summary=never
+  run_probe summary=never
   refute [ "$(grep -c ' summary$' <<<"$stderr")" -gt 0 ]
   for option in suppressions=suppressions on.TSG008=ignore mode=off; do
-    tell summary=errors:$option
+    run_probe summary=errors:$option
     assert_equal "$stderr" ''
   done
-  tell summary=always:on.TSG008=ignore
+  run_probe summary=always:on.TSG008=ignore
   assert_equal "$(normalized "$stderr" | grep -c ' 6 seen, 6 not reported, action ignore, addon ')" 1
 }
 
@@ -500,14 +502,14 @@ END
   directory=$(mktemp -d /tmp/tg-test.XXXXXX)
   chmod 755 "$directory"
   cp "$TG_LIB" "$directory/"
-  cc -rdynamic -o "$directory/told" -DFAKE_NODE_METADATA -isystem "$NODE_API_HEADERS" \
+  cc -rdynamic -o "$directory/fake-versioned" -DFAKE_NODE_METADATA -isystem "$NODE_API_HEADERS" \
     "$TG_SOURCE/test/helpers/program.c" "$TG_SOURCE/test/helpers/fake_node.c" -Wl,--no-as-needed \
     "$directory/libtsfnguard.so" "-Wl,-rpath,$directory"
-  TSFN_GUARD_OPTIONS=verbosity=1 run --separate-stderr "$directory/told"
+  TSFN_GUARD_OPTIONS=verbosity=1 run --separate-stderr "$directory/fake-versioned"
   local plain_status=$status plain_stderr=$stderr
-  chown 65534 "$directory/told"
-  chmod 4755 "$directory/told"
-  TSFN_GUARD_OPTIONS=verbosity=1:log_path=$directory/log run --separate-stderr "$directory/told"
+  chown 65534 "$directory/fake-versioned"
+  chmod 4755 "$directory/fake-versioned"
+  TSFN_GUARD_OPTIONS=verbosity=1:log_path=$directory/log run --separate-stderr "$directory/fake-versioned"
   rm -rf "$directory"
   assert_equal "$plain_status" 0
   [[ $plain_stderr == *' armed: '* ]] || fail "without the bit: $plain_stderr"

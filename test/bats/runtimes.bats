@@ -1,5 +1,5 @@
-# Runtimes that implement Node-API and are not Node: Bun 1.3.9 and 1.4.5, Bun 1.4.5 on musl, Deno
-# 2.9.6. And Node 26.0 on musl. docs/runtimes.md says what holds on which of them.
+# Tests runtimes that implement Node-API and are not Node: Bun 1.3.9 and 1.4.5, Bun 1.4.5 on musl,
+# Deno 2.9.6. Also tests Node 26.0 on musl. docs/runtimes.md says what holds on which of them.
 #
 # Seen to fail: with mode=off, all tests from the contract's table to `flow`; the first test when
 # the library needed glibc's backtrace(); `flow` (7 of 20), and then `abort`, on Bun 1.3 before its
@@ -41,7 +41,8 @@ on() {
   [[ -x ${command[0]} ]]
 }
 
-# natively RUNTIME PROGRAM ARGS… / preloaded RUNTIME PROGRAM ARGS…
+# natively RUNTIME PROGRAM ARGS… / preloaded RUNTIME PROGRAM ARGS…: runs it there, without / with
+# the guard.
 natively() {
   on "$1"
   TEST_ADDONS=$addons timeout -k 5 "$TG_TIMEOUT" "${command[@]}" "$PROGRAMS/$2" "${@:3}"
@@ -101,7 +102,7 @@ ends_well() {
 
 @test "a runtime in which it cannot arm runs unguarded, or with require=1 not at all" {
   refuses() {
-    run --separate-stderr env LD_PRELOAD="$TG_LIB:$TG_BUILD/helpers/libnoroom.so" TSFN_GUARD_OPTIONS=require=1 \
+    run --separate-stderr env LD_PRELOAD="$TG_LIB:$TG_BUILD/helpers/libnospace.so" TSFN_GUARD_OPTIONS=require=1 \
       "${command[@]}" "$PROGRAMS/other-runtimes.js" abort
     assert_equal "$status" 78
     [[ $stderr == *': not armed in '*'needed 32 MiB of address space'*'ulimit -v'*'require=1, so it does not start'* ]]
@@ -131,7 +132,7 @@ ends_well() {
     ! finalizes_at_end "$1" || finalized=5 lost=0
     ends_well "$1" workers 5
     assert_line --regexp "^functions=5 finalized_once=$finalized foreign=0 disordered=0 late=0 lost=$lost\$"
-    assert_line --regexp '^threads=20 told=20 told_once=[0-9]+ wrong=0$'
+    assert_line --regexp '^threads=20 closing=20 closing_once=[0-9]+ wrong=0$'
   }
   each turns_away
 }
@@ -142,7 +143,7 @@ ends_well() {
     ! finalizes_at_end "$1" || finalized=3 lost=0
     ends_well "$1" blockedWorkers 3
     assert_line --regexp "^functions=3 finalized_once=$finalized foreign=0 disordered=0 late=0 lost=$lost\$"
-    assert_line 'threads=12 told=12 told_once=12 wrong=0'
+    assert_line 'threads=12 closing=12 closing_once=12 wrong=0'
   }
   each wakes
 }
@@ -153,7 +154,7 @@ ends_well() {
     for case in abort blocked shared; do
       ends_well "$1" $case
       assert_line 'functions=1 finalized_once=1 foreign=0 disordered=0 late=0 lost=0'
-      assert_line --regexp '^threads=[48] told=[48] told_once=[0-9] wrong=0$'
+      assert_line --regexp '^threads=[48] closing=[48] closing_once=[0-9] wrong=0$'
     done
   }
   each aborts
@@ -170,7 +171,7 @@ ends_well() {
 
 @test "order between items: nextTicks and microtasks as without the guard" {
   keeps_order() {
-    [[ $1 != deno-2.9 ]] || return 0 # has no order even without the guard
+    [[ $1 != deno-2.9 ]] || return 0 # it keeps no order even without the guard
     preloaded "$1" transcript-order.js between 2>/dev/null >"$BATS_TEST_TMPDIR/guarded"
     natively "$1" transcript-order.js between >"$BATS_TEST_TMPDIR/native"
     [[ -s $BATS_TEST_TMPDIR/native ]]
@@ -179,7 +180,8 @@ ends_well() {
   each keeps_order
 }
 
-# Bun 1.4 dies of the workers in most runs, but not in all: 16 of 20, and 18 of 20 on musl.
+# Bun 1.4 dies because of the workers in most runs, but not in all: in 16 of 20, and on musl in 18
+# of 20.
 @test "without the guard: workers' threads hang the process or crash it, and the producers hang" {
   TG_TIMEOUT=3
   dies() {

@@ -37,8 +37,8 @@ addon() {
   cc -shared -fPIC -w -o "$1" "$BATS_TEST_TMPDIR/addon.c" "${@:3}"
 }
 
-# found FILTER: what jq's filter prints for --json, one line each. The output matches
-# docs/scan.schema.json.
+# found FILTER: sets `output` to what jq's filter finds in the JSON, one a line. Expects that the
+# JSON matches docs/scan.schema.json.
 found() {
   printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/json"
   local said=$output
@@ -180,8 +180,8 @@ v8 v8
 v8 v8
 unknown unknown'
   scan a
-  assert_line '  a/nan.node: no Node-API addon (V8, as with NAN)'
-  assert_line '  a/nothing.node: no addon that is known'
+  assert_line '  a/nan.node: not a Node-API addon (V8, as with NAN)'
+  assert_line '  a/nothing.node: not a known kind of addon'
 }
 
 # patch FILE OFFSET BYTES

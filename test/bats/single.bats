@@ -1,12 +1,12 @@
-# Single executable applications: those of Node (--build-sea and postject), of pkg, and of `bun
-# build --compile`. The latter two contain the addon and unpack it, Bun under a made-up name.
-# docs/runtimes.md says what works there.
+# Tests single executable applications: those of Node (--build-sea and postject), of pkg, and of
+# `bun build --compile`. Those of pkg and Bun contain the addon and unpack it; Bun does so under a
+# made-up name. docs/runtimes.md says what works there.
 #
-# Seen to fail: "Bun" before reports took the name with which an addon was linked
-# (/tmp/.bun-0-….node); "doctor" before it looked into applications ("not a known runtime"); the
-# last lines of "pkg's own Node" before doctor asked it to be one ("redirect: not tried"); both of
-# pkg's before triage looked for the program's file, and before it minded that frames have no names
-# (both "addon-own, does not help").
+# Seen to fail: "Bun", before reports took the name with which an addon was linked
+# (/tmp/.bun-0-….node); "doctor", before it looked into applications ("not a known runtime"); the
+# last lines of "pkg's own Node", before doctor ran the application as the Node in it ("redirect:
+# not tried"); both tests of pkg, before triage looked for the program's file, and before it
+# considered that frames have no names (both "addon-own, does not help").
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -117,8 +117,8 @@ of_misuse() {
 PKG=$NPM/pkg/node_modules/@yao-pkg/pkg/lib-es5/bin.js
 PKG_NODE=$TG_SOURCE/build/deps/pkg-node/node
 
-# pkg_app OPTION…: pkg packs single-pkg.js, and its addons as a package, as ./app. It wants Node 22
-# or newer.
+# pkg_app OPTION…: packs single-pkg.js with pkg into ./app, with its addons as a package. pkg needs
+# Node 22 or newer.
 pkg_app() {
   local node
   runtime node-22
@@ -131,7 +131,8 @@ pkg_app() {
   "$node" "$PKG" --output app "$@" project
 }
 
-# fetched_node VERSION NODE: what pkg leaves when it has fetched this version from nodejs.org.
+# fetched_node VERSION NODE: makes the files that pkg leaves when it has fetched this version from
+# nodejs.org.
 fetched_node() {
   local name=node-v$1-linux-x64 to=.pkg-cache/sea
   mkdir -p "$to/$name/bin"
@@ -139,8 +140,8 @@ fetched_node() {
   ln -s "$2" "$to/$name/bin/node"
 }
 
-# dies_as VERDICT GUARD: the application dies without the guard, and triage says this of its core,
-# if there are cores here.
+# dies_as VERDICT GUARD: expects that the application dies without the guard. If there is a core,
+# expects that triage says this about it.
 dies_as() {
   ulimit -S -c unlimited || true
   rm -f core
@@ -153,8 +154,8 @@ dies_as() {
   assert_line "guard:   $2"
 }
 
-# guarded_pkg_app VERSION: both cases end as the contract says, and reports and status name version
-# and addon.
+# guarded_pkg_app VERSION: expects that both cases end as the contract says, and that reports and
+# status name the version and the addon.
 guarded_pkg_app() {
   run guarded_app issue
   assert_success
@@ -163,12 +164,12 @@ guarded_pkg_app() {
   run guarded_app workers
   assert_success
   assert_line 'functions=5 finalized_once=5 foreign=0 disordered=0 late=0 lost=0'
-  assert_line --regexp '^threads=20 told=20 told_once=[0-9]+ wrong=0$'
+  assert_line --regexp '^threads=20 closing=20 closing_once=[0-9]+ wrong=0$'
   assert_equal "$(jq -r 'select(.package) | .package + " " + .runtime' log | sort -u)" "@acme/sensor@2.1.0 node $1"
   assert_regex "$(jq -r 'select(.package) | .addon' log | sort -u)" \
     "^$PWD/\\.cache/pkg/[0-9a-f]{64}/@acme/sensor/lifetime\\.node\$"
 
-  rm -f said # of another version: it says "waits" before the process is more than bash
+  rm -f said # that of the last version would say "waits" while the process is still bash
   LD_PRELOAD=$TG_LIB ./app wait >said 2>&1 3>&- &
   waiting=$!
   await grep -q '^waits$' said
@@ -203,7 +204,7 @@ guarded_pkg_app() {
   [[ -e $PKG && -e $PKG_NODE ]] || skip "no pkg with its Node here; scripts/deps.sh pkg fetches it"
   export HOME=$PWD
   PKG_NODE_PATH=$PKG_NODE pkg_app --target node20-linux-x64
-  # It has no names that would say in which function of the runtime it died.
+  # This Node has no symbols, so nothing says in which of its functions it died.
   dies_as 'addon-own (died-near-addon)' 'not known to help'
   guarded_pkg_app 20.11.1
   run "$TG_BUILD/tsfn-guard" doctor ./app

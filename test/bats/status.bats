@@ -1,5 +1,5 @@
-# tsfn-guard status: what it reports about processes, guarded and not, that were not prepared for
-# it. Also what it does if their memory is of another version, or makes no sense.
+# Tests what tsfn-guard status reports about processes that were not prepared for it, guarded and
+# not. Also what it does if their memory is of another version, or makes no sense.
 #
 # Seen to fail: "what keeps it alive" if closing functions count, and if one field is described by
 # the offset of its neighbour; "of another version" if only the ring's magic is compared, and if the
@@ -209,8 +209,8 @@ complains() {
   assert_line --regexp '^runtime    none that is known, /'
 }
 
-# This is how pm2 does it: pm2_env contains the application's variables, which get into the
-# environment only when the worker runs.
+# pm2 does this: pm2_env contains the application's variables, which get into the environment only
+# when the worker runs.
 @test "a worker of pm2's cluster mode is not guarded, although its application has the variables" {
   cat >cluster.js <<'END'
 const cluster = require('cluster');
@@ -300,21 +300,21 @@ offset='.table_offset = offsetof(struct tsfn_guard_ring, table)'
   field '[.guarded, .why]' '["unknown","its library is of another version"]'
   library "$ring"
   status --json "$pid"
-  field '[.guarded, .why]' '["unknown","its library is older and does not tell where the functions are"]'
+  field '[.guarded, .why]' '["unknown","its library is older and does not describe the functions"]'
   library "$ring, $offset, .table = {.version = 2, .size = 500}"
   status --json "$pid"
-  field '[.guarded, .why]' '["unknown","its library describes the functions in a way of another version"]'
+  field '[.guarded, .why]' '["unknown","its library describes the functions in the format of another version"]'
   library "$ring, $offset, .table = {.version = 1, .size = 4}"
   status --json "$pid"
-  field '[.guarded, .why]' '["unknown","its library describes the functions in a way of another version"]'
-  # If a ring says that the guard is armed, this is believed. Its description is not used to read
-  # anything.
+  field '[.guarded, .why]' '["unknown","its library describes the functions in the format of another version"]'
+  # If a ring says that the guard is armed, status believes it. But it reads nothing by means of the
+  # description.
   for why in '.slot_size = 0' '.slot_size = 64, .chunk_slots = 0' '.slot_size = 4294967295u, .chunk_slots = 4294967295u'; do
     library "$ring, $offset, .table = {.version = 1, .size = sizeof(struct tsfn_guard_table), .mode = \"protect\", .armed = 1, $why}"
     status --json "$pid"
     field '[.library_version, .functions]' '[null,null]'
     status "$pid"
-    assert_output --partial 'what its library says of the functions makes no sense'
+    assert_output --partial "its library's description of the functions makes no sense"
   done
 }
 
@@ -327,7 +327,7 @@ offset='.table_offset = offsetof(struct tsfn_guard_ring, table)'
 .chunk_count = 1, .index_bits = 22, $slot"
   library "$ring, $offset, .table = {$table}"
   status "$pid"
-  assert_output --partial 'what its library says of the functions makes no sense'
+  assert_output --partial "its library's description of the functions makes no sense"
   slot=${slot/65535/16}
   table=${table/65535/16}
   library "$ring, $offset, .table = {$table, .used = 8}"
@@ -342,7 +342,7 @@ offset='.table_offset = offsetof(struct tsfn_guard_ring, table)'
   preload=$PWD/fake/libtsfnguard.so start sh -c 'echo ready; read -r line'
   status --json "$pid"
   assert_failure 1
-  field '[.guarded, .why]' '["unknown","what is mapped as its library has no symbol tsfn_guard_ring"]'
+  field '[.guarded, .why]' '["unknown","its mapped library has no symbol tsfn_guard_ring"]'
 }
 
 @test "the library's file may be gone" {

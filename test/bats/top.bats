@@ -1,4 +1,4 @@
-# tsfn-guard top: what it shows of known programs, what it prints if there is nothing to see, and
+# Tests what tsfn-guard top shows of known programs, what it prints if there is nothing to see, and
 # the live view in a terminal (tmux), whose state it must restore.
 
 bats_require_minimum_version 1.5.0
@@ -133,7 +133,7 @@ complains() {
   for i in 1 2 3; do
     top --once --json --interval 0.3 "$pid"
     field '.per_second.created > 0 and .per_second.finalized > 0 and .per_second.calls > 0' true
-    # Two words are read one after the other. In between more calls may come, but no more than in a
+    # The totals are read one after the other. In between more calls may come, but no more than in a
     # second.
     field '.totals.created >= .totals.finalized and .totals.calls <= .totals.created + 2000 + .per_second.created' true
     field '[.functions[] | select(.name != "churn" or .counts > 1 or .calls > 1)]' '[]'
@@ -149,7 +149,7 @@ complains() {
   end_watched
 }
 
-# watch_to_its_end ARGS…: watches a process that is killed after the first sample; the samples are
+# watch_to_its_end ARGS…: watches a process that is killed after the first sample. The samples are
 # in $output.
 watch_to_its_end() {
   local samples=$BATS_TEST_TMPDIR/samples top
@@ -173,7 +173,7 @@ watch_to_its_end() {
   assert_equal "$(jq -c .ended <<<"$output" | sort -u)" $'false\ntrue'
 }
 
-# Seen to fail: with a schedule that made up for each missed sample (30 at once).
+# Seen to fail: with a schedule that made up for each missed sample (30 came at once).
 @test "a stream of samples that was stopped for a while does not make up for missed samples" {
   local samples=$BATS_TEST_TMPDIR/samples top
   watch calling
@@ -233,7 +233,7 @@ START='start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PR
   await grep -q libtsfnguard "/proc/$!/maps"
   top $!
   complains 1 'a process that publishes' "process $! (sleep), with publish=1, but it publishes nothing" \
-    'look at its stderr from when it started; in a program that is not a runtime the guard does nothing'
+    'read what it wrote to stderr when it started; in a program that is not a runtime the guard does nothing'
 
   options=rate=0 watch end
   top "$pid"
@@ -292,7 +292,7 @@ two_users() {
   watched+=($!)
   await test -s "$said"
   top_as_nobody "$!"
-  complains 1 'a process that this user may inspect' "process ${watched[-1]} (node), which has changed its user or has more rights than this one" \
+  complains 1 'a process that this user may inspect' "process ${watched[-1]} (node), which has changed its user or has more privileges than this user" \
     'run it as root, with the capability to trace it (CAP_SYS_PTRACE)'
 }
 

@@ -1,5 +1,5 @@
-# tsfn-guard triage: the texts of test/triage, real crashes of real runtimes (test/addons/crashes.c
-# and others), and what it cannot read.
+# Tests tsfn-guard triage on the texts of test/triage, on real crashes of real runtimes
+# (test/addons/crashes.c and others), and on what it cannot read.
 #
 # The first line of a text contains the expected answer: the verdict, the signature, and whether the
 # guard helps. If this depends on an option that the library may not have, it contains both answers.
@@ -60,8 +60,8 @@ crashes() {
 }
 
 # uses_freed RUNTIME PROGRAM ARGS…: the same under the oracle (helpers/oracle.c), where the use of a
-# freed function is always a fault. If a thread comes between the destruction of the mutex and the
-# end of its memory, libuv aborts instead.
+# freed function is always a fault. libuv aborts instead if a thread uses the mutex after its
+# destruction, but before its memory is freed.
 uses_freed() {
   local preload=$ORACLE
   crashes "$@"

@@ -1,10 +1,9 @@
-// Measures the variants side by side: every measurement goes round them in short slices, and every
-// round has processes of its own, so that neither the machine's mood nor one process's luck is
-// taken for a difference.
+// Measures the variants side by side. Every measurement alternates between them in short slices,
+// and every round starts new processes. So neither a change of the machine's speed nor the memory
+// layout of one process looks like a difference between variants.
 //
-// node bench.js LIBRARY ADDONS [--quick] [--rounds N] [--json FILE] [--modules DIRECTORY] [--other
-// LIBRARY]
-//               [--only REGEXP] [--instructions FILE]
+// node bench.js LIBRARY ADDONS [--quick] [--rounds N] [--json FILE] [--modules DIRECTORY]
+//               [--other LIBRARY] [--only REGEXP]
 'use strict';
 const { fork } = require('child_process');
 const fs = require('fs');
@@ -32,13 +31,14 @@ const VARIANTS = {
   diagnose: { addon: 'plain', env: { LD_PRELOAD: options.library, TSFN_GUARD_OPTIONS: DIAGNOSE } },
   locked: { addon: 'locked', env: {} },
   typed: { addon: 'typed', env: {} },
-  // Another build of the guard, say that of an older commit.
+  // Another build of the guard, for example of an older commit.
   ...(options.other === undefined ? {} : { other: { addon: 'plain', env: { LD_PRELOAD: options.other } } }),
 };
 const addonOf = (name) => path.join(options.addons, `${VARIANTS[name].addon}.node`);
 for (const name of Object.keys(VARIANTS)) if (!fs.existsSync(addonOf(name))) delete VARIANTS[name];
 
-// A process of a variant, as a function that asks it for something.
+// Starts a process of a variant. Returns a function that sends it a request and resolves to the
+// answer.
 function start(variant) {
   const { env } = VARIANTS[variant];
   const child = fork(`${__dirname}/server.js`, [addonOf(variant)], { env: { ...process.env, ...env } });
@@ -59,7 +59,7 @@ function start(variant) {
   return server;
 }
 
-// What runs whole programs in a variant's environment.
+// Returns a function that runs a whole program in a variant's environment.
 const plain = require(addonOf('native'));
 function runner(variant) {
   const run = (...command) => plain.run(...command);
@@ -86,8 +86,8 @@ async function slice(measurement, variant, servers) {
 
 const present = (measurement) => measurement.variants.filter((name) => name in VARIANTS);
 
-// results[measurement][figure][variant]: a value a round; ratios and differences to native
-// likewise.
+// By MEASUREMENT/FIGURE. For each variant there is one value a round, and one ratio and one
+// difference to native.
 const results = new Map();
 
 function keep(measurement, figure, variant, kind, value) {
@@ -101,7 +101,8 @@ function keep(measurement, figure, variant, kind, value) {
 const mergeByMedian = (slices) =>
   Object.fromEntries(Object.keys(slices[0]).map((figure) => [figure, median(slices.map((one) => one[figure]))]));
 
-// The round's figures; and its ratios, each slice paired with the native one beside it.
+// Keeps a round's figures, and its ratios and differences. For these each slice is compared with
+// the native slice next to it.
 function keepRound(measurement, slices) {
   for (const variant of present(measurement)) {
     const merged = (measurement.merge ?? mergeByMedian)(slices[variant]);
@@ -118,7 +119,7 @@ function keepRound(measurement, slices) {
   }
 }
 
-// Every slice begins with another variant.
+// In each slice another variant comes first.
 async function measure(measurement, servers, round) {
   const names = present(measurement);
   const slices = Object.fromEntries(names.map((name) => [name, []]));

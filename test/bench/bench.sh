@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures the guard against none, side by side; docs/performance.md tells what the figures mean.
+# Measures Node with and without the guard, side by side. docs/performance.md explains the figures.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -66,7 +66,7 @@ else
   say "SKIPPED: without the packages of scripts/npm/real the real workloads are not measured"
 fi
 
-# What is there already, as in a test run, is not configured anew.
+# If the build tree is already configured, as in a test run, it is not configured again.
 if [[ $(cached BUILD_TESTING) != ON || $(cached CMAKE_HOME_DIRECTORY) != "$ROOT" ]]; then
   headers=$("$ROOT/scripts/deps.sh" headers | tail -n 1)
   quietly "a configured build/release" configure -DBUILD_TESTING=ON "-DNODE_API_HEADERS=$headers" \

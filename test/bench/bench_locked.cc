@@ -1,10 +1,10 @@
-// The bench addon as an addon is written that does not trust Node-API: a mutex and a shared_ptr
-// around every use, as proposed in nodejs/node#55706. A call under the lock must not block, as the
-// finalizer takes the same lock; so where the queue is full the thread lets go, gives way and tries
-// again.
+// The bench addon, written without trust in Node-API: every use is protected by a mutex and a
+// shared_ptr, as proposed in nodejs/node#55706. A call under the lock must not block, because the
+// finalizer takes the same lock. So if the queue is full, the thread releases the lock, yields the
+// processor and tries again.
 //
-// Built twice: with Node-API's C functions, and with BENCH_TYPED on node-addon-api's
-// TypedThreadSafeFunction.
+// It is built twice: with Node-API's C functions, and, if BENCH_TYPED is defined, with
+// node-addon-api's TypedThreadSafeFunction.
 #include <memory>
 #include <mutex>
 
@@ -136,7 +136,7 @@ static void Finalize(napi_env env, Held *held) {
   finish(env, run);
 }
 
-// What every use does around itself.
+// Protects one use of the function.
 template <class Use>
 static napi_status Locked(subject held, Use use) {
   std::shared_ptr<Shared> shared = held->shared;

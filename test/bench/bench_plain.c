@@ -1,4 +1,4 @@
-/* The bench addon as an addon is written that trusts Node-API: run natively, and guarded. */
+/* The bench addon, written with trust in Node-API. It runs without and with the guard. */
 #include <node_api.h>
 #include <sched.h>
 #include <stdbool.h>

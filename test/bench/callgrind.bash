@@ -1,8 +1,8 @@
 # Counts a process's instructions, for startup.sh and on_node.sh.
 
-# count_instructions ENVIRONMENT NODE SCRIPT [OPTION…]: of node -e SCRIPT, with these options of
-# callgrind. Without a JIT compiler and further threads the count repeats. What the kernel does is
-# not counted.
+# count_instructions ENVIRONMENT NODE SCRIPT [OPTION…]: prints the number of instructions of node -e
+# SCRIPT, with these options of callgrind. The count can be repeated, because there is no JIT
+# compiler and only one thread. The kernel's instructions are not counted.
 count_instructions() {
   local output
   # shellcheck disable=SC2086 # several assignments, or none

@@ -1,9 +1,9 @@
-// What bench.js measures: each measurement is done by one variant at a time, in short slices, and
-// yields figures.
+// What bench.js measures. One variant at a time does a measurement, in short slices, and yields
+// figures.
 //
-// A measurement: id; title; variants; slices (a round); fresh: whether each slice wants a process
-// of its own; run(server, context): one slice, an object of figures; units: of each figure. A figure
-// whose name begins with a dot is not shown.
+// A measurement has: id; title; variants; slices (in each round); fresh: whether each slice needs a
+// process of its own; run(server, context): does one slice, and returns an object of figures;
+// units: the unit of each figure. A figure whose name begins with a dot is not shown.
 'use strict';
 const { execFileSync, spawnSync } = require('child_process');
 const fs = require('fs');
@@ -15,7 +15,7 @@ const ALL = ['native', 'guarded', 'diagnose', 'locked', 'typed', 'other'];
 const GUARDED = ['native', 'guarded', 'diagnose', 'other'];
 const MODES = ['native', 'guarded', 'diagnose'];
 
-// Per item, from the sums that the addon gives.
+// Figures per item, from the addon's sums over all items.
 function perItem([producer, loop, wall], items) {
   return { producer: producer / items, loop: loop / items, both: (producer + loop) / items, wall: wall / items };
 }
@@ -73,7 +73,7 @@ function latency(samples, slices) {
     slices,
     units: { p50: 'us', p99: 'us' },
     run: async (server) => ({ times: await server('latency', samples, 1000000) }),
-    // All samples of a round together: a slice alone has no 99th percentile.
+    // All samples of a round are merged, because a single slice has too few for a 99th percentile.
     merge: (results) => {
       const times = results.flatMap(({ times: some }) => some);
       return { p50: quantile(times, 0.5) / 1000, p99: quantile(times, 0.99) / 1000 };
@@ -125,7 +125,7 @@ const memory = () => [
     fresh: true,
     units: { bytes: 'B' },
     run: async (server) => {
-      await server('hold', 1000); // what is needed once
+      await server('hold', 1000); // allocates what is needed only once
       const [before] = await server('resident');
       await server('hold', 100000);
       return { bytes: ((await server('resident'))[0] - before) / 100000 };
@@ -142,7 +142,7 @@ const memory = () => [
   },
 ];
 
-// --- Whole programs, run by the driver's own copy of the addon.
+// --- Whole programs. The driver's own copy of the addon runs them.
 
 function program(id, title, slices, argumentsOf) {
   return {
@@ -159,7 +159,7 @@ function program(id, title, slices, argumentsOf) {
   };
 }
 
-// A program's system calls, counted: a slice of its own, as that takes time.
+// Counts a program's system calls. This is a measurement of its own, because counting takes time.
 function systemCalls(id, title, argumentsOf) {
   return {
     id,
@@ -183,8 +183,8 @@ const has = (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).
 // The first of the processors that this process may run on.
 const firstProcessor = () => /Cpus_allowed_list:\s+(\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1];
 
-// The work of a real addon, on all processors. `pinned`: on one too, where each hand-off is a
-// context switch, and its system calls.
+// The work of a real addon, on all processors. If `pinned` is set, also on a single processor,
+// where each hand-off is a context switch, and the number of its system calls there.
 function real(kind, modules, title, pinned) {
   const command = [process.execPath, `${__dirname}/real.js`, kind, modules];
   const onOne = ['taskset', '-c', firstProcessor(), ...command];
@@ -195,7 +195,7 @@ function real(kind, modules, title, pinned) {
   ];
 }
 
-// lightningcss and edr wait for each answer before they ask again.
+// lightningcss and edr wait for each answer before they send the next request.
 const reals = (modules) => [
   ...real('lightningcss', modules, 'lightningcss, resolver in JavaScript', true),
   ...real('watcher', modules, '@parcel/watcher, a storm of files', false),
@@ -223,7 +223,7 @@ const programs = (slices, modules) => [
   ...(modules === undefined ? [] : reals(modules)),
 ];
 
-// What is done in every round.
+// The measurements of every round.
 function measurements({ quick, modules }) {
   const slices = quick ? 2 : 3;
   const matrix = [];
@@ -231,7 +231,7 @@ function measurements({ quick, modules }) {
     for (const limit of [0, 64])
       for (const callsJs of [false, true])
         if (!quick || limit === 0 || !callsJs)
-          // Those that a mark is set for get more.
+          // Measurements with a mark get more slices.
           matrix.push(flood(producers, limit, callsJs, limit === 0 && [1, 8].includes(producers) ? 2 * slices : slices));
   return [
     ...matrix,
@@ -245,8 +245,8 @@ function measurements({ quick, modules }) {
   ];
 }
 
-// Calls among ever more live handles, and after many have come and gone: processes that live
-// through all rounds.
+// Calls in processes with more and more live handles, and in one in which many handles have come
+// and gone. These processes live through all rounds.
 function crowds({ quick }) {
   const counts = [1, 1000, 100000, 1000000];
   const churned = quick ? 1e6 : 1e7;

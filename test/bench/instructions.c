@@ -1,9 +1,8 @@
-/* Counts the core's instructions under callgrind, on the fake runtime: instructions.sh prints them,
- * and compares them with what they were.
+/* Counts the core's instructions under callgrind, with the fake runtime. instructions.sh prints
+ * them, and compares them with earlier counts.
  *
- * The runtime's own part is left out where a figure is of the core's way through one operation:
- * what is rung, acquired and released there answers at once. Without valgrind it only runs the
- * operations. */
+ * The figures are those of the core alone. Therefore the runtime's call, acquire and release do
+ * nothing here and return at once. Without valgrind this program only runs the operations. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <valgrind/callgrind.h>
@@ -40,7 +39,7 @@ static napi_status answer_release(napi_threadsafe_function func,
   return napi_ok;
 }
 
-/* As on the main thread. */
+/* This is the answer on the main thread. */
 static bool is_never_ended(void) {
   return false;
 }
@@ -93,7 +92,7 @@ static napi_threadsafe_function create(void) {
   return result;
 }
 
-/* Once before counting, so that what is done once and for all is not counted. */
+/* The first operation is not counted, because it also does what is done only once. */
 static void count(const char *name, void (*operation)(void)) {
   operation();
   CALLGRIND_ZERO_STATS;

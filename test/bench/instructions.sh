@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Prints how many instructions the core's operations take, and fails where one takes more than it
-# did: instructions.sh PROGRAM [CEILINGS]. They repeat exactly with one compiler, on a busy machine
-# too; another may need some more or less.
+# Prints how many instructions the core's operations take, and fails if one takes more than its
+# ceiling: instructions.sh PROGRAM [CEILINGS]. The counts of one compiler are exactly the same each
+# time, even on a busy machine. Those of another compiler may be slightly different.
 #
-# Seen to fail: with a ceiling of one instruction less than is counted.
+# Seen to fail: with a ceiling of one instruction less than the count.
 set -euo pipefail
 
 files=$(mktemp -d)
@@ -13,7 +13,7 @@ valgrind --tool=callgrind --callgrind-out-file="$files/out" --dump-instr=no "$1"
   exit 1
 }
 
-# Each dump has a file of its own, numbered; the last one, without a number, is of the end.
+# Each dump has a numbered file of its own. The file without a number is the dump at the end.
 shown=0 above=0
 for dump in $(find "$files" -name 'out.*' | sort -t. -k3 -n); do
   name=$(sed -n 's/^desc: Trigger: Client Request: //p' "$dump")

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Counts, on a real node under callgrind, the instructions of what figures.js measures in time:
-# on_node.sh NODE LIBRARY ADDON. Each is what a process takes more when it does twice as much. Node
-# runs without a JIT compiler and with one thread; what the kernel does is not counted. They repeat
-# within a hundredth, on a busy machine too. Takes some minutes.
+# Counts the instructions of operations whose times figures.js measures, on a real node under
+# callgrind: on_node.sh NODE LIBRARY ADDON. Each count is the difference between a process and
+# another one that does the operation twice as often. Node runs without a JIT compiler and with one
+# thread. The kernel's instructions are not counted. The counts vary by less than one percent, even
+# on a busy machine. This takes some minutes.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=callgrind.bash
 . "$(dirname "${BASH_SOURCE[0]}")/callgrind.bash"
 
 node=$1 library=$2 addon=$3
 
-# difference ENVIRONMENT CALL TIMES: of one time of CALL, in which N is how often.
+# difference ENVIRONMENT CALL TIMES: prints the instructions of one operation of CALL. The N in CALL
+# stands for the number of operations.
 difference() {
   local once twice body="const addon = require('$addon'); const f = () => {};
     (async () => { await addon.cycles(50, 1, f); await addon.burst(50, 1, f); $2; process.reallyExit(0) })()"

@@ -10,7 +10,7 @@ const NAMES = {
   locked: 'mutex and shared_ptr around every use',
   typed: 'TypedThreadSafeFunction with that lock',
 };
-// What is drawn; the mark is for `guarded`.
+// The rows of the picture. The mark applies to `guarded`.
 const ROWS = [
   ['flood-1-0-c/producer', 'Producer CPU a call, 1 thread', 0.8],
   ['flood-1-0-c/loop', 'Loop CPU an item, C no-op', 1.1],

@@ -9,8 +9,8 @@ const path = require('path');
 const [, , kind, modules] = process.argv;
 const load = (name) => require(path.join(modules, name));
 
-// Bundles of files that exist in the resolver only; each is resolved and read by JavaScript, which
-// threads of a Rust pool ask through thread-safe functions.
+// Bundles files that exist only in the resolver. JavaScript resolves and reads each file. Threads
+// of a Rust pool ask for that through thread-safe functions.
 async function lightningcss() {
   const FILES = 500;
   const { bundleAsync } = load('lightningcss');
@@ -31,26 +31,26 @@ async function lightningcss() {
   }
 }
 
-// A storm: bursts of files that come, change and go, each burst awaited.
+// A storm: bursts of files that come, change and go. After each burst this waits for the events.
 async function watcher() {
   const FILES = 500;
   const directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'tg-test-bench-')));
   const seen = { there: new Set(), gone: new Set() };
-  let told = () => {};
+  let notify = () => {};
   const onEvents = (error, events) => {
     if (error) throw error;
     for (const event of events) (event.type === 'delete' ? seen.gone : seen.there).add(event.path);
-    told();
+    notify();
   };
   const subscription = await load('@parcel/watcher').subscribe(directory, onEvents, { backend: 'inotify' });
-  // Files, not events: one file may have two, and one that goes before it was told of has none at
-  // all.
+  // Files are counted, and not events: a file may have two events, and none at all if it goes
+  // before its first event is reported.
   const burst = async (act, files) => {
     for (let i = 0; i < FILES; i++) act(path.join(directory, `${i}`));
-    while (files.size < FILES) await new Promise((resolve) => (told = resolve));
+    while (files.size < FILES) await new Promise((resolve) => (notify = resolve));
   };
   for (let i = 0; i < 2; i++) {
-    seen.there.clear(); // a late second event of a file that has been told of
+    seen.there.clear(); // also removes files whose second event came late
     seen.gone.clear();
     await burst((file) => fs.writeFileSync(file, 'some'), seen.there);
     await burst((file) => fs.unlinkSync(file), seen.gone);
@@ -59,7 +59,7 @@ async function watcher() {
   fs.rmdirSync(directory);
 }
 
-// Writes in batches, each awaited. lmdb calls JavaScript from libuv's threads when a batch is
+// Writes in batches, and waits for each. lmdb calls JavaScript from libuv's threads when a batch is
 // committed.
 async function lmdb() {
   const BATCHES = 200;
@@ -98,8 +98,8 @@ async function edr() {
   }
 }
 
-// An HTTP server that answers each request once @parcel/watcher has told of the file that the
-// request has written.
+// An HTTP server. Each request writes a file, and is answered when @parcel/watcher has reported
+// that file.
 async function server() {
   const CLIENTS = 25;
   const directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'tg-test-bench-')));

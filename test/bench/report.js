@@ -1,5 +1,4 @@
-// The terminal's table of what bench.js has measured, and the marks that docs/performance.md
-// explains.
+// The table that bench.js prints of its results, and the marks that docs/performance.md explains.
 'use strict';
 const { summarize } = require('./stats.js');
 
@@ -12,7 +11,7 @@ const find = (outcome, id) => outcome.figures.find((figure) => figure.id === id)
 const ratioOf = (id, variant = 'guarded') => (outcome) => find(outcome, id)?.ratios[variant];
 const differenceOf = (id) => (outcome) => find(outcome, id)?.differences.guarded;
 
-// The guarded figure of one measurement against that of another, round by round.
+// The ratio of the guarded figures of two measurements, round by round.
 const among = (id, other) => (outcome) => {
   const [above, below] = [id, other].map((one) => find(outcome, one)?.values.guarded.values);
   return above && below && summarize(above.map((value, i) => value / below[i]));
@@ -56,7 +55,7 @@ function marksOf(outcome) {
   }).filter(Boolean);
 }
 
-// Columns as wide as their widest cell, all but the first aligned to the right.
+// Each column is as wide as its widest cell. All but the first are aligned to the right.
 function table(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   return rows

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One quick round of the bench, to see that it runs and prints every figure: smoke.sh NODE LIBRARY
-# ADDONS. No time is judged.
+# Runs one quick round of the bench, and checks that it prints every figure: smoke.sh NODE LIBRARY
+# ADDONS. The figures themselves are not judged.
 set -euo pipefail
 
 here=$(dirname "${BASH_SOURCE[0]}")

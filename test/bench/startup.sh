@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Counts the instructions that the guard adds to the start of node -e 0, with callgrind: startup.sh
-# [--total] NODE LIBRARY [CEILING]. Prints what the library's constructor takes, with all that it
-# calls. With --total it also counts the whole process without and with the library: what is more
-# there, beside the constructor, is the dynamic linker, and the lines of /proc/self/maps that libc
-# and V8 read. The counts repeat within a thousandth on a busy machine too; another node or another
-# libstdc++ has more or fewer symbols to look through.
+# [--total] NODE LIBRARY [CEILING]. Prints what the library's constructor takes, with everything
+# that it calls. With --total it also counts the whole process without and with the library.
+# Besides the constructor, the difference consists of work of the dynamic linker, and of the lines
+# of /proc/self/maps that libc and V8 read. The counts vary by less than a thousandth, even on a
+# busy machine. They are different with another node or another libstdc++, which have more or fewer
+# symbols to look through.
 #
-# Fails if the constructor takes more than CEILING. Seen to fail: 3.4 million, before
+# Fails if the constructor takes more than CEILING. Seen to fail: with 3.4 million, before
 # tg_image_refers_to looked at the imported symbols first.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=callgrind.bash

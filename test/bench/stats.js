@@ -14,9 +14,10 @@ function quantile(values, share) {
 
 const median = (values) => quantile(values, 0.5);
 
-// How many values may be left out at each end so that the others still span the median with 95%:
-// each value is above or below it as a coin falls. 9 values: one (96.1%); fewer than 6: none, and
-// the share is smaller.
+// How many values may be left out at each end so that the range of the others still contains the
+// true median with a probability of 95%. Each value is above or below that median with equal
+// probability. Of 9 values one may be left out at each end (96.1%). Of fewer than 6 none may, and
+// the probability is lower than 95%.
 function trimmed(count) {
   let chance = 0.5 ** count;
   let below = chance;

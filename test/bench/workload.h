@@ -1,30 +1,31 @@
-/* What the bench addons do and measure, whatever stands between a producer and its thread-safe
- * function.
+/* What the bench addons do and measure. It does not depend on what is between a producer and its
+ * thread-safe function.
  *
- * Whoever includes this has defined `subject`, a cheap value that stands for one function, and how
- * it is used: subject_create, subject_call (returns once the item is accepted; `blocking`: it may
- * sleep for that), subject_acquire, subject_release and subject_context. Its call_js_cb calls
- * deliver(), its finalizer finish(). C11 and C++20 alike.
+ * A file that includes this must define `subject`, a value that stands for one function and is
+ * cheap to copy, and its uses: subject_create, subject_call (returns when the item is accepted;
+ * `blocking`: it may sleep until then), subject_acquire, subject_release, subject_unref and
+ * subject_context. Its call_js_cb calls deliver(), its finalizer calls finish(). This is both C11
+ * and C++20.
  *
- * Every figure is the CPU time of one thread (CLOCK_THREAD_CPUTIME_ID) or CLOCK_MONOTONIC, in
- * nanoseconds, and a sum over all items: the driver divides. Exports, those that return a promise
- * marked *:
+ * Every figure is a sum over all items, in nanoseconds, of the CPU time of one thread
+ * (CLOCK_THREAD_CPUTIME_ID) or of CLOCK_MONOTONIC. The driver divides it by the number of items.
+ * Exports; those marked * return a promise:
  *   flood*(producers, items, limit, callsJs, pinned, callback): threads call as fast as they can
  *     -> [producers' CPU, loop thread's CPU, wall]
- *   burst*(items, callsJs, callback): the same with one thread, while the loop thread waits for it
- *     to end; so neither disturbs the other
- *   handOver*(items): one thread on the loop thread's processor calls and waits until the item is
- *     delivered, one at a time -> [its CPU, loop thread's CPU, wall, how often the two went to
- *     sleep]
- *   latency*(items, interval): one thread calls every `interval` ns -> from call to callback, one
- *     number an item
- *   cycles*(count, together): creates, releases, is finalized: one after the other, or `together`
- *     at a time -> [loop thread's CPU]
+ *   burst*(items, callsJs, callback): the same with one thread. The loop thread waits until that
+ *     thread has ended, so neither disturbs the other
+ *   handOver*(items): one thread, on the loop thread's processor, calls and then waits until that
+ *     item is delivered -> [its CPU, loop thread's CPU, wall, how often the two went to sleep]
+ *   latency*(items, interval): one thread calls every `interval` ns -> for each item the time from
+ *     call to callback
+ *   cycles*(count, together): creates and releases `count` functions and waits until they are
+ *     finalized, `together` at a time -> [0, loop thread's CPU]
  *   pairs(count), contexts(count): acquire + release, get_context, on the loop thread -> [CPU]
- *   hold(count): makes functions and keeps them, unref'd; so that they live on -> count
- *   queueUp*(items): queues without letting the loop thread take any -> [bytes of resident memory]
+ *   hold(count): creates functions, unrefs them and never releases them -> count
+ *   queueUp*(items): queues the items before the loop thread can take any -> [bytes of resident
+ *     memory that this has added]
  *   resident(): bytes
- *   run(program, argument…): runs it to its end, -> [wall, CPU of all its threads, its peak of
+ *   run(program, argument…): runs it to its end -> [wall, CPU of all its threads, its peak of
  *     resident bytes, its context switches] */
 #ifndef TEST_BENCH_WORKLOAD_H
 #define TEST_BENCH_WORKLOAD_H
@@ -54,19 +55,19 @@ struct producer {
   uint64_t cpu;
 };
 
-/* One measurement; the context of its function. */
+/* One measurement. It is also the context of its function. */
 struct run {
   subject function;
   napi_deferred deferred;
   bool calls_js, pinned, blocking, hands_over;
   uint32_t items, delivered;
-  sem_t taken; /* where it hands over: posted with each item */
+  sem_t taken; /* if hands_over: posted with each delivery */
   uint64_t sleeps;
   uint64_t interval;
   uint64_t wall_begun, loop_begun, wall, loop;
-  uint64_t *times; /* latency: when each item was called, then how long it took */
+  uint64_t *times; /* latency: for each item the time of the call, later the time that it took */
   uint32_t cycles_left, cycles_alive, together;
-  uint64_t first; /* not 0: what is answered in place of the producers' CPU */
+  uint64_t first; /* not 0: the first result, in place of the producers' CPU */
   pthread_barrier_t start;
   uint32_t producer_count;
   struct producer producers[PRODUCERS_MAX];
@@ -86,8 +87,7 @@ static inline uint64_t cpu_now(void) {
   return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* How often the calling thread has gone to sleep; not how often it was made to wait for others'
- * work. */
+/* How often the calling thread has gone to sleep. Preemptions do not count. */
 static inline uint64_t sleeps_of_thread(void) {
   struct rusage usage;
   if (getrusage(RUSAGE_THREAD, &usage) != 0) abort();
@@ -102,7 +102,7 @@ static inline uint64_t resident_bytes(void) {
   return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* The processors this process may run on, as it was started. */
+/* The processors on which this process was allowed to run when the addon was loaded. */
 static cpu_set_t processors;
 
 /* Puts the calling thread on the first (0) or last (1) of them, or on all (-1). */
@@ -208,7 +208,7 @@ static void *produce_one_by_one(void *argument) {
     }
   }
   producer->cpu = cpu_now() - begun;
-  run->sleeps += sleeps_of_thread() - slept; /* the loop thread, which adds too, is done */
+  run->sleeps += sleeps_of_thread() - slept; /* the loop thread has already added its own */
   subject_release(run->function);
   return NULL;
 }
@@ -230,7 +230,7 @@ static void *produce_now_and_then(void *argument) {
   return NULL;
 }
 
-/* Starts the producers; they begin together, with the clocks. */
+/* Starts the producers. All of them begin when the clocks are started. */
 static void start_producers(struct run *run, uint32_t count, void *(*body)(void *)) {
   if (count == 0 || count > PRODUCERS_MAX) abort();
   pthread_attr_t attributes;
@@ -258,7 +258,7 @@ static napi_value flood(napi_env env, napi_callback_info info) {
   run->items = argument_u32(env, info, 1, 1000);
   run->calls_js = argument_u32(env, info, 3, 0) != 0;
   run->pinned = argument_u32(env, info, 4, 0) != 0;
-  /* Several blocking callers of one bounded queue hang natively (nodejs/node#58723). */
+  /* Without the guard several blocking callers of one bounded queue hang (nodejs/node#58723). */
   run->blocking = producers == 1;
   run->function =
       subject_create(env, argument(env, info, 5), argument_u32(env, info, 2, 0), producers, run);
@@ -331,7 +331,7 @@ static napi_value cycles(napi_env env, napi_callback_info info) {
 }
 
 static napi_value repeat(napi_env env, napi_callback_info info, void (*step)(subject)) {
-  napi_value promise; /* nobody waits for it */
+  napi_value promise; /* is never returned */
   struct run *run = open_run(env, &promise);
   uint32_t count = argument_u32(env, info, 0, 1);
   subject function = subject_create(env, NULL, 0, 1, run);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs other people's Node-API tests natively and guarded: what passes natively must pass guarded.
+# Runs other people's Node-API tests without and with the guard. A test that passes without the
+# guard must pass with it.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -25,8 +26,8 @@ LIBRARY=${TG_LIB:-$BUILD/release/libtsfnguard.so}
 SECONDS_PER_TEST=120
 SUITES=(node-18 node-20 node-24)
 
-# describe SUITE: sets what is particular to it: where its source is, and the runtime whose headers
-# it is built with.
+# describe SUITE: sets what depends on the suite: the Debian release that has its source, and the
+# runtime whose headers it is built with.
 describe() {
   case $1 in
     node-18) RELEASE=bookworm BUILT_FOR=node-18 ;;
@@ -36,13 +37,13 @@ describe() {
   esac
 }
 
-# download HOME: the package's original source into HOME.
+# download HOME: downloads the package's original source into HOME.
 download() {
   private_apt_open "$1" "deb-src [signed-by=$DEBIAN_KEYS] $(debian_mirror) $RELEASE main" &&
     private_apt "$1" source --only-source --tar-only --download-only nodejs
 }
 
-# unpack HOME TO: only what the tests need.
+# unpack HOME TO: unpacks only what the tests need.
 unpack() {
   local archives
   archives=("$1"/nodejs_*.orig.tar.*)
@@ -50,8 +51,8 @@ unpack() {
     '*/test/common' '*/test/fixtures'
 }
 
-# fetch SUITE: its source in $HERE/SUITE; fails, with the reason on stderr, where that cannot be
-# had.
+# fetch SUITE: puts its source into $HERE/SUITE. Fails if it cannot get the source, with the reason
+# on stderr.
 fetch() {
   local to=$HERE/$1 home
   [[ ! -e $to/complete ]] || return 0
@@ -69,7 +70,8 @@ fetch() {
 
 runtime_path() { "$ROOT/test/runtimes.sh" | sed -n "s/^$1\t//p"; }
 
-# build SUITE: all addons that can be built; a test whose addon cannot fails natively too.
+# build SUITE: builds all addons that can be built. If an addon cannot be built, its test fails
+# without the guard too.
 build() {
   local tree=$HERE/$1 node headers arguments=()
   node=$(runtime_path "$BUILT_FOR")
@@ -79,7 +81,8 @@ build() {
     xargs -0 "$node" "$ROOT/test/conformance/targets.js" >"$tree/targets.new" ||
     die "the addons that the binding.gyp files of $1 name" "nothing, see above" "report it"
   cmp -s "$tree/targets.new" "$tree/targets.cmake" || mv "$tree/targets.new" "$tree/targets.cmake"
-  # What another copy of this repository, or this one before it was moved, has configured.
+  # Removes a build tree that was configured from another copy of this repository, or before this
+  # copy was moved.
   grep -qs "^CMAKE_HOME_DIRECTORY:INTERNAL=$ROOT/test/conformance\$" "$tree/build/CMakeCache.txt" ||
     rm -rf "$tree/build"
   say "building the test addons of $1"
@@ -92,19 +95,20 @@ build() {
     say "not all could be built, see $tree/build.log"
 }
 
-# tests SUITE: the paths of its tests below test/node-api, as the suite's own runner chooses them.
+# tests SUITE: prints the paths of its tests below test/node-api: those that the suite's own runner
+# would choose.
 tests() {
   cd "$HERE/$1/test/node-api"
   find . -name 'test*.js' -printf '%P\n' | sort
 }
 
-# run_once NODE TEST [LIBRARY]: one test, its output in $OUTPUT; answers pass, fail (why) or skip
-# (why).
+# run_once NODE TEST [LIBRARY]: runs one test, with its output in $OUTPUT. Prints pass, fail (why)
+# or skip (why).
 run_once() {
   local node=$1 test=$2 library=${3:-} file=test/node-api/$2 command flags=() status=0 environment=(-u NODE_OPTIONS)
   read -ra flags < <(sed -n 's#^// Flags: *##p' "$file") || true
   command=("$node" "${flags[@]}" "$file")
-  # Globals that are newer than the suite are no leaks.
+  # Globals that are newer than the suite must not count as leaks.
   environment+=(NODE_TEST_KNOWN_GLOBALS=0 "NODE_TEST_DIR=$SCRATCH")
   [[ -z $library ]] || environment+=("LD_PRELOAD=$library" "TSFN_GUARD_OPTIONS=require=1:$OPTIONS")
   env "${environment[@]}" timeout -k 5 $SECONDS_PER_TEST "${command[@]}" >"$OUTPUT" 2>&1 </dev/null || status=$?
@@ -117,7 +121,8 @@ run_once() {
   fi
 }
 
-# passes NODE TEST [LIBRARY]: how many of $RUNS runs pass; in $WHY what the others answered last.
+# passes NODE TEST [LIBRARY]: sets $PASSES to the number of the $RUNS runs that pass, and $WHY to
+# the last other answer.
 passes() {
   local i answer
   PASSES=0 WHY=''
@@ -133,7 +138,8 @@ passes() {
   done
 }
 
-# judge SUITE RUNTIME NODE TEST: one line of the table.
+# judge SUITE RUNTIME NODE TEST: runs the test without and with the guard, and prints one line of
+# the table.
 judge() {
   local native native_why verdict=passed
   passes "$3" "$4"

@@ -5,7 +5,7 @@
 const { readFileSync } = require('fs');
 const { dirname } = require('path');
 
-// A gyp file is a JavaScript expression, but for its comments.
+// A gyp file without its comments is a JavaScript expression.
 function parse(path) {
   const text = readFileSync(path, 'utf8').replace(/^\s*#.*$/gm, '');
   return new Function(`return ${text}`)();

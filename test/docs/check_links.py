@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Checks the links of all Markdown files: check_links.py [ROOT]. Each prints a line, and the status is 1:
+"""Checks the links of all Markdown files: check_links.py [ROOT].
+
+Each of these faults prints a line, and the status is then 1:
 
  - a relative link, or image, to a file or an anchor that does not exist;
- - an address that is none (nothing is fetched);
- - a page of docs that no way of links leads to from README.md.
+ - a malformed address (nothing is fetched);
+ - a page of docs that cannot be reached by links from README.md.
 """
 import pathlib
 import re
@@ -17,7 +19,7 @@ CODE = re.compile(r'(`+)(?:(?!\1).)+\1')
 
 
 def prose(path):
-    """(line number, line) of what is not in a code block."""
+    """(line number, line) of each line that is not in a code block."""
     fence = None
     for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
         mark = re.match(r' {0,3}(```+|~~~+)', line)
@@ -31,7 +33,7 @@ def prose(path):
 
 
 def slug(heading):
-    """The anchor that GitHub makes of a heading's text."""
+    """The anchor that GitHub makes from the text of a heading."""
     text = re.sub(r'!?\[([^\]]*)\]\([^)]*\)', r'\1', heading).replace('`', '').strip()
     text = re.sub(r'(?<!\w)[*_]+(\S.*?)[*_]+(?!\w)', r'\1', text)
     return re.sub(r'[^\w\- ]', '', text.lower()).replace(' ', '-')

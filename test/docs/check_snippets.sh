@@ -14,7 +14,7 @@ scripts/deps.sh puts them. Without napi.h or a C++ compiler the C++ blocks are l
 END
 }
 
-# What the pages take as given: includes, and an addon's own items.
+# What the pages presuppose: includes, and an addon's own items.
 C_PRELUDE='#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <node_api.h>
@@ -39,7 +39,7 @@ std::unique_ptr<Item> NextItem();'
 
 COMMON=(-Wall -Wextra -Wno-unused-parameter -Werror -DNODE_GYP_MODULE_NAME=snippet)
 
-# blocks PAGE LANGUAGE: each block as "line number, tab, its text with \n for newlines".
+# blocks PAGE LANGUAGE: prints each block as "line number, tab, its text with \n for newlines".
 blocks() {
   awk -v language="$2" '
     $0 == "```" language { inside = 1; start = NR; text = ""; next }
@@ -53,15 +53,16 @@ failed=0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# prepare LANGUAGE PRELUDE COMPILER…: compiles the prelude once; napi.h alone takes a second.
+# prepare LANGUAGE PRELUDE COMPILER…: compiles the prelude once, because napi.h alone takes a
+# second.
 prepare() {
   local language=$1
   printf '%s\n' "$2" >"$work/prelude.h"
   quietly "that the prelude compiles" "${@:3}" -x "$language-header" "$work/prelude.h" -o "$work/prelude.h.gch"
 }
 
-# check LANGUAGE PRELUDE COMPILER…: each block in that language of each page; says what does not
-# compile, with the page's own line numbers.
+# check LANGUAGE PRELUDE COMPILER…: compiles each block in that language of each page. Prints the
+# errors, with the page's own line numbers.
 check() {
   local language=$1 name=$1 page line text messages
   [[ $language != cpp ]] || name=c++
@@ -99,7 +100,7 @@ for page in "${pages[@]}"; do
 done
 
 check c "$C_PRELUDE" "${CC:-cc}" -std=c11 "${COMMON[@]}" -isystem "$headers"
-# As addons are built: with C++ exceptions, and without.
+# Compiles as addons are built: with C++ exceptions, and without.
 check_cpp() {
   check cpp "$CPP_PRELUDE" "${CXX:-c++}" -std=c++17 "$@" "${COMMON[@]}" -isystem "$headers" -isystem "$addon_api"
 }

@@ -1,5 +1,5 @@
-/* Passes any file to tsfn-guard scan. It must give an answer, stay within the file, and say nothing
- * about parts that it could not read. The seeds are those of fuzz_image. */
+/* Passes arbitrary files to tsfn-guard scan. It must give an answer, read nothing outside the file,
+ * and say nothing about parts that it could not read. The seeds are those of fuzz_image. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,7 +10,8 @@
 #include "command/common/complain.h"
 #include "command/scan/scan_addon.h"
 
-/* From complain.c, which is not linked here. It is called if there is no memory. */
+/* Replaces the function of complain.c, which is not linked here. It is called if there is no
+ * memory. */
 int tg_complain(int status, const char *needed, const char *found, const char *remedy) {
   fprintf(stderr, "fuzz_addon: needed %s, found %s: %s\n", needed, found, remedy);
   return status;

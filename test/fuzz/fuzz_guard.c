@@ -1,11 +1,12 @@
-/* Drives the core on the fake runtime, and beside it the reference, by the same sequence of
- * operations. Compares every answer, delivery, finalizer, context, handle and ref state. One real
- * thread plays three.
+/* Runs the same sequence of operations on the core, with the fake runtime, and on the reference.
+ * Compares every answer, delivery, finalizer, context, handle and ref state. One real thread plays
+ * three.
  *
- * Input: two bytes of settings, then four bytes for each step: what, which thread, on which handle,
- * and an argument. An item or a finalizer may carry an action, which is done in its callback. A
- * call may carry an action that another thread does while the call rings. This is the same as if it
- * came just after the call. With FUZZ_TRACE set every step is printed. */
+ * Input: two bytes of settings, then four bytes for each step: the operation, the thread, the
+ * handle, and an argument. An item or a finalizer may carry an action, which is done in its
+ * callback. A call may carry an action that another thread does while the call rings. The result
+ * must be the same as if that action came just after the call. If FUZZ_TRACE is set, every step is
+ * printed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ enum operation {
   ALLOCATIONS,
   REFUSE_CREATE,
   OPERATIONS,
-  /* Not operations, but what events report: */
+  /* Not operations, but kinds of events: */
   DELIVER = OPERATIONS,
   FINALIZE,
   KINDS
@@ -44,7 +45,7 @@ static const char *const kind_names[KINDS] = {
     "ref",  "unref",         "create",  "get_context_null", "turn",    "end_env",
     "open", "allocations",   "refuse",  "deliver",          "finalize"};
 
-/* What to do, and what to do it to. */
+/* What to do, and on which handle. */
 struct action {
   uint8_t operation, target, argument;
 };
@@ -54,10 +55,10 @@ static const struct action no_action = {OPERATIONS, 0, 0};
 /* What happened in a world. `value` is the context, the function's number, the item and so on. */
 struct event {
   int kind, thread, slot, generation, status, value;
-  /* this failed because there was no memory: only the core knows when it allocates */
+  /* this failed because there was no memory; only the core knows when it allocates */
   bool no_memory;
-  bool no_record; /* and it failed before the table was asked */
-  bool within;    /* during a call's ring: only the core knows when it rings */
+  bool no_record; /* it failed before the table was asked for a slot */
+  bool within;    /* this happened during a call's ring; only the core knows when it rings */
 };
 
 enum { NO_CALLBACK = ~0U, EVENTS = 8192, FUNCTIONS = 64, ITEMS = 512, STEPS = 400 };
@@ -77,7 +78,7 @@ static struct world *world; /* the one that acts */
 static struct tg_guard *guard;
 static unsigned index_bits, generation_bits; /* of the core's table, which has one segment */
 static struct fake_env *envs[REFERENCE_ENVS];
-static unsigned in_callback_of; /* the number of the function whose callback runs, or NO_CALLBACK */
+static unsigned in_callback_of; /* the function whose callback runs, by number, or NO_CALLBACK */
 static bool ending, traced;
 static unsigned step_began; /* where this step's events begin, in both worlds */
 
@@ -92,7 +93,7 @@ static void print_events(const char *name, const struct world *from, unsigned fi
   }
 }
 
-static void tell(struct event event) {
+static void record_event(struct event event) {
   if (world->event_count == EVENTS) abort();
   event.thread = (int)pretended_thread;
   world->events[world->event_count++] = event;
@@ -129,9 +130,10 @@ static napi_threadsafe_function real_handle(struct reference_handle handle) {
   return (napi_threadsafe_function)(guard->table.segments[0].base + (number << TG_HANDLE_SHIFT));
 }
 
-/* What a target byte means, for both worlds. Mostly it is one of the handles that were given out,
- * the latest first. Otherwise it is any slot and generation, or a value that is not a handle at all
- * (NULL and others). In a callback 0 means the function itself. */
+/* The handle that a target byte stands for, in both worlds. Mostly it is one of the handles that
+ * were given out, and most often one of the latest. Otherwise it is any slot and generation, or a
+ * value that is not a handle at all (NULL and others). In a callback 0 stands for the function
+ * itself. */
 struct value {
   struct reference_handle handle;
   napi_threadsafe_function bits;
@@ -142,7 +144,7 @@ static struct value no_handle(unsigned choice) {
   uintptr_t base = segment->base, end = base + (segment->handles << TG_HANDLE_SHIFT);
   const uintptr_t bits[] = {0,   base + 1, base + 8, base - 16,
                             end, end + 16, 16,       UINTPTR_MAX & ~(uintptr_t)15};
-  /* Once every handle is used up, the runtime handles any value outside the reservation. */
+  /* Once every handle is used up, values outside the reservation go to the runtime. */
   unsigned choices = atomic_load(&guard->passes_through) ? 3 : 8;
   return (struct value){reference_garbage, (napi_threadsafe_function)bits[choice % choices]};
 }
@@ -178,14 +180,15 @@ static void perform_in_callback(struct action action, unsigned function) {
 }
 
 static void deliver(unsigned function, unsigned item, bool live) {
-  tell((struct event){.kind = DELIVER, .slot = (int)function, .status = live, .value = (int)item});
+  record_event(
+      (struct event){.kind = DELIVER, .slot = (int)function, .status = live, .value = (int)item});
   struct action action = world->item_actions[item];
   world->item_actions[item] = no_action;
   perform_in_callback(action, function);
 }
 
 static void finalize(unsigned function) {
-  tell((struct event){.kind = FINALIZE, .slot = (int)function});
+  record_event((struct event){.kind = FINALIZE, .slot = (int)function});
   perform_in_callback(world->finalizer_actions[function], function);
 }
 
@@ -193,7 +196,7 @@ static void finalize(unsigned function) {
 
 enum { NO_JS = 1, NO_FINALIZER = 2 };
 
-/* the address is the context, and the index is the function's number */
+/* a function's context is the address of the entry at the function's number */
 static char contexts[FUNCTIONS];
 static uint8_t flags[FUNCTIONS];
 static unsigned creating; /* the number of the function that is being created */
@@ -218,11 +221,11 @@ static void real_finalize(napi_env env, void *data, void *hint) {
   finalize(number_of(data));
 }
 
-static napi_status note_doorbell(napi_env env, napi_value func, napi_value resource,
-                                 napi_value name, size_t max, size_t count, void *data,
-                                 napi_finalize finalize_cb, void *context,
-                                 napi_threadsafe_function_call_js call_js_cb,
-                                 napi_threadsafe_function *result) {
+static napi_status record_doorbell(napi_env env, napi_value func, napi_value resource,
+                                   napi_value name, size_t max, size_t count, void *data,
+                                   napi_finalize finalize_cb, void *context,
+                                   napi_threadsafe_function_call_js call_js_cb,
+                                   napi_threadsafe_function *result) {
   bool unguarded = call_js_cb != tg_on_dispatch;
   if (unguarded && fake_settings.refuse_create == napi_ok && count != 0)
     return napi_generic_failure;
@@ -239,12 +242,12 @@ static void set_referenced(napi_threadsafe_function doorbell, bool referenced) {
     if (doorbells[i].doorbell == doorbell) doorbells[i].referenced = referenced;
 }
 
-static napi_status note_ref(napi_env env, napi_threadsafe_function doorbell) {
+static napi_status record_ref(napi_env env, napi_threadsafe_function doorbell) {
   set_referenced(doorbell, true);
   return fake_runtime.ref(env, doorbell);
 }
 
-static napi_status note_unref(napi_env env, napi_threadsafe_function doorbell) {
+static napi_status record_unref(napi_env env, napi_threadsafe_function doorbell) {
   set_referenced(doorbell, false);
   return fake_runtime.unref(env, doorbell);
 }
@@ -342,8 +345,8 @@ static napi_status model_perform(enum operation operation, struct reference_hand
 
 /* ---- Actions ---- */
 
-/* Whether the core failed here because there was no memory. It has done this step before the
- * reference does it. */
+/* Whether the core failed at this event because there was no memory. The core does each step first,
+ * and then the reference. */
 static bool core_had_no_memory(void) {
   return model.event_count < real.event_count && real.events[model.event_count].no_memory;
 }
@@ -375,7 +378,7 @@ static void create(struct action action) {
   }
   event.slot = (int)handle.slot;
   event.generation = (int)handle.generation;
-  tell(event);
+  record_event(event);
   if (event.status != napi_ok) return;
   world->handles[world->functions] = handle;
   const struct action at_the_end = {action.target % OPERATIONS, action.target / OPERATIONS, 0};
@@ -401,7 +404,8 @@ static struct {
   bool before, now;
 } interruption = {.action = {OPERATIONS, 0, 0}};
 
-/* What a call's argument says about that, if it does not give the item an action. */
+/* Reads the other thread's action from a call's argument, if the argument does not give the item an
+ * action. */
 static void choose_interruption(struct action call) {
   static const enum operation operations[16] = {
       CALL,        ACQUIRE,     RELEASE, ABORT,   REF,     UNREF,   RELEASE, CALL,
@@ -424,7 +428,8 @@ static void interrupt(void) {
   interruption.now = false;
 }
 
-/* Not if the core rings with the lock held, because then no other thread can do anything. */
+/* If the core rings with the lock held, no other thread can do anything, so nothing happens
+ * here. */
 static void interrupt_ring(void) {
   uint32_t generation;
   struct tg_function *function = tg_table_locate(&guard->table, interruption.bits, &generation);
@@ -445,8 +450,8 @@ static napi_status real_call(enum operation operation, napi_threadsafe_function 
   return status;
 }
 
-/* The core has done this step. In its events, what interrupted the call comes before the call
- * itself. */
+/* Whether another thread's action interrupted this call in the core, which has already done the
+ * step. In the core's events that action comes before the call itself. */
 static bool core_was_interrupted(void) {
   return model.event_count < real.event_count && real.events[model.event_count].within &&
          !interruption.now;
@@ -467,8 +472,9 @@ static void perform(struct action action) {
   if (action.operation > GET_CONTEXT_NULL || action.operation == CREATE) return;
   struct value value = value_of(action.target);
   enum operation operation = (enum operation)action.operation;
-  /* The call must not wait, because no other thread would ever end that. In a callback the
-   * reference is behind or ahead, so only a call that is a step of its own is checked. */
+  /* The call must not wait, because there is no other thread that would end the wait. In a callback
+   * the reference and the core have not done the same steps, so reference_would_wait can be used
+   * only for a call that is a step of its own. */
   if (operation == CALL_BLOCKING &&
       (in_callback_of != NO_CALLBACK || reference_would_wait(value.handle, pretended_thread)))
     operation = CALL;
@@ -492,11 +498,11 @@ static void perform(struct action action) {
     event.status =
         (int)model_perform(operation, value.handle, item, core_had_no_memory(), &event.value);
   }
-  tell(event);
+  record_event(event);
 }
 
 static void turn(unsigned env) {
-  tell((struct event){.kind = TURN, .value = (int)env});
+  record_event((struct event){.kind = TURN, .value = (int)env});
   if (world == &real)
     fake_env_turn(envs[env]);
   else
@@ -513,7 +519,7 @@ static void end_env(unsigned env) {
     reference_end(env);
   }
   ending = false;
-  tell(event);
+  record_event(event);
 }
 
 /* ---- Steps ---- */
@@ -556,7 +562,8 @@ static void on_env(enum operation operation, unsigned env) {
   if (operation == END_ENV) in_both(end_env, env);
 }
 
-/* What a step's first byte means. Common operations have more values than rare ones. */
+/* The operation that a step's first byte stands for. Common operations have more values than rare
+ * ones. */
 static const uint8_t operation_of[32] = {CALL,
                                          CALL,
                                          CALL,
@@ -595,7 +602,7 @@ static void step(const uint8_t bytes[4]) {
   if (operation == ALLOCATIONS && bytes[2] % 4 == 0) operation = REFUSE_CREATE;
   pretend_thread(bytes[1] % PRETENDED_THREADS);
   step_action = (struct action){(uint8_t)operation, bytes[2], bytes[3]};
-  if (operation == CREATE) pretended_thread %= REFERENCE_ENVS; /* the last thread has no env */
+  if (operation == CREATE) pretended_thread %= REFERENCE_ENVS; /* only these threads have an env */
   switch (operation) {
     case TURN:
     case END_ENV:
@@ -623,9 +630,9 @@ static void begin(const uint8_t bytes[2]) {
   pretended_threads_reset();
   guard = fake_guard_open(deadlock);
   runtime = fake_runtime;
-  runtime.create = note_doorbell;
-  runtime.ref = note_ref;
-  runtime.unref = note_unref;
+  runtime.create = record_doorbell;
+  runtime.ref = record_ref;
+  runtime.unref = record_unref;
   guard->runtime = &runtime;
   struct tg_table *table = &guard->table;
   index_bits = 2 + (bytes[0] >> 3 & 3);
@@ -654,7 +661,8 @@ static void begin(const uint8_t bytes[2]) {
 
 static void end(void) {
   for (unsigned env = 0; env < REFERENCE_ENVS; env++) on_env(END_ENV, env);
-  /* Every late call, whatever the sequence was: the right half of the contract's table. */
+  /* Whatever the sequence was, every kind of late call follows: the right half of the contract's
+   * table. */
   pretend_thread(PRETENDED_THREADS - 1);
   for (unsigned i = 0; i < real.functions; i++) {
     static const enum operation late[] = {CALL, ACQUIRE, GET_CONTEXT, RELEASE, CALL, REF};

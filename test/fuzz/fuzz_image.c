@@ -1,7 +1,7 @@
-/* Loads an ELF file, however corrupt, as a loader would. (It leaves out program headers that make
- * no sense.) Then it lets the ELF reader look up symbols in it. Whatever the reader finds must be a
- * symbol of that name and type. Memory of the image that no readable segment covers is poisoned.
- * The seeds are built from image_seed.c. */
+/* Loads any ELF file, even a corrupt one, as a loader would, but skips program headers that make no
+ * sense. Then the ELF reader looks up symbols in it. Whatever the reader finds must be a symbol of
+ * that name and type. Memory of the image that no readable segment covers is poisoned. The seeds
+ * are built from image_seed.c. */
 #include <elf.h>
 #include <link.h>
 #include <sanitizer/asan_interface.h>
@@ -36,7 +36,8 @@ static void demand(bool holds, const char *what) {
   abort();
 }
 
-/* A segment that a loader would map: it is inside the image, and behind the segments before it. */
+/* Whether a loader would map the segment: it is inside the image, and after the earlier
+ * segments. */
 static bool loads(const ElfW(Phdr) * header, size_t mapped) {
   return header->p_vaddr >= mapped && header->p_memsz != 0 && header->p_memsz <= IMAGE_MAX &&
          header->p_vaddr <= IMAGE_MAX - header->p_memsz;
@@ -62,7 +63,7 @@ static bool read_headers(const struct file *file, struct loaded *loaded) {
   }
   loaded->size = mapped;
   loaded->count = kept;
-  /* of exactly that size, so that ASan notices a step beyond */
+  /* of exactly that size, so that ASan notices an access beyond the end */
   loaded->headers = malloc(kept * sizeof headers[0] + 1);
   memcpy(loaded->headers, headers, kept * sizeof headers[0]);
   return true;

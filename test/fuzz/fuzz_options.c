@@ -1,5 +1,5 @@
-/* Passes any text to the option parser. Compares the options and the lines on stderr with the
- * result of a second reader of the options' rules (README.md: "key=value:key=value"). text.c is
+/* Passes any text to the option parser. Compares the options and the lines on stderr with those of
+ * a second, independent parser of the same rules (README.md: "key=value:key=value"). text.c is
  * built with write renamed, so the lines come here. */
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,7 +13,8 @@
 
 enum { KEYS = 16, TEXTS = 5, LINE_MAX_BYTES = 1024 };
 
-/* Choices, and numbers with their maximum. */
+/* The keys whose values are words, with these words, and the keys with numbers, with their
+ * maximum. */
 static const struct {
   const char *key;
   const char *values[3];
@@ -68,7 +69,7 @@ ssize_t write(int fd, const void *buffer, size_t size) {
   return (ssize_t)size;
 }
 
-/* The result according to the rules. */
+/* The result of the second parser. */
 struct reading {
   uint64_t numbers[KEYS];
   char texts[TEXTS][1024];
@@ -83,7 +84,7 @@ static bool read_number(const char *value, unsigned long most, uint64_t *number)
   return true;
 }
 
-/* "on.EVENT=ACTION": the catalogue knows which events there are. */
+/* "on.EVENT=ACTION": the events are those of the catalogue. */
 static bool is_event(const char *key, const char *value) {
   static const char *const actions[] = {"log", "ignore", "abort", "stop"};
   bool action = false;
@@ -123,8 +124,8 @@ static bool understood(const char *key, const char *value, struct reading *readi
   return false;
 }
 
-/* Splits at colons, except for the one of fd:N and those between quotes that are the value's first
- * and last byte. */
+/* Splits at colons, but not at the colon of fd:N, and not between quotes that are the first and
+ * last byte of the value. */
 static void read_all(char *text, struct reading *reading) {
   for (char *pair = text; *pair != '\0';) {
     char *end = strchr(pair, ':'), *equal = strchr(pair, '='), *value = NULL;
@@ -148,8 +149,9 @@ static void read_all(char *text, struct reading *reading) {
   }
 }
 
-/* An option that only the parser knows would make one input in some millions fail. Seen to fail:
- * without the rule for exit. */
+/* If only the real parser knew an option, fuzzing would find it only once in some millions of
+ * inputs. So this checks that there is a rule for each option. Seen to fail: without the rule for
+ * exit. */
 static void demand_a_rule_for_each_option(void) {
   struct tg_option_look look;
   for (unsigned i = 0; tg_options_look(i, &look); i++) {

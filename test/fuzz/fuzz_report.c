@@ -1,6 +1,6 @@
-/* Passes anything to the report's readers: as one line, and as a log of text. A line that the
- * reader takes for the guard's must be complete and harmless, because it is shown on terminals and
- * counted. */
+/* Passes any input to the readers of tsfn-guard report: as one line, and as a text log. If a reader
+ * accepts a line as the guard's, that line must be complete and harmless, because it is counted and
+ * shown on terminals. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,8 +53,8 @@ static void take(void *argument, const struct tg_line *line) {
   check_line(line);
 }
 
-/* A copy that ends where the line ends, because anything behind it would hide reads beyond the
- * end. */
+/* Returns a copy that ends where the line ends. Anything behind the line would hide reads beyond
+ * its end. */
 static char *copy_exactly(const uint8_t *data, size_t size) {
   char *exact = malloc(size);
   if (size != 0) memcpy(exact, data, size);

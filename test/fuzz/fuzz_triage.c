@@ -1,5 +1,5 @@
-/* Passes any text to tsfn-guard triage, line by line. It must give an answer, and what it quotes
- * must be tame. */
+/* Passes any text to tsfn-guard triage, line by line. It must give an answer, and its quotes must
+ * be harmless on a terminal. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,8 @@
 #include "command/triage/triage_lines.h"
 #include "command/triage/triage_verdict.h"
 
-/* From complain.c, which is not linked here. It is called if there is no memory. */
+/* Replaces the function of complain.c, which is not linked here. It is called if there is no
+ * memory. */
 int tg_complain(int status, const char *needed, const char *found, const char *remedy) {
   fprintf(stderr, "fuzz_triage: needed %s, found %s: %s\n", needed, found, remedy);
   return status;
@@ -23,7 +24,7 @@ static void demand(bool holds, const char *what) {
   abort();
 }
 
-/* A quote may be cut off within a character. */
+/* A quote may end in the middle of a character. */
 static void demand_tame(const char *string) {
   for (; *string != '\0'; string++)
     demand((unsigned char)*string >= 0x20 && *string != 0x7f, "a string that is not tame");
@@ -50,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (size_t start = 0; start < size;) {
     const uint8_t *newline = memchr(data + start, '\n', size - start);
     size_t end = newline == NULL ? size : (size_t)(newline - data);
-    /* exactly that size, so that reads beyond the end are noticed */
+    /* of exactly that size, so that ASan notices reads beyond the end */
     char *exact = malloc(end - start + 1);
     memcpy(exact, data + start, end - start);
     tg_triage_lines_take(&lines, exact, end - start);

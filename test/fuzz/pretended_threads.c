@@ -1,5 +1,5 @@
-/* Implements pretended_threads.h: three copies of closing_notice.c, and a pthread_self that returns
- * the wanted value. */
+/* Implements pretended_threads.h: three copies of closing_notice.c, and a pthread_self that depends
+ * on the pretended thread. */
 #include "pretended_threads.h"
 
 #include <pthread.h>
@@ -65,12 +65,13 @@ void pretend_thread(unsigned thread) {
   tg_last_use = (struct tg_last_use){0};
 }
 
-/* Values for which no thread has got a notice push out all others. */
+/* A thread remembers only its last TG_CLOSING_NOTICES notices. So as many new ones, for values that
+ * were never used before, replace all others. */
 void pretended_threads_reset(void) {
-  static uintptr_t never_told = 1;
+  static uintptr_t unused = 1;
   for (pretended_thread = 0; pretended_thread < PRETENDED_THREADS; pretended_thread++)
     for (unsigned i = 0; i < TG_CLOSING_NOTICES; i++)
-      tg_record_closing_notice((napi_threadsafe_function)never_told++);
+      tg_record_closing_notice((napi_threadsafe_function)unused++);
   false_answers_0 = false_answers_1 = false_answers_2 = 0;
   pretend_thread(0);
 }

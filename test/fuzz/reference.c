@@ -16,7 +16,8 @@ struct function {
   bool doomed; /* the loop has decided: the finalizer runs in this turn's closing phase */
   unsigned count, credit, limit;
   bool late; /* its env has ended, and the addon has the quirk */
-  /* when it was finalized with counts out: 1, 2, ...; 0: it was not, or it is over */
+  /* when it was finalized with counts out: 1, 2, ...; 0: it was not, or is not abandoned any
+   * more */
   unsigned abandoned;
   bool referenced;
   enum { NOTHING, REF, UNREF } pending_ref;
@@ -25,7 +26,7 @@ struct function {
 };
 
 struct slot {
-  unsigned generation; /* of the next handle, or of the present one */
+  unsigned generation; /* of its handle, or, if it is free, of its next handle */
   unsigned freed;      /* when it became free: 1, 2, ...; 0: it is not free */
 };
 
@@ -36,11 +37,11 @@ static unsigned created[REFERENCE_FUNCTIONS]; /* in order of their creation */
 static unsigned created_count;
 static struct slot slots[REFERENCE_FUNCTIONS];
 static unsigned fresh; /* the first slot that was never used */
-static unsigned now;   /* counts up, to order what was freed or abandoned */
+static unsigned now;   /* a logical clock, which orders what was freed or abandoned */
 static struct {
-  struct reference_handle handles[REFERENCE_TOLD];
+  struct reference_handle handles[REFERENCE_NOTICES];
   unsigned next;
-} told[REFERENCE_THREADS];
+} notices[REFERENCE_THREADS];
 
 void reference_start(const struct reference_settings *new_settings,
                      const struct reference_addon *new_addon) {
@@ -49,8 +50,8 @@ void reference_start(const struct reference_settings *new_settings,
   memset(slots, 0, sizeof slots);
   created_count = fresh = now = 0;
   for (unsigned thread = 0; thread < REFERENCE_THREADS; thread++) {
-    told[thread].next = 0;
-    for (unsigned i = 0; i < REFERENCE_TOLD; i++) told[thread].handles[i] = reference_garbage;
+    notices[thread].next = 0;
+    for (unsigned i = 0; i < REFERENCE_NOTICES; i++) notices[thread].handles[i] = reference_garbage;
   }
 }
 
@@ -58,7 +59,7 @@ static bool same(struct reference_handle a, struct reference_handle b) {
   return a.slot == b.slot && a.generation == b.generation;
 }
 
-/* NULL: was never a handle. */
+/* NULL: this was never a handle. */
 static struct function *find(struct reference_handle handle) {
   for (unsigned i = 0; i < created_count; i++)
     if (same(functions[created[i]].handle, handle)) return &functions[created[i]];
@@ -68,8 +69,7 @@ static struct function *find(struct reference_handle handle) {
 /* ---- Slots ---- */
 
 /* "The oldest free slot is reused first. As long as there are fresh slots and memory for them, no
- * slot is reused before 4096 are free." Silent: what happens when no slot is left that was never
- * used. */
+ * slot is reused before 4096 are free." Silent: what happens when no fresh slot is left. */
 static unsigned choose_slot(void) {
   unsigned oldest = ~0U, lie_free = 0;
   for (unsigned i = 0; i < fresh; i++) {
@@ -102,7 +102,8 @@ static void make_stale_if_over(struct function *function) {
 
 /* "A finalized function whose counts never come back keeps its slot until there are N of these.
  * Then the oldest becomes stale, and its counts become release credit. The same happens if no other
- * slot is left." Silent: when. Here it happens at the next create, one function at a time. */
+ * slot is left." Silent: when this happens. Here it happens at the next create, one function at a
+ * time. */
 static void reclaim(unsigned most) {
   struct function *oldest = NULL;
   unsigned abandoned = 0;
@@ -123,8 +124,8 @@ static void reclaim(unsigned most) {
 napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsigned count,
                              napi_status refusal, bool no_memory, bool no_record,
                              struct reference_handle *handle) {
-  /* Silent: if there was memory for the env's record, the table was asked. Then a create that fails
-   * has reclaimed a slot all the same. */
+  /* Silent: the env's record is allocated before the table is asked for a slot. If only a later
+   * allocation fails, the create has already reclaimed a slot. */
   if (no_record) return napi_generic_failure;
   reclaim(settings.abandoned_max);
   if (no_memory && fresh == settings.slots && choose_slot() == ~0U) reclaim(0);
@@ -135,9 +136,10 @@ napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsi
     reclaim(0);
     slot = choose_slot();
   }
-  /* "If every handle is used up, the runtime serves new functions itself": here it refuses to. */
+  /* "If every handle is used up and no address space is available, the runtime serves new functions
+   * itself": the runtime of this fuzz target refuses to. */
   if (slot == ~0U) return refusal != napi_ok ? refusal : napi_generic_failure;
-  /* silent: a refused create too clears what the slot knew, and the slot rests again */
+  /* Silent: a refused create clears what the slot knew, too, and the slot rests again. */
   forget_slot(slot);
   if (refusal != napi_ok) {
     slots[slot].freed = ++now;
@@ -158,13 +160,13 @@ napi_status reference_create(unsigned env, unsigned number, unsigned limit, unsi
 }
 
 /* "Each thread gets napi_closing the first time and napi_invalid_arg from then on. A thread
- * remembers its last 16 such handles." Silent: the answer that consumed a count is a first time
- * too, and to get it again does not renew the memory. */
+ * remembers its last 16 such handles." Silent: an answer that consumes a count also counts as the
+ * first time, and the same answer again does not make the handle newer. */
 static bool was_reported(unsigned thread, struct reference_handle handle) {
-  for (unsigned i = 0; i < REFERENCE_TOLD; i++)
-    if (same(told[thread].handles[i], handle)) return true;
-  told[thread].handles[told[thread].next] = handle;
-  told[thread].next = (told[thread].next + 1) % REFERENCE_TOLD;
+  for (unsigned i = 0; i < REFERENCE_NOTICES; i++)
+    if (same(notices[thread].handles[i], handle)) return true;
+  notices[thread].handles[notices[thread].next] = handle;
+  notices[thread].next = (notices[thread].next + 1) % REFERENCE_NOTICES;
   return false;
 }
 
@@ -172,8 +174,8 @@ static bool is_full(const struct function *function) {
   return function->limit != 0 && function->length >= function->limit;
 }
 
-/* "Threads that come too late are told napi_ok." Not if the slot remembers nothing of the
- * function. */
+/* The quirk `late`: "call, acquire and release return napi_ok". But not once the slot remembers
+ * nothing of the function. */
 static bool is_late(const struct function *function) {
   return function->late && !function->forgotten;
 }
@@ -200,7 +202,7 @@ napi_status reference_call(struct reference_handle handle, unsigned thread, unsi
                            bool blocking, bool no_memory) {
   struct function *function = find(handle);
   if (function == NULL) return napi_invalid_arg;
-  /* Silent: which answer comes first if the loop has decided and no memory is left. */
+  /* Silent: which answer wins if the loop has decided and no memory is left. */
   if (no_memory && function->doomed) return napi_generic_failure;
   if (function->state != OPEN) return reject_closing(function, thread);
   if (is_full(function)) {
@@ -255,8 +257,8 @@ napi_status reference_get_context(struct reference_handle handle, unsigned threa
   return napi_ok;
 }
 
-/* Silent: of two requests before the loop's next turn the later one counts, no matter which thread
- * made it. */
+/* Silent: if there are two requests before the loop's next turn, the later one counts, no matter
+ * which thread made it. */
 napi_status reference_ref(struct reference_handle handle, unsigned thread, bool ref) {
   struct function *function = find(handle);
   if (function == NULL) return napi_invalid_arg;
@@ -275,7 +277,7 @@ bool reference_is_ref(unsigned function, bool *matters) {
   return functions[function].referenced;
 }
 
-/* ---- The loop. The fake runtime decides which function comes first: the newest. ---- */
+/* ---- The loop. As in the fake runtime, the newest function comes first. ---- */
 
 static unsigned pop(struct function *function) {
   unsigned item = function->items[0];
@@ -305,7 +307,8 @@ static void visit(struct function *function) {
 static void finalize(struct function *function) {
   unsigned number = (unsigned)(function - functions);
   function->state = CLOSED;
-  /* "A function whose counts are out at its end is not finalized, and its rest is dropped." */
+  /* "If counts of a function are still held at its end, the function is not drained or
+   * finalized." */
   bool leave_out = function->late && function->count != 0;
   while (function->length != 0) {
     unsigned item = pop(function);
@@ -317,7 +320,7 @@ static void finalize(struct function *function) {
   make_stale_if_over(function);
 }
 
-/* Visits those that were there when it began, the newest first. */
+/* Visits the functions that existed when it began, the newest first. */
 static void for_each(unsigned env, void (*act)(struct function *)) {
   for (unsigned i = created_count; i-- > 0;)
     if (functions[created[i]].env == env) act(&functions[created[i]]);
@@ -341,7 +344,7 @@ static void tear_down(struct function *function) {
 void reference_end(unsigned env) {
   for_each(env, tear_down);
   for_each(env, finalize_if_doomed);
-  /* Whatever gets this place next is another env. */
+  /* The next env in this place is another env, so its functions must not be confused with these. */
   for (unsigned i = 0; i < created_count; i++)
     if (functions[created[i]].env == env) functions[created[i]].env = REFERENCE_ENVS + env;
 }

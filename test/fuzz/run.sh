@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the fuzz targets: run.sh [SECONDS] for people, run.sh --target NAME --runs N for CTest. See
-# usage below.
+# the usage below.
 set -euo pipefail
 # shellcheck source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -20,7 +20,7 @@ build=${TG_BUILD:-$BUILD/release}
 fuzz=$build/fuzz
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
-# The longest input that makes sense, bytes.
+# The longest input that makes sense, in bytes.
 declare -A LONGEST=([guard]=500 [options]=2000 [image]=8192 [addon]=8192 [report]=4096 [triage]=4096)
 
 need_targets() {
@@ -33,14 +33,14 @@ need_targets() {
   done
 }
 
-# fuzz TARGET CORPUS OPTION…: CORPUS grows.
+# fuzz TARGET CORPUS OPTION…: runs the target, and adds the inputs that it learns to CORPUS.
 fuzz() {
   local target=$1 corpus=$2 seeds=$here/corpus/$1
   shift 2
   [[ $target != @(image|addon) ]] || seeds=$fuzz/seeds/image
   [[ $target != triage ]] || seeds=$here/../triage
   mkdir -p "$corpus" "$fuzz/found"
-  # A reader that finds nothing in a whole image would pass everything that comes.
+  # A reader that finds nothing even in an intact image would pass with any input.
   [[ $target != @(image|addon) ]] || FUZZ_IMAGE_IS_WHOLE=1 "$fuzz/fuzz_$target" "$seeds"/* 2>/dev/null ||
     { say "fuzz_$target: the symbols of the images in $seeds are not found" && return 1; }
   say "fuzz_$target: $*"

@@ -1,4 +1,4 @@
-/* The status of a call of one of the seven functions shows who answered it. */
+/* When one of the seven functions is called, the status shows who answered. */
 #ifndef TEST_ANSWERS_H
 #define TEST_ANSWERS_H
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-# deaf.py pipe|socket N PROGRAM ARGS…: runs a program whose descriptor N has no reader, with default
-# signals.
+# deaf.py pipe|socket N PROGRAM ARGS…: runs a program with a descriptor N that nobody reads from.
+# SIGPIPE and SIGXFSZ have their default actions.
 import os
 import signal
 import socket

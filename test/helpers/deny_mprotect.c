@@ -1,6 +1,6 @@
-/* deny_mprotect any|PAGE PROGRAM ARGS…: runs the program. mprotect is refused (EACCES, as SELinux
- * does) if it would make memory writable: anywhere, or only on the page of that (hexadecimal)
- * address. */
+/* deny_mprotect any|PAGE PROGRAM ARGS…: runs the program. An mprotect that would make memory
+ * writable is refused (with EACCES, as SELinux does): anywhere, or only on the page at that
+ * (hexadecimal) address. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -1,14 +1,14 @@
-/* Exports what the guard needs of a runtime. All of it is trivial. It is linked into programs and
- * into libraries.
+/* Exports what the guard needs of a runtime. All functions are trivial. This is linked into
+ * programs and into libraries.
  *
- * Variants lack a function: they are built with -DITS_NAME=absent. With FAKE_NODE_METADATA it
- * reports its version. The guard asks only those runtimes for it that export Node's own metadata
- * object. */
+ * A variant that lacks a function is built with -DITS_NAME=absent. With FAKE_NODE_METADATA this
+ * also exports Node's own metadata object: the guard asks only runtimes that have it for their
+ * version. */
 #include <stdint.h>
 
 #include "answers.h"
 
-/* Without the prototypes of node_api.h, because the arguments are not used. */
+/* The prototypes are not those of node_api.h, because the arguments are not used. */
 #define TRIVIAL(name)         \
   int name(void);             \
   int name(void) {            \

@@ -1,5 +1,5 @@
 /* An "addon" that only calls the seven functions, through its PLT, and prints who answered. It is
- * built twice: to bind at load, and to bind lazily. */
+ * built twice: one is bound at load, the other lazily. */
 #include <node_api.h>
 #include <stdio.h>
 

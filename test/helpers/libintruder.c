@@ -1,4 +1,4 @@
-/* A library to be preloaded: it defines one of the seven functions, as a naive guard would. */
+/* A library for LD_PRELOAD. It defines one of the seven functions, as a naive guard would. */
 #include "answers.h"
 
 int napi_call_threadsafe_function(void);

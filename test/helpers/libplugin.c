@@ -1,5 +1,5 @@
-/* Stands for a library that some addons load by themselves: it creates a function, and contains its
- * callbacks and the code of its thread. */
+/* Stands for a library that an addon loads by itself. It creates a function, and contains the
+ * function's callbacks and the code of its thread. */
 #include <node_api.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@ static int64_t now_ms(void) {
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-/* Goes on for a while after its environment has ended. */
+/* Calls until some time after the function's environment has ended. */
 static void *run(void *tsfn) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
   unsigned closing = 0;

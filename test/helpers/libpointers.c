@@ -1,5 +1,5 @@
-/* An "addon" that looks up the seven functions in every possible way, and prints in which object it
- * finds them. */
+/* An "addon" that looks up the seven functions in every possible way, and prints in which objects
+ * it finds them. */
 #include "seven.h"
 
 static void print_way(const char *label, const char *way) {

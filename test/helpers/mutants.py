@@ -6,7 +6,7 @@
   mutants.py apply ROOT TREE N   puts mutant number N of ROOT into the copy in TREE
   mutants.py check ROOT          fails if test/equivalent-mutants.txt has a block that is no longer a mutant
 
-Nothing is parsed: the source is cut into tokens. The caller must skip a fault that does not compile.
+The source is only tokenized, not parsed. So the caller must skip a fault that does not compile.
 """
 import pathlib
 import random
@@ -93,7 +93,7 @@ def spans(text):
 
 
 def function_at(text, start):
-    """The name of the function that this place is in, or of whatever else begins at the start of a line."""
+    """The name of the function, or of the other definition, that contains this place."""
     plain = re.sub(r'__attribute__\(\(.*?\)\)\s*', '', text[:start + 1])
     heads = re.findall(r'^(?=[A-Za-z_])[^;\n]*?(\w+)(?:\(| =|;| \{)', plain, re.M)
     return heads[-1] if heads else '-'

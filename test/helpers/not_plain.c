@@ -1,6 +1,5 @@
-/* Defines napi_ref_threadsafe_function as something other than a plain function: an object, or,
- * with IFUNC, an indirect function. It is used with the variants of fake_node.c that lack this
- * function. */
+/* Defines napi_ref_threadsafe_function not as a plain function, but as an object or, with IFUNC, as
+ * an indirect function. It is linked with a variant of fake_node.c that lacks this function. */
 #ifdef IFUNC
 typedef int function(void);
 

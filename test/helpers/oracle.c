@@ -1,18 +1,19 @@
-/* liboracle.so, to be preloaded: makes every use of a freed TSFN of the runtime a certain fault.
+/* liboracle.so, for LD_PRELOAD. With it every use of a freed TSFN of the runtime is certain to be a
+ * fault.
  *
  * It watches memory that a thread allocates inside the runtime's own
- * napi_create_threadsafe_function, if it has the size of the runtime's TSFN. Such memory gets a
+ * napi_create_threadsafe_function and that has the size of the runtime's TSFN. Such memory gets a
  * page of its own, and free() makes that page inaccessible for good. The size differs between
- * versions. It is learned from the first create: without the guard, the result of a create is the
- * object's address. Until then every allocation whose size could be the right one gets its own
- * page.
+ * versions. It is learned from the first create, because the result of the runtime's create is the
+ * object's address. Until then every allocation whose size is plausible gets a page of its own.
  *
- * A fault there is reported with write(2) only, and the process dies by the signal's default
- * action. With ORACLE_TELL=1 it prints at exit how many TSFNs were created and freed.
+ * A fault on such a page is reported with write(2) only, and the process dies by the signal's
+ * default action. With ORACLE_TELL=1 the library prints at exit how many TSFNs were created and
+ * freed.
  *
- * With libtsfnguard.so, this library comes later in LD_PRELOAD. The last object is initialized
- * first, so the guard finds this library's create in the runtime's place, and rings doorbells that
- * are watched. */
+ * In LD_PRELOAD this library comes after libtsfnguard.so. The last object is initialized first, so
+ * the guard finds this library's create in the runtime's place, and rings doorbells that are
+ * watched. */
 #include <link.h>
 #include <node_api.h>
 #include <signal.h>
@@ -26,12 +27,12 @@
 
 #include "elf/redirect.h"
 
-/* glibc's own, behind the names that this library defines. */
+/* glibc's own malloc and free. This library defines functions with the usual names. */
 extern void *__libc_malloc(size_t size);
 extern void __libc_free(void *memory);
 
 #ifdef __aarch64__
-/* the largest that its kernels have, so a multiple of all */
+/* the largest page size of arm64 kernels, and so a multiple of all their page sizes */
 enum { PAGE = 65536, PAGES = 1 << 20 };
 #else
 enum { PAGE = 4096, PAGES = 1 << 24 };
@@ -44,7 +45,7 @@ static uint16_t *sizes;           /* of the allocation in each page */
 static atomic_size_t tsfn_size;   /* 0: not known yet */
 static atomic_uint taken, freed;  /* TSFNs */
 static struct sigaction previous; /* how other faults are handled */
-static _Thread_local bool inside; /* it is inside the runtime's create */
+static _Thread_local bool inside; /* the thread is inside the runtime's create */
 
 static napi_status create(napi_env env, napi_value func, napi_value async_resource,
                           napi_value async_resource_name, size_t max_queue_size,
@@ -94,7 +95,7 @@ void free(void *memory) {
     __libc_free(memory);
     return;
   }
-  /* The page is mapped anew, and not only protected, so that its memory is given back. */
+  /* The page is mapped anew, and not only made inaccessible, so that its memory is given back. */
   if (mmap(arena + page * PAGE, PAGE, PROT_NONE,
            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
     fail_call("mmap fails");
@@ -112,11 +113,12 @@ static void on_fault(int number, siginfo_t *info, void *context) {
   } else if (previous.sa_flags & SA_SIGINFO) {
     previous.sa_sigaction(number, info, context);
   } else {
-    sigaction(number, &previous, NULL); /* the fault happens again */
+    sigaction(number, &previous, NULL); /* the fault happens again, with the previous handler */
   }
 }
 
-/* Node sets all signals to their defaults when it starts, and then changes some of them. */
+/* Node sets all signals to their defaults when it starts, and then changes some of them. So this is
+ * called by the first create, and not by the constructor. */
 static void catch_faults(void) {
   static atomic_flag done = ATOMIC_FLAG_INIT;
   struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
@@ -175,7 +177,7 @@ __attribute__((constructor)) static void open_oracle(void) {
   dl_iterate_phdr(arm, NULL);
 }
 
-__attribute__((destructor)) static void tell(void) {
+__attribute__((destructor)) static void print_totals(void) {
   if (arena != NULL && getenv("ORACLE_TELL") != NULL)
     fprintf(stderr, "oracle: TSFNs made=%u freed=%u\n", atomic_load(&taken), atomic_load(&freed));
 }

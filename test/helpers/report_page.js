@@ -1,7 +1,7 @@
-// Looks at pages of tsfn-guard report --html in one real Chromium, with real clicks and keys, and
-// prints what it saw.
-// node report_page.js CHROMIUM PAGE…: the name of a page is the name of its scenario, as in
-// many.html. Screenshots go to the path that TG_SCREENSHOTS names, as in /tmp/page.
+// Opens pages of tsfn-guard report --html in a real Chromium, uses them with real clicks and keys,
+// and prints what they show.
+// node report_page.js CHROMIUM PAGE…: a page's name is that of its scenario, for example many.html.
+// The paths of screenshots begin with the value of TG_SCREENSHOTS, for example /tmp/page.
 'use strict';
 const { spawn } = require('child_process');
 const fs = require('fs');
@@ -156,7 +156,7 @@ const scenarios = {
     }
   },
 
-  // The page of a log that was made to break out of the page.
+  // The page of a log whose text tries to inject HTML and scripts into the page.
   async hostile() {
     say('ran', await evaluate('window.ran === undefined ? "nothing" : "something"'));
     say('scripts', await evaluate('document.scripts.length'));
@@ -166,7 +166,7 @@ const scenarios = {
     say('images then', await evaluate('document.images.length'));
   },
 
-  // Many events: how long it takes until the page is drawn.
+  // A page with many events: how long it takes to draw it.
   async many() {
     say('groups', await text('shown'));
     say('functions', await text('lanes-shown'));
@@ -176,7 +176,7 @@ const scenarios = {
   },
 };
 
-// Right after the start there may be none yet.
+// Waits for the first page: right after the start there may be none yet.
 async function firstPage() {
   for (;;) {
     const { targetInfos } = await send('Target.getTargets');
@@ -186,8 +186,8 @@ async function firstPage() {
   }
 }
 
-// The page itself says so: a load event may still be that of about:blank. Between two pages nothing
-// answers.
+// The page itself is asked whether it is open, because a load event may still be that of
+// about:blank. Between two pages evaluate fails, so it is tried again.
 async function open(href) {
   const opened = `location.href.split('#')[0] === ${JSON.stringify(href)} && document.readyState === 'complete'`;
   await send('Page.navigate', { url: href });
@@ -214,7 +214,7 @@ async function main() {
   say('requests but for the pages', requests.filter((url) => !hrefs.includes(url) && !url.startsWith('data:')).join(' ') || 'none');
 }
 
-// The browser's child processes may still write into it for a moment.
+// The browser's child processes may still write into the profile for a moment.
 async function removeProfile() {
   for (let left = 50; fs.existsSync(profile); left--) {
     try {

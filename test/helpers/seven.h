@@ -1,5 +1,5 @@
-/* The seven functions, and which objects define them, as an addon sees it. For the test addon and
- * the probe. */
+/* The seven functions, and which objects define them as an addon sees it. The test addon and the
+ * probe use this. */
 #ifndef TEST_SEVEN_H
 #define TEST_SEVEN_H
 
@@ -22,7 +22,7 @@ enum { SEVEN = 7 };
 #define SEVEN_NAME(name) #name,
 static const char *const seven_names[SEVEN] = {FOR_EACH_OF_SEVEN(SEVEN_NAME)};
 
-/* Weak, so that an addon loads even if a runtime lacks one. */
+/* Weak, so that an addon can be loaded even if the runtime lacks one of them. */
 #define SEVEN_WEAK(name) extern __typeof__(name) name __attribute__((weak));
 FOR_EACH_OF_SEVEN(SEVEN_WEAK)
 

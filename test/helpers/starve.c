@@ -1,9 +1,9 @@
-/* libstarve.so, to be preloaded behind libtsfnguard.so: refuses memory to that library, and to no
+/* libstarve.so, for LD_PRELOAD after libtsfnguard.so. It refuses memory to that library, and to no
  * other code.
  *
- * STARVE_AT=N refuses the N-th allocation that is made inside it, STARVE_EVERY=N every N-th. It
- * counts malloc, and mmap of usable memory, but not the reservation for handles. At exit it prints
- * what it has seen and done. */
+ * STARVE_AT=N refuses the N-th allocation that the library makes, STARVE_EVERY=N every N-th. Both
+ * count malloc, and mmap of accessible memory, but not the reservation for handles. At exit the
+ * number of allocations, and of those that were refused, is printed. */
 #include <dlfcn.h>
 #include <link.h>
 #include <stdatomic.h>
@@ -48,7 +48,7 @@ __attribute__((constructor)) static void open_starve(void) {
   dl_iterate_phdr(find_guard, NULL);
 }
 
-__attribute__((destructor)) static void tell(void) {
+__attribute__((destructor)) static void print_totals(void) {
   bool is_asked = getenv("STARVE_AT") != NULL || getenv("STARVE_EVERY") != NULL;
   if (seen != 0 && is_asked)
     fprintf(stderr, "starve: refused %u of %u\n", atomic_load(&refused), atomic_load(&seen));

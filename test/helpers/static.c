@@ -1,4 +1,4 @@
-/* A statically linked program. It has no dynamic linker, so nothing can be preloaded. */
+/* A statically linked program. It has no dynamic linker, so nothing can be preloaded into it. */
 #include <stdio.h>
 
 int main(void) {

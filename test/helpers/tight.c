@@ -1,5 +1,6 @@
-/* libtight.so, to be preloaded beside libtsfnguard.so: every query for the limit on address space
- * returns 512 MiB. The limit itself does not change, so that any runtime can live under it. */
+/* libtight.so, for LD_PRELOAD beside libtsfnguard.so. Every query for the limit on address space
+ * returns 512 MiB. The real limit does not change, because not every runtime could live with such a
+ * limit. */
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>

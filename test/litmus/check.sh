@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the litmus tests of this directory with herd7, see README.md: with the orders of the sources
-# the bad outcome is never seen, and with any one of them weakened it is. check.sh [FILE.litmus…]:
-# all, or these.
+# Runs the litmus tests of this directory with herd7, see README.md: check.sh [FILE.litmus…].
+# Without files it runs all tests. With the memory orders of the sources the bad outcome must never
+# be seen. With any one of them weakened it must be seen.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -19,15 +19,16 @@ wrong() {
   failed=1
 }
 
-# fields FILE NAME: the values of its lines "NAME: …", without the end of the comment.
+# fields FILE NAME: prints the values of the lines "NAME: …", without the end of the comment.
 fields() { sed -n "s/^ *$2: //p" "$1" | sed 's/ *\*)$//'; }
 
-# occurrences TEXT FILE: how often the text is in the file.
+# occurrences TEXT FILE: prints how often the text is in the file.
 occurrences() { grep -oF -- "$1" "$2" | wc -l; }
 
-# observe FILE: "never", "sometimes" or "race"; nothing if herd7 could not run it.
+# observe FILE: prints "never", "sometimes" or "race", or nothing if herd7 could not run the file.
 observe() {
-  # Fast: it stops at the first bad outcome. But then it may miss a race, which only C has.
+  # With "fast" herd7 stops at the first bad outcome. Then it may miss a race, so this is not used
+  # for C, which alone has races.
   local options=(-speedcheck fast) output
   [[ $(head -n 1 "$1") != C\ * ]] || options=(-model rc11.cat)
   output=$(timeout 120 "$HERD" "${options[@]}" "$1" 2>&1) || true
@@ -39,7 +40,8 @@ observe() {
   esac
 }
 
-# weaken FILE FROM TO: prints the file with the text exchanged, which the program has exactly once.
+# weaken FILE FROM TO: prints the file with the text FROM replaced by TO. The program must contain
+# FROM exactly once.
 weaken() {
   python3 - "$@" <<'END_PYTHON'
 import sys
@@ -52,7 +54,7 @@ print(comment + "*)" + program.replace(before, after), end="")
 END_PYTHON
 }
 
-# The lines of the sources that the test is about are still there.
+# check_sources FILE: checks that the sources still have the lines that the test is about.
 check_sources() {
   local line path
   while read -r line; do

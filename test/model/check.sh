@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks the model exhaustively, and checks that it finds the mutations: check.sh [--full | --large
-# | --trail NAME]. --full: also larger configurations (five minutes, 3 GB). --large: only those.
-# --trail: the counterexample of a mutation, step by step.
+# Checks all states of the model, and that each mutation gives a counterexample: check.sh [--full |
+# --large | --trail NAME]. --full: larger configurations too (five minutes, 3 GB). --large: only
+# those. --trail: prints the counterexample of a mutation, step by step.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -37,7 +37,7 @@ full-callback      | LIMIT=1 FROM_CALLBACK=2 OTHERS=2         | safety
 full-exit          | LIMIT=1 EXIT=1 OTHERS=2                  | safety"
 
 END='invalid end state'
-# name | macros | what the counterexample must be
+# name | macros | text that the counterexample's error must contain
 mutations="
 SIGNAL_ONE             | LIMIT=1 OTHERS=1                | $END
 FINALIZE_BEFORE_DRAIN  | LIMIT=1 OTHERS=1                | pending==0
@@ -58,7 +58,7 @@ COUNT_RINGER_LATE      | LIMIT=0 OTHERS=1                | bell_usable
 FINALIZE_UNDER_COUNTS  | LIMIT=1 LATE=1 OTHERS=0         | owed==0
 LEAVE_OUT_DECIDED_EARLY | LIMIT=1 LATE=1 COUNT=1 OTHERS=2 | owed==0"
 
-# build NAME MACROS COMPILER-FLAGS…: OUT/NAME/pan
+# build NAME MACROS COMPILER-FLAGS…: builds OUT/NAME/pan
 build() {
   local directory=$OUT/$1 macros=()
   for macro in $2; do macros+=("-D$macro"); done
@@ -74,7 +74,7 @@ build() {
   gcc -w -DMEMLIM="$memory" -DNOFAIR "${smaller[@]}" "$@" -o pan pan.c
 }
 
-report() { # NAME VERDICT OK: one line, from OUT/NAME/pan.log
+report() { # NAME VERDICT OK: prints one line, with figures from OUT/NAME/pan.log
   local log=$OUT/$1/pan.log states depth
   states=$(awk '/states, stored/ { print $1 }' "$log" 2>/dev/null || true)
   depth=$(sed -n 's/.*depth reached \([0-9]*\).*/\1/p' "$log" 2>/dev/null || true)
@@ -86,7 +86,7 @@ report() { # NAME VERDICT OK: one line, from OUT/NAME/pan.log
 run_pan() { # NAME ARGUMENT…
   cd "$OUT/$1" || return 1
   shift
-  # pan's exit status says nothing; its log does.
+  # pan's exit status does not show the result, but its log does.
   local TIMEFORMAT=$'user %U\nsys %S'
   { time ./pan "$@" >pan.log 2>&1 || true; } 2>seconds.log
 }
@@ -100,7 +100,7 @@ check_configuration() { # NAME MACROS HOW
     safety) ;;
     *) flags=() arguments+=(-a -N "$3") ;;
   esac
-  # What takes seconds to search is not worth seconds of optimizing.
+  # If a search takes only seconds, an optimized build takes longer than it saves.
   [[ -n ${smaller[*]} || $1 =~ ^((un)?bounded|generations(-free)?|two-calls-each|finite|ltl)$ ]] || level=-O0
   build "$1" "$2" "$level" "${flags[@]}" || { report "$1" "FAILED: could not be built" no; return; }
   run_pan "$1" "${arguments[@]}"
@@ -111,7 +111,7 @@ check_configuration() { # NAME MACROS HOW
   fi
 }
 
-# Breadth first, so that the counterexample is a shortest one.
+# Searches breadth first, so that the counterexample is a shortest one.
 check_mutation() { # NAME MACROS EXPECTED
   build "$1" "$1 $2" -O0 -DSAFETY -DBFS || { report "$1" "FAILED: could not be built" no; return; }
   run_pan "$1" -w22
@@ -124,7 +124,8 @@ check_mutation() { # NAME MACROS EXPECTED
   fi
 }
 
-# each FUNCTION LIST: one after another, by `workers` at a time; the results in OUT/results
+# each FUNCTION LIST: calls the function for each line, `workers` at a time, and collects the
+# results in OUT/results
 each() {
   local name macros how
   while IFS='|' read -r name macros how; do
@@ -165,7 +166,7 @@ if [[ ${1:-} != --large ]]; then
   each check_configuration "$configurations"
 fi
 if [[ -n ${1:-} ]]; then
-  # Slower, and a third of the memory.
+  # This is slower, but needs only a third of the memory.
   memory=6000 hash=26 workers=1 smaller=(-DCOLLAPSE)
   each check_configuration "$large"
 fi

@@ -1,9 +1,11 @@
 /* Model of one slot of the handle table: its generations, its guarded function and its doorbell.
  *
- * The names are those of the C functions. README.md maps them, and says what is left out. A critical section of the
- * C code is one atomic step here, with two exceptions. A producer touches the doorbell under the lock and then hands
- * over; in between, the loop thread may act, because it touches the doorbell without our lock. And a gate's sequence
- * is bumped in one step, and its sleepers are woken in another. Nothing else can look into a critical section.
+ * The names are those of the C functions. README.md maps them, and says what is left out. A
+ * critical section of the C code is one atomic step here, with two exceptions:
+ *  - A producer touches the doorbell under the lock and then hands off. In between the loop thread
+ *    may act, because it touches the doorbell without our lock.
+ *  - A gate's sequence is changed in one step, and its waiters are woken in another.
+ * Nothing else can look into a critical section.
  *
  * Ghosts are variables that only the properties read, or that stand for what the addon knows. */
 
@@ -58,24 +60,24 @@
 
 byte lock = NOBODY; /* who holds it */
 byte generation = 1;
-byte sleepers;
-byte woken; /* the sleepers that have been woken, but do not run yet */
+byte sleepers; /* waiters */
+byte woken; /* wakeups_in_flight: the waiters that were signalled and do not run yet */
 byte state = TG_FREE;
-bool rung;
+bool rung; /* wakeup_pending */
 bool doorbell_held;
-byte ringers; /* without the bit that says that somebody waits for them */
+byte ringers; /* their number, without the bit that says that the finalizer waits for them */
 bool finalized;
 bool abandoned;
 #if LATE
-bool is_late; /* the env has ended under it, so threads are told that all went well */
+bool is_late; /* the env has ended before the function was closed, so threads get napi_ok */
 #endif
 byte thread_count;
-bool environment;                               /* whether it is set */
+bool environment;                               /* whether the function refers to an env record */
 chan queue = [LOOP_ITEM + 1] of { byte };
 chan rest = [LOOP_ITEM + 1] of { byte };        /* the local variable of tg_on_finalize */
 
-/* struct tg_gate `room`. The sequence restarts at 0 when nobody has read it. Nobody can notice this, and
- * there are fewer states. */
+/* struct tg_gate `not_full`. While no waiter has read the sequence, it restarts at 0. Nobody can
+ * notice this, and there are fewer states. */
 byte sequence;
 byte asleep; /* a bit for each producer that the kernel has put to sleep on the sequence */
 
@@ -97,21 +99,22 @@ byte published;     /* the generation of the newest handle that the addon has */
 short pending;      /* a bit for each item that was accepted and not delivered */
 byte inside;        /* producers that sleep, are about to sleep, or were just woken */
 #ifdef COUNT_RINGER_LATE
-byte ringing;       /* the ringers that exist. All of them are counted, except in the mutation that counts too late. */
+byte ringing;       /* all ringers, also those that this mutation does not count yet */
 #else
 #define ringing ringers
 #endif
 byte others = OTHERS;
-byte begun;         /* producers begin in order. They are all alike, so this leaves nothing out. */
+byte begun;         /* producers begin in order, which leaves nothing out: they are all alike */
 byte finalizers;    /* how many finalizers have run */
 #if LATE
-byte owed;          /* counts of threads that still use what finalize_cb frees, and that nobody tells of the end */
+byte owed;          /* counts of threads that go on, and use what finalize_cb would free */
 #endif
 #if SPURIOUS
 byte spurious = SPURIOUS;
 #endif
 
-/* -------- Mutations of a single place. The others are in the code to which they apply. -------- */
+/* -------- Mutations that change only a macro. The others are in the code that they change.
+ * -------- */
 
 #ifdef DROP_GENERATION_CHECK
 #define SAME_GENERATION(handle) true
@@ -165,7 +168,7 @@ inline tg_lock_release() {
   lock = NOBODY
 }
 
-/* tg_gate_wake_one: FUTEX_WAKE wakes any one of them. */
+/* tg_gate_wake_one: FUTEX_WAKE wakes any one of the waiters. */
 inline futex_wake_one() {
   if
   :: asleep & 1 -> asleep = asleep & ~1
@@ -192,7 +195,7 @@ inline bump_sequence() {
 /* -------- The runtime's functions for the doorbell. Its mutex makes each of them one step. -------- */
 
 inline use_doorbell() {
-  assert(lock == _pid);  /* only under the function's lock */
+  assert(lock == _pid);  /* the doorbell is used only under the function's lock */
   assert(bell_usable)    /* and never after its finalizer has begun */
 }
 
@@ -214,9 +217,10 @@ inline runtime_call(status_is_ok) {
   fi
 }
 
-/* Like runtime_call, but by a ringer without the lock. The finalizer waits for it. The ring is refused only if the
- * function was closed meanwhile, or if the env ends and our hook has not run yet. Then either the doorbell's count is
- * already gone (napi_invalid_arg), or this call takes it (napi_closing). */
+/* Like runtime_call, but by a ringer without the lock. The finalizer waits for the ringer. The ring
+ * is refused only if the function was closed meanwhile, or if the env ends and our hook has not run
+ * yet. Then either the doorbell's count is already gone (napi_invalid_arg), or this call takes it
+ * (napi_closing). */
 inline runtime_call_handing_over(status_is_ok) {
   assert(bell_usable && lock != _pid);
   status_is_ok = !bell_closing;
@@ -226,9 +230,9 @@ inline runtime_call_handing_over(status_is_ok) {
   fi
 }
 
-/* Like runtime_call, but by the loop thread without the lock. The finalizer also runs on the loop thread, so the
- * doorbell exists. The ring is refused only if the doorbell is being aborted. Then its count is gone, and the answer
- * is napi_invalid_arg. */
+/* Like runtime_call, but by the loop thread without the lock. The doorbell still exists, because
+ * its finalizer runs on the loop thread too. The ring is refused only if the doorbell is being
+ * aborted. Then its count is gone, and the answer is napi_invalid_arg. */
 inline runtime_call_ahead(status_is_ok) {
   assert(bell_usable && lock != _pid);
   status_is_ok = !bell_closing;
@@ -238,7 +242,8 @@ inline runtime_call_ahead(status_is_ok) {
   fi
 }
 
-/* As the env ends, a ringer's refused ring may have taken the count already. Then it fails, which does no harm. */
+/* When the env ends, a ringer's refused ring may already have taken the count. Then this release
+ * fails, which does no harm. */
 inline runtime_release(aborts) {
   use_doorbell();
   assert(bell_count == 1 || (bell_handles_closing && (ringing != 0 || EXIT)));
@@ -260,7 +265,7 @@ inline tg_table_expire() {
   is_free = true
 }
 
-/* Called with the lock held. Every handle here is one, or was one. */
+/* Called with the lock held. Each value that the model looks up is a handle, or was one. */
 inline tg_table_find(handle, valid) {
   valid = SAME_GENERATION(handle) && state > TG_CREATING;
   assert(valid || handle < generation);  /* otherwise the result would be TG_LOOKUP_INVALID */
@@ -282,7 +287,8 @@ inline tg_function_drop_count() {
 #endif
 }
 
-/* The first half. If somebody sleeps, futex_wake_all follows as a separate step. */
+/* The first half of tg_function_close. If somebody sleeps, futex_wake_all follows as a separate
+ * step. */
 inline tg_function_close() {
   state = TG_CLOSING;
   if
@@ -291,7 +297,8 @@ inline tg_function_close() {
   fi
 }
 
-/* The first half too. The env ends, as the runtime has closed the doorbell before us. */
+/* Also only the first half. The env ends, because the runtime has closed the doorbell and not
+ * we. */
 inline close_with_doorbell() {
 #if LATE
   is_late = true;
@@ -320,7 +327,7 @@ inline tg_function_leave() {
   fi
 }
 
-/* end() in api.c, with the invariants that hold whenever the lock is released. */
+/* operation_end() in api.c, with the invariants that hold whenever the lock is released. */
 inline end(valid) {
   if
   :: valid -> tg_function_leave()
@@ -331,7 +338,8 @@ inline end(valid) {
   tg_lock_release()
 }
 
-/* reject_closing() in api.c. If is_late is set, the one true answer of many may come at any time. */
+/* reject_closing() in api.c. If is_late is set, one answer of many is true, and may come at any
+ * time. */
 inline reject_closing(valid) {
   if
 #if LATE
@@ -343,7 +351,7 @@ inline reject_closing(valid) {
   end(valid)
 }
 
-/* api.c: acquire_closing() */
+/* acquire_closing() in api.c */
 inline acquire_closing(valid) {
 #if LATE
   if
@@ -351,7 +359,7 @@ inline acquire_closing(valid) {
      thread_count++;
      if
      :: state != TG_CLOSED -> owed++
-     :: else /* whoever has no count of its own is too late now */
+     :: else /* too late for a thread that has no count of its own */
      fi
   :: true /* napi_closing */
   fi;
@@ -388,7 +396,7 @@ end_idle: /* it may stop at any time */
     :: others != 0 -> others = 0; goto end_idle
     :: calls != 0 && begun >= me -> calls = 0; begun = (begun > me -> begun : me + 1); goto end_idle
     fi;
-    /* Each of the seven begins with begin(): waits for the lock in tg_table_find. */
+    /* Each of the seven functions begins with operation_begin(), which waits for the lock. */
     begun = (begun > me -> begun : me + 1);
     tg_lock_acquire();
     if
@@ -413,7 +421,7 @@ call: /* tg_call */
     fi;
     if
     :: FULL -> end(valid); goto reset /* a nonblocking call: napi_queue_full */
-    :: true /* a blocking call, or there is room */
+    :: true /* a blocking call, or there is space */
     fi;
 
 wait_until_not_full:
@@ -421,7 +429,7 @@ wait_until_not_full:
     :: state == TG_OPEN && FULL -> goto sleep
     :: state == TG_OPEN && !FULL
 #ifdef RING_AFTER_RELEASE
-    :: state != TG_OPEN /* a woken caller continues and rings */
+    :: state != TG_OPEN /* a caller that wakes up continues and rings */
 #else
     :: state != TG_OPEN -> reject_closing(valid); goto reset
 #endif
@@ -457,7 +465,7 @@ ring:
   atomic { runtime_call_handing_over(ok) }
   if
   :: !ok ->
-     atomic { /* withdraw_item: it was closed meanwhile, or is closed now, so the item stays */
+     atomic { /* withdraw_item: the function was closed, or is closed now, so the item stays */
        tg_lock_acquire();
        assert(handle == generation);
        if
@@ -475,7 +483,7 @@ ring:
   :: else
   fi;
   atomic {
-    assert(bell_usable); /* the runtime's code was in it until now */
+    assert(bell_usable); /* until now the runtime's code was inside the doorbell */
 #ifdef COUNT_RINGER_LATE
     ringing--;
 #endif
@@ -483,7 +491,7 @@ ring:
     goto reset
   }
 
-closed: /* tg_function_close's second half, and tg_call's or tg_acquire's last words */
+closed: /* the second half of tg_function_close, and the end of tg_call or tg_acquire */
   atomic {
     futex_wake_all();
     if
@@ -505,7 +513,7 @@ sleep: /* tg_function_wait, tg_gate_wait */
 #ifdef SEQUENCE_READ_UNLOCKED
   seen = sequence;
 #endif
-  atomic { /* futex_wait: the kernel compares and puts to sleep in one step */
+  atomic { /* futex_wait: the kernel compares, and puts the thread to sleep, in one step */
     if
     :: sequence != seen
     :: sequence == seen -> asleep = asleep | BIT(me)
@@ -519,7 +527,7 @@ sleep: /* tg_function_wait, tg_gate_wait */
     :: (asleep & BIT(me)) && spurious != 0 -> spurious--; asleep = asleep & ~BIT(me)
 #endif
     fi;
-    /* Nothing is seen of it before it has the lock again. */
+    /* Nobody can notice that it has woken up before it has the lock again. */
     tg_lock_acquire();
     inside--;
     sleepers--;
@@ -615,8 +623,9 @@ reset:
   }
 }
 
-/* The addon's callbacks may use the seven functions. On the loop thread no code of the runtime can come
- * between, so each use is one step. If it closes the function, the sleepers are woken in the same step. */
+/* The addon's callbacks may use the seven functions. On the loop thread no code of the runtime can
+ * run in between, so each use is one step. If it closes the function, the waiters are woken in the
+ * same step. */
 #if FROM_CALLBACK
 inline callback() {
   if
@@ -699,21 +708,21 @@ proctype loop(byte me) {
 #endif
 #if FROM_CALLBACK
   byte from_callback = FROM_CALLBACK;
-  bool rings; /* this thread is a ringer, and nobody waits for it, because it is the thread that would wait */
+  bool rings; /* this thread is a ringer. Nobody waits for it: only this thread could. */
 #endif
 
 #if GENERATIONS > 1
   /* tg_table_take: the slot is free, or reclaim_abandoned makes it so. */
   do
   :: atomic { generation == me && is_free -> is_free = false; break }
-  :: atomic { abandoned -> abandoned = false; item = generation } /* remove_oldest_abandoned */
+  :: atomic { abandoned -> abandoned = false; item = generation } /* tg_table_take_abandoned */
      atomic {
        tg_lock_acquire();
        if
        :: generation != item /* its last count has come back meanwhile */
        :: generation == item && sleepers != 0 -> abandoned = true
        :: generation == item && sleepers == 0 ->
-          thread_count = 0; /* tg_function_forget_counts */
+          thread_count = 0; /* convert_counts_to_credit */
 #if LATE
           owed = 0;
 #endif
@@ -724,7 +733,7 @@ proctype loop(byte me) {
        item = 0
      }
      if
-     :: abandoned -> sleepers == 0 /* it comes back with a later create */
+     :: abandoned -> sleepers == 0 /* a later create tries again */
      :: else
      fi
   od;
@@ -772,7 +781,7 @@ proctype loop(byte me) {
     published = generation
   }
 
-turn: /* one turn of the loop: the doorbell's DispatchOne if it was rung or posted, its closing, or the env's end */
+turn: /* DispatchOne of a doorbell that was rung or posted, or its closing, or the env's end */
   atomic {
     if
     :: !bell_handles_closing && (bell_rings != 0 || bell_count == 0 || bell_closing) ->
@@ -801,8 +810,9 @@ turn: /* one turn of the loop: the doorbell's DispatchOne if it was rung or post
 
 dispatch: /* tg_on_dispatch */
 #if LIMIT == 0
-  /* pop_unlocked: without the lock, so other threads may act in between. The C code reads pop_needs_lock first, and may
-   * have reasons to take the lock that are not modelled. So the choice is left open here. */
+  /* pop_unlocked: without the lock, so other threads may act in between. The C code first reads
+   * pop_needs_lock, and may have reasons to take the lock that are not modelled. So here both
+   * choices are possible. */
   if
   :: atomic { state == TG_OPEN && MORE_WAIT -> assert(generation == me && environment) }
      runtime_call_ahead(ok);
@@ -860,7 +870,7 @@ dispatch: /* tg_on_dispatch */
     tg_lock_release()
 #endif
   }
-  atomic { /* with the lock released, so others step in between */
+  atomic { /* the lock is released, so other threads may act in between */
     if
     :: wake -> wake = false; futex_wake_one()
     :: else
@@ -930,7 +940,7 @@ finalize: /* tg_on_finalize */
   }
   atomic {
 #ifndef FINALIZE_UNDER_RINGERS
-    ringers == 0; /* await_ringers */
+    ringers == 0; /* tg_function_await_ringers */
 #endif
     tg_lock_acquire();
     assert(finalizers == me - 1); /* once in each generation */
@@ -995,7 +1005,7 @@ finalize_cb:
   goto drain;
 #endif
 finalized_now:
-  atomic { /* end_finalizer */
+  atomic { /* tg_function_end_finalizer */
     tg_lock_acquire();
     assert(generation == me && environment && state == TG_CLOSED);
     finalized = true;
@@ -1048,8 +1058,8 @@ init {
 }
 
 #ifdef LTL
-/* Whoever sleeps when the function is closing wakes up and returns. Whatever was accepted is delivered.
- * Every run is finite (check.sh: finite), so fairness need not be assumed. */
+/* Each caller that sleeps while the function is closing wakes up and returns. Each accepted item is
+ * delivered. Every run is finite (check.sh: finite), so fairness need not be assumed. */
 ltl eventually {
   [] ((state == TG_CLOSING && inside != 0) -> <> (inside == 0)) &&
   [] ((pending != 0) -> <> (pending == 0))

@@ -6,14 +6,14 @@ const addon = require(`${process.env.TEST_ADDONS}/typed.node`);
 
 const kind = process.argv[3];
 
-function tell() {
+function printReport() {
   console.log(Object.entries(addon.report()).map(([name, count]) => `${name}=${count}`).join(' '));
 }
 
-// Prints the report once the condition holds. If it never holds, the run is ended from outside.
-function tellOnce(condition) {
-  if (condition(addon.report())) tell();
-  else setTimeout(tellOnce, 5, condition);
+// Prints the report once the condition holds. If it never holds, the run ends at its time limit.
+function printReportOnce(condition) {
+  if (condition(addon.report())) printReport();
+  else setTimeout(printReportOnce, 5, condition);
 }
 
 // A callback that checks that each thread's items are in order.
@@ -32,7 +32,7 @@ function inWorker(work, end) {
   }
   const worker = new Worker(__filename, { argv: process.argv.slice(2) });
   if (end === 'terminate') worker.once('message', () => setTimeout(() => worker.terminate(), 50));
-  worker.once('exit', () => tellOnce(({ running }) => running === 0));
+  worker.once('exit', () => printReportOnce(({ running }) => running === 0));
 }
 
 const untilFinalized = ({ finalized }) => finalized === 1;
@@ -45,33 +45,33 @@ const flood = (threads) => () => {
 const cases = {
   talk: () => {
     addon.talk(kind, inOrder(4), 4, 500, 0);
-    tellOnce(untilFinalized);
+    printReportOnce(untilFinalized);
   },
 
   // One producer, because several of them freeze on a bounded queue without the guard
   // (nodejs/node#58723).
   talkBounded: () => {
     addon.talk(kind, inOrder(1), 1, 500, 8);
-    tellOnce(untilFinalized);
+    printReportOnce(untilFinalized);
   },
 
-  // Several producers: only run guarded.
-  talkCrowded: () => {
+  // With several producers, which is only run guarded.
+  talkFullQueue: () => {
     addon.talk(kind, inOrder(8), 8, 500, 8);
-    tellOnce(untilFinalized);
+    printReportOnce(untilFinalized);
   },
 
   abort: () => {
     addon.queue(kind, () => console.log('never called'), 20);
-    tellOnce(untilFinalized);
+    printReportOnce(untilFinalized);
   },
 
   workerEnds: () => inWorker(flood(16)),
 
   workerTerminated: () => inWorker(flood(16), 'terminate'),
 
-  // Threads of the main thread. The process ends when all of them are rejected. Otherwise a static
-  // destructor or the kernel ends them.
+  // These are threads of the main thread. The process ends when all of them are rejected. Otherwise
+  // a static destructor or the kernel ends them.
   mainEnds: flood(16),
 };
 

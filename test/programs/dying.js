@@ -25,7 +25,7 @@ function watchWorker() {
   worker.on('exit', () => say(addon.report()));
 }
 
-// A worker that ends by itself.
+// The worker ends by itself.
 function watchEnd() {
   new Worker(__filename, { argv: process.argv.slice(2) }).on('exit', () => say(`finalized=${addon.finalized()}`));
 }

@@ -17,7 +17,7 @@ const quiet = { func: () => {}, finalize: 'silent', label: 'mine' };
 
 const facts = { pid: process.pid, started: Date.now() };
 
-// /proc/thread-self is the thread that reads it, that is this one.
+// /proc/thread-self is the thread that reads it, so it is this one.
 function thisThread() {
   const tid = Number(fs.readlinkSync('/proc/thread-self').split('/').pop());
   return { tid, name: fs.readFileSync('/proc/thread-self/comm', 'utf8').trim() };
@@ -29,7 +29,7 @@ function nativeThread(name) {
   return { tid: Number(fs.readdirSync('/proc/self/task').find(named)), name };
 }
 
-function tell(handle, thread = thisThread()) {
+function printFacts(handle, thread = thisThread()) {
   facts.func = `0x${handle.toString(16)}`;
   facts.thread = thread;
   facts.loopThread ??= process.pid;
@@ -39,7 +39,7 @@ function tell(handle, thread = thisThread()) {
 // Does the operation on this thread, or on the native thread with that name, and prints the facts.
 function misuse(handle, operation, thread) {
   facts.answer = thread === undefined ? run(handle, operation) : runOn(thread, handle, operation);
-  tell(handle, thread === undefined ? undefined : nativeThread(thread));
+  printFacts(handle, thread === undefined ? undefined : nativeThread(thread));
 }
 
 // A finalized function, with this many counts out.
@@ -63,7 +63,7 @@ async function misuseOnce(handle, operation, thread) {
   leave();
 }
 
-// The guard gets to know the runtime's version at the first create.
+// The guard learns the runtime's version at the first create.
 function misuseBesideAnother(handle, operation) {
   create(quiet);
   return misuseOnce(handle, operation);
@@ -85,7 +85,7 @@ function inWorker() {
   });
 }
 
-// --- Expecting: a function decides whether a value is right. Everything else must be equal.
+// --- Expecting: an expected value that is a function decides. All others must be equal.
 
 const PATIENCE_MS = 20000; // node may take this long to start
 const natural = (value) => Number.isSafeInteger(value) && value >= 0;
@@ -117,7 +117,7 @@ function addressOf(name) {
   return parseInt(line, 16);
 }
 
-// The calling code: in the addon's function `perform`, or at the beginning of a callback.
+// Expects the calling code in the addon's function `perform`, or at the beginning of a callback.
 function caller(callback) {
   const named = (value) => /^perform\+\d+$/.test(value);
   const inPerform = (value) => isOffset(value) && Number(value) - addressOf('perform') > 0 &&
@@ -127,8 +127,8 @@ function caller(callback) {
   return { file: ADDON, offset: at, symbol, build_id: process.env.ADDON_BUILD_ID || null };
 }
 
-// The function as the event shows it. `particular` has the fields that differ from those of a new
-// function.
+// Expects the function as the event shows it. `particular` has the fields that differ from those of
+// a new function.
 function expectedHandle(particular, diagnose) {
   const traced = diagnose ? {
     age_ms: soon,
@@ -190,7 +190,8 @@ function expectedEvent(code, particular, mode, known) {
     addon: particular.addon ?? (call ?? callback ?? handle ? ADDON : null),
     seen: 1,
     suppressed: 0,
-    package: (value) => value === null || isText(value), // of what the build directory may lie in
+    // The package around the build directory, if any.
+    package: (value) => value === null || isText(value),
     remedy: isText,
     page: `docs/misuse/${code}.md`,
     thread: { pid: known.pid, ...known.thread, ...(early ? { name: 'node' } : {}) },
@@ -374,7 +375,7 @@ const cases = {
       const handle = create(quiet);
       run(handle, 'unref');
       runAtTeardown(handle, 'call release');
-      tell(handle);
+      printFacts(handle);
     },
     event: {
       kind: 'items-undelivered',
@@ -392,7 +393,7 @@ const cases = {
       const handle = create({ ...quiet, threads: 3 });
       run(handle, 'unref');
       facts.loopThread = thisThread().tid;
-      return tell(handle);
+      return printFacts(handle);
     },
     event: {
       kind: 'never-released',
@@ -408,7 +409,7 @@ const cases = {
     diagnoseOnly: true,
     provoke: () => {
       const func = () => {
-        tell(handle);
+        printFacts(handle);
         process.exit();
       };
       const handle = create({ ...quiet, func });
@@ -428,7 +429,7 @@ const cases = {
     provoke: () => {
       const handle = create(quiet);
       for (let i = 0; i < 5; i++) run(handle, 'call');
-      tell(handle);
+      printFacts(handle);
       leave();
     },
     event: {
@@ -446,7 +447,7 @@ const cases = {
       const handle = create({ ...quiet, onFinalize: () => spin(60) });
       run(handle, 'release');
       await turns(5);
-      tell(handle);
+      printFacts(handle);
       leave();
     },
     event: {
@@ -462,11 +463,11 @@ const cases = {
   TSG023: {
     diagnoseOnly: true,
     provoke: async () => {
-      process.on('uncaughtException', () => {}); // on Node 18 there is only a warning for it
+      process.on('uncaughtException', () => {}); // on Node 18 this only causes a warning
       const handle = create({ ...quiet, callJs: 'throw' });
       run(handle, 'call');
       await turns(5);
-      tell(handle);
+      printFacts(handle);
       leave();
     },
     event: {
@@ -488,7 +489,7 @@ const cases = {
         ...quiet,
         func: () => {
           run(handle, 'release');
-          tell(handle);
+          printFacts(handle);
           process.exit();
         },
       });
@@ -508,10 +509,10 @@ const cases = {
     provoke: async () => {
       if (isMainThread) {
         inWorker();
-        return setTimeout(() => {}, 1000); // that thread ends earlier
+        return setTimeout(() => {}, 1000); // the thread ends earlier
       }
       require(`${process.env.TEST_ADDONS}/mapped_symbol.node`).linger();
-      tell(0n);
+      printFacts(0n);
       return setTimeout(() => process.exit(0), 20);
     },
     event: { kind: 'addon-pinned', severity: 'info', addon: `${process.env.TEST_ADDONS}/mapped_symbol.node` },
@@ -519,7 +520,7 @@ const cases = {
 
   // The program cannot be guarded: there is too little address space, which is noticed before main.
   TSG026: {
-    provoke: () => tell(0n),
+    provoke: () => printFacts(0n),
     event: { kind: 'not-armed', severity: 'warn', early: true },
   },
 };

@@ -1,5 +1,5 @@
-// For electron.bats: the parts of Electron that scripts/try-electron.sh needs, made with node. A
-// renderer is a separate process. Each page runs in a worker there. A reload ends the worker, as
+// The parts of Electron that scripts/try-electron.sh needs, made with node, for electron.bats. A
+// renderer is a separate process, in which each page runs in a worker. A reload ends the worker, as
 // Electron ends the environment of a page.
 // node -r fake-electron.js ARGS…              runs as Node
 // node -r fake-electron.js DIRECTORY/main.js  an application; with FAKE_CRASH=N its renderer dies

@@ -19,8 +19,8 @@ const onExit = (listener = () => {}) =>
     listener(code);
   });
 
-// Like the package signal-exit: its own handlers run after the last listener, whoever ends the
-// process.
+// Does what the package signal-exit does: its own handlers run after the last listener, however the
+// process ends.
 function patchAsSignalExit() {
   const { emit, reallyExit } = process;
   let isSaid = false;
@@ -93,7 +93,7 @@ const cases = {
   },
   patched: () => { patchAsSignalExit(); onExit(); },
   patchedExit: () => { patchAsSignalExit(); onExit(); process.exit(7); },
-  // Tests do this. The process goes on.
+  // Tests replace reallyExit like this. The process goes on.
   stubbed: () => {
     const { reallyExit } = process;
     process.reallyExit = (code) => say(`not exiting with ${code}`);
@@ -124,7 +124,7 @@ const cases = {
     setInterval(() => {}, 1000);
   },
   abort: () => { onExit(); process.abort(); },
-  // A worker loads the addon while the main thread is in another context, as test runners use.
+  // A worker loads the addon while the main thread is in another context, as in test runners.
   vm: () => {
     onExit();
     const loaded = new Int32Array(new SharedArrayBuffer(4));
@@ -165,7 +165,8 @@ const cases = {
 const [, , name, before] = process.argv;
 const run = cases[name];
 if (run === undefined) throw new Error(`no case ${name}; there are ${Object.keys(cases).join(' ')}`);
-if (name === 'child') require(`${process.env.TEST_ADDONS}/last_words.node`); // descriptor 3 is the channel
+// In the case `child` descriptor 3 is the channel to the parent.
+if (name === 'child') require(`${process.env.TEST_ADDONS}/last_words.node`);
 else if (name !== 'workerAlone' && name !== 'vm' && before === undefined) load();
 try {
   run();

@@ -2,7 +2,7 @@
 // node fault-cancel-blocked.js CASE [TYPE]
 //   exit    then the program exits
 //   go-on   then the function is used up and ends, and another one is created
-//   worker  then the worker ends to which the function belongs
+//   worker  then the worker that owns the function ends
 'use strict';
 const fs = require('fs');
 const path = require('path');

@@ -8,8 +8,8 @@ addon.create(queue, threads);
 addon.produce(threads, items, 'blocking');
 if (queue !== 0) addon.waitBlocked(queue);
 addon.storm();
-// The threads are blocked, or the flood waits, for so long. On a busy machine it takes longer until
-// 50 signals came.
+// The threads are blocked, or the flood waits, for 200 ms. On a busy machine it takes longer until
+// 50 signals have come.
 const blocked = Date.now() + 200;
 while (Date.now() < blocked || addon.signals() <= 50);
 const timer = setInterval(() => {

@@ -12,7 +12,7 @@ const addon = require(`${process.env.TEST_ADDONS}/lifetime.node`);
 const ending = process.argv[2];
 const threads = Number(process.argv[3]);
 
-// The loop has turned for the last time when the threads begin, so nobody makes space.
+// The threads begin after the last turn of the loop, so nobody makes space.
 function blockAtEnd() {
   const tsfn = addon.create({ queue: 4, count: threads });
   addon.unref(tsfn);

@@ -1,4 +1,4 @@
-// Ends that run no finalizer, or that happen within a callback.
+// Processes and workers that end without a finalizer, or within a callback.
 // node lifetime-exit.js static|anonymous|blocked|within|worker-exit|worker-terminate
 'use strict';
 const { Worker, workerData, parentPort } = require('worker_threads');
@@ -8,7 +8,7 @@ const load = (name) => require(`${process.env.TEST_ADDONS}/${name}.node`);
 function staticThread(kind) {
   const addon = load('static_thread');
   if (kind === 'static') addon.start();
-  else addon.startAnonymous(() => {}); // created by code that belongs to no file
+  else addon.startAnonymous(() => {}); // created by code that is in no file
   setTimeout(() => process.exit(0), 100);
 }
 
@@ -20,8 +20,8 @@ function blocked(addon) {
   process.exit(0);
 }
 
-// Three threads call with a bounded queue. The third delivery ends everything, once the queue is
-// full and all are blocked.
+// Three threads call on a bounded queue. Once the queue is full and all threads are blocked, the
+// third delivery ends everything.
 function endWithin(addon, end) {
   let calls = 0;
   const endAtThird = () => {

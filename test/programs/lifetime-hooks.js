@@ -25,14 +25,15 @@ function filledAtEnd(items, count, options) {
   addon.startInHook(quiet(count + 1, options), 'produce', 1, items, items);
 }
 
-// The producers begin as the environment ends, so a wake-up is pending that is never delivered.
+// The producers begin while the environment ends. So a wake-up is pending that is never delivered.
 function between(addHook) {
   quiet(1);
   addHook();
   addon.startInHook(quiet(3), 'call', 3, 0, 1);
 }
 
-// The addon once more, with another napi_env of the same thread, as in each of Jest's test files.
+// The addon once more, with another napi_env of the same thread. Each of Jest's test files does
+// this.
 function other() {
   delete require.cache[require.resolve(path)];
   return require(path);
@@ -59,8 +60,8 @@ const cases = {
     addon.joinInAsyncHook();
     addon.startInHook(quiet(3, { queue: 2 }), 'produce', 3, 0, 2);
   },
-  // Such a hook, added between two creates: the producers of the newer function are rejected by
-  // then.
+  // Such a hook, added between two creates. The producers of the newer function are rejected before
+  // it runs.
   hookBetween() {
     between(addon.joinInHook);
   },

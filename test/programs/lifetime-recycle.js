@@ -25,9 +25,9 @@ async function main() {
   }
   while (addon.cyclesFinalized() < cycles) await turn();
   const grown = Math.round((memory(cycles) - warm) / 2 ** 20);
-  const told = grown < 32 ? 'flat' : `+${grown} MiB`;
+  const growth = grown < 32 ? 'flat' : `+${grown} MiB`;
   const opened = descriptors() - before;
-  console.log(`cycles=${cycles} repeated=${addon.repeatedHandles()} memory=${told} opened=${opened}`);
+  console.log(`cycles=${cycles} repeated=${addon.repeatedHandles()} memory=${growth} opened=${opened}`);
 }
 
 main();

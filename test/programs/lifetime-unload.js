@@ -2,8 +2,8 @@
 // node lifetime-unload.js ADDON nothing|startAndFinish|create|neighbour|once|linger|wait|start
 //   [WORKERS]
 //
-// Each worker prints how often the addon has been initialized since its static variables began. If
-// the addon was unloaded with the previous worker, this is 1.
+// Each worker prints how often the addon has been initialized with its present static variables.
+// This is 1 if the addon was unloaded with the previous worker.
 'use strict';
 const { Worker, isMainThread, parentPort } = require('worker_threads');
 const [, , name, action, workers = '3'] = process.argv;

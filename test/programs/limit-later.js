@@ -1,5 +1,5 @@
 // The address space is limited only when the process is already running.
-// node limit-later.js size        prints the virtual size in MiB after a function was created
+// node limit-later.js size        creates a function and prints the virtual size in MiB
 // node limit-later.js limit MIB   sets the limit, and then uses memory, a worker and the function
 'use strict';
 const { execFileSync } = require('child_process');
@@ -21,7 +21,7 @@ if (scenario === 'size') {
   kept.push(Buffer.alloc(64 << 20));
   new Worker('1', { eval: true }).on('exit', (code) => {
     console.log(`status=${status} worker=${code} kept=${kept.length}`);
-    addon.produce(1, 1, 'trying'); // the thread releases
+    addon.produce(1, 1, 'trying'); // the thread then releases
     addon.wait();
   });
   process.once('exit', addon.tell);

@@ -15,7 +15,7 @@ async function createFinalized(threads) {
   return handle;
 }
 
-// Leaves: 4 functions created and 2 finalized, one of these leaked; an open function with 5 items,
+// Leaves 4 functions created and 2 finalized, one of which leaked; an open function with 5 items,
 // and a closing one with 3; 3 uses of a stale handle, and 2 over-releases.
 async function leaveKnown() {
   const stale = await createFinalized(0);
@@ -46,7 +46,7 @@ const cases = {
 
   nothing: () => {},
 
-  // Prints the file before and leaves it after the first misuse.
+  // Prints the file as it is before the first misuse, and leaves it as it is after that.
   before: async () => {
     log(readFileSync(path, 'utf8').trimEnd());
     run(await createFinalized(0), 'getContext');
@@ -80,9 +80,10 @@ const cases = {
     process.exit(0);
   },
 
-  // After the create, items are only delivered. Waits for more than a second and says whether this
-  // alone has written the file anew, which must not happen. Then says whether a delivery has. It
-  // calls repeatedly, because a slow first write makes the guard wait for longer.
+  // After the create, items are only delivered. First it waits for more than a second, and says
+  // whether the file was written anew without a delivery, which must not happen. Then it calls, and
+  // says whether a delivery has written the file. It calls repeatedly, because a slow first write
+  // makes the guard wait for longer.
   deliveries: async () => {
     const written = () => statSync(path).mtimeMs;
     const handle = create({ ...quiet, threads: 1 });
@@ -97,7 +98,7 @@ const cases = {
     process.exit(0);
   },
 
-  // Somebody else has made a link in the place where the file is created.
+  // Somebody else has made a link at the path of the temporary file.
   planted: (victim) => {
     symlinkSync(victim, `${path}.${process.pid}.tmp`);
     create({ ...quiet, threads: 1 });

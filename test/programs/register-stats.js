@@ -1,5 +1,5 @@
-// What tsfn-guard/register shows of functions that live, close and are misused, in the main thread
-// and in a worker that also uses it. Run where tsfn-guard can be required.
+// What tsfn-guard/register shows of functions that live, that close and that are misused, in the
+// main thread, and in a worker that also loads it. Run this where tsfn-guard can be required.
 'use strict';
 const { Worker, isMainThread } = require('worker_threads');
 const guard = require(require.resolve('tsfn-guard/register', { paths: [process.cwd()] }));

@@ -1,4 +1,4 @@
-// Only workers load the guard, one after another. Then the main thread loads it. Run where
+// Only workers load the guard, one after another. Then the main thread loads it. Run this where
 // tsfn-guard can be required.
 'use strict';
 const { Worker, isMainThread } = require('worker_threads');

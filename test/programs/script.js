@@ -3,9 +3,9 @@
 const { writeSync } = require('fs');
 const addon = require(`${process.env.TEST_ADDONS}/script.node`);
 
-// Writes at once, as the addon does, so that lines of JavaScript, C and threads stay in order, in
+// Writes at once, as the addon does. So lines of JavaScript, C and threads stay in order, in
 // workers and at exit too. It does not use the addon, which cannot be called while an exception
-// from it is being handled.
+// that it has thrown is being handled.
 function log(text) {
   writeSync(1, `${text}\n`);
 }

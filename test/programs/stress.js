@@ -1,6 +1,6 @@
 // 16 threads, 200 functions, and three workers at a time that come and go. All of them use and
-// misuse each other's functions at random. The last line says what went wrong, the line before it
-// what was done.
+// misuse each other's functions at random. The last line of the output says what went wrong, and
+// the line before it what was done.
 // node stress.js SEED SECONDS [PATIENCE [stall]]
 'use strict';
 const fs = require('fs');
@@ -47,7 +47,7 @@ function seeded(state) {
 
 const descriptors = () => fs.readdirSync('/proc/self/fd').length;
 
-// The smallest sample of a part of the time. Growth raises it, a short burst does not.
+// The smallest sample of a part of the time. Growth raises it, but a short burst does not.
 function least(samples, from, to) {
   const part = samples.slice(Math.floor(samples.length * from), Math.ceil(samples.length * to));
   return Math.min(...part);
@@ -56,7 +56,7 @@ function least(samples, from, to) {
 async function main([seed, seconds, patience = 20, stall]) {
   console.log(`seed=${seed}`);
   const random = seeded(Number(seed));
-  await runWorker(random); // opens and maps what stays open and mapped
+  await runWorker(random); // opens and maps everything that then stays open and mapped
   addon.begin(Number(seed), THREADS, Number(patience));
   const before = descriptors();
   let workers = 0;

@@ -7,8 +7,8 @@ const { create, createWatched, run, runOn, start, finished, turns, log, main } =
 
 const quiet = { func: () => {}, finalize: 'silent' };
 
-// One function that was released too often and is gone, one that was finalized with a count out,
-// two that are alive.
+// Leaves one function that was released too often and is gone, one that was finalized with a count
+// out, and two that are alive.
 async function leave() {
   const released = createWatched(quiet);
   run(released.handle, 'release');
@@ -72,7 +72,7 @@ main({
     log(`delivered ${delivered}`);
   },
 
-  // A worker ends while a count is out, which the main thread gives back afterwards.
+  // A worker ends while a count is out. The main thread gives it back afterwards.
   late: async () => {
     if (!isMainThread) {
       const handle = create(quiet);

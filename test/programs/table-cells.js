@@ -1,7 +1,7 @@
-// The contract's table: for one state, every operation on a handle in that state, from the loop
+// The contract's table, for one state: every operation on a handle in that state, from the loop
 // thread and from another thread. Each operation has a fresh handle. Prints "operation: answer on
-// the loop thread, answer elsewhere". Arguments: the state, and optionally the only operation to
-// do.
+// the loop thread, answer elsewhere". Arguments: the state, and optionally one operation, which is
+// then the only one.
 'use strict';
 const { create, createWatched, run, runOn, log, turns, main } = require('./script.js');
 

@@ -47,8 +47,8 @@ const cases = {
       run(open, operation);
       const left = [];
       left.push(operation === 'abort' ? 'closed' : countOf(open, 10));
-      // If a call has consumed a count, one more release succeeds because of the credit. Subtract
-      // that one.
+      // If a call has consumed a count, one more release succeeds because of the credit. This one
+      // is subtracted.
       await lateHandles(5, (state, handle) => {
         const credit = run(handle, operation) === 'closing' && operation === 'call' ? 1 : 0;
         left.push(countOf(handle, 10) - credit);
@@ -72,7 +72,8 @@ const cases = {
     say('closing, then stale, releases', handle, 'release release release');
   },
 
-  // Without a count: once per thread and handle, whichever function is called first.
+  // Without a count: each thread gets napi_closing once for each handle, whichever function it
+  // calls first.
   oncePerThread: async () => {
     await lateHandles(1, (state, handle) => {
       say(`${state}, the count's`, handle, 'call');
@@ -107,7 +108,7 @@ const cases = {
     log(`release: ${run(handle, 'release')}`);
   },
 
-  // On this thread nobody else can empty the queue.
+  // The queue is full, and nobody but this thread can empty it.
   ownLoop: async () => {
     const handle = create({ label: 'full', max: 1 });
     say('own loop', handle, 'call callBlocking call callBlocking');
@@ -202,7 +203,7 @@ const cases = {
       say('own loop', full, 'call callBlocking');
       for (const thread of ['c', 'd', 'e']) start(thread, full, 'callBlocking');
       const pause = new Int32Array(new SharedArrayBuffer(4));
-      Atomics.wait(pause, 0, 0, 300); // until they sleep; the loop must not turn
+      Atomics.wait(pause, 0, 0, 300); // waits until they sleep; the loop must not turn
       say('several blocked', full, 'abort');
       for (const thread of ['c', 'd', 'e']) log(`blocked: ${await finished(thread)}`);
     }

@@ -32,9 +32,9 @@ async function createFinalized(threads) {
 }
 
 const cases = {
-  // 5 functions created and 2 finalized, one of these leaked. One has 5 items of at most 8 and two
-  // threads, one is closing with 3 items, and one was found full by 4 calls. 3 uses of a stale
-  // handle.
+  // 5 functions are created and 2 finalized, one of which leaked. One has 5 of at most 8 items and
+  // two threads, one is closing with 3 items, and one was found full by 4 calls. A stale handle is
+  // used 3 times.
   known: async () => {
     const stale = await createFinalized(0);
     await createFinalized(2);

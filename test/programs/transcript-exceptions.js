@@ -1,5 +1,4 @@
-// Exceptions that leave call_js_cb and finalize_cb. Arguments: the case, and whether anybody
-// handles them.
+// Exceptions that leave call_js_cb and finalize_cb. Arguments: the case, and how they are handled.
 'use strict';
 const { Worker, isMainThread } = require('worker_threads');
 const { create, createWatched, run, log, turns, main } = require('./script.js');

@@ -24,7 +24,7 @@ const cases = {
     log('main is over');
   },
 
-  // ref and unref are not counted: one unref undoes many refs, and the other way round.
+  // ref and unref are not counted: one unref undoes many refs, and one ref undoes many unrefs.
   notCounted: () => {
     const ended = create({ label: 'ended' });
     for (const operation of ['ref', 'ref', 'unref', 'unref', 'ref', 'unref']) log(run(ended, operation));
@@ -73,8 +73,8 @@ const cases = {
   },
 
   // If the queue is full, a nonblocking caller is refused until the loop has taken an item.
-  refusedUntilRoom: async () => {
-    const handle = create({ label: 'refusedUntilRoom', max: 3 });
+  refusedUntilSpace: async () => {
+    const handle = create({ label: 'refusedUntilSpace', max: 3 });
     for (let round = 0; round < 3; round++) {
       log(runOn('a', handle, 'call', round * 10, 5));
       await turns(4);

@@ -11,8 +11,8 @@ function callFromThreads(handle, count) {
   for (const thread of ['c', 'b', 'a']) log(`${thread}: ${runOn(thread, handle, 'callBlocking', 200, count)}`);
 }
 
-// The events of all async resources with our name. Written at once, because console.log would
-// create resources itself.
+// Logs the events of all async resources with these names. It writes at once, because console.log
+// would create resources itself.
 function watch(names, ids = new Set()) {
   const mine = (id) => ids.has(id);
   createHook({

@@ -1,12 +1,12 @@
-// Random sequences of the seven functions on real thread-safe functions (test/addons/script.c),
-// compared with reference.js: every answer, every delivery (order, live or NULL env), every
-// finalizer.
+// Does random sequences of the seven functions on real thread-safe functions
+// (test/addons/script.c), and compares them with reference.js: every answer, every delivery (order,
+// live or NULL env), every finalizer.
 //
-//   property.js main|worker   stdout must go to the file $EVENTS; FAST_CHECK is a path beside which
-//                             the package is
+//   property.js main|worker   stdout must go to the file $EVENTS; FAST_CHECK is a path from which
+//                             the package fast-check can be required
 //
-// $RUNS sequences from $SEED on. A failure prints its seed and path: SEED=… REPLAY=path repeats
-// just that one.
+// There are $RUNS sequences, which depend on $SEED. A failure prints its seed and path. With these,
+// SEED=… REPLAY=path repeats only that sequence.
 'use strict';
 const fs = require('fs');
 const { createRequire } = require('module');
@@ -14,22 +14,22 @@ const { Worker, isMainThread, workerData } = require('worker_threads');
 const addon = require(`${process.env.TEST_ADDONS}/script.node`);
 const { Reference } = require('./reference.js');
 
-// At once, as the addon writes its lines.
+// Writes at once, like the addon, so that all lines are in order.
 const log = (text) => fs.writeSync(1, `${text}\n`);
 
 const deadlock = process.env.DEADLOCK || 'overflow';
 const late = process.env.LATE === '1';
 const OPERATIONS = ['call', 'callBlocking', 'acquire', 'release', 'abort', 'getContext', 'getContextNullResult', 'ref',
   'unref'];
-const MAX_FUNCTIONS = 8; // a thread remembers 16 of them as told "closing"
+const MAX_FUNCTIONS = 8; // fewer than the 16 for which a thread remembers that it got "closing"
 const GARBAGE = [(handle) => 0n, (handle) => handle + 8n, (handle) => handle + 1n, (handle) => handle + (1n << 35n),
   (handle) => 16n, (handle) => BigInt.asUintN(64, handle - (1n << 45n))];
 
-// What an item's callback does with its own function is in the item: its last digit.
+// The last digit of an item says what its callback does with its own function.
 const operationOf = (item) => OPERATIONS[item % 10];
 
-// One sequence, on real functions and on their references side by side. With `real` false only the
-// references go on: what another thread does with the real ones.
+// One sequence, on real functions and on their references side by side. If `real` is false, the
+// sequence is done on the references only, because another thread does it on the real functions.
 class Session {
   constructor(name, loopThread, real = true) {
     Object.assign(this, { name, loopThread, real });
@@ -68,7 +68,7 @@ class Session {
     const item = ++this.items * 10 + nested;
     const prefix = `${caller} ${operation} ${reference.label}: `;
     if (this.real) log(prefix + this.run(thread, this.handles[index], operation, item));
-    reference.tell(prefix + reference.perform(operation, caller, item));
+    reference.record(prefix + reference.perform(operation, caller, item));
   }
 
   run(thread, handle, operation, item) {
@@ -97,12 +97,12 @@ class Session {
         const operation = operationOf(item);
         if (operation === undefined) return;
         const answer = reference.perform(operation, this.loopThread, 9);
-        reference.tell(`item ${item} of ${reference.label}: ${operation} ${answer}`);
+        reference.record(`item ${item} of ${reference.label}: ${operation} ${answer}`);
       });
   }
 }
 
-// ---- Comparing: the lines that the addon writes, each names its function ----
+// ---- Comparing the lines that the addon writes; each line names its function ----
 
 const events = isMainThread ? fs.openSync(process.env.EVENTS, 'r') : null;
 let position = 0;
@@ -120,7 +120,7 @@ const linesOf = (label) => lines.filter((line) => line.match(/\S+-\d+/g)?.some((
 const happened = (label) => linesOf(label).filter((line) => !line.startsWith('handle '));
 const handleOf = (label) => BigInt(linesOf(label).filter((line) => line.startsWith('handle ')).pop().split(' ')[1]);
 
-// Items to their outcome: those whose function could not run any more.
+// A map from item to answer, for the items whose callback could not call JavaScript any more.
 const dispatchedAtEnd = (label) =>
   new Map(linesOf(label).flatMap((line) => {
     const match = /^item (\d+) of \S+: (pending_exception|cannot_run_js)$/.exec(line);
@@ -130,7 +130,8 @@ const dispatchedAtEnd = (label) =>
 const count = (session) => session.references.reduce((sum, { events }) => sum + events.length, 0);
 const seen = (session) => session.references.reduce((sum, { label }) => sum + happened(label).length, 0);
 
-// Lets the loop turn until all that must happen has, and a little longer, for what must not.
+// Lets the loop turn until everything that must happen has happened, and then a little longer, to
+// notice what must not happen.
 async function settle(session) {
   session.settleReferences();
   for (let turn = 0; turn < 500; turn++) {
@@ -165,8 +166,8 @@ async function onThisThread(steps) {
     for (const step of steps) step.type === 'settle' ? await settle(session) : session.step(step);
     await settle(session);
   } finally {
-    // Whatever is left is closed, so that the next sequence and the process's end are not in its
-    // way.
+    // Closes whatever is left. Otherwise it would disturb the next sequence, or keep the process
+    // alive.
     for (let target = 0; target < session.references.length; target++)
       session.step({ type: 'do', operation: 'abort', thread: 'js', target, nested: 9 });
     session.settleReferences();
@@ -174,7 +175,8 @@ async function onThisThread(steps) {
   await settle(session);
 }
 
-// Some steps in a worker, which then ends without a turn of its loop; the others after its end.
+// Does the steps `before` in a worker, which then ends without a turn of its loop, and the steps
+// `after` when it has ended.
 async function inWorker([before, after]) {
   lines = [];
   const name = `w${runs++}`;
@@ -187,7 +189,7 @@ async function inWorker([before, after]) {
   compare(session);
   session.handles = session.references.map(({ label }) => handleOf(label));
   session.real = true;
-  session.loopThread = 'js'; // which is another env's
+  session.loopThread = 'js'; // the loop thread of another env
   for (const step of after) session.step(step);
   compare(session);
 }

@@ -1,19 +1,19 @@
-// What one guarded function answers and delivers, written from docs/contract.md: the twin that
-// property.js compares real ones with. All that it does to its addon's callbacks goes to `events`,
+// What one guarded function answers and delivers, written from docs/contract.md: the reference with
+// which property.js compares real functions. Everything that its addon would see goes to `events`,
 // in the words of test/addons/script.c.
 'use strict';
 
 class Reference {
-  // options: as script.c's create takes them. deadlock: as in TSFN_GUARD_OPTIONS. loopThread: its
-  // name. late: whether the addon has that quirk.
+  // options: those of script.c's create. deadlock: the value in TSFN_GUARD_OPTIONS. loopThread:
+  // that thread's name. late: whether the addon has that quirk.
   constructor(options, deadlock, loopThread, late) {
     Object.assign(this, { max: 0, drainOps: '', finalizeOps: '', ...options, deadlock, loopThread, late });
     this.state = 'OPEN';
     this.count = options.threads;
     this.credit = 0;
     this.queue = [];
-    this.told = new Set(); // threads
-    this.hidesItsEnd = false; // its env has ended, and the addon is late
+    this.gotClosing = new Set(); // threads
+    this.hidesItsEnd = false; // its env has ended, and the addon has the quirk late
     this.forgotten = false; // its finalizer is over, and all counts are back
     this.events = [];
   }
@@ -55,18 +55,18 @@ class Reference {
   }
 
   call(thread, item, blocking) {
-    if (this.state !== 'OPEN') return this.turnAway(thread);
+    if (this.state !== 'OPEN') return this.rejectClosing(thread);
     if (this.full && !blocking) return 'queue_full';
     if (this.full && this.deadlock === 'status') return 'would_deadlock';
     this.queue.push(item);
     return 'ok';
   }
 
-  turnAway(thread) {
+  rejectClosing(thread) {
     if (this.hidesItsEnd) return 'ok';
-    const told = this.told.has(thread);
-    this.told.add(thread);
-    if (this.count === 0) return told ? 'invalid_arg' : 'closing';
+    const before = this.gotClosing.has(thread);
+    this.gotClosing.add(thread);
+    if (this.count === 0) return before ? 'invalid_arg' : 'closing';
     this.count--;
     this.credit++;
     return 'closing';
@@ -84,22 +84,21 @@ class Reference {
     return 'ok';
   }
 
-  tell(text) {
+  record(text) {
     this.events.push(text);
   }
 
   performAll(where, operations) {
     for (const operation of operations.split(' ').filter(Boolean))
-      this.tell(`${where} of ${this.label}: ${operation} ${this.perform(operation, this.loopThread, 999)}`);
+      this.record(`${where} of ${this.label}: ${operation} ${this.perform(operation, this.loopThread, 999)}`);
   }
 
-  // The loop runs until it has nothing more to do. onItem: what the function itself does with an
-  // item.
+  // The loop runs until it has nothing more to do. onItem: what the item's callback does.
   settle(onItem) {
     while (this.state === 'OPEN' && this.queue.length !== 0) {
       const item = this.queue.shift();
       this.decide(); // before the callback
-      this.tell(`item ${item} of ${this.label}`);
+      this.record(`item ${item} of ${this.label}`);
       onItem(item);
     }
     this.decide();
@@ -110,15 +109,15 @@ class Reference {
     if (this.state === 'OPEN' && this.queue.length === 0 && this.count === 0) this.state = 'CLOSING';
   }
 
-  // The env's end. `dispatched`: the items that the runtime, before it, still gave to call_js_cb
-  // live, although no JavaScript can run any more: its own choice.
+  // The env's end. `dispatched`: items that the runtime still delivered live before that, although
+  // no JavaScript could run any more. The runtime may choose to do this.
   tearDown(dispatched) {
     while (this.state === 'OPEN' && dispatched.has(this.queue[0])) {
       const item = this.queue.shift();
       this.decide();
-      this.tell(`item ${item} of ${this.label}: ${dispatched.get(item)}`);
+      this.record(`item ${item} of ${this.label}: ${dispatched.get(item)}`);
     }
-    // What was closing by itself has ended in a last turn of the loop, before the env did.
+    // A function that closes by itself ends in a last turn of the loop, before the env ends.
     this.decide();
     this.hidesItsEnd = this.late && this.state === 'OPEN';
     if (this.state === 'OPEN') this.state = 'CLOSING';
@@ -134,10 +133,10 @@ class Reference {
 
   drainAndFinalize() {
     while (this.queue.length !== 0) {
-      this.tell(`drain item ${this.queue.shift()} of ${this.label}`);
+      this.record(`drain item ${this.queue.shift()} of ${this.label}`);
       this.performAll('drain', this.drainOps);
     }
-    this.tell(`finalize ${this.label}`);
+    this.record(`finalize ${this.label}`);
     this.performAll('finalizer', this.finalizeOps);
   }
 }

@@ -1,4 +1,5 @@
-// @ast-grep/napi: many threads search files, and each calls back with what it found.
+// @ast-grep/napi: many threads search files, and each thread calls JavaScript with what it has
+// found.
 'use strict';
 const fs = require('fs');
 const { findInFiles, Lang } = require('@ast-grep/napi');

@@ -4,7 +4,7 @@ const nodeHttp = require('http');
 const { http, io } = require('aws-crt');
 const cases = require('./cases');
 
-process.removeAllListeners('warning'); // the warning that Node 18 and 20 are old
+process.removeAllListeners('warning'); // it warns that Node 18 and 20 are old
 const serve = () => new Promise((resolve) => {
   const server = nodeHttp.createServer((request, response) => response.end(request.url + 'y'.repeat(20000)));
   server.listen(0, '127.0.0.1', () => resolve(server));

@@ -1,7 +1,7 @@
 // The cases that all addons here have: the addon's work, or an end while the addon is busy.
 // node ADDON.js work|exit|quit|end|worker, with $SCRATCH being an empty directory
 // A program calls cases({ work, busy }). work() returns what is printed. busy(dir, swing) keeps the
-// addon busy for ever, and calls swing() when it is fully busy.
+// addon busy for ever, and calls swing() as soon as it is fully busy.
 'use strict';
 const fs = require('fs');
 const path = require('path');
@@ -12,8 +12,8 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 // Each time the end comes at a different moment of the addon's work.
 const soon = () => sleep(Math.random() * 60);
 
-// Starts two busy workers, or as many as the addon can bear. Each has its own directory, or all
-// share one.
+// Starts two busy workers, or as many as the addon can bear. Each worker has its own directory, or
+// all share one.
 let started = 0;
 const startWorker = (shared) => new Promise((resolve, reject) => {
   const own = shared ? dir : path.join(dir, `worker-${started++}`);

@@ -2,7 +2,8 @@
 
 load real
 setup() { needs @duckdb/node-api; }
-fault=$'terminate called\nFATAL ERROR: Error::' # it throws a C++ exception through JavaScript that was terminated
+# It throws a C++ exception through JavaScript that was terminated.
+fault=$'terminate called\nFATAL ERROR: Error::'
 
 @test "work: a query calls JavaScript" {
   natively lives duckdb.js work <<<'{"sum":"5000050000","chunks":49}'

@@ -1,9 +1,9 @@
-# ffi-rs 1.3.7 (napi-rs 2): threads of a C library call JavaScript; each call takes what its TSFN
-# was created for.
+# ffi-rs 1.3.7 (napi-rs 2): threads of a C library call JavaScript. Each call passes arguments of
+# the types for which its TSFN was created.
 
 load real
 setup() { needs ffi-rs; }
-fault='panicked at src/lib.rs' # it unwraps what a call of JavaScript's answered as JavaScript was ended
+fault='panicked at src/lib.rs' # it unwraps an answer that failed at the end of JavaScript
 
 @test "work: 200 threads call back" {
   natively lives ffi-rs.js work <<<'{"calls":200,"sum":19900}'

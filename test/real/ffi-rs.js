@@ -1,14 +1,14 @@
-// ffi-rs: functions of C call JavaScript; here each call comes from a fresh thread, which waits for
-// no answer.
+// ffi-rs: functions of C call JavaScript. Here each call comes from a fresh thread, which does not
+// wait for an answer.
 'use strict';
 const { open, load, createPointer, unwrapPointer, funcConstructor, DataType } = require('ffi-rs');
 const cases = require('./cases');
 
-open({ library: 'process', path: '' }); // where pthread_create is in each glibc
+open({ library: 'process', path: '' }); // every glibc has pthread_create there
 const call = (funcName, retType, paramsType, paramsValue) =>
   load({ library: 'process', funcName, retType, paramsType, paramsValue });
 
-// What starts a thread that calls back once.
+// Returns a function that starts a thread, which calls back once.
 function threads(callback) {
   const shape = funcConstructor({ paramsType: [DataType.I32], retType: DataType.Void });
   const [pointer] = unwrapPointer(createPointer({ paramsType: [shape], paramsValue: [callback] }));

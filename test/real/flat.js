@@ -4,8 +4,8 @@ const fs = require('fs');
 const v8 = require('v8');
 const vm = require('vm');
 
-// Collects garbage first, because garbage is no leak. On a busy machine V8's threads starve, and
-// its heap grows by 60 MB.
+// Collects garbage first, because garbage is not a leak. On a busy machine V8's threads starve, and
+// then its heap grows by 60 MB.
 v8.setFlagsFromString('--expose-gc');
 const collect = vm.runInNewContext('gc');
 
@@ -17,9 +17,9 @@ function resident() {
   return (anonymous - v8.getHeapStatistics().total_physical_size) / 1e6;
 }
 
-// Takes samples of it. The first third of the run is for warming up. stop() compares the median of
-// the last sixth with the median of the sixth after the warm-up. It must be within 10 % and 16 MB.
-// The figures are printed on stderr.
+// Takes samples of that memory. The first third of the run is for warming up. stop() compares the
+// median of the last sixth with the median of the sixth after the warm-up. The difference must be
+// within 10 % and 16 MB. The figures are printed on stderr.
 exports.watch = (seconds) => {
   const samples = [];
   const timer = setInterval(() => samples.push(resident()), seconds * 1000 / 120);

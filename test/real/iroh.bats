@@ -4,7 +4,7 @@
 load real
 setup() { needs @number0/iroh 20; }
 why='its futures use what ended with the env'
-# Its package names a main file that is not there, of which Node warns.
+# Its package.json names a main file that does not exist, and Node warns of this.
 export NODE_NO_WARNINGS=1
 
 @test "work: 100 datagrams arrive" {

@@ -1,4 +1,4 @@
-// @number0/iroh: QUIC over the loopback; threads of tokio settle its promises and tell of an
+// @number0/iroh: QUIC over the loopback. Threads of tokio settle its promises, and report an
 // endpoint's paths.
 'use strict';
 const { Endpoint, RelayMode, presetMinimal } = require('@number0/iroh');
@@ -14,7 +14,7 @@ async function endpoint() {
   return builder.bind();
 }
 
-// A connection between two endpoints, and what closes them.
+// Makes a connection between two endpoints. Returns both ends and a function that closes them.
 async function connect() {
   const [server, client] = await Promise.all([endpoint(), endpoint()]);
   const accepted = server.acceptNext().then(async (incoming) => (await incoming.accept()).connect());
@@ -33,7 +33,7 @@ async function work() {
   return { sum };
 }
 
-const kept = []; // an endpoint that is collected closes its connections
+const kept = []; // an endpoint closes its connections when it is garbage-collected
 async function busy(dir, swing) {
   const { here, there, close } = await connect();
   kept.push(close);

@@ -32,7 +32,7 @@ function every(microseconds, onTick) {
   return () => remove(timer[0]);
 }
 
-// Counts ticks, then deletes the timer. A last thread may still be on its way.
+// Counts ticks, then deletes the timer. One more thread may still be on its way.
 function work() {
   let ticks = 0;
   const alive = setInterval(() => {}, 1000);
@@ -44,8 +44,8 @@ function work() {
   });
 }
 
-// Twenty ticks. The callback does not keep the loop alive: the JavaScript thread ends while the
-// timer goes on.
+// Waits for twenty ticks. The callback does not keep the loop alive: the JavaScript thread ends
+// while the timer goes on.
 function tickOn(then) {
   let ticks = 0;
   const alive = setInterval(() => {}, 1000);

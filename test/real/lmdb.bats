@@ -1,7 +1,7 @@
 # lmdb 3.5.6 (node-addon-api, V8's own API on Node 18 to 24): each batch of writes has its own TSFN,
-# and a transaction waits for JavaScript in a thread of libuv. When napi_call_function fails, its
-# call_js_cb reads the result that was not written. Without the guard this may be harmless or not.
-# With the guard the result is NULL.
+# and a transaction waits for JavaScript in a thread of libuv. When napi_call_function fails,
+# call_js_cb nevertheless reads the result, which was not written. Without the guard this may be
+# harmless or not. With the guard the result is NULL.
 
 load real
 setup() { needs lmdb; }

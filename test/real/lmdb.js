@@ -1,5 +1,5 @@
-// lmdb: batches of writes run in libuv's threads, which call JavaScript for the transactions in
-// them.
+// lmdb: batches of writes run in libuv's threads. For the transactions in them these threads call
+// JavaScript.
 'use strict';
 const { open } = require('lmdb');
 const cases = require('./cases');
@@ -24,7 +24,7 @@ async function work(dir) {
 async function busy(dir, swing) {
   const store = database(dir);
   // At process.exit() Node waits for libuv's threads. A thread with a transaction waits for
-  // JavaScript, and so for ever.
+  // JavaScript, so it would wait for ever.
   const transactions = process.argv[2] !== 'exit';
   for (let n = 1; ; n++) {
     const writes = [];

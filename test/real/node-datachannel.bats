@@ -1,6 +1,6 @@
-# node-datachannel 0.33.4 (node-addon-api, C++): threads of libdatachannel tell JavaScript of what
-# has arrived. A callback that meets the end of JavaScript throws, and the addon's own unwinder,
-# which is hidden, finds nobody who would catch.
+# node-datachannel 0.33.4 (node-addon-api, C++): threads of libdatachannel report to JavaScript what
+# has arrived. A callback that is called at the end of JavaScript throws. The addon has its own
+# unwinder, which is hidden. It finds no handler for the exception.
 
 load real
 setup() { needs node-datachannel; }

@@ -1,11 +1,12 @@
-// node-datachannel: two peers in one thread talk over the loopback; threads of libdatachannel tell
-// JavaScript all.
+// node-datachannel: two peers in one thread talk over the loopback. Threads of libdatachannel
+// report everything to JavaScript.
 'use strict';
 const cases = require('./cases');
 
-// Not before it is used: the addon keeps the constructors of its classes in static variables. So
-// they belong to the first thread that has loaded it, and in another one Node aborts ("Cannot
-// create a handle without a HandleScope"). For the same reason there is one worker.
+// The addon is loaded only when it is used, because it keeps the constructors of its classes in
+// static variables. So they belong to the first thread that loads it, and in another thread Node
+// aborts ("Cannot create a handle without a HandleScope"). For the same reason there is only one
+// worker.
 const addon = () => require('node-datachannel');
 
 // The addon ends the process if a callback throws. In 2 of 83 runs a candidate was refused ("Got a
@@ -18,8 +19,8 @@ function addCandidate(peer, candidate) {
   }
 }
 
-// Tells `to` of `from`. A candidate may arrive before the description, as each callback has a TSFN
-// of its own. It is refused then, so it waits.
+// Passes the description and the candidates of `from` to `to`. Each callback has its own TSFN, so a
+// candidate may arrive before the description. It would be refused then, so it waits.
 function introduce(from, to) {
   const early = [];
   let isKnown = false;
@@ -34,8 +35,8 @@ function introduce(from, to) {
   });
 }
 
-// Two peers that know each other. onMessage gets (what arrived at b, its channel); opened gets the
-// channel of a. Returns what closes them.
+// Makes two peers that know each other. onMessage gets a text that has arrived at b, and b's
+// channel. opened gets the channel of a. Returns a function that closes them.
 function connectOnce(onMessage, opened) {
   const [a, b] = ['a', 'b'].map((name) => new (addon().PeerConnection)(name, { iceServers: [], bindAddress: '127.0.0.1' }));
   introduce(a, b);
@@ -54,8 +55,8 @@ function connectOnce(onMessage, opened) {
   };
 }
 
-// The same, again and again until a channel is open: with a candidate refused, one run of the tests
-// (without the guard) waited for ever.
+// Connects two peers, again and again until a channel is open. When a candidate was refused, one
+// run of the tests (without the guard) waited for ever.
 function connect(onMessage, opened) {
   let stop;
   const attempt = () => {

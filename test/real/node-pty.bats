@@ -1,6 +1,6 @@
-# @lydell/node-pty 1.1.0 (node-addon-api): the thread that waits for a shell calls once, and the
-# finalizer joins it. So a worker's end waits for its shells, and the call may come at any time
-# until then.
+# @lydell/node-pty 1.1.0 (node-addon-api): a thread waits for the end of a shell and then calls
+# once. The finalizer joins that thread. So the end of a worker waits for its shells, and the call
+# may come at any time until then.
 #
 # If the call is delivered when the worker can no longer run JavaScript, it throws a C++ exception.
 # Without the guard this ends the process (in up to 2 of 20 runs of the table). The guard catches

@@ -12,23 +12,23 @@ if (isMainThread && kind !== 'alone') require('@lydell/node-pty');
 const shell = (script) => require('@lydell/node-pty').spawn('/bin/sh', ['-c', script], { cols: 80, rows: 24 });
 
 async function work() {
-  const told = Array.from({ length: 10 }, (_, i) => new Promise((resolve) => {
+  const results = Array.from({ length: 10 }, (_, i) => new Promise((resolve) => {
     let output = '';
-    // After a shell's end node-pty reads its output for only 200 ms, which is too short on a busy
-    // machine.
+    // After the end of a shell node-pty reads its output for only 200 ms, which is too short on
+    // a busy machine.
     const terminal = shell(`echo shell ${i}; sleep 1; exit ${i}`);
     terminal.onData((data) => (output += data));
     terminal.onExit(({ exitCode }) => resolve(output.trim() === `shell ${i}` && exitCode === i));
   }));
-  console.log(`ended=${(await Promise.all(told)).filter(Boolean).length}`);
+  console.log(`ended=${(await Promise.all(results)).filter(Boolean).length}`);
 }
 
 // A shell that ignores hang-ups. It runs until there is a file `end` in dir, or dir is gone.
 const dir = isMainThread ? fs.mkdtempSync(`${process.env.SCRATCH}/`) : workerData.dir;
 const heedless = `trap '' HUP; echo started; while [ -e '${dir}' ] && [ ! -e '${dir}/end' ]; do sleep 0.05; done`;
 
-// Four shells. When their env ends, their terminals close. This ends the shells that do not ignore
-// it.
+// Starts four shells. When their env ends, their terminals close. This ends the shells that do not
+// ignore hang-ups.
 function start(script, onStarted) {
   let started = 0;
   for (let i = 0; i < 4; i++) shell(script).onData(() => ++started === 4 && onStarted());

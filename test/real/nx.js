@@ -21,8 +21,8 @@ const shells = [];
 async function busy(dir, swing) {
   let messages = 0;
   for (let i = 0; i < 2; i++) {
-    // It must outlive the case, because nx writes to stdout if a shell ends before its env. It ends
-    // with its terminal.
+    // The shell must outlive the case, because nx writes to stdout if a shell ends before its env.
+    // It ends with its terminal.
     const shell = run('timeout 60 sh -c "while echo 0123456789; do sleep 0.002; done"');
     shell.onOutput(() => ++messages === 10 && swing());
     shell.onExit(() => {});

@@ -2,9 +2,8 @@
 # calling the subscribers of envs that have ended. Without the guard the process dies at the first
 # such call, or on Node with nodejs/node#55877 at the second.
 #
-# What is delivered when a worker can no longer run JavaScript makes the addon throw, and nothing
+# If an event is delivered when a worker can no longer run JavaScript, the addon throws, and nothing
 # can catch that. Without the guard the throw is refused, and node-addon-api calls napi_fatal_error.
-# refused, and node-addon-api calls napi_fatal_error.
 
 load real
 setup() { needs @parcel/watcher; }

@@ -22,20 +22,21 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 // act() changes one file. This gives one event, because the addon waits 50 ms for more.
 async function work() {
   const seen = { create: 0, update: 0, delete: 0 };
-  let told;
+  let onOurs;
   const subscription = await subscribe((events) => {
     const ours = events.filter((event) => path.basename(event.path).startsWith('ours'));
     for (const { type } of ours) seen[type]++;
-    if (ours.length > 0) told();
+    if (ours.length > 0) onOurs();
   });
   const change = async (act) => {
-    const next = new Promise((resolve) => (told = resolve));
+    const next = new Promise((resolve) => (onOurs = resolve));
     act();
     await next;
   };
   for (let i = 0; i < 5; i++) {
     const file = path.join(dir, `ours-${i}`);
-    await change(() => fs.writeFileSync(file, '')); // with contents there would be two events, sometimes in two batches
+    // With contents there would be two events, sometimes in two batches.
+    await change(() => fs.writeFileSync(file, ''));
     await change(() => fs.appendFileSync(file, 'more'));
     await change(() => fs.unlinkSync(file));
   }
@@ -44,8 +45,8 @@ async function work() {
 }
 
 // A subscribed worker is terminated. Then the directory changes, and the main thread must get the
-// events. In the case `alone` it has not loaded the addon, and can no longer do so: this addon
-// registers itself from a constructor, and is never unmapped.
+// events. In the case `alone` the main thread has not loaded the addon. Without the guard it can no
+// longer load it: this addon registers itself from a constructor, and is never unmapped.
 async function terminated() {
   const worker = new Worker(__filename, { workerData: kind });
   await new Promise((resolve) => worker.once('message', resolve));
@@ -59,8 +60,7 @@ async function terminated() {
   console.log('changed');
 }
 
-// Events come all the time, while a worker is about to be terminated, or the main thread about to
-// exit.
+// Events come all the time. Meanwhile a worker is terminated, or the main thread exits.
 async function keepBusy() {
   await subscribe(() => {});
   for (let i = 0; ; i++) {
@@ -70,8 +70,8 @@ async function keepBusy() {
   }
 }
 
-// A subscribed worker that does not get to its events. They wait when it is terminated, and the
-// loop still delivers them in the same turn.
+// A subscribed worker that does not get to handle its events. They wait when it is terminated, and
+// the loop still delivers them in the same turn.
 async function getStuck() {
   await subscribe(() => {});
   parentPort.postMessage('stuck');

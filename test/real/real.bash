@@ -15,7 +15,7 @@ load ../bats/helper
 # shellcheck disable=SC2034 # for native and guarded
 PROGRAMS=$TG_SOURCE/test/real
 MODULES=$TG_SOURCE/build/deps/npm/real/node_modules
-# TG_MODULES is a node_modules with packages that scripts/deps.sh does not fetch, as they are large.
+# TG_MODULES is a node_modules with packages that are too large for scripts/deps.sh to fetch.
 export NODE_PATH=$MODULES${TG_MODULES:+:$TG_MODULES}
 
 # needs PACKAGE [MAJOR]: skips the test if the package is not installed, or the runtime is older
@@ -26,7 +26,7 @@ needs() {
   ((${major%%.*} >= ${2:-0})) || skip "$1 needs Node $2"
 }
 
-# optioned PROGRAM.js CASE…: guarded, with the options for which a table is made.
+# optioned PROGRAM.js CASE…: runs it guarded, with the options for which a table is made.
 optioned() {
   TSFN_GUARD_OPTIONS=${TSFN_GUARD_OPTIONS:+$TSFN_GUARD_OPTIONS:}$TG_TALLY_OPTIONS guarded "$@"
 }
@@ -38,9 +38,9 @@ needs_large() {
   needs "${1%@*}" "${@:2}"
 }
 
-# attempt HOW PROGRAM.js CASE…: one run. It sets `result` to ok, died or other, and `ending` to how
-# it died. If the process has left the text of the addon's own fault ($own) on stderr, `result` is
-# owned.
+# attempt HOW PROGRAM.js CASE…: runs it once. Sets `result` to ok, died or other, and `ending` to
+# how it died. If it died, and has left the text of the addon's own fault ($own) on stderr, `result`
+# is owned.
 attempt() {
   local scratch=$BATS_TEST_TMPDIR/run status=0 line
   rm -rf "$scratch" && mkdir "$scratch"
@@ -58,8 +58,8 @@ attempt() {
     && tail -n 20 "$BATS_TEST_TMPDIR/stderr")
 }
 
-# runs N UNTIL HOW PROGRAM.js CASE…: N runs, or fewer if one has the result UNTIL. Counts the
-# results in ok, died, owned and other.
+# runs N UNTIL HOW PROGRAM.js CASE…: runs it N times, and stops early at the result UNTIL. Counts
+# the results in ok, died, owned and other.
 runs() {
   local n=$1 until=$2 kinds summary
   shift 2
@@ -80,12 +80,13 @@ runs() {
     "$ok" $((died + owned)) "$other" "$summary" >>"$TG_TALLY"
 }
 
-# natively lives|dies|may_die|any PROGRAM.js CASE… <<<LINE: runs it without the guard.
+# natively lives|dies|may_die|any PROGRAM.js CASE… <<<LINE: runs it without the guard, and expects:
 #   lives    it prints LINE
 #   dies     it dies in at least one of three runs (some survive by chance; docs/real-addons.md has
 #            figures of 20 runs)
-#   may_die  it dies in at least one of 150 runs. At a chance of 10 % none in 150 is one in ten
-#            million. It stops at the first, and only the tier `full` takes that long.
+#   may_die  it dies in at least one of 150 runs. If one run in ten dies, the chance that none of
+#            150 does is one in ten million. It stops at the first death. Only the tier `full` takes
+#            that long.
 #   any      anything may happen. It is only counted, and only for the table.
 natively() {
   local expected ok died owned other last
@@ -98,14 +99,14 @@ natively() {
   esac
 }
 
-# guarded_runs N PROGRAM.js CASE…: N runs guarded; where a table is made, those with its options
-# first.
+# guarded_runs N PROGRAM.js CASE…: runs it N times guarded. If a table is made with options, it
+# first runs it N times with these.
 guarded_runs() {
   [[ -z ${TG_TALLY_OPTIONS:-} ]] || runs "$1" never optioned "${@:2}"
   runs "$1" never guarded "${@:2}"
 }
 
-# lives PROGRAM.js CASE… <<<LINE: guarded, it prints LINE each time.
+# lives PROGRAM.js CASE… <<<LINE: expects that, guarded, it prints LINE each time.
 lives() {
   local expected ok died owned other last
   expected=$(cat)
@@ -124,8 +125,9 @@ lives_fast() {
   lives_with exit=fast "$@"
 }
 
-# lives_or_own TEXT PROGRAM.js CASE… <<<LINE: guarded, it prints LINE, or it dies of the addon's own
-# fault with TEXT (or one of its lines) on stderr. docs/real-addons.md explains these faults.
+# lives_or_own TEXT PROGRAM.js CASE… <<<LINE: expects that, guarded, it prints LINE, or dies of the
+# addon's own fault with TEXT (or one of its lines) on stderr. docs/real-addons.md explains these
+# faults.
 lives_or_own() {
   local expected own=$1 ok died owned other last
   expected=$(cat)
@@ -140,9 +142,9 @@ lives_or_own_with() {
   TSFN_GUARD_OPTIONS=$1 lives_or_own "${@:2}"
 }
 
-# own_fault WHY PROGRAM.js CASE… <<<LINE: the addon's own fault ends it, without and with the guard,
-# and prints nothing by which it can be recognised. So the result cannot be checked. It is only
-# counted for the table.
+# own_fault WHY PROGRAM.js CASE… <<<LINE: for a case that may die of the addon's own fault, without
+# and with the guard, and then prints nothing by which the fault can be recognised. So the result
+# cannot be checked. It is only counted for the table.
 own_fault() {
   local expected ok died owned other last
   expected=$(cat)
@@ -151,7 +153,7 @@ own_fault() {
   guarded_runs 20 "${@:2}"
 }
 
-# hold 0|1: the test fails at 0, except when the table is made.
+# hold 0|1: fails the test at 0, except when a table is made.
 hold() {
   [[ -n ${TG_TALLY:-} ]] || (($1))
 }

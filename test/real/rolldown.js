@@ -57,7 +57,7 @@ async function terminated() {
   console.log('terminated');
 }
 
-// rolldown is an ES module, which is not found by NODE_PATH.
+// rolldown is an ES module, and import() does not use NODE_PATH.
 const loaded = () => import(require('url').pathToFileURL(require.resolve('rolldown')));
 
 async function main() {

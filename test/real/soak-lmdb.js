@@ -1,4 +1,4 @@
-// lmdb creates a TSFN for each write transaction. One transaction follows the other, for a while.
+// lmdb creates a TSFN for each write transaction. One transaction follows the other, for SECONDS.
 // node soak-lmdb.js SECONDS, with $SCRATCH being an empty directory
 'use strict';
 const { open } = require('lmdb');

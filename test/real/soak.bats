@@ -1,5 +1,6 @@
-# Real addons for a while: lmdb with more than ten thousand TSFNs a second, and a worker that is
-# restarted again and again. Ten seconds each. test/soak.sh sets a longer time (TG_SOAK_SECONDS).
+# Runs real addons for a while: lmdb with more than ten thousand TSFNs a second, and a worker that
+# is restarted again and again. Each runs for ten seconds. test/soak.sh sets a longer time
+# (TG_SOAK_SECONDS).
 
 load real
 

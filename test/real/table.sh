@@ -32,7 +32,7 @@ RUNTIMES=" ${TG_RUNTIMES:-node-18 node-20 node-22 node-24.21 node-26} "
 add=no cases=
 export TG_TALLY_RUNS=20 TG_TALLY_WAYS='native guarded optioned' TG_TALLY_OPTIONS=
 
-# measure ADDON: runs its cases on each of these runtimes.
+# measure ADDON: runs its cases on each of the runtimes in TG_RUNTIMES.
 measure() {
   local runtime node
   [[ $add == yes || ! -e $FIGURES ]] || sed -i "/^$1\t/d" "$FIGURES"

@@ -1,9 +1,9 @@
-# @temporalio/core-bridge 1.24.0 (neon 1): one TSFN a thread settles all promises. Threads that are
-# answered napi_closing panic, which ends their task and not the process.
+# @temporalio/core-bridge 1.24.0 (neon 1): each thread has one TSFN, which settles all promises. If
+# a call returns napi_closing, its thread panics, which ends the task and not the process.
 
 load real
 setup() { needs_large @temporalio/core-bridge@1.24.0 20; }
-fault='Failed to resolve promise' # neon calls napi_fatal_error where JavaScript is over
+fault='Failed to resolve promise' # neon calls napi_fatal_error when JavaScript is over
 
 @test "work: ten connections are refused" {
   natively lives temporal.js work <<<'{"refused":10}'

@@ -1,4 +1,4 @@
-# node-web-audio-api 1.0.9 (napi-rs 2): the thread that renders tells of the end of each sound.
+# node-web-audio-api 1.0.9 (napi-rs 2): the thread that renders reports the end of each sound.
 
 load real
 setup() { needs_large node-web-audio-api@1.0.9 20; }

@@ -1,4 +1,4 @@
-// node-web-audio-api: the thread that renders sound tells JavaScript of each sound that has ended.
+// node-web-audio-api: the thread that renders sound reports to JavaScript that a sound has ended.
 // No device is needed.
 'use strict';
 const { AudioContext, OfflineAudioContext, OscillatorNode, ConstantSourceNode } = require('node-web-audio-api');
@@ -14,7 +14,8 @@ function sound(context, Kind, options, seconds, ended) {
   sounds.push(node);
 }
 
-// The sum of what 64 sounds of the height 1 make, and how many of them are told to have ended.
+// Plays 64 constant sounds, each of the value 1. Returns how many of them were reported to have
+// ended, and a sample of their sum and of the silence after them.
 async function work() {
   const context = new OfflineAudioContext(1, 48000, 48000);
   let ended = 0;

@@ -1,5 +1,5 @@
 // A server that starts a worker for every request. Only the worker loads @parcel/watcher and lmdb.
-// It is terminated when it has answered. 30 requests, one after the other.
+// It is terminated when it has answered. There are 30 requests, one after the other.
 // node worker-server.js serve, with $SCRATCH being an empty directory
 'use strict';
 const fs = require('fs');

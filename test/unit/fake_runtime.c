@@ -45,7 +45,7 @@ struct fake_settings fake_settings;
 atomic_uint fake_events[TG_EVENT_KINDS];
 _Atomic uint64_t fake_quantity[TG_EVENT_KINDS];
 struct tg_addon fake_addon;
-atomic_uint fake_adopted, fake_joined, fake_left;
+atomic_uint fake_lookups, fake_joined, fake_left;
 unsigned long long fake_unloads;
 atomic_uint fake_refs, fake_unrefs, fake_rings;
 
@@ -66,7 +66,7 @@ void fake_reset(void) {
   atomic_store(&fake_addon.unreturned, 0);
   atomic_store(&fake_addon.foreign_users, 0);
   fake_addon.quirks = 0;
-  atomic_store(&fake_adopted, 0);
+  atomic_store(&fake_lookups, 0);
   atomic_store(&fake_joined, 0);
   atomic_store(&fake_left, 0);
   tg_last_use = (struct tg_last_use){0};
@@ -125,7 +125,7 @@ static napi_status remove_hook(napi_env napi_env, void (*run)(void *), void *arg
   return napi_ok;
 }
 
-/* The addon's own thread-safe function. The core only passes it through. */
+/* A thread-safe function that the runtime itself serves. The core passes all uses of it through. */
 static struct {
   struct doorbell doorbell;
   size_t max_queue_size;
@@ -174,7 +174,7 @@ static napi_status create(napi_env napi_env, napi_value func, napi_value resourc
   return napi_ok;
 }
 
-/* Set while no other thread rings. */
+/* Tests set the event while no other thread rings. */
 static void happen_once(void (**event)(void)) {
   void (*now)(void) = *event;
   if (now == NULL) return;
@@ -226,7 +226,7 @@ static napi_status acquire(napi_threadsafe_function func) {
 static napi_status release(napi_threadsafe_function func,
                            napi_threadsafe_function_release_mode mode) {
   struct doorbell *doorbell = use(func);
-  /* As the env ends, the ring of another thread may have taken the count. */
+  /* When the env ends, the ring of another thread may already have taken the count. */
   if (doorbell->thread_count == 0 && doorbell->handles_closing)
     return done(doorbell, napi_invalid_arg);
   demand(doorbell->thread_count == 1 || doorbell == &unguarded.doorbell,
@@ -314,8 +314,9 @@ static void *reserve(size_t size) {
   return tg_reserve_below(TG_ADDRESS_LIMIT, size);
 }
 
-/* `fake_addon` has the code below FAR_CODE. All other code belongs to another object: the tests'
- * own code, which may be anywhere. */
+/* All code below FAR_CODE belongs to `fake_addon`, except code at odd addresses, which belongs to
+ * no object. All code from FAR_CODE on belongs to `far_addon`: this is the tests' own code, which
+ * may be anywhere. */
 static struct tg_addon far_addon;
 enum { FAR_CODE = 0x100000 };
 
@@ -325,7 +326,7 @@ static struct tg_addon *addon_at(const void *code) {
 }
 
 static struct tg_addon *register_addon(const void *code) {
-  atomic_fetch_add(&fake_adopted, 1);
+  atomic_fetch_add(&fake_lookups, 1);
   return addon_at(code);
 }
 
@@ -372,8 +373,8 @@ const struct tg_host fake_host = {
 
 struct tg_guard *fake_guard_open(enum tg_deadlock deadlock) {
   struct tg_guard *guard = calloc(1, sizeof *guard);
-  /* The kernel may reuse addresses of the last test, so handles of this guard may look like that
-   * test's handles. */
+  /* The kernel may reuse addresses of the last test, so handles of this guard may be equal to
+   * handles of that test. This makes the thread forget those. */
   for (uintptr_t forgotten = 1; forgotten <= TG_CLOSING_NOTICES; forgotten++)
     tg_record_closing_notice((napi_threadsafe_function)forgotten);
   const struct tg_guard_options options = {.deadlock = deadlock, .queue_warn = SIZE_MAX};

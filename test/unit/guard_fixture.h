@@ -1,4 +1,4 @@
-/* What all tests of the whole core share: a guard, an env, and an addon that records what its
+/* What the tests of the whole core share: a guard, an env, and an addon that records what its
  * callbacks get. */
 #ifndef TEST_GUARD_FIXTURE_H
 #define TEST_GUARD_FIXTURE_H
@@ -18,8 +18,8 @@
 
 enum { LOG_MAX = 64 };
 
-/* An addon whose callbacks record what they get. It is also its TSFN's context. Written on the loop
- * thread. */
+/* An addon whose callbacks record what they get. It is also the context of its TSFN. Only the loop
+ * thread writes it. */
 struct recorder {
   struct tg_guard *guard;
   struct fake_env *env;

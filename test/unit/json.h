@@ -32,7 +32,8 @@ static inline bool json_is(const struct json *json, char byte) {
   return json->next != json->end && *json->next == byte;
 }
 
-/* Accepts what may stand unescaped in a string, and the two escapes that the library writes. */
+/* Accepts the characters that a string may contain unescaped, and the two escapes that the library
+ * writes. */
 static inline void json_string(struct json *json) {
   json_expect(json, '"');
   while (!json_is(json, '"')) {
@@ -115,7 +116,7 @@ static inline bool json_has(const struct json *json, const char *path) {
   return false;
 }
 
-/* Expects that no path occurs twice, and that all of them are among those of `whole`. */
+/* Expects that no path occurs twice, and that `whole` has all of them. */
 static inline void json_expect_part_of(const struct json *json, const struct json *whole) {
   for (unsigned i = 0; i < json->count; i++) {
     for (unsigned j = 0; j < i; j++) assert_string_not_equal(json->paths[i], json->paths[j]);

@@ -1,9 +1,9 @@
 /* Reservations below a limit. On x86-64 the kernel gives no address above TG_ADDRESS_LIMIT, so
- * these tests have a lower one. There the kernel acts as on arm64 with addresses of 48 bits: what
- * it gives without a hint is above.
+ * these tests use a lower limit. With that limit the kernel acts like that of arm64 with addresses
+ * of 48 bits: without a hint it gives addresses above the limit.
  *
- * Seen to fail: if only one hint is tried, its place is taken for the second reservation, which is
- * refused. On arm64 the guard could not make its second segment then. */
+ * Seen to fail: if only one hint is tried. The second reservation is then refused, because the
+ * first one is at that place. On arm64 the guard could not make its second segment. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

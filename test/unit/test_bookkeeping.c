@@ -103,7 +103,7 @@ static void join_callers(struct caller *callers, unsigned count, napi_status ans
   }
 }
 
-/* If waiters-- is turned into waiters++, or left out, the slot is never used again. */
+/* If waiters-- is changed to waiters++ or removed, the slot is never used again. */
 static void who_has_slept_is_counted_no_more(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -123,8 +123,8 @@ static void who_has_slept_is_counted_no_more(void **state) {
   close_counted(&r);
 }
 
-/* No more waiters are claimed than there are, and each claim counts. */
-static void room_is_offered_to_each_sleeper_once(void **state) {
+/* A waiter is claimed only if there is one that is not claimed yet. Each claim is counted. */
+static void space_is_offered_to_each_waiter_once(void **state) {
   (void)state;
   struct recorder r = open_counted();
   assert_int_equal(create_with(&r, 1, 1), napi_ok);
@@ -136,7 +136,8 @@ static void room_is_offered_to_each_sleeper_once(void **state) {
   assert_true(tg_function_claim_waiter(function));
   assert_false(tg_function_claim_waiter(function));
   assert_int_equal(function->wakeups_in_flight, 2);
-  /* More than the counter can hold: some are woken for nothing, but none stays asleep. */
+  /* With more claims than the counter can hold, some waiters wake up for nothing, but none stays
+   * asleep. */
   function->waiters = 1000;
   for (unsigned i = 0; i < 600; i++) assert_true(tg_function_claim_waiter(function));
   assert_int_equal(function->wakeups_in_flight, UINT8_MAX);
@@ -145,8 +146,8 @@ static void room_is_offered_to_each_sleeper_once(void **state) {
   close_counted(&r);
 }
 
-/* The waiter that is woken cannot use the space. If it does not pass the wake-up on, the next one
- * sleeps for ever. */
+/* The waiter that wakes up cannot use the space. If it does not pass the wake-up on, the next
+ * waiter sleeps for ever. */
 static void who_gives_up_passes_the_wake_up_on(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -161,15 +162,16 @@ static void who_gives_up_passes_the_wake_up_on(void **state) {
   close_counted(&r);
 }
 
-/* The addon's own hook. It is added before the create, so it runs after the function's hook. */
 static struct caller hooked_callers[2];
 
+/* The addon's own hook. It is added before the create, so it runs after the function's hook. */
 static void join_in_hook(void *argument) {
   (void)argument;
   join_callers(hooked_callers, 2, napi_closing);
 }
 
-/* If the function's hook does not close the function, nobody has woken the callers by then. */
+/* If the function's hook does not close the function, the callers still sleep when the addon's hook
+ * joins them. */
 static void the_hook_of_a_function_wakes_its_callers(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -207,7 +209,7 @@ static void a_hook_that_is_added_later_can_join_blocked_callers(void **state) {
   assert_int_equal(create_with(&r, 1, 2), napi_ok);
   assert_int_equal(call(&r, 1), napi_ok);
   start_callers(hooked_callers, 2, &r);
-  /* the second one moves the hook that the first one has registered */
+  /* The second round moves the hook of ours that the first one has registered. */
   for (unsigned i = 0; i < 2; i++) {
     if (i == 1) fake_runtime.add_env_cleanup_hook(fake_napi_env(r.env), join_and_use_in_hook, &r);
     tg_on_hook_added();
@@ -226,8 +228,8 @@ static napi_status count_hook(napi_env env, void (*hook)(void *), void *argument
   return fake_runtime.add_env_cleanup_hook(env, hook, argument);
 }
 
-/* A hook of ours makes each of the addon's more expensive. Without blocked callers nobody needs
- * it. */
+/* A hook of ours makes each hook of the addon more expensive, and without blocked callers nobody
+ * needs it. */
 static void no_hook_is_registered_for_functions_without_a_limit(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -246,9 +248,9 @@ static void no_hook_is_registered_for_functions_without_a_limit(void **state) {
   close_counted(&r);
 }
 
-/* The runtime too wakes one of them, so one blocked caller is no event. By abort, by the env's end,
- * by the last item. */
-static void blocked_callers_at_close_are_told_where_there_are_several(void **state) {
+/* Node wakes one blocked caller too, so an event needs more than one. The function closes by an
+ * abort, by the env's end, and by the last item. */
+static void several_blocked_callers_at_close_are_reported(void **state) {
   (void)state;
   for (unsigned waiters = 0; waiters < 3; waiters++)
     for (unsigned way = 0; way < 3; way++) {
@@ -262,7 +264,7 @@ static void blocked_callers_at_close_are_told_where_there_are_several(void **sta
       if (way == 1) end_env(&r);
       if (way == 2) fake_env_turn(r.env);
       assert_int_equal(atomic_load(&fake_events[TG_EVENT_BLOCKED_CALLERS_AT_CLOSE]), waiters > 1);
-      /* For a function that was closed before, the env's end reports nothing more. */
+      /* If the function was closed before, the env's end reports nothing more. */
       end_env(&r);
       assert_int_equal(atomic_load(&fake_events[TG_EVENT_BLOCKED_CALLERS_AT_CLOSE]), waiters > 1);
       tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
@@ -387,7 +389,7 @@ static void a_handle_is_none_before_its_create_is_done(void **state) {
   close_counted(&r);
 }
 
-/* The slot keeps nothing of its last function, whatever value each field had. */
+/* The slot keeps nothing of its last function, whatever values the fields had. */
 static void a_slot_used_again_begins_anew(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -410,7 +412,7 @@ static void a_slot_used_again_begins_anew(void **state) {
     function->unreleased = true;
     function->threw = true;
     assert_int_equal(tg_unref(r.guard, NULL, r.func, CALLER), napi_ok);
-    function->pending_ref = TG_PENDING_UNREF; /* too late to be done */
+    function->pending_ref = TG_PENDING_UNREF; /* comes too late: it is never applied */
     assert_int_equal(abort_it(&r), napi_ok);
     assert_int_equal(call(&r, 1), napi_closing);
     fake_env_turn(r.env);
@@ -436,7 +438,7 @@ static void a_ring_without_an_item_delivers_nothing(void **state) {
   close_counted(&r);
 }
 
-/* If the runtime drops wake-ups, no ring is left out because another one is on its way. */
+/* If the runtime drops wake-ups, each call rings, even if another ring is on its way. */
 static void a_forgetful_runtime_is_rung_for_each_call(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -510,7 +512,8 @@ static napi_status keep_unref(napi_env env, napi_threadsafe_function func) {
   return napi_would_deadlock;
 }
 
-/* The env is the function's own, whichever env the addon passes. The later request counts. */
+/* The doorbell gets the function's own env, whichever env the addon passes. The later of two
+ * requests counts. */
 static void ref_and_unref_reach_the_doorbell(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -539,20 +542,20 @@ static void ref_and_unref_reach_the_doorbell(void **state) {
   close_counted(&r);
 }
 
-static void *wish_elsewhere(void *argument) {
+static void *unref_and_ref_elsewhere(void *argument) {
   struct recorder *r = argument;
   assert_int_equal(tg_unref(r->guard, NULL, r->func, CALLER), napi_ok);
   assert_int_equal(tg_ref(r->guard, NULL, r->func, CALLER), napi_ok);
   return NULL;
 }
 
-/* There is no item and no ring under way: the pending ref rings by itself, once. */
-static void a_wish_of_another_thread_rings(void **state) {
+/* No item waits and no ring is on its way, so the pending ref has to ring. It rings once. */
+static void a_ref_of_another_thread_rings(void **state) {
   (void)state;
   struct recorder r = open_counted();
   pthread_t thread;
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
-  assert_int_equal(pthread_create(&thread, NULL, wish_elsewhere, &r), 0);
+  assert_int_equal(pthread_create(&thread, NULL, unref_and_ref_elsewhere, &r), 0);
   pthread_join(thread, NULL);
   assert_int_equal(atomic_load(&fake_rings), 1);
   assert_int_equal(slot_of(&r)->pending_ref, TG_PENDING_REF);
@@ -598,8 +601,8 @@ static void the_doorbells_count_is_given_back_once(void **state) {
   }
 }
 
-/* The runtime begins to close a doorbell that nobody holds. Acquire and call learn of it from the
- * runtime. */
+/* The runtime begins to close a doorbell that nobody holds. The next acquire or call learns this
+ * from the runtime's answer. */
 static void what_the_runtime_closes_is_closed(void **state) {
   (void)state;
   for (unsigned acquires = 0; acquires < 2; acquires++) {
@@ -646,7 +649,7 @@ static void count_closing(const struct tg_function *function) {
   closings++;
 }
 
-/* As at the end of an env whose hooks the runtime does not run. */
+/* This happens at the end of an env if the runtime does not run its hooks. */
 static void the_runtime_may_finalize_what_we_hold(void **state) {
   (void)state;
   const struct tg_observer observer = {.closing = count_closing};
@@ -687,8 +690,8 @@ static void counts_that_are_out_keep_no_ended_env(void **state) {
   close_counted(&r);
 }
 
-/* --- Cancellation is off while the runtime is called under our lock, and afterwards is as it was
- * before. */
+/* --- Cancellation is disabled while the runtime is called under our lock. Afterwards its state is
+ * what it was before. */
 
 static int cancel_state(void) {
   int before;
@@ -771,8 +774,7 @@ static void walk(struct tg_guard *guard) {
   tg_guard_walk(guard, see, seen);
 }
 
-/* A lock that the walk does not give back is noticed at once, and so is a function that it leaves
- * out. */
+/* This test notices a lock that the walk does not release, and a function that it leaves out. */
 static void a_walk_shows_what_lives_and_leaves_it_unlocked(void **state) {
   (void)state;
   struct recorder r[4];
@@ -802,7 +804,7 @@ static void a_walk_shows_what_lives_and_leaves_it_unlocked(void **state) {
   walk(r[0].guard);
   assert_int_equal(unseen_count, 1);
   assert_int_equal(seen_count, 2);
-  assert_false(tg_lock_try(&busy->lock)); /* its holder still has it */
+  assert_false(tg_lock_try(&busy->lock)); /* still held */
   tg_lock_release_tried(&busy->lock);
   assert_int_equal(release(&r[1]), napi_ok);
   assert_int_equal(release(&r[2]), napi_ok);
@@ -824,9 +826,9 @@ static void a_walk_passes_over_what_was_never_created(void **state) {
   close_counted(&r);
 }
 
-/* Each exit handler rejects callers of what was created since the last one. A function that is over
- * does not change. */
-static void each_exit_handler_turns_the_new_away(void **state) {
+/* Each exit handler closes the functions that were created since the last one, so that their
+ * callers are rejected. A function that is over does not change. */
+static void each_exit_handler_rejects_callers_of_new_functions(void **state) {
   (void)state;
   struct recorder first = open_counted(), second = first, closed = first;
   assert_int_equal(create_with(&closed, 0, 2), napi_ok);
@@ -837,7 +839,7 @@ static void each_exit_handler_turns_the_new_away(void **state) {
   assert_int_equal(slot_of(&closed)->state, TG_CLOSED);
   assert_int_equal(slot_of(&first)->state, TG_CLOSING);
   assert_int_equal(create_with(&second, 0, 1), napi_ok);
-  slot_of(&first)->state = TG_OPEN; /* to see whether it is walked over again */
+  slot_of(&first)->state = TG_OPEN; /* shows whether the next walk visits it again */
   tg_reject_all(first.guard);
   assert_int_equal(slot_of(&second)->state, TG_CLOSING);
   assert_int_equal(slot_of(&first)->state, TG_CLOSING);
@@ -853,13 +855,13 @@ static void each_exit_handler_turns_the_new_away(void **state) {
   close_counted(&first);
 }
 
-/* To go one slot beyond the last is too far if the next chunk is not there yet. */
+/* A walk that goes one slot too far fails here, because the next chunk does not exist yet. */
 static void walks_end_with_the_last_slot(void **state) {
   (void)state;
   struct recorder r = open_counted();
   for (unsigned i = 0; i < TG_CHUNK_SLOTS; i++) assert_int_equal(create_with(&r, 0, 1), napi_ok);
   struct tg_function *last = slot_of(&r);
-  assert_true(tg_lock_try(&last->lock)); /* so that the walk sees little */
+  assert_true(tg_lock_try(&last->lock)); /* so that the walk cannot see this slot */
   for (unsigned i = 0; i + 1 < TG_CHUNK_SLOTS; i++)
     tg_table_slot(&r.guard->table, i)->state = TG_FREE;
   walk(r.guard);
@@ -879,7 +881,7 @@ static void walks_end_with_the_last_slot(void **state) {
   close_counted(&r);
 }
 
-/* When the loop thread may take an item without the lock: never if one of these is true. */
+/* The loop thread must not take an item without the lock if one of these conditions holds. */
 static void what_keeps_the_loop_thread_from_taking_ahead(void **state) {
   (void)state;
   struct recorder r = open_counted();
@@ -909,7 +911,7 @@ static void what_keeps_the_loop_thread_from_taking_ahead(void **state) {
   close_counted(&r);
 }
 
-/* --- Counts that are taken from functions whose threads are gone. */
+/* --- Counts that never come back, and what an addon's counters say of them. */
 
 static void *touch(void *argument) {
   void *context;
@@ -923,9 +925,10 @@ static void touch_elsewhere(struct recorder *r) {
   pthread_join(thread, NULL);
 }
 
-/* Several counts at once, of a function that another thread has used. Afterwards it counts neither
- * as unreturned nor as foreign-used for its addon, and all of its counts are credit. */
-static void reclaimed_counts_are_credit_and_no_stragglers(void **state) {
+/* A reclaim takes several counts at once, of a function that another thread has used. Afterwards
+ * these counts are credit, and the addon's counters no longer include the function, neither as
+ * unreturned nor as foreign-used. */
+static void reclaimed_counts_become_credit_and_no_foreign_users(void **state) {
   (void)state;
   struct recorder r = open_counted(), next = r;
   r.guard->table.abandoned_max = 0;
@@ -951,9 +954,9 @@ static void reclaimed_counts_are_credit_and_no_stragglers(void **state) {
   close_counted(&r);
 }
 
-/* A thread that uses a finalized function for the first time makes it count as a function with
- * foreign users. The last count that comes back ends this, and no other count does. */
-static void a_straggler_is_one_until_its_last_count(void **state) {
+/* If another thread uses a finalized function, the addon's counter of foreign-used functions
+ * includes that function, until its last count comes back. */
+static void a_foreign_user_counts_until_its_last_count(void **state) {
   (void)state;
   for (unsigned touched = 0; touched < 3; touched++)
     for (unsigned counts = 0; counts < 3; counts++) {
@@ -980,7 +983,7 @@ static void *release_last(void *argument) {
   return NULL;
 }
 
-/* Threads that know nothing of each other give back the last references to an ended env. The TSan
+/* Threads without any other synchronization give back the last references to an ended env. The TSan
  * build checks the memory order: seen to fail there with a relaxed order in tg_cohort_leave. */
 static void the_last_to_leave_an_env_frees_it(void **state) {
   (void)state;
@@ -995,7 +998,7 @@ static void the_last_to_leave_an_env_frees_it(void **state) {
   }
   fake_env_turn(r[0].env);
   end_env(&r[0]);
-  assert_int_equal(atomic_load(&blocks_out), 2); /* the env's record, and that of their cohort */
+  assert_int_equal(atomic_load(&blocks_out), 2); /* the records of the env and of the cohort */
   for (unsigned i = 0; i < THREADS; i++)
     assert_int_equal(pthread_create(&threads[i], NULL, release_last, &r[i]), 0);
   for (unsigned i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
@@ -1025,15 +1028,15 @@ static void *juggle(void *argument) {
     assert_false(tg_record_closing_notice((napi_threadsafe_function)i));
   for (uintptr_t i = 1; i <= count; i++)
     assert_true(tg_record_closing_notice((napi_threadsafe_function)i));
-  /* With one more the oldest is forgotten, and so on, round and round. */
+  /* Each further handle replaces the oldest one, several times around. */
   for (uintptr_t i = count + 1; i < 5 * count; i++) {
     assert_false(tg_record_closing_notice((napi_threadsafe_function)i));
     for (uintptr_t kept = i - count + 1; kept <= i; kept++)
       assert_true(tg_record_closing_notice((napi_threadsafe_function)kept));
   }
   assert_false(tg_record_closing_notice((napi_threadsafe_function)1));
-  /* Values as small as the index of the next entry: what lies behind the handles in memory is not a
-   * handle. */
+  /* Values as small as the index of the next entry, which follows the handles in memory: it must
+   * not be compared as if it were a handle. */
   for (uintptr_t i = 0; i < 2 * count; i++)
     assert_false(tg_record_closing_notice((napi_threadsafe_function)(1000 + i)));
   for (uintptr_t i = 1; i < 5; i++)
@@ -1052,12 +1055,12 @@ static void a_thread_remembers_its_last_sixteen_handles(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(who_has_slept_is_counted_no_more),
-      cmocka_unit_test(room_is_offered_to_each_sleeper_once),
+      cmocka_unit_test(space_is_offered_to_each_waiter_once),
       cmocka_unit_test(who_gives_up_passes_the_wake_up_on),
       cmocka_unit_test(the_hook_of_a_function_wakes_its_callers),
       cmocka_unit_test(a_hook_that_is_added_later_can_join_blocked_callers),
       cmocka_unit_test(no_hook_is_registered_for_functions_without_a_limit),
-      cmocka_unit_test(blocked_callers_at_close_are_told_where_there_are_several),
+      cmocka_unit_test(several_blocked_callers_at_close_are_reported),
       cmocka_unit_test(the_loop_thread_may_wait_as_in_node),
       cmocka_unit_test(a_create_without_a_hook_is_taken_back),
       cmocka_unit_test(what_is_refused_costs_neither_memory_nor_a_slot),
@@ -1067,7 +1070,7 @@ int main(void) {
       cmocka_unit_test(a_forgetful_runtime_is_rung_for_each_call),
       cmocka_unit_test(callbacks_get_their_env),
       cmocka_unit_test(ref_and_unref_reach_the_doorbell),
-      cmocka_unit_test(a_wish_of_another_thread_rings),
+      cmocka_unit_test(a_ref_of_another_thread_rings),
       cmocka_unit_test(the_doorbells_count_is_given_back_once),
       cmocka_unit_test(what_the_runtime_closes_is_closed),
       cmocka_unit_test(a_ring_that_hears_closing_gives_no_count_back),
@@ -1076,11 +1079,11 @@ int main(void) {
       cmocka_unit_test(cancellation_is_as_it_was),
       cmocka_unit_test(a_walk_shows_what_lives_and_leaves_it_unlocked),
       cmocka_unit_test(a_walk_passes_over_what_was_never_created),
-      cmocka_unit_test(each_exit_handler_turns_the_new_away),
+      cmocka_unit_test(each_exit_handler_rejects_callers_of_new_functions),
       cmocka_unit_test(walks_end_with_the_last_slot),
       cmocka_unit_test(what_keeps_the_loop_thread_from_taking_ahead),
-      cmocka_unit_test(reclaimed_counts_are_credit_and_no_stragglers),
-      cmocka_unit_test(a_straggler_is_one_until_its_last_count),
+      cmocka_unit_test(reclaimed_counts_become_credit_and_no_foreign_users),
+      cmocka_unit_test(a_foreign_user_counts_until_its_last_count),
       cmocka_unit_test(the_last_to_leave_an_env_frees_it),
       cmocka_unit_test(credit_does_not_overflow),
       cmocka_unit_test(a_thread_remembers_its_last_sixteen_handles),

@@ -23,8 +23,7 @@ static void every_kind_is_complete(void **state) {
     }
     assert_int_equal(strspn(entry->name, "abcdefghijklmnopqrstuvwxyz-"), strlen(entry->name));
     assert_true(entry->severity < TG_SEVERITIES);
-    /* An event whose program dies or hangs without the guard is never reported only with
-     * mode=diagnose. */
+    /* If the program would die or hang without the guard, the event is reported in every mode. */
     assert_false(entry->only_diagnose && entry->severity <= TG_HANG_AVOIDED);
   }
 }
@@ -38,7 +37,7 @@ static void codes_and_names_are_found_and_unlike(void **state) {
     assert_string_equal(code, expected);
     assert_int_equal(tg_catalogue_find(code, strlen(code)), kind);
     const char *name = tg_catalogue[kind].name;
-    /* so no earlier kind has this name */
+    /* The first match is this kind, so no earlier kind has this name. */
     assert_int_equal(tg_catalogue_find(name, strlen(name)), kind);
     assert_int_equal(tg_severity_find(name, strlen(name)), TG_SEVERITIES);
   }

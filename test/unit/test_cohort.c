@@ -2,7 +2,7 @@
 #include "guard_fixture.h"
 
 static struct tg_runtime runtime;
-static unsigned hooks; /* the guard's own that are registered */
+static unsigned hooks; /* how many of the guard's own hooks are registered */
 
 static napi_status add_hook(napi_env env, void (*hook)(void *), void *argument) {
   napi_status status = fake_runtime.add_env_cleanup_hook(env, hook, argument);
@@ -47,7 +47,7 @@ static void finalize(struct recorder *r) {
   fake_env_turn(r->env);
 }
 
-/* One is of the env, and one of all functions. */
+/* The guard has one hook for the env, and one for all functions. */
 static void one_hook_serves_many_functions(void **state) {
   (void)state;
   struct recorder r = open_with(true);
@@ -80,7 +80,7 @@ static void hooks_do_not_pile_up(void **state) {
   close_recorder(&r);
 }
 
-/* Where nobody tells of the addon's hooks, each function has a hook of its own until it is
+/* If nobody reports the addon's hooks to the core, each function has a hook of its own until it is
  * finalized. */
 static void where_hooks_are_not_reported_each_function_has_its_own(void **state) {
   (void)state;
@@ -90,7 +90,7 @@ static void where_hooks_are_not_reported_each_function_has_its_own(void **state)
   assert_int_equal(hooks, 3);
   finalize(&second);
   assert_int_equal(hooks, 2);
-  /* the first function's cohort is not shared now either */
+  /* even now a new function does not join the first function's cohort */
   atomic_store(&r.guard->reports_hooks, true);
   assert_int_equal(create_with(&second, 0, 1), napi_ok);
   assert_int_equal(hooks, 3);
@@ -113,8 +113,8 @@ static void a_refused_create_leaves_no_hook(void **state) {
 
 static struct recorder *older, *newer; /* than the addon's hook */
 
-/* Each call of the newer function is rejected, although a wake-up is pending. So a thread that
- * calls until it is rejected ends, and the hook may join it. */
+/* Each call of the newer function is rejected, although a wake-up is pending. So if a thread calls
+ * until it is rejected, it ends, and the hook can join it. */
 static void use_both_in_hook(void *argument) {
   (void)argument;
   assert_int_equal(call(newer, 2), napi_closing);
@@ -123,7 +123,7 @@ static void use_both_in_hook(void *argument) {
   assert_int_equal(acquire(older), napi_ok);
 }
 
-/* Seen to fail where hook_added stays false: the newer function is open. */
+/* Seen to fail if hook_added stays false: the newer function is open. */
 static void a_hook_finds_newer_functions_closed_and_older_ones_open(void **state) {
   (void)state;
   struct recorder r = open_with(true), first = r, second = r;
@@ -163,7 +163,8 @@ static void create_in_hook(void *argument) {
   assert_int_equal(call(r, 1), napi_ok);
 }
 
-/* Its cohort's hook is registered while hooks run, and runs in the next round. */
+/* The hook of that function's cohort is registered while hooks run, so it runs in the next
+ * round. */
 static void a_function_that_is_created_in_a_hook_ends_too(void **state) {
   (void)state;
   struct recorder r = open_with(true), late = r;
@@ -187,7 +188,7 @@ static void call_in_hook(void *argument) {
 static void (*hook_between)(void *);
 static struct tg_cohort *open_cohort;
 
-/* The hook runs between that of the doorbell and that of the cohort. */
+/* Adds `hook_between` so that it runs after the doorbell's hook and before the cohort's. */
 static napi_status create_with_hook_before(napi_env env, napi_value func, napi_value resource,
                                            napi_value name, size_t max_queue_size,
                                            size_t thread_count, void *finalize_data,
@@ -200,10 +201,10 @@ static napi_status create_with_hook_before(napi_env env, napi_value func, napi_v
                              finalize_cb, context, call_js_cb, result);
 }
 
-/* The doorbell is closed, and the cohort's hook has not run. A call then finds that the ring is
- * refused. All is as if the hook had closed the function: the item is drained, later calls are
- * rejected, and the count that stays out is reported. With TG_QUIRK_LATE the threads do not learn
- * it. */
+/* The doorbell is closed, but the cohort's hook has not run yet. The ring of a call is then
+ * refused. The result is the same as if the hook had closed the function: the item is drained,
+ * later calls are rejected, and the count that stays out is reported. With TG_QUIRK_LATE later
+ * calls get napi_ok, and nothing is drained. */
 static void a_call_may_find_that_the_doorbell_was_closed_first(void **state) {
   (void)state;
   for (unsigned late = 0; late < 2; late++) {
@@ -236,8 +237,8 @@ static void call_once_in_hook(void *argument) {
   assert_int_equal(call(r, 1), napi_ok);
 }
 
-/* The refused ring has taken the doorbell's count when the hook gives that count back, and the
- * caller does not know it yet. */
+/* The refused ring has taken the doorbell's count, but the caller does not know this yet. In
+ * between the hook gives that count back. */
 static void the_hook_may_run_between_a_refused_ring_and_its_caller(void **state) {
   (void)state;
   struct recorder r = open_with(true);

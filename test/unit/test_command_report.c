@@ -1,4 +1,5 @@
-/* What tsfn-guard report reads from a line, how it counts over lines, and what is bounded. */
+/* What tsfn-guard report reads from a line, how it counts events over many lines, and its
+ * limits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,7 @@ int tg_complain(int status, const char *needed, const char *found, const char *r
   return status;
 }
 
-/* The tables live as long as the command, so they are never freed. */
+/* Switches leak detection off: the tables live as long as the command and are never freed. */
 __attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void) {
   return "detect_leaks=0";
@@ -74,7 +75,7 @@ static void test_whole_event(void **state) {
   assert_null(line.stack.frames[2].file);
 }
 
-/* What log shippers add before and after a line, and fields that are not known. */
+/* Log shippers add text before and after a line. Fields that are not known are skipped. */
 static void test_wrapped_line(void **state) {
   (void)state;
   struct tg_line line;
@@ -134,7 +135,7 @@ static void test_strings_are_tamed(void **state) {
 
 /* Seen to fail: U+202E and similar characters reached the terminal, both as JSON escapes and
  * unescaped. */
-static void test_strings_do_not_turn(void **state) {
+static void test_strings_do_not_change_direction(void **state) {
   (void)state;
   struct tg_line line;
   assert_int_equal(
@@ -257,7 +258,7 @@ static void test_tallies_fill_up(void **state) {
   assert_int_equal(groups.groups[1].stack.count, 0);
 }
 
-/* Compiled JavaScript lies anywhere in memory, and has one frame or several. */
+/* Compiled JavaScript is anywhere in memory, and has one frame or several. */
 static void test_javascript_is_one_frame(void **state) {
   (void)state;
   struct tg_line one = event(1, 10, 1, 0x20), other = event(2, 10, 1, 0x20);
@@ -354,7 +355,8 @@ static uint64_t read_text(const char *const lines[], struct taken *taken) {
 
 #define TEXT(pid, rest) "x tsfn-guard[" #pid "]: " rest
 
-/* Those of two processes are mixed. A short line continues the site of the nearest number. */
+/* The reports of two processes are mixed. A short line continues the site with the nearest
+ * number. */
 static void test_text_is_put_together(void **state) {
   (void)state;
   struct taken taken;
@@ -369,8 +371,7 @@ static void test_text_is_put_together(void **state) {
       TEXT(1, "  caller: file /a, seen 3/x.node, offset 0x10, build_id ab"),
       TEXT(1, "TSG007 stale-handle (fatal-avoided): e; seen 4 times from /a, seen 3/x.node"),
       "1970-01-01T00:00:20.5Z tsfn-guard[1]: summary: TSG007 stale-handle (fatal-avoided): 5 seen, "
-      "2 not "
-      "reported, action log, addon /a, seen 3/x.node",
+      "2 not reported, action log, addon /a, seen 3/x.node",
       NULL};
   assert_int_equal(read_text(lines, &taken), 0);
   assert_string_equal(taken.said,
@@ -401,7 +402,7 @@ int main(void) {
       cmocka_unit_test(test_wrapped_line),
       cmocka_unit_test(test_lines_that_are_not_taken),
       cmocka_unit_test(test_strings_are_tamed),
-      cmocka_unit_test(test_strings_do_not_turn),
+      cmocka_unit_test(test_strings_do_not_change_direction),
       cmocka_unit_test(test_written_strings_end_no_script),
       cmocka_unit_test_setup(test_seen_is_cumulative, open_groups),
       cmocka_unit_test_setup(test_stacks_share_a_site, open_groups),

@@ -1,5 +1,5 @@
 /* What tsfn-guard triage reads from lines, how it finds the owner of a frame, and what it concludes
- * from paths. The verdicts are tested by test/bats/triage.bats, with the texts of test/triage.
+ * from paths. test/bats/triage.bats tests the verdicts, with the texts of test/triage.
  *
  * Seen to fail: "far offsets" if every name is believed (a false call of
  * napi_release_threadsafe_function); "deep stacks" if the last frame is not kept (no start_thread,
@@ -235,8 +235,8 @@ static void test_deep_stacks_keep_their_last_frame(void **state) {
   assert_string_equal(answer.signature->name, "node-api-in-own-thread");
 }
 
-/* gdb prints a frame twice, and it counts once. Anything else begins another stack. Seen to fail,
- * as the fuzzer found it: the first of the two was left without frames. */
+/* If gdb prints a frame twice, it counts once. Anything else begins another stack. Seen to fail
+ * (found by the fuzzer): the first of the two stacks was left without frames. */
 static void test_a_stack_that_is_printed_again(void **state) {
   begin(state);
   take("#0  0x1 in abort () from /lib/libc.so.6");
@@ -279,8 +279,8 @@ static void test_only_plumbing_above_the_call(void **state) {
   assert_string_equal(answer.signature->name, "died-in-addon");
 }
 
-/* Whether JavaScript decides when it happens: an addon's threads meet the end of an environment, or
- * several environments. */
+/* Whether the cause is an addon's threads at the end of an environment, or several environments.
+ * JavaScript decides when such a thing happens. */
 static bool has_to_do_with_environments(const struct tg_signature *signature) {
   bool is_installation = strcmp(signature->name, "another-node-version") == 0 ||
                          strcmp(signature->name, "cannot-be-loaded") == 0;
@@ -291,7 +291,7 @@ static bool has_to_do_with_environments(const struct tg_signature *signature) {
          (signature->verdict == TG_VERDICT_ADDON_OWN && !is_installation);
 }
 
-/* Seen to fail: with one remedy left out. */
+/* Seen to fail: with one remedy removed. */
 static void test_where_the_guard_does_not_help_javascript_can(void **state) {
   (void)state;
   const struct tg_signature *signature;

@@ -1,5 +1,5 @@
-/* The emitter: both forms word by word, escaping, and that lines stay well-formed if something does
- * not fit. */
+/* The emitter: both formats word by word, escaping, and lines that stay well-formed if something
+ * does not fit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -115,9 +115,9 @@ static void what_would_break_a_line_is_replaced(void **state) {
   expect_escaped("\xc2\x9b[2J", "??[2J", "??[2J"); /* U+009B */
 }
 
-/* Seen to fail: these characters were written as they are, and "evil<U+202E>edon.live" reads
+/* Seen to fail: these characters were written unchanged, so "evil<U+202E>edon.live" looked like
  * "evilevil.node". */
-static void what_turns_the_direction_of_text_is_replaced(void **state) {
+static void what_changes_the_direction_of_text_is_replaced(void **state) {
   (void)state;
   const uint32_t points[] = {0x61c,  0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202b,
                              0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069};
@@ -135,7 +135,7 @@ static void what_turns_the_direction_of_text_is_replaced(void **state) {
     expect_escaped(neighbours[i], neighbours[i], neighbours[i]);
 }
 
-/* Lines that no emitter writes, and pieces of text that end within a character. */
+/* This concerns lines that no emitter writes, and pieces of text that end within a character. */
 static void a_line_of_text_replaces_the_same(void **state) {
   (void)state;
   struct tg_text line = {.length = 0};
@@ -175,7 +175,7 @@ static void what_is_no_utf8_is_replaced_byte_by_byte(void **state) {
   expect_escaped("\xe2\x82\"", "??\\\"", "??\"");
 }
 
-/* --- What does not fit. Every size is tried, in a buffer with a canary behind it. */
+/* --- Text that does not fit. Every size is tried, in a buffer that is followed by a canary. */
 
 static void emit_long(struct tg_emitter *emitter) {
   static char path[400];
@@ -239,9 +239,9 @@ static void emit_two_lists(struct tg_emitter *emitter) {
   tg_emit_item(emitter, "second");
 }
 
-/* A list leaves out its outer items, never one in between. What comes after the list has the space
- * that was kept for it. */
-static void a_list_leaves_room_for_what_comes_after(void **state) {
+/* If a list does not fit, it loses its last items, never one in between. Space is reserved for what
+ * comes after the list. */
+static void a_list_leaves_space_for_what_follows(void **state) {
   (void)state;
   char bytes[512];
   struct json json;
@@ -263,7 +263,7 @@ static void emit_group_between(struct tg_emitter *emitter) {
   tg_emit_item(emitter, "i");
 }
 
-/* Seen to fail: without this rule the group's fields stood at the top. */
+/* Seen to fail: without this rule the group's fields ended up at the top level. */
 static void a_group_that_does_not_fit_takes_its_fields_with_it(void **state) {
   (void)state;
   char bytes[SIZE_MIN];
@@ -277,12 +277,12 @@ int main(void) {
       cmocka_unit_test(both_forms_word_by_word),
       cmocka_unit_test(nothing_is_well_formed_too),
       cmocka_unit_test(what_would_break_a_line_is_replaced),
-      cmocka_unit_test(what_turns_the_direction_of_text_is_replaced),
+      cmocka_unit_test(what_changes_the_direction_of_text_is_replaced),
       cmocka_unit_test(a_line_of_text_replaces_the_same),
       cmocka_unit_test(what_is_no_utf8_is_replaced_byte_by_byte),
       cmocka_unit_test(json_is_well_formed_in_every_size),
       cmocka_unit_test(text_is_whole_lines_in_every_size),
-      cmocka_unit_test(a_list_leaves_room_for_what_comes_after),
+      cmocka_unit_test(a_list_leaves_space_for_what_follows),
       cmocka_unit_test(a_group_that_does_not_fit_takes_its_fields_with_it),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,31 +1,31 @@
-/* Every field of every event that the core reports, and what an observer is shown.
+/* Every field of every event that the core reports, and what an observer gets.
  *
- * Seen to fail: with each field of `record_event`, `describe`, tg_function_snapshot and the other
- * events left out, one at a time (scripts/mutate.sh --random, kinds "field" and "statement"). */
+ * Seen to fail: if any one of the fields that `record_event`, `describe`, tg_function_snapshot and
+ * the other events set is left out (scripts/mutate.sh --random, kinds "field" and "statement"). */
 #include <pthread.h>
 #include <stdio.h>
 
 #include "guard_fixture.h"
 
-enum { TOLD_MAX = 16, LIMIT = 3, COUNTS = 4, ENV_NUMBER = 2, GENERATION = 2, INDEX = 1 };
+enum { REPORTED_MAX = 16, LIMIT = 3, COUNTS = 4, ENV_NUMBER = 2, GENERATION = 2, INDEX = 1 };
 
 /* --- A host that keeps all events that it gets. */
 
 static struct {
-  struct tg_event events[TOLD_MAX];
+  struct tg_event events[REPORTED_MAX];
   unsigned count;
-} told;
+} reported;
 
 static void keep_event(const struct tg_event *event) {
-  assert_true(told.count < TOLD_MAX);
-  told.events[told.count++] = *event;
+  assert_true(reported.count < REPORTED_MAX);
+  reported.events[reported.count++] = *event;
 }
 
 static struct tg_host host;
 static struct tg_observer observer;
 static struct tg_runtime runtime;
 
-static void assert_view(const struct tg_snapshot *actual, const struct tg_snapshot *expected) {
+static void assert_snapshot(const struct tg_snapshot *actual, const struct tg_snapshot *expected) {
   assert_int_equal(actual->number, expected->number);
   assert_int_equal(actual->index, expected->index);
   assert_int_equal(actual->generation, expected->generation);
@@ -58,18 +58,18 @@ static void assert_event(const struct tg_event *actual, const struct tg_event *e
   assert_int_equal(actual->known, expected->known);
   assert_int_equal(actual->quantity, expected->quantity);
   assert_int_equal(actual->matters, expected->matters);
-  assert_view(&actual->snapshot, &expected->snapshot);
+  assert_snapshot(&actual->snapshot, &expected->snapshot);
 }
 
 /* Expects that this event, and nothing else, was reported since the last check. */
-static void assert_told(const struct tg_event *expected) {
-  assert_int_equal(told.count, 1);
-  told.count = 0;
-  assert_event(&told.events[0], expected);
+static void assert_reported(const struct tg_event *expected) {
+  assert_int_equal(reported.count, 1);
+  reported.count = 0;
+  assert_event(&reported.events[0], expected);
 }
 
-/* --- A function none of whose fields has the value of zeroed memory: it is in the second env and
- * the second slot, in that slot's third generation. */
+/* --- A function in which no field is 0, as it would be in zeroed memory. Therefore it is in the
+ * second env and the second slot, in that slot's third generation. */
 
 struct setting {
   struct recorder first, r;    /* `first` holds the first slot and env */
@@ -104,7 +104,7 @@ static void open_setting_of(struct setting *setting, const char *name) {
                                            .addon = &fake_addon};
   snprintf(setting->snapshot.name, sizeof setting->snapshot.name, "%s", name);
   setting->r.live = setting->r.drained = setting->r.finalized = 0;
-  told.count = 0;
+  reported.count = 0;
 }
 
 static void open_setting(struct setting *setting) {
@@ -129,7 +129,7 @@ static struct tg_function *slot_of(const struct recorder *r) {
   return function;
 }
 
-/* --- The seven functions have numbers, so that each is tested in the same way. */
+/* --- The seven functions have numbers here, so that all are tested in the same way. */
 
 static const char *const names[] = {
     "napi_call_threadsafe_function",    "napi_acquire_threadsafe_function",
@@ -160,7 +160,8 @@ static const char *mode_of(unsigned which) {
   return which == RELEASE ? "napi_tsfn_release" : NULL;
 }
 
-/* An event of that use, with this answer. The caller of this function fills in the snapshot. */
+/* The event that this use of the function reports, with this answer. The caller fills in the
+ * snapshot. */
 static struct tg_event event_of(const struct recorder *r, unsigned which, enum tg_event_kind kind,
                                 napi_status answer) {
   return (struct tg_event){.kind = kind,
@@ -190,7 +191,7 @@ static void uses_after_the_finalizer(void **state) {
     expected.snapshot.state = TG_CLOSED;
     expected.snapshot.finalized = true;
     expected.snapshot.thread_count = COUNTS - 1; /* as it was before the use */
-    assert_told(&expected);
+    assert_reported(&expected);
     close_setting(&s);
   }
 }
@@ -203,7 +204,7 @@ static void credit_shows(void **state) {
   assert_int_equal(abort_it(&s.r), napi_ok);
   fake_env_turn(s.r.env);
   assert_int_equal(call(&s.r, 1), napi_closing);
-  told.count = 0;
+  reported.count = 0;
   assert_int_equal(call_blocking(&s.r, 1), napi_closing);
   struct tg_event expected = event_of(&s.r, CALL, TG_EVENT_CALL_AFTER_FINALIZE, napi_closing);
   expected.mode = "napi_tsfn_blocking";
@@ -213,12 +214,12 @@ static void credit_shows(void **state) {
   expected.snapshot.finalized = true;
   expected.snapshot.thread_count = COUNTS - 2;
   expected.snapshot.release_credit = 1;
-  assert_told(&expected);
+  assert_reported(&expected);
   close_setting(&s);
 }
 
-/* Stale: the slot still knows its last function. Reused: the event has only the handle's own
- * numbers. */
+/* Of a stale handle the slot still knows its last function. If the slot was reused, the event has
+ * only the handle's own numbers. */
 static void uses_of_a_stale_handle(void **state) {
   (void)state;
   for (unsigned reused = 0; reused < 2; reused++)
@@ -239,7 +240,7 @@ static void uses_of_a_stale_handle(void **state) {
       expected.snapshot.state = TG_FREE;
       expected.snapshot.finalized = !reused;
       expected.snapshot.thread_count = 0;
-      assert_told(&expected);
+      assert_reported(&expected);
       close_setting(&s);
     }
 }
@@ -256,7 +257,7 @@ static void uses_of_what_never_was_a_handle(void **state) {
       struct tg_event expected =
           event_of(&garbage, which, is_null ? TG_EVENT_NULL_HANDLE : TG_EVENT_NEVER_A_HANDLE,
                    napi_invalid_arg);
-      assert_told(&expected);
+      assert_reported(&expected);
     }
   close_setting(&s);
 }
@@ -275,10 +276,10 @@ static void releases_too_many(void **state) {
   expected.snapshot.thread_count = 0;
   expected.snapshot.referenced = false;
   expected.snapshot.queue_length = 1;
-  assert_told(&expected);
+  assert_reported(&expected);
   assert_int_equal(abort_it(&s.r), napi_invalid_arg);
   expected.mode = "napi_tsfn_abort";
-  assert_told(&expected);
+  assert_reported(&expected);
   close_setting(&s);
 }
 
@@ -297,7 +298,7 @@ static void releases_after_closing(void **state) {
     expected.snapshot.state = TG_CLOSING;
     expected.snapshot.thread_count = 0;
     expected.snapshot.release_credit = credit;
-    assert_told(&expected);
+    assert_reported(&expected);
   }
   assert_int_equal(release(&s.r), napi_invalid_arg);
   struct tg_event expected = event_of(&s.r, RELEASE, TG_EVENT_OVER_RELEASE, napi_invalid_arg);
@@ -305,7 +306,7 @@ static void releases_after_closing(void **state) {
   expected.snapshot = s.snapshot;
   expected.snapshot.state = TG_CLOSING;
   expected.snapshot.thread_count = 0;
-  assert_told(&expected);
+  assert_reported(&expected);
   close_setting(&s);
 }
 
@@ -317,7 +318,7 @@ static void a_context_without_a_place_for_it(void **state) {
   struct tg_event expected = event_of(&s.r, GET_CONTEXT, TG_EVENT_NULL_RESULT, napi_invalid_arg);
   expected.known = true;
   expected.snapshot = s.snapshot;
-  assert_told(&expected);
+  assert_reported(&expected);
   close_setting(&s);
 }
 
@@ -332,7 +333,7 @@ static void calls_without_a_count(void **state) {
   expected.snapshot = s.snapshot;
   expected.snapshot.thread_count = 0;
   expected.snapshot.queue_length = 1;
-  assert_told(&expected);
+  assert_reported(&expected);
   close_setting(&s);
 }
 
@@ -347,11 +348,11 @@ static void a_blocking_call_on_its_own_loop(void **state) {
   expected.known = true;
   expected.snapshot = s.snapshot;
   expected.snapshot.queue_length = LIMIT;
-  assert_told(&expected);
+  assert_reported(&expected);
   close_setting(&s);
 }
 
-/* Once per function, for the first call that makes the queue too long. */
+/* This is reported once per function, by the first call that makes the queue too long. */
 static void a_queue_that_grows_long(void **state) {
   (void)state;
   struct setting s;
@@ -364,12 +365,12 @@ static void a_queue_that_grows_long(void **state) {
   expected.snapshot = s.snapshot;
   expected.snapshot.queue_length = 2;
   expected.quantity = 2;
-  assert_told(&expected);
+  assert_reported(&expected);
   assert_int_equal(create_with(&s.r, 0, 1), napi_ok); /* another function reports it again */
   assert_int_equal(call(&s.r, 1), napi_ok);
-  assert_int_equal(told.count, 0);
+  assert_int_equal(reported.count, 0);
   assert_int_equal(call(&s.r, 1), napi_ok);
-  assert_int_equal(told.count, 1);
+  assert_int_equal(reported.count, 1);
   close_setting(&s);
 }
 
@@ -390,8 +391,8 @@ static void a_ref_by_another_thread(void **state) {
   struct tg_event expected = event_of(&s.r, REF, TG_EVENT_FOREIGN_REF, napi_ok);
   expected.known = true;
   expected.snapshot = s.snapshot;
-  expected.snapshot.referenced = false; /* until the loop thread does it */
-  assert_told(&expected);
+  expected.snapshot.referenced = false; /* until the loop thread applies the ref */
+  assert_reported(&expected);
   fake_env_turn(s.r.env);
   assert_true(slot_of(&s.r)->referenced);
   close_setting(&s);
@@ -416,15 +417,15 @@ static void the_end_of_an_env(void **state) {
   for (unsigned i = 0; i < LIMIT; i++) assert_int_equal(call(&s.r, 1), napi_ok);
   fake_env_close(s.r.env);
   s.r.env = NULL;
-  assert_int_equal(told.count, 2);
+  assert_int_equal(reported.count, 2);
   struct tg_event undelivered = event_of_function(&s, TG_EVENT_ITEMS_UNDELIVERED, LIMIT);
   undelivered.snapshot.queue_length = LIMIT;
-  assert_event(&told.events[0], &undelivered);
-  /* Reported when all finalizers are over and the counts have not come back. */
+  assert_event(&reported.events[0], &undelivered);
+  /* This is reported when all finalizers have run and the counts have still not come back. */
   struct tg_event unreleased = event_of_function(&s, TG_EVENT_NEVER_RELEASED, COUNTS);
   unreleased.snapshot.state = TG_CLOSED;
   unreleased.snapshot.finalized = true;
-  assert_event(&told.events[1], &unreleased);
+  assert_event(&reported.events[1], &unreleased);
   close_setting(&s);
 }
 
@@ -436,7 +437,7 @@ static void an_exception_that_was_caught(void **state) {
   assert_int_equal(call(&s.r, 1), napi_ok);
   fake_env_turn(s.r.env);
   struct tg_event expected = event_of_function(&s, TG_EVENT_EXCEPTION_CAUGHT, 0);
-  assert_told(&expected);
+  assert_reported(&expected);
   close_setting(&s);
 }
 
@@ -449,14 +450,14 @@ static void items_that_were_dropped(void **state) {
   for (unsigned i = 0; i < LIMIT; i++) assert_int_equal(call(&s.r, 1), napi_ok);
   assert_int_equal(abort_it(&s.r), napi_ok);
   fake_env_turn(s.r.env);
-  assert_int_equal(told.count, 2);
+  assert_int_equal(reported.count, 2);
   struct tg_event expected = event_of_function(&s, TG_EVENT_EXCEPTION_CAUGHT, 0);
   expected.snapshot.state = TG_CLOSED;
   expected.snapshot.thread_count = COUNTS - 1;
-  assert_event(&told.events[0], &expected);
+  assert_event(&reported.events[0], &expected);
   expected.kind = TG_EVENT_ITEMS_DROPPED;
   expected.quantity = LIMIT - 1;
-  assert_event(&told.events[1], &expected);
+  assert_event(&reported.events[1], &expected);
   close_setting(&s);
 }
 
@@ -469,7 +470,7 @@ static void end_within(struct recorder *r, napi_env env, void *item) {
   if (env == NULL) return;
   while (release(r) == napi_ok) {
   }
-  told.count = 0;
+  reported.count = 0;
   fake_env_turn(r->env);
   assert_int_equal(r->finalized, 1);
   next_of_slot = *r;
@@ -488,13 +489,13 @@ static void an_exception_after_the_end_of_its_function(void **state) {
   struct tg_event expected = event_of_function(&s, TG_EVENT_EXCEPTION_CAUGHT, 0);
   expected.known = false;
   expected.snapshot = (struct tg_snapshot){.number = s.snapshot.number};
-  assert_told(&expected);
+  assert_reported(&expected);
   close_setting(&s);
 }
 
 enum { SLEEPERS = 2 };
 
-/* As if two callers slept. They are gone again before anybody wakes them. */
+/* Pretends that two callers sleep. The test removes them again before anybody would wake them. */
 static struct tg_function *put_to_sleep(struct setting *s) {
   struct tg_function *function = slot_of(&s->r);
   function->waiters = SLEEPERS;
@@ -522,7 +523,7 @@ static void an_abort_with_blocked_callers(void **state) {
   expected.snapshot.state = TG_CLOSING;
   expected.snapshot.thread_count = COUNTS - 1;
   expected.quantity = SLEEPERS;
-  assert_told(&expected);
+  assert_reported(&expected);
   wake(&s, function);
   close_setting(&s);
 }
@@ -538,7 +539,7 @@ static void a_last_item_with_blocked_callers(void **state) {
   struct tg_event expected = event_of_function(&s, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, SLEEPERS);
   expected.snapshot.state = TG_CLOSING;
   expected.snapshot.thread_count = 0;
-  assert_told(&expected);
+  assert_reported(&expected);
   wake(&s, function);
   close_setting(&s);
 }
@@ -554,12 +555,12 @@ static void the_end_of_an_env_with_blocked_callers(void **state) {
   struct tg_event expected = event_of_function(&s, TG_EVENT_BLOCKED_CALLERS_AT_CLOSE, SLEEPERS);
   expected.snapshot.state = TG_CLOSING;
   expected.snapshot.thread_count = 0;
-  assert_told(&expected);
+  assert_reported(&expected);
   wake(&s, function);
   close_setting(&s);
 }
 
-/* Reported by the create that the runtime serves itself. */
+/* The create that the runtime serves itself reports this. */
 static void no_handle_is_left(void **state) {
   (void)state;
   struct setting s;
@@ -570,7 +571,7 @@ static void no_handle_is_left(void **state) {
   segment->index_bits = 1; /* both slots are taken */
   fake_settings.reserve_bits_max = 0;
   struct recorder last = s.r;
-  /* by the runtime itself, which serves this create */
+  /* the answer of the runtime, which serves this create */
   fake_settings.refuse_create = napi_string_expected;
   assert_int_equal(create_with(&last, 0, 1), napi_string_expected);
   segment->index_bits = bits;
@@ -580,11 +581,11 @@ static void no_handle_is_left(void **state) {
                                     .answered = true,
                                     .answer = napi_string_expected,
                                     .snapshot = {.addon = &fake_addon}};
-  assert_told(&expected);
+  assert_reported(&expected);
   close_setting(&s);
 }
 
-/* --- The core passes on what another part reports. */
+/* --- The core passes on events that an observer reports. */
 
 static enum tg_event_kind called_too_often(const struct tg_function *function, uint64_t *quantity) {
   assert_int_equal(tg_queue_length(&function->queue), 1);
@@ -604,7 +605,7 @@ static void what_an_observer_of_calls_noticed(void **state) {
   expected.snapshot = s.snapshot;
   expected.snapshot.queue_length = 1;
   expected.quantity = 77;
-  assert_told(&expected);
+  assert_reported(&expected);
   close_setting(&s);
 }
 
@@ -629,9 +630,9 @@ static void a_quantity_that_no_observer_wrote_is_zero(void **state) {
   assert_int_equal(call(&s.r, 1), napi_ok);
   assert_int_equal(abort_it(&s.r), napi_ok);
   fake_env_turn(s.r.env);
-  assert_int_equal(told.count, 2);
-  assert_int_equal(told.events[0].quantity, 0);
-  assert_int_equal(told.events[1].quantity, 0);
+  assert_int_equal(reported.count, 2);
+  assert_int_equal(reported.events[0].quantity, 0);
+  assert_int_equal(reported.events[1].quantity, 0);
   close_setting(&s);
 }
 
@@ -653,7 +654,7 @@ static void what_an_observer_of_finalizers_noticed(void **state) {
   expected.snapshot.state = TG_CLOSED;
   expected.snapshot.finalized = true;
   expected.snapshot.thread_count = COUNTS - 1;
-  assert_told(&expected);
+  assert_reported(&expected);
   close_setting(&s);
 }
 
@@ -683,8 +684,8 @@ static void item_within(struct recorder *r, napi_env env, void *item) {
   observed('i');
 }
 
-/* Around each item that is delivered live, with the function as it was before that item was
- * taken. */
+/* The observer reports before and after each live delivery. Both times the snapshot shows the
+ * function as it was before the item was taken. */
 static void what_an_observer_of_deliveries_noticed(void **state) {
   (void)state;
   struct setting s;
@@ -703,14 +704,14 @@ static void what_an_observer_of_deliveries_noticed(void **state) {
   assert_int_equal(call(&s.r, 2), napi_ok);
   fake_env_turn(s.r.env);
   assert_string_equal(order, "(i)(i)");
-  assert_int_equal(told.count, 4);
+  assert_int_equal(reported.count, 4);
   for (unsigned i = 0; i < 4; i++) {
     struct tg_event expected = event_of_function(
         &s, i % 2 == 0 ? TG_EVENT_JAVASCRIPT_FORBIDDEN : TG_EVENT_PENDING_EXCEPTION, 0);
     expected.snapshot.queue_length = i < 2 ? 2 : 1;
-    assert_event(&told.events[i], &expected);
+    assert_event(&reported.events[i], &expected);
   }
-  told.count = 0;
+  reported.count = 0;
   close_setting(&s);
 }
 
@@ -733,10 +734,10 @@ static void a_function_without_call_js_cb(void **state) {
   fake_env_close(s.r.env);
   s.r.env = NULL;
   bool seen = false;
-  for (unsigned i = 0; i < told.count; i++) {
-    if (told.events[i].handle != s.r.func) continue;
-    assert_ptr_equal(told.events[i].caller, (const void *)record_finalize);
-    assert_string_equal(told.events[i].snapshot.name, "");
+  for (unsigned i = 0; i < reported.count; i++) {
+    if (reported.events[i].handle != s.r.func) continue;
+    assert_ptr_equal(reported.events[i].caller, (const void *)record_finalize);
+    assert_string_equal(reported.events[i].snapshot.name, "");
     seen = true;
   }
   assert_true(seen);
@@ -751,12 +752,12 @@ static void one_event_a_use(void **state) {
   s.r.guard->options.queue_warn = 0;
   for (unsigned i = 0; i < COUNTS; i++) assert_int_equal(release(&s.r), napi_ok);
   assert_int_equal(call(&s.r, 1), napi_ok);
-  assert_int_equal(told.count, 1);
-  assert_int_equal(told.events[0].kind, TG_EVENT_CALL_WITHOUT_COUNT);
+  assert_int_equal(reported.count, 1);
+  assert_int_equal(reported.events[0].kind, TG_EVENT_CALL_WITHOUT_COUNT);
   close_setting(&s);
 }
 
-/* --- What an observer is shown of a function's whole life. */
+/* --- What an observer gets during a function's whole life. */
 
 static const struct tg_function *expected_function;
 static size_t counts_shown;
@@ -869,7 +870,8 @@ static enum tg_event_kind count_called(const struct tg_function *function, uint6
   return TG_EVENT_NONE;
 }
 
-/* One of the two is enough for every call to be shown: then no call takes the fast path. */
+/* Either of the two observers alone, `called` or `used`, gets every call, because then no call
+ * takes the fast path. */
 static void an_observer_of_calls_alone_sees_each_call(void **state) {
   (void)state;
   struct setting s;

@@ -1,5 +1,5 @@
-/* The exception guard around call_js_cb, with exceptions that are thrown by hand. This does what a
- * C++ runtime does, but in C, so that it runs wherever the unit tests run.
+/* The exception guard around call_js_cb. The exceptions are thrown by hand: the tests do in C what
+ * a C++ runtime does, so that they run wherever the unit tests run.
  * test/bats/runtime/exceptions.bats has real exceptions. */
 #include <pthread.h>
 #include <setjmp.h>
@@ -56,8 +56,8 @@ static struct _Unwind_Exception exception_of(const char class_name[8]) {
   return exception;
 }
 
-/* _Unwind_RaiseException returns if no frame catches, on arm64 with garbage as its result. A C++
- * runtime then calls std::terminate. */
+/* If no frame catches, _Unwind_RaiseException returns (on arm64 with garbage as its result), and a
+ * C++ runtime calls std::terminate. */
 static void throw_it(napi_env env, napi_value js_callback, void *context, void *data) {
   (void)env;
   (void)js_callback;
@@ -127,7 +127,8 @@ static void throw_through_another(napi_env env, napi_value js_callback, void *co
   returned++;
 }
 
-/* Each frame has its own env, in a register that the frames in between use for something else. */
+/* Each frame keeps its own env in a register, which the frames in between use for something
+ * else. */
 static void the_frame_whose_env_is_over_catches(void **state) {
   (void)state;
   struct _Unwind_Exception exception = exception_of("GNUCC++\0");

@@ -24,8 +24,8 @@ static void open_delivers_in_order_and_closes_at_the_last_release(void **state) 
   close_recorder(&r);
 }
 
-/* As Bun 1.3 does: a wake-up that the runtime dropped is made up for by the next call or by the
- * last release. */
+/* The runtime drops a wake-up, as Bun 1.3 does. The next call, or the last release, makes up for
+ * it. */
 static void a_forgotten_ring_is_made_up_for(void **state) {
   (void)state;
   struct recorder r;
@@ -110,8 +110,8 @@ static void the_last_item_of_a_released_function_closes_it_before_its_callback(v
   close_recorder(&r);
 }
 
-/* Expects so many events of these kinds since fake_reset, and none of the others. The list ends
- * with kind 0. */
+/* How many events of a kind are expected since fake_reset. Of kinds that are not in the list, none
+ * is expected. The list ends with kind 0. */
 struct expected {
   enum tg_event_kind kind;
   unsigned count;
@@ -126,7 +126,7 @@ static void assert_events(const struct expected *expected) {
   }
 }
 
-/* CLOSING by abort, with two of three counts left. */
+/* The function is CLOSING after an abort, with two of three counts left. */
 static void closing_row(void **state) {
   (void)state;
   struct recorder r;
@@ -144,7 +144,7 @@ static void closing_row(void **state) {
   assert_int_equal(call(&r, 2), napi_invalid_arg); /* this thread has got napi_closing */
   assert_int_equal(release(&r), napi_ok);          /* credit 0 */
   assert_int_equal(release(&r), napi_invalid_arg);
-  assert_int_equal(abort_it(&r), napi_invalid_arg); /* and this is no event: see below */
+  assert_int_equal(abort_it(&r), napi_invalid_arg); /* no event, see assert_events below */
   fake_env_turn(r.env);
   assert_int_equal(r.live, 0);
   assert_int_equal(r.drained, 1);
@@ -154,8 +154,8 @@ static void closing_row(void **state) {
   close_recorder(&r);
 }
 
-/* CLOSED with counts left: as CLOSING, but a runtime that frees functions would have freed it by
- * now. */
+/* The function is CLOSED with counts left. The answers are those of CLOSING. A runtime that frees
+ * functions would have freed it by now. */
 static void closed_row(void **state) {
   (void)state;
   for (int keeps = 0; keeps < 2; keeps++) {
@@ -248,7 +248,7 @@ static void assert_drain_first(struct recorder *r) {
   assert_int_equal(r->drained, 5);
 }
 
-/* Fails if their items are drained: the real callbacks panic then, see test/real/impit.bats. */
+/* The real callbacks of napi-rs panic if their items are drained, see test/real/impit.bats. */
 static void promises_of_napi_rs_are_not_drained(void **state) {
   (void)state;
   struct recorder r;
@@ -268,14 +268,15 @@ static void promises_of_napi_rs_are_not_drained(void **state) {
   close_recorder(&r);
 }
 
-/* Fills the stack with a pattern, as deep as the loop uses it before it calls the addon. */
+/* Fills the stack with a pattern, down to the depth that the loop uses before it calls the
+ * addon. */
 __attribute__((noinline)) static void soil_stack(void) {
   char not_full[8192];
   memset(not_full, 0xa5, sizeof not_full);
   __asm__ volatile("" : : "r"(not_full) : "memory");
 }
 
-/* Does what an addon does that reads the result of a failed call. */
+/* Stands for an addon that reads the result of a failed call. */
 static void read_unwritten(napi_env env, napi_value js_callback, void *context, void *item) {
   (void)env, (void)js_callback, (void)context;
   uintptr_t results[16];
@@ -283,8 +284,7 @@ static void read_unwritten(napi_env env, napi_value js_callback, void *context, 
   for (size_t i = 0; i < sizeof results / sizeof *results; i++) *(uintptr_t *)item |= results[i];
 }
 
-/* Seen to fail: without clear_stack. lmdb dies of what it reads otherwise, see
- * test/real/lmdb.bats. */
+/* Seen to fail: without clear_stack. lmdb then dies of what it reads, see test/real/lmdb.bats. */
 static void what_a_callback_has_not_written_is_null(void **state) {
   (void)state;
   struct recorder r;
@@ -386,16 +386,16 @@ static void ref_and_unref_on_the_loop_thread_are_done_at_once(void **state) {
   close_recorder(&r);
 }
 
-/* After the last release the doorbell is not held until the loop thread has decided, so it cannot
- * be rung. */
-static void a_foreign_wish_without_a_bell_is_not_lost(void **state) {
+/* After the last release nobody holds the doorbell's count until the loop thread has decided. So
+ * the doorbell cannot be rung. */
+static void a_foreign_unref_without_a_doorbell_is_not_lost(void **state) {
   (void)state;
   struct recorder r;
   open_recorder(&r, 0, 1);
   assert_int_equal(release(&r), napi_ok);
   struct tg_function *function;
   assert_int_equal(tg_table_find(&r.guard->table, r.func, &function), TG_LOOKUP_VALID);
-  /* what tg_unref leaves when another thread calls it now */
+  /* the state that tg_unref leaves if another thread calls it now */
   function->pending_ref = TG_PENDING_UNREF;
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   assert_int_equal(acquire(&r), napi_ok);
@@ -435,9 +435,9 @@ static void a_left_over_ring_delivers_nothing(void **state) {
   close_recorder(&r);
 }
 
-/* A caller that sleeps through the finalizer is still inside. The slot stays in its generation
- * until that caller has left. */
-static void a_sleeper_keeps_the_slot_in_its_generation(void **state) {
+/* A caller may sleep while the finalizer runs. It is then still inside, and the slot keeps its
+ * generation until that caller has left. */
+static void a_waiter_keeps_the_slot_in_its_generation(void **state) {
   (void)state;
   struct recorder r;
   struct tg_function *function;
@@ -506,7 +506,7 @@ static void what_the_runtime_refuses_at_create_is_refused(void **state) {
   close_recorder(&r);
 }
 
-/* Every allocation fails in turn. Accepted items are delivered all the same. */
+/* In each round memory runs out one allocation later. Accepted items are delivered all the same. */
 static void without_memory_there_is_a_status_and_nothing_is_lost(void **state) {
   (void)state;
   for (int succeed = 0; succeed < 12; succeed++) {
@@ -535,8 +535,8 @@ static void without_memory_there_is_a_status_and_nothing_is_lost(void **state) {
   }
 }
 
-/* An addon that never gives its counts back costs a bounded number of slots, and not one slot per
- * function for ever. */
+/* An addon that never gives its counts back costs a bounded number of slots, not one slot for each
+ * function. */
 static void counts_that_never_come_back_are_forgotten_oldest_first(void **state) {
   (void)state;
   enum { KEPT = 10, LEAKED = 100 };
@@ -583,10 +583,10 @@ static void where_no_slot_is_left_the_oldest_abandoned_one_is_forgotten(void **s
   close_recorder(&r);
 }
 
-/* Each caught exception is reported once per item, and items that come to a live env are still
- * delivered. Items that are left for the finalizer are dropped, and this is reported. Seen to fail:
- * the item was drained. */
-static void each_exception_that_was_caught_is_told(void **state) {
+/* A caught exception is reported for each item. Later items are still delivered while the env
+ * lives. Items that are left for the finalizer are dropped, and this is reported. Seen to fail: the
+ * item was drained. */
+static void each_exception_that_was_caught_is_reported(void **state) {
   (void)state;
   struct recorder r;
   open_recorder(&r, 0, 1);
@@ -674,7 +674,7 @@ static void let_go_in_finalizer(struct recorder *r) {
   assert_int_equal(release(r), napi_ok);
 }
 
-static void expect_not_told_yet(void) {
+static void expect_not_reported_yet(void) {
   expect_unreleased(0, 0);
   fake_settings.after_finalizers = NULL; /* the next round of hooks reports them */
 }
@@ -684,8 +684,8 @@ static void end_env(struct recorder *r) {
   r->env = NULL;
 }
 
-/* Seen to fail: they were reported before the finalizers ran. */
-static void counts_that_the_end_of_the_env_brings_back_are_not_told(void **state) {
+/* Seen to fail: the counts were reported before the finalizers ran. */
+static void counts_that_the_end_of_the_env_returns_are_not_reported(void **state) {
   (void)state;
   struct recorder r;
   open_recorder(&r, 0, 1);
@@ -694,7 +694,8 @@ static void counts_that_the_end_of_the_env_brings_back_are_not_told(void **state
   expect_unreleased(0, 0);
   close_recorder(&r);
 
-  open_recorder(&r, 0, 1); /* given back by the finalizer of a wrapped object, after all of ours */
+  /* The finalizer of a wrapped object gives the count back, after all finalizers of ours. */
+  open_recorder(&r, 0, 1);
   letting_go = &r;
   fake_settings.after_finalizers = let_go;
   end_env(&r);
@@ -703,7 +704,7 @@ static void counts_that_the_end_of_the_env_brings_back_are_not_told(void **state
   close_recorder(&r);
 }
 
-static void counts_that_stay_out_are_told_after_the_finalizers(void **state) {
+static void unreturned_counts_are_reported_after_the_finalizers(void **state) {
   (void)state;
   struct recorder r, other;
   open_recorder(&r, 0, 3);
@@ -713,7 +714,7 @@ static void counts_that_stay_out_are_told_after_the_finalizers(void **state) {
   assert_int_equal(abort_it(&other), napi_ok); /* closed by then, so no event */
   other.env = fake_env_open();                 /* its functions are not checked */
   assert_int_equal(create_with(&other, 0, 1), napi_ok);
-  fake_settings.after_finalizers = expect_not_told_yet;
+  fake_settings.after_finalizers = expect_not_reported_yet;
   end_env(&r);
   assert_int_equal(atomic_load(&fake_events[TG_EVENT_NEVER_RELEASED]), 2);
   fake_settings.after_finalizers = NULL;
@@ -722,7 +723,7 @@ static void counts_that_stay_out_are_told_after_the_finalizers(void **state) {
   close_recorder(&r);
 }
 
-static void without_a_later_moment_counts_are_told_at_once(void **state) {
+static void without_a_later_hook_counts_are_reported_at_once(void **state) {
   (void)state;
   struct tg_runtime forgetful = fake_runtime;
   forgetful.may_drop_wakeups = true;
@@ -791,9 +792,9 @@ static void *use_elsewhere(void *argument) {
   return NULL;
 }
 
-/* A closed function with counts out counts as unreturned, and also as foreign-used if another
- * thread has used it. It does not matter whether it closes at env teardown or was aborted before.
- * It no longer counts once the last count has come back. */
+/* An addon's counters include a closed function with counts out as unreturned, and also as
+ * foreign-used if another thread has used it. It does not matter whether it was closed by the env's
+ * end or by an abort before. Once the last count has come back, they no longer include it. */
 static void an_addon_knows_which_of_its_counts_are_out(void **state) {
   (void)state;
   for (unsigned bits = 0; bits < 8; bits++) {
@@ -831,21 +832,21 @@ static void create_from(struct recorder *r, uintptr_t caller, uintptr_t finalize
   assert_int_equal(tg_create(r->guard, &arguments, (const void *)caller, &function), napi_ok);
 }
 
-/* Seen to fail: with a cache that an unload does not empty. */
+/* Seen to fail: if an unload does not empty the cache. */
 static void code_is_looked_up_once_and_again_after_an_unload(void **state) {
   (void)state;
   struct recorder r;
   open_recorder(&r, 0, 1);
-  unsigned before = atomic_load(&fake_adopted);
+  unsigned before = atomic_load(&fake_lookups);
   create_from(&r, 0x2000, 0);
   create_from(&r, 0x3000, 0); /* code of a known object */
-  assert_int_equal(atomic_load(&fake_adopted), before);
+  assert_int_equal(atomic_load(&fake_lookups), before);
   create_from(&r, 0x2001, 0); /* code of no object */
   create_from(&r, 0x2001, 0);
-  assert_int_equal(atomic_load(&fake_adopted), before + 1);
+  assert_int_equal(atomic_load(&fake_lookups), before + 1);
   fake_unloads++;
   create_from(&r, 0x2001, 0);
-  assert_true(atomic_load(&fake_adopted) > before + 1);
+  assert_true(atomic_load(&fake_lookups) > before + 1);
   assert_int_equal(atomic_load(&fake_left), 0);
   fake_env_close(r.env);
   assert_int_equal(atomic_load(&fake_left), 1);
@@ -858,7 +859,7 @@ static void objects_that_share_a_function_are_joined(void **state) {
   (void)state;
   struct recorder r;
   open_recorder(&r, 0, 1);
-  assert_int_equal(atomic_load(&fake_joined), 2); /* the caller's with those of both callbacks */
+  assert_int_equal(atomic_load(&fake_joined), 2); /* the caller's object with both callbacks' */
   assert_int_equal(create_with(&r, 0, 1), napi_ok);
   assert_int_equal(atomic_load(&fake_joined), 2);
   fake_env_close(r.env);
@@ -866,7 +867,7 @@ static void objects_that_share_a_function_are_joined(void **state) {
   close_recorder(&r);
 }
 
-static void at_exit_every_caller_is_turned_away_and_accepted_items_may_still_come(void **state) {
+static void at_exit_every_caller_is_rejected_and_accepted_items_may_still_come(void **state) {
   (void)state;
   struct recorder r;
   open_recorder(&r, 0, 2);
@@ -891,7 +892,7 @@ static void assert_in_order(const struct recorder *r, uintptr_t count) {
   for (uintptr_t i = 0; i < count; i++) assert_int_equal((uintptr_t)r->items[i], i + 1);
 }
 
-/* Seen to fail (it waits for ever): if tg_queue_can_pop_unlocked returns false. */
+/* Seen to fail (waits for ever): if tg_queue_can_pop_unlocked returns false. */
 static void with_two_waiting_one_is_taken_while_another_thread_holds_the_lock(void **state) {
   (void)state;
   struct recorder r;
@@ -907,7 +908,7 @@ static void with_two_waiting_one_is_taken_while_another_thread_holds_the_lock(vo
   close_recorder(&r);
 }
 
-/* Each pop from a bounded queue must wake a waiter. Seen to fail: if update_pop_mode forgets the
+/* Each pop from a bounded queue must wake a waiter. Seen to fail: if update_pop_mode ignores the
  * limit. */
 static void of_a_bounded_queue_nothing_is_taken_ahead(void **state) {
   (void)state;
@@ -923,7 +924,7 @@ static void *unref_elsewhere(void *argument) {
   return NULL;
 }
 
-static void wish_at_third_item(struct recorder *r, napi_env env, void *item) {
+static void unref_at_third_item(struct recorder *r, napi_env env, void *item) {
   (void)env;
   pthread_t thread;
   assert_int_equal(atomic_load(&fake_unrefs), (uintptr_t)item > 3 ? 1 : 0);
@@ -932,18 +933,18 @@ static void wish_at_third_item(struct recorder *r, napi_env env, void *item) {
   pthread_join(thread, NULL);
 }
 
-/* Seen to fail: if tg_function_set_pending_ref does not choose again how to take the next item. */
-static void a_wish_is_fulfilled_with_the_next_item_however_many_wait(void **state) {
+/* Seen to fail: if tg_function_set_pending_ref does not decide anew how to take the next item. */
+static void an_unref_takes_effect_with_the_next_item(void **state) {
   (void)state;
   struct recorder r;
   open_recorder(&r, 0, 1);
-  r.on_item = wish_at_third_item;
+  r.on_item = unref_at_third_item;
   for (uintptr_t i = 1; i <= 20; i++) assert_int_equal(call(&r, i), napi_ok);
   fake_env_turn(r.env);
   assert_in_order(&r, 20);
   struct tg_function *function;
   assert_int_equal(tg_table_find(&r.guard->table, r.func, &function), TG_LOOKUP_VALID);
-  assert_false(function->queue.pop_needs_lock); /* from now on as before */
+  assert_false(function->queue.pop_needs_lock); /* items are taken without the lock again */
   assert_false(function->referenced);
   tg_lock_release(&function->lock, TG_RANK_FUNCTION);
   close_recorder(&r);
@@ -963,8 +964,8 @@ static void call_now(void) {
   assert_int_equal(call(interrupted, 6), napi_ok);
 }
 
-/* What other threads may do between the loop thread's decision and its ring, and between the ring
- * and the pop. */
+/* Other threads may act between the loop thread's decision and its ring, and between the ring and
+ * the pop. */
 static void what_comes_between_ring_and_pop_loses_nothing(void **state) {
   (void)state;
   void (*const events[])(void) = {abort_now, release_now, call_now};
@@ -1010,9 +1011,9 @@ static void where_the_runtime_will_not_ring_no_item_is_taken_ahead(void **state)
   close_recorder(&r);
 }
 
-/* Prepares what a call needs for the fast path, except for a pending wake-up: another thread has
- * called before. */
-static void take_the_short_way(struct recorder *r) {
+/* Prepares the function for the fast path, as if another thread had called before. Only a pending
+ * wake-up is missing. */
+static void prepare_fast_path(struct recorder *r) {
   tg_table_slot(&r->guard->table, 0)->used_off_loop = true;
 }
 
@@ -1040,7 +1041,7 @@ static void a_call_takes_the_short_way_only_where_nothing_else_is_to_be_done(voi
   (void)state;
   struct recorder r;
   open_recorder(&r, 2, 1);
-  take_the_short_way(&r);
+  prepare_fast_path(&r);
   assert_int_equal(call(&r, 1), napi_ok);
   assert_int_equal(call(&r, 2), napi_ok);
   assert_int_equal(call(&r, 3), napi_queue_full);
@@ -1061,7 +1062,7 @@ static void a_call_takes_the_short_way_only_where_nothing_else_is_to_be_done(voi
   close_recorder(&r);
 }
 
-/* --- The context is read without the lock. */
+/* --- Reading the context without the lock. */
 
 static void *read_context_elsewhere(void *argument) {
   void *context;
@@ -1080,7 +1081,7 @@ static void *read_context_twice(void *argument) {
   return NULL;
 }
 
-/* Seen to fail (it waits for ever): with the lock. */
+/* Seen to fail (waits for ever): with the lock. */
 static void the_context_is_read_while_another_thread_holds_the_lock(void **state) {
   (void)state;
   struct recorder r;
@@ -1094,8 +1095,8 @@ static void the_context_is_read_while_another_thread_holds_the_lock(void **state
   close_recorder(&r);
 }
 
-/* Seen to fail: if the finalizer leaves the context readable, because then nothing is reported. */
-static void the_context_of_what_is_over_is_told_of(void **state) {
+/* Seen to fail: if the finalizer leaves the context readable. Then nothing is reported. */
+static void get_context_after_finalize_is_reported(void **state) {
   (void)state;
   struct recorder r;
   void *context;
@@ -1129,33 +1130,33 @@ int main(void) {
       cmocka_unit_test(own_loop_blocking_call),
       cmocka_unit_test(ref_and_unref_on_the_loop_thread_are_done_at_once),
       cmocka_unit_test(a_thread_that_only_makes_plain_calls_is_a_foreign_user),
-      cmocka_unit_test(a_foreign_wish_without_a_bell_is_not_lost),
+      cmocka_unit_test(a_foreign_unref_without_a_doorbell_is_not_lost),
       cmocka_unit_test(what_the_runtime_will_not_ring_for_is_not_accepted),
-      cmocka_unit_test(a_sleeper_keeps_the_slot_in_its_generation),
+      cmocka_unit_test(a_waiter_keeps_the_slot_in_its_generation),
       cmocka_unit_test(a_left_over_ring_delivers_nothing),
       cmocka_unit_test(exit_does_not_wait_for_ever),
       cmocka_unit_test(what_the_runtime_refuses_at_create_is_refused),
       cmocka_unit_test(without_memory_there_is_a_status_and_nothing_is_lost),
       cmocka_unit_test(counts_that_never_come_back_are_forgotten_oldest_first),
       cmocka_unit_test(where_no_slot_is_left_the_oldest_abandoned_one_is_forgotten),
-      cmocka_unit_test(each_exception_that_was_caught_is_told),
+      cmocka_unit_test(each_exception_that_was_caught_is_reported),
       cmocka_unit_test(an_exception_in_the_drain_ends_it),
       cmocka_unit_test(after_an_exception_items_are_not_called_undelivered),
-      cmocka_unit_test(counts_that_the_end_of_the_env_brings_back_are_not_told),
-      cmocka_unit_test(counts_that_stay_out_are_told_after_the_finalizers),
-      cmocka_unit_test(without_a_later_moment_counts_are_told_at_once),
+      cmocka_unit_test(counts_that_the_end_of_the_env_returns_are_not_reported),
+      cmocka_unit_test(unreturned_counts_are_reported_after_the_finalizers),
+      cmocka_unit_test(without_a_later_hook_counts_are_reported_at_once),
       cmocka_unit_test(without_handles_the_runtime_serves_functions_itself),
       cmocka_unit_test(an_addon_knows_which_of_its_counts_are_out),
       cmocka_unit_test(code_is_looked_up_once_and_again_after_an_unload),
       cmocka_unit_test(objects_that_share_a_function_are_joined),
-      cmocka_unit_test(at_exit_every_caller_is_turned_away_and_accepted_items_may_still_come),
+      cmocka_unit_test(at_exit_every_caller_is_rejected_and_accepted_items_may_still_come),
       cmocka_unit_test(with_two_waiting_one_is_taken_while_another_thread_holds_the_lock),
       cmocka_unit_test(of_a_bounded_queue_nothing_is_taken_ahead),
-      cmocka_unit_test(a_wish_is_fulfilled_with_the_next_item_however_many_wait),
+      cmocka_unit_test(an_unref_takes_effect_with_the_next_item),
       cmocka_unit_test(what_comes_between_ring_and_pop_loses_nothing),
       cmocka_unit_test(where_the_runtime_will_not_ring_no_item_is_taken_ahead),
       cmocka_unit_test(the_context_is_read_while_another_thread_holds_the_lock),
-      cmocka_unit_test(the_context_of_what_is_over_is_told_of),
+      cmocka_unit_test(get_context_after_finalize_is_reported),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The handle table: handles cannot be forged, are never given out twice, and rest before their slot
- * is reused. */
+/* The handle table: handles cannot be forged and are never given out twice, and a slot rests before
+ * it is reused. */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -136,7 +136,7 @@ static void the_oldest_free_slot_is_used_first_and_only_when_thousands_rest(void
 
 /* --- Growth */
 
-/* A set of handles. They are told apart by their address bits. */
+/* A set of handles, with one bit for each address of a segment. */
 struct seen {
   uint64_t *bits[TG_SEGMENTS_MAX];
 };
@@ -171,7 +171,7 @@ static void the_first_reservation_is_small(void **state) {
   assert_int_equal(reserved(table_of(state)), 32 << 20);
 }
 
-/* Skips a test of one thread and millions of handles under TSan, where it takes 20 s and can find
+/* For tests of one thread and millions of handles. Under TSan such a test takes 20 s and can find
  * no race. */
 static void skip_under_tsan(void) {
 #ifdef __SANITIZE_THREAD__
@@ -179,8 +179,8 @@ static void skip_under_tsan(void) {
 #endif
 }
 
-/* The prototype failed here: it did not consider that a slot's generations come to an end. One
- * handle exists at a time. All addresses of a segment are used before another segment is added,
+/* The prototype failed here, because it did not consider that a slot may use up its generations.
+ * One handle exists at a time. All addresses of a segment are used before another segment is added,
  * except for the last address of each slot that rests. */
 static void generations_that_are_used_up_go_on_in_another_segment(void **state) {
   skip_under_tsan();
@@ -270,7 +270,7 @@ static void where_growth_is_refused_every_handle_is_used(void **state) {
   assert_true(tg_table_is_used_up(table));
   assert_int_equal(table->spent.count, 1 << TG_INDEX_BITS_MIN);
 
-  /* A smaller segment is better than none. Address space is not asked for each time. */
+  /* A smaller segment is better than none. Not every create asks for address space. */
   fake_settings.reserve_bits_max = TG_SEGMENT_BITS_MIN;
   uint64_t asks_at = table->grows_at;
   assert_in_range(asks_at, table->taken + 1, table->taken + TG_TAKES_BEFORE_RETRY);
@@ -285,8 +285,9 @@ static void where_growth_is_refused_every_handle_is_used(void **state) {
 }
 
 /* "no slot is reused before 4096 are free" (docs/contract.md) means slots that can be used again.
- * Seen to fail (found by the fuzzer): a slot without generations was counted, as it was younger
- * than others and so behind them. Slot 1 came back although only it and slot 2 could be used. */
+ * Seen to fail (found by the fuzzer): a slot without generations was counted, because it was
+ * younger than others and so came after them in the list. Slot 1 was reused although only slots 1
+ * and 2 could be used. */
 static void a_spent_slot_is_none_that_rests(void **state) {
   struct tg_table *table = table_of(state);
   napi_threadsafe_function handle;
@@ -373,7 +374,7 @@ static void abandon(struct tg_table *table, struct tg_function *slot) {
 
 enum { LISTED = 5 };
 
-/* Slots leave the list in any order: first each one of five, then each one of the other four. */
+/* Slots leave the list in any order: any one of five, and then any one of the other four. */
 static void any_slot_leaves_the_abandoned_list_and_the_others_stay(void **state) {
   (void)state;
   for (uint32_t first = 0; first < LISTED; first++)
@@ -401,8 +402,8 @@ static void any_slot_leaves_the_abandoned_list_and_the_others_stay(void **state)
     }
 }
 
-/* Each take reclaims one slot, the oldest. It reclaims none while there are no more than the
- * limit. */
+/* While there are more abandoned slots than the limit, each take reclaims the oldest one. Otherwise
+ * it reclaims none. */
 static void too_many_abandoned_slots_are_taken_back_oldest_first(void **state) {
   struct tg_guard *guard = *state;
   struct tg_table *table = &guard->table;
@@ -435,8 +436,9 @@ static void too_many_abandoned_slots_are_taken_back_oldest_first(void **state) {
   }
 }
 
-/* Its caller will wake in this generation, so the slot goes back to the list, behind the others. */
-static void an_abandoned_slot_with_a_sleeper_is_left_alone(void **state) {
+/* The sleeping caller must wake up in this generation. So the slot is put back into the list, as
+ * the newest. */
+static void an_abandoned_slot_with_a_waiter_is_left_alone(void **state) {
   struct tg_guard *guard = *state;
   struct tg_table *table = &guard->table;
   napi_threadsafe_function handle;
@@ -470,8 +472,8 @@ static void *expire_once_it_was_picked(void *argument) {
   return NULL;
 }
 
-/* The slot was chosen, and its last count came back before it was locked. So it is already free,
- * and must not be freed twice. */
+/* The slot is chosen for reclaim, but its last count comes back before it is locked. Then it is
+ * already free, and must not be freed twice. */
 static void a_slot_that_ends_while_it_is_taken_back_ends_once(void **state) {
   struct tg_guard *guard = *state;
   struct tg_table *table = &guard->table;
@@ -481,7 +483,7 @@ static void a_slot_that_ends_while_it_is_taken_back_ends_once(void **state) {
   slot->thread_count = 1;
   abandon(table, slot);
   table->abandoned_max = 0;
-  assert_true(tg_lock_try(&slot->lock)); /* for the thread */
+  assert_true(tg_lock_try(&slot->lock)); /* on behalf of the thread, which releases it */
   assert_int_equal(pthread_create(&thread, NULL, expire_once_it_was_picked, table), 0);
   tg_function_take(guard, &handle);
   pthread_join(thread, NULL);
@@ -542,7 +544,7 @@ static void the_last_generation_is_used_and_none_after_it(void **state) {
     struct tg_function *slot = take(table, &handle);
     assert_non_null(slot);
     assert_int_equal(slot->generation, i % 4);
-    /* the other one is used up, none is free now */
+    /* the other slot is used up, so no slot is free now */
     assert_int_equal(tg_table_is_used_up(table), i >= 4);
     expire(table, slot);
   }
@@ -615,7 +617,7 @@ int main(void) {
                                       open_guard, close_guard),
       cmocka_unit_test_setup_teardown(too_many_abandoned_slots_are_taken_back_oldest_first,
                                       open_guard, close_guard),
-      cmocka_unit_test_setup_teardown(an_abandoned_slot_with_a_sleeper_is_left_alone, open_guard,
+      cmocka_unit_test_setup_teardown(an_abandoned_slot_with_a_waiter_is_left_alone, open_guard,
                                       close_guard),
       cmocka_unit_test_setup_teardown(a_slot_that_ends_while_it_is_taken_back_ends_once, open_guard,
                                       close_guard),

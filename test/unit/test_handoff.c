@@ -1,8 +1,8 @@
-/* The hand-off: what other threads may do between the moment at which a caller releases the lock
- * and the end of its ring.
+/* The hand-off: what other threads may do after a caller has released the lock and before its ring
+ * returns.
  *
- * With one thread, the fake runtime lets something happen just before and just after the ring. With
- * two threads, the ringer is stopped there, and goes on when the finalizer waits for it. */
+ * In tests of one thread, the fake runtime does something just before or just after the ring. In
+ * tests of two threads, it stops the ringer there until the finalizer waits for the ringer. */
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -23,10 +23,9 @@ static void assert_in_order(const struct recorder *r, uintptr_t count) {
 
 /* A call takes the fast path from the second call on, and only if another thread has called
  * before. */
-static void open_for(struct recorder *r, size_t limit, size_t thread_count,
-                     bool takes_the_short_way) {
+static void open_for(struct recorder *r, size_t limit, size_t thread_count, bool takes_fast_path) {
   open_recorder(r, limit, thread_count);
-  if (!takes_the_short_way) return;
+  if (!takes_fast_path) return;
   function_of(r)->used_off_loop = true;
   assert_true(tg_queue_reserve(&function_of(r)->queue, r->guard->host));
 }
@@ -86,7 +85,7 @@ static void whatever_happens_within_the_ring_the_item_is_delivered_once(void **s
     assert_int_equal(call(&r, 1), napi_ok);
     assert_null(before ? fake_settings.before_ring : fake_settings.after_ring);
     fake_env_turn(r.env);
-    /* In the case of an abort after the ring, the doorbell has been rung, but the runtime delivers
+    /* If the abort comes after the ring, the doorbell has been rung, but the runtime delivers
      * nothing any more. */
     assert_int_equal(r.live, cases[i / 4].live);
     assert_int_equal(r.drained, cases[i / 4].drained);
@@ -97,9 +96,9 @@ static void whatever_happens_within_the_ring_the_item_is_delivered_once(void **s
   }
 }
 
-/* The loop thread is as fast as it can be: the item is delivered before the ringer is back. Seen to
- * fail: if `wakeup_pending` is set when the ring is over, because then the next call relies on a
- * ring that is not on its way. */
+/* The loop thread is as fast as it can be: it delivers the item before the ring returns. Seen to
+ * fail: if `wakeup_pending` is set after the ring, because then the next call relies on a ring that
+ * is not on its way. */
 static void turn_now(void) {
   fake_env_turn(interrupted->env);
   assert_int_equal(interrupted->live, 1);
@@ -123,11 +122,11 @@ static void an_item_may_be_delivered_before_its_ringer_is_back(void **state) {
   }
 }
 
-/* --- A ring that is refused, for example because there is no memory. The runtimes of today do not
- * refuse one. */
+/* --- The runtime refuses a ring, for example because there is no memory. (No runtime of today does
+ * this.) */
 
-/* Seen to fail: without tg_queue_unpush; without the release of the doorbell, because nobody would
- * close it any more. */
+/* Seen to fail: without tg_queue_unpush; without the release of the doorbell, because then nobody
+ * closes it. */
 static void an_item_that_is_not_rung_for_is_taken_back(void **state) {
   (void)state;
   for (unsigned i = 0; i < 4; i++) {
@@ -149,8 +148,8 @@ static void an_item_that_is_not_rung_for_is_taken_back(void **state) {
   }
 }
 
-/* Seen to fail: if the last item is taken back no matter what is queued behind it, because then a
- * wrong item is taken. */
+/* Seen to fail: if the caller takes the last item back although other items are queued behind its
+ * own, because then it takes a wrong item. */
 static void an_item_that_others_are_queued_behind_stays(void **state) {
   (void)state;
   struct recorder r;
@@ -167,7 +166,8 @@ static void an_item_that_others_are_queued_behind_stays(void **state) {
   close_recorder(&r);
 }
 
-/* The runtime is closing for its own reasons. Seen to fail: if the function is left open. */
+/* The runtime closes the doorbell for a reason of its own. Seen to fail: if the function is left
+ * open. */
 static void an_item_that_the_runtime_refuses_as_it_closes_is_drained(void **state) {
   (void)state;
   for (int is_short = 0; is_short < 2; is_short++) {
@@ -188,7 +188,7 @@ static void an_item_that_the_runtime_refuses_as_it_closes_is_drained(void **stat
 
 /* --- Ringers that are stopped. */
 
-/* A thread that calls, and is stopped within its ring until it may go on. */
+/* A thread that calls, and stops within its ring until it may go on. */
 struct ringer {
   pthread_t thread;
   struct recorder *recorder;
@@ -219,13 +219,15 @@ static void start_ringer(struct ringer *ringer, struct recorder *r, uintptr_t it
   while (atomic_load(&arrived) != expected) sched_yield();
 }
 
-/* Wakes the thread that waits for ringers, for no reason. Returns true if a thread slept there. */
+/* Wakes the thread that waits for ringers, without a reason. Returns true if a thread slept
+ * there. */
 static bool wake_spuriously(struct tg_function *function) {
   return syscall(SYS_futex, (void *)&function->ringers, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) == 1;
 }
 
-/* Lets the ringers go on once a thread waits for them and has gone on waiting when it was woken for
- * no reason. Also lets them go on if the finalizer is over, because then no thread has waited. */
+/* Lets the ringers go on after a thread that waits for them was woken twice without a reason, so
+ * that it had to wait again. Also lets them go on if the finalizer is over, which means that no
+ * thread has waited. */
 static void *let_go_on(void *argument) {
   for (int wakes = 0; wakes < 2 && !atomic_load(&is_over); sched_yield())
     if (wake_spuriously(argument)) wakes++;
@@ -238,15 +240,15 @@ static void expect_that_all_have_gone_on(struct recorder *r) {
   assert_int_equal(atomic_load(&gone_on), atomic_load(&arrived));
 }
 
-/* The finalizer begins while ringers are before their rings, or have not come back from them. The
- * fake runtime checks that they do not use the doorbell after the finalizer has ended it. Seen to
- * fail (the fake runtime aborts): without tg_function_await_ringers; if it takes one ringer for the
- * last. */
+/* The finalizer begins while ringers have not yet begun their rings, or have not come back from
+ * them. The fake runtime checks that they do not use the doorbell after its finalizer. Seen to fail
+ * (the fake runtime aborts): without tg_function_await_ringers; if that function mistakes a ringer
+ * for the last one. */
 static void the_finalizer_waits_for_ringers(void **state) {
   (void)state;
   for (unsigned i = 0; i < 16; i++) {
     bool is_short = i & 1, before = i & 2, by_abort = i & 4, two = i & 8;
-    if (two && before) continue; /* only one can be before its ring */
+    if (two && before) continue; /* only one ringer at a time can be just before its ring */
     struct recorder r;
     struct ringer ringers[2];
     pthread_t helper;
@@ -288,8 +290,8 @@ static void the_finalizer_waits_for_ringers(void **state) {
   }
 }
 
-/* The item is delivered, the ring is not over, and the last count is given back. The runtime closes
- * the doorbell on the loop's next turn. */
+/* The item is delivered and the last count is given back, while the ring has not returned yet. The
+ * runtime then closes the doorbell in the loop's next turn. */
 static void the_last_release_does_not_outrun_a_ringer(void **state) {
   (void)state;
   struct recorder r;
@@ -315,8 +317,8 @@ static void the_last_release_does_not_outrun_a_ringer(void **state) {
   close_recorder(&r);
 }
 
-/* No other thread waits for a ringer: all others use the function as usual. Seen to fail (it waits
- * for ever): with the lock held during the ring. */
+/* Only the finalizer waits for a ringer. All other threads use the function as usual. Seen to fail
+ * (waits for ever): with the lock held during the ring. */
 static void nobody_else_waits_for_a_ringer(void **state) {
   (void)state;
   struct recorder r;
@@ -348,7 +350,7 @@ static void nobody_else_waits_for_a_ringer(void **state) {
   close_recorder(&r);
 }
 
-/* An item that is taken back leaves space. Seen to fail (it waits for ever): without
+/* When an item is taken back, there is space for a waiter. Seen to fail (waits for ever): without
  * tg_function_claim_waiter there. */
 static void fail_and_recover(void) {
   stop_here();
@@ -359,12 +361,12 @@ static void recover(void) {
   fake_settings.refuse_ring = napi_ok;
 }
 
-static void *call_when_there_is_room(void *argument) {
+static void *call_when_there_is_space(void *argument) {
   assert_int_equal(call_blocking(argument, 1), napi_ok);
   return NULL;
 }
 
-static void who_waits_for_room_gets_that_of_an_item_that_is_taken_back(void **state) {
+static void a_waiter_gets_the_space_of_an_item_that_is_taken_back(void **state) {
   (void)state;
   struct recorder r;
   struct ringer ringer;
@@ -377,7 +379,7 @@ static void who_waits_for_room_gets_that_of_an_item_that_is_taken_back(void **st
   ringer = (struct ringer){.recorder = &r, .item = 9};
   assert_int_equal(pthread_create(&ringer.thread, NULL, ring_once, &ringer), 0);
   while (atomic_load(&arrived) == 0) sched_yield();
-  assert_int_equal(pthread_create(&waiter, NULL, call_when_there_is_room, &r), 0);
+  assert_int_equal(pthread_create(&waiter, NULL, call_when_there_is_space, &r), 0);
   struct tg_function *function = function_of(&r);
   for (bool asleep = false; !asleep; sched_yield()) {
     tg_lock_acquire(&function->lock, TG_RANK_FUNCTION);
@@ -406,7 +408,7 @@ static void *ring_and_be_cancelled(void *argument) {
   return NULL;
 }
 
-/* Seen to fail (it waits for ever): without forbid_cancellation in tg_function_hand_off. */
+/* Seen to fail (waits for ever): without forbid_cancellation in tg_function_hand_off. */
 static void a_ringer_that_is_cancelled_rings_first(void **state) {
   (void)state;
   struct recorder r;
@@ -432,18 +434,18 @@ static void a_ringer_that_is_cancelled_rings_first(void **state) {
   close_recorder(&r);
 }
 
-/* The thread ends as soon as it may be cancelled again: after its ring, when it is no ringer any
- * more. The answer is lost, the item is not. */
+/* The thread ends as soon as it may be cancelled again: after its ring, when it no longer counts as
+ * a ringer. The answer is lost, but the item is not. */
 static void become_asynchronous(void) {
   pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
   stop_here();
 }
 
-/* Seen to fail: where cancellation is allowed again before the ringer is counted off. */
+/* Seen to fail: if cancellation is allowed again while the thread still counts as a ringer. */
 static void a_ringer_that_is_cancelled_asynchronously_rings_first(void **state) {
   (void)state;
 #ifdef __SANITIZE_ADDRESS__
-  /* as such a thread ends, it takes the redzones of the unwound frames for those of its own */
+  /* When such a thread ends, ASan takes the redzones of unwound frames for those of live frames. */
   skip();
 #endif
   struct recorder r;
@@ -461,7 +463,7 @@ static void a_ringer_that_is_cancelled_asynchronously_rings_first(void **state) 
   pthread_join(ringer.thread, &result);
   assert_ptr_equal(result, PTHREAD_CANCELED);
   assert_int_equal(function_of(&r)->ringers, 0);
-  fake_env_close(r.env); /* waits for no one */
+  fake_env_close(r.env); /* the finalizer has nobody to wait for */
   r.env = NULL;
   assert_in_order(&r, 1);
   assert_int_equal(r.finalized, 1);
@@ -472,7 +474,7 @@ static void a_ringer_that_is_cancelled_asynchronously_rings_first(void **state) 
 
 static void call_the_other(struct recorder *r) {
   (void)r;
-  /* its own hook has run before all finalizers */
+  /* the hook of that function has run before all finalizers */
   assert_int_equal(call(interrupted, 2), napi_closing);
 }
 
@@ -480,8 +482,8 @@ static void call_from_a_hook(void *recorder) {
   assert_int_equal(call(recorder, 1), napi_ok);
 }
 
-/* The loop thread is the ringer, in a cleanup hook that runs before ours. Later calls are rejected.
- * It waits for no thread, least of all for itself. */
+/* The loop thread itself is the ringer, in a cleanup hook that runs before ours. Later calls are
+ * rejected. The finalizer must not wait for its own thread. */
 static void the_loop_thread_calls_while_its_env_ends(void **state) {
   (void)state;
   for (int is_short = 0; is_short < 2; is_short++) {
@@ -502,8 +504,8 @@ static void the_loop_thread_calls_while_its_env_ends(void **state) {
   }
 }
 
-/* The child of a fork has no ringer thread. The function's lock is free, so nobody hangs, but
- * nobody rings. Seen to fail (SIGALRM): with the lock held over the ring. */
+/* The child of a fork has no ringer thread. The function's lock is free, so a call does not hang,
+ * but nobody rings. Seen to fail (SIGALRM): with the lock held during the ring. */
 static void a_child_that_is_forked_while_another_thread_rings_may_call(void **state) {
   (void)state;
   struct recorder r;
@@ -565,7 +567,7 @@ int main(void) {
       cmocka_unit_test(the_finalizer_waits_for_ringers),
       cmocka_unit_test(the_last_release_does_not_outrun_a_ringer),
       cmocka_unit_test(nobody_else_waits_for_a_ringer),
-      cmocka_unit_test(who_waits_for_room_gets_that_of_an_item_that_is_taken_back),
+      cmocka_unit_test(a_waiter_gets_the_space_of_an_item_that_is_taken_back),
       cmocka_unit_test(a_ringer_that_is_cancelled_rings_first),
       cmocka_unit_test(a_ringer_that_is_cancelled_asynchronously_rings_first),
       cmocka_unit_test(the_loop_thread_calls_while_its_env_ends),

@@ -1,8 +1,8 @@
-/* The ELF reader: it finds what is there in images of every layout. In corrupt images it finds
- * nothing, and causes no fault.
+/* The ELF reader: in images of every layout it finds each symbol that is there. In corrupt images
+ * it finds no symbol that is not there, and it causes no fault.
  *
- * An image is a real file of test/helpers, loaded into memory of ours as the dynamic linker would
- * load it. Memory that no readable segment covers is made inaccessible. (If the build has
+ * An image is a real file of test/helpers. The test loads it into its own memory, as the dynamic
+ * linker would. Memory that no readable segment covers is made inaccessible. (If the build has
  * AddressSanitizer it is also poisoned, to the byte.) So a read outside is a fault. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -134,7 +134,7 @@ static void relocate(struct loaded *loaded) {
     if (is_pointer(entry)) entry->d_un.d_ptr += loaded->base;
 }
 
-/* Makes everything inaccessible that is outside the readable segments that the headers describe. */
+/* Makes everything outside the readable segments that the headers describe inaccessible. */
 static void seal(struct loaded *loaded) {
   char *page = loaded->memory;
   POISON(loaded->memory, loaded->size);
@@ -172,7 +172,8 @@ static bool open_image(struct tg_image *image, const struct loaded *loaded) {
   return tg_image_open(image, loaded->base, loaded->headers, loaded->header_count);
 }
 
-/* The true symbol of a name, by a walk over the whole table of a sound image. It trusts no hash. */
+/* Finds the symbol of a name by a walk over the whole table of a sound image, without the hash
+ * table. */
 static const ElfW(Sym) * find_by_walk(const struct tg_image *image, const char *name) {
   const char *strings = (const char *)image->strings;
   for (const ElfW(Sym) *symbol = image->symbols; (uintptr_t)symbol < image->strings; symbol++)
@@ -180,8 +181,8 @@ static const ElfW(Sym) * find_by_walk(const struct tg_image *image, const char *
   return NULL;
 }
 
-/* How many of the seven are found. Each one that is found must be a readable function symbol of
- * exactly that name. */
+/* Returns how many of the seven functions the reader finds. Each result must be a readable function
+ * symbol of exactly that name. */
 static unsigned count_found(const struct tg_image *image) {
   unsigned found = 0;
   for (unsigned i = 0; i < SEVEN; i++) {
@@ -208,7 +209,7 @@ static void finds_all_in_every_layout(void **state) {
     struct loaded loaded;
     struct tg_image image;
     load_layout(&loaded, layouts[layout / 2]);
-    if (layout % 2 == 1) relocate(&loaded); /* else like the vDSO's */
+    if (layout % 2 == 1) relocate(&loaded); /* otherwise it is not relocated, as in the vDSO */
     seal(&loaded);
     assert_true(open_image(&image, &loaded));
     assert_int_equal(image.gnu_hash != 0, strstr(layouts[layout / 2], "-sysv-") == NULL);
@@ -233,11 +234,11 @@ static void finds_only_what_is_wanted(void **state) {
     assert_true(open_image(&image, &loaded));
     assert_null(tg_image_find(&image, names[0], STT_OBJECT));
     assert_null(tg_image_find(&image, "", STT_FUNC));
-    assert_null(tg_image_find(&image, "", STT_NOTYPE)); /* symbol 0 does not count */
+    assert_null(tg_image_find(&image, "", STT_NOTYPE)); /* symbol 0 is never found */
     assert_null(tg_image_find(&image, "napi_create_threadsafe_functio", STT_FUNC));
     assert_null(tg_image_find(&image, "napi_create_threadsafe_function_", STT_FUNC));
     assert_null(tg_image_find(&image, "__cxa_finalize", STT_FUNC)); /* undefined here */
-    /* A symbol of another type, an undefined one, a local one. */
+    /* Not found either: a symbol of another type, an undefined one, a local one. */
     ElfW(Sym) *symbol = (ElfW(Sym) *)tg_image_find(&image, names[3], STT_FUNC);
     ElfW(Sym) sound = *symbol;
     symbol->st_info = ELF64_ST_INFO(STB_GLOBAL, STT_GNU_IFUNC);
@@ -285,7 +286,8 @@ static void a_name_lies_in_the_string_table_to_its_last_byte(void **state) {
 
 static void knows_what_an_object_refers_to(void **state) {
   (void)state;
-  /* Bound at load, and lazily: both kinds of relocations belong to the procedure linkage table. */
+  /* One is bound at load, the other lazily. In both the relocations belong to the procedure linkage
+   * table. */
   const char *const callers[] = {"libcalls-now.so", "libcalls-lazy.so"};
   struct loaded loaded;
   struct tg_image image;
@@ -298,14 +300,14 @@ static void knows_what_an_object_refers_to(void **state) {
       assert_true(tg_image_refers_to(&image, names[name]));
     assert_false(tg_image_refers_to(&image, "napi_create_threadsafe_functio"));
     assert_false(tg_image_refers_to(&image, "napi_create_threadsafe_function_"));
-    assert_false(tg_image_refers_to(&image, "probe")); /* only defined there */
+    assert_false(tg_image_refers_to(&image, "probe")); /* defined there, but not imported */
     assert_false(tg_image_refers_to(&image, "dlsym"));
     assert_false(tg_image_refers_to(&image, ""));
     unload(&loaded);
   }
   load_layout(&loaded, "libfakenode-gnu-separate.so");
   assert_true(open_image(&image, &loaded));
-  assert_true(tg_image_refers_to(&image, "__cxa_finalize")); /* among those for data */
+  assert_true(tg_image_refers_to(&image, "__cxa_finalize")); /* a relocation for data */
   for (unsigned name = 0; name < SEVEN; name++)
     assert_false(tg_image_refers_to(&image, names[name]));
   unload(&loaded);
@@ -348,14 +350,14 @@ static void a_relocation_table_that_is_not_all_there_is_not_read(void **state) {
   unload(&loaded);
 }
 
-/* Looks up by name every symbol that every object in this process exports, and compares with a walk
- * over the table. */
+/* Looks up every symbol that an object of this process exports by its name, and compares the result
+ * with the table's entry. */
 static int check_object(struct dl_phdr_info *info, size_t size, void *argument) {
   (void)size;
   unsigned *checked = argument;
   struct tg_image image;
   if (!tg_image_open(&image, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum)) return 0;
-  if ((uintptr_t)image.symbols >= image.strings) return 0; /* the walk needs the usual order */
+  if ((uintptr_t)image.symbols >= image.strings) return 0; /* this loop needs the usual order */
   const char *strings = (const char *)image.strings;
   for (const ElfW(Sym) *symbol = image.symbols + 1; (uintptr_t)(symbol + 1) <= image.strings;
        symbol++) {
@@ -365,7 +367,7 @@ static int check_object(struct dl_phdr_info *info, size_t size, void *argument) 
     if (symbol->st_shndx == SHN_UNDEF || (type != STT_FUNC && type != STT_OBJECT)) continue;
     if (binding != STB_GLOBAL && binding != STB_WEAK) continue;
     const ElfW(Sym) *found = tg_image_find(&image, strings + symbol->st_name, type);
-    assert_non_null(found); /* if there are versions, maybe another symbol of that name */
+    assert_non_null(found); /* may be another version of the same name */
     assert_string_equal(strings + found->st_name, strings + symbol->st_name);
     ++*checked;
   }
@@ -399,8 +401,8 @@ static void reads_the_vdso(void **state) {
 
 /* --- Corrupt images. */
 
-/* In a corrupt image fewer of the seven may be found, or none. count_found checks that none is
- * invented. */
+/* In a corrupt image the reader may find fewer of the seven, or none. count_found checks that it
+ * does not find what is not there. */
 static void survive(const struct loaded *loaded) {
   struct tg_image image;
   if (open_image(&image, loaded)) count_found(&image);
@@ -446,7 +448,7 @@ static void corrupt_words(struct loaded *loaded, void *bytes, size_t size) {
       memcpy(place, &list[i], sizeof sound);
       survive(loaded);
     }
-    /* The tables have 32-bit words too, so here only one half is nasty. */
+    /* The tables have 32-bit words too, so now each half alone gets the nasty value. */
     for (int i = 0; i < 2 * NASTY; i++) {
       memcpy(place, &sound, sizeof sound);
       memcpy(place + 4 * (i % 2), &list[i / 2], sizeof(uint32_t));
@@ -472,7 +474,7 @@ static void for_every_layout(corruption *corrupt) {
     relocate(&loaded);
     seal(&loaded);
     assert_true(open_image(&image, &loaded));
-    alarm(120); /* a table must not make it go round in circles */
+    alarm(120); /* no table may make the reader loop for ever */
     corrupt(&loaded, &image);
     alarm(0);
     unload(&loaded);
@@ -485,8 +487,8 @@ static void corrupt_dynamic(struct loaded *loaded, const struct tg_image *image)
   check_still_sound(loaded);
 }
 
-/* Headers that describe what is loaded must be true. The others are trusted as little as all the
- * rest. */
+/* The headers of loadable segments must be true. The reader trusts the other headers as little as
+ * everything else. */
 static void corrupt_headers(struct loaded *loaded, const struct tg_image *image) {
   (void)image;
   for (size_t i = 0; i < loaded->header_count; i++)
@@ -511,8 +513,8 @@ static uint64_t next_random(uint64_t *state) {
   return *state;
 }
 
-/* Corrupts several words at once, in the tables and the dynamic section: no check may rely on
- * another one. */
+/* Corrupts several words at once, in the tables and the dynamic section. This shows that no check
+ * relies on another one. */
 static void corrupt_at_random(struct loaded *loaded, const struct tg_image *image) {
   uint64_t random = 0x55706;
   ElfW(Dyn) *section = dynamic(loaded);
@@ -583,7 +585,7 @@ static void truncated(void **state) {
   }
 }
 
-/* The same without a sanitizer: the tables end right before an inaccessible page. */
+/* The same, but exact without a sanitizer too: the tables end right before an inaccessible page. */
 static void truncated_at_a_page(void **state) {
   (void)state;
   for (int layout = 0; layout < LAYOUTS; layout++) {
@@ -594,8 +596,8 @@ static void truncated_at_a_page(void **state) {
     assert_true(open_image(&image, &loaded));
     size_t tables_size = image.strings + image.strings_size - (uintptr_t)loaded.memory;
     for (size_t kept = 8; kept < tables_size; kept += 8) {
-      /* Moves the start of the image so that its first `kept` bytes end where the inaccessible page
-       * begins. The dynamic section is in a place of its own and points there. */
+      /* Copies the first `kept` bytes of the image so that they end where the inaccessible page
+       * begins. The dynamic section is elsewhere, and points to them. */
       char *page =
           mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       assert_true(page != MAP_FAILED);
@@ -642,7 +644,7 @@ static void an_image_without_headers_or_tables_is_refused(void **state) {
     entry->d_tag = needed[i];
   }
   check_still_sound(&loaded);
-  /* Everything is there, but must not be read. */
+  /* Everything is there, but no segment is readable. */
   for (size_t i = 0; i < loaded.header_count; i++) loaded.headers[i].p_flags &= ~(unsigned)PF_R;
   assert_false(open_image(&image, &loaded));
   unload(&loaded);

@@ -1,9 +1,9 @@
 /* Which metrics files are removed: those of processes that are gone, and nothing else.
  *
- * Seen to fail: a file that stays is removed without the condition that its test names (age, user,
- * first line, namespace, O_NOFOLLOW, own id); "a process that runs" without kill, and without the
- * start times; "one among thousands" with one read of the directory. What is no file is refused
- * twice, so its test fails with neither. */
+ * Seen to fail: each test of a file that stays, without the condition that the test names (age,
+ * user, first line, namespace, O_NOFOLLOW, own id); a_process_that_runs, without kill, and without
+ * the start times; one_among_thousands, if the directory is read only once. Two checks refuse what
+ * is not a regular file, so that test does not fail if one of them is missing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -56,7 +56,7 @@ static const char *name_of(pid_t process) {
   return name;
 }
 
-/* Whether the file is still there after a look, as the process that would remove it sees it. */
+/* Looks for leftover files. Returns whether this one is still there afterwards. */
 static bool stays(const char *name) {
   tg_leftover_remove(&pattern, own);
   bool is_there = access(place_of(name), F_OK) == 0;
@@ -103,7 +103,7 @@ static void a_process_that_runs(void **state) {
   started = strtoull(field, NULL, 10);
   assert_true(started > 0);
   assert_true(stays_with(alive, line_of(alive, started, ours_namespace), OLD));
-  /* Another process has that id by now. */
+  /* That id now belongs to another process. */
   assert_false(stays_with(alive, line_of(alive, started - 1, ours_namespace), OLD));
 }
 

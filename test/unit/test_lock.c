@@ -1,5 +1,5 @@
-/* The lock and the gate: mutual exclusion, trying, and a wake-up that comes between the check and
- * the sleep. */
+/* The lock and the gate: mutual exclusion, tg_lock_try, and a wake-up that comes between the check
+ * and the sleep. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,8 +57,8 @@ static void trying_a_held_lock_fails_at_once(void **state) {
   }
 }
 
-/* A thread that has read the sequence and is about to sleep would sleep for ever if a wake-up did
- * not change the sequence. */
+/* A thread may have read the sequence and be about to sleep. If a wake-up did not change the
+ * sequence, that thread would sleep for ever. */
 static void every_wake_up_changes_the_sequence(void **state) {
   (void)state;
   uint32_t before = atomic_load(&gate.sequence);
@@ -85,7 +85,7 @@ static void *wait_for_turn(void *turn) {
 }
 
 /* Each thread sleeps until its turn; a lost wake-up hangs the test. */
-static void sleepers_take_turns(void **state) {
+static void waiters_take_turns(void **state) {
   (void)state;
   for (int round = 0; round < 500; round++) {
     pthread_t threads[THREADS];
@@ -103,7 +103,7 @@ int main(void) {
       cmocka_unit_test(only_one_thread_is_inside),
       cmocka_unit_test(trying_a_held_lock_fails_at_once),
       cmocka_unit_test(every_wake_up_changes_the_sequence),
-      cmocka_unit_test(sleepers_take_turns),
+      cmocka_unit_test(waiters_take_turns),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The metrics file: when it is written and when it is not, and what happens to odd names. Its
- * contents are tested on real runtimes (bats/runtime/metrics.bats). */
+/* The metrics file: when it is written and when it is not, and what happens to odd names.
+ * bats/runtime/metrics.bats tests its contents, on real runtimes. */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -41,7 +41,7 @@ static int open_metrics(void **state) {
   return 0;
 }
 
-/* Whether a touch writes the file. */
+/* Returns whether a touch writes the file. */
 static bool touch_writes(void) {
   unlink(path);
   tg_metrics_touch();
@@ -54,10 +54,10 @@ static uint64_t now_ms(void) {
   return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
 }
 
-enum { TICK_MS = 10 }; /* of the coarse clock, at most */
+enum { TICK_MS = 10 }; /* the longest tick of the coarse clock */
 
-/* Writes, and then touches until the next write. Returns the milliseconds in between, and how long
- * the first write took. */
+/* Writes, and then touches until the next write. Returns the milliseconds from the start of the
+ * first write to the end of the second one. */
 static uint64_t write_twice(void) {
   uint64_t start = now_ms();
   assert_true(touch_writes());
@@ -162,7 +162,7 @@ static void after_the_last_write_there_is_none(void **state) {
   (void)state;
   assert_true(touch_writes());
   unlink(path);
-  tg_metrics_write_last(); /* whether it is due or not */
+  tg_metrics_write_last(); /* writes even if no write is due */
   assert_int_equal(access(path, F_OK), 0);
   unlink(path);
   tg_metrics_write_last();
@@ -181,7 +181,7 @@ int main(void) {
       cmocka_unit_test_setup(a_forked_child_writes_nothing, open_metrics),
       cmocka_unit_test(odd_names_are_escaped),
       cmocka_unit_test(what_does_not_fit_is_cut_between_characters),
-      /* so it must be last */
+      /* must be the last test: it ends all writing */
       cmocka_unit_test_setup(after_the_last_write_there_is_none, open_metrics),
   };
   if (mkdtemp(directory) == NULL) return 1;

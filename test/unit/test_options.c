@@ -1,5 +1,5 @@
-/* The options: every key and value, what is not understood, which value counts, and what is
- * printed. options.bats tests the lines themselves, word by word. */
+/* The options: every key and value, text that is not understood, which of several values counts,
+ * and what is printed. options.bats tests the lines themselves, word by word. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,8 +28,7 @@ static const struct tg_options defaults = {.mode = TG_MODE_PROTECT,
 static char printed[256 * 1024];
 static struct tg_options options;
 
-/* Runs the parser, or the printer if `text` is NULL and `print` is set. stderr goes to
- * `printed`. */
+/* Runs the parser, or, if `print` is set, the printer. stderr goes to `printed`. */
 static void run(const char *text, bool print) {
   fflush(stderr);
   int saved = dup(STDERR_FILENO);
@@ -171,7 +170,7 @@ static void texts_may_be_quoted(void **state) {
   expect("log_path='/a:b':pin=0", expected, 0);
   expect("log_path=\"/a:b\":pin=0", expected, 0);
   strcpy(expected.log_path, "'x");
-  expect("log_path='x:pin=0", expected, 0); /* no closing quote: taken as it is */
+  expect("log_path='x:pin=0", expected, 0); /* no closing quote, so this one is part of the value */
   expected = defaults;
   strcpy(expected.suppressions, "s");
   strcpy(expected.metrics_path, "m=n");
@@ -226,7 +225,7 @@ static void the_last_value_of_a_key_counts(void **state) {
   expected.mode = TG_MODE_OFF;
   expect("mode=protect:mode=off", expected, 0);
   expect("mode=bad:mode=off", expected, 1);
-  expect("mode=off:mode=bad", defaults, 1); /* a bad value counts as if it were the default */
+  expect("mode=off:mode=bad", defaults, 1); /* a bad value sets the default */
 }
 
 static void what_is_not_understood_is_a_line_each_and_changes_nothing(void **state) {
@@ -296,7 +295,7 @@ static void the_command_sees_every_option_once(void **state) {
   run(NULL, true);
   for (; tg_options_look(count, &look); count++) {
     switches += look.is_switch;
-    /* The parser knows each key, and none of its values is cut off. */
+    /* The table has all values of the key in full. */
     snprintf(line, sizeof line, "%s=%s (default ", look.key, look.values);
     assert_non_null(strstr(printed, line));
   }

@@ -1,8 +1,8 @@
 /* Writes that raise no signal and never go into another program's file, and the log that uses them.
  *
- * Seen to fail: without tg_hush_begin and tg_hush_end each test of signals is ended or stopped by a
- * signal; without the check of what is pending, the signal that was pending is lost; if
- * tg_output_is_same always returns true, the report is in the other file; without is_torn, the
+ * Seen to fail: without tg_hush_begin and tg_hush_end, a signal ends or stops each test of signals;
+ * without the check for pending signals, a signal that was already pending is lost; if
+ * tg_output_is_same always returns true, the report goes to the other file; without is_torn, the
  * second report is not on a line of its own. */
 #include <errno.h>
 #include <fcntl.h>
@@ -71,7 +71,7 @@ static int broken_socket(void) {
   return ends[1];
 }
 
-/* The signals of a set, the mask or those that are pending, as one number. */
+/* Returns a set of signals (the mask, or those that are pending) as bits. */
 static unsigned look_at(int (*ask)(sigset_t *)) {
   static const int watched[] = {SIGPIPE, SIGXFSZ, SIGTTOU, SIGUSR1};
   sigset_t set;
@@ -92,7 +92,8 @@ static void block(int how, int number) {
   assert_int_equal(sigprocmask(how, &set, NULL), 0);
 }
 
-/* Expects that a write fails with this error, and leaves everything about signals as it was. */
+/* Expects that a write fails with this error, and changes neither the signal mask nor the pending
+ * signals. */
 static void expect_quiet(int file, int error) {
   unsigned mask = look_at(ask_mask), pending = look_at(sigpending);
   errno = 0;
@@ -130,7 +131,7 @@ static void errno_stays_where_all_was_taken(void **state) {
   close(file);
 }
 
-/* A signal that was sent to the process before is still delivered. */
+/* A signal that was sent before the write is still delivered. */
 static void one_that_was_pending_stays(void **state) {
   (void)state;
   int file = broken_pipe();
@@ -166,7 +167,7 @@ static void a_limit_on_the_size_of_files(void **state) {
   close(file);
 }
 
-/* Writes as a background process, in a session of its own whose terminal has tostop. */
+/* Writes as a background process, in a session of its own. Its terminal has tostop set. */
 static void write_from_the_background(const char *terminal) {
   if (setsid() < 0) _exit(1);
   int file = open(terminal, O_RDWR);
@@ -199,7 +200,7 @@ static void a_terminal_stops_no_program_for_our_line(void **state) {
   close(terminal);
 }
 
-/* --- Whose file it is */
+/* --- Is the descriptor still that of our file? */
 
 static void a_number_that_is_another_file_is_left_alone(void **state) {
   (void)state;
@@ -230,7 +231,7 @@ static void a_number_that_is_another_file_is_left_alone(void **state) {
   unlink(other);
 }
 
-static void devices_are_told_from_each_other(void **state) {
+static void devices_are_distinguished(void **state) {
   (void)state;
   struct tg_output output = {.is_recorded = false};
   int file = open("/dev/null", O_WRONLY), other = open("/dev/zero", O_WRONLY);
@@ -257,8 +258,8 @@ static void what_was_closed_at_the_start_is_never_ours(void **state) {
   close(file);
 }
 
-/* Waits until the clock that file systems use has advanced. Twice, because for a moment what a
- * program reads is still what it was before the kernel's own last tick. */
+/* Waits until the clock that file systems use has advanced. It waits for two ticks, because a
+ * program may read the old time for a moment after the kernel's own tick. */
 static void pass_a_tick(void) {
   for (unsigned ticks = 0; ticks < 2; ticks++) {
     struct timespec start, now;
@@ -296,7 +297,7 @@ static void expect_file(const char *expected) {
   assert_string_equal(text, expected);
 }
 
-/* stderr goes to a file, and its lines are counted. */
+/* If the log's file is full, its lines go to stderr and are counted. */
 static void a_log_that_is_full_is_said_once_and_counted(void **state) {
   (void)state;
   const struct rlimit no_limit = {RLIM_INFINITY, RLIM_INFINITY};
@@ -321,9 +322,8 @@ static void a_log_that_is_full_is_said_once_and_counted(void **state) {
   said[length] = '\0';
   char expected[512];
   snprintf(expected, sizeof expected,
-           "tsfn-guard[%d]: log_path: needed a file that takes reports, found %s: File too large; "
-           "stderr is used "
-           "instead: correct log_path\nsecond\nthird\n",
+           "tsfn-guard[%d]: log_path: needed a file that accepts reports, found %s: File too "
+           "large; stderr is used instead: correct log_path\nsecond\nthird\n",
            getpid(), path);
   assert_string_equal(said, expected);
   close(ends[0]);
@@ -339,7 +339,7 @@ int main(void) {
       cmocka_unit_test(a_limit_on_the_size_of_files),
       cmocka_unit_test(a_terminal_stops_no_program_for_our_line),
       cmocka_unit_test(a_number_that_is_another_file_is_left_alone),
-      cmocka_unit_test(devices_are_told_from_each_other),
+      cmocka_unit_test(devices_are_distinguished),
       cmocka_unit_test(what_was_closed_at_the_start_is_never_ours),
       cmocka_unit_test(a_file_in_the_place_of_a_deleted_one_is_another),
       cmocka_unit_test(a_log_that_is_full_is_said_once_and_counted),

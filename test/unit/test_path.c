@@ -1,8 +1,8 @@
 /* Paths that options give: they become absolute, are never cut, and contain the process's number.
  *
- * Seen to fail: with the earlier bound, which left space for 20 digits at every byte, a path of
- * 1004 bytes and more lost its end; if a %p in the directory's own name is replaced, the file is
- * elsewhere. */
+ * Seen to fail: with the earlier bound, which reserved space for 20 digits at every byte, paths of
+ * 1004 bytes and more lost their ends; if a %p in the directory's own name is replaced, the file is
+ * in another place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -91,16 +91,14 @@ static void every_length_is_whole_or_refused(void **state) {
   memset(given, 'x', TG_PATH_MAX);
   given[0] = '/';
   given[TG_PATH_MAX] = '\0';
-  expect_problem(
-      given,
-      "needed a path of at most 1023 bytes (absolute, with the process id in it), found one "
-      "of 1024; give a shorter one");
+  expect_problem(given,
+                 "needed a path of at most 1023 bytes (absolute, with the process id in it), found "
+                 "one of 1024; give a shorter one");
   /* Space is kept for the digits that a child's number may need. */
   memcpy(given + TG_PATH_MAX - 10, "%p", 3);
-  expect_problem(
-      given,
-      "needed a path of at most 1023 bytes (absolute, with the process id in it), found one "
-      "of 1024; give a shorter one");
+  expect_problem(given,
+                 "needed a path of at most 1023 bytes (absolute, with the process id in it), found "
+                 "one of 1024; give a shorter one");
   memcpy(given + TG_PATH_MAX - 11, "%p", 3);
   struct tg_path path;
   struct tg_text problem;
@@ -127,14 +125,13 @@ static void a_relative_path_begins_where_the_program_does(void **state) {
   assert_int_equal(chdir(inner), 0);
   assert_int_equal(rmdir(inner), 0);
   assert_int_equal(rmdir(directory), 0);
-  expect_problem(
-      "log/a",
-      "needed a directory from which the relative path log/a starts, found none: No such file or "
-      "directory; give an absolute path");
+  expect_problem("log/a",
+                 "needed a directory from which the relative path log/a starts, found none: No "
+                 "such file or directory; give an absolute path");
   assert_int_equal(chdir("/"), 0);
 }
 
-static void a_line_keeps_room_after_a_long_path(void **state) {
+static void a_line_keeps_space_after_a_long_path(void **state) {
   (void)state;
   char long_path[TG_PATH_MAX];
   memset(long_path, 'x', sizeof long_path - 1);
@@ -152,7 +149,7 @@ int main(void) {
       cmocka_unit_test(the_process_of_a_path),
       cmocka_unit_test(every_length_is_whole_or_refused),
       cmocka_unit_test(a_relative_path_begins_where_the_program_does),
-      cmocka_unit_test(a_line_keeps_room_after_a_long_path),
+      cmocka_unit_test(a_line_keeps_space_after_a_long_path),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

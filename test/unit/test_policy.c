@@ -1,6 +1,6 @@
 /* The policy: how often a site is reported, what its globs match, and what happens if there are
- * more sites than places. Suppressions add up for as long as the process lives, so a child process
- * reads each of them. */
+ * more sites than places. A process can only add suppressions, never remove them. So each
+ * suppression file is read in a child process of its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,30 +29,30 @@ static struct tg_site *site_of(enum tg_event_kind kind, uintptr_t caller, uintpt
 
 /* --- Rate */
 
-/* How many of the first 1,000 events of a new site are reported, and how many in full. *last is the
- * last one that is reported. */
-static unsigned told_of_1000(uint64_t rate, unsigned *in_full, uint64_t *last) {
+/* Returns how many of the first 1,000 events of a new site are reported. *in_full: how many of them
+ * in full. *last: the number of the last one that is reported. */
+static unsigned reported_of_1000(uint64_t rate, unsigned *in_full, uint64_t *last) {
   static uintptr_t caller = 0x1000;
   struct tg_site *site = site_of(TG_EVENT_OVER_RELEASE, caller++, 0);
-  unsigned told = 0;
+  unsigned reported = 0;
   *in_full = 0;
   tg_policy_set_rate(rate);
   for (uint64_t i = 1; i <= 1000; i++) {
     if (!tg_policy_count(site)) continue;
-    told++;
+    reported++;
     *in_full += tg_policy_in_full(site);
     *last = site->seen;
   }
   assert_int_equal(site->seen, 1000);
-  assert_int_equal(site->logged, told);
-  return told;
+  assert_int_equal(site->logged, reported);
+  return reported;
 }
 
-static void the_first_are_told_and_then_powers_of_two(void **state) {
+static void the_first_are_reported_and_then_powers_of_two(void **state) {
   (void)state;
   const struct {
     uint64_t rate;
-    unsigned told, in_full;
+    unsigned reported, in_full;
     uint64_t last;
   } cases[] = {
       {0, 1000, 1000, 1000}, {1, 10, 1, 512},                           /* 1 2 4 … 512 */
@@ -62,21 +62,21 @@ static void the_first_are_told_and_then_powers_of_two(void **state) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     unsigned in_full;
     uint64_t last = 0;
-    assert_int_equal(told_of_1000(cases[i].rate, &in_full, &last), cases[i].told);
+    assert_int_equal(reported_of_1000(cases[i].rate, &in_full, &last), cases[i].reported);
     assert_int_equal(in_full, cases[i].in_full);
     assert_int_equal(last, cases[i].last);
   }
 }
 
-/* Seen to fail: the process had ended, or stood still, and no report said so. */
-static void what_ends_or_stops_the_process_is_always_told(void **state) {
+/* Seen to fail: the process had ended or had stopped, and no report said so. */
+static void what_ends_or_stops_the_process_is_always_reported(void **state) {
   (void)state;
   const enum tg_action actions[] = {TG_ACTION_ABORT, TG_ACTION_STOP};
   for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
     unsigned in_full;
     uint64_t last;
     tg_policy_set("TSG012", 6, actions[i]);
-    assert_int_equal(told_of_1000(1, &in_full, &last), 1000);
+    assert_int_equal(reported_of_1000(1, &in_full, &last), 1000);
     assert_int_equal(in_full, 1);
   }
   tg_policy_set("TSG012", 6, TG_ACTION_LOG);
@@ -211,8 +211,8 @@ static void with_more_sites_than_places_none_is_lost(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_first_are_told_and_then_powers_of_two),
-      cmocka_unit_test(what_ends_or_stops_the_process_is_always_told),
+      cmocka_unit_test(the_first_are_reported_and_then_powers_of_two),
+      cmocka_unit_test(what_ends_or_stops_the_process_is_always_reported),
       cmocka_unit_test(a_line_says_which_kind),
       cmocka_unit_test(globs_match_the_path_or_its_last_part),
       cmocka_unit_test(a_kinds_action_wins_over_its_severitys),

@@ -1,4 +1,4 @@
-/* What publish=1 writes. It is read as tsfn-guard top reads it: through /proc, and while it is
+/* What publish=1 writes. The tests read it like tsfn-guard top: through /proc, and while it is
  * being written. */
 #include <fcntl.h>
 #include <pthread.h>
@@ -27,7 +27,7 @@ static struct tg_watch watch;
 static pid_t ill, unsealed;
 static char found_instead[256];
 
-/* Stands for the function of the command in main.c. */
+/* Replaces the function of command/common/complain.c. */
 int tg_complain(int status, const char *needed, const char *found, const char *remedy) {
   (void)needed;
   (void)remedy;
@@ -78,7 +78,7 @@ static int make_memory(void) {
   return file;
 }
 
-/* Looks like a guarded process, but its contents change all the time. */
+/* A process that looks guarded. But what it publishes is garbage, and changes all the time. */
 static void mean_ill(int ready) {
   const size_t from = offsetof(struct tsfn_guard_published, armed), size = 512 * 1024;
   int file = make_memory();
@@ -91,9 +91,9 @@ static void mean_ill(int ready) {
   page->record_size = sizeof(struct tsfn_guard_record);
   page->records = TSFN_GUARD_PUBLISHED_RECORDS;
   page->process = getpid();
-  for (bool told = false;; told = true) {
+  for (bool signalled = false;; signalled = true) {
     for (size_t i = from; i < size; i++) ((volatile unsigned char *)page)[i] = next_byte();
-    if (!told && write(ready, "x", 1) != 1) _exit(1);
+    if (!signalled && write(ready, "x", 1) != 1) _exit(1);
   }
 }
 
@@ -153,7 +153,7 @@ static void open_one(struct recorder *recorder, size_t max_queue_size, size_t th
   assert_int_equal(create_with(recorder, max_queue_size, thread_count), napi_ok);
 }
 
-/* The only function that there is. */
+/* Takes a sample, and returns the only function in it. */
 static const struct tg_watch_function *take_one(void) {
   assert_true(tg_watch_take(&watch));
   assert_int_equal(watch.sample.count, 1);
@@ -212,7 +212,7 @@ static void a_function_is_followed_from_create_to_its_end(void **state) {
   fake_env_close(recorder.env);
 }
 
-/* Seen to fail: with the next function's calls counted from 0, and not from the slot's value. */
+/* Seen to fail: if the next function's calls are counted from 0, and not from the slot's value. */
 static void the_next_function_of_a_slot_begins_anew(void **state) {
   (void)state;
   struct recorder recorder;
@@ -252,7 +252,7 @@ static void events_are_counted(void **state) {
 
 /* --- Reading while it is written */
 
-/* Two kinds of functions take turns in a slot. Every field of a function shows which kind it is. */
+/* Two kinds of functions use a slot alternately. Every field of a function shows its kind. */
 static void create_and_finish(struct recorder *recorder, unsigned turn) {
   static const char *const names[] = {"one--------------------------", "two"};
   recorder->name = names[turn % 2];
@@ -263,7 +263,7 @@ static void create_and_finish(struct recorder *recorder, unsigned turn) {
   fake_env_turn(recorder->env);
 }
 
-/* 1 or 2; 0 if there was none at that moment. */
+/* Returns the kind of the slot's function, 1 or 2, or 0 if it has none at the moment. */
 static unsigned read_kind(uint32_t index) {
   struct tsfn_guard_record record;
   if (!tg_watch_read(&watch.page->record[index], &record)) return 0;
@@ -278,7 +278,7 @@ static unsigned read_kind(uint32_t index) {
 static struct tg_function interrupting = {.index = 1};
 static volatile sig_atomic_t interruptions;
 
-/* Ends the function that is there, and creates one of the other kind. */
+/* A signal handler. It ends the slot's function, and creates one of the other kind. */
 static void interrupt(int number) {
   (void)number;
   unsigned kind = (unsigned)interruptions++ % 2 + 1;
@@ -313,7 +313,7 @@ static void *write_on(void *argument) {
   return NULL;
 }
 
-/* Mainly for the thread sanitizer. */
+/* This test is mainly for the thread sanitizer. */
 static void no_two_functions_are_mixed(void **state) {
   (void)state;
   enum { READS = 100000 };
@@ -400,7 +400,7 @@ static void nobody_else_can_write_it(void **state) {
   assert_int_equal(status.st_mode & 07777, 0400);
   assert_int_equal(status.st_uid, geteuid());
   int file = open(path, O_RDWR);
-  if (file < 0) return; /* the user is not root */
+  if (file < 0) return; /* only root may open it for writing */
   assert_ptr_equal(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), MAP_FAILED);
   assert_int_equal(write(file, "x", 1), -1);
   close(file);
@@ -443,7 +443,7 @@ static void garbage_is_survived_and_printed_clean(void **state) {
   watch = own;
 }
 
-/* It could shrink while it is read, and the reader would get SIGBUS. */
+/* Such memory could shrink while it is read, and then the reader would get SIGBUS. */
 static void memory_without_seals_is_not_looked_at(void **state) {
   (void)state;
   struct tg_watch own = watch;

@@ -1,5 +1,5 @@
-/* The queue: order while it grows and chunks are reused, memory that is given back, no memory, and
- * pops while other threads push. */
+/* The queue: the order of items while it grows and reuses chunks, how it gives memory back, what it
+ * does without memory, and pops while other threads push. */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -83,7 +83,7 @@ static void one_at_a_time_allocates_nothing(void **state) {
   tg_queue_free(&queue, &fake_host);
 }
 
-/* A producer stays ahead: emptied chunks are reused, in order. */
+/* While a producer stays ahead, emptied chunks are reused, in order. */
 static void a_standing_backlog_allocates_nothing(void **state) {
   (void)state;
   struct tg_queue queue = {0};
@@ -135,7 +135,7 @@ static void without_memory_it_stays_as_it_was(void **state) {
   }
 }
 
-/* As when the runtime refuses a ring: space was reserved, and nothing was put there. */
+/* If the runtime refuses a ring, space was reserved, but nothing is put there. */
 static void a_place_may_stay_unused(void **state) {
   (void)state;
   struct tg_queue queue = {0};
@@ -187,7 +187,7 @@ static void each_chunk_is_twice_as_long_as_the_last(void **state) {
   while (chunks_out < 3) push_to(&other, &host);
   tg_queue_free(&other, &host);
   assert_int_equal(chunks_out, 0);
-  tg_queue_free(&queue, &host); /* it has no memory */
+  tg_queue_free(&queue, &host); /* this one has no memory any more */
   assert_int_equal(chunks_out, 0);
 }
 
@@ -225,7 +225,7 @@ static void *push_all(void *argument) {
     pthread_mutex_lock(&shared_lock);
     push(&shared, i);
     pthread_mutex_unlock(&shared_lock);
-    if (i % 5000 == 0) sched_yield(); /* so that the queue is empty now and then */
+    if (i % 5000 == 0) sched_yield(); /* so that the queue is empty from time to time */
   }
   return NULL;
 }

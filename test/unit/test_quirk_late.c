@@ -1,5 +1,5 @@
-/* TG_QUIRK_LATE: which answers threads get, and what is skipped, after the env of a worker has
- * ended.
+/* TG_QUIRK_LATE: which answers threads get after the env of a worker has ended, and what is then
+ * skipped.
  *
  * Each test was seen to fail without the quirk's part of api.c or callbacks.c. */
 #include <pthread.h>
@@ -43,7 +43,7 @@ static void after_the_end_everything_goes_well(void **state) {
   close_recorder(&r);
 }
 
-/* Memory that threads still use is not freed. */
+/* The finalizer would free memory that threads with counts still use. */
 static void with_counts_out_nothing_is_drained_or_finalized(void **state) {
   (void)state;
   struct recorder r;
@@ -73,7 +73,7 @@ static void without_counts_out_it_is_drained_and_finalized(void **state) {
 }
 
 /* While the env lives, an abort has its usual effect. */
-static void in_a_live_env_the_truth_is_told(void **state) {
+static void in_a_live_env_answers_are_true(void **state) {
   (void)state;
   struct recorder r;
   open_late(&r, 0, 2);
@@ -110,9 +110,8 @@ static void await_answer(void *argument) {
   while (!atomic_load(&is_answered)) sched_yield();
 }
 
-/* A hook of the addon's, which runs while the function is still open, waits for a blocked
- * caller. */
-static void a_blocked_caller_is_told_so_before_the_function_closes(void **state) {
+/* A hook of the addon runs while the function is still open, and waits for a blocked caller. */
+static void a_blocked_caller_gets_ok_before_the_function_closes(void **state) {
   (void)state;
   struct recorder r;
   pthread_t thread;
@@ -137,8 +136,8 @@ static bool never(void) {
   return false;
 }
 
-/* In the main thread's env the process ends, which is what exit=fast is for. */
-static void in_the_main_env_the_truth_is_told(void **state) {
+/* The end of the main thread's env is the end of the process. For that there is exit=fast. */
+static void in_the_main_env_answers_are_true(void **state) {
   (void)state;
   fake_reset();
   struct tg_runtime runtime = fake_runtime;
@@ -153,7 +152,7 @@ static void in_the_main_env_the_truth_is_told(void **state) {
   close_recorder(&r);
 }
 
-/* A thread that loops until a call fails ends. */
+/* So a thread that loops until a call fails does end. */
 static void one_answer_of_many_is_true(void **state) {
   (void)state;
   struct recorder r;
@@ -172,7 +171,7 @@ static void *block(void *argument) {
   return NULL;
 }
 
-static void a_blocked_caller_is_woken_and_told_that_all_went_well(void **state) {
+static void a_blocked_caller_is_woken_and_gets_ok(void **state) {
   (void)state;
   struct recorder r;
   pthread_t thread;
@@ -195,12 +194,12 @@ int main(void) {
       cmocka_unit_test(after_the_end_everything_goes_well),
       cmocka_unit_test(with_counts_out_nothing_is_drained_or_finalized),
       cmocka_unit_test(without_counts_out_it_is_drained_and_finalized),
-      cmocka_unit_test(in_a_live_env_the_truth_is_told),
+      cmocka_unit_test(in_a_live_env_answers_are_true),
       cmocka_unit_test(other_addons_hear_the_truth),
-      cmocka_unit_test(a_blocked_caller_is_told_so_before_the_function_closes),
-      cmocka_unit_test(in_the_main_env_the_truth_is_told),
+      cmocka_unit_test(a_blocked_caller_gets_ok_before_the_function_closes),
+      cmocka_unit_test(in_the_main_env_answers_are_true),
       cmocka_unit_test(one_answer_of_many_is_true),
-      cmocka_unit_test(a_blocked_caller_is_woken_and_told_that_all_went_well),
+      cmocka_unit_test(a_blocked_caller_is_woken_and_gets_ok),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

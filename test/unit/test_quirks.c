@@ -33,7 +33,7 @@ static void write_file(const char *name, const char *text) {
   fclose(file);
 }
 
-/* The order matters, because the rules of a file are added to earlier ones. */
+/* The order of the tests matters, because the rules of a file are added to earlier ones. */
 static void none_is_none(void **state) {
   (void)state;
   tg_quirks_open("none");
@@ -94,7 +94,7 @@ static void ranges_compare_numbers(void **state) {
 
 /* --- package.json */
 
-/* "NAME VERSION ADDRESS" of the text of a package.json. */
+/* Expects "NAME VERSION ADDRESS" from the text of a package.json. */
 static void expect_package(const char *text, const char *expected) {
   struct tg_package_json package;
   char found[sizeof package + 4];

@@ -1,4 +1,4 @@
-/* What random testing (test/fuzz, test/property) has found, with one test for each. */
+/* Faults that random testing (test/fuzz, test/property) has found, with one test for each. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,8 +13,8 @@
 
 #include "elf/image.h"
 
-/* An image whose DT_HASH table claims 2^32 - 1 symbols and has a circular chain. To walk it for
- * that many steps took 24 s of CPU time per symbol. */
+/* The image's DT_HASH table claims 2^32 - 1 symbols and has a circular chain. A walk of that many
+ * steps took 24 s of CPU time per symbol. */
 static void a_circle_in_a_hash_chain_is_left_soon(void **state) {
   (void)state;
   static struct {

@@ -1,6 +1,6 @@
-/* Reports: every kind is one well-formed line whatever its fields contain, and times are right. One
- * event cannot be provoked by any test on real Node (it takes at least 2^28 creates). A test here
- * checks that it comes out of the core as it should. */
+/* Reports: every kind is one well-formed line, whatever its fields contain, and times are correct.
+ * No test on real Node can provoke handles-used-up, which takes at least 2^28 creates. So a test
+ * here checks that the core reports it. */
 #include <errno.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -65,7 +65,7 @@ static void open_report(enum tg_format format) {
   assert_int_equal(truncate(log_path, 0), 0);
 }
 
-/* What was written since the last call. Returns its length. */
+/* Takes what was written since the last call. Returns its length. */
 static size_t take_log(void) {
   FILE *log = fopen(log_path, "r");
   assert_non_null(log);
@@ -168,7 +168,7 @@ static void use_up(struct tg_guard *guard) {
   guard->table.free_slots_min = 1;
 }
 
-static void handles_used_up_is_told(void **state) {
+static void handles_used_up_is_reported(void **state) {
   (void)state;
   struct recorder r;
   open_report(TG_FORMAT_JSON);
@@ -245,7 +245,7 @@ int main(void) {
       cmocka_unit_test(every_kind_is_a_line_with_everything_or_nothing_known),
       cmocka_unit_test(text_is_whole_lines_of_ours),
       cmocka_unit_test(errno_stays_as_it_was),
-      cmocka_unit_test(handles_used_up_is_told),
+      cmocka_unit_test(handles_used_up_is_reported),
       cmocka_unit_test(times_are_as_gmtime_says),
   };
   return cmocka_run_group_tests(tests, open_files, remove_files);

@@ -1,4 +1,4 @@
-/* The cache of stacks: what it recognizes is what unwinding would give. */
+/* The cache of stacks: if it recognizes a stack, the result is the same as that of unwinding. */
 #include <alloca.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,8 +54,7 @@ __attribute__((noinline)) static void compare_here(void) {
   assert_int_not_equal(number, 0);
 }
 
-/* `volatile` keeps the calls from becoming jumps, and what earlier calls have left stays on the
- * stack. */
+/* `volatile` prevents tail calls. It also leaves the words of earlier calls on the stack. */
 __attribute__((noinline)) static void step_plainly(unsigned depth) {
   volatile unsigned kept = depth;
   descend(depth - 1);
@@ -63,17 +62,17 @@ __attribute__((noinline)) static void step_plainly(unsigned depth) {
 }
 
 __attribute__((noinline)) static void step_with_frame_of_any_size(unsigned depth) {
-  volatile char *room = alloca(64 * random_below(2) + 16);
-  room[0] = (char)depth;
+  volatile char *space = alloca(64 * random_below(2) + 16);
+  space[0] = (char)depth;
   descend(depth - 1);
-  (void)room[0];
+  (void)space[0];
 }
 
 __attribute__((noinline)) static void step_aligned(unsigned depth) {
-  _Alignas(64) volatile char room[64];
-  room[0] = (char)depth;
+  _Alignas(64) volatile char space[64];
+  space[0] = (char)depth;
   descend(depth - 1);
-  (void)room[0];
+  (void)space[0];
 }
 
 __attribute__((noinline)) static void descend(unsigned depth) {
@@ -89,8 +88,8 @@ __attribute__((noinline)) static void descend(unsigned depth) {
   (void)kept;
 }
 
-/* There are more stacks than the cache has room for. Seen to fail: when only the first half of a
- * walk's words were compared; when walks ended after three frames. */
+/* There are more stacks than fit into the cache. Seen to fail: if only the first half of a walk's
+ * words is compared; if walks end after three frames. */
 static void test_a_recognized_stack_is_the_one_that_is_there(void **state) {
   (void)state;
   tg_stacks_open(16, locate, count_unloads);
@@ -125,8 +124,8 @@ static uint32_t find(const uintptr_t *frame, uintptr_t caller, unsigned long lon
   return tg_stack_cache_find(&key, &is_wanted);
 }
 
-/* Seen to fail: when pointers were compared as they are, without the frame's address subtracted;
- * without the comparison of `caller`, or of `unloads`. */
+/* Seen to fail: if pointers are compared without subtracting the frame's address; without the
+ * comparison of `caller`, or of `unloads`. */
 static void test_every_word_must_be_the_same(void **state) {
   (void)state;
   uintptr_t stack[WORDS], moved[WORDS];
@@ -143,12 +142,12 @@ static void test_every_word_must_be_the_same(void **state) {
     assert_int_equal(find(moved, 0x9999, 5), 0);
     moved[walk.words[i].place] -= 16;
   }
-  moved[3]++; /* nobody's frame depends on it */
+  moved[3]++; /* no frame depends on this word */
   assert_int_equal(find(moved, 0x9999, 5), 77);
 }
 
-/* A stack that ends sooner than the one that is known is not read beyond its end. Seen to fail
- * (SIGSEGV): with the words compared from the outermost inwards. */
+/* If a stack is shorter than the known one, it is not read beyond its end. Seen to fail (SIGSEGV):
+ * if the words are compared from the outermost frame inwards. */
 static void test_a_shorter_stack_is_not_read_beyond_its_end(void **state) {
   (void)state;
   size_t page = (size_t)sysconf(_SC_PAGESIZE);

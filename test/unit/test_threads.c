@@ -10,7 +10,7 @@
 
 enum { THREADS_MAX = 64, STATUSES = 32, PRODUCER_SHIFT = 20 };
 
-/* A thread that calls until it is rejected for good, or has delivered its share. */
+/* A thread that calls until it is rejected for good, or has made its share of the calls. */
 struct producer {
   pthread_t thread;
   struct recorder *recorder;
@@ -70,7 +70,7 @@ static void expect_order(struct recorder *recorder, napi_env env, void *item) {
   assert_int_equal((uintptr_t)item & ((1U << PRODUCER_SHIFT) - 1), next_of[producer]++);
 }
 
-/* With the defect of nodejs/node#58723 this freezes. */
+/* With the defect of nodejs/node#58723 this test hangs. */
 static void no_wake_up_is_lost_and_order_is_kept(void **state) {
   (void)state;
   enum { PRODUCERS = 8, ITEMS = 2000 };
@@ -170,15 +170,15 @@ static void shared_count(void **state) {
   }
 }
 
-/* 200 callers sleep in a slot while its function ends and other functions come and go. Each caller
- * wakes in its own generation. */
+/* Callers sleep in a slot while its function ends, and 200 other functions come and go. Each caller
+ * wakes up in its own generation. */
 static void a_slot_is_not_used_again_while_callers_sleep_in_it(void **state) {
   (void)state;
   enum { SLEEPERS = 60, FOLLOWERS = 200 };
   struct recorder r;
   struct producer producers[SLEEPERS];
   open_recorder(&r, 1, 1);
-  r.guard->table.free_slots_min = 1; /* as early as possible */
+  r.guard->table.free_slots_min = 1; /* slots are reused as early as possible */
   assert_int_equal(call(&r, 1), napi_ok);
   start(producers, SLEEPERS, &r, 0);
   wait_until_asleep(&r, SLEEPERS);
@@ -297,7 +297,8 @@ static void churn_loses_nothing(void **state) {
   fake_guard_close(guard);
 }
 
-/* Threads call as fast as they can, ref and unref now and then, and at last release or abort. */
+/* A thread that calls as fast as it can, sometimes refs and unrefs, and at the end releases or
+ * aborts. */
 struct hurrier {
   pthread_t thread;
   struct recorder *recorder;
@@ -327,7 +328,7 @@ static unsigned taken_ahead;
 
 static void expect_order_and_count_ahead(struct recorder *recorder, napi_env env, void *item) {
   expect_order(recorder, env, item);
-  /* Constant, or used only by the loop thread. */
+  /* No lock is needed: what is read here is constant, or used only by the loop thread. */
   struct tg_function *function = tg_table_slot(&recorder->guard->table, 0);
   if (env != NULL && function->queue.known_available > 0) taken_ahead++;
 }
@@ -369,8 +370,8 @@ static void an_unlimited_queue_keeps_all_in_order_however_it_ends(void **state) 
   assert_true(taken_ahead > ROUNDS);
 }
 
-/* --- Threads are cancelled while they wait for space. Seen to fail: they stayed asleep, and each
- * join here hung. */
+/* --- Threads that are cancelled while they wait for space. Seen to fail: they stayed asleep, and
+ * each join here hung. */
 
 static struct tg_function *lock_of(struct recorder *recorder) {
   struct tg_function *function;
@@ -393,7 +394,8 @@ static void expect_cancelled(pthread_t thread) {
   assert_ptr_equal(result, PTHREAD_CANCELED);
 }
 
-/* One count is held. The queue has space for one item, and that item is there. */
+/* Opens a function with one count and a full queue: it has space for one item, and has that
+ * item. */
 static void open_full(struct recorder *recorder) {
   open_recorder(recorder, 1, 1);
   assert_int_equal(call(recorder, 1), napi_ok);
@@ -421,7 +423,7 @@ static void *call_once(void *recorder) {
   return (void *)(uintptr_t)call_blocking(recorder, 3);
 }
 
-static void a_sleeper_can_be_cancelled(void **state) {
+static void a_waiter_can_be_cancelled(void **state) {
   (void)state;
   if (!CAN_CANCEL) skip();
   struct recorder r;
@@ -439,7 +441,8 @@ static void *be_cancelled_and_call(void *recorder) {
   return call_once(recorder);
 }
 
-/* Nothing is lost between the checks before the sleep and the sleep itself. */
+/* A cancellation that comes between the checks before the sleep and the sleep itself is not
+ * lost. */
 static void a_thread_that_is_cancelled_before_does_not_fall_asleep(void **state) {
   (void)state;
   if (!CAN_CANCEL) skip();
@@ -523,7 +526,7 @@ static void a_cancelled_thread_passes_its_wake_up_on(void **state) {
   expect_usable(&r, 2);
 }
 
-/* If the function is over, the last thread inside gives its slot back, whichever thread that is. */
+/* If the function is over, the last thread inside gives its slot back, even if it is cancelled. */
 static void a_cancelled_thread_may_be_the_last_inside(void **state) {
   (void)state;
   if (!CAN_CANCEL) skip();
@@ -580,7 +583,7 @@ static void cancelled_threads_leave_no_one_asleep(void **state) {
 enum { READ_FUNCTIONS = 1000, READERS = 3 };
 
 static struct recorder read_recorders[READ_FUNCTIONS];
-static atomic_uint newest; /* the number of the newest, plus one; 0: none */
+static atomic_uint newest; /* the number of the newest function, plus one; 0: none */
 static atomic_bool reading_over;
 
 static void *read_contexts(void *guard) {
@@ -598,7 +601,7 @@ static void *read_contexts(void *guard) {
 }
 
 /* Slots are reused at once. The TSan build checks the memory order. Seen to fail: if
- * tg_function_read_context compares no generation. */
+ * tg_function_read_context does not compare the generation. */
 static void nobody_reads_the_context_of_another_generation(void **state) {
   (void)state;
   fake_reset();
@@ -635,7 +638,7 @@ int main(void) {
       cmocka_unit_test(a_foreign_unref_is_done_on_the_loop_thread),
       cmocka_unit_test(churn_loses_nothing),
       cmocka_unit_test(an_unlimited_queue_keeps_all_in_order_however_it_ends),
-      cmocka_unit_test(a_sleeper_can_be_cancelled),
+      cmocka_unit_test(a_waiter_can_be_cancelled),
       cmocka_unit_test(a_thread_that_is_cancelled_before_does_not_fall_asleep),
       cmocka_unit_test(a_thread_that_forbids_it_sleeps_on),
       cmocka_unit_test(the_type_of_cancellation_is_as_before),

@@ -19,8 +19,9 @@ static int64_t worker_id(napi_env env) {
   return worker;
 }
 
-/* Envs are counted per addon and worker. The place of a record is the number, modulo the number of
- * places. */
+/* Each addon in each worker has an env of its own, and all of them are numbered. The place of an
+ * env's record is its number modulo the number of places, so the numbers of later envs lead to the
+ * place of the main thread's env too. */
 static void test_main_thread_stays_known(void **state) {
   (void)state;
   const struct tg_trace_options options = {.diagnose = true, .worker_id = worker_id};
@@ -46,7 +47,7 @@ static unsigned long long count_unloads(void) {
   return unloads;
 }
 
-/* There is one file, which begins at FILE_START. Addresses below belong to V8. */
+/* There is one file, which begins at FILE_START. Code at lower addresses belongs to V8. */
 static bool locate(const void *code, struct tg_place *place) {
   if ((uintptr_t)code < FILE_START) return false;
   strcpy(place->file, file_there);
@@ -78,7 +79,7 @@ static void test_code_of_no_file_uses_no_places(void **state) {
   assert_int_equal(offset, 2);
 }
 
-/* Seen to fail: with stacks that are found by their addresses alone. */
+/* Seen to fail: if stacks are found by their addresses alone. */
 static void test_an_address_means_another_file_once_one_was_unloaded(void **state) {
   (void)state;
   uint64_t offset = 0;
@@ -86,7 +87,7 @@ static void test_an_address_means_another_file_once_one_was_unloaded(void **stat
   struct tg_stack stack = stack_of(FILE_START + 3, FILE_START + 4);
   uint32_t first = tg_stack_keep(&stack);
   unloads++;
-  /* another object was unloaded: nothing has changed here */
+  /* Another object was unloaded, so these addresses still mean the same. */
   assert_int_equal(tg_stack_keep(&stack), first);
   unloads++;
   file_there = "/app/y.node";

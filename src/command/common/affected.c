@@ -50,12 +50,12 @@ static const struct tg_fault faults[FAULTS] = {
          "at a worker's end no finalizer runs (with the guard too) and no caller is rejected",
          "runtimes.bats", "run it guarded; docs/runtimes.md says what does not work even then"},
     [LIMIT_OF_ONE] = {"limit-of-one",
-                      "a queue with a limit of 1 takes no item, so its callers block for ever",
+                      "a queue with a limit of 1 accepts no item, so its callers block for ever",
                       "bare.bats", "run it guarded; docs/runtimes.md says what is known of Bare"},
     [DELIVERED_AFTER_END] =
         {"delivered-after-end",
-         "items that wait when an environment ends are delivered when V8 is gone", "bare.bats",
-         "run it guarded; docs/runtimes.md says what is known of Bare"},
+         "items still queued when an environment ends are delivered after V8 has shut down",
+         "bare.bats", "run it guarded; docs/runtimes.md says what is known of Bare"},
 };
 
 /* Versions from `from` up to `until`, which itself is not affected. */

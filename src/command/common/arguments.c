@@ -23,7 +23,7 @@ int tg_print_version(void) {
 
 static int print_help(const struct tg_arguments *arguments) {
   fputs(arguments->usage, stdout);
-  fputs("\nAs for all subcommands:\n", stdout);
+  fputs("\nOptions of all subcommands:\n", stdout);
   if (arguments->has_json) fputs("  -j, --json         print JSON, for programs\n", stdout);
   fputs(
       "  -o, --output FILE  write to FILE, not to the standard output\n"

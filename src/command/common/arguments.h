@@ -23,20 +23,20 @@ struct tg_arguments {
   int (*take)(void *choices, int option, const char *value);
   void *choices;
 
-  /* What was read. */
+  /* What tg_arguments_read has found. */
   bool json;
   const char *output; /* NULL: standard output */
 };
 
-/* TG_GO_ON, with the arguments from optind on; else the exit status. argv[0] is the subcommand's
- * name. */
+/* Returns TG_GO_ON, with the arguments from optind on, or else the exit status. argv[0] is the
+ * subcommand's name. */
 int tg_arguments_read(int argc, char **argv, struct tg_arguments *arguments);
 
-/* Makes the file of -o the standard output. To be called when all else is in order, as a file that
- * is there is emptied. TG_GO_ON, or the exit status after a complaint. */
+/* Makes the file of -o the standard output. Call it when everything else is in order, because it
+ * empties a file that exists. Returns TG_GO_ON, or the exit status after a complaint. */
 int tg_arguments_open_output(const struct tg_arguments *arguments);
 
-/* What -V prints; the exit status. */
+/* Prints what -V prints, and returns the exit status. */
 int tg_print_version(void);
 
 #endif

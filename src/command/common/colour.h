@@ -1,4 +1,4 @@
-/* Colours of what the command prints: on a terminal only, and not if NO_COLOR is set
+/* Colours for what the command prints: on a terminal only, and not if NO_COLOR is set
  * (no-color.org). */
 #ifndef TG_COMMAND_COLOUR_H
 #define TG_COMMAND_COLOUR_H
@@ -14,10 +14,10 @@ enum tg_colour {
   TG_COLOUR_BAD
 };
 
-/* Whether what is written there may have colours. */
+/* Whether output to `out` may have colours. */
 bool tg_has_colour(FILE *out);
 
-/* The sequence that begins a colour, or with TG_COLOUR_NONE ends it; "" where there are none. */
+/* The sequence that begins a colour; TG_COLOUR_NONE ends it. "" if `out` may have no colours. */
 const char *tg_colour(FILE *out, enum tg_colour colour);
 
 #endif

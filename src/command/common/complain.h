@@ -19,7 +19,7 @@ enum {
  * can return it. */
 int tg_complain(int status, const char *needed, const char *found, const char *remedy);
 
-/* The same for an option that getopt_long has refused. Names the letter that is wrong, or the whole
+/* The same for an option that getopt_long has refused. It names the wrong letter or the whole
  * word. */
 int tg_complain_option(const char *needed, char **argv, const char *remedy);
 

@@ -10,7 +10,7 @@ enum { NAME_MAX_BYTES = 4096 };
 #ifdef TG_HAS_DEMANGLER
 char *__cxa_demangle(const char *name, char *buffer, size_t *size, int *status);
 
-/* The hash at the end of a name in Rust's older scheme. */
+/* Removes the hash at the end of a name in Rust's older scheme. */
 static void cut_hash(char *name) {
   size_t length = strlen(name);
   if (length > 19 && memcmp(name + length - 19, "::h", 3) == 0 &&

@@ -27,7 +27,8 @@ bool tg_elf_file_read(const struct tg_elf_file *elf, uint64_t offset, void *to, 
   return is_inside(elf, offset, size) && pread(elf->file, to, size, (off_t)offset) == (ssize_t)size;
 }
 
-/* How many bytes of the file follow this address, and the offset at which they begin. 0: none. */
+/* Finds an address in the file: *offset is its place, and the result is how many bytes follow it
+ * there. 0: it is not in the file. */
 static uint64_t find_address(const struct tg_elf_file *elf, uint64_t address, uint64_t *offset) {
   *offset = 0;
   for (unsigned i = 0; i < elf->header_count; i++) {
@@ -63,8 +64,8 @@ static const Elf64_Phdr *find_dynamic(const struct tg_elf_file *elf) {
 }
 
 static bool read_names(struct tg_elf_file *elf, uint64_t size) {
-  uint64_t offset, room = find_address(elf, elf->names_address, &offset);
-  if (size > room || size > NAMES_MAX) return false;
+  uint64_t offset, available = find_address(elf, elf->names_address, &offset);
+  if (size > available || size > NAMES_MAX) return false;
   elf->names = tg_resize(NULL, size + 1, 1);
   if (!tg_elf_file_read(elf, offset, elf->names, size)) return false;
   elf->names[size] = '\0';
@@ -129,8 +130,8 @@ void tg_elf_file_needed(const struct tg_elf_file *elf,
 
 /* --- Symbols */
 
-/* The size of the table is in the section headers. If there are none: linkers put the names right
- * after the symbols. */
+/* The section headers contain the size of the table. Without section headers, the size follows from
+ * the place of the names, which linkers put right after the symbols. */
 static uint64_t count_symbols(const struct tg_elf_file *elf) {
   const Elf64_Ehdr *header = &elf->header;
   for (unsigned i = 0; header->e_shentsize == sizeof(Elf64_Shdr) && i < header->e_shnum; i++) {
@@ -148,9 +149,9 @@ bool tg_elf_file_symbols(const struct tg_elf_file *elf,
                          void (*visit)(void *argument, const char *name, bool is_defined),
                          void *argument) {
   uint64_t offset, count = count_symbols(elf),
-                   room = find_address(elf, elf->symbols_address, &offset);
+                   available = find_address(elf, elf->symbols_address, &offset);
   Elf64_Sym symbols[SYMBOLS_AT_ONCE];
-  if (count > SYMBOLS_MAX || count > room / sizeof symbols[0]) return false;
+  if (count > SYMBOLS_MAX || count > available / sizeof symbols[0]) return false;
   for (uint64_t done = 0; done < count; done += SYMBOLS_AT_ONCE) {
     uint64_t some = count - done < SYMBOLS_AT_ONCE ? count - done : SYMBOLS_AT_ONCE;
     if (!tg_elf_file_read(elf, offset + done * sizeof symbols[0], symbols,

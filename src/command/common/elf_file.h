@@ -26,7 +26,7 @@ struct tg_elf_file {
 const char *tg_elf_file_open(struct tg_elf_file *elf, int file);
 void tg_elf_file_close(struct tg_elf_file *elf);
 
-/* False: a part of it is not in the file. */
+/* False: a part of the range is not in the file, or cannot be read. */
 bool tg_elf_file_read(const struct tg_elf_file *elf, uint64_t offset, void *to, uint64_t size);
 
 /* Calls `visit` for each library that the file needs, and for each dynamic symbol. False: the table

@@ -109,7 +109,7 @@ char *tg_json_string(char *text, const jsmntok_t *token) {
     } else if (from[1] == 'u') {
       from = decode_point(from + 2, end, &to);
     } else {
-      /* An escaped control character becomes '?', as a plain one does. */
+      /* An escaped control character becomes '?', like one that is not escaped. */
       *to++ = (char)(strchr("\"\\/", from[1]) != NULL ? from[1] : '?');
       from += 2;
     }

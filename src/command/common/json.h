@@ -15,9 +15,9 @@
 #define JSMN_STRICT
 #include <jsmn.h>
 
-/* Splits one object into tokens. The first token is the object itself. Returns their number. 0: the
- * text is not an object, or it needs more than `most` tokens. If `tokens` is NULL it only counts.
- * Every key is a string followed by one value. */
+/* Splits one object into tokens and returns their number. The first token is the object itself. 0:
+ * the text is not an object, or it needs more than `most` tokens. In the result, every key is a
+ * string followed by one value. If `tokens` is NULL, the function only counts. */
 unsigned tg_json_parse(const char *text, size_t length, jsmntok_t *tokens, unsigned most);
 
 /* The first token after this one and its contents. */
@@ -36,7 +36,7 @@ bool tg_json_number(const char *text, const jsmntok_t *token, uint64_t *number);
 /* Replaces control characters and invalid UTF-8 by '?', like the guard's own emitter. */
 void tg_tame(char *string);
 
-/* Writes a string after tg_tame has cleaned it, and null for NULL. The output may stand in a script
+/* Writes a string after tg_tame has cleaned it, and null for NULL. The output is safe in a script
  * of an HTML page. */
 void tg_json_write(FILE *out, const char *string);
 

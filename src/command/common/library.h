@@ -7,9 +7,9 @@
 
 #define TG_LIBRARY_NAME "libtsfnguard.so"
 
-/* Looks for one of these files relative to this program's own place, never anywhere else: beside
- * it, as in a build tree, or where it is installed. False: there is none, and `path` is the
- * directory of the program. */
+/* Looks for one of these files: beside this program, as in a build tree, or where it is installed
+ * relative to the program, never anywhere else. False: there is none. `path` then receives the
+ * directory of the program, or says that /proc is not mounted. */
 bool tg_own_file(const char *name, char path[PATH_MAX]);
 
 /* Whether LD_PRELOAD can hold the path. The loader ends a name at a space or a colon, and replaces

@@ -1,6 +1,6 @@
 /* What /proc says about a process. `directory` is a descriptor of /proc/PID. It stays bound to that
- * process, even if another one gets its number later. The process itself chose this text, so it
- * must be tamed before it is shown. */
+ * process, even if another one gets its number later. The text in these files may be chosen by the
+ * process, so it must be tamed before it is shown. */
 #ifndef TG_COMMAND_PROCESS_H
 #define TG_COMMAND_PROCESS_H
 

@@ -18,7 +18,7 @@ static void copy_piece(char *to, size_t size, const char *from, size_t length) {
   to[length] = '\0';
 }
 
-/* If the path is too long its end is kept, because that says most. */
+/* Keeps the end of a path that is too long, because the end says most. */
 static void copy_path(char to[TG_OBJECT_MAX], const char *from, size_t length) {
   while (length != 0 && from[length - 1] == ' ') length--;
   size_t cut = length >= TG_OBJECT_MAX ? length - TG_OBJECT_MAX + 1 : 0;
@@ -34,8 +34,8 @@ static bool is_word_char(char byte) {
   return isalnum((unsigned char)byte) || byte == '_';
 }
 
-/* Reads digits at `at`: the number, and what follows. False: there are none, or the number is too
- * large for a frame. */
+/* Reads a number and moves *at behind it. False: there are no digits, or the number is too large
+ * for a frame. */
 static bool read_number(const char **at, int *number) {
   const char *from = *at;
   int value = 0;
@@ -98,8 +98,8 @@ static void plain_name(char name[TG_FUNCTION_MAX]) {
   while (length != 0 && name[length - 1] == ' ') name[--length] = '\0';
 }
 
-/* If the offset is large, the name is that of the last exported function before the code. It says
- * nothing about the code. */
+/* Whether the offset in the name is large. The name is then that of the last exported function
+ * before the code, and says nothing about the code. */
 static bool is_far(const char *name, size_t length) {
   enum { FAR = 0x4000 };
   size_t plus = length;
@@ -160,7 +160,7 @@ static bool fits_any(const char *name, const char *const *patterns, size_t count
 #define FITS(name, patterns) fits_any(name, patterns, sizeof(patterns) / sizeof((patterns)[0]))
 
 /* Addons that only print the stack of a crash. */
-static bool tells_of_crashes(const char *name) {
+static bool prints_crashes(const char *name) {
   return starts(name, "segfault-handler") || starts(name, "segfault_handler") ||
          starts(name, "segvhandler") || strcmp(name, "segfault.node") == 0;
 }
@@ -179,11 +179,11 @@ static enum tg_owner owner_of_object(const char *object) {
       "VCRUNTIME*",  "vgpreload*", "libjemalloc*", "memcheck-*",  "librt*",         "libmimalloc*",
       "libtcmalloc*"};
   char name[TG_OBJECT_MAX];
-  /* "node:arm64" */
+  /* without the ":arm64" of "node:arm64" */
   copy_piece(name, sizeof name, base_name(object), strcspn(base_name(object), ":"));
   size_t length = strlen(name);
   if (starts(name, "libtsfnguard")) return TG_OWNER_GUARD;
-  if (tells_of_crashes(name)) return TG_OWNER_SYSTEM;
+  if (prints_crashes(name)) return TG_OWNER_SYSTEM;
   if (length > 5 && strcmp(name + length - 5, ".node") == 0) return TG_OWNER_ADDON;
   if (FITS(name, systems)) return TG_OWNER_SYSTEM;
   if (FITS(name, runtimes)) return TG_OWNER_RUNTIME;
@@ -380,7 +380,7 @@ void tg_trace_frame_finish(struct tg_trace_frame *frame) {
 
 /* --- What follows a frame's number */
 
-/* Where the function is: "(args) at file:line", "from file", "(module + 0x12)", " in /path",
+/* Reads where the function is: "(args) at file:line", "from file", "(module + 0x12)", " in /path",
  * "(/path+0x12)". */
 static void read_place(const char *text, struct tg_trace_frame *frame) {
   const char *from = find_last(text, " from "), *at = find_last(text, " at "),
@@ -404,8 +404,8 @@ static void read_place(const char *text, struct tg_trace_frame *frame) {
   }
 }
 
-/* A function's name ends at its arguments, or at its place. Parentheses that belong to the name do
- * not end it. */
+/* The length of a function's name. It ends at the arguments or at the place. Parentheses that
+ * belong to the name do not end it. */
 static size_t name_length(const char *text) {
   static const char *const ends[] = {" (", " - /", " from ", " at ", " /", " in /"};
   size_t length = strlen(text);
@@ -432,8 +432,8 @@ static bool has_source(const char *text) {
   return colon != NULL && isdigit((unsigned char)colon[1]) && strchr(at + 4, ' ') == NULL;
 }
 
-/* What follows the number and the address: lldb's "node`uv_run", a tombstone's "/system/lib/libc.so
- * (abort+4)", or gdb's "uv_run () at core.c:5". */
+/* Reads what follows the number and the address: lldb's "node`uv_run", a tombstone's
+ * "/system/lib/libc.so (abort+4)", or gdb's "uv_run () at core.c:5". */
 static void read_after_address(const char *text, struct tg_trace_frame *frame) {
   const char *back = strchr(text, '`');
   if (back != NULL && back != text && strchr(text, ' ') > back) {
@@ -452,8 +452,8 @@ static void read_after_address(const char *text, struct tg_trace_frame *frame) {
 }
 
 /* gdb, eu-stack, coredumpctl, ASan and tombstones: "#3 0x… in f (…) from /x.so". If there is no
- * address, any text may follow the number (the title of an issue, for example). So the number must
- * then be the next one. */
+ * address, any text may follow the number (the title of an issue, for example). In that case the
+ * number must be the next one. */
 static bool parse_hash(const char *line, int previous, struct tg_trace_frame *frame) {
   for (const char *at = strchr(line, '#'); at != NULL; at = strchr(at + 1, '#')) {
     const char *rest = at + 1;
@@ -531,7 +531,7 @@ static bool parse_lldb(const char *line, struct tg_trace_frame *frame) {
   return true;
 }
 
-/* The last "[…]" of a line, as a path. */
+/* Reads the last "[…]" of a line as a path. *name is the length of the text before it. */
 static void read_bracket(const char *text, struct tg_trace_frame *frame, size_t *name) {
   const char *open = find_last(text, "[");
   *name = strlen(text);
@@ -587,7 +587,7 @@ static bool parse_valgrind(const char *line, int previous, struct tg_trace_frame
   return true;
 }
 
-/* The next form after people have shortened it: "0 libsystem_kernel.dylib __pthread_kill + 10". */
+/* The form of parse_mac as people shorten it: "0 libsystem_kernel.dylib __pthread_kill + 10". */
 static bool parse_mac_without_address(const char *object, size_t length,
                                       struct tg_trace_frame *frame) {
   const char *name = skip_spaces(object + length), *plus = find_last(name, " + ");
@@ -734,7 +734,7 @@ static bool parse_apport(const char *text, int previous, struct tg_trace_frame *
   return true;
 }
 
-/* People paste only the names, sometimes after the file: "pty.node
+/* Only a name, as people paste it, sometimes after the file: "pty.node
  * Napi::ThreadSafeFunction::CallJS()". */
 static bool parse_bare(const char *line, int previous, struct tg_trace_frame *frame) {
   static const char framework[] = "Electron Framework ";

@@ -9,7 +9,8 @@
 
 enum { TG_FUNCTION_MAX = 160, TG_OBJECT_MAX = 256, TG_NO_NUMBER = -1 };
 
-/* Whose code it is. The name of its file decides, or else the name of its function. */
+/* Whose code it is. The name of its file decides; if that says nothing, the name of its
+ * function. */
 enum tg_owner {
   TG_OWNER_UNKNOWN, /* the name does not say, for example JavaScript's own code */
   /* neither a file nor a name: unmapped, compiled by V8, or a file without symbols */
@@ -25,7 +26,7 @@ struct tg_trace_frame {
   enum tg_owner owner;
   int number;                     /* as printed, or TG_NO_NUMBER */
   bool is_bare;                   /* only a name, which could be a line of any list */
-  bool is_module;                 /* its file is named without a suffix, as Windows' tools do */
+  bool is_module;                 /* its file has no suffix, as Windows' tools print it */
   uint64_t address;               /* 0: none was printed */
   char function[TG_FUNCTION_MAX]; /* without arguments; "": unknown */
   char object[TG_OBJECT_MAX];     /* the end of its file's path; "": unknown */
@@ -33,7 +34,8 @@ struct tg_trace_frame {
 };
 
 /* False: the line is not a frame. `previous` is the number of the frame before it, or TG_NO_NUMBER
- * if there was none. A line that is recognisable only by its number must continue from there. */
+ * if there was none. If only its number makes a line recognisable, the number must be the next
+ * one. */
 bool tg_trace_frame_parse(const char *line, int previous, struct tg_trace_frame *frame);
 
 /* gdb breaks long lines. Reads the continuation, " from /x.so" or " at x.c:12". False: the line is

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A 64-bit hash is taken as the identity of its key. Callers that must be sure compare keys, and
- * continue with hash + 1. */
+/* A 64-bit hash identifies its key. Callers that must be sure compare the keys, and try hash + 1 if
+ * they differ. */
 struct tg_map {
   struct tg_map_entry {
     uint64_t hash; /* never 0 */
@@ -30,7 +30,7 @@ bool tg_map_put(struct tg_map *map, uint64_t hash, uint32_t value);
 struct tg_pool {
   struct tg_map map;
   const char **strings;
-  size_t allocated; /* strings */
+  size_t allocated; /* elements of `strings` */
   char *block;
   size_t block_used;
   size_t bytes, most; /* of all strings */
@@ -47,7 +47,7 @@ uint64_t tg_hash(uint64_t hash, const void *bytes, size_t size);
 /* Like realloc, for `count` elements of `size` bytes. */
 void *tg_resize(void *memory, size_t count, size_t size);
 
-/* Makes room for one more element in an array that has `count` of them. It may move the array. */
+/* Makes space for one more element in an array that has `count` of them. It may move the array. */
 void *tg_room(void *array, size_t count, size_t *allocated, size_t size);
 
 #endif

@@ -99,8 +99,8 @@ static void find(struct tg_target *target, const char *subject, const char *what
   snprintf(target->found, sizeof target->found, "%.*s%s", PATH_MAX, subject, what);
 }
 
-/* Whether exec of this file changes the user, the group or the capabilities. The rules are the
- * kernel's. */
+/* What exec of this file would change: the user, the group or the capabilities, as a text. NULL:
+ * none of them. The rules are the kernel's. */
 static const char *privilege_of(const char *path) {
   struct stat status;
   struct statvfs system;
@@ -178,7 +178,7 @@ static int why_not(const char *path) {
   return access(path, X_OK) == 0 ? 0 : errno;
 }
 
-/* One directory of PATH; an empty one is the current directory. */
+/* Looks in one directory of PATH. An empty one is the current directory. */
 static int look_in(const char *directory, size_t length, const char *name, char path[PATH_MAX]) {
   int wanted = snprintf(path, PATH_MAX, "%.*s/%s", length == 0 ? 1 : (int)length,
                         length == 0 ? "." : directory, name);
@@ -240,7 +240,7 @@ static void obstruct_lookup(struct tg_target *target, const char *name, int erro
 
 enum { FIRST_LINE_MAX = 256 }; /* Linux reads this many bytes */
 
-/* The file's first line. */
+/* Reads the file's first line. False: the file cannot be read. */
 static bool read_first_line(const char *path, char line[FIRST_LINE_MAX]) {
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   ssize_t length = file < 0 ? -1 : read(file, line, FIRST_LINE_MAX - 1);
@@ -283,8 +283,8 @@ static char *program_of_env(char *arguments) {
   return NULL;
 }
 
-/* The interpreter in the line after #!. NULL: there is none. If it is env, the result is the
- * program that env starts. */
+/* The interpreter that the text after #! names. NULL: there is none. If it is env, the result is
+ * the program that env starts. */
 static const char *interpreter_of(char *line) {
   char *rest = NULL, *path = strtok_r(line, " \t", &rest);
   if (path == NULL) return NULL;
@@ -309,9 +309,9 @@ static bool follow(struct tg_target *target, const char *interpreter) {
   return false;
 }
 
-/* The program itself, or the interpreter to which its scripts lead. */
+/* Examines the program itself, or the interpreter to which its scripts lead. */
 static void examine_file(struct tg_target *target, unsigned machine) {
-  enum { SCRIPTS_MAX = 5 }; /* scripts that interpret each other; Linux stops there, too */
+  enum { SCRIPTS_MAX = 5 }; /* the interpreter may be a script; same limit as Linux */
   for (unsigned scripts = 0; scripts <= SCRIPTS_MAX; scripts++) {
     char line[FIRST_LINE_MAX];
     if (!read_first_line(target->file, line)) {

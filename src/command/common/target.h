@@ -11,7 +11,7 @@
 enum tg_obstacle {
   TG_OBSTACLE_NONE,
   TG_OBSTACLE_NOT_FOUND,
-  TG_OBSTACLE_NOT_EXECUTABLE, /* nothing can run it */
+  TG_OBSTACLE_NOT_EXECUTABLE, /* the file cannot be run at all */
   /* the file is not a program, or it is a script whose interpreter is missing */
   TG_OBSTACLE_NO_RUNTIME,
   TG_OBSTACLE_MACHINE,
@@ -21,7 +21,7 @@ enum tg_obstacle {
 
 /* What the headers of an ELF file say. */
 struct tg_binary {
-  unsigned machine; /* EM_*; 0: the file's class is not ours */
+  unsigned machine; /* EM_*; 0: not a 64-bit, little-endian file */
   /* PT_INTERP; empty: none, so the file is linked statically, or is a library */
   char loader[PATH_MAX];
 };

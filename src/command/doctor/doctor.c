@@ -1,5 +1,5 @@
-/* tsfn-guard doctor: checks whether a runtime can be guarded here. Each check prints one line, and
- * what to do if it failed. */
+/* tsfn-guard doctor: checks whether a runtime can be guarded here. Each check prints one line. For
+ * a warning or a failure the line also says what to do. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -28,15 +28,15 @@
 #include "tsfn_guard/tsfn_guard.h"
 
 static const char usage[] =
-    "usage: tsfn-guard doctor [--json] [RUNTIME]    RUNTIME: by default node in PATH\n"
-    "       tsfn-guard doctor --table               the known faults, and the versions that have "
-    "them\n"
+    "usage: tsfn-guard doctor [--json] [RUNTIME]   RUNTIME: by default node in PATH\n"
+    "       tsfn-guard doctor --table              the known faults, and the versions\n"
+    "                                              that have them\n"
     "\n"
-    "Checks whether a runtime can be guarded here. Each check prints one line: ok, warn or fail, "
-    "and what to "
-    "do.\n"
-    "The last line is the verdict. A program that is no runtime is not run.\n"
-    "Exit status: 0 if no check failed, 1 if one failed, 2 if the command line is wrong.\n";
+    "Checks whether a runtime can be guarded here. Each check prints one line: ok,\n"
+    "warn or fail, and what to do. The last line is the verdict. A program that is\n"
+    "not a runtime is not run.\n"
+    "Exit status: 0 if no check failed, 1 if one failed, 2 if the command line is\n"
+    "wrong.\n";
 
 enum status { OK, WARN, FAIL };
 
@@ -67,12 +67,12 @@ enum { FOUND_MAX = 2 * PATH_MAX, OBJECT_MAX = 4 * PATH_MAX };
 
 struct doctor {
   bool json;
-  unsigned next;           /* the check that is to be told next */
-  unsigned told[FAIL + 1]; /* how many of each status */
+  unsigned next;             /* the check that is printed next */
+  unsigned counts[FAIL + 1]; /* printed checks, by status */
   enum status statuses[LOG + 1];
-  bool is_affected; /* by a fault that is worth a warning */
-  bool has_faults;  /* any that is known */
-  bool is_unknown;  /* nobody knows which faults it has */
+  bool is_affected; /* the runtime has a fault that is worth a warning */
+  bool has_faults;  /* the runtime has any known fault */
+  bool is_unknown;  /* nobody has examined this version of the runtime */
   bool is_off;      /* mode=off */
   char library[PATH_MAX];
   struct tg_binary library_binary;
@@ -97,7 +97,7 @@ static void print_json(enum check check, enum status status, const char *found,
   printf("%s%.*s", check == LIBRARY ? "" : ",", (int)length, object);
 }
 
-/* "ok  ", in its colour. */
+/* Prints "ok  ", in the colour of the status. */
 static void print_status(enum status status) {
   static const enum tg_colour colours[] = {
       [OK] = TG_COLOUR_GOOD, [WARN] = TG_COLOUR_CAUTION, [FAIL] = TG_COLOUR_BAD};
@@ -105,16 +105,17 @@ static void print_status(enum status status) {
          tg_colour(stdout, TG_COLOUR_NONE));
 }
 
-/* `remedy` is NULL if there is nothing to do. */
-__attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, enum check check,
-                                                       enum status status, const char *remedy,
-                                                       const char *format, ...) {
+/* Prints the result of a check. `remedy` is NULL if there is nothing to do. */
+__attribute__((format(printf, 5, 6))) static void print_check(struct doctor *doctor,
+                                                              enum check check, enum status status,
+                                                              const char *remedy,
+                                                              const char *format, ...) {
   static char found[FOUND_MAX];
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(found, sizeof found, format, arguments);
   va_end(arguments);
-  doctor->told[status]++;
+  doctor->counts[status]++;
   doctor->next = check + 1;
   doctor->statuses[check] = status;
   if (doctor->json) {
@@ -132,8 +133,8 @@ __attribute__((format(printf, 5, 6))) static void tell(struct doctor *doctor, en
 
 static const char *const untried_remedy = "fix what failed, then run doctor again";
 
-/* Prints the checks before `check` that were not made because another one failed. For people they
- * share one line. */
+/* Prints the checks before `check` that were skipped because an earlier one failed. In the text
+ * output they share one line. */
 static void pass_over(struct doctor *doctor, enum check check) {
   if (doctor->next >= check) return;
   if (!doctor->json) {
@@ -141,7 +142,7 @@ static void pass_over(struct doctor *doctor, enum check check) {
     printf("  not tried:");
   }
   for (; doctor->next < check; doctor->next++) {
-    doctor->told[WARN]++;
+    doctor->counts[WARN]++;
     if (doctor->json)
       print_json(doctor->next, WARN, "not tried", untried_remedy);
     else
@@ -155,45 +156,46 @@ static void pass_over(struct doctor *doctor, enum check check) {
 static bool check_library(struct doctor *doctor) {
   const char *anew = "install the complete tsfn-guard, or build it";
   if (access("/proc/self/exe", F_OK) != 0) {
-    tell(doctor, LIBRARY, FAIL, "mount it: mount -t proc proc /proc",
-         "not looked for, because /proc is not mounted, and this program learns from it where it "
-         "is itself");
+    print_check(
+        doctor, LIBRARY, FAIL, "mount it: mount -t proc proc /proc",
+        "not checked: /proc is not mounted, and this program needs it to find its own directory");
   } else if (!tg_own_file(TG_LIBRARY_NAME, doctor->library)) {
-    tell(doctor, LIBRARY, FAIL, anew,
-         "no " TG_LIBRARY_NAME " beside this program or in ../lib/tsfn-guard: %s", doctor->library);
+    print_check(doctor, LIBRARY, FAIL, anew,
+                "no " TG_LIBRARY_NAME " beside this program or in ../lib/tsfn-guard: %s",
+                doctor->library);
   } else if (access(doctor->library, R_OK) != 0) {
-    tell(doctor, LIBRARY, FAIL, "make it readable (chmod a+r)", "%s: %s", doctor->library,
-         strerror(errno));
+    print_check(doctor, LIBRARY, FAIL, "make it readable (chmod a+r)", "%s: %s", doctor->library,
+                strerror(errno));
   } else if (!tg_binary_read(doctor->library, &doctor->library_binary)) {
-    tell(doctor, LIBRARY, FAIL, anew, "%s, which is not an ELF file or is damaged",
-         doctor->library);
+    print_check(doctor, LIBRARY, FAIL, anew, "%s, which is not an ELF file or is damaged",
+                doctor->library);
   } else if (!tg_can_preload(doctor->library)) {
-    tell(doctor, LIBRARY, FAIL, "move tsfn-guard to another directory",
-         "%s: LD_PRELOAD cannot hold a path with a space, a colon or a dollar sign",
-         doctor->library);
+    print_check(doctor, LIBRARY, FAIL, "move tsfn-guard to another directory",
+                "%s: LD_PRELOAD cannot hold a path with a space, a colon or a dollar sign",
+                doctor->library);
   } else {
-    tell(doctor, LIBRARY, OK, NULL, "%s", doctor->library);
+    print_check(doctor, LIBRARY, OK, NULL, "%s", doctor->library);
     return true;
   }
   return false;
 }
 
 static void print_obstacle(struct doctor *doctor, enum check check, enum status status) {
-  tell(doctor, check, status, doctor->target.remedy, "needed %s; found %s", doctor->target.needed,
-       doctor->target.found);
+  print_check(doctor, check, status, doctor->target.remedy, "needed %s; found %s",
+              doctor->target.needed, doctor->target.found);
 }
 
 static void print_program(struct doctor *doctor) {
   const struct tg_target *target = &doctor->target;
   if (strcmp(target->program, target->file) == 0)
-    tell(doctor, PROGRAM, OK, NULL, "%s", target->program);
+    print_check(doctor, PROGRAM, OK, NULL, "%s", target->program);
   else
-    tell(doctor, PROGRAM, OK, NULL,
-         "%s, a script for %s; the next lines are about that interpreter", target->program,
-         target->file);
+    print_check(doctor, PROGRAM, OK, NULL,
+                "%s, a script for %s; the next lines are about that interpreter", target->program,
+                target->file);
 }
 
-/* In the order of target.h's obstacles. */
+/* Makes these checks in the order of enum tg_obstacle (target.h). */
 static bool check_program(struct doctor *doctor, const char *runtime) {
   struct tg_target *target = &doctor->target;
   tg_target_examine(target, runtime, doctor->library_binary.machine);
@@ -202,10 +204,10 @@ static bool check_program(struct doctor *doctor, const char *runtime) {
     return false;
   }
   if (access(target->file, R_OK) != 0) {
-    tell(doctor, PROGRAM, FAIL,
-         "make it readable (chmod a+r), or run doctor as a user that may read it",
-         "needed a program whose file doctor can read; found %s: %s", target->file,
-         strerror(errno));
+    print_check(doctor, PROGRAM, FAIL,
+                "make it readable (chmod a+r), or run doctor as a user that may read it",
+                "needed a program whose file doctor can read; found %s: %s", target->file,
+                strerror(errno));
     return false;
   }
   print_program(doctor);
@@ -213,29 +215,29 @@ static bool check_program(struct doctor *doctor, const char *runtime) {
     print_obstacle(doctor, ARCHITECTURE, FAIL);
     return false;
   }
-  tell(doctor, ARCHITECTURE, OK, NULL, "%s, the same as the library",
-       tg_machine_name(target->binary.machine));
+  print_check(doctor, ARCHITECTURE, OK, NULL, "%s, the same as the library",
+              tg_machine_name(target->binary.machine));
   if (target->obstacle == TG_OBSTACLE_STATIC) {
     print_obstacle(doctor, LINKING, FAIL);
     return false;
   }
   if (access(target->binary.loader, X_OK) != 0) {
-    tell(doctor, LINKING, FAIL,
-         "install the libc that the program was built for, or another build of it",
-         "dynamic, by %s: %s", target->binary.loader, strerror(errno));
+    print_check(doctor, LINKING, FAIL,
+                "install the libc that the program was built for, or another build of it",
+                "dynamic, by %s: %s", target->binary.loader, strerror(errno));
     return false;
   }
-  tell(doctor, LINKING, OK, NULL, "dynamic, by %s", target->binary.loader);
+  print_check(doctor, LINKING, OK, NULL, "dynamic, by %s", target->binary.loader);
   if (target->obstacle == TG_OBSTACLE_PRIVILEGES) {
     print_obstacle(doctor, PRIVILEGES, FAIL);
     return false;
   }
-  tell(doctor, PRIVILEGES, OK, NULL, "the program gains none");
+  print_check(doctor, PRIVILEGES, OK, NULL, "the program gains none");
   return true;
 }
 
-/* Lets the program's own loader load the library and all that this needs. The loader prints what is
- * missing. */
+/* Lets the program's own loader load the library and its dependencies. The loader prints which of
+ * them are missing. */
 static bool check_loads(struct doctor *doctor) {
   static struct tg_outcome outcome;
   char end[128], said[512] = "";
@@ -243,13 +245,14 @@ static bool check_loads(struct doctor *doctor) {
                   &outcome);
   bool lacks = tg_line_with(&outcome, "not found", said, sizeof said);
   if (outcome.status == 0 && !lacks) {
-    tell(doctor, LOADS, OK, NULL, "%s loads the library", doctor->target.binary.loader);
+    print_check(doctor, LOADS, OK, NULL, "%s loads the library", doctor->target.binary.loader);
     return true;
   }
   tg_describe_end(&outcome, end, sizeof end);
-  tell(doctor, LOADS, FAIL,
-       "use a tsfn-guard for this architecture and libc, on a file system mounted without noexec",
-       "%s does not load the library: %s: %.300s", doctor->target.binary.loader, end, outcome.said);
+  print_check(
+      doctor, LOADS, FAIL,
+      "use a tsfn-guard for this architecture and libc, on a file system mounted without noexec",
+      "%s does not load the library: %s: %.300s", doctor->target.binary.loader, end, outcome.said);
   return false;
 }
 
@@ -263,12 +266,13 @@ static void check_musl(struct doctor *doctor) {
   tg_run_captured((char *[]){doctor->target.binary.loader, NULL}, NULL, &outcome);
   tg_line_with(&outcome, "Version ", line, sizeof line);
   if (sscanf(line, "Version %u.%u.%u", &major, &minor, &patch) != 3)
-    tell(doctor, LIBC, WARN, "see docs/runtimes.md", "musl of unknown version");
+    print_check(doctor, LIBC, WARN, "see docs/runtimes.md", "musl of unknown version");
   else if (major < 1 || (major == 1 && (minor < 2 || (minor == 2 && patch < 3))))
-    tell(doctor, LIBC, WARN, "use musl 1.2.3 or newer; older ones were not tried", "musl %u.%u.%u",
-         major, minor, patch);
+    print_check(doctor, LIBC, WARN, "use musl 1.2.3 or newer; older ones were not tried",
+                "musl %u.%u.%u", major, minor, patch);
   else
-    tell(doctor, LIBC, OK, NULL, "musl %u.%u.%u; 1.2.3 and 1.2.5 were tried", major, minor, patch);
+    print_check(doctor, LIBC, OK, NULL, "musl %u.%u.%u; 1.2.3 and 1.2.5 were tried", major, minor,
+                patch);
 }
 
 static void check_libc(struct doctor *doctor) {
@@ -276,71 +280,74 @@ static void check_libc(struct doctor *doctor) {
   if (tg_is_musl(doctor->target.binary.loader)) {
     check_musl(doctor);
   } else if (doctor->native.libc[0] == '\0') {
-    tell(doctor, LIBC, WARN, "see the next line",
-         "unknown, because the runtime did not load the probe addon");
+    print_check(doctor, LIBC, WARN, "see the next line",
+                "unknown, because the runtime did not load the probe addon");
   } else if (sscanf(doctor->native.libc, "%u.%u", &major, &minor) != 2) {
-    tell(doctor, LIBC, WARN, "see docs/runtimes.md", "not glibc");
+    print_check(doctor, LIBC, WARN, "see docs/runtimes.md", "not glibc");
   } else if (major < 2 || (major == 2 && minor < 28)) {
-    tell(doctor, LIBC, FAIL, "use a system with glibc 2.28 or newer", "glibc %s",
-         doctor->native.libc);
+    print_check(doctor, LIBC, FAIL, "use a system with glibc 2.28 or newer", "glibc %s",
+                doctor->native.libc);
   } else {
-    tell(doctor, LIBC, OK, NULL, "glibc %s; 2.28 or newer is needed", doctor->native.libc);
+    print_check(doctor, LIBC, OK, NULL, "glibc %s; 2.28 or newer is needed", doctor->native.libc);
   }
 }
 
-static bool is_node(const struct tg_doctor_run *trial) {
-  return strcmp(trial->runtime, "node") == 0 || strcmp(trial->runtime, "electron") == 0;
+static bool is_node(const struct tg_doctor_run *run) {
+  return strcmp(run->runtime, "node") == 0 || strcmp(run->runtime, "electron") == 0;
 }
 
-/* Any other runtime that has a Node in it is an Electron. */
-static bool is_untried_electron(const struct tg_doctor_run *trial) {
-  return is_node(trial) && strcmp(trial->runtime, "node") != 0 &&
-         strncmp(trial->version, "25.", 3) != 0;
+/* Besides Node, is_node() accepts only Electron. */
+static bool is_untried_electron(const struct tg_doctor_run *run) {
+  return is_node(run) && strcmp(run->runtime, "node") != 0 && strncmp(run->version, "25.", 3) != 0;
 }
 
-static bool is_old_node(const struct tg_doctor_run *trial) {
+static bool is_old_node(const struct tg_doctor_run *run) {
   unsigned major = 0, minor = 0;
-  sscanf(trial->node_version, "%u.%u", &major, &minor);
-  return is_node(trial) && (major < 12 || (major == 12 && minor < 22));
+  sscanf(run->node_version, "%u.%u", &major, &minor);
+  return is_node(run) && (major < 12 || (major == 12 && minor < 22));
 }
 
-/* A single executable application runs only its own script. So only its file is examined. */
+/* A single executable application runs only its own script, so it cannot run the probe. Only its
+ * file is examined. */
 static void check_application(struct doctor *doctor) {
   const struct tg_subject *subject = &doctor->subject;
   struct tg_doctor_run *native = &doctor->native;
   tg_copy_string(native->runtime, sizeof native->runtime, subject->inside.runtime);
   tg_copy_string(native->version, sizeof native->version, subject->inside.version);
   tg_copy_string(native->node_version, sizeof native->node_version, subject->inside.version);
-  tell(doctor, RUNTIME, OK, NULL, "an application with %s %s in it, by its file; it was not run",
-       subject->inside.runtime, subject->inside.version);
-  tell(doctor, LIBC, OK, NULL, "new enough, as its loader loads the library");
+  print_check(doctor, RUNTIME, OK, NULL,
+              "an application with %s %s in it, by its file; it was not run",
+              subject->inside.runtime, subject->inside.version);
+  print_check(doctor, LIBC, OK, NULL, "new enough, as its loader loads the library");
   const char *lacking = tg_subject_lacks(subject->path);
   if (lacking != NULL) {
-    tell(doctor, SYMBOLS, FAIL,
-         "build the application with an unmodified runtime, and do not strip it",
-         lacking[0] == '\0' ? "its table of symbols cannot be read" : "it does not export %s",
-         lacking);
+    print_check(
+        doctor, SYMBOLS, FAIL,
+        "build the application with an unmodified runtime, and do not strip it",
+        lacking[0] == '\0' ? "its table of symbols cannot be read" : "it does not export %s",
+        lacking);
     pass_over(doctor, AFFECTED);
     return;
   }
-  tell(doctor, SYMBOLS, OK, NULL, "all seven are in the program itself, %s", subject->path);
-  tell(doctor, REDIRECT, WARN, "start it with verbosity=1, and look for the line \"armed\"",
-       "not tried, because such an application runs only its own script");
+  print_check(doctor, SYMBOLS, OK, NULL, "all seven are in the program itself, %s", subject->path);
+  print_check(doctor, REDIRECT, WARN, "start it with verbosity=1, and look for the line \"armed\"",
+              "not tried, because such an application runs only its own script");
 }
 
 static bool fail_subject(struct doctor *doctor) {
   if (doctor->subject.kind == TG_SUBJECT_SCRIPT)
-    tell(doctor, RUNTIME, FAIL, "name the runtime that it starts: tsfn-guard doctor node",
-         "%s is a script for %s, and not run by doctor, so what it starts is not known",
-         doctor->target.program, doctor->target.file);
+    print_check(
+        doctor, RUNTIME, FAIL, "name the runtime that it starts: tsfn-guard doctor node",
+        "%s is a script for %s; doctor does not run it, so the program that it starts is unknown",
+        doctor->target.program, doctor->target.file);
   else
-    tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno, Bare or Electron",
-         "%s is not a known runtime, by its name and its file; it was not run",
-         doctor->subject.path);
+    print_check(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno, Bare or Electron",
+                "%s is not a known runtime, judging by its name and contents; it was not run",
+                doctor->subject.path);
   return false;
 }
 
-/* Checks that it runs without the guard. */
+/* Checks that the runtime runs without the guard. */
 static bool check_runtime(struct doctor *doctor, const char *probe) {
   const struct tg_doctor_run *native = &doctor->native;
   const struct tg_subject *subject = &doctor->subject;
@@ -349,23 +356,24 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
   bool tried = tg_try_runtime(subject->path, probe, NULL, &doctor->native);
   tg_describe_end(&native->outcome, end, sizeof end);
   if (!tried) {
-    tell(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno, Bare or Electron",
-         "%s is not a known runtime (--version: %s, output: %.80s)", subject->path, end,
-         native->outcome.said);
+    print_check(doctor, RUNTIME, FAIL, "name a Node.js, Bun, Deno, Bare or Electron",
+                "%s is not a known runtime (--version: %s, output: %.80s)", subject->path, end,
+                native->outcome.said);
   } else if (native->runtime[0] == '\0') {
-    tell(doctor, RUNTIME, FAIL,
-         "check that it runs JavaScript with -e (Electron: check that its runAsNode fuse is on)",
-         "it did not run the script (%s, output: %.200s)", end, native->outcome.said);
+    print_check(
+        doctor, RUNTIME, FAIL,
+        "check that it runs JavaScript with -e (Electron: check that its runAsNode fuse is on)",
+        "it did not run the script (%s, output: %.200s)", end, native->outcome.said);
   } else if (is_old_node(native)) {
-    tell(doctor, RUNTIME, FAIL, "use Node.js 12.22 or newer", "%s %s", native->runtime,
-         native->version);
+    print_check(doctor, RUNTIME, FAIL, "use Node.js 12.22 or newer", "%s %s", native->runtime,
+                native->version);
   } else if (is_untried_electron(native)) {
-    tell(doctor, RUNTIME, WARN, "see docs/runtimes.md, and tell us whether it works",
-         "%s %s, with Node %s; of Electron only version 25 was tried", native->runtime,
-         native->version, native->node_version);
+    print_check(doctor, RUNTIME, WARN, "see docs/runtimes.md, and tell us whether it works",
+                "%s %s, with Node %s; of Electron only version 25 was tried", native->runtime,
+                native->version, native->node_version);
     return true;
   } else {
-    tell(doctor, RUNTIME, OK, NULL, "%s %s", native->runtime, native->version);
+    print_check(doctor, RUNTIME, OK, NULL, "%s %s", native->runtime, native->version);
     return true;
   }
   return false;
@@ -375,13 +383,11 @@ static bool check_runtime(struct doctor *doctor, const char *probe) {
 static const char *remedy_for_addons(const struct tg_outcome *outcome) {
   if (strstr(outcome->said, "ERR_DLOPEN_DISABLED") != NULL)
     return "nothing, if --no-addons, or --permission without --allow-addons, is wanted: then no "
-           "addon is "
-           "loaded, and there is nothing to guard; else take --no-addons away, or add "
+           "addon is loaded, and there is nothing to guard; else take --no-addons away, or add "
            "--allow-addons";
   if (strstr(outcome->said, "ERR_ACCESS_DENIED") != NULL)
     return "add --allow-addons and --allow-fs-read to --permission; without these no addon is "
-           "loaded, and "
-           "there is nothing to guard";
+           "loaded, and there is nothing to guard";
   return "check that the runtime can load addons";
 }
 
@@ -392,25 +398,26 @@ static bool check_symbols(struct doctor *doctor) {
   int length = error == NULL ? 0 : (int)strcspn(error, "\n");
   tg_describe_end(&native->outcome, end, sizeof end);
   if (native->missing[0] != '\0') {
-    tell(doctor, SYMBOLS, FAIL, "use an unmodified Node.js 12.22 or newer, or Bun, Deno or Bare",
-         "it does not export %s", native->missing);
+    print_check(doctor, SYMBOLS, FAIL,
+                "use an unmodified Node.js 12.22 or newer, or Bun, Deno or Bare",
+                "it does not export %s", native->missing);
   } else if (native->libc[0] == '\0') {
-    tell(doctor, SYMBOLS, FAIL, remedy_for_addons(&native->outcome),
-         "the probe addon was not loaded (%s, output: %.*s)", end, length,
-         error == NULL ? "" : error);
+    print_check(doctor, SYMBOLS, FAIL, remedy_for_addons(&native->outcome),
+                "the probe addon was not loaded (%s, output: %.*s)", end, length,
+                error == NULL ? "" : error);
   } else if (native->holder[0] == '\0') {
-    tell(doctor, SYMBOLS, FAIL, "remove other libraries that define them",
-         "the seven functions are defined in several places");
+    print_check(doctor, SYMBOLS, FAIL, "remove other libraries that define them",
+                "the seven functions are defined in several places");
   } else {
-    tell(doctor, SYMBOLS, OK, NULL, "all seven are in the %s %s",
-         native->in_program ? "program itself," : "library", native->holder);
+    print_check(doctor, SYMBOLS, OK, NULL, "all seven are in the %s %s",
+                native->in_program ? "program itself," : "library", native->holder);
     return true;
   }
   return false;
 }
 
-/* Without the guard the trial may fail, because the runtime has faults. With the guard it must
- * not. */
+/* Without the guard the probe run may fail, because the runtime itself has faults. With the guard
+ * it must succeed. */
 static void check_redirect(struct doctor *doctor, const char *probe) {
   const struct tg_doctor_run *guarded = &doctor->guarded;
   char end[128], said[1024] = "";
@@ -420,20 +427,19 @@ static void check_redirect(struct doctor *doctor, const char *probe) {
                      tg_line_with(&guarded->outcome, "ld.so", said, sizeof said);
   bool is_ours = strcmp(guarded->holder, doctor->library) == 0;
   if (is_ours && guarded->is_guarded && guarded->works) {
-    tell(doctor, REDIRECT, OK, NULL,
-         "the seven functions lead to the guard; an item from a thread was delivered and its "
-         "function was "
-         "finalized");
+    print_check(doctor, REDIRECT, OK, NULL,
+                "the seven functions lead to the guard; an item from a thread was delivered and "
+                "its function was finalized");
   } else if (is_reported) {
-    tell(doctor, REDIRECT, FAIL, "follow the message", "%s", said);
+    print_check(doctor, REDIRECT, FAIL, "follow the message", "%s", said);
   } else if (!is_ours || !guarded->is_guarded) {
-    tell(doctor, REDIRECT, FAIL,
-         "check whether a wrapper script or a service manager clears LD_PRELOAD",
-         "the library is not in the process (%s)", end);
+    print_check(doctor, REDIRECT, FAIL,
+                "check whether a wrapper script or a service manager clears LD_PRELOAD",
+                "the library is not in the process (%s)", end);
   } else {
-    tell(doctor, REDIRECT, FAIL, "please report it and include this output",
-         "the seven functions lead to the guard, but the probe failed (%s, output: %.300s)", end,
-         guarded->outcome.said);
+    print_check(doctor, REDIRECT, FAIL, "please report it and include this output",
+                "the seven functions lead to the guard, but the probe failed (%s, output: %.300s)",
+                end, guarded->outcome.said);
   }
 }
 
@@ -448,8 +454,8 @@ static void check_affected(struct doctor *doctor) {
     enum tg_finding finding = tg_fault_find(fault, runtime, version);
     if (finding == TG_NOT_KNOWN) {
       doctor->is_unknown = true;
-      tell(doctor, AFFECTED, WARN, "see docs/affected.md", "unknown: nobody has examined %s %s",
-           runtime, version);
+      print_check(doctor, AFFECTED, WARN, "see docs/affected.md",
+                  "unknown: nobody has examined %s %s", runtime, version);
       return;
     }
     if (finding == TG_NOT_AFFECTED) continue;
@@ -459,15 +465,16 @@ static void check_affected(struct doctor *doctor) {
   }
   doctor->is_affected = remedy != NULL;
   doctor->has_faults = names.length != 0;
-  tell(doctor, AFFECTED, remedy == NULL ? OK : WARN, remedy, "without the guard, %s %s has: %s",
-       runtime, version, names.length == 0 ? "no fault that is known" : tg_text_string(&names));
+  print_check(doctor, AFFECTED, remedy == NULL ? OK : WARN, remedy,
+              "without the guard, %s %s has: %s", runtime, version,
+              names.length == 0 ? "no fault that is known" : tg_text_string(&names));
 }
 
 static void examine_runtime(struct doctor *doctor) {
   char probe[PATH_MAX];
   if (!tg_own_file("doctor_probe.node", probe)) {
-    tell(doctor, RUNTIME, FAIL, "install the complete tsfn-guard, or build it",
-         "no doctor_probe.node in %s", probe);
+    print_check(doctor, RUNTIME, FAIL, "install the complete tsfn-guard, or build it",
+                "no doctor_probe.node in %s", probe);
     return;
   }
   tg_subject_find(&doctor->subject, &doctor->target);
@@ -512,7 +519,7 @@ static void add_complaint(struct tg_text *all, const char *complaint) {
   tg_text_add(all, complaint);
 }
 
-/* Appends the lines, without their "tsfn-guard[12]: ". */
+/* Appends each line of `said`, without the prefix "tsfn-guard[12]: ". */
 static void add_complaints(struct tg_text *all, char *said) {
   char *rest = NULL;
   for (char *line = strtok_r(said, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
@@ -521,8 +528,8 @@ static void add_complaints(struct tg_text *all, char *said) {
   }
 }
 
-/* Returns 0, or the errno if the file cannot be written. If the file did not exist, it does not
- * exist afterwards. */
+/* Returns 0, or the errno if the file cannot be written. If the file did not exist before, it is
+ * removed again. */
 static int try_to_append(const char *path) {
   struct stat status;
   bool was_there = lstat(path, &status) == 0;
@@ -533,9 +540,10 @@ static int try_to_append(const char *path) {
   return 0;
 }
 
-/* The library always writes a new file in the same directory and renames it. */
+/* The library always writes a new file in the same directory and then renames it. So this checks
+ * whether such a new file can be written. */
 static void check_metrics(const char *option, struct tg_text *complaints) {
-  char path[TG_LOG_PATH_MAX], trial[TG_LOG_PATH_MAX + 32];
+  char path[TG_LOG_PATH_MAX], temporary[TG_LOG_PATH_MAX + 32];
   struct tg_path file;
   struct tg_text problem = {.length = 0};
   if (option[0] == '\0') return;
@@ -545,8 +553,8 @@ static void check_metrics(const char *option, struct tg_text *complaints) {
     return;
   }
   tg_path_expand(&file, path);
-  snprintf(trial, sizeof trial, "%s.%d.tmp", path, (int)getpid());
-  int error = try_to_append(trial);
+  snprintf(temporary, sizeof temporary, "%s.%d.tmp", path, (int)getpid());
+  int error = try_to_append(temporary);
   if (error == 0) return;
   problem.length = 0;
   tg_text_add(&problem, "metrics_path: needed a directory that can be written, found ");
@@ -556,7 +564,7 @@ static void check_metrics(const char *option, struct tg_text *complaints) {
   add_complaint(complaints, tg_text_string(&problem));
 }
 
-/* Options of Node that stop it from loading addons. */
+/* Adds a complaint if NODE_OPTIONS stops Node from loading addons. */
 static void check_node_options(struct tg_text *complaints) {
   const char *options = getenv("NODE_OPTIONS");
   if (options == NULL) return;
@@ -565,10 +573,9 @@ static void check_node_options(struct tg_text *complaints) {
         complaints,
         "NODE_OPTIONS has --no-addons, so no addon is loaded, and there is nothing to guard");
   else if (strstr(options, "--permission") != NULL && strstr(options, "--allow-addons") == NULL)
-    add_complaint(
-        complaints,
-        "NODE_OPTIONS has --permission without --allow-addons, so no addon is loaded, and there is "
-        "nothing to guard");
+    add_complaint(complaints,
+                  "NODE_OPTIONS has --permission without --allow-addons, so no addon is loaded, "
+                  "and there is nothing to guard");
 }
 
 static void check_options(struct doctor *doctor, struct tg_options *options) {
@@ -582,16 +589,16 @@ static void check_options(struct doctor *doctor, struct tg_options *options) {
   check_node_options(&complaints);
   doctor->is_off = options->mode == TG_MODE_OFF;
   if (complaints.length != 0)
-    tell(doctor, OPTIONS, WARN,
-         are_ours ? "correct " TSFN_GUARD_OPTIONS_VARIABLE
-                  : "take it away if addons are to be loaded",
-         "%s", tg_text_string(&complaints));
+    print_check(
+        doctor, OPTIONS, WARN,
+        are_ours ? "correct " TSFN_GUARD_OPTIONS_VARIABLE : "remove it if addons must be loaded",
+        "%s", tg_text_string(&complaints));
   else if (doctor->is_off)
-    tell(doctor, OPTIONS, WARN,
-         "take mode=off out of " TSFN_GUARD_OPTIONS_VARIABLE " so that programs are guarded",
-         "%s: mode=off leaves every program unguarded", text);
+    print_check(doctor, OPTIONS, WARN,
+                "take mode=off out of " TSFN_GUARD_OPTIONS_VARIABLE " so that programs are guarded",
+                "%s: mode=off leaves every program unguarded", text);
   else
-    tell(doctor, OPTIONS, OK, NULL, "%s", text == NULL ? "none are set" : text);
+    print_check(doctor, OPTIONS, OK, NULL, "%s", text == NULL ? "none are set" : text);
 }
 
 static void check_log(struct doctor *doctor, const struct tg_options *options) {
@@ -604,15 +611,16 @@ static void check_log(struct doctor *doctor, const struct tg_options *options) {
   if (has_path) tg_path_expand(&file, path);
   int error = has_path ? try_to_append(path) : 0;
   if (!is_file)
-    tell(doctor, LOG, OK, NULL, "%s of the program", log);
+    print_check(doctor, LOG, OK, NULL, "%s of the program", log);
   else if (!has_path)
-    tell(doctor, LOG, FAIL, "give log_path another file", "%s", tg_text_string(&problem));
+    print_check(doctor, LOG, FAIL, "give log_path another file", "%s", tg_text_string(&problem));
   else if (error == 0)
-    tell(doctor, LOG, OK, NULL, "%s can be written", path);
+    print_check(doctor, LOG, OK, NULL, "%s can be written", path);
   else
-    tell(doctor, LOG, FAIL,
-         "give log_path another file, or the user of the program the right to write it", "%s: %s",
-         path, error == ELOOP ? "it is a symbolic link, which is not followed" : strerror(error));
+    print_check(doctor, LOG, FAIL,
+                "give log_path another file, or the user of the program the right to write it",
+                "%s: %s", path,
+                error == ELOOP ? "it is a symbolic link, which is not followed" : strerror(error));
 }
 
 /* --- The command */
@@ -626,14 +634,14 @@ static void examine(struct doctor *doctor, const char *runtime) {
   check_log(doctor, &options);
 }
 
-/* The first check that failed, or LOG + 1 if none did. */
+/* Returns the first check that failed, or LOG + 1 if none failed. */
 static unsigned first_failure(const struct doctor *doctor) {
   unsigned check = LIBRARY;
   while (check <= LOG && doctor->statuses[check] != FAIL) check++;
   return check;
 }
 
-/* The verdict, in one line. */
+/* Writes the verdict, in one line. */
 static const char *judge(const struct doctor *doctor, char *verdict, size_t size) {
   unsigned failed = first_failure(doctor);
   const char *works = doctor->statuses[REDIRECT] == OK ? "works" : "should work, but was not tried";
@@ -654,8 +662,9 @@ static const char *judge(const struct doctor *doctor, char *verdict, size_t size
   return verdict;
 }
 
-/* If stdin, stdout or stderr is closed, a file that we open would get its number, and output of a
- * runtime would be lost. So something is opened there that can be neither read nor written. */
+/* If stdin, stdout or stderr is closed, the next file that doctor opens gets its number, and output
+ * of a runtime would be lost. So a descriptor that can be neither read nor written takes the place
+ * of each closed one. */
 static void fill_closed_descriptors(void) {
   int file = 0;
   while (file >= 0 && file <= STDERR_FILENO) file = open("/dev/null", O_PATH | O_CLOEXEC);
@@ -671,12 +680,12 @@ static int diagnose(bool json, const char *runtime) {
   examine(&doctor, runtime);
   judge(&doctor, verdict, sizeof verdict);
   if (json)
-    printf("],\"ok\":%u,\"warn\":%u,\"fail\":%u,\"verdict\":\"%s\"}\n", doctor.told[OK],
-           doctor.told[WARN], doctor.told[FAIL], verdict);
+    printf("],\"ok\":%u,\"warn\":%u,\"fail\":%u,\"verdict\":\"%s\"}\n", doctor.counts[OK],
+           doctor.counts[WARN], doctor.counts[FAIL], verdict);
   else
     printf("%sverdict: %s%s\n", tg_colour(stdout, TG_COLOUR_HEADING), verdict,
            tg_colour(stdout, TG_COLOUR_NONE));
-  return doctor.told[FAIL] == 0 ? 0 : TG_EXIT_FAILED;
+  return doctor.counts[FAIL] == 0 ? 0 : TG_EXIT_FAILED;
 }
 
 enum { TABLE = TG_OWN_OPTION };

@@ -1,4 +1,4 @@
-/* Implements the trial of a runtime. */
+/* Implements the probe run of a runtime. */
 #include "command/doctor/probe_run.h"
 
 #include <ctype.h>
@@ -44,13 +44,13 @@ static int64_t now_ms(void) {
   return (int64_t)(tg_nanoseconds(CLOCK_MONOTONIC) / 1000000);
 }
 
-/* The trial must not depend on the user's own options, or on what NODE_OPTIONS would load. */
+/* The probe run must not depend on the user's own options, or on what NODE_OPTIONS would load. */
 static void set_environment(const char *library) {
   unsetenv("NODE_OPTIONS");
   setenv("ELECTRON_RUN_AS_NODE", "1", 1);
-  /* else an application of Bun would run its own script, */
+  /* Without these two, an application that was built with Bun or pkg would run its own script. */
   setenv("BUN_BE_BUN", "1", 1);
-  setenv("PKG_EXECPATH", "PKG_INVOKE_NODEJS", 1); /* and one of pkg */
+  setenv("PKG_EXECPATH", "PKG_INVOKE_NODEJS", 1);
   setenv("NO_COLOR", "1", 1);
   setenv("DENO_NO_UPDATE_CHECK", "1", 1);
   if (library == NULL) {
@@ -93,7 +93,8 @@ static bool read_all(int from, struct tg_outcome *outcome) {
   return false;
 }
 
-/* A program may close its outputs and continue. */
+/* Waits for the child to end, because a program may close its outputs and continue. Returns false
+ * if the time is up. */
 static bool wait_for(pid_t child, int *status) {
   const int64_t end = now_ms() + PATIENCE_MS;
   const struct timespec pause = {.tv_nsec = 10000000};
@@ -115,9 +116,9 @@ void tg_run_captured(char *const argv[], const char *library, struct tg_outcome 
   if (child == 0) become(argv, library, ends[1]);
   close(ends[1]);
   if (child > 0) {
-    setpgid(child, child); /* whoever of both is first */
+    setpgid(child, child); /* the child does the same; either may be first */
     outcome->timed_out = !read_all(ends[0], outcome) || !wait_for(child, &outcome->status);
-    kill(-child, SIGKILL); /* and what it has left behind */
+    kill(-child, SIGKILL); /* the group: also the processes that it has left behind */
     if (outcome->timed_out) waitpid(child, &outcome->status, 0);
   }
   close(ends[0]);
@@ -145,7 +146,8 @@ bool tg_line_with(const struct tg_outcome *outcome, const char *mark, char *line
 
 /* --- The probe's lines */
 
-/* Moves to the next line "tsfn-guard-probe KEY VALUE". Returns false if there is none. */
+/* Copies the value of the next line "tsfn-guard-probe KEY VALUE", and moves `*said` behind it.
+ * Returns false if there is none. */
 static bool next_value(const char **said, const char *key, char *value, size_t size) {
   char mark[64];
   snprintf(mark, sizeof mark, MARK "%s ", key);
@@ -158,51 +160,52 @@ static bool next_value(const char **said, const char *key, char *value, size_t s
   return true;
 }
 
-static bool first_value(const struct tg_doctor_run *trial, const char *key, char *value,
+static bool first_value(const struct tg_doctor_run *run, const char *key, char *value,
                         size_t size) {
-  const char *said = trial->outcome.said;
+  const char *said = run->outcome.said;
   return next_value(&said, key, value, size);
 }
 
-/* The loader knows a main program by the name with which it was started. */
-static void read_holder(struct tg_doctor_run *trial) {
+/* Finds the object that contains all seven functions. The loader knows the main program by the name
+ * with which it was started. If that is no absolute path, the program's own path replaces it. */
+static void read_holder(struct tg_doctor_run *run) {
   char own[PATH_MAX] = "", holder[PATH_MAX];
-  const char *said = trial->outcome.said;
-  first_value(trial, "program", own, sizeof own);
+  const char *said = run->outcome.said;
+  first_value(run, "program", own, sizeof own);
   while (next_value(&said, "holder", holder, sizeof holder)) {
     if (holder[0] != '/') tg_copy_string(holder, sizeof holder, own);
-    bool differs = trial->holder[0] != '\0' && strcmp(trial->holder, holder) != 0;
-    tg_copy_string(trial->holder, sizeof trial->holder, differs ? "" : holder);
+    bool differs = run->holder[0] != '\0' && strcmp(run->holder, holder) != 0;
+    tg_copy_string(run->holder, sizeof run->holder, differs ? "" : holder);
     if (differs) return;
   }
-  trial->in_program = strcmp(trial->holder, own) == 0;
+  run->in_program = strcmp(run->holder, own) == 0;
 }
 
-static void read_lines(struct tg_doctor_run *trial) {
+static void read_lines(struct tg_doctor_run *run) {
   char word[64];
-  first_value(trial, "runtime", trial->runtime, sizeof trial->runtime);
-  first_value(trial, "version", trial->version, sizeof trial->version);
-  first_value(trial, "node", trial->node_version, sizeof trial->node_version);
-  first_value(trial, "libc", trial->libc, sizeof trial->libc);
-  first_value(trial, "missing", trial->missing, sizeof trial->missing);
-  read_holder(trial);
-  trial->is_guarded =
-      first_value(trial, "handle", word, sizeof word) && strcmp(word, "guarded") == 0;
-  trial->works = first_value(trial, "delivered", word, sizeof word) &&
-                 first_value(trial, "finalized", word, sizeof word) &&
-                 !first_value(trial, "refused", word, sizeof word) && !trial->outcome.timed_out &&
-                 trial->outcome.status == 0;
+  first_value(run, "runtime", run->runtime, sizeof run->runtime);
+  first_value(run, "version", run->version, sizeof run->version);
+  first_value(run, "node", run->node_version, sizeof run->node_version);
+  first_value(run, "libc", run->libc, sizeof run->libc);
+  first_value(run, "missing", run->missing, sizeof run->missing);
+  read_holder(run);
+  run->is_guarded = first_value(run, "handle", word, sizeof word) && strcmp(word, "guarded") == 0;
+  run->works = first_value(run, "delivered", word, sizeof word) &&
+               first_value(run, "finalized", word, sizeof word) &&
+               !first_value(run, "refused", word, sizeof word) && !run->outcome.timed_out &&
+               run->outcome.status == 0;
 }
 
-/* Node and Bun print "v20.20.2" or "1.3.9". Deno prints more. */
+/* Node prints "v20.20.2", Bun prints "1.3.9". Deno prints more, and begins with "deno ". */
 static bool is_version(const char *said) {
   if (strncmp(said, "deno ", strlen("deno ")) == 0) return true;
   if (*said == 'v') said++;
   return isdigit((unsigned char)*said) && said[strspn(said, "0123456789")] == '.';
 }
 
-/* JavaScript on Bare sees neither the environment nor arguments after -e. So the script contains
- * the path, as a string. Bytes that are not ASCII are UTF-8 there too. */
+/* On Bare, JavaScript sees neither the environment nor arguments after -e. So the script contains
+ * the path, as a string literal. Bytes that are not ASCII are copied as they are: the script is
+ * UTF-8 too. */
 static void write_program(const char *probe, char text[PROGRAM_MAX]) {
   char *end = stpcpy(text, program);
   for (; *probe != '\0'; probe++) {
@@ -214,18 +217,18 @@ static void write_program(const char *probe, char text[PROGRAM_MAX]) {
 }
 
 bool tg_try_runtime(const char *runtime, const char *probe, const char *library,
-                    struct tg_doctor_run *trial) {
+                    struct tg_doctor_run *run) {
   char name[PATH_MAX], script[PROGRAM_MAX];
   tg_copy_string(name, sizeof name, runtime);
   write_program(probe, script);
-  *trial = (struct tg_doctor_run){0};
-  tg_run_captured((char *[]){name, "--version", NULL}, NULL, &trial->outcome);
-  if (trial->outcome.status != 0 || !is_version(trial->outcome.said)) return false;
-  bool is_deno = trial->outcome.said[0] == 'd';
+  *run = (struct tg_doctor_run){0};
+  tg_run_captured((char *[]){name, "--version", NULL}, NULL, &run->outcome);
+  if (run->outcome.status != 0 || !is_version(run->outcome.said)) return false;
+  bool is_deno = run->outcome.said[0] == 'd';
   if (is_deno)
-    tg_run_captured((char *[]){name, "eval", "--ext=cjs", script, NULL}, library, &trial->outcome);
+    tg_run_captured((char *[]){name, "eval", "--ext=cjs", script, NULL}, library, &run->outcome);
   else
-    tg_run_captured((char *[]){name, "-e", script, NULL}, library, &trial->outcome);
-  read_lines(trial);
+    tg_run_captured((char *[]){name, "-e", script, NULL}, library, &run->outcome);
+  read_lines(run);
   return true;
 }

@@ -1,4 +1,4 @@
-/* Implements the decision. */
+/* Implements the decision about what may be run. */
 #include "command/doctor/subject.h"
 
 #include <fcntl.h>
@@ -11,7 +11,8 @@
 #include "base/text.h"
 #include "command/common/elf_file.h"
 
-/* "node", "nodejs", "bun-1.4", "node22": the name of a runtime, maybe with a version. */
+/* Whether this is the name of a runtime, maybe with a version: "node", "nodejs", "bun-1.4",
+ * "node22". */
 static bool is_runtime_name(const char *path) {
   static const char *const names[] = {"nodejs", "node", "bun", "deno", "bare", "electron"};
   const char *name = tg_base_name(path);
@@ -36,7 +37,7 @@ static bool contains(const char *path, const char *mark) {
   return found;
 }
 
-/* From this version on, an application built with Bun works as Bun if BUN_BE_BUN is set. */
+/* From Bun 1.2.16 on, an application that was built with it works as Bun if BUN_BE_BUN is set. */
 static bool can_be_bun(const char *version) {
   char *end;
   long major = strtol(version, &end, 10), minor = *end == '.' ? strtol(end + 1, &end, 10) : 0;
@@ -44,8 +45,9 @@ static bool can_be_bun(const char *version) {
   return major > 1 || (major == 1 && (minor > 2 || (minor == 2 && patch >= 16)));
 }
 
-/* Node's applications have a mark in them, and pkg's read a variable. Those that pkg has packed on
- * a Node of its own compare it with a value that asks for that Node. */
+/* A single executable application of Node contains this fuse. An application that was packed with
+ * pkg reads the variable PKG_EXECPATH. If pkg has packed it on a Node of its own, the application
+ * compares the variable with a value that asks for that Node. */
 static enum tg_subject_kind kind_of_node(const char *path) {
   if (contains(path, "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:1"))
     return TG_SUBJECT_APPLICATION;
@@ -53,8 +55,8 @@ static enum tg_subject_kind kind_of_node(const char *path) {
   return contains(path, "PKG_EXECPATH") ? TG_SUBJECT_APPLICATION : TG_SUBJECT_RUNTIME;
 }
 
-/* Applications of Bun and Deno are the runtime with data behind its end. They are recognized
- * because they do not have the runtime's name. */
+/* An application that was built with Bun or Deno is the runtime's file with data appended. It is
+ * recognized by its name, which is not that of a runtime. */
 static enum tg_subject_kind kind_of_file(const char *path,
                                          const struct tg_runtime_version *inside) {
   bool is_named = is_runtime_name(path);

@@ -25,15 +25,14 @@ extern const char tg_misuse_pages[] __attribute__((visibility("hidden")));
 static const char usage[] =
     "usage: tsfn-guard explain [EVENT]\n"
     "\n"
-    "Prints what is known of an event: its symptom, its cause, how to fix it. EVENT is its code or "
-    "its "
-    "name:\n"
-    "TSG007, 7 or stale-handle. Without EVENT: the list of all events.\n";
+    "Prints what is known about an event: its symptom, its cause, and how to fix it.\n"
+    "EVENT is its code or its name: TSG007, 7 or stale-handle. Without EVENT: the\n"
+    "list of all events.\n";
 
-/* Each page begins with such a line: "# TSG007 stale-handle". */
+/* Each page begins with a line like "# TSG007 stale-handle". */
 static const char beginning[] = "# TSG";
 
-/* The page after `page`. NULL: there is none. */
+/* Returns the page after `page`. NULL: there is none. */
 static const char *next_page(const char *page) {
   const char *line_end = strstr(page, "\n# TSG");
   return line_end == NULL ? NULL : line_end + 1;
@@ -43,7 +42,7 @@ static bool is_same(const char *text, size_t length, const char *wanted) {
   return strlen(wanted) == length && strncasecmp(text, wanted, length) == 0;
 }
 
-/* Finds a page by its code (with or without letters and leading zeroes) or by its name. */
+/* Whether the page has this code (with or without letters and leading zeroes) or this name. */
 static bool is_about(const char *page, const char *event) {
   const char *number = page + strlen(beginning), *code = page + strlen("# ");
   size_t digits = strcspn(number, " "), zeroes = strspn(number, "0");
@@ -67,7 +66,7 @@ static const char *find_page(const char *event) {
   return page;
 }
 
-/* Headings stand out. */
+/* Prints a page with its headings highlighted. */
 static void print_page(const char *page) {
   const char *end = next_page(page);
   if (end == NULL) end = page + strlen(page);

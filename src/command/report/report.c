@@ -19,30 +19,20 @@ struct options {
 static const char usage[] =
     "usage: tsfn-guard report [OPTION…] LOG…\n"
     "\n"
-    "Sums up logs that the guard wrote, as text or JSON. Similar events are counted together, "
-    "worst first. "
-    "LOG is a\n"
-    "file, or - for standard input; rotated files may come in any order. What docker and journald "
-    "put around "
-    "lines\n"
-    "is taken off.\n"
+    "Sums up logs that the guard wrote, as text or JSON. Similar events are counted\n"
+    "together, worst first. LOG is a file, or - for standard input. Rotated files may\n"
+    "come in any order. Docker's and journald's wrapping of each line is removed.\n"
     "\n"
-    "  --diff OLD         show what is new, more, fewer and gone since OLD, an older log or output "
-    "of "
-    "--json\n"
-    "  --fail-on SEVERITY exit with status 1 if there is an event this bad or worse (with --diff: "
-    "a new one, "
-    "or more):\n"
+    "  --diff OLD         show what is new, more, fewer and gone since OLD, an older\n"
+    "                     log or output of --json\n"
+    "  --fail-on SEVERITY exit with status 1 if there is an event this bad or worse\n"
+    "                     (with --diff: a new one, or more):\n"
     "                     fatal-avoided, hang-avoided, warn, leak or info\n"
-    "  --html FILE        write a page with a timeline, filters and all stacks to FILE (-: to the "
-    "standard "
-    "output),\n"
-    "                     instead of the table\n"
+    "  --html FILE        write a page with a timeline, filters and all stacks to\n"
+    "                     FILE (-: to the standard output), instead of the table\n"
     "\n"
-    "Exit status: 0; 1 with --fail-on, if there is such an event; 2 if the command line or a file "
-    "is wrong, "
-    "or if\n"
-    "--fail-on cannot judge the logs.\n";
+    "Exit status: 0; 1 with --fail-on, if there is such an event; 2 if the command\n"
+    "line or a file is wrong, or if --fail-on cannot judge the logs.\n";
 
 static int parse_severity(const char *word, enum tg_severity *severity) {
   *severity = tg_severity_find(word, strlen(word));
@@ -54,7 +44,7 @@ static int parse_severity(const char *word, enum tg_severity *severity) {
 
 enum { DIFF = TG_OWN_OPTION, FAIL_ON, HTML };
 
-/* If the name of the page was forgotten, the next word is a log, which must not be overwritten. */
+/* If the user forgot the page's name, the next word is a log, which must not be overwritten. */
 static int complain_of_page(const char *name) {
   char found[PATH_MAX + 64];
   snprintf(found, sizeof found, "%s, which exists and is not such a page", name);
@@ -126,7 +116,7 @@ static int judge(const struct tg_report *report, enum tg_severity fail_on) {
                        "reports of a newer guard in the logs", "use the command of that guard");
   if (report->counts.text != 0)
     return tg_complain(TG_EXIT_USAGE, "whole reports for --fail-on to judge",
-                       "pieces of reports as text that are not understood",
+                       "parts of text reports that cannot be parsed",
                        "look for lines with tsfn-guard[ that are cut off, or use format=json");
   if (report->counts.broken + report->counts.cut + report->counts.too_long != 0)
     return tg_complain(
@@ -155,7 +145,7 @@ static int write_out(struct tg_report *report, const struct options *options) {
   else if (options->html == NULL)
     tg_report_write_text(report, stdout);
   if (fflush(stdout) == 0 && ferror(stdout) == 0) return 0;
-  return tg_complain(TG_EXIT_FAILED, "a standard output that can take the report", strerror(errno),
+  return tg_complain(TG_EXIT_FAILED, "a standard output that accepts the report", strerror(errno),
                      "check where standard output goes");
 }
 

@@ -36,7 +36,8 @@ static size_t name_length(const char *function) {
                                                           : strlen(function);
 }
 
-/* The function, or file and offset if no function is known. */
+/* Appends the file of a frame, and its function, or its offset if no function is known. For a file
+ * of the runtime, the name of the file is enough. */
 static void append_frame(struct tg_report *report, const struct tg_group *group,
                          const struct tg_frame *frame, char key[KEY_MAX]) {
   struct tg_resolution resolution;
@@ -62,7 +63,8 @@ static void append_frame(struct tg_report *report, const struct tg_group *group,
   append_string(key, offset);
 }
 
-/* Successive frames of a runtime count as one, because their number differs between versions. */
+/* Successive frames of a runtime count as one, because their number differs between versions. So do
+ * successive frames of JavaScript. */
 static bool says_nothing_new(const struct tg_trail *stack, unsigned i) {
   const char *file = stack->frames[i].file, *before = i == 0 ? NULL : stack->frames[i - 1].file;
   if (i == 0) return false;
@@ -84,7 +86,7 @@ const char *tg_report_key(struct tg_report *report, const struct tg_group *group
 
 /* --- The older report */
 
-/* The groups of the older report. Groups with the same key are one. */
+/* The groups of the older report. Groups with the same key are merged. */
 struct old_groups {
   struct tg_map by_key;
   struct tg_old_group *old;
@@ -138,7 +140,7 @@ static bool read_old_group(char *text, const jsmntok_t *tokens, unsigned count, 
          old->severity != TG_SEVERITIES && old->count != 0;
 }
 
-/* Reads the output of --json, in whatever way it was formatted since. */
+/* Reads the output of --json, even if another program has reformatted it. */
 static bool read_old_json(char *text, size_t length, struct old_groups *groups) {
   unsigned count = tg_json_parse(text, length, NULL, 0);
   if (count == 0) return false;
@@ -160,7 +162,7 @@ static bool read_old_json(char *text, size_t length, struct old_groups *groups) 
   return sound && is_report;
 }
 
-/* The text is kept, because the strings of the groups point into it. */
+/* The text is never freed, because the strings of the groups point into it. */
 static bool read_old_file(const char *name, struct old_groups *groups) {
   struct stat status;
   FILE *file = fopen(name, "re");

@@ -7,26 +7,26 @@
 enum {
   POOL_MAX = 64 << 20, /* bytes */
   PROCESSES_MAX = 1 << 20,
-  CLOCK_SLACK_MS = 60000, /* a clock that is set may go backwards so far */
-  AFTERMATH_MS = 1000,    /* after its summary a process may have a last word */
+  CLOCK_SLACK_MS = 60000, /* a clock may be set back by this much */
+  AFTERMATH_MS = 1000,    /* a process may still report for this long after its summary */
 };
 
-#define COUNT_MAX (UINT64_C(1) << 53) /* beyond that readers of JSON lose digits */
+#define COUNT_MAX (UINT64_C(1) << 53) /* readers of JSON lose digits of larger numbers */
 
-/* A call site of a process, as in the guard's own policy. */
+/* A call site of a process, as the guard itself counts it (diag/policy). */
 struct tg_site_state {
   int64_t time, seen; /* of its last line */
 };
 
-/* The events of one kind and addon in a process. The tallies of the summary count them. */
+/* The events of one kind and addon in a process. The summary has a tally of the same events. */
 struct tg_account {
   uint64_t counted;
-  uint32_t group; /* that of the last */
+  uint32_t group; /* the group of the last line */
 };
 
 static const int64_t forever = INT64_MAX;
 
-/* --- Small things */
+/* --- Helpers */
 
 static uint64_t add(uint64_t a, uint64_t b) {
   return a + b > COUNT_MAX ? COUNT_MAX : a + b;
@@ -51,7 +51,8 @@ static void widen(int64_t time, int64_t *first, int64_t *last) {
 
 /* --- Processes */
 
-/* The process to which a line with this number belongs, as far as its time shows. */
+/* Finds the process to which a line with this id and time belongs. Returns NULL if no process had
+ * this id, or if the time shows that the line belongs to a new process. */
 static struct tg_process *latest_process(struct tg_groups *groups, int64_t pid, int64_t time) {
   uint32_t *found = tg_map_get(&groups->process_by_pid, hash_number(TG_HASH_START, (uint64_t)pid));
   if (found == NULL) return NULL;
@@ -61,8 +62,8 @@ static struct tg_process *latest_process(struct tg_groups *groups, int64_t pid, 
   return process;
 }
 
-/* Starts a process that has that number from now on. Beyond the limit the first process stands for
- * all new ones. */
+/* Adds a process, which has this id from now on. Beyond the limit, the first process stands for all
+ * new ones. */
 static struct tg_process *new_process(struct tg_groups *groups, int64_t pid, int64_t time) {
   uint64_t hash = hash_number(TG_HASH_START, (uint64_t)pid);
   if (groups->process_count == PROCESSES_MAX) return &groups->processes[0];
@@ -89,8 +90,8 @@ static struct tg_process *find_process(struct tg_groups *groups, const struct tg
 
 static uint64_t site_key(const struct tg_groups *groups, const struct tg_line *line,
                          const struct tg_process *process) {
-  /* The guard has a fixed number of sites. Events beyond it have no addon, and all their callers
-   * count as one. */
+  /* The guard has a fixed number of sites. Events from further sites have no addon. All their
+   * callers count as one site of that kind, so the caller is not part of the key. */
   bool is_rest = line->addon == NULL && line->caller.file != NULL;
   uint64_t hash = hash_number(TG_HASH_START, (uint64_t)(process - groups->processes));
   hash = hash_string(hash, line->code);
@@ -104,8 +105,9 @@ static bool goes_on(const struct tg_site_state *site, const struct tg_line *line
   return line->seen > site->seen && line->time >= site->time - CLOCK_SLACK_MS;
 }
 
-/* How many events the line stands for. If its count does not continue that of its site's last line,
- * another process has got the same number meanwhile. Then `*process` becomes that process. */
+/* Returns how many events the line stands for. If its count does not continue the count of its
+ * site's last line, another process has got the same id meanwhile. Then `*process` is set to that
+ * process. */
 static uint64_t count_events(struct tg_groups *groups, const struct tg_line *line,
                              struct tg_process **process) {
   uint64_t key = site_key(groups, line, *process);
@@ -126,7 +128,7 @@ static uint64_t count_events(struct tg_groups *groups, const struct tg_line *lin
     return (uint64_t)line->seen;
   }
   struct tg_site_state *site = &groups->sites[*found];
-  /* All processes beyond the limit share one site, so the count may not continue here either. */
+  /* All processes beyond the limit share their sites, so the count may not continue here either. */
   uint64_t events = line->seen > site->seen ? (uint64_t)(line->seen - site->seen) : 1;
   *site = (struct tg_site_state){line->time, line->seen};
   return events;
@@ -142,8 +144,8 @@ struct key {
   struct tg_frames stack;
 };
 
-/* Returns false if the pool is full. Compiled JavaScript has other addresses in each process, so
- * successive frames of it become one. */
+/* Copies the frames, with their strings in the pool. Returns false if the pool is full. Compiled
+ * JavaScript has different addresses in each process, so successive frames of it become one. */
 static bool keep_frames(struct tg_pool *pool, const struct tg_frames *from, struct tg_frames *to) {
   to->count = 0;
   for (unsigned i = 0; i < from->count; i++) {
@@ -243,7 +245,8 @@ static uint32_t new_group(struct tg_groups *groups, const struct tg_line *line,
   return (uint32_t)groups->count++;
 }
 
-/* Returns the group for the rest if there is no room for another group. */
+/* Finds the group of the line, or adds it. Returns 0, the group for the rest, if no further group
+ * can be added. */
 static uint32_t find_group(struct tg_groups *groups, const struct tg_line *line) {
   struct key key;
   if (!make_key(&groups->pool, line, &key)) return 0;
@@ -274,7 +277,7 @@ static void record_in_group(struct tg_groups *groups, uint32_t index, const stru
 
 /* --- Accounts */
 
-/* Returns NULL if there are too many. */
+/* Finds the account of the line, or adds it. Returns NULL if there are too many. */
 static struct tg_account *find_account(struct tg_groups *groups, const struct tg_line *line,
                                        const struct tg_process *process) {
   uint64_t key = hash_number(TG_HASH_START, (uint64_t)(process - groups->processes));
@@ -296,7 +299,7 @@ static int by_time(const void *a, const void *b) {
   return (one->time > other->time) - (one->time < other->time);
 }
 
-/* Keeps the newest TG_MOMENTS_MAX moments. There is room for twice as many. */
+/* Keeps the newest TG_MOMENTS_MAX moments. The array has space for twice as many. */
 static void trim_moments(struct tg_groups *groups) {
   if (groups->moment_count == 0) return;
   qsort(groups->moments, groups->moment_count, sizeof *groups->moments, by_time);

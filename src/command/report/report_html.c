@@ -7,7 +7,7 @@
 #include "command/common/complain.h"
 #include "command/report/report_output.h"
 
-/* The page of the source tree, and a NUL. */
+/* The page from the source tree, with a NUL behind it. */
 __asm__(
     ".pushsection .rodata\n"
     ".type tg_report_page, %object\n"
@@ -19,7 +19,8 @@ __asm__(
     ".popsection");
 extern const char tg_report_page[] __attribute__((visibility("hidden")));
 
-/* The data go here. This JSON contains no '<', so it cannot end the script in which it stands. */
+/* The data replace this word. Their JSON contains no '<', so it cannot end the script element that
+ * contains it. */
 static const char place[] = "\"DATA\"";
 
 /* Whether `path` stands for the standard output. */
@@ -28,11 +29,12 @@ static bool is_standard_output(const char *path) {
 }
 
 bool tg_report_may_write_html(const char *path) {
-  char start[sizeof "<!doctype html>"]; /* the length of the page's first line, with its end */
+  char start[sizeof "<!doctype html>"]; /* as long as the page's first line with its line end */
   struct stat status;
   if (is_standard_output(path)) return true;
   FILE *there = stat(path, &status) == 0 && S_ISREG(status.st_mode) ? fopen(path, "re") : NULL;
-  if (there == NULL) return true; /* nothing is lost; whether it can be written comes out then */
+  /* Nothing is lost. Whether the file can be written shows later. */
+  if (there == NULL) return true;
   size_t length = fread(start, 1, sizeof start, there);
   fclose(there);
   return length == 0 || (length == sizeof start && memcmp(start, tg_report_page, length) == 0);
@@ -47,7 +49,7 @@ static void write_page(struct tg_report *report, FILE *out) {
 
 int tg_report_write_html(struct tg_report *report, const char *path) {
   if (is_standard_output(path)) {
-    write_page(report, stdout); /* the caller looks whether that has failed */
+    write_page(report, stdout); /* the caller checks stdout for errors */
     return 0;
   }
   FILE *out = fopen(path, "we");

@@ -216,7 +216,7 @@ void tg_report_write_json(struct tg_report *report, FILE *out) {
 
 /* --- The page's data */
 
-/* What most moments have in common is written once: an array instead of names. */
+/* There may be many moments, so names are short, and unknown values are left out. */
 static void write_moment(const struct tg_moment *moment, FILE *out) {
   fprintf(out, "{\"t\":%" PRId64 ",\"p\":%" PRIu32, moment->time, moment->process);
   if (moment->type == TG_LINE_EVENT)

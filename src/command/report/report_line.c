@@ -245,7 +245,7 @@ static bool read_groups(const struct reading *reading) {
 
 /* --- The line */
 
-/* The value of a key at the top, or 0 if there is none. */
+/* Returns the token of the value of a key at the top level, or 0 if there is no such key. */
 static unsigned find_value(const struct reading *reading, const char *name) {
   const jsmntok_t *tokens = reading->tokens;
   for (unsigned key = 1; key < reading->count; key = tg_json_next(tokens, reading->count, key + 1))

@@ -28,7 +28,7 @@ enum tg_line_type {
 extern const char *const tg_line_type_names[TG_LINE_TYPES];
 
 struct tg_frame {
-  const char *file; /* NULL: code of no file, and the offset is an address */
+  const char *file; /* NULL: the code is in no file, and the offset is an address */
   uint64_t offset;
 };
 
@@ -49,25 +49,25 @@ struct tg_line {
   int64_t seen, suppressed;
   int64_t pid, tid;
   const char *thread;
-  const char *function, *mode, *answered; /* the call; function NULL: the event is not about one */
-  struct tg_frame caller;                 /* file NULL: none is known */
+  const char *function, *mode, *answered; /* the call; function NULL: there is none */
+  struct tg_frame caller;                 /* file NULL: unknown */
   const char *symbol, *build_id;
   bool has_handle;
   int64_t handle, age_ms, finalized_ms_ago, counts, queue;
   const char *name, *state, *creator;
   int64_t env, worker;
   struct tg_frames stack, created_at, finalized_at;
-  /* functions of a summary that were made at the same place */
+  /* in a summary: how many functions, created at the same place, the line stands for */
   int64_t alike;
   int64_t events, live, leaked, in_use; /* of the process, in its summary */
 };
 
 enum tg_line_verdict {
   TG_LINE_OURS,
-  TG_LINE_OTHER,  /* the program's own, or no report at all */
+  TG_LINE_OTHER,  /* output of the program, or a message that is no report */
   TG_LINE_TEXT,   /* a report with format=text */
-  TG_LINE_NEWER,  /* of another version than this command knows */
-  TG_LINE_BROKEN, /* it begins as ours do, and is not whole */
+  TG_LINE_NEWER,  /* of a version or type that this command does not know */
+  TG_LINE_BROKEN, /* it begins like a report, but is damaged or incomplete */
 };
 
 /* Changes `text`. Other text may stand before the object: a log shipper puts it there. */
@@ -77,7 +77,7 @@ enum tg_line_verdict tg_line_parse(char *text, size_t length, struct tg_line *li
  * formats it. */
 bool tg_line_is_report(const char *text, size_t length);
 
-/* For the reader of the other form of reports (report_text_log.h). */
+/* The functions below are for the reader of reports as text (report_text_log.h). */
 
 /* Sets every field to unknown. */
 void tg_line_begin(struct tg_line *line);
@@ -85,18 +85,18 @@ void tg_line_begin(struct tg_line *line);
 /* Returns false if no type has that name. */
 bool tg_line_set_type(struct tg_line *line, const char *name);
 
-/* Sets the field that has these names in JSON. `group` is NULL for a field at the top. Unknown
- * names are ignored. The line may point into `value`, which the caller keeps. Returns false if the
- * value has the wrong form for the field. */
+/* Sets the field that has these names in JSON. `group` is NULL for a field at the top level.
+ * Unknown names are ignored. The line may point into `value`, so the caller must keep it. Returns
+ * false if the value has the wrong form for the field. */
 bool tg_line_set(struct tg_line *line, const char *group, const char *name, char *value);
 
 /* Whether the line has all fields that its type requires. */
 bool tg_line_is_complete(const struct tg_line *line);
 
-/* "file+0x12", or a bare address. */
+/* Parses "file+0x12", or a bare address. Changes `text`. */
 bool tg_frame_parse(char *text, struct tg_frame *frame);
 
-/* "2026-11-24T03:04:05.678Z" in milliseconds since 1970. */
+/* Parses "2026-11-24T03:04:05.678Z". `*time` is in milliseconds since 1970. */
 bool tg_time_parse(const char *text, int64_t *time);
 
 #endif

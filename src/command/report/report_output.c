@@ -1,4 +1,4 @@
-/* What the forms of the report share. */
+/* Implements what all forms of the report share. */
 #include "command/report/report_output.h"
 
 #include <string.h>
@@ -49,7 +49,8 @@ bool tg_is_runtime_file(const char *file) {
   return false;
 }
 
-/* The first frame that is not the runtime's, or the frame of the caller if it is known. */
+/* Returns the caller if it is known. Otherwise returns the stack's first frame that is not the
+ * runtime's, or NULL. */
 static const struct tg_frame *find_culprit(const struct tg_group *group) {
   if (group->caller.file != NULL) return &group->caller;
   for (unsigned i = 0; i < group->stack.count; i++) {

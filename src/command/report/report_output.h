@@ -1,4 +1,4 @@
-/* The report of tsfn-guard report, and the forms in which it is written. One thread. */
+/* The report of tsfn-guard report, and the forms in which it is written. For one thread. */
 #ifndef TG_COMMAND_REPORT_OUTPUT_H
 #define TG_COMMAND_REPORT_OUTPUT_H
 
@@ -25,7 +25,7 @@ struct tg_old_group {
   const char *key, *code, *kind, *addon;
   enum tg_severity severity;
   uint64_t count;
-  bool is_found; /* in the new one too */
+  bool is_found; /* the new report has it too */
 };
 
 struct tg_difference {
@@ -35,7 +35,7 @@ struct tg_difference {
   struct tg_group_change {
     enum tg_change change;
     uint64_t before;
-  } * of_groups; /* by the place of the group */
+  } * of_groups; /* by the index of the group */
 };
 
 struct tg_report {
@@ -68,7 +68,7 @@ const char *tg_report_where(struct tg_report *report, const struct tg_group *gro
  * known. It lives in the symbolizer's pool. */
 const char *tg_report_key(struct tg_report *report, const struct tg_group *group);
 
-/* Whether the file belongs to the runtime or the system. Their frames say little. */
+/* Whether the file belongs to the runtime or the system. Frames of such files say little. */
 bool tg_is_runtime_file(const char *file);
 
 /* Compares with an older report: a log, or the output of --json. Returns 0, or the exit status
@@ -84,8 +84,8 @@ void tg_report_write_json(struct tg_report *report, FILE *out);
 /* Writes all groups and moments as one JSON object, for the page. */
 void tg_report_write_page_data(struct tg_report *report, FILE *out);
 
-/* Whether the file may be overwritten: it is not a regular file, or is empty, or is such a page.
- * "-" stands for the standard output, here and below. */
+/* Whether the file may be overwritten: it is not a regular file that can be read, or it is empty,
+ * or it is such a page. "-" stands for the standard output, here and below. */
 bool tg_report_may_write_html(const char *path);
 
 /* Returns 0, or the exit status after a complaint. */

@@ -29,7 +29,7 @@ static int complain_file(const char *name, const char *found) {
                      "correct the name, make it readable, or omit it");
 }
 
-/* Returns INT64_MAX if the line is no report. */
+/* Returns the time of the line, or INT64_MAX if the line is no report. */
 static int64_t time_of(char *text, size_t length) {
   struct tg_line line;
   struct tg_unwrapped piece = tg_unwrap(text, length);
@@ -38,7 +38,7 @@ static int64_t time_of(char *text, size_t length) {
   return tg_line_parse(piece.text, piece.length, &line) == TG_LINE_OURS ? line.time : INT64_MAX;
 }
 
-/* Looks for the first report in the whole lines. Returns the length of these lines. */
+/* Reads the complete lines up to the first report. Returns how many bytes these lines have. */
 static size_t find_first_time(char *bytes, size_t size, int64_t *first) {
   size_t start = 0;
   char *end;
@@ -50,8 +50,8 @@ static size_t find_first_time(char *bytes, size_t size, int64_t *first) {
   return start;
 }
 
-/* Much output of the program may come before the first report. Does not change the position in the
- * file. */
+/* Returns the time of the first report, or INT64_MAX if there is none. Much output of the program
+ * may come before it, so the whole file is searched. Does not change the position in the file. */
 static int64_t peek_first_time(int file) {
   char *bytes = tg_resize(NULL, TG_LINE_MAX, 1);
   int64_t first = INT64_MAX;
@@ -178,11 +178,12 @@ struct reading {
   struct tg_text_log *text_log;
   const char *name; /* of the input */
   char *buffer;
-  size_t start, end; /* what is in the buffer and was not taken yet */
-  bool skipping;     /* the rest of a line that is too long */
+  size_t start, end; /* the part of the buffer that was not taken yet */
+  bool skipping;     /* until the end of a line that is too long */
 };
 
-/* Frames that debuggers and Node print at a crash. They are for tsfn-guard triage. */
+/* Whether the line is a frame, as debuggers and Node print it at a crash. Such frames are for
+ * tsfn-guard triage. */
 static bool is_frame(const char *text, size_t length) {
   struct tg_trace_frame frame;
   char line[300];
@@ -199,7 +200,7 @@ static void take_ours(void *argument, const struct tg_line *line) {
   reading->take(reading->argument, line);
 }
 
-/* A line that is not the guard's JSON. It is a report as text, or output of the program. */
+/* Takes a line that is not the guard's JSON. It is a report as text, or output of the program. */
 static void take_text(struct reading *reading, const struct tg_unwrapped *piece) {
   struct tg_read_counts *counts = reading->counts;
   enum tg_text_verdict verdict =
@@ -244,7 +245,7 @@ static void take_line(struct reading *reading, char *text, size_t length, bool h
   }
 }
 
-/* Takes all whole lines in the buffer, and makes room at its end. */
+/* Takes all complete lines in the buffer, and makes space at its end. */
 static void take_lines(struct reading *reading) {
   char *newline, *buffer = reading->buffer;
   while ((newline = memchr(buffer + reading->start, '\n', reading->end - reading->start)) != NULL) {
@@ -265,7 +266,7 @@ static void take_lines(struct reading *reading) {
   reading->end = left;
 }
 
-/* The time of the last write to the file. It is used for reports without a time. */
+/* Returns the time of the last write to the file. It is used for reports without a time. */
 static int64_t last_write(int file) {
   struct stat status;
   return fstat(file, &status) == 0 ? (int64_t)status.st_mtime * 1000 : 0;

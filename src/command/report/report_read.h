@@ -1,7 +1,7 @@
 /* Reads logs, line by line, in a fixed amount of memory.
  *
- * One thread. If an input cannot be read at all, it complains on stderr. It counts the lines that
- * it skips. */
+ * For one thread. If an input cannot be read at all, a message goes to stderr. Lines that are
+ * skipped are counted. */
 #ifndef TG_COMMAND_REPORT_READ_H
 #define TG_COMMAND_REPORT_READ_H
 
@@ -9,9 +9,9 @@
 
 struct tg_input {
   const char *name; /* as it was given; "-" is standard input */
-  /* -1: it is opened when it is its turn, as there may be more than may be open at a time */
+  /* -1: opened only when it is read, because there may be more inputs than may be open at a time */
   int file;
-  int64_t first; /* the time of its first line, to sort by; INT64_MAX: it cannot be known before */
+  int64_t first; /* the time of its first report, to sort by; INT64_MAX: unknown */
   uint64_t size; /* 0: unknown */
 };
 
@@ -22,22 +22,22 @@ struct tg_read_counts {
   uint64_t ours;
   uint64_t other, newer, broken, too_long;
   uint64_t text; /* reports as text, or pieces of them, that are not understood */
-  /* of those of others: lines that are of a stack, as long as there was no report */
+  /* 1: a line of the program, before any report, is a frame of a stack; 0: none is */
   uint64_t frames;
   /* an input that is the output of tsfn-guard report --json; NULL: there is none */
   const char *report;
-  /* last lines without an end that are not whole: the writer was killed, or still writes */
+  /* incomplete last lines, without a line end: the writer was killed, or still writes */
   uint64_t cut;
 };
 
-/* Opens all inputs and sorts them by the time of their first line, so rotated files may come in any
- * order. A file that is named twice is read once, and `*count` shrinks. Returns 0, or the exit
+/* Opens all inputs and sorts them by the time of their first report, so rotated files may come in
+ * any order. A file that is named twice is read once, and `*count` shrinks. Returns 0, or the exit
  * status after a complaint. */
 int tg_inputs_open(struct tg_input *inputs, size_t *count);
 
-/* Gives each line of the guard's to `take`, and closes the input. Returns 0, or the exit status
- * after a complaint. `total` is the size of all inputs, or 0 if it is unknown. The progress needs
- * it, which is shown on a terminal after a second. */
+/* Passes each report of the guard to `take`, and closes the input. Returns 0, or the exit status
+ * after a complaint. `total` is the size of all inputs, or 0 if it is unknown. It is for the
+ * progress, which is shown on a terminal after a second. */
 int tg_input_read(struct tg_input *input, struct tg_read_counts *counts, uint64_t total,
                   void (*take)(void *argument, const struct tg_line *line), void *argument);
 

@@ -39,7 +39,7 @@ static void format_count(uint64_t count, char text[CELL_MAX]) {
   text[to] = '\0';
 }
 
-/* The visible length: counts only the bytes of UTF-8 that begin a character. */
+/* Returns the visible length: counts only the bytes of UTF-8 that begin a character. */
 static size_t width_of(const char *text) {
   size_t width = 0;
   for (; *text != '\0'; text++) width += ((unsigned char)*text & 0xc0) != 0x80;
@@ -56,7 +56,7 @@ static void cut(char *text, size_t most) {
   memcpy(text, "…", sizeof "…");
 }
 
-/* Leaves out the day if all events were on one day, which is printed above the table. */
+/* Leaves out the day if all events were on one day. That day is printed above the table. */
 static void format_moment(const struct tg_report *report, int64_t time, char text[CELL_MAX]) {
   enum { DAY_MS = 86400000 };
   bool is_one_day = report->groups.first / DAY_MS == report->groups.last / DAY_MS;
@@ -83,8 +83,8 @@ static const char *plain(void) {
   return in_colour ? "\033[0m" : "";
 }
 
-/* The width is that of COLUMNS, or else of the terminal. Piped output is not cut, because people
- * search it or open it in an editor. */
+/* Returns the value of COLUMNS, or else the width of the terminal. Piped output is not cut, because
+ * people search it or open it in an editor. */
 static size_t output_width(FILE *out) {
   enum { NARROWEST = 60 };
   const char *columns = getenv("COLUMNS");
@@ -178,7 +178,8 @@ static void print_table(struct tg_report *report, FILE *out) {
 
 /* --- Stacks */
 
-/* "perform (/src/script.c:120)", or file+offset. */
+/* Prints "perform (/src/script.c:120)", or "perform in script.node" if the source line is unknown.
+ * " ?" follows if the log has no build-id by which the file could be checked. */
 static void print_name(const struct tg_frame *frame, const struct tg_place_name *name, bool checked,
                        FILE *out) {
   if (name->function != NULL) fputs(name->function, out);
@@ -189,7 +190,8 @@ static void print_name(const struct tg_frame *frame, const struct tg_place_name 
   fputs(checked ? "\n" : " ?\n", out);
 }
 
-/* Prints each frame on its own line, and `label` before the first. */
+/* Prints the frame's functions, several if some are inlined, each on its own line. If none is
+ * known, prints file+offset. `label` stands before the first line. */
 static void print_frame(struct tg_report *report, const struct tg_group *group,
                         const struct tg_frame *frame, const char *label, FILE *out) {
   struct tg_resolution resolution;
@@ -267,7 +269,7 @@ static void print_head(const struct tg_report *report, FILE *out) {
   putc('\n', out);
 }
 
-/* `things` are one or many: "line", "last line". */
+/* `things` is a word in the singular, which gets an "s" if there are several: "line". */
 static void print_note(uint64_t count, const char *things, const char *text, FILE *out) {
   char number[CELL_MAX];
   if (count == 0) return;
@@ -305,8 +307,7 @@ static void print_notes(const struct tg_report *report, FILE *out) {
              out);
   print_note(report->groups.live, "function", "alive at exit", out);
   print_note(counts->other, "line", "skipped: not written by the guard", out);
-  print_note(counts->text, "line", "skipped: pieces of reports as text that are not understood",
-             out);
+  print_note(counts->text, "line", "skipped: parts of text reports that cannot be parsed", out);
   print_note(counts->newer, "line",
              "skipped: written by a newer guard; use the tsfn-guard command of that version", out);
   print_note(counts->broken, "line", "skipped: damaged", out);

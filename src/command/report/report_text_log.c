@@ -10,10 +10,10 @@
 #include "command/common/tables.h"
 
 enum {
-  OPEN_MAX = 64, /* processes whose reports are not over */
+  OPEN_MAX = 64, /* processes whose report is not complete */
   /* bytes of a report; the guard writes at most 8192, without the prefixes of lines */
   REPORT_MAX = 16384,
-  SITES_MAX = 4096, /* call sites that lines without a caller may be about */
+  SITES_MAX = 4096, /* call sites that are remembered, for later lines without a caller */
 };
 
 static const char name[] = "tsfn-guard[", seen_mark[] = "; seen ", times_mark[] = " times from ";
@@ -26,12 +26,12 @@ struct open_report {
   char text[REPORT_MAX];
 };
 
-/* The last full report of a call site. Later lines only give the number of events of its kind from
- * this file. */
+/* The last full report of a call site. Later lines only give its kind, its file and the number of
+ * events. */
 struct site {
   int64_t pid, seen;
   uint64_t kind; /* hash of code and addon */
-  uint64_t key;  /* hash of these and the caller */
+  uint64_t key;  /* hash of kind, caller and creator */
   size_t length;
   char *text;
 };
@@ -39,7 +39,7 @@ struct site {
 struct tg_text_log {
   void (*take)(void *argument, const struct tg_line *line);
   void *argument;
-  int64_t time; /* the last that is known */
+  int64_t time; /* the last known time */
   uint64_t reports, odd;
   struct open_report open[OPEN_MAX];
   struct site sites[SITES_MAX];
@@ -89,7 +89,8 @@ static const struct {
     {"runtime", "runtime"},  {"time", "time"},        {"alike", "alike"},
 };
 
-/* The end of a key's value: ", " and one of the possible next keys follow it. */
+/* Finds the end of a key's value. It is where ", " and a later key of the group follow, or the end
+ * of the text. */
 static char *end_of_value(char *value, const struct group *group, unsigned key) {
   char *end = value + strlen(value);
   for (char *comma = strstr(value, ", "); comma != NULL; comma = strstr(comma + 1, ", "))
@@ -115,8 +116,8 @@ static bool read_group(struct tg_line *line, const struct group *group, char *te
 
 /* --- A whole report */
 
-/* Takes "TSG001 call-after-finalize (fatal-avoided): ". Returns what follows, or NULL if the text
- * begins otherwise. */
+/* Parses "TSG001 call-after-finalize (fatal-avoided): ". Returns the text after it, or NULL if the
+ * text does not begin like this. */
 static char *read_kind(struct tg_line *line, char *text) {
   char *kind = strchr(text, ' '), *severity = strstr(text, " ("), *end = strstr(text, "): ");
   if (!begins(text, "TSG") || kind == NULL || severity == NULL || end == NULL || end < severity ||
@@ -131,14 +132,14 @@ static char *read_kind(struct tg_line *line, char *text) {
 
 /* "3 seen, 1 not reported, action log, addon /x.node" */
 static bool read_tally(struct tg_line *line, char *text) {
-  static const char seen[] = " seen, ", untold[] = " not reported, action ", addon[] = ", addon ",
-                    remark[] = ", all of them were released later";
+  static const char seen[] = " seen, ", not_reported[] = " not reported, action ",
+                    addon[] = ", addon ", remark[] = ", all of them were released later";
   size_t length = read_number(text, &line->seen);
   if (length == 0 || !begins(text + length, seen)) return false;
   text += length + strlen(seen);
   length = read_number(text, &line->suppressed);
-  if (length == 0 || !begins(text + length, untold)) return false;
-  text += length + strlen(untold);
+  if (length == 0 || !begins(text + length, not_reported)) return false;
+  text += length + strlen(not_reported);
   char *file = strstr(text, addon);
   if (file == NULL) return false;
   *file = '\0';
@@ -185,7 +186,7 @@ static bool read_first_line(struct tg_line *line, char *text) {
   char *rest = read_kind(line, text);
   if (rest == NULL) return tg_line_set_type(line, text);
   line->type = TG_LINE_EVENT;
-  line->explanation = rest; /* until a later line says it; older libraries say it here */
+  line->explanation = rest; /* of older libraries; for others a later line replaces it */
   return true;
 }
 
@@ -244,7 +245,7 @@ static void remember_site(struct tg_text_log *log, const struct tg_line *line, c
   memcpy(site->text, text, length);
 }
 
-/* The site whose count the line continues: the site with the nearest count. */
+/* Finds the site whose count the line continues: the one with the largest count below `seen`. */
 static struct site *find_continued(struct tg_text_log *log, int64_t pid, uint64_t kind,
                                    int64_t seen) {
   struct site *best = NULL;
@@ -336,7 +337,7 @@ static void add_text(struct open_report *report, const char *text) {
   report->length += length + 1;
 }
 
-/* A free place, or the place of the oldest report. */
+/* Returns a free place, or the place of the oldest report. */
 static struct open_report *find_place(struct tg_text_log *log) {
   struct open_report *oldest = &log->open[0];
   for (unsigned i = 0; i < OPEN_MAX; i++) {
@@ -383,7 +384,7 @@ static enum tg_text_verdict take_first_line(struct tg_text_log *log, int64_t pid
   if (!read_first_line(&line, copy)) {
     bool is_event = begins(text, "TSG") && strstr(text, " (") != NULL;
     if (is_event || begins(text, "summary: TSG")) return TG_TEXT_ODD;
-    /* which says nothing that the tallies do not say */
+    /* A verdict of the summary says nothing that the tallies do not say. */
     bool is_verdict = begins(text, "summary: ");
     return is_verdict ? TG_TEXT_TAKEN : TG_TEXT_OTHER;
   }
@@ -392,7 +393,7 @@ static enum tg_text_verdict take_first_line(struct tg_text_log *log, int64_t pid
   return TG_TEXT_TAKEN;
 }
 
-/* Returns what follows "tsfn-guard[12]: ", or NULL if this is missing. */
+/* Returns the text after "tsfn-guard[12]: ", or NULL if the line has no such prefix. */
 static const char *after_name(const char *text, size_t length, int64_t *pid) {
   const char *found = memmem(text, length, name, sizeof name - 1), *end = text + length;
   if (found == NULL) return NULL;
@@ -439,7 +440,7 @@ struct tg_text_log *tg_text_log_open(int64_t time,
                                      void (*take)(void *argument, const struct tg_line *line),
                                      void *argument) {
   struct tg_text_log *log = calloc(1, sizeof *log);
-  if (log == NULL) exit(tg_complain(TG_EXIT_FAILED, "more memory", "none", "free some"));
+  if (log == NULL) exit(tg_complain(TG_EXIT_FAILED, "more memory", "none", "free some memory"));
   log->take = take;
   log->argument = argument;
   log->time = time;

@@ -1,8 +1,8 @@
-/* Reads reports that the guard wrote as text, and makes a line of a log (report_line.h) of each.
+/* Reads reports that the guard wrote as text, and converts each to a tg_line (report_line.h).
  *
  * A report has several lines, each with the process id. Lines of several processes may be mixed.
- * Within one process the lines of a report follow each other. One thread. Memory is bounded. The
- * lines are not trusted. */
+ * Within one process the lines of a report follow each other. For one thread. Memory is bounded.
+ * The lines are not trusted. */
 #ifndef TG_COMMAND_REPORT_TEXT_LOG_H
 #define TG_COMMAND_REPORT_TEXT_LOG_H
 
@@ -19,7 +19,7 @@ struct tg_text_log *tg_text_log_open(int64_t time,
 enum tg_text_verdict {
   TG_TEXT_TAKEN,
   TG_TEXT_OTHER, /* not the guard's, or a message that is no report */
-  /* it begins as a report, and is none that is known; or it is the rest of one that was cut off */
+  /* it begins like a report, but is not understood; or it is a later line of an unknown report */
   TG_TEXT_ODD,
 };
 
@@ -30,7 +30,7 @@ enum tg_text_verdict tg_text_log_add(struct tg_text_log *log, const char *text, 
 /* Hands over the last reports, and frees everything. Returns the number of incomplete reports. */
 uint64_t tg_text_log_close(struct tg_text_log *log);
 
-/* The time in a line of a report, or TG_UNKNOWN if it has none. */
+/* Returns the time in a line of a report, or TG_UNKNOWN if the line has none. */
 int64_t tg_text_log_time(const char *text, size_t length);
 
 #endif

@@ -9,7 +9,7 @@
 
 enum { TOKENS_MAX = 512 };
 
-/* "2026-11-24T03:04:05.678901234Z", with any number of digits behind the seconds. */
+/* Parses "2026-11-24T03:04:05.678901234Z", with any number of digits behind the seconds. */
 static int64_t read_time(const char *text, size_t length) {
   enum { SECONDS = sizeof "2026-11-24T03:04:05" - 1 };
   char whole[32];
@@ -26,7 +26,7 @@ static int64_t read_time(const char *text, size_t length) {
   return tg_time_parse(whole, &time) ? time : TG_UNKNOWN;
 }
 
-/* Microseconds since 1970, as journald has them. */
+/* Converts microseconds since 1970, as journald has them, to milliseconds. */
 static int64_t read_microseconds(const char *text) {
   uint64_t number = 0;
   if (*text == '\0') return TG_UNKNOWN;
@@ -37,7 +37,7 @@ static int64_t read_microseconds(const char *text) {
   return (int64_t)(number / 1000);
 }
 
-/* Docker keeps the line end in its string. It must not become a part of the line. */
+/* Docker's string contains the line end, which must not become a part of the line. */
 static void drop_line_end(const char *text, jsmntok_t *token) {
   if (token->end - token->start >= 2 && memcmp(text + token->end - 2, "\\n", 2) == 0)
     token->end -= 2;
@@ -66,8 +66,8 @@ static bool unwrap_json(char *text, size_t length, struct tg_unwrapped *unwrappe
   return true;
 }
 
-/* Whether this may be an object around a line of the guard's, so that parsing it is worth the time.
- * The guard's own objects have neither key in this form. */
+/* Whether this may be an object around a line of the guard, so that parsing it is worth the time.
+ * In the guard's own objects the quotes around "version" are not escaped. */
 static bool may_be_wrapped(const char *text, size_t length) {
   static const char log[] = "\"log\"", message[] = "\"MESSAGE\"",
                     version[] = "{\\\"version\\\":", name[] = "tsfn-guard[";

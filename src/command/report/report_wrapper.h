@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A piece of a log, in the line's own bytes. */
+/* A part of a line. `text` points into the line's own bytes. */
 struct tg_unwrapped {
   char *text;
   size_t length;
-  int64_t time; /* when the line was logged, in milliseconds since 1970; TG_UNKNOWN: not told */
+  int64_t time; /* when the line was logged, in milliseconds since 1970; TG_UNKNOWN: unknown */
 };
 
 /* Knows {"log":"…"} of docker's driver json-file, {"MESSAGE":"…"} of journalctl -o json, and a time

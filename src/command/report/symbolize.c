@@ -1,9 +1,9 @@
 /* Implements the lookup of functions and source lines.
  *
  * Source lines come from libbacktrace, if the build has it. libbacktrace takes each file for the
- * running program. If the file can be loaded at any address, it asks the dynamic linker for the
- * base address and gets that of this program. So this base is added to each address that is looked
- * up. */
+ * running program. If the file can be loaded at any address, libbacktrace asks the dynamic linker
+ * for the base address, and gets the base address of this command. So that base address is added to
+ * each address that is looked up. */
 #include "command/report/symbolize.h"
 
 #include <elf.h>
@@ -31,7 +31,7 @@ struct symbol {
   uint32_t name;
 };
 
-/* A file, whether it can be read or not. */
+/* A file in which code is looked up. It may be missing or unreadable. */
 struct tg_object {
   const char *path;
   const char *problem; /* NULL: it is an ELF file */
@@ -39,7 +39,7 @@ struct tg_object {
   size_t size;
   int64_t changed; /* milliseconds since 1970 */
   char build_id[TG_BUILD_ID_MAX];
-  bool is_anywhere; /* loaded anywhere, so offsets are not addresses */
+  bool is_anywhere; /* can be loaded at any address, so offsets are not addresses */
   struct symbol *symbols;
   size_t symbol_count;
   const char *names;
@@ -126,7 +126,7 @@ static bool read_section(const struct tg_object *object, const Elf64_Ehdr *heade
   return from != NULL;
 }
 
-/* The full symbol table, or else the dynamic one, which strip keeps. */
+/* Reads the full symbol table, or else the dynamic one, which strip keeps. */
 static void read_sections(struct tg_object *object, const Elf64_Ehdr *header) {
   Elf64_Shdr section, names, table = {0}, table_names = {0};
   bool found = false;
@@ -154,7 +154,7 @@ static const char *read_elf(struct tg_object *object) {
   return NULL;
 }
 
-/* The log names the file, so this may be anything. Only an ordinary file is read. */
+/* The path is from the log, so it may name anything. Only a regular file is read. */
 static const char *open_object(struct tg_object *object) {
   struct stat status;
   if (object->path[0] != '/') return "only the end of its path is known";
@@ -204,7 +204,7 @@ static const char *demangle(struct tg_pool *pool, const char *name) {
   return kept;
 }
 
-/* Aliases make functions overlap, so several symbols are examined. */
+/* Aliases make functions overlap, so several symbols before the offset are examined. */
 static const struct symbol *find_symbol(const struct tg_object *object, uint64_t offset) {
   size_t low = 0, high = object->symbol_count;
   while (low < high) {
@@ -221,8 +221,8 @@ static const struct symbol *find_symbol(const struct tg_object *object, uint64_t
   return NULL;
 }
 
-/* "name+0x12" of the offset itself. If it is a return address, it may already be in the next
- * function. */
+/* Returns "name+0x12". The function is the one that contains `code`, because a return address may
+ * already be in the next function. The distance is that of `offset`. */
 static const char *name_by_symbol(struct tg_symbolizer *symbolizer, const struct tg_object *object,
                                   uint64_t code, uint64_t offset) {
   char text[NAME_MAX_BYTES + 32];
@@ -249,7 +249,7 @@ static int record_base(struct dl_phdr_info *info, size_t size, void *argument) {
   return 1; /* the program itself is the first */
 }
 
-/* It is normal that a file has no debug information. So nothing is said. */
+/* Many files have no debug information, so errors are not reported. */
 static void ignore_error(void *argument, const char *message, int error) {
   (void)argument;
   (void)message;

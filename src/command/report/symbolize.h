@@ -1,9 +1,9 @@
 /* Finds the function, source file and line of an offset in a file. It reads the file that is on the
  * disk now.
  *
- * This may be long after the process ran, and on another machine, so the file must be shown to be
- * the same. Its build-id must be the one in the log. If the log has none, the file must not have
- * changed since. One thread. */
+ * The process may have run long ago, and on another machine. So a file is used only if it is known
+ * to be the same. Its build-id must be the one in the log. If the log has none, the file must not
+ * have changed since. For one thread. */
 #ifndef TG_COMMAND_SYMBOLIZE_H
 #define TG_COMMAND_SYMBOLIZE_H
 
@@ -20,7 +20,7 @@ struct tg_symbolizer {
 };
 
 struct tg_place_name {
-  /* demangled; NULL: unknown. "name+0x12" where only the symbol table knows */
+  /* demangled; "name+0x12" if only the symbol table has it; NULL: unknown */
   const char *function;
   const char *source; /* NULL: unknown */
   unsigned line;
@@ -28,8 +28,8 @@ struct tg_place_name {
 
 struct tg_resolution {
   unsigned count;                             /* 0: nothing is known */
-  struct tg_place_name names[TG_INLINED_MAX]; /* the innermost of inlined ones first */
-  /* why nothing is known, if that is worth telling; lives as long as the symbolizer */
+  struct tg_place_name names[TG_INLINED_MAX]; /* several if some are inlined, the innermost first */
+  /* why nothing is known, if that is worth reporting; lives as long as the symbolizer */
   const char *problem;
   bool is_checked; /* the file has the build-id of the log */
 };
@@ -37,7 +37,7 @@ struct tg_resolution {
 void tg_symbolizer_open(struct tg_symbolizer *symbolizer);
 
 /* `build_id` is the one in the log, or NULL. `seen_at` is the time at which the code ran. For a
- * return address the code before it is looked up. */
+ * return address the byte before it is looked up. */
 void tg_symbolize(struct tg_symbolizer *symbolizer, const struct tg_frame *frame,
                   const char *build_id, int64_t seen_at, bool is_return_address,
                   struct tg_resolution *resolution);

@@ -18,8 +18,8 @@
 
 enum { OPTIONS_MAX = 64, KEY_MAX = 64 };
 
-/* Results of getopt_long: a letter, one of these, or from TABLE on an index into the library's
- * table. */
+/* What getopt_long returns: a letter, one of these values, or TABLE plus an index into the
+ * library's table. */
 enum { ON = UCHAR_MAX + 1, BEST_EFFORT, HELP, VERSION, TABLE };
 
 /* The library's table as long options: its keys, with '-' instead of '_'. */
@@ -158,7 +158,7 @@ static int add_event(struct request *request, const char *argument) {
 
 static int complain_of_option(int answer, char **argv) {
   const char letter[] = {'-', (char)optopt, '\0'};
-  /* less than 0: a byte beyond ASCII, as a char */
+  /* optopt is less than 0 for a byte beyond ASCII if char is signed */
   bool is_letter = optopt != 0 && optopt <= UCHAR_MAX;
   return tg_complain(TG_EXIT_USAGE,
                      answer == ':' ? "a value after the option" : "an option of tsfn-guard",
@@ -168,7 +168,7 @@ static int complain_of_option(int answer, char **argv) {
 
 enum { GO_ON = -1 };
 
-/* GO_ON, or the exit status. */
+/* Returns GO_ON or the exit status. */
 static int take_option(int answer, char **argv, const struct long_options *all,
                        struct request *request) {
   int status = 0;
@@ -210,7 +210,7 @@ static int take_options(int argc, char **argv, struct request *request) {
 /* --- Starting the program */
 
 static int complain_of_memory(void) {
-  return tg_complain(TG_EXIT_FAILED, "memory", strerror(ENOMEM), "free some");
+  return tg_complain(TG_EXIT_FAILED, "memory", strerror(ENOMEM), "free some memory");
 }
 
 /* The new options follow those of the environment, so the command line wins. */
@@ -228,17 +228,18 @@ static bool export_options(struct request *request) {
   return done;
 }
 
-/* The user may have meant a subcommand. */
+/* Suggests a subcommand, if the user may have meant one. */
 static int complain_of_nothing(const struct tg_target *target, const char *program) {
   char remedy[256];
   const char *like = tg_subcommand_like(program);
   if (like == NULL)
     return tg_complain(TG_EXIT_NOT_FOUND, target->needed, target->found, target->remedy);
-  snprintf(remedy, sizeof remedy, "did you mean: tsfn-guard %s? Else %s", like, target->remedy);
+  snprintf(remedy, sizeof remedy, "did you mean: tsfn-guard %s? Otherwise %s", like,
+           target->remedy);
   return tg_complain(TG_EXIT_NOT_FOUND, target->needed, target->found, remedy);
 }
 
-/* What nothing can run is refused even with --best-effort. */
+/* A file that nothing can run is refused even with --best-effort. */
 static int refuse(const struct request *request, const struct tg_target *target,
                   const char *program) {
   char remedy[1024];
@@ -256,10 +257,10 @@ static int prepare(struct request *request, struct tg_target *target, const char
   struct tg_binary binary;
   if (!tg_own_file(TG_LIBRARY_NAME, library)) return complain_of_library(library);
   if (!tg_can_preload(library))
-    return tg_complain(TG_EXIT_CANNOT_RUN,
-                       "a library whose path has no space, colon or dollar sign, which "
-                       "LD_PRELOAD cannot hold",
-                       library, "move tsfn-guard to another directory");
+    return tg_complain(
+        TG_EXIT_CANNOT_RUN,
+        "a library whose path has no space, colon or dollar sign, which LD_PRELOAD cannot hold",
+        library, "move tsfn-guard to another directory");
   if (!tg_binary_read(library, &binary))
     return tg_complain(TG_EXIT_CANNOT_RUN, "the library", library,
                        "make it readable, or install it again");
@@ -269,8 +270,8 @@ static int prepare(struct request *request, struct tg_target *target, const char
   return export_options(request) && tg_preload(library) ? GO_ON : complain_of_memory();
 }
 
-/* /bin/sh runs a file that is not a program, as in execvp. Only --best-effort gets here with such a
- * file. */
+/* execvp lets /bin/sh run a file that is not a program. Such a file gets here only with
+ * --best-effort. */
 static int start(const struct tg_target *target, char **argv) {
   execvp(target->program, argv);
   int error = errno;

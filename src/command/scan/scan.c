@@ -1,5 +1,5 @@
-/* tsfn-guard scan: which addons below a directory use thread-safe functions, and which options they
- * need. */
+/* tsfn-guard scan: lists which addons below a directory use thread-safe functions, and which
+ * options they need. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -17,13 +17,11 @@
 static const char usage[] =
     "usage: tsfn-guard scan [--json] [DIR | FILE]\n"
     "\n"
-    "Says which addons (.node files) below DIR, by default the current directory, use thread-safe "
-    "functions,\n"
-    "which packages they belong to, and which options of tsfn-guard these need. Nothing is loaded "
-    "or run.\n"
-    "FILE: only this one.\n"
-    "Exit status: 0, also if nothing is found; 2 if the command line is wrong or DIR cannot be "
-    "read.\n";
+    "Says which addons (.node files) below DIR, by default the current directory, use\n"
+    "thread-safe functions, which packages they belong to, and which options of\n"
+    "tsfn-guard these need. Nothing is loaded or run. FILE: only this one.\n"
+    "Exit status: 0, also if nothing is found; 2 if the command line is wrong or DIR\n"
+    "cannot be read.\n";
 
 /* Reads only regular files, because opening or reading a pipe of that name could block. */
 static bool read_file(struct tg_walk *walk, const char *path, struct tg_scan_addon *addon) {

@@ -10,7 +10,7 @@
 #include "command/common/tables.h"
 
 enum { NOTES_MAX = 4096, WINDOW = 1 << 20 };
-/* at most this many bytes of a file are searched */
+/* bytes of a file that are searched at most */
 static const uint64_t strings_most = UINT64_C(1) << 29;
 
 const char *const tg_scan_function_names[TG_SCAN_FUNCTIONS] = {
@@ -93,8 +93,8 @@ static void search_segment(const struct reader *reader, const Elf64_Phdr *header
   }
 }
 
-/* Searches only what is mapped. In other parts, an addon that is not stripped contains the names of
- * functions that it never calls. */
+/* Searches only the segments that are mapped. The other parts of an addon that is not stripped
+ * contain the names of functions that it never calls. */
 static void search_strings(const struct reader *reader) {
   char *window = tg_resize(NULL, WINDOW, 1);
   uint64_t left = strings_most;
@@ -113,7 +113,7 @@ static void take_needed(void *argument, const char *library) {
     addon->libc = TG_LIBC_MUSL;
 }
 
-/* Objects for Android contain such a note. */
+/* Objects for Android contain a note with this name. */
 static bool is_for_android(const struct tg_elf_file *elf) {
   static const char name[] = "Android";
   char notes[NOTES_MAX];

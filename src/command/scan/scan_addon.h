@@ -1,16 +1,16 @@
-/* What a .node file is: which system it is for, how it registers, and whether it uses thread-safe
- * functions.
+/* Finds out what a .node file is: which system it is for, how it registers, and whether it uses
+ * thread-safe functions.
  *
  * The file is read, never loaded. Nothing in it is trusted: every table is checked against the size
- * of the file, and the total amount that is read is limited. It has no state, so any thread may
- * call it. */
+ * of the file, and the total amount that is read is limited. There is no state, so any thread may
+ * call these functions. */
 #ifndef TG_COMMAND_SCAN_ADDON_H
 #define TG_COMMAND_SCAN_ADDON_H
 
 #include <stdbool.h>
 
 enum tg_scan_system {
-  TG_SYSTEM_UNKNOWN, /* no operating system would load this file */
+  TG_SYSTEM_UNKNOWN, /* none of the systems below loads this file */
   TG_SYSTEM_LINUX,
   TG_SYSTEM_ANDROID,
   TG_SYSTEM_FREEBSD,
@@ -32,7 +32,7 @@ struct tg_scan_addon {
   unsigned machine; /* EM_*; 0: unknown, 32 bits, or big-endian */
   enum tg_scan_libc libc;
   unsigned imports; /* which of the seven functions it imports: bit 0 is create */
-  /* which it can look up: it imports dlsym, and contains the name as a string */
+  /* which it can look up: it imports dlsym, but not create, and contains the name as a string */
   unsigned strings;
   bool has_entry;       /* exports napi_register_module_v1 */
   bool has_constructor; /* imports napi_module_register */
@@ -44,8 +44,8 @@ struct tg_scan_addon {
 /* `file` is a descriptor of a regular file. */
 void tg_scan_addon_read(int file, struct tg_scan_addon *addon);
 
-/* Whether it uses thread-safe functions and the guard can guard them. It can if the addon is for
- * glibc, on a machine for which there is a library. */
+/* Whether the addon uses thread-safe functions, and whether the guard can guard them. The guard can
+ * if the addon is for Linux, not for musl, and for a machine for which there is a library. */
 bool tg_scan_addon_uses(const struct tg_scan_addon *addon);
 bool tg_scan_addon_is_guardable(const struct tg_scan_addon *addon);
 

@@ -5,39 +5,32 @@
 #include <fnmatch.h>
 #include <stddef.h>
 
-/* Such addons are two kinds of packages: the one that people install, and one for each system with
- * the prebuilt file. */
+/* Many addons have two kinds of packages: the one that people install, and one for each system,
+ * which contains the prebuilt file. */
 static const char koffi[] =
-    "without the guard it dies when a worker or the process ends; with the guard no run died, "
-    "unless a timer "
-    "called back for so long that max_async_calls was reached";
+    "without the guard it dies when a worker or the process ends; with the guard no run crashed, "
+    "unless a timer called back for so long that max_async_calls was reached";
 static const char lightningcss[] =
-    "with the guard no run died when a worker ended; after that its threads may no longer answer, "
-    "which is a "
-    "fault of the addon: let bundleAsync finish before a worker is terminated";
+    "with the guard no run crashed when a worker ended; after that its threads may no longer "
+    "answer, which is a fault of the addon: let bundleAsync finish before a worker is terminated";
 static const char watcher[] =
-    "with the guard no run died when a subscribed worker ended; one that then watches the same "
-    "directory "
-    "may die by a fault of the addon: unsubscribe first";
+    "with the guard no run crashed when a subscribed worker ended; one that then watches the same "
+    "directory may die by a fault of the addon: unsubscribe first";
 static const char pty[] =
     "the guard catches what it throws if a shell ends together with its worker";
 static const char sound[] = "no fault was found, with the guard or without";
 static const char lmdb[] =
     "with the guard 3 of 170 runs died when a worker ended in a call of one of its methods; "
-    "process.exit() "
-    "hangs during a transaction, with the guard or without: wait for it";
+    "process.exit() hangs during a transaction, with the guard or without: wait for it";
 static const char impit[] =
     "with the guard a few runs in a hundred died when a worker ended, by a fault of the addon; "
-    "exit=fast is "
-    "for the end of the process";
+    "exit=fast is for the end of the process";
 static const char libsql[] =
     "it treats the end of JavaScript as fatal; quirks=known is for workers that end, exit=fast for "
-    "the "
-    "process";
+    "the process";
 static const char edr[] =
     "it aborts when a call is refused because a worker has ended; no option prevents this: do not "
-    "terminate "
-    "its workers; exit=fast is for the end of the process";
+    "terminate its workers; exit=fast is for the end of the process";
 static const char duckdb[] =
     "without exit=fast process.exit() hangs; without quirks=known it throws through V8 when a "
     "worker ends";
@@ -45,25 +38,19 @@ static const char old_duckdb[] =
     "not tried; its successor, @duckdb/node-bindings, needs quirks=known and exit=fast";
 static const char aws_crt[] =
     "it treats every answer but napi_ok as fatal; quirks=known is for workers that end, exit=fast "
-    "for the "
-    "process";
+    "for the process";
 static const char rspack[] =
     "its threads use memory that an ended worker has freed; quirks=known is for workers that end, "
-    "exit=fast "
-    "for the process";
+    "exit=fast for the process";
 static const char borrows[] =
-    "its threads use what a worker has freed; quirks=known is for workers that end and for the end "
-    "of the "
-    "process";
+    "its threads use memory that an ended worker has freed; quirks=known is for workers that end "
+    "and for the end of the process";
 static const char datachannel[] =
-    "it throws where nobody can catch as a worker ends without quirks=known; only the first thread "
-    "that "
-    "loads "
-    "it can use it";
+    "without quirks=known it throws where nothing can catch, when a worker ends; only the first "
+    "thread that loads it can use it";
 static const char ffi_rs[] =
     "it aborts if its functions are called at the moment when a worker is ended: let the worker "
-    "end by "
-    "itself";
+    "end by itself";
 static const char temporal[] =
     "with the guard alone a few runs in a hundred died when a worker ended; quirks=known is for "
     "such workers";

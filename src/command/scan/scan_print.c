@@ -49,8 +49,8 @@ static const char *registers_name(const struct tg_scan_addon *addon) {
   return addon->has_v8_entry ? "v8" : "unknown";
 }
 
-/* Addons that use NAN use V8's functions, and none of Node-API. An addon that supports several
- * versions may use both. */
+/* Addons with NAN use functions of V8 and none of Node-API. An addon that supports several versions
+ * may use both. */
 static const char *api_name(const struct tg_scan_addon *addon) {
   bool node_api = addon->uses_node_api || addon->has_entry || addon->has_constructor;
   bool v8 = addon->uses_v8 || addon->has_v8_entry;
@@ -60,8 +60,8 @@ static const char *api_name(const struct tg_scan_addon *addon) {
   return v8 ? "v8" : "unknown";
 }
 
-/* Why the guard does nothing for an addon that uses thread-safe functions. NULL: the guard guards
- * it. */
+/* Why the guard does nothing for an addon that uses thread-safe functions. NULL: the guard can
+ * guard it. */
 static const char *why_unguarded(const struct tg_scan_addon *addon) {
   if (tg_scan_addon_is_guardable(addon)) return NULL;
   if (addon->system != TG_SYSTEM_LINUX) return "the guard is for Linux";
@@ -150,7 +150,7 @@ static void print_advice(const struct tg_scan_found *found) {
   print_wrapped(text);
 }
 
-/* Several files of one package, for different systems, get their advice printed only once. */
+/* A package may have several files, for different systems. Its advice is printed only once. */
 static bool has_same_advice(const struct tg_scan_found *one, const struct tg_scan_found *other) {
   return strcmp(one->package.name, other->package.name) == 0 && one->advice == other->advice &&
          why_unguarded(&one->addon) == why_unguarded(&other->addon);
@@ -191,8 +191,8 @@ static void print_using(const struct tg_scan *scan, size_t using) {
 static const char *why_not_using(const struct tg_scan_addon *addon) {
   if (addon->problem != NULL) return addon->problem;
   const char *api = api_name(addon);
-  if (strcmp(api, "v8") == 0) return "no Node-API addon (V8, as with NAN)";
-  return strcmp(api, "unknown") == 0 ? "no addon that is known" : "uses no thread-safe function";
+  if (strcmp(api, "v8") == 0) return "not a Node-API addon (V8, as with NAN)";
+  return strcmp(api, "unknown") == 0 ? "not a known kind of addon" : "uses no thread-safe function";
 }
 
 static void print_others(const struct tg_scan *scan, size_t using) {
@@ -215,7 +215,7 @@ static void print_problems(const struct tg_walk *walk) {
   }
   if (walk->problems_not_listed != 0) printf("  and %" PRIu64 " more\n", walk->problems_not_listed);
   if (walk->is_cut)
-    printf("\nThere is more than can be looked at in one scan: name a directory further down.\n");
+    printf("\nThere is more than one scan can look at: name a directory further down.\n");
 }
 
 static void print_options(const struct tg_scan *scan, size_t guardable) {

@@ -13,7 +13,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* Limits, because a directory that somebody else made may be as large as its disk allows. */
+/* Limits, because somebody else may have filled the directory with as much as its disk holds. */
 enum { ENTRIES_MAX = 20000000, DIRECTORIES_MAX = 1 << 22, PATHS_BYTES_MAX = 1 << 28 };
 
 /* --- Lists */
@@ -35,7 +35,7 @@ static bool add_path(struct tg_walk *walk, struct tg_walk_paths *list, const cha
   return true;
 }
 
-/* To be freed. */
+/* The caller frees the path. */
 static char *take_last(struct tg_walk_paths *list) {
   char *path = list->paths[--list->count];
   list->bytes -= strlen(path) + 1;
@@ -115,7 +115,7 @@ static void take_entry(struct tg_walk *walk, const char *directory, int descript
 
 /* --- Directories */
 
-/* False: it was seen before. */
+/* False: it was seen before, or too many were seen. */
 static bool is_new(struct tg_walk *walk, const struct stat *status) {
   const uint64_t identity[] = {status->st_dev, status->st_ino};
   uint64_t hash = tg_hash(TG_HASH_START, identity, sizeof identity);
@@ -125,7 +125,8 @@ static bool is_new(struct tg_walk *walk, const struct stat *status) {
   return false;
 }
 
-/* Some directories are made up by the kernel. They contain no addons, and may be endless. */
+/* Whether the kernel generates the directory. Such directories contain no addons, and may be
+ * endless. */
 static bool is_made_up(int directory) {
   struct statfs system;
   if (fstatfs(directory, &system) != 0) return false;
@@ -177,7 +178,8 @@ static void walk_waiting(struct tg_walk *walk) {
 
 /* --- Links */
 
-/* Such a link would make the whole disk a part of the project. */
+/* Whether a link leads to a directory that contains the root. Such a link would make the whole disk
+ * a part of the project. */
 static bool leads_above(const struct tg_walk *walk, const char *link) {
   char *real = realpath(link, NULL);
   if (real == NULL) return false;
@@ -188,7 +190,7 @@ static bool leads_above(const struct tg_walk *walk, const char *link) {
   return above;
 }
 
-/* A link to nothing is common, and not reported. */
+/* A link to a file that does not exist is common, so it is not reported. */
 static void follow_link(struct tg_walk *walk, const char *link) {
   struct stat status;
   if (stat(link, &status) != 0) {

@@ -1,8 +1,8 @@
 /* Finds the .node files below a directory.
  *
  * Links to directories are followed only where package managers make them: in node_modules, and in
- * a scope there. Each directory is walked only once, however it is reached, so there is no loop.
- * What cannot be read is listed. Nothing blocks. For one thread. */
+ * a scope (@name) in it. Each directory is read only once, however it is reached, so there is no
+ * loop. What cannot be read is listed. Nothing blocks. Only one thread may use a walk. */
 #ifndef TG_COMMAND_SCAN_WALK_H
 #define TG_COMMAND_SCAN_WALK_H
 
@@ -39,11 +39,11 @@ struct tg_walk {
   size_t files_allocated, problems_allocated;
 };
 
-/* `directory` may also be a file. Returns 0 or errno if it cannot be read. */
+/* `directory` may also be a file. Returns 0, or the errno with which reading it failed. */
 int tg_walk_open(struct tg_walk *walk, const char *directory);
 void tg_walk_close(struct tg_walk *walk);
 
-/* Records that a file that was found cannot be read. */
+/* Records why a path that was found cannot be read. */
 void tg_walk_add_problem(struct tg_walk *walk, const char *path, const char *why);
 
 #endif

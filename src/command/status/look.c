@@ -1,4 +1,4 @@
-/* Implements the look at a process. */
+/* Implements the inspection of a process. */
 #include "command/status/look.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ static FILE *open_file(const struct tg_look *look, const char *name) {
   return file;
 }
 
-/* --- Its start and its arguments */
+/* --- Its start time and its arguments */
 
 /* When the machine started, in seconds since 1970. 0: unknown. */
 static uint64_t boot_time(void) {
@@ -38,8 +38,8 @@ static uint64_t boot_time(void) {
   return known;
 }
 
-/* The start is number 22 in the file stat. Number 2 is a name in parentheses that may contain
- * anything. */
+/* The start time is field 22 of the file stat. Field 2 is a name in parentheses that may contain
+ * anything, so the fields are counted from the last parenthesis. */
 static void read_start(struct tg_look *look) {
   enum { FIELDS_BETWEEN = 20 };
   char text[4096];
@@ -65,7 +65,7 @@ static void read_command(struct tg_look *look) {
   look->command[length] = '\0';
 }
 
-/* --- What it has mapped */
+/* --- Its mappings */
 
 static bool is_guard(const char *path) {
   const char *slash = strrchr(path, '/');
@@ -73,7 +73,7 @@ static bool is_guard(const char *path) {
          (slash[sizeof library_name - 1] == '\0' || slash[sizeof library_name - 1] == ' ');
 }
 
-/* The first mapping of a file contains its headers. */
+/* The library's headers are in the mapping whose offset in the file is 0. */
 static void take_mapping(struct tg_look *look, const char *line, char libnode[PATH_MAX]) {
   uint64_t start, offset;
   int path = 0;
@@ -178,7 +178,7 @@ static void recognise(struct tg_look *look, const char *libnode) {
   if (look->is_runtime) find_version(look, libnode);
 }
 
-/* --- Its variables */
+/* --- Its environment variables */
 
 static void read_variables(struct tg_look *look) {
   char *preload = tg_process_variable(look->directory, "LD_PRELOAD");
@@ -190,7 +190,7 @@ static void read_variables(struct tg_look *look) {
   free(pm2);
 }
 
-/* --- The answer */
+/* --- Whether it is guarded */
 
 static void answer(struct tg_look *look, enum tg_guarded guarded, const char *why,
                    const char *remedy) {
@@ -202,13 +202,13 @@ static void answer(struct tg_look *look, enum tg_guarded guarded, const char *wh
 static void answer_without_library(struct tg_look *look) {
   if (look->is_preload_set)
     answer(look, TG_GUARDED_NO, "LD_PRELOAD named libtsfnguard.so, but it is not loaded",
-           "look at its stderr from when it started, and ask tsfn-guard doctor");
+           "read what it wrote to stderr when it started, and ask tsfn-guard doctor");
   else if (look->is_pm2_worker)
     answer(look, TG_GUARDED_NO,
            "libtsfnguard.so is not loaded; it is a worker of pm2's cluster mode",
            "pm2 sets variables of the application in its workers only once these run: start pm2's "
-           "daemon with "
-           "LD_PRELOAD (pm2 kill first), or use fork mode, or -r tsfn-guard/register in node_args");
+           "daemon with LD_PRELOAD (pm2 kill first), or use fork mode, or -r tsfn-guard/register "
+           "in node_args");
   else
     answer(look, TG_GUARDED_NO, "libtsfnguard.so is not loaded",
            "start it with: tsfn-guard PROGRAM, or with the library in LD_PRELOAD");
@@ -238,7 +238,7 @@ static void answer_by_table(struct tg_look *look) {
     answer(look, TG_GUARDED_NO, "mode=off leaves it unguarded", "start it without mode=off");
   else if (table->armed == 0)
     answer(look, TG_GUARDED_NO, "the library is loaded, but could not guard it",
-           "look at its stderr from when it started, and ask tsfn-guard doctor");
+           "read what it wrote to stderr when it started, and ask tsfn-guard doctor");
   else if (inner != 0 && inner != table->process)
     answer(look, TG_GUARDED_UNKNOWN, "it was forked from a guarded process, without exec",
            "look at that process");

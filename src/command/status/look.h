@@ -15,13 +15,13 @@ enum tg_guarded { TG_GUARDED_NO, TG_GUARDED_YES, TG_GUARDED_UNKNOWN };
 struct tg_look {
   pid_t process;
   uid_t user;
-  int directory;          /* of /proc/PID */
+  int directory;          /* a descriptor of /proc/PID */
   char command[1024];     /* its arguments, separated by spaces */
   char program[PATH_MAX]; /* its binary */
   uint64_t started;       /* nanoseconds since 1970; 0: unknown */
   bool is_runtime;
   struct tg_runtime_version runtime; /* `runtime` is NULL if it is unknown */
-  char library[PATH_MAX];            /* of the guard; empty: it is not loaded */
+  char library[PATH_MAX];            /* its path; empty: the guard is not loaded */
   uint64_t library_start;
   /* TSFN_GUARD_OPTIONS at its start; NULL: not set, or it cannot be read */
   char *options;
@@ -34,8 +34,8 @@ struct tg_look {
   const char *remedy; /* likewise */
 };
 
-/* Returns 0 or errno: there is no such process (ENOENT), or this user may not look at it. Must be
- * closed in both cases. */
+/* Returns 0, ENOENT if there is no such process, or another errno if this user may not inspect it.
+ * `look` must be closed in all cases. */
 int tg_look_open(struct tg_look *look, pid_t process);
 void tg_look_close(struct tg_look *look);
 

@@ -44,14 +44,14 @@ static bool read_text(pid_t process, uint64_t address, char *to, size_t size) {
   return true;
 }
 
-/* --- The symbol. It is read from the library's memory: its file may be gone, or in another mount
- * namespace. */
+/* --- The symbol. It is read from the library's memory, because the library's file may be gone, or
+ * in another mount namespace. */
 
 struct dynamic {
   uint64_t symbols, names, names_size;
 };
 
-/* In this section glibc replaces offsets by addresses. musl does not. */
+/* In the dynamic section, glibc replaces offsets by addresses. musl does not. */
 static uint64_t absolute(uint64_t base, uint64_t value) {
   return value < base ? base + value : value;
 }
@@ -73,8 +73,8 @@ static bool read_dynamic(pid_t process, uint64_t base, const Elf64_Phdr *header,
          dynamic->names_size <= NAMES_MAX;
 }
 
-/* 0: there is no such symbol. Linkers put the names right after the symbols, so the symbols end
- * where the names begin. */
+/* Returns the symbol's address, or 0 if there is no such symbol. Linkers put the names right after
+ * the symbols, so the symbols end where the names begin. */
 static uint64_t search_symbols(pid_t process, uint64_t base, const struct dynamic *dynamic,
                                const char *wanted) {
   uint64_t count = (dynamic->names - dynamic->symbols) / sizeof(Elf64_Sym), found = 0;
@@ -110,7 +110,7 @@ static uint64_t find_symbol(pid_t process, uint64_t base, const char *wanted) {
   return 0;
 }
 
-/* --- The table. Its description is checked once, so no checks are needed for the slots. */
+/* --- The table. Its description is checked once, so each slot can be read without checks. */
 
 static bool is_number(const struct tsfn_guard_table *table,
                       const struct tsfn_guard_table_field *field) {
@@ -134,7 +134,7 @@ static bool is_sound(const struct tsfn_guard_table *table) {
 
 static uint64_t number_in(const unsigned char *slot, const struct tsfn_guard_table_field *field) {
   uint64_t value = 0;
-  /* little-endian, like all machines that have a guard */
+  /* little-endian, as on all machines that the guard supports */
   memcpy(&value, slot + field->offset, field->size);
   return field->mask == 0 ? value : (value & field->mask) >> __builtin_ctz(field->mask);
 }
@@ -200,14 +200,14 @@ static void read_slot(struct tg_remote *remote, pid_t process, const unsigned ch
       .keeps_alive = state == TSFN_GUARD_TABLE_OPEN && number_in(slot, &table->referenced) != 0,
   };
   function.state = state_of(state, number_in(slot, &table->finalized) != 0, function.threads);
-  /* over */
+  /* The function has ended, and all counts have come back. */
   if (function.state == TG_REMOTE_CLOSED && number_in(slot, &table->finalized) != 0) return;
   size_t size =
       table->name.size < sizeof function.name ? table->name.size : sizeof function.name - 1;
   memcpy(function.name, slot + table->name.offset, size);
   function.addon = addon_path(remote, process, number_in(slot, &table->addon));
   if (!is_unchanged(process, table, address, generation)) return;
-  /* the two counters were read at different moments */
+  /* The two counters may be from different moments, so the difference may be negative. */
   if (function.queue >> 63 != 0) function.queue = 0;
   remote->states[function.state]++;
   remote->keepers += function.keeps_alive;
@@ -253,20 +253,20 @@ static void read_seen(struct tg_remote *remote, pid_t process) {
     memset(remote->seen, 0, sizeof remote->seen);
 }
 
-/* Returns NULL, or what is wrong. */
+/* Returns NULL, or a text that says what is wrong. */
 static const char *read_table(struct tg_remote *remote, pid_t process, uint64_t address) {
   struct tsfn_guard_ring *ring = &remote->ring;
   struct tsfn_guard_table *table = &ring->table;
   if (ring->table_offset != offsetof(struct tsfn_guard_ring, table))
-    return "its library is older and does not tell where the functions are";
+    return "its library is older and does not describe the functions";
   if (!read_memory(process, address + ring->table_offset, table, sizeof *table))
     return "the memory of its library cannot be read";
   if (table->version != TSFN_GUARD_TABLE_VERSION || table->size < sizeof *table)
-    return "its library describes the functions in a way of another version";
+    return "its library describes the functions in the format of another version";
   table->guard[sizeof table->guard - 1] = '\0';
   table->mode[sizeof table->mode - 1] = '\0';
   if (table->armed == 0) return NULL;
-  if (!is_sound(table)) return "what its library says of the functions makes no sense";
+  if (!is_sound(table)) return "its library's description of the functions makes no sense";
   read_seen(remote, process);
   if (!read_slots(remote, process)) return "the functions cannot be read";
   if (remote->count != 0)
@@ -281,10 +281,9 @@ void tg_remote_read(struct tg_remote *remote, pid_t process, uint64_t library) {
   uint64_t address = find_symbol(process, library, "tsfn_guard_ring");
   if (address == 0) {
     remote->error = errno;
-    remote->problem = errno == EPERM ? "its memory must not be read"
-                      : errno == ESRCH
-                          ? "it has ended"
-                          : "what is mapped as its library has no symbol tsfn_guard_ring";
+    remote->problem = errno == EPERM   ? "its memory may not be read"
+                      : errno == ESRCH ? "it has ended"
+                                       : "its mapped library has no symbol tsfn_guard_ring";
   } else if (!read_memory(process, address, ring, head)) {
     remote->error = errno;
     remote->problem = "its memory cannot be read";

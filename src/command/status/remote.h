@@ -38,12 +38,14 @@ struct tg_remote_function {
 };
 
 struct tg_remote {
-  /* Why nothing below is known. NULL: the ring was read. If the kernel refused, `error` is its
-   * errno. */
+  /* Why nothing below is known. NULL: the ring was read. If the kernel refused to read it, `error`
+   * is its errno. */
   const char *problem;
   int error;
   struct tsfn_guard_ring ring;
-  const char *table_problem; /* why `ring.table` and the rest are not known; NULL: they are */
+  /* Why `ring.table` and the rest are unknown. NULL: they are known. If `armed` of the table is 0,
+   * the rest is unknown too. */
+  const char *table_problem;
   uint64_t seen[TG_REMOTE_KINDS];
   uint64_t states[TG_REMOTE_STATES];
   uint64_t keepers; /* functions that keep an event loop alive */

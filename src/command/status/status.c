@@ -1,4 +1,4 @@
-/* tsfn-guard status: whether processes are guarded, and what keeps them alive. */
+/* tsfn-guard status: shows whether processes are guarded, and what keeps them alive. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -19,12 +19,10 @@
 static const char usage[] =
     "usage: tsfn-guard status [--json] [PID]\n"
     "\n"
-    "Says whether a process is guarded, by which library and with which options, what has happened "
-    "so far, "
-    "and\n"
-    "which thread-safe functions keep it alive. The process needs no preparation. Without PID: one "
-    "line\n"
-    "for each JavaScript runtime of this user, or of all users for root.\n"
+    "Says whether a process is guarded, by which library and with which options, what\n"
+    "has happened so far, and which thread-safe functions keep it alive. The process\n"
+    "needs no preparation. Without PID: one line for each JavaScript runtime of this\n"
+    "user, or of all users for root.\n"
     "Exit status: with PID 0 if it is guarded, else 1; 2 if the command line is wrong.\n";
 
 /* --- One process */
@@ -62,7 +60,7 @@ static int show_one(const char *argument, bool json) {
   return is_guarded ? 0 : TG_EXIT_FAILED;
 }
 
-/* --- All of them */
+/* --- All processes */
 
 struct list {
   bool json;
@@ -104,7 +102,8 @@ static int by_number(const void *a, const void *b) {
   return (one > other) - (one < other);
 }
 
-/* The numbers of all processes in ascending order, to be freed. NULL: /proc cannot be read. */
+/* Returns the ids of all processes in ascending order. The caller frees them. NULL: /proc cannot be
+ * read. */
 static pid_t *find_processes(size_t *count) {
   DIR *entries = opendir("/proc");
   pid_t *processes = NULL;
@@ -144,7 +143,7 @@ static int show_all(bool json) {
     puts(geteuid() == 0 ? "no JavaScript runtime is running"
                         : "no JavaScript runtime of this user is running");
   if (!json && list.not_read != 0)
-    printf("not looked at: %u, which this user must not inspect%s\n", list.not_read,
+    printf("not inspected: %u, which this user may not inspect%s\n", list.not_read,
            geteuid() == 0 ? "; the capability to trace them (CAP_SYS_PTRACE) is missing"
                           : "; run it as root");
   return 0;

@@ -1,4 +1,4 @@
-/* Implements the printing. All text from a process is tamed. */
+/* Implements the printing. All text that comes from a process is tamed. */
 #include "command/status/status_print.h"
 
 #include <inttypes.h>
@@ -56,7 +56,8 @@ static bool has_table(const struct tg_look *look) {
          look->remote.table_problem == NULL && look->remote.ring.table.armed != 0;
 }
 
-/* Since when the process has been guarded. If it is not guarded: since when it has been running. */
+/* The time since which the process has been guarded. If it is not guarded: the time at which it
+ * started. */
 static uint64_t since(const struct tg_look *look) {
   return has_table(look) ? look->remote.ring.table.armed : look->started;
 }
@@ -134,7 +135,7 @@ static void print_runtime(const struct tg_look *look) {
   if (name_faults(look, text))
     printf("affected   without the guard it has: %s\n", text[0] == '\0' ? "no known fault" : text);
   else
-    printf("affected   unknown; tsfn-guard doctor PROGRAM asks the program\n");
+    printf("affected   unknown; to find out, run: tsfn-guard doctor PROGRAM\n");
 }
 
 static void print_events(const struct tg_look *look) {
@@ -212,9 +213,9 @@ void tg_status_print_line(const struct tg_look *look, size_t columns) {
   if (since(look) != 0) format_age(since(look), age);
   int before = printf("%7d %-7s %-13s %6s %6s %6s ", (int)look->process,
                       guarded_names[look->guarded], runtime, age, events, alive);
-  size_t room = before > 0 && columns > (size_t)before ? columns - (size_t)before : 0;
+  size_t columns_left = before > 0 && columns > (size_t)before ? columns - (size_t)before : 0;
   tame(look->command, text);
-  for (const char *at = text; *at != '\0' && room != 0; room--) {
+  for (const char *at = text; *at != '\0' && columns_left != 0; columns_left--) {
     size_t length = tg_shown_length(at);
     if (length == 0) length = 1;
     fwrite(at, 1, length, stdout);

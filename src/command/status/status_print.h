@@ -8,7 +8,8 @@
 
 void tg_status_print(const struct tg_look *look);
 
-/* Prints one line of the list. It is cut off at `columns`, unless that is SIZE_MAX. */
+/* Print the heading, and one line, of the list. The line is cut off at `columns`, unless that is
+ * SIZE_MAX. */
 void tg_status_print_head(void);
 void tg_status_print_line(const struct tg_look *look, size_t columns);
 

@@ -1,8 +1,8 @@
-/* tsfn-guard top: shows what a guarded process does, again and again.
+/* tsfn-guard top: shows what a guarded process does, and updates this at an interval.
  *
  * It uses termios and plain escape sequences that every terminal since the VT100 knows. It does not
- * use ncurses: the command is linked statically, and ncurses needs its terminal database on the
- * machine where the command is copied to. */
+ * use ncurses: the command is linked statically, and ncurses needs its terminal database on each
+ * machine to which the command is copied. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -39,15 +39,16 @@ struct choices {
 static const char usage[] =
     "usage: tsfn-guard top [--once] [--json] [--interval SECONDS] PID\n"
     "\n"
-    "Shows the thread-safe functions of a running process that was started with publish=1.\n"
+    "Shows the thread-safe functions of a running process that was started with\n"
+    "publish=1.\n"
     "\n"
-    "  --once              print one sample, taken over one interval, instead of a live view\n"
+    "  --once              print one sample, taken over one interval, instead of a\n"
+    "                      live view\n"
     "  --interval SECONDS  0.1 to 3600; the default is 1\n"
     "\n"
     "Keys of the live view: q quits, s changes the sort order, p pauses, h shows help.\n"
-    "Exit status: 0, also when the process has ended; 1 if it cannot be watched; 2 if the command "
-    "line is "
-    "wrong.\n";
+    "Exit status: 0, also when the process has ended; 1 if it cannot be watched; 2 if\n"
+    "the command line is wrong.\n";
 
 /* --- The command line */
 
@@ -66,7 +67,7 @@ static int take_own_option(void *argument, int option, const char *value) {
   return option == INTERVAL && read_interval(choices, value) != 0 ? TG_EXIT_USAGE : TG_GO_ON;
 }
 
-/* TG_GO_ON, or the exit status. */
+/* Returns TG_GO_ON, or the exit status. */
 static int read_choices(int argc, char **argv, struct choices *choices) {
   static const struct option own[] = {
       {"once", no_argument, NULL, ONCE}, {"interval", required_argument, NULL, INTERVAL}, {0}};
@@ -98,7 +99,7 @@ static void sleep_until(double end) {
 }
 
 static int complain_of_memory(void) {
-  return tg_complain(TG_EXIT_FAILED, "memory for a sample", "none", "free some");
+  return tg_complain(TG_EXIT_FAILED, "memory for a sample", "none", "free some memory");
 }
 
 static int complain_of_output(void) {
@@ -122,7 +123,8 @@ static int stream(struct tg_watch *watch, const struct choices *choices) {
   bool is_there = true;
   if (!tg_watch_take(watch)) return complain_of_memory();
   for (double next = now() + choices->seconds; is_there; next += choices->seconds) {
-    /* The process was stopped meanwhile. Missed samples are not made up for. */
+    /* The next sample is overdue, because this command was stopped meanwhile. Missed samples are
+     * not made up for. */
     if (next < now()) next = now() + choices->seconds;
     sleep_until(next);
     is_there = tg_watch_is_there(watch);
@@ -151,14 +153,14 @@ struct screen {
   bool paused;
   bool help;
   bool over;
-  int died; /* the signal's number; 0: none */
+  int died; /* the signal that ends this command; 0: none */
 };
 
 static bool write_screen(const char *bytes, size_t length) {
   return tg_write_all(STDOUT_FILENO, bytes, length) == length;
 }
 
-/* Uses the alternate screen, without a cursor and without wrapping at the right edge. */
+/* Switches to the alternate screen, without a cursor and without wrapping at the right edge. */
 static void enter(struct screen *screen) {
   static const char sequence[] = "\033[?1049h\033[?25l\033[?7l";
   struct termios raw = screen->before;
@@ -226,7 +228,7 @@ static bool draw(const struct screen *screen, const struct tg_watch *watch) {
   return written;
 }
 
-/* Gives the terminal back while the process is stopped. */
+/* Restores the terminal, and then stops this process. */
 static void stop(const struct screen *screen) {
   leave(screen);
   raise(SIGSTOP);
@@ -253,9 +255,9 @@ static void handle_signal(struct screen *screen) {
 static void handle_keys(struct screen *screen) {
   char keys[64];
   ssize_t count = read(STDIN_FILENO, keys, sizeof keys);
-  /* another reader was faster, and stdin does not block */
+  /* stdin does not block, and another reader has taken the key */
   if (count < 0 && errno == EAGAIN) return;
-  if (count <= 0) screen->has_keys = false;   /* the terminal is gone; a signal will say so, too */
+  if (count <= 0) screen->has_keys = false;   /* the terminal is gone; a signal will follow */
   if (count > 0 && keys[0] == '\033') return; /* an arrow key or similar */
   for (ssize_t i = 0; i < count; i++) {
     if (keys[i] == 'q') screen->over = true;
@@ -265,7 +267,7 @@ static void handle_keys(struct screen *screen) {
   }
 }
 
-/* True: the next sample is due. False: a key was pressed, or a signal came. */
+/* Waits until `next`, or for a key or a signal, which it handles. True: the next sample is due. */
 static bool wait_for(struct screen *screen, double next) {
   struct pollfd wanted[] = {{.fd = screen->signals, .events = POLLIN},
                             {.fd = screen->has_keys ? STDIN_FILENO : -1, .events = POLLIN}};
@@ -277,7 +279,7 @@ static bool wait_for(struct screen *screen, double next) {
   return false;
 }
 
-/* Ends by the signal that it received, as if it had not been caught. */
+/* Ends this process by the signal that it received, as if the signal had not been caught. */
 static void die(const struct screen *screen) {
   sigset_t one;
   sigemptyset(&one);
@@ -290,7 +292,7 @@ static void die(const struct screen *screen) {
 static int live(struct tg_watch *watch, const struct choices *choices) {
   struct screen screen;
   bool is_there = true, has_memory = tg_watch_take(watch), written = true;
-  const double first = FIRST_MS / 1000.0; /* earlier than later ones, so that rates appear soon */
+  const double first = FIRST_MS / 1000.0; /* a shorter interval, so that rates appear soon */
   double next = now() + (choices->seconds < first ? choices->seconds : first);
   if (!has_memory) return complain_of_memory();
   if (!open_screen(&screen))

@@ -66,15 +66,15 @@ void tg_top_sort(struct tg_watch_sample *sample, enum tg_top_order order) {
 
 /* --- The table */
 
-/* A line that is being built. A character counts as one column. */
+/* A line that is being written. Each character counts as one column. */
 struct line {
   FILE *to;
   const struct tg_top_look *look;
   size_t columns;
-  size_t most; /* where it is cut off */
+  size_t most; /* the column at which it is cut off */
 };
 
-/* Replaces invalid UTF-8, and characters that control a terminal, by '?'. */
+/* Writes text. Replaces invalid UTF-8, and characters that control a terminal, by '?'. */
 static void put_text(struct line *line, const char *text) {
   while (*text != '\0' && line->columns < line->most) {
     size_t length = tg_shown_length(text);
@@ -95,7 +95,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct line *line, const c
   put_text(line, text);
 }
 
-/* Text in a field of a given width. */
+/* Writes text into a field of this width. */
 static void put_field(struct line *line, const char *text, size_t width) {
   const size_t most = line->most, end = line->columns + width;
   if (end < most) line->most = end;
@@ -159,13 +159,14 @@ static void put_severities(struct line *line, const struct tg_watch_sample *samp
 /* The most frequent kinds come first, because the line is cut off at its end. */
 static void put_kinds(struct line *line, const struct tg_watch_sample *sample) {
   char code[TG_CODE_SIZE], total[CELL], rate[CELL];
-  bool told[TG_EVENT_KINDS] = {false};
+  bool printed[TG_EVENT_KINDS] = {false};
   for (bool first = true;; first = false) {
     unsigned most = 0;
     for (unsigned kind = 1; kind < TG_EVENT_KINDS; kind++)
-      if (!told[kind] && sample->events[kind] > (most == 0 ? 0 : sample->events[most])) most = kind;
+      if (!printed[kind] && sample->events[kind] > (most == 0 ? 0 : sample->events[most]))
+        most = kind;
     if (most == 0) break;
-    told[most] = true;
+    printed[most] = true;
     tg_catalogue_code((enum tg_event_kind)most, code);
     put(line, "%s%s %s %s (%s/s)", first ? "         " : ", ", code, tg_catalogue[most].name,
         short_number((double)sample->events[most], total),
@@ -194,7 +195,8 @@ static void put_head(struct line *line, const struct tg_watch *watch, const char
   put_kinds(line, sample);
 }
 
-/* On a narrow terminal the addon is worth more than the limit and the environment. */
+/* On a narrow terminal the limit and the environment are left out, because the addon matters
+ * more. */
 static bool is_wide(const struct line *line) {
   return line->most >= WIDE;
 }
@@ -247,7 +249,7 @@ void tg_top_print(FILE *to, const struct tg_watch *watch, const struct tg_top_lo
 /* --- JSON */
 
 static void put_json_text(FILE *to, const char *name, const char *value) {
-  char escaped[1024]; /* the longest text has 184 bytes, and each may be escaped */
+  char escaped[1024]; /* the longest text has 184 bytes, and each byte may be escaped */
   if (value == NULL || value[0] == '\0') {
     fprintf(to, "\"%s\":null", name);
     return;

@@ -1,5 +1,5 @@
 /* Writes a sample of a watched process as a table for people, or as one line of JSON
- * (docs/command.md lists its fields). Names that the process has chosen are cleaned on the way. */
+ * (docs/command.md lists its fields). Names that the process has chosen are cleaned first. */
 #ifndef TG_COMMAND_TOP_PRINT_H
 #define TG_COMMAND_TOP_PRINT_H
 
@@ -21,7 +21,7 @@ struct tg_top_look {
   size_t rows;    /* at most this many functions */
   bool colour;
   const char *line_end; /* what ends a line */
-  const char *note;     /* stands at the end of the first line */
+  const char *note;     /* printed at the end of the first line */
 };
 
 void tg_top_print(FILE *to, const struct tg_watch *watch, const struct tg_top_look *look);

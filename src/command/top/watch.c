@@ -39,7 +39,7 @@ static const char start_remedy[] =
 
 /* --- The messages for a process that cannot be watched */
 
-/* Joins pieces to a text. A NULL ends the list. Control characters in the pieces become '?'. */
+/* Joins pieces into one text. A NULL ends the list. Control characters in the pieces become '?'. */
 static const char *join(struct tg_text *text, const char *const pieces[]) {
   text->length = 0;
   for (size_t i = 0; pieces[i] != NULL; i++) tg_text_add(text, pieces[i]);
@@ -64,7 +64,7 @@ static const char *name_process(const struct tg_watch *watch, struct tg_text *te
   return tg_text_string(text);
 }
 
-/* "needed …, found process 12 (node)…" */
+/* Prints "needed …, found process 12 (node)…". `of_it` follows the name. */
 static int complain_of(const struct tg_watch *watch, const char *needed, const char *of_it,
                        const char *remedy) {
   struct tg_text process, found;
@@ -73,7 +73,7 @@ static int complain_of(const struct tg_watch *watch, const char *needed, const c
                      join(&found, (const char *const[]){process.bytes, of_it, NULL}), remedy);
 }
 
-/* The kernel's answer for a process of another user, or for one that has changed its user. */
+/* The kernel refuses access to a process of another user, and to one that has changed its user. */
 static int complain_of_access(const struct tg_watch *watch) {
   char of_it[96];
   struct stat status = {0};
@@ -81,7 +81,7 @@ static int complain_of_access(const struct tg_watch *watch) {
   static const char needed[] = "a process that this user may inspect";
   if (status.st_uid == geteuid())
     return complain_of(watch, needed,
-                       ", which has changed its user or has more rights than this one",
+                       ", which has changed its user or has more privileges than this user",
                        "run it as root, with the capability to trace it (CAP_SYS_PTRACE)");
   snprintf(of_it, sizeof of_it, " of user %u, and this is user %u", status.st_uid, geteuid());
   return complain_of(watch, needed, of_it, "run it as that user, or as root");
@@ -89,12 +89,12 @@ static int complain_of_access(const struct tg_watch *watch) {
 
 /* --- Finding the memory */
 
-/* A mapping of a process. */
+/* What the mappings of a process show. */
 struct maps {
   bool readable;
   bool library;
   bool memory;
-  char place[64]; /* "map_files/7f00-7f10" of the memory */
+  char place[64]; /* of the memory: "map_files/7f00-7f10" */
 };
 
 static void read_map(struct maps *maps, const char *line, const struct stat *memory) {
@@ -129,8 +129,8 @@ static struct maps read_maps(const struct tg_watch *watch, const struct stat *me
   return maps;
 }
 
-/* A process may hold something else with that name. Ours is sealed, so it cannot shrink while we
- * have mapped it. */
+/* A process may have another file with that name. The guard's memory is sealed, so it cannot shrink
+ * while it is mapped here. */
 static bool is_ours(const struct tg_watch *watch, int file, struct stat *memory) {
   struct stat process;
   if (fstat(file, memory) != 0 || fstat(watch->directory, &process) != 0) return false;
@@ -152,8 +152,8 @@ static bool map_memory(struct tg_watch *watch, const char *place) {
   return true;
 }
 
-/* False, with errno: this user may not look at its descriptors. True: the search was possible, but
- * may have found nothing. */
+/* False, with errno: this user may not read the process's descriptors. True: the search was
+ * possible, but may have found nothing. */
 static bool find_descriptor(struct tg_watch *watch) {
   char link[sizeof memory_link];
   int directory = openat(watch->directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -170,7 +170,7 @@ static bool find_descriptor(struct tg_watch *watch) {
   return true;
 }
 
-/* --- Why there is none */
+/* --- Why there is no published memory */
 
 static int complain_of_options(const struct tg_watch *watch, const char *text) {
   struct tg_options options;
@@ -182,9 +182,8 @@ static int complain_of_options(const struct tg_watch *watch, const char *text) {
   if (options.publish)
     return complain_of(watch, "a process that publishes",
                        ", with publish=1, but it publishes nothing",
-                       "look at its stderr from when it started; in a program that is not a "
-                       "runtime the guard does "
-                       "nothing");
+                       "read what it wrote to stderr when it started; in a program that is not a "
+                       "runtime the guard does nothing");
   join(&found, (const char *const[]){", with " TSFN_GUARD_OPTIONS_VARIABLE "=", text, NULL});
   return complain_of(watch, "a process that was started with publish=1",
                      text == NULL ? ", started without options" : found.bytes, start_remedy);
@@ -205,7 +204,7 @@ static int complain_of_nothing(struct tg_watch *watch, const struct maps *maps) 
 
 /* --- The memory's head */
 
-/* A text of the process, cut to the size of its field. */
+/* Copies a text of the process, cut to the size of its field. */
 static void copy_text(char *to, const char *from, size_t size) {
   memcpy(to, from, size);
   to[size - 1] = '\0';
@@ -216,7 +215,7 @@ static int check_head(struct tg_watch *watch) {
   char of_it[128];
   copy_text(watch->guard, page->guard, sizeof watch->guard);
   if (memcmp(page->magic, TSFN_GUARD_PUBLISHED_MAGIC, sizeof page->magic) != 0)
-    return complain_of(watch, "complete published memory", ", which is only just starting",
+    return complain_of(watch, "complete published memory", ", which is still starting",
                        "try again");
   if (page->version != TSFN_GUARD_PUBLISHED_VERSION ||
       page->head_size != offsetof(struct tsfn_guard_published, record) ||
@@ -262,7 +261,7 @@ int tg_watch_open(struct tg_watch *watch, const char *process) {
   watch->before = calloc(TSFN_GUARD_PUBLISHED_RECORDS, sizeof *watch->before);
   return watch->before != NULL
              ? 0
-             : tg_complain(TG_EXIT_FAILED, "4 MiB of memory", "none", "free some");
+             : tg_complain(TG_EXIT_FAILED, "4 MiB of memory", "none", "free some memory");
 }
 
 bool tg_watch_is_there(const struct tg_watch *watch) {
@@ -299,7 +298,7 @@ bool tg_watch_read(const struct tsfn_guard_record *record, struct tsfn_guard_rec
       .mark = mark,
       .created = load(&record->created),
       .max_queue_size = load(&record->max_queue_size),
-      /* Read before `calls`, so that no item counts as delivered without having been called. */
+      /* Read before `calls`, so that no item appears as delivered but not as called. */
       .delivered = __atomic_load_n(&record->delivered, __ATOMIC_ACQUIRE),
       .env = load_half(&record->env),
       .addon = load_half(&record->addon),
@@ -387,7 +386,7 @@ static bool read_records(struct tg_watch *watch) {
   return true;
 }
 
-/* Facts that become known once, and never change afterwards. */
+/* Reads the texts that become known once, and never change afterwards. */
 static void read_texts(struct tg_watch *watch) {
   const struct tsfn_guard_published *page = watch->page;
   if (watch->runtime[0] == '\0' && __atomic_load_n(&page->runtime_known, __ATOMIC_ACQUIRE) != 0)

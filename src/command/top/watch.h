@@ -2,8 +2,8 @@
  * (include/tsfn_guard/published.h), and takes samples of it.
  *
  * Nothing in that memory is trusted. Each value is read once, and texts are cut to the size of
- * their field. Numbers are taken as they are. Whoever prints a sample must clean its texts. Not
- * shared between threads. */
+ * their field. Numbers are taken as they are. Whoever prints a sample must clean its texts. For one
+ * thread. */
 #ifndef TG_COMMAND_WATCH_H
 #define TG_COMMAND_WATCH_H
 
@@ -31,7 +31,7 @@ struct tg_watch_function {
   uint64_t number; /* the handle's number, as in reports */
   uint32_t index;
   uint32_t env;
-  uint32_t addon; /* its place plus 1; 0: unknown */
+  uint32_t addon; /* its index in `addons` plus 1; 0: unknown */
   enum tg_watch_state state;
   uint64_t threads;
   uint64_t queue;
@@ -71,7 +71,7 @@ struct tg_watch_sample {
 struct tg_watch {
   pid_t process;
   const struct tsfn_guard_published *page;
-  /* of /proc/PID: stays bound to this process, even if another one gets its number later */
+  /* a descriptor of /proc/PID; it stays bound to this process, even if another one gets its id */
   int directory;
   char descriptor[32]; /* "fd/20"; empty: the program has closed it */
   struct stat memory;  /* of the published memory */
@@ -81,13 +81,13 @@ struct tg_watch {
   size_t capacity; /* of the sample's array of functions */
   struct {
     uint64_t mark, calls;
-  } * before; /* for each slot: the values of the previous sample */
+  } * before; /* for each record: the values of the previous sample */
 };
 
-/* 0, or the exit status after a message on stderr. */
+/* Returns 0, or the exit status after a message on stderr. */
 int tg_watch_open(struct tg_watch *watch, const char *process);
 
-/* Takes a new sample. Rates are computed since the previous sample. False: there is no memory. */
+/* Takes a new sample. Rates are those since the previous sample. False: no memory is left. */
 bool tg_watch_take(struct tg_watch *watch);
 
 /* Whether the process still exists, and still runs the same program. */
@@ -96,8 +96,8 @@ bool tg_watch_is_there(const struct tg_watch *watch);
 /* The path of the function's addon. NULL: unknown. */
 const char *tg_watch_addon(const struct tg_watch *watch, const struct tg_watch_function *function);
 
-/* For the tests: a record at one moment. False: it serves no function, or it has been given to
- * another one. */
+/* Copies a record. Public only for the tests. False: the record serves no function, or another
+ * function got it meanwhile. */
 bool tg_watch_read(const struct tsfn_guard_record *record, struct tsfn_guard_record *copy);
 
 #endif

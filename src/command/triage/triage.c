@@ -19,29 +19,25 @@
 static const char usage[] =
     "usage: tsfn-guard triage [--json] CORE|FILE|-\n"
     "\n"
-    "Says what a crash is, whether the guard helps, whose fault it is and what to do now. Give it "
-    "what there "
-    "is: a\n"
-    "core file; a stack of gdb, lldb, eu-stack or coredumpctl; what Node, a sanitizer, valgrind or "
-    "the "
-    "kernel\n"
-    "printed; a diagnostic report; the log of a container or of a test run. - is the standard "
-    "input.\n"
+    "Says what a crash is, whether the guard helps, whose fault it is and what to do\n"
+    "now. Give it what you have: a core file; a stack of gdb, lldb, eu-stack or\n"
+    "coredumpctl; what Node, a sanitizer, valgrind or the kernel printed; a diagnostic\n"
+    "report; the log of a container or of a test run. - is the standard input.\n"
     "\n"
     "docs/triage.schema.json describes its JSON.\n"
     "\n"
     "examples:\n"
     "  tsfn-guard triage core\n"
     "  coredumpctl info | tsfn-guard triage -\n"
-    "  gdb -batch -ex 'thread apply all bt' $(command -v node) core | tsfn-guard triage -\n"
+    "  gdb -batch -ex 'thread apply all bt' $(command -v node) core |\n"
+    "    tsfn-guard triage -\n"
     "\n"
-    "Exit status: 0, whatever it was; 1 if a core cannot be read here; 2 if the command line or "
-    "the file is "
-    "wrong.\n";
+    "Exit status: 0 if the input was read; 1 if a core cannot be read here; 2 if the\n"
+    "command line or the file is wrong.\n";
 
 enum { SIGNATURES = TG_OWN_OPTION };
 
-/* For scripts/docs.sh. */
+/* --signatures, which scripts/docs.sh uses. */
 static int take_own_option(void *choices, int option, const char *value) {
   (void)choices, (void)option, (void)value;
   tg_signatures_print();
@@ -68,7 +64,7 @@ static int complain_file(const char *name, const char *found, const char *remedy
 
 enum kind { TEXT, CORE, PROGRAM, GZIP, XZ, ZSTD, LZ4, MINIDUMP };
 
-/* Decides by the first bytes. A pipe counts as text, because it cannot be examined without
+/* The first bytes decide. A pipe counts as text, because it cannot be examined without
  * consuming its contents. */
 static enum kind kind_of(int file) {
   unsigned char head[20] = {0};

@@ -63,7 +63,8 @@ static void judge(int status, struct tg_evidence *evidence, struct tg_core_read 
              "install libdw1 (Fedora: elfutils-libs), or: " BY_GDB);
   } else if (evidence->count == 0) {
     complain(read, "a core file of Linux on this architecture",
-             "one that is damaged, cut off, or of another", "where it was made: " BY_GDB);
+             "one that is damaged, cut off, or from another architecture",
+             "on the machine where it was made: " BY_GDB);
   } else if (!WIFEXITED(status) && read->problem == NULL) {
     read->problem = "what comes after these stacks; the core is damaged";
   }

@@ -7,7 +7,7 @@
 #include "command/triage/triage_evidence.h"
 
 struct tg_core_read {
-  const char *needed; /* NULL: the core was read; else why not, and what to do */
+  const char *needed; /* NULL: the core was read; else these three say why not, and what to do */
   const char *found;
   const char *remedy;
   const char *problem; /* which part could not be read; or NULL */

@@ -39,7 +39,7 @@ struct tg_trace *tg_evidence_add_trace(struct tg_evidence *evidence) {
   if (evidence->count < TG_TRACES_MAX) {
     trace = &evidence->traces[evidence->count++];
   } else {
-    /* The thread that died is usually among the first stacks, or it is the last one. So the last
+    /* The stack that died is usually among the first stacks, or it is the last one. So the last
      * place is overwritten. */
     evidence->lost++;
     forget_trace(evidence, TG_TRACES_MAX - 1);
@@ -58,12 +58,13 @@ void tg_trace_add(struct tg_trace *trace, const struct tg_trace_frame *frame) {
   trace->frames[trace->count - 1] = *frame;
 }
 
-/* Only if there is one. */
+/* The last stack. There must be one. */
 static struct tg_trace *current(struct tg_evidence *evidence) {
   return &evidence->traces[evidence->count - 1];
 }
 
-/* Numbers continue only if few lines lie between two frames. */
+/* The number of the last frame, if the frame in this line may continue its stack. TG_NO_NUMBER if
+ * there is no last frame, or if a header or too many lines lie between. */
 static int last_number(const struct tg_evidence *evidence, uint64_t line) {
   enum { GAP_MAX = 6 };
   if (evidence->has_header || evidence->count == 0 || line > evidence->frame_line + GAP_MAX)
@@ -83,8 +84,8 @@ static struct tg_trace *begin_trace(struct tg_evidence *evidence, uint64_t line)
   return trace;
 }
 
-/* gdb prints the frame at which the program stops, and prints it again as a part of the whole
- * stack. */
+/* gdb prints the frame at which the program stops, and prints this frame again as a part of the
+ * whole stack. */
 static bool is_printed_again(const struct tg_evidence *evidence,
                              const struct tg_trace_frame *frame) {
   if (evidence->count == 0 || evidence->has_header || frame->number != 0) return false;
@@ -139,8 +140,8 @@ static void header(struct tg_evidence *evidence, int thread, bool died, bool asi
   evidence->in_javascript = false;
 }
 
-/* Either a debugger has stopped a living process, or the process has died of a signal since
- * then. */
+/* Records whether the process is alive: a debugger has stopped it, or a signal has ended it. The
+ * last such line counts. */
 static void note_stop(struct tg_evidence *evidence, const char *line) {
   bool is_stop = has(line, " hit Breakpoint ") || strncmp(line, "Breakpoint ", 11) == 0 ||
                  has(line, "received signal SIGINT") || has(line, "stop reason = breakpoint");
@@ -173,7 +174,8 @@ static bool take_numbered(struct tg_evidence *evidence, const char *line) {
   return true;
 }
 
-/* Headers of stacks without gdb's number: Node's, lldb's, coredumpctl's, eu-stack's ("TID 12:"). */
+/* Headers of stacks that gdb has not numbered: Node's, lldb's, coredumpctl's, eu-stack's
+ * ("TID 12:"). */
 static bool take_unnumbered(struct tg_evidence *evidence, const char *line) {
   bool is_node = has(line, "Native stack trace -----"), is_lldb = has(line, "thread #");
   bool is_tid = line[strlen(line) - 1] == ':' && number_behind(line, "TID ") != TG_NO_NUMBER;
@@ -184,7 +186,7 @@ static bool take_unnumbered(struct tg_evidence *evidence, const char *line) {
   return true;
 }
 
-/* Sanitizers and valgrind also print stacks of other moments. */
+/* Sanitizers and valgrind also print stacks from other moments. */
 static bool take_moment(struct tg_evidence *evidence, const char *line) {
   static const char *const others[] = {"freed by thread",     "previously allocated by",
                                        "allocated by thread", "created by T",
@@ -229,7 +231,7 @@ static bool read_version(const char *at, char version[32]) {
   return true;
 }
 
-/* What may stand between a runtime's name and its version. */
+/* Skips what may stand between a runtime's name and its version. */
 static const char *skip_to_version(const char *at) {
   static const char *const fillers[] = {".js",     "js", "Version", "version",
                                         "runtime", "-v", "-linux",  "v"};
@@ -322,7 +324,8 @@ static void note_system(struct tg_evidence *evidence, const char *line) {
   tg_evidence_note_version(evidence, line);
 }
 
-/* A .node file that the line mentions. Only the end of its path is needed, to find its package. */
+/* Records the first .node file that a line mentions. Only the end of its path is needed to find its
+ * package. */
 static void note_addon(struct tg_evidence *evidence, const char *line) {
   const char *end = strstr(line, ".node");
   if (end == NULL || evidence->addon[0] != '\0') return;
@@ -338,7 +341,7 @@ static void note_addon(struct tg_evidence *evidence, const char *line) {
 
 /* --- Words */
 
-/* The signal that these words stand for, at the least. */
+/* The signal that these words stand for. SIGABRT also stands for a signal that is not named. */
 static const struct {
   const char *words;
   int signal;
@@ -402,7 +405,7 @@ struct found {
   struct tg_evidence *evidence;
   const char *line;
   uint64_t number;
-  /* words for a signal do not count here, because they may be part of a function's name */
+  /* in a frame, words for a signal do not count: they may be part of a function's name */
   bool is_frame;
 };
 
@@ -432,8 +435,8 @@ static void note_words(struct tg_evidence *evidence, const char *line, uint64_t 
   tg_word_set_find(all_words(), line, take_word, &found);
 }
 
-/* "node[12]: segfault at 7f12 ip 00007f12 sp …": if both addresses are equal and not near NULL,
- * there was no code to run. */
+/* "node[12]: segfault at 7f12 ip 00007f12 sp …". If both addresses are equal and not near NULL, the
+ * process jumped to an address without code. */
 static void note_kernel(struct tg_evidence *evidence, const char *line) {
   const char *at = strstr(line, "segfault at "), *ip = at == NULL ? NULL : strstr(at, " ip ");
   if (ip == NULL) return;
@@ -442,7 +445,7 @@ static void note_kernel(struct tg_evidence *evidence, const char *line) {
   if (address == code && address >= 4096) evidence->facts |= TG_FACT_NO_MEMORY;
 }
 
-/* node-addon-api prints its own texts if there was no message from JavaScript. */
+/* If the exception has no message from JavaScript, node-addon-api prints one of its own texts. */
 static void note_exception(struct tg_evidence *evidence, const char *line) {
   static const char *const own[] = {"Unknown failure",
                                     "Error in native callback",
@@ -465,7 +468,7 @@ static void note_exception(struct tg_evidence *evidence, const char *line) {
   if (*what != '\0') evidence->facts |= TG_FACT_JS_MESSAGE;
 }
 
-/* What the reader of cores prints besides the stacks. */
+/* Takes what triage_unwind.c prints besides the stacks. */
 static bool take_core(struct tg_evidence *evidence, const char *line) {
   static const char ring[] = "tsfn-guard ring: ";
   if (strncmp(line, ring, strlen(ring)) == 0)

@@ -30,7 +30,8 @@ static size_t skip_escape(const char *text, size_t length, size_t at) {
   return at < length ? at + 1 : at;
 }
 
-/* Removes colours in place. Returns the new length. A tab becomes a space. */
+/* Removes colours and the spaces at the end, in place. A tab or carriage return becomes a space,
+ * and NUL becomes '?'. Returns the new length. */
 static size_t clean(struct tg_triage_lines *lines, char *text, size_t length) {
   size_t kept = 0;
   for (size_t i = 0; i < length;) {
@@ -62,7 +63,7 @@ static int hex_digit(char digit) {
   return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-/* The byte that \uXXXX stands for. '?' beyond ASCII, because no signature contains such
+/* The byte that \uXXXX stands for. '?' if it is not ASCII: no signature contains such
  * characters. */
 static char decode_hex4(const char *digits, size_t left) {
   unsigned value = 0;
@@ -74,7 +75,8 @@ static char decode_hex4(const char *digits, size_t left) {
   return (char)(value != 0 && value < 0x80 ? value : '?');
 }
 
-/* Decodes the string that begins after a quote at `*at`, in place, and moves `*at` past its end. */
+/* Decodes in place the string whose first byte, after the quote, is at `*at`. Moves `*at` past its
+ * end. Returns the decoded length. */
 static size_t decode_string(char *text, size_t length, size_t *at) {
   size_t from = *at, to = from;
   while (from < length && text[from] != '"') {
@@ -99,8 +101,8 @@ static size_t decode_string(char *text, size_t length, size_t *at) {
   return decoded;
 }
 
-/* If a text is not plain, journald writes the numbers of its bytes. Returns the length of what was
- * decoded at `text`. */
+/* If a text is not plain, journald writes an array of the numbers of its bytes. Decodes the array
+ * at `*at` in place, and moves `*at` past the numbers. Returns the decoded length. */
 static size_t decode_numbers(char *text, size_t length, size_t *at) {
   size_t from = *at + 1, to = *at;
   while (from < length && strchr("0123456789, ", text[from]) != NULL) {
@@ -124,8 +126,8 @@ static bool is_key(const char *key, size_t length, const char *name) {
   return strlen(name) == length && memcmp(key, name, length) == 0;
 }
 
-/* In diagnostic reports, values of these keys say little without the key. A frame of "nativeStack"
- * has two lines, "pc" and "symbol". */
+/* In diagnostic reports, the values of these keys say little without the key, so the key is passed
+ * on with the value. A frame of "nativeStack" has two lines, "pc" and "symbol". */
 static bool hand_on_known(struct tg_triage_lines *lines, const char *key, size_t key_length,
                           char *value, size_t length) {
   static const char *const known[] = {"symbol", "nodejsVersion", "event", "trigger",
@@ -141,8 +143,8 @@ static bool hand_on_known(struct tg_triage_lines *lines, const char *key, size_t
   return false;
 }
 
-/* Whether it is an environment variable that names the guard's library, as tests or scripts may
- * have. Only LD_PRELOAD loads the library. */
+/* Whether this is an environment variable, other than LD_PRELOAD, that names the guard's library.
+ * Tests or scripts may have such a variable, but only LD_PRELOAD loads the library. */
 static bool only_names_guard(const char *key, size_t key_length, const char *value, size_t length) {
   const char library[] = "/libtsfnguard.so";
   size_t library_length = sizeof library - 1;
@@ -156,7 +158,7 @@ static bool only_names_guard(const char *key, size_t key_length, const char *val
          !is_key(key, key_length, "MESSAGE");
 }
 
-/* A string that is not a key. */
+/* Takes a string that is not a key. */
 static void take_string(struct tg_triage_lines *lines, const char *key, size_t key_length,
                         char *value, size_t length, unsigned depth) {
   if (hand_on_known(lines, key, key_length, value, length)) return;
@@ -172,8 +174,8 @@ static void take_string(struct tg_triage_lines *lines, const char *key, size_t k
   value[length] = behind;
 }
 
-/* Reads all JSON from `at` on, even if it is cut off or damaged. Values are decoded in place, and
- * keys are left as they are. So the text is read only once. */
+/* Reads all JSON in the text, even if it is cut off or damaged. Strings are decoded in place, so
+ * the text is read only once. */
 static void take_json(struct tg_triage_lines *lines, char *text, size_t length, unsigned depth) {
   const char *key = "";
   size_t key_length = 0;
@@ -201,8 +203,9 @@ static void take_json(struct tg_triage_lines *lines, char *text, size_t length, 
   }
 }
 
-/* A line of JSON, or of a program that prints JSON in several lines. Text before an object is from
- * a log shipper. */
+/* Where JSON begins in the line; the length of the line if there is none. The line may contain an
+ * object, perhaps after text that a log shipper has added. Or it is one member of an object that a
+ * program has printed in several lines. */
 static size_t find_json(const char *text, size_t length) {
   size_t start = skip_spaces(text, length, 0);
   if (start < length && text[start] == '"') {
@@ -217,7 +220,7 @@ static size_t find_json(const char *text, size_t length) {
 
 /* --- syslog */
 
-/* syslog writes a newline in a message as #012, also in the stack of a coredump. */
+/* syslog writes a newline in a message as #012, for example in the stack of a coredump. */
 static bool has_octal_newlines(const char *text) {
   const char *first = strstr(text, "#012");
   return first != NULL && strstr(first + 4, "#012") != NULL;
@@ -282,7 +285,7 @@ static void end_line(struct tg_triage_lines *lines, struct buffer *buffer) {
 static void add_piece(struct tg_triage_lines *lines, struct buffer *buffer, const char *piece,
                       size_t length) {
   if (buffer->skipping) return;
-  size_t room = TG_TRIAGE_LINE_MAX - buffer->length, fits = length < room ? length : room;
+  size_t space = TG_TRIAGE_LINE_MAX - buffer->length, fits = length < space ? length : space;
   memcpy(buffer->bytes + buffer->length, piece, fits);
   buffer->length += fits;
   if (fits == length) return;

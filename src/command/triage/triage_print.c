@@ -68,7 +68,7 @@ static void print_unread(const struct tg_triage_input *input) {
   if (input->problem != NULL) printf("unread:  %s\n", input->problem);
   if (input->too_long != 0)
     printf("unread:  the rest of %" PRIu64 " lines longer than 1 MiB\n", input->too_long);
-  if (input->binary > input->bytes / 10) puts("unread:  much of it is no text");
+  if (input->binary > input->bytes / 10) puts("unread:  much of it is not text");
 }
 
 void tg_answer_print(const struct tg_answer *answer, const struct tg_evidence *evidence,
@@ -89,7 +89,8 @@ void tg_answer_print(const struct tg_answer *answer, const struct tg_evidence *e
   print_addon(answer, package);
   print_runtime(answer, evidence);
   printf("do:      %s\n", advice_of(answer, text));
-  printf("sure:    %s%s\n", tg_sure_names[answer->sure], answer->reason_count == 0 ? "" : ", as:");
+  printf("sure:    %s%s\n", tg_sure_names[answer->sure],
+         answer->reason_count == 0 ? "" : ", because:");
   for (unsigned i = 0; i < answer->reason_count && i < 3; i++) {
     const struct tg_reason *reason = &answer->reasons[i];
     if (reason->line != 0)

@@ -54,8 +54,7 @@ static const struct tg_signature signatures[] = {
      .what = "the JavaScript heap reached its limit",
      .fault = "the program: it keeps more objects than the limit allows, or the limit is too low",
      .advice = "NODE_OPTIONS=--max-old-space-size=4096, and node --heapsnapshot-near-heap-limit=2 "
-               "app.js to "
-               "see what grows"},
+               "app.js to see what grows"},
     {.name = "killed-for-memory",
      .verdict = TG_VERDICT_OOM,
      .helps = TG_HELPS_NO,
@@ -82,8 +81,7 @@ static const struct tg_signature signatures[] = {
      .page = "triage.md#uv-loop-open-handles",
      .remedy = REMEDY_ONE,
      .what = "a worker ended while a handle of libuv was open in its loop, and Node ends the "
-             "process in that "
-             "case",
+             "process in that case",
      .fault = "the addon that opened the handle (uv_async_init and such) and has no cleanup hook "
               "that closes it",
      .advice =
@@ -108,8 +106,7 @@ static const struct tg_signature signatures[] = {
      .page = "triage.md#v8-without-scope",
      .remedy = REMEDY_ONE,
      .what = "a JavaScript value was created where this is not allowed: in a thread of the addon, "
-             "or without "
-             "a handle scope",
+             "or without a handle scope",
      .fault = "the addon",
      .advice = UPDATE},
     {.name = "tsfn-assertion",
@@ -145,8 +142,7 @@ static const struct tg_signature signatures[] = {
      .helps = TG_HELPS_YES,
      .needs = TG_FACT_TSFN_WAIT | TG_FACT_HANG | TG_FACT_ANY_ENDING,
      .frames = "`uv_cond_wait`, `napi_call_threadsafe_function` in one thread; exit or the "
-               "environment's end "
-               "in another",
+               "environment's end in another",
      .page = "misuse/TSG016.md",
      .what = "a thread waits for a full queue whose environment or process is ending, and nobody "
              "wakes it",
@@ -161,8 +157,7 @@ static const struct tg_signature signatures[] = {
      .page = "misuse/TSG015.md",
      .remedy = REMEDY_STOP,
      .what = "a thread waits for a full queue to be emptied (a lost wake-up, nodejs/node#58723, or "
-             "a busy "
-             "loop thread)",
+             "a busy loop thread)",
      .fault = "the runtime, if the queue is empty; else whoever keeps the loop thread busy",
      .advice =
          "try it: tsfn-guard --publish node app.js, then tsfn-guard top PID shows the queues"},
@@ -187,8 +182,7 @@ static const struct tg_signature signatures[] = {
      .page = "misuse/TSG028.md",
      .remedy = REMEDY_BUSY,
      .what = "a C++ exception left the callback of a thread-safe function in a worker, for example "
-             "when the "
-             "worker is terminated",
+             "when the worker is terminated",
      .fault = "the addon: JavaScript can no longer run in a worker that was terminated",
      .advice = "run it guarded: tsfn-guard node app.js helps if the worker was being terminated"},
     {.name = "napi-error-new",
@@ -204,8 +198,7 @@ static const struct tg_signature signatures[] = {
      .page = "triage.md#napi-error-new",
      .remedy = REMEDY_STOP,
      .what = "node-addon-api could not create an error object, because its environment can no "
-             "longer run "
-             "JavaScript",
+             "longer run JavaScript",
      .fault = "the addon: it goes on working while its worker or process ends, and treats the "
               "refusal as fatal",
      .advice = STOP_FIRST},
@@ -248,8 +241,7 @@ static const struct tg_signature signatures[] = {
      .page = "real-addons.md",
      .remedy = REMEDY_BUSY,
      .what = "Rust's bindings were refused by an environment that can no longer run JavaScript, "
-             "and treat "
-             "that as fatal",
+             "and treat that as fatal",
      .fault = "the addon, or the version of napi-rs or neon that it was built with",
      .advice = "let its promises settle before the worker ends; " UPDATE},
     {.name = "napi-call-refused",
@@ -261,8 +253,7 @@ static const struct tg_signature signatures[] = {
      .page = "triage.md#napi-call-refused",
      .remedy = REMEDY_STOP,
      .what = "a call of Node-API failed, usually because its environment can no longer run "
-             "JavaScript, and "
-             "the addon ended the process",
+             "JavaScript, and the addon ended the process",
      .fault = "the addon: it goes on working while its worker or process ends, and treats the "
               "refusal as fatal",
      .advice = STOP_FIRST},
@@ -275,9 +266,8 @@ static const struct tg_signature signatures[] = {
      .frames = "`napi_fatal_error`, an addon, …, `node::FreeEnvironment` or `CleanupHandles`",
      .page = "triage.md#napi-error-new",
      .remedy = REMEDY_STOP,
-     .what =
-         "the addon ended the process (napi_fatal_error) while its environment ended, which can no "
-         "longer run JavaScript",
+     .what = "the addon ended the process (napi_fatal_error) while its environment ended, which "
+             "can no longer run JavaScript",
      .fault = "the addon, which treats the refusal as fatal",
      .advice = STOP_FIRST},
     {.name = "napi-error-at-end",
@@ -303,8 +293,7 @@ static const struct tg_signature signatures[] = {
      .what = "V8 ended the process, because there was no more memory",
      .fault = "the program: it keeps more objects than the limit allows, or the limit is too low",
      .advice = "NODE_OPTIONS=--max-old-space-size=4096, and node --heapsnapshot-near-heap-limit=2 "
-               "app.js to "
-               "see what grows"},
+               "app.js to see what grows"},
     {.name = "napi-error-of-javascript",
      .verdict = TG_VERDICT_ADDON_OWN,
      .helps = TG_HELPS_NO,
@@ -331,9 +320,8 @@ static const struct tg_signature signatures[] = {
      .what = "an exception of node-addon-api was not caught, usually because its environment was "
              "ending",
      .fault = "the addon",
-     .advice =
-         "try it guarded: tsfn-guard node app.js catches exceptions that leave a callback at the "
-         "end; " UPDATE},
+     .advice = "try it guarded: tsfn-guard node app.js catches exceptions that leave a callback at "
+               "the end; " UPDATE},
     {.name = "thread-local-after-unload",
      .verdict = TG_VERDICT_UNMAPPED_CODE,
      .helps = TG_HELPS_WITH_OPTION,
@@ -368,12 +356,10 @@ static const struct tg_signature signatures[] = {
      .frames = "in a core: the code to run is not in memory",
      .page = "triage.md#code-is-gone",
      .remedy = REMEDY_LOAD,
-     .what =
-         "a thread ran at an address that has no code any more, for example because its addon was "
-         "unloaded when a worker ended",
+     .what = "a thread ran at an address that has no code any more, for example because its addon "
+             "was unloaded when a worker ended",
      .fault = "the addon, which leaves a thread or a callback behind, and the runtime, which "
-              "unloads its "
-              "code meanwhile",
+              "unloads its code meanwhile",
      .advice = LOAD_FIRST
      "; if it runs guarded, the code also stays if the thread uses a thread-safe function"},
     {.name = "jump-to-no-code",
@@ -397,8 +383,7 @@ static const struct tg_signature signatures[] = {
      .page = "triage.md#segfault-without-code",
      .remedy = REMEDY_LOAD,
      .what = "the kernel says that the process jumped to an address without code, for example of "
-             "an addon "
-             "that was unloaded",
+             "an addon that was unloaded",
      .fault = "the addon that left a thread or a callback behind",
      .advice = LOAD_FIRST "; or " CORE_FIRST},
     {.name = "node-api-in-own-thread",
@@ -433,8 +418,7 @@ static const struct tg_signature signatures[] = {
      .page = "triage.md#not-self-registered",
      .remedy = REMEDY_ONE,
      .what = "an addon that registers itself only once in a process was loaded a second time, or "
-             "was built "
-             "for another runtime",
+             "was built for another runtime",
      .fault = "the addon: it is not made for workers, or is not the build for this Node",
      .advice = "npm rebuild; if it is loaded in several workers, load it in the main thread only"},
     {.name = "another-node-version",
@@ -471,7 +455,7 @@ static const struct tg_signature signatures[] = {
      .remedy = REMEDY_EXIT,
      .what = "a C++ object was used while it was being destroyed, by another thread or a static "
              "destructor",
-     .fault = "the addon, or a library of it",
+     .fault = "the addon, or one of its libraries",
      .advice = "stop the addon's work before the program exits; " UPDATE},
     {.name = "rust-panic",
      .verdict = TG_VERDICT_ADDON_OWN,
@@ -520,7 +504,7 @@ static const struct tg_signature signatures[] = {
      .page = "triage.md#died-at-exit",
      .remedy = REMEDY_EXIT,
      .what = "an exit handler or a static destructor of the addon died",
-     .fault = "the addon, or a library of it",
+     .fault = "the addon, or one of its libraries",
      .advice = "stop the addon's work before the program exits; " UPDATE},
     {.name = "died-in-addon",
      .verdict = TG_VERDICT_ADDON_OWN,
@@ -529,12 +513,11 @@ static const struct tg_signature signatures[] = {
      .excludes = TG_FACT_HANG,
      .sure = TG_SURE_LIKELY,
      .frames = "an addon's function, or one of a library that it brings along, with no frame of "
-               "the runtime "
-               "above it",
+               "the runtime above it",
      .page = "triage.md#died-in-addon",
      .remedy = REMEDY_STOP,
-     .what = "the addon's own code died, and not in a thread-safe function",
-     .fault = "the addon, or a library of it",
+     .what = "the addon's own code crashed, and not in a thread-safe function",
+     .fault = "the addon, or one of its libraries",
      .advice = UPDATE},
     {.name = "cxx-exception",
      .verdict = TG_VERDICT_ADDON_OWN,
@@ -546,7 +529,7 @@ static const struct tg_signature signatures[] = {
      .page = "triage.md#cxx-exception",
      .remedy = REMEDY_CATCH,
      .what = "a C++ exception was not caught",
-     .fault = "the addon, or a library of it",
+     .fault = "the addon, or one of its libraries",
      .advice = UPDATE},
     {.name = "memory-of-addon",
      .verdict = TG_VERDICT_ADDON_OWN,
@@ -557,7 +540,7 @@ static const struct tg_signature signatures[] = {
      .frames = "from a sanitizer or valgrind: an addon is in the stack that freed the memory",
      .page = "triage.md#memory-of-addon",
      .remedy = REMEDY_STOP,
-     .what = "memory was used that an addon had freed",
+     .what = "memory was used after an addon had freed it",
      .fault = "the addon",
      .advice = UPDATE},
     {.name = "segfault-in-addon",
@@ -569,7 +552,7 @@ static const struct tg_signature signatures[] = {
                "FAILURE_BUCKET_ID: *.node!"},
      .page = "triage.md#segfault-in-addon",
      .remedy = REMEDY_STOP,
-     .what = "the system says that the addon's own code died",
+     .what = "the system says that the addon's own code crashed",
      .fault = "the addon",
      .advice = UPDATE},
     {.name = "died-below-addon",
@@ -593,7 +576,7 @@ static const struct tg_signature signatures[] = {
      .frames = "an addon's function somewhere in the stack that died",
      .page = "triage.md#died-below-addon",
      .remedy = REMEDY_STOP,
-     .what = "something died with an addon in its stack",
+     .what = "a thread crashed with an addon's function in its stack",
      .fault = "the addon, perhaps",
      .advice = UPDATE},
     {.name = "mutex-of-others",
@@ -630,7 +613,7 @@ static const struct tg_signature signatures[] = {
      .sure = TG_SURE_LIKELY,
      .frames = "`node::…` and `v8::…` alone",
      .page = "triage.md#runtime-only",
-     .what = "the runtime died by itself: no addon is in the stack that died",
+     .what = "the runtime crashed without an addon: there is none in the stack of the crash",
      .fault = "the runtime, or other code that has damaged its memory before",
      .advice = "update the runtime; look for the first lines of the message at "
                "github.com/nodejs/node/issues"},
@@ -674,7 +657,7 @@ static const struct tg_signature signatures[] = {
      .page = "triage.md#assertion-of-addon",
      .remedy = REMEDY_STOP,
      .what = "C or C++ code outside the runtime detected a state that must not occur",
-     .fault = "the addon whose source the message names, or a library of it",
+     .fault = "the addon whose source the message names, or one of its libraries",
      .advice = UPDATE},
     {.name = "guard-freed",
      .verdict = TG_VERDICT_TSFN_USE_AFTER_FREE,
@@ -686,8 +669,8 @@ static const struct tg_signature signatures[] = {
                "misuse/TSG001.md", "misuse/TSG002.md", "misuse/TSG003.md", "misuse/TSG004.md",
                "misuse/TSG005.md", "misuse/TSG006.md", "misuse/TSG007.md"},
      .page = "misuse/README.md",
-     .what = "the process was guarded, and the guard kept a thread from using a function that was "
-             "finalized",
+     .what = "the process was guarded, and the guard stopped a thread from using a function that "
+             "was finalized",
      .fault = "the addon that the report names",
      .advice = "update the addon, or report it; tsfn-guard report sums up the guard's logs"},
     {.name = "guard-other",
@@ -739,8 +722,7 @@ static const struct tg_signature signatures[] = {
      .page = "misuse/TSG020.md",
      .remedy = REMEDY_EXIT,
      .what = "something keeps the process alive: a timer, a socket, or a thread-safe function that "
-             "is not "
-             "released",
+             "is not released",
      .fault = "not known",
      .advice =
          "tsfn-guard --mode diagnose node app.js names the functions that keep it alive (TSG020)"},

@@ -1,5 +1,6 @@
-/* The table of signatures of crashes: words that are printed, and facts about the stack that died.
- * docs/triage.md is printed from it. test/triage has a case for each row. */
+/* The table of the signatures of crashes. A signature consists of words that something printed, and
+ * of facts about the stack that died. scripts/docs.sh writes the table into docs/triage.md.
+ * test/triage has a case for each row. */
 #ifndef TG_COMMAND_TRIAGE_SIGNATURES_H
 #define TG_COMMAND_TRIAGE_SIGNATURES_H
 
@@ -30,48 +31,49 @@ enum tg_sure { TG_SURE_CERTAIN, TG_SURE_LIKELY, TG_SURE_POSSIBLE };
 
 extern const char *const tg_sure_names[];
 
-/* What is known about a crash besides its words. Most facts are about the stack that died. */
+/* What is known about a crash besides its words. Most facts are about the stack that died, that is,
+ * the stack of the thread that died. Below, "it" is that stack, or its thread. */
 enum tg_fact {
-  /* one of the seven functions, with only locks and aborts above it */
+  /* one of the seven functions; above it only locks, aborts and what the runtime calls there */
   TG_FACT_TSFN_CALL = 1 << 0,
   TG_FACT_TSFN_WAIT = 1 << 1,  /* a thread waits within one of the seven */
   TG_FACT_TSFN_LOOP = 1 << 2,  /* that thread is a loop thread */
-  TG_FACT_HANG = 1 << 3,       /* there are stacks, but none of them has died */
-  TG_FACT_ENDING = 1 << 4,     /* the environment or the process is ending in it */
-  TG_FACT_ANY_ENDING = 1 << 5, /* the same in any of the stacks */
+  TG_FACT_HANG = 1 << 3,       /* there are stacks, but none seems to have died */
+  TG_FACT_ENDING = 1 << 4,     /* it ends the environment or the process */
+  TG_FACT_ANY_ENDING = 1 << 5, /* the same in any stack, or a stack closes a TSFN */
   TG_FACT_DELIVERY = 1 << 6,   /* a callback of a thread-safe function is running */
   /* a thread that runs no JavaScript and is not one of the runtime's */
   TG_FACT_OWN_THREAD = 1 << 7,
   TG_FACT_POOL = 1 << 8,      /* a thread of libuv's pool */
-  TG_FACT_ADDON_TOP = 1 << 9, /* code of an addon, or of its library, died */
-  /* an addon called the code that died, with no JavaScript between */
+  TG_FACT_ADDON_TOP = 1 << 9, /* it died in code of an addon, or of its library */
+  /* an addon called the code in which it died, with no JavaScript in between */
   TG_FACT_ADDON_CALLS = 1 << 10,
   TG_FACT_ADDON_IN = 1 << 11,    /* an addon has a frame in it */
-  TG_FACT_RUNTIME_TOP = 1 << 12, /* the runtime's code died */
+  TG_FACT_RUNTIME_TOP = 1 << 12, /* it died in the runtime's code */
   /* it contains only the runtime's code, and enough names to say so */
   TG_FACT_RUNTIME_ONLY = 1 << 13,
-  /* it uses Node-API or V8 for something else than a thread-safe function */
+  /* it uses Node-API or V8 for something other than a thread-safe function */
   TG_FACT_JS_API = 1 << 14,
-  /* it ran at an address without code, called by something that runs callbacks */
+  /* it ran at an address without code; the caller is a function that runs callbacks */
   TG_FACT_NO_CODE = 1 << 15,
-  /* the same, called by something that runs thread-local destructors */
+  /* the same; the caller is a function that runs thread-local destructors */
   TG_FACT_NO_CODE_TLS = 1 << 16,
-  TG_FACT_MUTEX = 1 << 17,      /* it died of a mutex */
+  TG_FACT_MUTEX = 1 << 17,      /* it died in a function of a mutex */
   TG_FACT_STACK = 1 << 18,      /* there is a stack */
-  TG_FACT_SIGNAL = 1 << 19,     /* words or a stack say that something died */
+  TG_FACT_SIGNAL = 1 << 19,     /* words or a stack show that something died */
   TG_FACT_JS_MESSAGE = 1 << 20, /* what() of the exception is a message from JavaScript */
   TG_FACT_NAPI_ERROR = 1 << 21, /* an exception of node-addon-api was not caught */
   TG_FACT_BUN = 1 << 22,
   TG_FACT_NODE_API = 1 << 23, /* Node-API or a .node file is mentioned anywhere */
   /* the code to run is not in memory, according to the kernel or the core */
   TG_FACT_NO_MEMORY = 1 << 24,
-  TG_FACT_AT_EXIT = 1 << 25,     /* exit handlers and static destructors are running in it */
+  TG_FACT_AT_EXIT = 1 << 25,     /* exit handlers or static destructors run in it */
   TG_FACT_ADDON_ASIDE = 1 << 26, /* an addon has freed or allocated the memory in question */
   TG_FACT_FATAL = 1 << 27,       /* an addon ended the process itself: napi_fatal_error() */
   TG_FACT_TERMINATE = 1 << 28,   /* a C++ exception was not caught */
-  /* the runtime's own assertion failed, in a call of one of the seven */
+  /* an assertion of the runtime failed */
   TG_FACT_ASSERTION = 1 << 30,
-  TG_FACT_WORKER = 1 << 29, /* the thread is a worker's */
+  TG_FACT_WORKER = 1 << 29, /* it is the thread of a worker */
 };
 
 enum { TG_WORDS_MAX = 20, TG_SIGNATURES_MAX = 64 };
@@ -80,26 +82,25 @@ struct tg_signature {
   const char *name;
   enum tg_triage_verdict verdict;
   enum tg_helps helps;
-  /* with-option: "key=value"; if this library has no such option, the answer is no */
+  /* "key=value" for TG_HELPS_WITH_OPTION; if this library has no such option, it does not help */
   const char *option;
   enum tg_sure sure;
-  uint32_t needs, excludes; /* all of these facts, and none of those */
-  /* One of these is in a line; '*' stands for any text. None: the facts suffice. */
+  uint32_t needs, excludes; /* all facts of `needs` hold, none of `excludes` */
+  /* A line contains at least one of these; '*' stands for any text. None: the facts suffice. */
   const char *words[TG_WORDS_MAX];
   const char *frames; /* what the stack looks like, for people. NULL: the words suffice */
   const char *page;   /* in docs, with an anchor */
   const char *what;   /* what it is */
   const char *fault;  /* whose fault it is */
   const char *remedy; /* a section of docs/javascript.md. NULL: there is none */
-  const char *advice; /* what to do if the guard alone does not help; NULL: run it guarded */
+  const char *advice; /* what to do if the guard alone does not help; NULL: use the guard */
 };
 
 /* The signature with this number, counted from 0. The first one that fits is the answer. NULL:
  * there are no more. */
 const struct tg_signature *tg_signature(unsigned number);
 
-/* Whether this library helps. If an option is needed and the library does not have it, it does not
- * help. */
+/* Whether this library helps. It does not help if it lacks an option that is needed. */
 enum tg_helps tg_signature_helps(const struct tg_signature *signature);
 
 /* Prints the tables of docs/triage.md on standard output. */

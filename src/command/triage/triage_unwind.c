@@ -121,9 +121,9 @@ struct core {
   int file;
   Elf64_Ehdr header;
   uint64_t size;
-  int died;             /* its thread; 0: unknown */
+  int died;             /* the thread that died; 0: unknown */
   uint64_t code;        /* the address at which it died */
-  uint64_t stack, link; /* its stack pointer, and its return address if that is in a register */
+  uint64_t stack, link; /* its stack pointer; its return address, if a register has that */
   int signal;           /* 0: none */
   uint64_t entry;       /* where the program starts; 0: unknown */
   uint64_t base;        /* where the program's file begins */
@@ -168,8 +168,8 @@ static void read_entry(struct core *core, uint64_t at, uint64_t size) {
     if (value.a_type == AT_ENTRY) core->entry = value.a_un.a_val;
 }
 
-/* The mapped files: how many, the size of a page, start, end and page of each, and then their
- * paths. */
+/* Reads the note about mapped files: their number, the size of a page, then the start, the end and
+ * the first page in the file of each, and then their paths. */
 static void read_files(struct core *core, uint64_t at, uint64_t size) {
   enum { FILES_MAX = 16 << 20 };
   struct mapped {
@@ -196,7 +196,8 @@ static void read_files(struct core *core, uint64_t at, uint64_t size) {
   free(data);
 }
 
-/* The kernel writes the thread that died first, and the entry before the files. */
+/* The first NT_PRSTATUS that the kernel writes is that of the thread that died. NT_AUXV, with the
+ * entry point, comes before NT_FILE, which needs it. */
 static void read_notes(struct core *core, const Elf64_Phdr *notes) {
   bool has_status = false;
   for (uint64_t at = 0; at < notes->p_filesz && at < NOTES_MAX;) {
@@ -336,8 +337,9 @@ static void print_place(struct unwinding *unwinding, uint64_t pc, uint64_t code)
   putc('\n', unwinding->out);
 }
 
-/* If the first frame is not in code, for example after an unload, there is no unwind information
- * for it. Only the return address that the call has left behind says who called. */
+/* The first frame may be at an address without code, for example after an unload. Then there is no
+ * unwind information for it, and only the return address that the call has left shows the
+ * caller. */
 static bool print_caller_of_nothing(struct unwinding *unwinding, uint64_t pc) {
   uint64_t caller = unwinding->core.link;
   if (dw.module(unwinding->dwfl, pc) != NULL) return false;
@@ -388,7 +390,7 @@ static void print_signal(const struct unwinding *unwinding) {
                                       [7] = "SIGBUS", [8] = "SIGFPE",  [11] = "SIGSEGV"};
   unsigned signal = (unsigned)unwinding->core.signal;
   if (signal == 0) fputs("tsfn-guard core: no signal\n", unwinding->out);
-  /* A smaller address is a call of NULL, or of an address near it. */
+  /* A smaller address means that NULL, or an address near it, was called. */
   if (signal != 0 && unwinding->core.code >= 4096 &&
       !has_memory(&unwinding->core, unwinding->core.code))
     fputs("tsfn-guard core: no memory at the code\n", unwinding->out);
@@ -396,7 +398,7 @@ static void print_signal(const struct unwinding *unwinding) {
     fprintf(unwinding->out, "tsfn-guard core: signal %s\n", names[signal]);
 }
 
-/* Whether the file is the one that ran, by its first page, which a core contains. */
+/* Whether the file is the one that ran. Compares the first page, which the core contains. */
 static bool is_program(const struct core *core) {
   char ran[4096], is[sizeof ran];
   int file = open(core->program, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -407,8 +409,9 @@ static bool is_program(const struct core *core) {
   return same;
 }
 
-/* libdw reads a program's headers in the core. postject has moved those of single executable
- * applications out of the part of the file that a core contains. */
+/* libdw reads a program's headers from the core. It does not find those of a single executable
+ * application, because postject has moved them out of the part of the file that a core contains. So
+ * this adds the program's file. */
 static void add_program(struct unwinding *unwinding) {
   const struct core *core = &unwinding->core;
   if (core->program[0] == '\0' || dw.module(unwinding->dwfl, core->entry) != NULL ||
@@ -420,7 +423,7 @@ static void add_program(struct unwinding *unwinding) {
 }
 
 enum tg_unwind_status tg_unwind(int core, FILE *out) {
-  /* Debug information is searched beside the files and in /usr/lib/debug, but not on the
+  /* Debug information is searched for beside the files and in /usr/lib/debug, but not on the
    * network. */
   unsetenv("DEBUGINFOD_URLS");
   if (!load_library()) return TG_UNWIND_NO_LIBRARY;

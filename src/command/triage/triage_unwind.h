@@ -1,12 +1,13 @@
-/* Prints the stacks of a core as text, one line a frame, in a form that tg_evidence_take reads. It
- * must run in a separate process, because a damaged core may crash libdw. */
+/* Prints the stacks of a core as text, with one line for each frame, in a form that
+ * tg_evidence_take() reads. It must run in a separate process, because a damaged core may crash
+ * libdw. */
 #ifndef TG_COMMAND_TRIAGE_UNWIND_H
 #define TG_COMMAND_TRIAGE_UNWIND_H
 
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Whether this build contains the unwinding. */
+/* Whether this build can unwind. */
 bool tg_unwind_is_built(void);
 
 /* Exit statuses of that process. */

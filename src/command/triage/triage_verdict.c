@@ -75,7 +75,7 @@ static bool is_waiting(const struct tg_trace_frame *frame) {
   return IS(frame, names);
 }
 
-/* Frames above the code that matters: signals, aborts, locks, memory, the C++ library. */
+/* Frames that may be above the code that matters: signals, aborts, locks, libc, the C++ library. */
 static bool is_plumbing(const struct tg_trace_frame *frame) {
   static const char *const names[] = {"uv_mutex_*",
                                       "uv_rwlock_*",
@@ -311,8 +311,8 @@ static bool is_node_api(const struct tg_trace_frame *frame) {
          !tg_name_fits(frame->function, "napi_module_register*");
 }
 
-/* Functions that call what addons have registered. If the frame above has neither a file nor a
- * name, its code was unloaded. */
+/* Functions that call what addons have registered. If the frame above such a function has neither a
+ * file nor a name, its code was unloaded. */
 static bool runs_callbacks(const struct tg_trace_frame *frame) {
   static const char *const names[] = {"*InvokeFirstPassWeakCallbacks*",
                                       "*InvokeSecondPassPhantomCallbacks*",
@@ -373,14 +373,14 @@ static bool any(const struct tg_trace *trace, bool (*is)(const struct tg_trace_f
   return false;
 }
 
-/* Whether it only waits, like most threads at the moment when another one dies. */
+/* Whether the thread only waits, as most threads do at the moment when another one dies. */
 static bool is_idle(const struct tg_trace *trace) {
   for (unsigned i = 0; i < trace->count && is_plumbing(&trace->frames[i]); i++)
     if (is_waiting(&trace->frames[i])) return true;
   return false;
 }
 
-/* Points for a stack: how likely it is the one that died. */
+/* The points of a stack. The stack with the most points is most likely the one that died. */
 static int score(const struct tg_evidence *evidence, const struct tg_trace *trace) {
   int points = 0;
   if (trace->is_aside) points -= 8;
@@ -394,7 +394,7 @@ static int score(const struct tg_evidence *evidence, const struct tg_trace *trac
       points += 4;
       break;
     }
-  /* Before it prints the whole stack, gdb prints the first frame alone. */
+  /* gdb prints the first frame alone before it prints the whole stack. */
   if (trace->count == 1) points -= 5;
   if (points < 4 && is_idle(trace)) points -= 6;
   return points;
@@ -412,21 +412,23 @@ static const struct tg_trace *find_died(const struct tg_evidence *evidence) {
   return best;
 }
 
-/* The first frame that is not plumbing. If there is none, the number of frames. */
+/* The index of the first frame that is not plumbing; the number of frames if there is none. */
 static unsigned find_top(const struct tg_trace *trace) {
   unsigned top = 0;
   while (top < trace->count && is_plumbing(&trace->frames[top])) top++;
   return top;
 }
 
-/* The runtime's own code below one of the seven functions. None of them runs a callback. */
+/* Code of the runtime that one of the seven functions may call. None of the seven runs a
+ * callback. */
 static bool is_within_call(const struct tg_trace_frame *frame) {
   return frame->owner == TG_OWNER_RUNTIME && !is_js_api(frame) && !is_of_environment(frame) &&
          !is_delivery(frame);
 }
 
-/* Above the call only plumbing is allowed, and what the runtime calls in it. In a stripped runtime
- * these have no names. */
+/* The index of the call of one of the seven functions; the number of frames if there is none. Above
+ * the call, only plumbing and the runtime's own code are allowed. In a stripped runtime these
+ * frames have no names. */
 static unsigned find_tsfn_call(const struct tg_trace *trace, unsigned top) {
   enum { NAMELESS_MAX = 3 };
   for (unsigned nameless = 0; top < trace->count; top++) {
@@ -447,8 +449,8 @@ static bool waits_in_tsfn(const struct tg_trace *trace) {
   return false;
 }
 
-/* What called the code that belongs to nobody, at the top or where a signal handler was called.
- * NULL: there is none. */
+/* Looks for a frame with neither a file nor a name, at the top of the stack or below the frame of a
+ * signal handler. Returns the frame that called it. NULL: there is no such frame. */
 static const struct tg_trace_frame *find_no_code(const struct tg_trace *trace) {
   unsigned at = 0;
   for (unsigned i = 0; i < trace->count && i < 6; i++)
@@ -472,11 +474,13 @@ static uint32_t facts_of_top(const struct tg_trace *trace) {
   }
   if (mutex) facts |= TG_FACT_MUTEX;
   if (top == trace->count) return facts;
-  /* The function's mutex is destroyed while a calling thread still holds it. */
+  /* The runtime destroys the function's mutex while a calling thread still holds it. */
   if (mutex && is_closing(&trace->frames[top])) facts |= TG_FACT_TSFN_CALL;
   if (is_addons(&trace->frames[top])) facts |= TG_FACT_ADDON_TOP;
   if (trace->frames[top].owner == TG_OWNER_RUNTIME) facts |= TG_FACT_RUNTIME_TOP;
-  /* If the runtime is stripped, this may be one of the seven functions as well. */
+  /* In a stripped runtime, a frame without a name may be one of the seven functions. So only a
+   * frame that has a name, or that belongs to the system, shows that the addon called something
+   * else. */
   bool has_name = false;
   for (unsigned i = top; i < trace->count && !is_javascript(&trace->frames[i]); i++) {
     if (is_addons(&trace->frames[i])) {
@@ -488,8 +492,8 @@ static uint32_t facts_of_top(const struct tg_trace *trace) {
   return facts;
 }
 
-/* Whether enough frames are known, and none belongs to others. In V8, frames without a name and a
- * file are JavaScript. */
+/* Whether enough frames are known to be the runtime's, and none is known to belong to other code.
+ * In V8, frames with neither a name nor a file are JavaScript. */
 static bool is_runtime_only(const struct tg_trace *trace) {
   unsigned named = 0;
   for (unsigned i = 0; i < trace->count; i++) {
@@ -523,23 +527,24 @@ static uint32_t facts_of(const struct tg_trace *trace) {
   if (any(trace, is_death)) facts |= TG_FACT_SIGNAL;
   const struct tg_trace_frame *caller = find_no_code(trace);
   if (caller != NULL && runs_thread_locals(caller)) facts |= TG_FACT_NO_CODE_TLS;
-  /* Without debug information libc's internal functions have no names. Few of them call what others
-   * have registered. */
+  /* Without debug information, libc's internal functions have no names. Few of them call code
+   * outside libc, and those call what others have registered. */
   bool is_nameless_libc =
       caller != NULL && caller->owner == TG_OWNER_SYSTEM && caller->function[0] == '\0';
   if (caller != NULL && (runs_callbacks(caller) || is_nameless_libc)) facts |= TG_FACT_NO_CODE;
   return facts;
 }
 
-/* A list of names may be anything, for example a library's exports. An abort among them shows that
- * it is a stack. */
+/* A list of names may be anything, for example a library's exports. If an abort is among the names,
+ * the list is a stack. */
 static uint32_t facts_of_names(const struct tg_trace *trace) {
   uint32_t facts = facts_of(trace);
   if (trace->count > 2 && any(trace, is_death)) return facts;
   return trace->count > 2 ? facts & (TG_FACT_ENDING | TG_FACT_DELIVERY | TG_FACT_FATAL) : 0;
 }
 
-/* Before it prints the whole stack, gdb prints the first frame alone. */
+/* Stacks of one frame do not count: gdb prints the first frame alone before it prints the whole
+ * stack. */
 static bool has_one_stack(const struct tg_evidence *evidence) {
   unsigned stacks = 0;
   for (unsigned i = 0; i < evidence->count; i++) stacks += evidence->traces[i].count > 1;
@@ -550,7 +555,7 @@ static uint32_t facts_of_all(const struct tg_evidence *evidence, const struct tg
   uint32_t facts = evidence->facts;
   if (died == NULL) return facts;
   facts |= died->is_bare ? facts_of_names(died) : facts_of(died);
-  /* A waiting thread has not died, unless something says so. */
+  /* A waiting thread has not died, unless something says that it has. */
   if (score(evidence, died) < 0 || evidence->is_alive) facts |= TG_FACT_HANG;
   if (evidence->signal != 0 && has_one_stack(evidence)) facts &= ~(uint32_t)TG_FACT_HANG;
   for (unsigned i = 0; i < evidence->count; i++) {
@@ -566,8 +571,8 @@ static uint32_t facts_of_all(const struct tg_evidence *evidence, const struct tg
 
 /* --- The answer */
 
-/* Words in the name of a frame count only in the stack that died, because other threads do other
- * things. */
+/* Words in the names of frames count only in the stack that died, because the other threads did
+ * other things. */
 static bool has_words(const struct tg_evidence *evidence, unsigned number,
                       const struct tg_trace *died) {
   const struct tg_hit *hit = &evidence->hits[number];
@@ -583,7 +588,7 @@ static bool fits(const struct tg_evidence *evidence, unsigned number,
   return signature->words[0] == NULL || has_words(evidence, number, answer->trace);
 }
 
-/* For Bun and Deno only the versions that were run are known. */
+/* Of Bun and Deno, only the versions that were run with the guard are known. */
 static bool is_known_version(const struct tg_evidence *evidence) {
   return evidence->version[0] != '\0' &&
          tg_fault_find(tg_fault(0), evidence->runtime, evidence->version) != TG_NOT_KNOWN;
@@ -600,18 +605,18 @@ static void decide_help(const struct tg_evidence *evidence, struct tg_answer *an
   bool guards_own = strncmp(signature->name, "guard-", 6) == 0;
   if (evidence->is_mac || evidence->is_windows) {
     answer->helps = TG_HELPS_NO;
-    answer->why_not = "the guard is for Linux, and this is of another system";
+    answer->why_not = "the guard is for Linux, and this crash is from another system";
   } else if (evidence->is_guarded && !guards_own) {
     answer->helps = TG_HELPS_UNKNOWN;
     answer->why_not = "it was guarded already; please report it";
   } else if (evidence->is_electron) {
     answer->helps = TG_HELPS_UNKNOWN;
     answer->why_not =
-        "Electron was not run with the guard so far; docs/runtimes.md says how to try it";
+        "Electron has not been run with the guard yet; docs/runtimes.md says how to try it";
   } else if (is_other_runtime && !is_known_version(evidence)) {
     answer->helps = TG_HELPS_UNKNOWN;
     answer->why_not =
-        "this version was not run with the guard so far; docs/runtimes.md says which were";
+        "this version has not been run with the guard yet; docs/runtimes.md says which were";
   }
   if (answer->helps == TG_HELPS_NO) answer->option = NULL;
 }
@@ -647,8 +652,8 @@ static void add_frame_reason(struct tg_answer *answer, const struct tg_trace *tr
   add_reason(answer, trace->line, text);
 }
 
-/* Adds the frames that decided: the first one that is not plumbing, the call, and what called
- * it. */
+/* Adds the frames that decided. These are the call of one of the seven functions, or else the first
+ * frame that is not plumbing; the frame above it; its caller; and the first addon below it. */
 static void add_frames(const struct tg_evidence *evidence, struct tg_answer *answer) {
   const struct tg_trace *trace = answer->trace;
   uint32_t needs = answer->signature->needs;

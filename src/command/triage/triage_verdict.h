@@ -20,7 +20,7 @@ struct tg_answer {
   const char *option;  /* NULL: none */
   enum tg_sure sure;
   const struct tg_trace *trace; /* the stack that died; NULL: unknown */
-  char addon[TG_OBJECT_MAX];    /* its file; "": unknown */
+  char addon[TG_OBJECT_MAX];    /* the file of the addon; "": unknown */
   uint32_t facts;
   unsigned reason_count;
   struct tg_reason reasons[TG_REASONS_MAX];

@@ -1,7 +1,7 @@
 /* Finds many words in a line in one pass, by their first two bytes.
  *
- * The words are constants of the program, and are not copied. A filled set is only read, and there
- * is no other state. */
+ * The words must be constants of the program, because they are not copied. After a set is filled,
+ * it is only read. There is no other state. */
 #ifndef TG_COMMAND_TRIAGE_WORDS_H
 #define TG_COMMAND_TRIAGE_WORDS_H
 
@@ -20,14 +20,14 @@ struct tg_word_set {
   } entries[TG_WORD_SET_MAX];
 };
 
-/* Adds a word of at least two bytes, in which '*' stands for any text. False: there is no room. */
+/* Adds a word of at least two bytes, in which '*' stands for any text. False: the set is full. */
 bool tg_word_set_add(struct tg_word_set *set, const char *word, uint32_t id);
 
-/* Reports the id of each word in the line. If a word is there twice, it is reported twice. */
+/* Reports the id of each word in the line. If a word occurs twice, it is reported twice. */
 void tg_word_set_find(const struct tg_word_set *set, const char *line,
                       void (*take)(void *argument, uint32_t id), void *argument);
 
-/* Whether a word is in a line. */
+/* Whether a line contains such a word. */
 bool tg_words_fit(const char *line, const char *words);
 
 #endif

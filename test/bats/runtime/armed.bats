@@ -1,6 +1,6 @@
-# What a user sees of the guard on a runtime: nothing by default, one true line with verbosity=1,
-# and no difference in how node reads its program and its arguments. With mode=off the case of
-# nodejs/node#55706, which issue55706.bats runs guarded, dies again on Node < 24.14.
+# Tests what a user sees of the guard on a runtime: nothing by default, one true line with
+# verbosity=1, and no difference in how node reads its program and its arguments. With mode=off the
+# case of nodejs/node#55706, which issue55706.bats runs guarded, dies again on Node < 24.14.
 
 bats_require_minimum_version 1.5.0
 load ../helper
@@ -108,8 +108,8 @@ redirected_object() {
   fi
 }
 
-# A reservation as large as mmap grants left V8 nothing if the limit was just above a power of two.
-# A reservation of 4 GiB, as in the first handle table, kept the guard from arming below 8 GiB.
+# The largest reservation that mmap grants left V8 nothing if the limit was just above a power of
+# two. A reservation of 4 GiB, as in the first handle table, kept the guard from arming below 8 GiB.
 @test "under every limit on address space that is enough for node itself, node runs guarded" {
   local limit
   for limit in 4500 8000 8192 8700 16900 33300; do
@@ -124,12 +124,12 @@ redirected_object() {
   done
 }
 
-# size HOW: prints the virtual size in MiB.
+# size native|guarded: prints the virtual size in MiB.
 size() {
   MALLOC_ARENA_MAX=1 "$1" limit-later.js size
 }
 
-# Seen to fail: 16 TiB.
+# Seen to fail: 16 TiB were reserved.
 @test "guarded, a process is hardly larger" {
   local native guarded
   native=$(size native)
@@ -137,11 +137,12 @@ size() {
   assert [ "$((guarded - native))" -le 64 ]
 }
 
-# Seen to fail: the reservation of 16 TiB counted, and V8 died when it needed the next page.
+# Seen to fail: the reservation of 16 TiB counted towards the limit, and V8 died when it needed the
+# next page.
 @test "a limit on address space that is set later affects the program as without the guard" {
-  local room=$(($(size native) + 4096)) how
+  local limit=$(($(size native) + 4096)) how
   for how in native guarded; do
-    MALLOC_ARENA_MAX=1 run "$how" limit-later.js limit $room
+    MALLOC_ARENA_MAX=1 run "$how" limit-later.js limit $limit
     assert_success
     assert_line 'status=0 worker=0 kept=201'
     assert_line 'accepted=1 delivered=1 disordered=0 finalized=1 refused=0 full=0 closing=0'

@@ -1,6 +1,6 @@
-# The redirect on real runtimes. Without the guard an addon finds the seven functions in the main
-# program (in libnode.so on debian-18). With the guard it finds them in libtsfnguard.so, however it
-# looks for them.
+# Tests the redirect on real runtimes. Without the guard an addon finds the seven functions in the
+# main program (in libnode.so on debian-18). With the guard it finds them in libtsfnguard.so,
+# however it looks for them.
 
 load ../helper
 load ../maps
@@ -36,6 +36,7 @@ expected() {
   segments=$(segments "$object" <<<"$maps")
   assert [ "$(wc -l <<<"$segments")" -ge 3 ]
   maps=$(guarded maps.js)
-  assert_equal "$(reservations <<<"$maps" | grep -cx 32)" 1 # armed, or the comparison shows nothing
+  # It must be armed. Otherwise the comparison would show nothing.
+  assert_equal "$(reservations <<<"$maps" | grep -cx 32)" 1
   assert_equal "$(segments "$object" <<<"$maps")" "$segments"
 }

@@ -1,6 +1,6 @@
 # Programs that do nothing wrong cause no event of any kind. In these tests every event would abort
-# the process, and the log must be empty. Every other test of the suite that expects an empty stderr
-# shows the same for mode=protect.
+# the process, and the log must be empty. For mode=protect, every other test of the suite that
+# expects an empty stderr shows the same.
 
 bats_require_minimum_version 1.5.0
 load ../helper
@@ -11,7 +11,7 @@ setup() {
   for severity in fatal-avoided hang-avoided warn leak info; do TSFN_GUARD_OPTIONS+=:on.$severity=abort; done
 }
 
-# is_clean OUTPUT PROGRAM ARGS…
+# is_clean OUTPUT PROGRAM ARGS…: expects that the guarded program prints this and causes no event.
 is_clean() {
   run --separate-stderr guarded "${@:2}"
   assert_success
@@ -42,7 +42,7 @@ is_clean() {
 }
 
 @test "8 blocking producers on a queue of 8: no report" {
-  is_clean 'delivered=4000' addon-api.js talkCrowded typed
+  is_clean 'delivered=4000' addon-api.js talkFullQueue typed
 }
 
 @test "65,536 functions that come and go: no report, although each slot has had many" {

@@ -1,13 +1,13 @@
-# Every kind of event, each provoked in a fresh process: what it reports, field by field, with
-# mode=diagnose and without. test/programs/events.js has both the code that provokes an event and
-# what the event must report. TSG027 takes at least 2^28 creates: test/unit/test_report.c. TSG028
-# and TSG029 need C++: exceptions.bats.
-# TSG030: unthrowable.bats. TSG031 and TSG032: quirks.bats.
+# Provokes every kind of event, each in a fresh process, and checks what it reports, field by field,
+# with mode=diagnose and without. test/programs/events.js has both the code that provokes an event
+# and what the event must report. TSG027 takes at least 2^28 creates: test/unit/test_report.c.
+# TSG028 and TSG029 need C++: exceptions.bats. TSG030: unthrowable.bats. TSG031 and TSG032:
+# quirks.bats.
 #
 # A process with an event of severity fatal-avoided or hang-avoided dies or hangs without the guard.
 # This was seen on every runtime, and with the oracle (test/helpers/oracle.c) in every run. There is
-# one exception: Node >= 24.14 keeps a function as long as counts are out. There TSG001 to TSG006
-# are not a misuse, so they are not reported.
+# one exception: Node >= 24.14 keeps a function as long as counts are out. So TSG001 to TSG006 are
+# not a misuse there, and are not reported.
 
 bats_require_minimum_version 1.5.0
 load ../helper
@@ -38,12 +38,13 @@ is_reported() {
   assert_success
 }
 
-# faults_natively CODE: dies without the guard, and with the oracle it does so for certain.
+# faults_natively CODE: expects that the case dies without the guard. The oracle makes this certain.
 faults_natively() {
   LD_PRELOAD=$ORACLE natively_dies events.js "provoke $1"
 }
 
-# answers_natively CODE ANSWER: gets this answer without the guard, and survives.
+# answers_natively CODE ANSWER: expects that the case gets this answer without the guard, and
+# survives.
 answers_natively() {
   run --separate-stderr watched native events.js provoke "$1"
   assert_success
@@ -55,7 +56,8 @@ hangs_natively() {
   assert_equal "$status" 124
 }
 
-# after_finalize CODE ANSWER: ANSWER is what Node >= 24.14 returns.
+# after_finalize CODE ANSWER: tests an event of a finalized function. ANSWER is what Node >= 24.14
+# returns.
 after_finalize() {
   is_reported "$1"
   if runtime_frees_closed; then
@@ -198,10 +200,10 @@ let_go() {
   is_reported TSG025
 }
 
-# A process has space for node but none for handles only if something refuses exactly the space for
-# handles.
+# A process that has enough space for node also has space for handles. So a helper refuses exactly
+# the space for handles.
 @test "TSG026 not-armed" {
-  TG_LIB="$TG_LIB:$TG_BUILD/helpers/libnoroom.so" is_reported TSG026
+  TG_LIB="$TG_LIB:$TG_BUILD/helpers/libnospace.so" is_reported TSG026
 }
 
 @test "the events of all these tests match docs/event.schema.json" {

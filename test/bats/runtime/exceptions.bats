@@ -1,8 +1,8 @@
 # C++ exceptions that leave call_js_cb (test/addons/throwing.cc).
 #
-# Without the guard they end in SIGABRT from std::terminate, in each run on every runtime. This also
-# happens with the guard if its exception guard is removed. If JavaScript still runs, it must stay
-# so.
+# Without the guard they end in SIGABRT from std::terminate, in each run on every runtime. The same
+# happens with the guard if its exception guard is removed. If JavaScript still runs, the guard must
+# not change this.
 
 bats_require_minimum_version 1.5.0
 load ../helper
@@ -82,20 +82,21 @@ is_saved() {
   for how in native guarded; do terminates $how through; done
 }
 
-# Its destructors resume with another unwinder than that of libstdc++. If the guard did not remember
-# which unwinder has searched, the process died without a message.
+# The destructors of this addon resume with another unwinder than that of libstdc++. If the guard
+# did not remember which unwinder has searched, the process would die without a message.
 @test "an addon with an unwinder of its own" {
   terminates native worker throwing_own_unwinder
   is_saved worker throwing_own_unwinder "$ENDED_WELL"
 }
 
-# A C++ runtime that hides how exceptions are ended never stops counting them.
+# If a C++ runtime hides the functions that end an exception, it counts that exception as uncaught
+# for ever.
 @test "an addon with a C++ runtime of its own" {
   terminates native worker throwing_own_runtime
   is_saved worker throwing_own_runtime "${ENDED_WELL/uncaught=0/uncaught=2}"
 }
 
-# No code outside such an addon can ask its unwinder.
+# Such an addon hides its unwinder, so no code outside can ask it.
 @test "an addon with both, hidden: the same with and without the guard" {
   for how in native guarded; do terminates $how worker throwing_alone; done
 }

@@ -1,5 +1,5 @@
 # process.exit() runs no finalizer. Without the guard callers still get ok, so a static destructor
-# that joins them hangs. Also: ends that come from within call_js_cb.
+# that joins them hangs. This file also tests processes and workers that end within call_js_cb.
 #
 # Without the guard all of these hang, 10 of 10 on every runtime: process.exit() while static
 # destructors join callers, and process.exit() or worker.terminate() within call_js_cb with three
@@ -29,8 +29,8 @@ unfinished() {
   done
 }
 
-# Seen to fail (a hang): if an exit handler was registered only for creates from a known object.
-@test "guarded: exit ends a static std::jthread whose function was created by code of no file" {
+# Seen to fail (a hang): when an exit handler was registered only for creates from a known object.
+@test "guarded: exit ends a static std::jthread whose function was created by code that no file contains" {
   [[ -e $TEST_ADDONS/static_thread.node ]] || skip "static_thread.node was not built (needs a C++ compiler)"
   for _ in $(seq "$(repetitions 3)"); do
     expect_guarded lifetime-exit.js anonymous <<<'static thread: closing'

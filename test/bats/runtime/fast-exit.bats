@@ -1,11 +1,11 @@
-# exit=fast: after the JavaScript 'exit' listeners the process is gone. Until then nothing is
+# exit=fast: after the JavaScript 'exit' listeners the process ends at once. Until then nothing is
 # different: output, messages and status are those without the guard, for each way in which a
 # process ends.
 #
 # Seen to fail on Node 26, each time with one thing left out of src/preload/fast_exit.c or .js:
 #  - "process.exit()": the exit handler
-#  - "the natural end": the look at the stack (runsMicrotasks); if the end came before rejections
-#    are handled (rejection); with status 0 (code); the check whether the loop has ended
+#  - "the natural end": the look at the stack (runsMicrotasks); the check whether the loop has
+#    ended; also if the end came before rejections are handled (rejection), or had status 0 (code)
 #  - "workers": if only the main thread requests the interrupt; if pthread_create is not redirected
 #  - "in a context of its own": the main context
 #  - "a terminal": reset_stdio
@@ -25,7 +25,7 @@ fast() {
   TSFN_GUARD_OPTIONS=exit=fast${FAST_OPTIONS:+:$FAST_OPTIONS} guarded "$@"
 }
 
-# ending HOW ARGS…: one run of fast-exit.js. The files are HOW.out, HOW.err, HOW.words (what the
+# ending HOW ARGS…: runs fast-exit.js once. The files are HOW.out, HOW.err, HOW.words (what the
 # addon has written at its end) and HOW.status.
 ending() {
   local status=0
@@ -33,7 +33,8 @@ ending() {
   echo "$status" >"$1.status"
 }
 
-# same_end CASE…: without the guard and with exit=fast. Only the addon's end is missing.
+# same_end CASE…: expects the same end with exit=fast as without the guard. Only the addon's words
+# are missing.
 same_end() {
   local what
   ending native "$@"
@@ -45,7 +46,7 @@ same_end() {
   [[ ! -s fast.words ]] || fail "$*: the addon said $(<fast.words)"
 }
 
-# same_ends CASE…
+# same_ends CASE…: the same for each of these cases.
 same_ends() {
   local case
   for case; do same_end "$case"; done
@@ -81,8 +82,8 @@ same_ends() {
   same_end vm
 }
 
-# An exception of a listener that is handled. After it Node runs no microtask, so the end is the
-# usual one.
+# A listener throws, and the exception is handled. After that Node runs no microtask, so the guard
+# cannot notice the end of the event, and the end is the usual one.
 @test "if the end of the event cannot be noticed, the usual end" {
   ending native handled
   ending fast handled
@@ -150,12 +151,13 @@ END
   assert_output --regexp '[^-]icanon'
 }
 
-# refuses WHAT: with exit=fast and NODE_FLAGS the end is the usual one, and one line says why.
+# refuses WHAT: expects that with exit=fast and NODE_FLAGS the end is the usual one, and that one
+# line says why.
 refuses() {
   ending fast exitCode
   assert_equal "$(<fast.status)" 7
-  assert_equal "$(sed -n 's/^tsfn-guard\[[0-9]*\]: //p' fast.err)" "exit=fast: needed a program for which Node writes \
-nothing at its end, found $1; the process ends as with exit=normal"
+  assert_equal "$(sed -n 's/^tsfn-guard\[[0-9]*\]: //p' fast.err)" "exit=fast: needed a program for which Node.js has \
+nothing to write at its end, found $1; the process ends as with exit=normal"
   assert_equal "$(grep -c destructor fast.words)" 1
 }
 
@@ -205,7 +207,8 @@ nothing at its end, found $1; the process ends as with exit=normal"
   done
 }
 
-# What is delivered when the main thread's environment ends is left out (docs/operations.md).
+# Cases are left out if something is delivered when the main thread's environment ends
+# (docs/operations.md).
 @test "transcripts of programs whose output does not come from that end" {
   export FAST_OPTIONS=on.warn=ignore
   local run how

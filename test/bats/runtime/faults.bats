@@ -1,19 +1,21 @@
 # Faults outside the guard: no memory, no address space, a cancelled thread, fork, signals, exit()
-# from a thread, dlclose, dlopen. (mprotect refused: redirect.bats.) Seen without the guard, if it
-# means anything there:
+# from a thread, dlclose, dlopen. (mprotect refused: redirect.bats.) Seen without the guard, where
+# the fault is possible there:
 #
 #   no memory         nothing is refused, because only the guard is refused memory
 #   pthread_cancel    every runtime hangs, always (as with any four producers on a queue of two:
 #                     nodejs/node#58723)
-#   fork              the same as with the guard. If a child calls, and threads of the parent were
-#                     calling at the fork, the function's lock may stay taken for ever: about one of
-#                     ten hangs, without and with the guard. On Node 26 exit() in a child hangs or
-#                     faults in Node's own handlers, without and with the guard; the parent is well
+#   fork              the same as with the guard. If threads of the parent were calling at the
+#                     fork, the function's lock may stay taken for ever in the child: about one
+#                     of ten children that call hangs, without and with the guard. On Node 26
+#                     exit() in a child hangs or faults in Node's own handlers, without and with
+#                     the guard; the parent is not affected
 #   SIGPROF           blocked threads: hang as without signals. A flood on an unbounded queue: the
 #                     same as with the guard
 #   exit() in thread  SIGSEGV
 #   dlclose           SIGSEGV, in code that is no longer there
-#   dlopen            SIGABRT. With mode=diagnose it hung while reports asked dladdr for symbols
+#   dlopen            SIGABRT. With mode=diagnose the guard hung while its reports asked dladdr for
+#                     symbols
 
 load ../helper
 
@@ -31,7 +33,7 @@ starved() {
 all_delivered='accepted=200 delivered=200 disordered=0 finalized=1'
 
 @test "memory refused at every allocation in turn: a status, and nothing is lost" {
-  local at=0 refused=1 told
+  local at=0 refused=1 at_create
   while [[ $refused == 1 ]]; do
     run starved "STARVE_AT=$((++at))"
     assert_success
@@ -41,9 +43,9 @@ all_delivered='accepted=200 delivered=200 disordered=0 finalized=1'
     # The addon is refused at most once. It is not refused if the guard can do without the memory
     # (an addon's name for messages).
     assert_output --regexp 'create: status=0 refused=([0-9]+)'
-    told=${BASH_REMATCH[1]}
+    at_create=${BASH_REMATCH[1]}
     assert_output --regexp 'finalized=1 refused=([0-9]+)'
-    assert [ $((told + BASH_REMATCH[1])) -le "$refused" ]
+    assert [ $((at_create + BASH_REMATCH[1])) -le "$refused" ]
   done
   assert [ "$at" -ge 8 ] # env, addon's name, table, five sizes of the queue
 }
@@ -76,7 +78,7 @@ limited() {
 }
 
 roomless() {
-  LD_PRELOAD=$TG_LIB:$TG_BUILD/helpers/libnoroom.so native issue55706.js
+  LD_PRELOAD=$TG_LIB:$TG_BUILD/helpers/libnospace.so native issue55706.js
 }
 
 @test "address space for a few handles: guarded. For none: one line, and unguarded, or status 78" {
@@ -102,7 +104,8 @@ roomless() {
     run guarded fault-cancel.js
     assert_success
     assert_line 'cancelled=1'
-    # 500 items of each of three threads, and what the cancelled one had passed by then.
+    # 500 items of each of three threads, and the items that the cancelled thread had passed by
+    # then.
     assert_output --regexp 'accepted=(150[0-9]) delivered='
     assert_line "accepted=${BASH_REMATCH[1]} delivered=${BASH_REMATCH[1]} disordered=0 finalized=1 refused=0 full=0 closing=0"
   done
@@ -243,7 +246,8 @@ forked_to_exit() {
   done
 }
 
-# Seen to fail (a hang): if the first create pinned its addon, which waits for any thread in dlopen.
+# Seen to fail (a hang): when the first create pinned its addon, which waits for any thread in
+# dlopen.
 @test "an addon's first function is created while another thread is in a constructor that waits for that" {
   run native fault-first-create.js
   assert_success

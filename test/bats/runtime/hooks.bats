@@ -11,9 +11,9 @@
 load ../helper
 load lifetime
 
-# told_after DRAINED THREADS: the expected result of blocked or calling threads and their one
-# function.
-told_after() {
+# rejected DRAINED THREADS: prints the expected result if all threads of one function get
+# napi_closing, whether they call or are blocked.
+rejected() {
   functions 1
   echo "delivered=$1 drained=$1"
   threads "$2"
@@ -39,18 +39,18 @@ hooks() {
 }
 
 @test "guarded: a cleanup hook joins the producers" {
-  hooks hook <<<"$(told_after N 3)"
-  hooks hookBlocked <<<"$(told_after 2 3)"
+  hooks hook <<<"$(rejected N 3)"
+  hooks hookBlocked <<<"$(rejected 2 3)"
 }
 
 @test "guarded: an async cleanup hook joins the producers" {
-  hooks asyncHook <<<"$(told_after N 3)"
-  hooks asyncHookBlocked <<<"$(told_after 2 3)"
+  hooks asyncHook <<<"$(rejected N 3)"
+  hooks asyncHookBlocked <<<"$(rejected 2 3)"
 }
 
-# Seen to fail: where tg_on_hook_added does not set hook_added, or where it is not called for the
-# hooks of Node's C++ interface, these hang. So they do where all functions of an env share a hook.
-# The last two hang where a hook of one napi_env does not count for the others of its thread.
+# Seen to fail: these cases hang if tg_on_hook_added does not set hook_added, if it is not called
+# for the hooks of Node's C++ interface, or if all functions of an env share one hook. The last two
+# hang if a hook of one napi_env does not count for the other napi_envs of its thread.
 @test "guarded: a cleanup hook that was added between two creates joins the producers of the second function" {
   local case
   for case in hookBetween asyncHookBetween nodeHookBetween asyncNodeHookBetween otherHookBetween \
@@ -60,17 +60,17 @@ hooks() {
 }
 
 # Seen to fail: without tg_cleanup_hooks_open the last three hang, as without the guard. If the
-# functions are closed before the first hook runs, the first has told=3 instead of told=0.
+# functions are closed before the first hook runs, the first has closing=3 instead of closing=0.
 @test "guarded: a cleanup hook that was added after the create joins the producers" {
   hooks laterHook <<<"$(functions 1; echo delivered=N drained=N; threads_without_closing 3)"
-  hooks laterHookBlocked <<<"$(told_after 2 3)"
-  hooks laterAsyncHookBlocked <<<"$(told_after 2 3)"
-  hooks laterHookBlockedBefore <<<"$(told_after N 3)"
+  hooks laterHookBlocked <<<"$(rejected 2 3)"
+  hooks laterAsyncHookBlocked <<<"$(rejected 2 3)"
+  hooks laterHookBlockedBefore <<<"$(rejected N 3)"
 }
 
 @test "guarded: finalize_cb joins threads that are blocked inside a call" {
-  hooks joinAtEnd <<<"$(told_after 2 3)"
-  hooks joinAtAbort <<<"$(told_after 2 3)"
+  hooks joinAtEnd <<<"$(rejected 2 3)"
+  hooks joinAtAbort <<<"$(rejected 2 3)"
 }
 
 @test "without the guard: a finalizer that releases a live function hangs on Node >= 24.14" {
@@ -134,8 +134,8 @@ $(drained 0 0)"
   hooks awaitAtAbort <<<"$(drained 4 4)"
 }
 
-# Statuses: 0 ok, 1 invalid_arg, 16 closing. A release after the end is ok once for the count that a
-# call consumed.
+# Statuses: 0 ok, 1 invalid_arg, 16 closing. After the end one release is ok, for the count that a
+# call has consumed.
 @test "guarded: all seven functions from call_js_cb, the drain and finalize_cb" {
   local open='create=0 acquire=0 call=0,0 release=0 context=0,right ref=0 unref=0'
   local first='create=0 acquire=16 call=16,1 release=0 context=0,right ref=0 unref=0'
@@ -159,7 +159,7 @@ $(drained 1 1)"
 
 @test "guarded: threads and callbacks that take the addon's lock do not deadlock" {
   for _ in $(seq "$(repetitions 3)"); do
-    hooks lockAtEnd <<<"$(told_after N 4)"
-    hooks lockAtAbort <<<"$(told_after N 4)"
+    hooks lockAtEnd <<<"$(rejected N 4)"
+    hooks lockAtAbort <<<"$(rejected N 4)"
   done
 }

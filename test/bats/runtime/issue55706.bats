@@ -3,8 +3,8 @@
 # napi_closing, and there is one finalizer.
 #
 # With the oracle, no run survives the use of freed memory. Only one thing is left to chance:
-# whether a thread calls after the function was freed. On a busy machine 2 runs of 36 had no such
-# thread. The loop thread was preempted between closing the function and freeing it, until all
+# whether a thread calls after the function was freed. On a busy machine this did not happen in 2
+# runs of 36. The loop thread was preempted between closing the function and freeing it, until all
 # threads had got napi_closing.
 
 load ../helper

@@ -40,7 +40,7 @@ setup() {
   assert_success
   assert_output DATA
   assert_equal "$(grep -c TSG007 given)" 1
-  assert_regex "${stderr_lines[0]}" 'log_path: needed a descriptor that takes reports, found descriptor 7: it is closed, or has become another file; stderr is used instead: correct log_path$'
+  assert_regex "${stderr_lines[0]}" 'log_path: needed a descriptor that accepts reports, found descriptor 7: it is closed, or has become another file; stderr is used instead: correct log_path$'
   assert_regex "${stderr_lines[1]}" '"code":"TSG007"'
   assert_regex "${stderr_lines[-1]}" '"not_logged":[1-9]'
 }
@@ -61,7 +61,7 @@ setup() {
   export TSFN_GUARD_OPTIONS
   for number in {1..64}; do
     TSFN_GUARD_OPTIONS=dump_signal=$number:format=json:log_path=$PWD/log:summary=never
-    LD_PRELOAD=$TG_LIB run --separate-stderr "$TG_BUILD/helpers/told"
+    LD_PRELOAD=$TG_LIB run --separate-stderr "$TG_BUILD/helpers/fake-versioned"
     assert_success
     if [[ $stderr ]]; then
       assert_regex "$stderr" "dump_signal: needed a signal that can be handled, found $number: .*; no signal will write a dump$"

@@ -13,7 +13,7 @@ transcript() {
   grep -v '^tsfn-guard\[' <<<"$output" | LC_ALL=C sort
 }
 
-told='thread: closing=1 wrong=0'
+rejected='thread: closing=1 wrong=0'
 
 @test "without the guard: the thread's code is unmapped under it, on every Node" {
   native_control
@@ -24,9 +24,9 @@ told='thread: closing=1 wrong=0'
   expect_guarded lifetime-mapped.js mapped_symbol start <<<"loaded
 loaded
 loaded
-$told
-$told
-$told"
+$rejected
+$rejected
+$rejected"
 }
 
 @test "guarded: registered by constructor, nothing outstanding: unloaded as usual, and can be loaded again" {
@@ -50,9 +50,9 @@ loaded'
   expect_guarded lifetime-mapped.js mapped_constructor start <<<"loaded
 loaded
 loaded
-$told
-$told
-$told"
+$rejected
+$rejected
+$rejected"
 }
 
 @test "guarded, pin=0: as without the guard" {

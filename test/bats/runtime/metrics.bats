@@ -39,7 +39,7 @@ tsfn_guard_queued_items 0
 tsfn_guard_reports_not_logged_total 0
 tsfn_guard_running 0'
 
-# event CODE KIND SEVERITY ACTION COUNT
+# event CODE KIND SEVERITY ACTION COUNT: prints the sample of this event.
 event() {
   echo "tsfn_guard_events_total action=$4 addon=$TEST_ADDONS/script.node code=$1 kind=$2 severity=$3 $5"
 }
@@ -124,8 +124,8 @@ tsfn_guard_running 0"
   assert_equal "$(without_versions <<<"$output")" "$NONE"
 }
 
-# Seen to fail: without the families that are 0 from the start; without tsfn_guard_running, at each
-# moment.
+# Seen to fail: without the families that are 0 from the start; without tsfn_guard_running, while
+# the process runs and after its end.
 @test "before anything happens every severity has its 0, so that the first event is a rise" {
   measured before
   assert_success
@@ -164,7 +164,7 @@ tsfn_guard_running 0"
   assert_failure
 }
 
-# Seen to fail: without the rule both files stay.
+# Seen to fail: without the rule, because both files stay.
 @test "%p: a process at its start removes what a process has left that is gone, five minutes after its end" {
   local TEMPLATE=$BATS_TEST_TMPDIR/p/guard-%p.prom left
   mkdir "$BATS_TEST_TMPDIR/p"

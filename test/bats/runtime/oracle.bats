@@ -3,11 +3,11 @@
 # and never survives by luck.
 #
 # Seen without the guard, every time: the fault on all runtimes if threads share a count or outlive
-# their worker, and on Node < 24.14 also if a finalizer releases an older function. Seen there most
-# times, but not always: the fault in the case of nodejs/node#55706, and if callbacks take a lock
-# that the calling threads hold. The other programs hang or end well without the guard. They are
-# about other things, but are run here too. With the guard there is no fault, and every doorbell
-# that was made is freed again, except if exit() leaves it to the kernel.
+# their worker, and on Node < 24.14 also if a finalizer releases an older function. Seen most times,
+# but not always: the fault in the case of nodejs/node#55706, and if callbacks take a lock that the
+# calling threads hold. The other programs are about other things, and hang or end well without the
+# guard. They are run here too. With the guard there is no fault. Every doorbell that was made is
+# freed again, except if exit() leaves it to the kernel.
 
 load ../helper
 

@@ -48,8 +48,9 @@ END
   TSFN_GUARD_OPTIONS=log_path=/dev/null run guarded probes.js
   assert_success
   local handle=${lines[0]} expected
-  # The order of lines from several processors is not kept. Calls that find memory for their item
-  # take the fast path, which does not read the queue's length: all but the first.
+  # The order of lines from several processors is not kept. A call that finds memory for its item
+  # takes the fast path, which does not read the queue's length. These are all calls except the
+  # first.
   expected=$(sort <<END
 create $handle limit=100 counts=1 name=probed
 $(for queue in 1 -1 -1 -1 -1 -1 -1 -1 -1; do echo "call $handle status=0 queue=$queue"; done)

@@ -1,6 +1,6 @@
-# Random sequences of the seven functions from JavaScript, a worker and native threads
-# (test/property, with fast-check), guarded: every answer, delivery and finalizer is as the contract
-# says.
+# Runs random sequences of the seven functions from JavaScript, a worker and native threads
+# (test/property, with fast-check), guarded. Every answer, delivery and finalizer must be as the
+# contract says.
 #
 # Seen without the guard, with this seed: the first sequence dies on every runtime (SIGABRT on the
 # main thread, SIGSEGV with a worker), because about its third operation is a misuse.
@@ -22,7 +22,7 @@ property() {
   RUNS=$3 "$1" ../property/property.js "$2" >"$EVENTS"
 }
 
-# holds PROPERTY RUNS
+# holds PROPERTY RUNS: expects that it holds, guarded, for this many sequences (times TG_REPEAT).
 holds() {
   local runs
   runs=$(repetitions "$2")
@@ -48,7 +48,7 @@ holds() {
   holds worker 30
 }
 
-# Seen to fail without the quirk in the library's options, and with it if the reference has `late`
+# Seen to fail: without the quirk in the library's options; with it, if the reference has `late`
 # false.
 @test "30 sequences that go on after the end of a worker whose addon is late" {
   echo '*/script.node: late' >"$BATS_TEST_TMPDIR/quirks"

@@ -1,5 +1,5 @@
-# Millions of handles: none occurs twice, no memory is held, and the process still exits. Also
-# little address space.
+# Tests millions of handles: none occurs twice, no memory is held, and the process still exits. Also
+# tests little address space.
 #
 # Without the guard, of 65,536 functions 55,000 to 58,000 have the address of an earlier one. 2^21
 # guarded cycles took 14 to 27 s on a busy machine with 2 cores (2^19 on an idle one: 1.6 s). The
@@ -11,7 +11,7 @@ load lifetime
 CYCLES=${TG_CYCLES:-$((1 << 19))}
 LIMITED_CYCLES=${TG_CYCLES:-$((1 << 18))}
 
-# cycles HOW N: runs N cycles. A busy machine makes about 100,000 a second.
+# cycles HOW N: runs N cycles. A busy machine makes about 100,000 cycles a second.
 cycles() {
   TG_TIMEOUT=$((60 + $2 / 10000)) run "$1" lifetime-recycle.js "$2"
   assert_success
@@ -28,7 +28,8 @@ cycles() {
   cycles guarded "$CYCLES"
 }
 
-# 8 GiB: every Node starts with this limit. The guard's reservations together must stay below 1 GiB.
+# The limit is 8 GiB, with which every Node starts. The guard's reservations together must stay
+# below 1 GiB.
 limited() {
   (ulimit -v $((8 * 1024 * 1024)) && guarded "$@")
 }

@@ -1,5 +1,5 @@
-# tsfn-guard/register: the guard without LD_PRELOAD, from the files of the npm package, with the
-# library of the build.
+# Tests tsfn-guard/register: the guard without LD_PRELOAD, from the files of the npm package, with
+# the library of the build.
 #
 # Seen to fail: "loaded before" without tg_earlier_addons_have (with `then`: SIGSEGV in the
 # runtime's release), and without passes_through (unref returns napi_invalid_arg); "a file is
@@ -183,7 +183,7 @@ loaded first; load tsfn-guard/register before all addons (node -r tsfn-guard/reg
   assert_output propagate=0,--require=tsfn-guard/register
 }
 
-# Seen to fail: with /(^|:)require=1(:|$)/ for all of TSFN_GUARD_OPTIONS.
+# Seen to fail: when /(^|:)require=1(:|$)/ was searched in all of TSFN_GUARD_OPTIONS.
 @test "options if there is no library: the same pair counts as in the library, also with quotes" {
   local text texts=(require=1 require=0 require=1:require=0 require=0:require=1 "require='1'" 'require="1"' "require='1"
     "require='1'x" "require='0':require=1" require=1:require=yes require=1:require require= requires=1 xrequire=1
@@ -225,7 +225,7 @@ loaded first; load tsfn-guard/register before all addons (node -r tsfn-guard/reg
   run --separate-stderr node -e "$elsewhere"
   assert_success
   assert_output 'false 0'
-  assert_equal "$(said)" 'does nothing on linux mips: it guards on Linux x64 and arm64; it runs unguarded'
+  assert_equal "$(said)" 'does nothing on linux mips: it supports only Linux on x64 and arm64; it runs unguarded'
   TSFN_GUARD_OPTIONS=verbosity=1:require=1 run --separate-stderr node -e "$elsewhere"
   assert_failure 78
   assert_equal "$output" ''

@@ -7,7 +7,7 @@ load ../helper
 
 RING=$BATS_TEST_DIRNAME/../../../scripts/packaging/ring.gdb
 
-# Why these tests cannot run here; empty: they can.
+# why_not: prints why these tests cannot run here, or nothing if they can.
 why_not() {
   case $TG_RUNTIME in
     node-20 | node-26) gdb -nx -batch -ex 'python print(1)' >/dev/null 2>&1 || echo "no gdb with Python here" ;;
@@ -92,7 +92,7 @@ expect_logged() {
   expect_logged
   local written
   written=$(tail -n 1 "$LOG" | grep -o '"time":"[^."]*')
-  # The same second, or the one before.
+  # The table's time is in the same second as the log's, or in the second before.
   assert_regex "${lines[65]}" "^74  20[0-9-]+T[0-9:]+\.[0-9]{3}Z  "
   local delay=$(($(date -d "${written#*\"time\":\"}Z" +%s) - $(date -d "$(awk '{ print $2 }' <<<"${lines[65]}")" +%s)))
   assert [ "$delay" -ge 0 ]

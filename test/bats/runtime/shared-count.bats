@@ -3,7 +3,7 @@
 # 300 ms.
 #
 # Without the guard: SIGABRT 20 of 20 on every runtime, also on 24.21 and 26, for abort and for the
-# end of the worker. This also happens if freed memory is not overwritten. The first thread that
+# end of the worker. This happens even if freed memory is not overwritten. The first thread that
 # gets napi_closing consumes the last count, Node frees the function, and the other threads lock a
 # destroyed mutex.
 

@@ -21,9 +21,9 @@ seconds=${TG_STRESS_SECONDS:-12}
   grep -v '^tsfn-guard' <<<"$output" | tr -s '\n ' ' ' | sed "s/^/# $TG_RUNTIME: /; s/\$/\n/" >&3
   assert_success
   assert_line 'unbalanced=0 foreign=0 disordered=0 late=0 twice_finalized=0 wrong_answers=0 lost=0 opened=0'
-  # Growth is measured from the second quarter of the run to the last. In a run as short as this V8
-  # and malloc still take up to 30 MiB more, in a run of a minute 8. oracle.bats shows that no TSFN
-  # stays behind.
+  # Growth is measured from the second quarter of the run to the last. In a run as short as this
+  # one, V8 and malloc still take up to 30 MiB more; in a run of a minute, 8 MiB. oracle.bats shows
+  # that no TSFN stays behind.
   assert_output --regexp 'grown: (-?[0-9]+)'
   assert [ "${BASH_REMATCH[1]}" -lt 64 ]
   # The run really did what it claims.

@@ -1,5 +1,5 @@
-# The summary at the end of a process, however it ends; the dump on a signal; and what children see
-# of the guard.
+# Tests the summary at the end of a process, however it ends, the dump on a signal, and what
+# children see of the guard.
 #
 # SIGKILL, and a signal without a handler, leave no time for a summary.
 
@@ -18,7 +18,7 @@ ends() {
   assert_equal "$status" "$1"
 }
 
-# said FILTER: what jq prints for each line of the log.
+# said FILTER: prints what jq's filter finds in each line of the log.
 said() {
   jq -rc "$1" "$LOG"
 }
@@ -68,7 +68,7 @@ END
   assert_equal "$(said 'select(.type == "leaked") | [.alike, .handle.name]' | sort)" $'[1,"leaked"]\n[2,"alive"]'
 }
 
-# Seen to fail: the summary said "1 seen" of never-released beside "leaked 0", and no more.
+# Seen to fail: about never-released the summary said only "1 seen", beside "leaked 0".
 @test "counts that come back after the end of their environment: the text says so" {
   TSFN_GUARD_OPTIONS=mode=diagnose:summary=always run --separate-stderr guarded summary.js late
   assert_success
@@ -111,7 +111,7 @@ END
 }
 
 # begin OPTIONS CASE: starts the case in the background, and waits until it is ready. $! is the
-# program itself.
+# process of the program itself.
 begin() {
   TSFN_GUARD_OPTIONS=dump_signal=12:format=json:log_path=$LOG:$1 LD_PRELOAD=$TG_LIB \
     "$TG_NODE" "$PROGRAMS/summary.js" "$2" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
@@ -166,18 +166,18 @@ alive() {
 @test "dump_signal: the signal of a fault is refused in one line, and a fault ends the program" {
   TSFN_GUARD_OPTIONS=dump_signal=11:summary=never run guarded summary.js signal SIGSEGV
   assert_equal "$status" 139
-  assert_output --partial 'dump_signal: needed a signal that can be handled, found 11: it is the signal of a fault; no signal'
+  assert_output --partial 'dump_signal: needed a signal that can be handled, found 11: the signal reports a fault; no signal'
 }
 
 # Reports were once lost if write(2) returned EAGAIN: 17 of 400 arrived.
 @test "every report arrives if stderr is a pipe, which Node makes non-blocking, and its reader is slow" {
   TSFN_GUARD_OPTIONS=rate=0:format=json:summary=never guarded summary.js many 2> >(
     sleep 0.5
-    grep -c TSG007 >"$BATS_TEST_TMPDIR/told"
+    grep -c TSG007 >"$BATS_TEST_TMPDIR/reported"
     : >"$BATS_TEST_TMPDIR/over"
   )
   for _ in {1..500}; do [[ ! -e $BATS_TEST_TMPDIR/over ]] || break; sleep 0.01; done
-  assert_equal "$(<"$BATS_TEST_TMPDIR/told")" 400
+  assert_equal "$(<"$BATS_TEST_TMPDIR/reported")" 400
 }
 
 @test "dump_signal: without it SIGUSR2 acts as without the guard; a signal that cannot be handled gives one line" {

@@ -25,7 +25,7 @@ expect() {
   assert_output "$expected"
 }
 
-# expect_both: like expect, and the same without the guard.
+# expect_both: like expect, and expects the same without the guard.
 expect_both() {
   local expected
   expected=$(cat)
@@ -290,8 +290,8 @@ finalize ref
 END
 }
 
-# A known limit: the loop thread does it at the loop's next turn, and a loop with nothing to do does
-# not turn.
+# A known limit: the loop thread refs the function at the loop's next turn, but a loop with nothing
+# to do does not turn.
 @test "ref by another thread when nothing else keeps the loop turning: too late; without the guard it works" {
   run native table-rules.js refByThread
   assert_success
@@ -398,13 +398,13 @@ END
 
 # ---- What is reported ----
 
-# Each report in short form: its code, the function and its answer, the addon's file, the TSFN's
-# name.
+# reports: prints each report in short form: its code, the function and its answer, the addon's
+# file, the TSFN's name.
 reports() {
   sed 's/^tsfn-guard\[[0-9]*\]: //' <<<"$stderr" | awk '
-    function tell() { if (said != "") print said ": " function_name " " answer ", " addon ", " name; said = "" }
-    /^TSG/ { tell(); if ($0 !~ /; seen [0-9]+ times from /) said = $1; addon = function_name = answer = name = "-" }
-    /^summary/ { tell() }
+    function print_report() { if (said != "") print said ": " function_name " " answer ", " addon ", " name; said = "" }
+    /^TSG/ { print_report(); if ($0 !~ /; seen [0-9]+ times from /) said = $1; addon = function_name = answer = name = "-" }
+    /^summary/ { print_report() }
     $1 == "addon:" { addon = $2; sub(".*/", "", addon) }
     $1 == "call:" { function_name = $3; sub(",", "", function_name); answer = $NF }
     $1 == "handle:" && match($0, /, name [^,]*/) { name = substr($0, RSTART + 7, RLENGTH - 7) }'

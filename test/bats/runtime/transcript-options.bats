@@ -1,11 +1,12 @@
-# exit=fast, and the remedies of quirks=known, change nothing for a program whose functions are done
-# before their environment ends: it prints the same, word for word, as without the guard. Where an
-# environment ends under a function, the difference is what the option is for, and is pinned here.
+# If a program's functions are done before their environment ends, exit=fast and the remedies of
+# quirks=known change nothing: the program prints the same, word for word, as without the guard. If
+# an environment ends before a function does, the option changes what is printed, on purpose. These
+# tests pin that difference.
 #
-# The addon of these programs has a path that the table of known addons gives all three quirks.
+# The addon of these programs has a path to which the table of known addons gives all three quirks.
 #
-# Seen to fail: the pinned differences with the option left out; the cases of `done_before_the_end`
-# with mainEnds or workerEnds (quirks=known), unref or atTeardown (exit=fast) among them.
+# Seen to fail: the pinned differences, with the option left out; `done_before_the_end`, with
+# mainEnds or workerEnds (quirks=known), or with unref or atTeardown (exit=fast), among its cases.
 
 bats_require_minimum_version 1.5.0
 load transcript
@@ -14,7 +15,7 @@ setup() {
   local addon=$BATS_TEST_TMPDIR/addons/@rspack/binding/rspack.script.node
   mkdir -p "${addon%/*}"
   cp "$TEST_ADDONS/script.node" "$addon"
-  ln -s "$addon" "$BATS_TEST_TMPDIR/addons/script.node" # Node opens what a link leads to
+  ln -s "$addon" "$BATS_TEST_TMPDIR/addons/script.node" # Node opens the target of a link
   export TEST_ADDONS=$BATS_TEST_TMPDIR/addons
 }
 
@@ -30,7 +31,7 @@ done_before_the_end() {
   same transcript-exceptions.js rejection none
   same transcript-exceptions.js finalizer handled
   same_cases transcript-exit.js exit exitAndCall exitInFinalizer exitCode terminateInCallback
-  same_cases transcript-loop.js keptAlive refusedUntilRoom flood
+  same_cases transcript-loop.js keptAlive refusedUntilSpace flood
   same_cases transcript-create.js refusals
   same_cases transcript-callbacks.js defaultCallJs defaultCallJsAborted releaseInLastCallback createInFinalizer many \
     nested leakedCount
@@ -64,7 +65,8 @@ END
   differ transcript-loop.js notCounted <<<'< finalize ended'
 }
 
-# alike OPTIONS PROGRAM CASE…: guarded, it prints the same with these options as with none.
+# alike OPTIONS PROGRAM CASE…: expects that, guarded, it prints the same with these options as with
+# none.
 alike() {
   local case
   for case in "${@:3}"; do
@@ -77,8 +79,8 @@ alike() {
   done
 }
 
-# The cases in which a quirk, or exit=fast, would show. Seen to fail: both tests with quirks=known
-# alone, the first with exit=fast alone.
+# In these cases a quirk, or exit=fast, would make a difference. Seen to fail: both tests with
+# quirks=known alone, the first with exit=fast alone.
 ENDS='workerExit terminatedInCallback workerEnds mainEnds'
 
 @test "quirks=none and exit=normal are as without the option, also for an addon that is known" {
@@ -92,5 +94,6 @@ ENDS='workerExit terminatedInCallback workerEnds mainEnds'
   with mode=off:quirks=known:exit=fast
   same_cases transcript-exit.js $ENDS
   same_cases transcript-loop.js inCallback unref
-  same_cases transcript-callbacks.js abortInCallback callInLastCallback # here the guard itself shows
+  # Here the guard itself makes a difference.
+  same_cases transcript-callbacks.js abortInCallback callInLastCallback
 }

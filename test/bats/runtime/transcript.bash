@@ -1,5 +1,5 @@
-# What the Bats files about transcripts share: everything that a run of a program shows, and that it
-# is the same without and with the guard.
+# Shared by the Bats files about transcripts: it records everything that a run of a program shows,
+# and expects that this is the same without and with the guard.
 
 load ../helper
 
@@ -32,7 +32,7 @@ same() {
   assert [ "$(wc -l <"$BATS_TEST_TMPDIR/guarded")" -gt 2 ]
 }
 
-# same_cases PROGRAM CASE…
+# same_cases PROGRAM CASE…: the same for each of these cases.
 same_cases() {
   local program=$1 case
   for case in "${@:2}"; do same "$program" "$case"; done

@@ -31,7 +31,7 @@ finalizes_before_drain() {
   esac
 }
 
-# moved LINE: prints the difference if the runtime runs the finalizer before the drain.
+# moved LINE: prints the difference on a runtime that runs the finalizer before the drain.
 moved() {
   if finalizes_before_drain; then printf '%s\n' "< $1" "> $1"; fi
 }
@@ -51,7 +51,8 @@ knows_flag() {
 
 @test "AsyncLocalStorage" {
   same_cases transcript-order.js asyncLocalStorage
-  shows 'microtask of 2: entered by 2' # what the items see of the creator's store differs between versions of Node
+  # What items see of the creator's store depends on the version of Node.
+  shows 'microtask of 2: entered by 2'
 }
 
 @test "async_hooks: ids, order of events, resources, names" {
@@ -67,7 +68,7 @@ knows_flag() {
 
 # ---- Exceptions ----
 
-# same_exceptions WHO CASE…: WHO handles them.
+# same_exceptions WHO CASE…: calls `same` for each case. WHO handles the exceptions.
 same_exceptions() {
   local case
   for case in "${@:2}"; do same transcript-exceptions.js $case "$1"; done
@@ -131,7 +132,7 @@ ALL_EXCEPTIONS='javaScript notAnError callJs byDefault finalizer finalizerJavaSc
 @test "backpressure" {
   for max in 1 2 50; do same transcript-loop.js backpressure $max; done
   shows '300 ok, then ok'
-  same_cases transcript-loop.js refusedUntilRoom
+  same_cases transcript-loop.js refusedUntilSpace
   shows '3 ok, then queue_full'
 }
 

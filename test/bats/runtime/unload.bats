@@ -14,7 +14,7 @@ each_worker() {
   printf '%s\n' "$1" "$1" "$1"
 }
 
-# Without the guard all of this is right too, on every Node.
+# Without the guard this is so too, on every Node.
 @test "unloaded with its worker: nothing is left, or only a count that no thread can use" {
   local addon action run
   for addon in mapped_symbol mapped_constructor; do

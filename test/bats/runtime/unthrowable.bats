@@ -7,8 +7,8 @@
 bats_require_minimum_version 1.5.0
 load ../helper
 
-# thrown ANSWER: the line for the five, each with this answer. Debian's runtime of Node 18 has the
-# fifth, too.
+# thrown ANSWER: prints the line for the five functions, each with this answer. Debian's runtime of
+# Node 18 has the fifth, too.
 thrown() {
   echo "throw=$1 error=$1 last=$1 type=$1 range=$1 syntax=$1"
 }

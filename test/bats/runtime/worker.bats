@@ -3,7 +3,7 @@
 # seconds.
 #
 # Without the guard: SIGABRT within the first workers, 10 of 10 on every runtime, also on 24.21 and
-# 26. These two keep a closed function only while counts are held, and the threads here call after
+# 26. Those two keep a closed function only while counts are held, but the threads here call after
 # their counts are gone.
 
 load ../helper
@@ -22,6 +22,6 @@ load lifetime
   run watched guarded lifetime-worker.js "$workers" 4 2000
   assert_success
   assert_line "$(functions "$workers")"
-  assert_line --regexp "^threads=$((workers * 4)) told=$((workers * 4)) told_once=[0-9]+ wrong=0$"
+  assert_line --regexp "^threads=$((workers * 4)) closing=$((workers * 4)) closing_once=[0-9]+ wrong=0$"
   assert_line "oracle: TSFNs made=$workers freed=$workers"
 }

@@ -1,5 +1,5 @@
-/* libnoroom.so, to be preloaded beside libtsfnguard.so: makes a process without address space for
- * the guard's first reservation. It refuses every inaccessible mapping of that size. */
+/* libnospace.so, for LD_PRELOAD beside libtsfnguard.so. It makes a process that has no address space
+ * for the guard's first reservation, because it refuses every inaccessible mapping of that size. */
 #include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
