@@ -677,7 +677,8 @@ static void print_threads(void) {
     closing_once += caller->answers[napi_closing] == 1;
     wrong += caller->wrong;
   }
-  fprintf(stderr, "threads=%u closing=%u closing_once=%u wrong=%u\n", threads, closing, closing_once, wrong);
+  fprintf(stderr, "threads=%u closing=%u closing_once=%u wrong=%u\n", threads, closing,
+          closing_once, wrong);
 }
 
 __attribute__((destructor)) static void join_and_tell(void) {
