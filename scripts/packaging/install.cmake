@@ -62,7 +62,6 @@ set(CPACK_DEBIAN_PACKAGE_ENHANCES nodejs)
 # dpkg-shlibdeps would require glibc 2.34, in which dlopen moved to libc. That reference is weak
 # here. test/bats/library.bats checks that glibc 2.28 is enough.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6 (>= 2.28)")
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS libdw1) # triage needs it for cores; all else works without
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/scripts/packaging/debian.cmake
   ${CMAKE_SOURCE_DIR}/scripts/packaging/debuglink.cmake)

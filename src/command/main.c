@@ -24,7 +24,7 @@ static int show_help(int argc, char **argv) {
   tg_subcommand *subcommand = find_subcommand(argc, argv);
   if (subcommand != NULL) return subcommand(2, (char *[]){argv[1], option, NULL});
   return tg_complain(TG_EXIT_USAGE, "a subcommand of tsfn-guard", argv[1],
-                     "see them with: tsfn-guard --help");
+                     "list the subcommands: tsfn-guard --help");
 }
 
 static int dispatch(int argc, char **argv) {

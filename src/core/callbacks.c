@@ -278,9 +278,9 @@ static void wake_waiters(struct tg_function *function, struct tg_event *event) {
 }
 
 /* The first of the env's cleanup hooks to run. Without it, a hook of the addon that joins a blocked
- * caller would wait for ever, because the hooks of older functions run later. The functions stay
- * open. Other calls are answered as before, because the addon may still use the functions in its
- * own hooks. */
+ * caller would wait for ever: the hooks that close functions created before that hook was added run
+ * only after it. The functions stay open. Other calls are answered as before, because the addon may
+ * still use the functions in its own hooks. */
 static void on_first_hook(void *argument) {
   struct tg_environment *environment = argument;
   environment->awaits_hooks = false;
@@ -390,8 +390,8 @@ static void drain(struct tg_function *function, struct tg_queue *rest, bool thre
   if (dropped != 0) report_dropped(function, dropped);
 }
 
-/* For TG_QUIRK_LATE: threads still use what finalize_cb would free. Also, the drain or their own
- * finalizer would crash neon, napi-rs and aws-crt. */
+/* For TG_QUIRK_LATE: threads still use what finalize_cb would free. Also, neon, napi-rs and aws-crt
+ * would crash in the drain or in their own finalizer. */
 static void leave_out_finalizer(struct tg_guard *guard, struct tg_queue *rest) {
   atomic_fetch_add_explicit(&guard->late.items, tg_queue_length(rest), memory_order_relaxed);
   atomic_fetch_add_explicit(&guard->late.finalizers, 1, memory_order_relaxed);

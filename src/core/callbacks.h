@@ -29,7 +29,7 @@ void tg_on_cohort_cleanup(void *argument);
  * thread has an env for each instance of each addon, and all their hooks run in one order. So this
  * concerns every env of the calling thread: functions that are created later get another cohort. If
  * a function of such an env has a max_queue_size, this makes sure that a hook of ours runs before
- * the added hook, and wakes blocked callers. */
+ * the added hook. Our hook wakes blocked callers. */
 void tg_on_hook_added(void);
 
 /* The env cleanup hook of an env, registered before the first doorbell was made. `argument` is the

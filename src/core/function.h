@@ -148,9 +148,9 @@ bool tg_function_claim_waiter(struct tg_function *function);
  * lock. */
 void tg_function_wait(struct tg_guard *guard, struct tg_function *function);
 
-/* CLOSED only. Marks the finalizer as over. This is the last use of the function by the loop
- * thread. Counts that are still out may never come back, so from here on the slot may be taken for
- * another function. */
+/* CLOSED only. Marks the finalizer as over. This is the last thing that the finalizer does with the
+ * function, except to unlock it. Counts that are still out may never come back, so from here on the
+ * slot may be taken for another function. */
 void tg_function_end_finalizer(struct tg_guard *guard, struct tg_function *function);
 
 /* To be called when a thread leaves the function. Makes the handle stale if the function is

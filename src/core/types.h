@@ -80,8 +80,8 @@ struct tg_queue {
   uint32_t known_available; /* at least this many items wait; saves a read of `pushed` */
 
   /* If true, the loop thread takes the lock for every pop. Written with the lock held. The loop
-   * thread reads it without the lock, relaxed: a stale value is harmless, because the pop then is
-   * as if it had happened slightly earlier. */
+   * thread reads it without the lock, relaxed: a stale value is harmless. It is as if the pop had
+   * happened slightly earlier. */
   atomic_bool pop_needs_lock;
 };
 
@@ -258,8 +258,9 @@ enum {
   TG_CHUNKS_MAX = (1 << TG_INDEX_BITS) / TG_CHUNK_SLOTS,
   TG_TAKES_BEFORE_RETRY = 1024, /* until address space is requested again after a refusal */
 
-  /* The oldest free slot is reused only if at least this many are free. Until a slot is reused, a
-   * late caller still finds there what its handle was. */
+  /* As long as there are fresh slots and memory for them, the oldest free slot is reused only if at
+   * least this many are free. The longer a slot rests, the longer a late caller still finds there
+   * what its handle was. */
   TG_FREE_SLOTS_MIN = 4096,
 
   /* At most this many finalized functions (3 MiB) wait for counts that may never come back. If
@@ -275,10 +276,10 @@ struct tg_slots {
   uint32_t count;
 };
 
-/* A reservation of address space. It contains one address for each slot below 2^index_bits in each
- * of a range of generations. The next segment continues with the generation after this segment's
- * last one, and has at least as many slots. A slot that first exists in a later segment starts with
- * that segment's first generation. */
+/* A reservation of address space. It has a range of generations. For each of them it contains one
+ * address for each slot below 2^index_bits. The next segment continues with the generation after
+ * this segment's last one, and has at least as many slots. A slot that first exists in a later
+ * segment starts with that segment's first generation. */
 struct tg_segment {
   uintptr_t base;
   uint64_t handles; /* how many */

@@ -3,7 +3,7 @@
  * finds the replacement.
  *
  * Reason: the dynamic linker searches the main program before any preloaded object, so a preloaded
- * definition is never chosen if the main program exports the symbol (docs/design.md).
+ * definition is never chosen if the main program exports the symbol (docs/contract.md).
  *
  * Only one thread at a time may redirect. Other threads may bind functions meanwhile; each gets
  * either the original or the replacement. */

@@ -317,7 +317,7 @@ bool tg_addon_is_always_kept(const char *file) {
 }
 
 /* The module is looked up before the caller, because the caller may mislead: a constructor that
- * does nothing else makes this call as a tail call, and the caller then seems to be the dynamic
+ * only registers its module does so in a tail call, and the caller then seems to be the dynamic
  * linker. */
 void tg_addon_registered(const void *caller, const struct tg_registration *registration) {
   struct object object;

@@ -42,9 +42,9 @@ bool tg_addon_is_always_kept(const char *file);
 void tg_addon_registered(const void *caller, const struct tg_registration *registration);
 
 /* Records that the runtime has opened the object that contains `in_it`. `has_registered`: a
- * constructor has registered a module during this open. If the object was not open before and
- * nothing was registered, it was still mapped, so no constructor has run. Its module is then
- * registered again. */
+ * constructor has registered a module during this open. If the runtime did not have the object
+ * open, but it was mapped already, no constructor has run. The module that its constructor had
+ * registered, if any, is then registered again. */
 void tg_addon_opened(const void *in_it, bool has_registered, bool is_always_kept);
 
 /* The runtime is about to close the object. If this is the last close, keeps those objects mapped

@@ -142,9 +142,9 @@ static bool is_addon_code_only(const struct unwinder *unwinder,
 
 /* The unwinder of the search phase. Its functions are used if those of the unwinder that enters the
  * landing pad cannot be found. This happens if the throw passes code with a hidden unwinder of its
- * own: such code resumes with that unwinder after each destructor, even if another one began. A C++
- * runtime's personality routine does not know this either, and passes the contexts of one unwinder
- * to the functions of the other. */
+ * own: such code resumes with that unwinder after each destructor, even if another one began. Then
+ * the contexts of one unwinder are passed to the functions of another. A C++ runtime's personality
+ * routine does the same, because it does not know the unwinder either. */
 static _Thread_local struct unwinder searcher;
 
 static _Unwind_Reason_Code search_handler(const void *caller, struct _Unwind_Context *context) {

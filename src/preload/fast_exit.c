@@ -237,7 +237,8 @@ static void flush(int status) {
  * process itself. */
 static _Noreturn void end(int status) {
   status = write_last(status);
-  /* Node's own exit handler: it restores the modes of terminals, and whether stdio blocks. */
+  /* One of Node's own exit handlers: it restores the modes of terminals, and whether stdio
+   * blocks. */
   node.reset_stdio();
   flush(status);
   _exit(status);
@@ -295,8 +296,8 @@ static bool is_exit_event_over(struct isolate *isolate) {
   return answer != NULL && napi.get_value_bool(env, answer, &is_over) == napi_ok && is_over;
 }
 
-/* This does not prove that the event is over, because a listener may run microtasks itself, as the
- * package deasync does. */
+/* That microtasks are done does not prove that the event is over: a listener may run microtasks
+ * itself, as the package deasync does. But then JavaScript is on the stack. */
 static void on_microtasks_completed(struct isolate *isolate, void *unused) {
   (void)unused;
   napi_handle_scope scope;

@@ -7,8 +7,8 @@
   const { performance, process, Promise } = globalThis;
   if (!Array.isArray(process?.execArgv) || performance === undefined) return undefined;
 
-  // With these options Node writes files after the last JavaScript has run. With --inspect it waits
-  // for the debugger then.
+  // With these options Node writes something after the last JavaScript has run. With --inspect it
+  // waits for the debugger then.
   const writers = new RegExp('^--(' + [
     'cpu-prof', 'heap-prof', 'prof', 'perf-prof', 'll-prof', 'log(-.*)?', 'trace-event(s-enabled|-categories)',
     'runtime-call-stats', 'rcs', 'dump-counters', 'turbo-stats', 'build-snapshot', 'inspect(-brk|-wait)?',

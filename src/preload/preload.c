@@ -91,8 +91,8 @@ static bool leaves_enough(size_t size) {
 
 /* A program with a limit on its address space needs most of it: V8 reserves some GiB, and each
  * WebAssembly memory 8 or 10 GiB. They fail if they do not get it. So all our reservations together
- * take at most an eighth of the limit; only the first one is always made. The limit is queried each
- * time, because it may have been lowered. */
+ * take at most an eighth of the limit. Only the first one is made whatever the limit is. The limit
+ * is queried each time, because it may have been lowered. */
 static bool is_affordable(size_t size) {
   struct rlimit limit;
   if (reserved_size == 0) return true;

@@ -2,10 +2,10 @@
  * last events, as JSON.
  *
  * The two exported functions are for register.node only (src/npm/register_node.c), which is shipped
- * with the library. There is a reason why the library is not an addon itself: if it were preloaded,
- * its napi_register_module_v1 would be in the global scope. The dynamic linker would then find it
- * instead of an addon's own, for every addon that refers to its own by name. Addons that use
- * NAPI_MODULE_INIT from the headers of Node 10 to 17 do so (docs/contract.md).
+ * with the library. The library is not an addon itself, because it would then define
+ * napi_register_module_v1: in the global scope, if it is preloaded. For every addon that refers to
+ * its own definition by name, the dynamic linker would find the library's first. Addons that use
+ * NAPI_MODULE_INIT from the headers of Node 10 to 17 refer to it in this way (docs/contract.md).
  *
  * Thread safety: any thread at any time, but not in a signal handler. */
 #ifndef TG_PRELOAD_REGISTER_H

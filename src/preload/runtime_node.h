@@ -64,10 +64,10 @@ bool tg_node_create_empty_reference(napi_env env, uint32_t count, napi_ref *resu
 /* Calls the runtime's own function, whatever is redirected. */
 napi_status tg_node_add_env_cleanup_hook(napi_env env, void (*hook)(void *), void *argument);
 
-/* The id of the env's worker; 0: the main thread. For mode=diagnose (diag/trace.h). The id comes
- * from JavaScript: process.getBuiltinModule('worker_threads').threadId. Node 18 and 20.0 to 20.15
- * lack that function, so there the result is -1 in workers. In the main thread this also records
- * the loop for tg_node_is_loop_kept_by. */
+/* The id of the env's worker; 0: the main thread; -1: unknown. For mode=diagnose (diag/trace.h).
+ * The id comes from JavaScript: process.getBuiltinModule('worker_threads').threadId. Node 18 and
+ * 20.0 to 20.15 lack that function, so there the result is -1 in workers. In the main thread this
+ * also records the loop for tg_node_is_loop_kept_by. */
 int64_t tg_node_worker_id(napi_env env);
 
 /* Whether an exception is pending. Call it on the loop thread. */

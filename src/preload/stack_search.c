@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 enum {
@@ -17,13 +18,17 @@ enum {
   /* at least this many bytes of libc's record of a thread follow its robust list; the rest of the
    * record is smaller than a page */
   AFTER_ROBUST_LIST = 1024,
-  PATIENCE_MS = 20, /* how long to wait for running threads, all of them together */
 };
+
+/* How long to wait for running threads, all of them together. The first limit is processor time that
+ * they use. On a busy machine a thread that is about to sleep may wait long for a processor. */
+static const uint64_t cpu_patience_ns = UINT64_C(20000000), patience_ns = UINT64_C(1000000000);
 
 struct stack_search {
   uintptr_t start, end;
-  int memory; /* /proc/self/mem */
-  unsigned patience_ms;
+  int memory;      /* /proc/self/mem */
+  uint64_t cpu_ns; /* how long running threads have computed meanwhile */
+  uint64_t begun_ns;
 };
 
 /* Parses the kernel's format: the last two words are the stack pointer and the program counter. */
@@ -58,15 +63,32 @@ static bool read_thread_state(const char *thread, uintptr_t pointers[2], bool *r
   return read_pointers(line, pointers);
 }
 
+/* The processor time of a thread. The clock's number is the one that pthread_getcpuclockid computes,
+ * for which we lack the thread's pthread_t. 0: the thread has ended. */
+static uint64_t cpu_ns_of(const char *thread) {
+  enum { PER_THREAD = 4, SCHEDULED = 2 };
+  struct timespec time = {0};
+  clock_gettime((clockid_t)(~(unsigned)strtol(thread, NULL, 10) << 3 | PER_THREAD | SCHEDULED),
+                &time);
+  return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+static bool is_patient(const struct stack_search *search) {
+  return search->cpu_ns < cpu_patience_ns &&
+         tg_nanoseconds(CLOCK_MONOTONIC) - search->begun_ns < patience_ns;
+}
+
 /* Waits while the thread is running: if it sleeps from time to time, it is soon found asleep. */
 static bool find_sleeping_stack(struct stack_search *search, const char *thread,
                                 uintptr_t pointers[2]) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
-  bool runs;
-  while (!read_thread_state(thread, pointers, &runs)) {
-    if (!runs || search->patience_ms == 0) return false;
-    search->patience_ms--;
+  uint64_t before = cpu_ns_of(thread);
+  for (bool runs; !read_thread_state(thread, pointers, &runs);) {
+    if (!runs || !is_patient(search)) return false;
     nanosleep(&millisecond, NULL);
+    uint64_t now = cpu_ns_of(thread);
+    if (now > before) search->cpu_ns += now - before;
+    before = now;
   }
   return true;
 }
@@ -141,8 +163,10 @@ static bool search_thread_stacks(struct stack_search *search, int tasks) {
 }
 
 bool tg_stack_search(uintptr_t start, uintptr_t end) {
-  struct stack_search search = {start, end, open("/proc/self/mem", O_RDONLY | O_CLOEXEC),
-                                PATIENCE_MS};
+  struct stack_search search = {.start = start,
+                                .end = end,
+                                .memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC),
+                                .begun_ns = tg_nanoseconds(CLOCK_MONOTONIC)};
   if (search.memory < 0) return false;
   int tasks = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   bool found = tasks >= 0 && search_thread_stacks(&search, tasks);

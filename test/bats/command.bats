@@ -585,7 +585,7 @@ instead'
   assert_success
   assert_line --partial 'usage: tsfn-guard [run] [options] [--] PROGRAM'
   run --separate-stderr "$GUARD" help nothing
-  complains 2 'a subcommand of tsfn-guard' nothing 'see them with: tsfn-guard --help'
+  complains 2 'a subcommand of tsfn-guard' nothing 'list the subcommands: tsfn-guard --help'
   run --separate-stderr "$GUARD" help top x
   complains 2 'one subcommand' x 'run it as: tsfn-guard help SUBCOMMAND'
 }
@@ -622,8 +622,22 @@ instead'
   done
   run --separate-stderr "$GUARD" top -j
   complains 2 'the id of one process' none 'run it as: tsfn-guard top PID'
-  run --separate-stderr "$GUARD" report -o log log
-  complains 2 'a file for the report after -o' 'one of the logs' 'name another file'
+}
+
+# Seen to fail: triage replaced a core by its answer, and scan an addon by its table.
+@test "-o: an input is never overwritten" {
+  local word argument
+  cd "$BATS_TEST_TMPDIR"
+  for word in report 'report --diff input' triage scan doctor; do
+    echo precious >input
+    ln -sf input output
+    argument=$([[ $word == report\ * ]] && echo other || echo input)
+    : >other
+    # shellcheck disable=SC2086
+    run --separate-stderr "$GUARD" $word -o output "$argument"
+    complains 2 'a file for the output after -o' 'output, which is an input and would be lost' 'name another file'
+    assert_equal "$(<input)" precious
+  done
 }
 
 # Seen to fail: only report and top had colours.

@@ -71,7 +71,7 @@ script() {
     reported ok redirect "the seven functions lead to the guard; an item from a thread was delivered and its function was finalized"
     case $name in
       node-24.21 | node-26)
-        assert_equal "$verdict" 'works, little needed on this version: only rarer faults are left'
+        assert_equal "$verdict" 'works; this version hardly needs it: only rarer faults are left'
         reported ok affected "without the guard, node ${version#v} has: $common, release-at-end, null-context" ;;
       *)
         assert_equal "$verdict" 'needed and works'
@@ -194,6 +194,7 @@ case \$1 in --version) exec $node \"\$@\" ;; *) exec $node -r $PWD/electron.js \
 @test "program: missing, not executable, a script without its runtime" {
   doctor ./nothing
   reported fail program 'needed a program to run; found ./nothing, which does not exist; do: check its path'
+  assert_equal "$verdict" 'nothing was checked: see program'
   untried architecture linking privileges loads runtime libc symbols redirect affected
   echo >file
   doctor ./file
@@ -407,6 +408,7 @@ END
   assert_equal "$verdict" 'works, but log must be corrected'
   NODE_OPTIONS=--no-addons doctor "$node"
   reported warn options 'NODE_OPTIONS has --no-addons, so no addon is loaded, *; do: remove it if addons *'
+  assert_equal "$verdict" 'works, but no addon is loaded: see options'
 }
 
 @test "options: what the library does not understand, and the kill switch" {

@@ -300,6 +300,11 @@ as_journal() {
   run "$REPORT" report --fail-on info empty
   assert_success
   assert_line 'No events.'
+  echo 'a line of the program' >foreign
+  run "$REPORT" report foreign
+  assert_success
+  assert_line '1 log, 1 line, 0 processes'
+  assert_line 'No events, and no line that the guard wrote.'
   echo 'tsfn-guard[7]: TSG001 call-after-finalize (fatal-avoided): as text' >empty
   run --separate-stderr "$REPORT" report --fail-on info empty
   assert_failure 2

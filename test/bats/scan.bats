@@ -268,8 +268,14 @@ exit=fast'
   assert_output ''
 }
 
+# Seen to fail: the advice for edr has a line of exactly 80 columns. The next words followed on
+# the same line.
 @test "the table fits 80 columns, and never cuts a path" {
   local long
+  package edr @nomicfoundation/edr 0.14.1 script.node
+  scan edr
+  assert [ "$(wc -L <<<"$output")" -le 80 ]
+  assert_line '    of the process'
   long=a/$(printf 'directory-%.0s' {1..9})/$(printf 'x%.0s' {1..200})
   package "$long" lightningcss 1.33.0 script.node
   scan a
@@ -356,10 +362,10 @@ script.node Permission denied'
   assert_success
   assert_output '0 addons in a: 0 use thread-safe functions, 0 of them can be guarded'
   scan none
-  complains 2 'a directory that can be read' 'none: No such file or directory' 'name the directory of an application'
+  complains 2 'a directory or an addon that can be read' 'none: No such file or directory' 'name the directory of an application, or a file that this user may read'
   mkfifo pipe
   scan pipe
-  complains 2 'a directory that can be read' 'pipe: Not a directory' 'name the directory of an application'
+  complains 2 'a directory or an addon that can be read' 'pipe: Not a directory' 'name the directory of an application, or a file that this user may read'
   scan --jason
   complains 2 'an option of tsfn-guard scan' --jason 'see tsfn-guard scan --help'
   scan a b

@@ -362,7 +362,7 @@ offset='.table_offset = offsetof(struct tsfn_guard_ring, table)'
   local gone=$!
   wait "$gone"
   status "$gone"
-  complains 1 'the id of a process that runs' "no process $gone" 'see them with: tsfn-guard status'
+  complains 1 'the id of a process that runs' "no process $gone" 'list the running ones: tsfn-guard status'
   local wrong
   for wrong in node 0 12x 99999999999999999999; do
     status "$wrong"

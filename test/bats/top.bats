@@ -220,7 +220,7 @@ START='start it with: tsfn-guard --publish PROGRAM, or with the library in LD_PR
 
 @test "processes that cannot be watched: which one, and what to do" {
   top 4194304
-  complains 1 'the id of a process that runs' 'no process 4194304' 'see them with: pgrep -a node'
+  complains 1 'the id of a process that runs' 'no process 4194304' 'list the running ones: pgrep -a node'
 
   sleep 100 3>&- &
   watched+=($!)

@@ -133,7 +133,8 @@ is_core() {
   assert_line 'verdict: tsfn-use-after-free (tsfn-freed)'
   assert_line 'guard:   helps'
   assert_line 'do:      tsfn-guard node app.js'
-  assert_line --regexp '^ +line [0-9]+: #[0-9]+ napi_call_threadsafe_function'
+  assert_line --regexp '^ +from line [0-9]+:$'
+  assert_line --regexp '^ +#[0-9]+ napi_call_threadsafe_function'
   assert [ "${#lines[@]}" -le 12 ]
 }
 

@@ -22,8 +22,8 @@ wrong() {
 # fields FILE NAME: prints the values of the lines "NAME: …", without the end of the comment.
 fields() { sed -n "s/^ *$2: //p" "$1" | sed 's/ *\*)$//'; }
 
-# occurrences TEXT FILE: prints how often the text is in the file.
-occurrences() { grep -oF -- "$1" "$2" | wc -l; }
+# occurrences TEXT FILE: prints how often the text is in the file, on one line or on several.
+occurrences() { tr -s '[:space:]' ' ' <"$2" | grep -oF -- "$1" | wc -l; }
 
 # observe FILE: prints "never", "sometimes" or "race", or nothing if herd7 could not run the file.
 observe() {

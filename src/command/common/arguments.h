@@ -32,6 +32,10 @@ struct tg_arguments {
  * subcommand's name. */
 int tg_arguments_read(int argc, char **argv, struct tg_arguments *arguments);
 
+/* Returns TG_GO_ON, or the exit status after a complaint if -o names this input, which would be
+ * overwritten. `input` may be NULL. */
+int tg_arguments_spare_input(const struct tg_arguments *arguments, const char *input);
+
 /* Makes the file of -o the standard output. Call it when everything else is in order, because it
  * empties a file that exists. Returns TG_GO_ON, or the exit status after a complaint. */
 int tg_arguments_open_output(const struct tg_arguments *arguments);

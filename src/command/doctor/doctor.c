@@ -70,10 +70,11 @@ struct doctor {
   unsigned next;             /* the check that is printed next */
   unsigned counts[FAIL + 1]; /* printed checks, by status */
   enum status statuses[LOG + 1];
-  bool is_affected; /* the runtime has a fault that is worth a warning */
-  bool has_faults;  /* the runtime has any known fault */
-  bool is_unknown;  /* nobody has examined this version of the runtime */
-  bool is_off;      /* mode=off */
+  bool is_affected;   /* the runtime has a fault that is worth a warning */
+  bool has_faults;    /* the runtime has any known fault */
+  bool is_unknown;    /* nobody has examined this version of the runtime */
+  bool is_off;        /* mode=off */
+  bool has_no_addons; /* NODE_OPTIONS keeps Node from loading addons */
   char library[PATH_MAX];
   struct tg_binary library_binary;
   struct tg_target target;
@@ -587,6 +588,7 @@ static void check_options(struct doctor *doctor, struct tg_options *options) {
   check_metrics(options->metrics_path, &complaints);
   bool are_ours = complaints.length != 0;
   check_node_options(&complaints);
+  doctor->has_no_addons = !are_ours && complaints.length != 0;
   doctor->is_off = options->mode == TG_MODE_OFF;
   if (complaints.length != 0)
     print_check(
@@ -645,18 +647,22 @@ static unsigned first_failure(const struct doctor *doctor) {
 static const char *judge(const struct doctor *doctor, char *verdict, size_t size) {
   unsigned failed = first_failure(doctor);
   const char *works = doctor->statuses[REDIRECT] == OK ? "works" : "should work, but was not tried";
-  if (failed <= REDIRECT)
+  if (failed == PROGRAM && doctor->target.obstacle == TG_OBSTACLE_NOT_FOUND)
+    snprintf(verdict, size, "nothing was checked: see %s", check_names[failed]);
+  else if (failed <= REDIRECT)
     snprintf(verdict, size, "cannot be guarded here: see %s", check_names[failed]);
   else if (doctor->is_off)
     snprintf(verdict, size, "%s, but is turned off (mode=off)", works);
   else if (failed <= LOG)
     snprintf(verdict, size, "%s, but %s must be corrected", works, check_names[failed]);
+  else if (doctor->has_no_addons)
+    snprintf(verdict, size, "%s, but no addon is loaded: see options", works);
   else if (doctor->is_unknown)
     snprintf(verdict, size, "%s; whether this version needs it is not known", works);
   else if (doctor->is_affected)
     snprintf(verdict, size, "needed and %s", works);
   else if (doctor->has_faults)
-    snprintf(verdict, size, "%s, little needed on this version: only rarer faults are left", works);
+    snprintf(verdict, size, "%s; this version hardly needs it: only rarer faults are left", works);
   else
     snprintf(verdict, size, "%s, not needed: this version has no fault that is known", works);
   return verdict;
@@ -709,7 +715,8 @@ int tg_command_doctor(int argc, char **argv) {
   if (table && arguments.json)
     return tg_complain(TG_EXIT_USAGE, "--table or --json", "both",
                        "the table is text only: leave --json out");
-  status = tg_arguments_open_output(&arguments);
+  status = tg_arguments_spare_input(&arguments, argv[optind]);
+  if (status == TG_GO_ON) status = tg_arguments_open_output(&arguments);
   if (status != TG_GO_ON) return status;
   if (!table) return diagnose(arguments.json, optind < argc ? argv[optind] : "node");
   tg_faults_print();

@@ -76,27 +76,13 @@ static int parse(int argc, char **argv, struct options *options) {
   if (options->html != NULL && strcmp(options->html, "-") == 0 && options->arguments.json)
     return tg_complain(TG_EXIT_USAGE, "one report for the standard output", "--json and --html -",
                        "name a file for the page: --html FILE");
-  if (optind < argc) return TG_GO_ON;
-  return tg_complain(TG_EXIT_USAGE, "a log that the guard wrote", "none",
-                     "give its name, or - for standard input; see tsfn-guard report --help");
-}
-
-/* Whether -o names one of the logs. That log would be overwritten. */
-static bool is_input(const struct tg_report *report, const char *output) {
-  struct stat file, input;
-  if (output == NULL || stat(output, &file) != 0) return false;
-  for (size_t i = 0; i < report->input_count; i++)
-    if (stat(report->inputs[i].name, &input) == 0 && input.st_dev == file.st_dev &&
-        input.st_ino == file.st_ino)
-      return true;
-  return false;
-}
-
-static int open_output(const struct tg_report *report, const struct tg_arguments *arguments) {
-  if (is_input(report, arguments->output))
-    return tg_complain(TG_EXIT_USAGE, "a file for the report after -o", "one of the logs",
-                       "name another file");
-  return tg_arguments_open_output(arguments);
+  if (optind == argc)
+    return tg_complain(TG_EXIT_USAGE, "a log that the guard wrote", "none",
+                       "give its name, or - for standard input; see tsfn-guard report --help");
+  status = tg_arguments_spare_input(&options->arguments, options->diff);
+  for (int i = optind; i < argc && status == TG_GO_ON; i++)
+    status = tg_arguments_spare_input(&options->arguments, argv[i]);
+  return status;
 }
 
 /* Whether --fail-on asks for a failure because of this group. */
@@ -134,7 +120,7 @@ static int complain_of_report(const char *name) {
 }
 
 static int write_out(struct tg_report *report, const struct options *options) {
-  int status = open_output(report, &options->arguments);
+  int status = tg_arguments_open_output(&options->arguments);
   if (status != TG_GO_ON) return status;
   if (options->html != NULL) {
     int problem = tg_report_write_html(report, options->html);

@@ -260,9 +260,9 @@ static void print_head(const struct tg_report *report, FILE *out) {
   const struct tg_groups *groups = &report->groups;
   char lines[CELL_MAX], first[32], last[32];
   format_count(report->counts.lines, lines);
-  fprintf(out, "%zu log%s, %s lines, %zu process%s", report->input_count,
-          report->input_count == 1 ? "" : "s", lines, groups->process_count,
-          groups->process_count == 1 ? "" : "es");
+  fprintf(out, "%zu log%s, %s line%s, %zu process%s", report->input_count,
+          report->input_count == 1 ? "" : "s", lines, report->counts.lines == 1 ? "" : "s",
+          groups->process_count, groups->process_count == 1 ? "" : "es");
   if (groups->last != TG_UNKNOWN)
     fprintf(out, ", %.19sZ to %.19sZ", tg_format_time(groups->first, first),
             tg_format_time(groups->last, last));
@@ -339,7 +339,9 @@ void tg_report_write_text(struct tg_report *report, FILE *out) {
   in_colour = tg_has_colour(out);
   print_head(report, out);
   putc('\n', out);
-  if (groups->count == 0) fputs("No events.\n", out);
+  bool all_foreign = report->counts.lines != 0 && report->counts.other == report->counts.lines;
+  if (groups->count == 0)
+    fputs(all_foreign ? "No events, and no line that the guard wrote.\n" : "No events.\n", out);
   if (groups->count != 0) print_table(report, out);
   for (size_t i = 0; i < groups->count && i < DETAILED_MAX; i++) print_group(report, i, out);
   if (groups->count > DETAILED_MAX)

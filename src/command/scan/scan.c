@@ -59,8 +59,8 @@ static int scan_directory(const char *directory, const struct tg_arguments *argu
   if (error != 0) {
     snprintf(found, sizeof found, "%.400s: %s", directory, strerror(error));
     tg_walk_close(&scan.walk);
-    return tg_complain(TG_EXIT_USAGE, "a directory that can be read", found,
-                       "name the directory of an application");
+    return tg_complain(TG_EXIT_USAGE, "a directory or an addon that can be read", found,
+                       "name the directory of an application, or a file that this user may read");
   }
   read_files(&scan);
   int status = tg_arguments_open_output(arguments);
@@ -77,5 +77,7 @@ int tg_command_scan(int argc, char **argv) {
   if (argc - optind > 1)
     return tg_complain(TG_EXIT_USAGE, "one directory", argv[optind + 1],
                        "see tsfn-guard scan --help");
+  status = tg_arguments_spare_input(&arguments, argv[optind]);
+  if (status != TG_GO_ON) return status;
   return scan_directory(optind < argc ? argv[optind] : ".", &arguments);
 }

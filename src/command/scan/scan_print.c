@@ -115,13 +115,14 @@ static void print_path(const struct tg_scan *scan, const char *path) {
 
 /* Prints text in lines of at most WIDTH characters. The text must be ASCII. */
 static void print_wrapped(const char *text) {
-  size_t column = WIDTH;
+  size_t column = INDENT;
+  printf("%*s", INDENT, "");
   while (*text != '\0') {
     size_t length = strcspn(text, " ");
-    if (column + 1 + length > WIDTH) {
-      printf("%s%*s", column == WIDTH ? "" : "\n", INDENT, "");
+    if (column != INDENT && column + 1 + length > WIDTH) {
+      printf("\n%*s", INDENT, "");
       column = INDENT;
-    } else {
+    } else if (column != INDENT) {
       putchar(' ');
       column++;
     }

@@ -23,7 +23,8 @@ static const char usage[] =
     "has happened so far, and which thread-safe functions keep it alive. The process\n"
     "needs no preparation. Without PID: one line for each JavaScript runtime of this\n"
     "user, or of all users for root.\n"
-    "Exit status: with PID 0 if it is guarded, else 1; 2 if the command line is wrong.\n";
+    "Exit status: with PID 0 if it is guarded, else 1; 2 if the command line is\n"
+    "wrong.\n";
 
 /* --- One process */
 
@@ -33,7 +34,7 @@ static int complain_of(pid_t process, int error) {
            strerror(error));
   if (error == ENOENT)
     return tg_complain(TG_EXIT_FAILED, "the id of a process that runs", found,
-                       "see them with: tsfn-guard status");
+                       "list the running ones: tsfn-guard status");
   return tg_complain(TG_EXIT_FAILED, "a process that this user may inspect", found,
                      "run it as the user of that process, or as root");
 }
@@ -143,9 +144,9 @@ static int show_all(bool json) {
     puts(geteuid() == 0 ? "no JavaScript runtime is running"
                         : "no JavaScript runtime of this user is running");
   if (!json && list.not_read != 0)
-    printf("not inspected: %u, which this user may not inspect%s\n", list.not_read,
-           geteuid() == 0 ? "; the capability to trace them (CAP_SYS_PTRACE) is missing"
-                          : "; run it as root");
+    printf("%u more, which this user may not inspect: %s\n", list.not_read,
+           geteuid() == 0 ? "the capability to trace them (CAP_SYS_PTRACE) is missing"
+                          : "run status as root");
   return 0;
 }
 

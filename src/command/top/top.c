@@ -40,13 +40,14 @@ static const char usage[] =
     "usage: tsfn-guard top [--once] [--json] [--interval SECONDS] PID\n"
     "\n"
     "Shows the thread-safe functions of a running process that was started with\n"
-    "publish=1.\n"
+    "TSFN_GUARD_OPTIONS=publish=1, or by tsfn-guard with that option.\n"
     "\n"
     "  --once              print one sample, taken over one interval, instead of a\n"
     "                      live view\n"
     "  --interval SECONDS  0.1 to 3600; the default is 1\n"
     "\n"
-    "Keys of the live view: q quits, s changes the sort order, p pauses, h shows help.\n"
+    "Keys of the live view: q quits, s changes the sort order, p pauses, h shows\n"
+    "help.\n"
     "Exit status: 0, also when the process has ended; 1 if it cannot be watched; 2 if\n"
     "the command line is wrong.\n";
 
@@ -207,7 +208,7 @@ static bool draw(const struct screen *screen, const struct tg_watch *watch) {
   size_t rows = size.ws_row == 0 ? 24 : size.ws_row;
   FILE *to = open_memstream(&bytes, &length);
   if (to == NULL) return false;
-  snprintf(note, sizeof note, "%s; by %s, h helps", screen->paused ? ", PAUSED" : "",
+  snprintf(note, sizeof note, "%s; by %s, h: help", screen->paused ? ", PAUSED" : "",
            tg_top_order_names[screen->order]);
   const struct tg_top_look look = {.columns = size.ws_col == 0 ? 80 : size.ws_col,
                                    .rows = rows > HEAD_ROWS ? rows - HEAD_ROWS : 0,

@@ -248,7 +248,7 @@ int tg_watch_open(struct tg_watch *watch, const char *process) {
   if (watch->directory < 0) {
     snprintf(path, sizeof path, "no process %ld", id);
     return tg_complain(TG_EXIT_FAILED, "the id of a process that runs", path,
-                       "see them with: pgrep -a node");
+                       "list the running ones: pgrep -a node");
   }
   if (!find_descriptor(watch)) return complain_of_access(watch);
   if (watch->page == NULL) {

@@ -21,8 +21,9 @@ static const char usage[] =
     "\n"
     "Says what a crash is, whether the guard helps, whose fault it is and what to do\n"
     "now. Give it what you have: a core file; a stack of gdb, lldb, eu-stack or\n"
-    "coredumpctl; what Node, a sanitizer, valgrind or the kernel printed; a diagnostic\n"
-    "report; the log of a container or of a test run. - is the standard input.\n"
+    "coredumpctl; what Node, a sanitizer, valgrind or the kernel printed; a\n"
+    "diagnostic report; the log of a container or of a test run. - is the standard\n"
+    "input.\n"
     "\n"
     "docs/triage.schema.json describes its JSON.\n"
     "\n"
@@ -50,7 +51,8 @@ static int parse(int argc, char **argv, struct tg_arguments *arguments) {
   *arguments =
       (struct tg_arguments){.usage = usage, .has_json = true, .own = own, .take = take_own_option};
   int status = tg_arguments_read(argc, argv, arguments);
-  if (status != TG_GO_ON || optind + 1 == argc) return status;
+  if (status != TG_GO_ON) return status;
+  if (optind + 1 == argc) return tg_arguments_spare_input(arguments, argv[optind]);
   return tg_complain(TG_EXIT_USAGE, "one core file, or file of text",
                      optind == argc ? "none" : "several",
                      "give its name, or - for standard input; see tsfn-guard triage --help");
@@ -67,16 +69,13 @@ enum kind { TEXT, CORE, PROGRAM, GZIP, XZ, ZSTD, LZ4, MINIDUMP };
 /* The first bytes decide. A pipe counts as text, because it cannot be examined without
  * consuming its contents. */
 static enum kind kind_of(int file) {
+  static const unsigned char xz[] = {0xfd, '7', 'z', 'X'};
   unsigned char head[20] = {0};
   if (pread(file, head, sizeof head, 0) < 4) return TEXT;
   if (memcmp(head, ELFMAG, SELFMAG) == 0)
     return head[16] == ET_CORE && head[17] == 0 ? CORE : PROGRAM;
   if (head[0] == 0x1f && head[1] == 0x8b) return GZIP;
-  if (memcmp(head,
-             "\xfd"
-             "7zX",
-             4) == 0)
-    return XZ;
+  if (memcmp(head, xz, sizeof xz) == 0) return XZ;
   if (memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0) return ZSTD;
   if (memcmp(head, "\x04\x22\x4d\x18", 4) == 0) return LZ4;
   return memcmp(head, "MDMP", 4) == 0 ? MINIDUMP : TEXT;
@@ -125,7 +124,8 @@ static int read_text(int file, const char *name, struct tg_evidence *evidence,
   if (!done) return complain_file(name, strerror(errno), "correct the name, or make it readable");
   if (lines.bytes != 0) return 0;
   return complain_file(name, "it is empty",
-                       "give it the errors too: COMMAND 2>&1 | tsfn-guard triage -");
+                       "if the guard writes this log, it reported no misuse; else give triage what "
+                       "the program wrote to stderr: COMMAND 2>&1 | tsfn-guard triage -");
 }
 
 static int read_input(const char *name, struct tg_evidence *evidence,

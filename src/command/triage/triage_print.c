@@ -71,6 +71,18 @@ static void print_unread(const struct tg_triage_input *input) {
   if (input->binary > input->bytes / 10) puts("unread:  much of it is not text");
 }
 
+/* All frames of a stack have the line of its first one, so it is printed only once. */
+static void print_reasons(const struct tg_answer *answer) {
+  uint64_t line = 0;
+  for (unsigned i = 0; i < answer->reason_count && i < 3; i++) {
+    const struct tg_reason *reason = &answer->reasons[i];
+    if (reason->line != 0 && reason->line != line)
+      printf("         from line %" PRIu64 ":\n", reason->line);
+    line = reason->line;
+    printf("         %s\n", reason->text);
+  }
+}
+
 void tg_answer_print(const struct tg_answer *answer, const struct tg_evidence *evidence,
                      const struct tg_package *package, const struct tg_triage_input *input) {
   char text[512];
@@ -91,13 +103,7 @@ void tg_answer_print(const struct tg_answer *answer, const struct tg_evidence *e
   printf("do:      %s\n", advice_of(answer, text));
   printf("sure:    %s%s\n", tg_sure_names[answer->sure],
          answer->reason_count == 0 ? "" : ", because:");
-  for (unsigned i = 0; i < answer->reason_count && i < 3; i++) {
-    const struct tg_reason *reason = &answer->reasons[i];
-    if (reason->line != 0)
-      printf("         line %" PRIu64 ": %s\n", reason->line, reason->text);
-    else
-      printf("         %s\n", reason->text);
-  }
+  print_reasons(answer);
   if (answer->signature->remedy != NULL) printf("in code: docs/%s\n", answer->signature->remedy);
   printf("more:    docs/%s\n", answer->signature->page);
   print_unread(input);
