@@ -318,7 +318,7 @@ static void emit_head_text(struct tg_emitter *emitter, enum tg_event_kind kind,
   emit_remedy(emitter, kind, site);
   emit_page(emitter, kind);
   emit_then(emitter, site);
-  tg_emit_string(emitter, "without the guard it", entry->natively);
+  tg_emit_string(emitter, "without the guard", entry->natively);
   emit_addon(emitter, site);
   emit_runtime(emitter);
   tg_emit_string(emitter, "time", time);

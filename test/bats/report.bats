@@ -160,6 +160,8 @@ as_journal() {
     misuse_log text $option
     [[ $(of '[.groups[].count] | add' json) != 0 ]] || fail "$(<json)"
     alike text
+    sed 's/  without the guard: /  without the guard it: /' text >older
+    alike older
     rm json text
   done
   misuse_log json

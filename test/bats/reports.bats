@@ -55,7 +55,7 @@ tsfn-guard[N]:   what: a value that was never a thread-safe function was used as
 tsfn-guard[N]:   the guard: answered napi_invalid_arg
 tsfn-guard[N]:   do: update acme-sensor, or report this to its authors: https://acme.example/bugs
 tsfn-guard[N]:   see: docs/misuse/TSG008.md, or run: tsfn-guard explain TSG008
-tsfn-guard[N]:   without the guard it: would have used the value as an address
+tsfn-guard[N]:   without the guard: would have used the value as an address
 tsfn-guard[N]:   addon: DIR/libcalls-lazy.so
 tsfn-guard[N]:   seen: 1
 tsfn-guard[N]:   time: TIME

@@ -80,13 +80,21 @@ static const struct group {
       "quirk_dying", "quirk_late", "quirk_leak", "not_logged", "log", "read_with"}},
 };
 
-/* The words for the fields outside the groups, and their names in JSON. */
+/* The words for the fields outside the groups, and their names in JSON. "without the guard it" is
+ * an older word. */
 static const struct {
   const char *word, *field;
 } words[] = {
-    {"what", "explanation"}, {"the guard", "action"}, {"without the guard it", "natively"},
-    {"addon", "addon"},      {"seen", "seen"},        {"suppressed", "suppressed"},
-    {"runtime", "runtime"},  {"time", "time"},        {"alike", "alike"},
+    {"what", "explanation"},
+    {"the guard", "action"},
+    {"without the guard", "natively"},
+    {"without the guard it", "natively"},
+    {"addon", "addon"},
+    {"seen", "seen"},
+    {"suppressed", "suppressed"},
+    {"runtime", "runtime"},
+    {"time", "time"},
+    {"alike", "alike"},
 };
 
 /* Finds the end of a key's value. It is where ", " and a later key of the group follow, or the end
