@@ -182,6 +182,9 @@ complains() {
   assert_failure 1
   assert_line 'guarded    no: libtsfnguard.so is not loaded'
   assert_line --regexp '^affected   without the guard it has: use-after-free, '
+  # This shell is not a runtime. Seen to fail: the answer was the same, with the advice to guard it.
+  status --json $$
+  field '[.guarded, .why]' '["no","it is not a known JavaScript runtime"]'
 }
 
 @test "mode=off" {

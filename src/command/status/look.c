@@ -209,6 +209,9 @@ static void answer_without_library(struct tg_look *look) {
            "pm2 sets variables of the application in its workers only once these run: start pm2's "
            "daemon with LD_PRELOAD (pm2 kill first), or use fork mode, or -r tsfn-guard/register "
            "in node_args");
+  else if (!look->is_runtime)
+    answer(look, TG_GUARDED_NO, "it is not a known JavaScript runtime",
+           "nothing, or give the id of the runtime: tsfn-guard status lists them");
   else
     answer(look, TG_GUARDED_NO, "libtsfnguard.so is not loaded",
            "start it with: tsfn-guard PROGRAM, or with the library in LD_PRELOAD");
