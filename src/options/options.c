@@ -190,6 +190,13 @@ static void start_pair_complaint(struct tg_text *line, struct piece pair) {
   tg_text_add_bytes(line, pair.bytes, pair.length);
 }
 
+/* For "mode=diagnose,format=json". */
+static void add_separator(struct tg_text *line, struct piece pair) {
+  const char *comma = memchr(pair.bytes, ',', pair.length);
+  if (comma != NULL && memchr(comma, '=', (size_t)(pair.bytes + pair.length - comma)) != NULL)
+    tg_text_add(line, "; options are separated by colons");
+}
+
 static void complain_of_unknown_key(struct piece pair) {
   struct tg_text line;
   start_pair_complaint(&line, pair);
@@ -199,6 +206,7 @@ static void complain_of_unknown_key(struct piece pair) {
     tg_text_add(&line, option_table[i].key);
   }
   tg_text_add(&line, ", on.EVENT");
+  add_separator(&line, pair);
   tg_text_write(&line);
 }
 
@@ -240,6 +248,7 @@ static void complain_of_bad_value(struct piece pair, const struct option *option
   tg_text_add(&line, "; the default ");
   add_option_default(&line, option);
   tg_text_add(&line, " is used");
+  add_separator(&line, pair);
   tg_text_write(&line);
 }
 

@@ -197,7 +197,7 @@ static void set_up_dump_signal(void) {
   tg_text_add_number(&line, options.dump_signal);
   tg_text_add(&line, ": ");
   tg_text_add(&line, reason);
-  tg_text_add(&line, "; no signal will write a dump");
+  tg_text_add(&line, "; no signal will write a dump: correct dump_signal");
   tg_text_write(&line);
 }
 

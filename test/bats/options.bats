@@ -114,6 +114,9 @@ exitcode, exit, dump_signal, metrics_path, publish, quirks, help, on.EVENT" "$1"
   reported pin=yes "$(bad_value pin=yes 'pin=0|1|GLOB[,GLOB...], a GLOB with one of *?./, of 1 to 1023 bytes' 1)"
   reported deadlock=never "$(bad_value deadlock=never 'deadlock=overflow|status|hang' overflow)"
   reported mode=on:nonsense "$(bad_value mode=on 'mode=protect|diagnose|off' protect)"$'\n'"$(unknown nonsense)"
+  # Seen to fail: nothing said what is wrong with it.
+  reported mode=diagnose,format=json \
+    "$(bad_value mode=diagnose,format=json 'mode=protect|diagnose|off' protect); options are separated by colons"
 }
 
 @test "the last value of a key counts" {

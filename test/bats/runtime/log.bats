@@ -64,7 +64,7 @@ setup() {
     LD_PRELOAD=$TG_LIB run --separate-stderr "$TG_BUILD/helpers/fake-versioned"
     assert_success
     if [[ $stderr ]]; then
-      assert_regex "$stderr" "dump_signal: needed a signal that can be handled, found $number: .*; no signal will write a dump$"
+      assert_regex "$stderr" "dump_signal: needed a signal that can be handled, found $number: .*; no signal will write a dump: correct dump_signal$"
       refused+=" $number"
       continue
     fi

@@ -186,7 +186,7 @@ alive() {
   for number in 9 64; do
     TSFN_GUARD_OPTIONS=dump_signal=$number:summary=never:on.TSG012=ignore run --separate-stderr guarded summary.js exit
     if [[ $number == 9 ]]; then
-      [[ $stderr == *'dump_signal: needed a signal that can be handled, found 9: Invalid argument; no signal will write a dump' ]] ||
+      [[ $stderr == *'dump_signal: needed a signal that can be handled, found 9: Invalid argument; no signal will write a dump: correct dump_signal' ]] ||
         fail "$stderr"
     else
       assert_equal "$stderr" ''
