@@ -262,10 +262,19 @@ is_core() {
   assert_success
 }
 
+# Seen to fail: in 1 of some 1,000 files of random bytes there was a "frame" of an "addon". The second
+# file has such a frame.
 @test "random bytes, one long line and a pipe get an answer" {
+  local file
   head -c 3000000 /dev/urandom >random
-  triage --json random
-  assert_equal "$(jq -r .verdict <<<"$output")" unknown
+  printf '#0  0x7f01 in raise () from /lib/libc.so.6\n#1  0x7f02 in %b () from /app/x.node\n' \
+    '\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x90\x91\x92\x93\x94' >noise
+  for file in random noise; do
+    triage --json $file
+    assert_equal "$(jq -r .verdict <<<"$output")" unknown
+    triage $file
+    assert_line 'unread:  much of it is not text'
+  done
   head -c 3000000 /dev/zero | tr '\0' x >long
   triage --json long
   assert_equal "$(jq -r .input.lines_cut <<<"$output")" 1

@@ -52,7 +52,10 @@ static void test_lines_are_tame(void **state) {
   assert_string_equal(lines_of("plain"), "plain|");
   assert_string_equal(lines_of("\033[31;1mred\033[0m and \033]0;title\a\tmore\r"),
                       "red and  more|");
-  assert_string_equal(lines_of("a\001b\xff"), "a?b?|");
+  assert_string_equal(lines_of("a\001b\xff, and as text"), "a?b?, and as text|");
+  /* 2 of 7 are more than a quarter, 2 of 8 are not */
+  assert_string_equal(lines_of("abcde\001\001"), "");
+  assert_string_equal(lines_of("abcdef\001\001"), "abcdef??|");
   assert_string_equal(lines_of("cut \033["), "cut|");
 }
 

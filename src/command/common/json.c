@@ -89,13 +89,16 @@ static const char *decode_point(const char *from, const char *end, char **to) {
   return from;
 }
 
-void tg_tame(char *string) {
+size_t tg_tame(char *string) {
+  size_t replaced = 0;
   while (*string != '\0') {
     size_t length = tg_shown_length(string);
     bool tame = length != 0;
     if (!tame) *string = '?';
+    replaced += !tame;
     string += tame ? length : 1;
   }
+  return replaced;
 }
 
 char *tg_json_string(char *text, const jsmntok_t *token) {

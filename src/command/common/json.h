@@ -33,8 +33,9 @@ char *tg_json_string(char *text, const jsmntok_t *token);
 /* False: the token is not a natural number, or it is too large. */
 bool tg_json_number(const char *text, const jsmntok_t *token, uint64_t *number);
 
-/* Replaces control characters and invalid UTF-8 by '?', like the guard's own emitter. */
-void tg_tame(char *string);
+/* Replaces control characters and invalid UTF-8 by '?', like the guard's own emitter. Returns how
+ * many bytes it has replaced. */
+size_t tg_tame(char *string);
 
 /* Writes a string after tg_tame has cleaned it, and null for NULL. The output is safe in a script
  * of an HTML page. */

@@ -49,10 +49,13 @@ static size_t clean(struct tg_triage_lines *lines, char *text, size_t length) {
   return kept;
 }
 
+/* A line of which more than a quarter cannot be shown is no text. Random bytes may look like a
+ * frame. */
 static void hand_on(struct tg_triage_lines *lines, char *text, size_t length) {
-  if (length >= TG_TRIAGE_TEXT_MAX) text[TG_TRIAGE_TEXT_MAX - 1] = '\0';
-  tg_tame(text);
-  if (text[0] != '\0') lines->take(lines->argument, text, lines->lines);
+  if (length >= TG_TRIAGE_TEXT_MAX) text[length = TG_TRIAGE_TEXT_MAX - 1] = '\0';
+  size_t replaced = tg_tame(text);
+  lines->binary += replaced;
+  if (length != 0 && replaced <= length / 4) lines->take(lines->argument, text, lines->lines);
 }
 
 /* --- JSON, complete or cut off. Each string in it is a separate piece of text. */
