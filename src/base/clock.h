@@ -7,9 +7,10 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Nanoseconds since the clock's epoch; 64 bits hold 584 years. */
+/* Nanoseconds since the clock's epoch; 64 bits hold 584 years. 0, and errno is set: there is no such
+ * clock, because the thread that it belongs to has ended. */
 static inline uint64_t tg_nanoseconds(clockid_t clock) {
-  struct timespec time;
+  struct timespec time = {0};
   clock_gettime(clock, &time);
   return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
 }

@@ -190,11 +190,12 @@ static void start_pair_complaint(struct tg_text *line, struct piece pair) {
   tg_text_add_bytes(line, pair.bytes, pair.length);
 }
 
-/* For "mode=diagnose,format=json". */
-static void add_separator(struct tg_text *line, struct piece pair) {
+/* Writes the complaint, with a hint for "mode=diagnose,format=json". */
+static void end_pair_complaint(struct tg_text *line, struct piece pair) {
   const char *comma = memchr(pair.bytes, ',', pair.length);
   if (comma != NULL && memchr(comma, '=', (size_t)(pair.bytes + pair.length - comma)) != NULL)
     tg_text_add(line, "; options are separated by colons");
+  tg_text_write(line);
 }
 
 static void complain_of_unknown_key(struct piece pair) {
@@ -206,8 +207,7 @@ static void complain_of_unknown_key(struct piece pair) {
     tg_text_add(&line, option_table[i].key);
   }
   tg_text_add(&line, ", on.EVENT");
-  add_separator(&line, pair);
-  tg_text_write(&line);
+  end_pair_complaint(&line, pair);
 }
 
 static void add_needed_event(struct tg_text *line) {
@@ -225,7 +225,7 @@ static void complain_of_bad_event(struct piece pair) {
   start_pair_complaint(&line, pair);
   tg_text_add(&line, "' is not understood and was ignored; needed ");
   add_needed_event(&line);
-  tg_text_write(&line);
+  end_pair_complaint(&line, pair);
 }
 
 static void add_needed_value(struct tg_text *line, const struct option *option) {
@@ -248,8 +248,7 @@ static void complain_of_bad_value(struct piece pair, const struct option *option
   tg_text_add(&line, "; the default ");
   add_option_default(&line, option);
   tg_text_add(&line, " is used");
-  add_separator(&line, pair);
-  tg_text_write(&line);
+  end_pair_complaint(&line, pair);
 }
 
 /* The chosen value: the index of a choice, a number, or a text. */

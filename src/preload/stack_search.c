@@ -63,14 +63,11 @@ static bool read_thread_state(const char *thread, uintptr_t pointers[2], bool *r
   return read_pointers(line, pointers);
 }
 
-/* The processor time of a thread. The clock's number is the one that pthread_getcpuclockid computes,
- * for which we lack the thread's pthread_t. 0: the thread has ended. */
-static uint64_t cpu_ns_of(const char *thread) {
+/* The clock of a thread's processor time. Its number is the one that pthread_getcpuclockid computes,
+ * for which we lack the thread's pthread_t. */
+static clockid_t cpu_clock_of(const char *thread) {
   enum { PER_THREAD = 4, SCHEDULED = 2 };
-  struct timespec time = {0};
-  clock_gettime((clockid_t)(~(unsigned)strtol(thread, NULL, 10) << 3 | PER_THREAD | SCHEDULED),
-                &time);
-  return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+  return (clockid_t)(~(unsigned)strtol(thread, NULL, 10) << 3 | PER_THREAD | SCHEDULED);
 }
 
 static bool is_patient(const struct stack_search *search) {
@@ -82,13 +79,12 @@ static bool is_patient(const struct stack_search *search) {
 static bool find_sleeping_stack(struct stack_search *search, const char *thread,
                                 uintptr_t pointers[2]) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
-  uint64_t before = cpu_ns_of(thread);
   for (bool runs; !read_thread_state(thread, pointers, &runs);) {
     if (!runs || !is_patient(search)) return false;
+    uint64_t before = tg_nanoseconds(cpu_clock_of(thread));
     nanosleep(&millisecond, NULL);
-    uint64_t now = cpu_ns_of(thread);
+    uint64_t now = tg_nanoseconds(cpu_clock_of(thread));
     if (now > before) search->cpu_ns += now - before;
-    before = now;
   }
   return true;
 }

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "command/common/complain.h"
 #include "command/common/library.h"
+#include "command/common/same_file.h"
 #include "tsfn_guard/tsfn_guard.h"
 
 int tg_print_version(void) {
@@ -85,15 +85,11 @@ int tg_arguments_read(int argc, char **argv, struct tg_arguments *arguments) {
   return TG_GO_ON;
 }
 
-static bool is_same_file(const char *name, const char *other) {
-  struct stat one, two;
-  return stat(name, &one) == 0 && stat(other, &two) == 0 && one.st_dev == two.st_dev &&
-         one.st_ino == two.st_ino;
-}
-
 int tg_arguments_spare_input(const struct tg_arguments *arguments, const char *input) {
   char found[PATH_MAX + 64];
-  if (arguments->output == NULL || input == NULL || !is_same_file(arguments->output, input))
+  struct stat to, from;
+  if (arguments->output == NULL || input == NULL || stat(arguments->output, &to) != 0 ||
+      stat(input, &from) != 0 || !tg_is_same_file(&to, &from))
     return TG_GO_ON;
   snprintf(found, sizeof found, "%s, which is an input and would be lost", arguments->output);
   return tg_complain(TG_EXIT_USAGE, "a file for the output after -o", found, "name another file");

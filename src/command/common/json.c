@@ -93,10 +93,12 @@ size_t tg_tame(char *string) {
   size_t replaced = 0;
   while (*string != '\0') {
     size_t length = tg_shown_length(string);
-    bool tame = length != 0;
-    if (!tame) *string = '?';
-    replaced += !tame;
-    string += tame ? length : 1;
+    if (length == 0) {
+      *string = '?';
+      replaced++;
+      length = 1;
+    }
+    string += length;
   }
   return replaced;
 }

@@ -565,18 +565,19 @@ static void check_metrics(const char *option, struct tg_text *complaints) {
   add_complaint(complaints, tg_text_string(&problem));
 }
 
-/* Adds a complaint if NODE_OPTIONS stops Node from loading addons. */
-static void check_node_options(struct tg_text *complaints) {
-  const char *options = getenv("NODE_OPTIONS");
-  if (options == NULL) return;
+/* Adds a complaint, and returns true, if NODE_OPTIONS stops Node from loading addons. */
+static bool check_node_options(struct tg_text *complaints) {
+  const char *options = getenv("NODE_OPTIONS"), *complaint = NULL;
+  if (options == NULL) return false;
   if (strstr(options, "--no-addons") != NULL)
-    add_complaint(
-        complaints,
-        "NODE_OPTIONS has --no-addons, so no addon is loaded, and there is nothing to guard");
+    complaint =
+        "NODE_OPTIONS has --no-addons, so no addon is loaded, and there is nothing to guard";
   else if (strstr(options, "--permission") != NULL && strstr(options, "--allow-addons") == NULL)
-    add_complaint(complaints,
-                  "NODE_OPTIONS has --permission without --allow-addons, so no addon is loaded, "
-                  "and there is nothing to guard");
+    complaint =
+        "NODE_OPTIONS has --permission without --allow-addons, so no addon is loaded, and there is "
+        "nothing to guard";
+  if (complaint != NULL) add_complaint(complaints, complaint);
+  return complaint != NULL;
 }
 
 static void check_options(struct doctor *doctor, struct tg_options *options) {
@@ -587,8 +588,7 @@ static void check_options(struct doctor *doctor, struct tg_options *options) {
   add_complaints(&complaints, said);
   check_metrics(options->metrics_path, &complaints);
   bool are_ours = complaints.length != 0;
-  check_node_options(&complaints);
-  doctor->has_no_addons = !are_ours && complaints.length != 0;
+  doctor->has_no_addons = check_node_options(&complaints);
   doctor->is_off = options->mode == TG_MODE_OFF;
   if (complaints.length != 0)
     print_check(

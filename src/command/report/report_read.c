@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "command/common/complain.h"
+#include "command/common/same_file.h"
 #include "command/common/stack_frame.h"
 #include "command/common/tables.h"
 #include "command/report/report_text_log.h"
@@ -115,10 +116,6 @@ static int open_one(struct tg_input *input, struct stat *status) {
   return 0;
 }
 
-static bool is_same_file(const struct stat *a, const struct stat *b) {
-  return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 static int by_first(const void *a, const void *b) {
   const struct tg_input *one = a, *other = b;
   return (one->first > other->first) - (one->first < other->first);
@@ -132,7 +129,7 @@ int tg_inputs_open(struct tg_input *inputs, size_t *count) {
     struct tg_input input = inputs[i];
     problem = open_one(&input, &statuses[kept]);
     size_t same = 0;
-    while (same < kept && !is_same_file(&statuses[same], &statuses[kept])) same++;
+    while (same < kept && !tg_is_same_file(&statuses[same], &statuses[kept])) same++;
     if (same == kept) inputs[kept++] = input;
   }
   free(statuses);

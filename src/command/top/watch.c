@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "command/common/complain.h"
 #include "command/common/process.h"
+#include "command/common/same_file.h"
 #include "options/options.h"
 #include "tsfn_guard/tsfn_guard.h"
 
@@ -268,7 +269,7 @@ bool tg_watch_is_there(const struct tg_watch *watch) {
   struct stat status;
   if (watch->descriptor[0] != '\0' &&
       fstatat(watch->directory, watch->descriptor, &status, 0) == 0 &&
-      status.st_ino == watch->memory.st_ino && status.st_dev == watch->memory.st_dev)
+      tg_is_same_file(&status, &watch->memory))
     return true;
   struct maps maps = read_maps(watch, &watch->memory);
   return maps.readable ? maps.memory : faccessat(watch->directory, "stat", F_OK, 0) == 0;

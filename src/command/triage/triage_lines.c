@@ -52,7 +52,8 @@ static size_t clean(struct tg_triage_lines *lines, char *text, size_t length) {
 /* A line of which more than a quarter cannot be shown is no text. Random bytes may look like a
  * frame. */
 static void hand_on(struct tg_triage_lines *lines, char *text, size_t length) {
-  if (length >= TG_TRIAGE_TEXT_MAX) text[length = TG_TRIAGE_TEXT_MAX - 1] = '\0';
+  if (length >= TG_TRIAGE_TEXT_MAX) length = TG_TRIAGE_TEXT_MAX - 1;
+  text[length] = '\0';
   size_t replaced = tg_tame(text);
   lines->binary += replaced;
   if (length != 0 && replaced <= length / 4) lines->take(lines->argument, text, lines->lines);
